@@ -1,0 +1,257 @@
+"""What the bundled sources are worth: the frozen probe with few labels, through the product's own rooms.
+
+    python benchmarks/bundled.py --data FOLDER [--set cifar10] [--draws 5]
+
+FOLDER holds packs such as `cifar10_small` (`images.zip` with `splits.csv`); `--shared FOLDER` means
+`FOLDER/data`, and compares with an ImageNet network of `FOLDER/weights/imagenet` where there is one. Each
+row of the table is the mean test accuracy over the draws of the labels, with its 95 % interval (t over the
+draws). "random" is the same network with random weights, frozen; "pixels" a simple model of the raw pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+import headstart as hs
+from headstart import sources, strategies
+from headstart.core import environment
+from headstart.core.backbone import Backbone
+from headstart.core.budget import Budget
+from headstart.core.dataset import Dataset
+from headstart.core.split import Split
+from headstart.core.strategy import Request, Settings, Trial
+from headstart.data.splits import make_split
+from headstart.run.evaluate import evaluate
+from headstart.run.extract import make_extractor
+from headstart.store.store import FeatureStore
+
+RESULTS = Path(__file__).parent / "results"
+IMAGENET = "mobilenetv1_025.tfslim_quant_in1k_128.safetensors"
+VIEWS = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """One data set of the benchmark."""
+
+    name: str
+    counts: tuple[int, ...]
+    """Labels a class."""
+    augment: str
+    read: Callable[[Path, Path], Dataset]
+    """(folder of the packs, scratch folder) -> data set; rows of "test" are never trained on."""
+    tests: int = 2000
+    """Test items at most, drawn once."""
+
+
+def digits(_data: Path, _scratch: Path) -> Dataset:
+    """scikit-learn's digits; what is not drawn is the test part."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    pictures = np.round(x.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return hs.load(pictures, labels=[str(c) for c in y], name="digits")
+
+
+def pack(name: str, keep: str = "") -> Callable[[Path, Path], Dataset]:
+    """A pack of pictures; only paths that hold `keep`."""
+
+    def read(data: Path, scratch: Path) -> Dataset:
+        folder = scratch / name
+        if not folder.exists():
+            with zipfile.ZipFile(data / name / "images.zip") as archive:
+                archive.extractall(folder)
+            lines = (data / name / "splits.csv").read_text().splitlines()
+            kept = [lines[0], *(line for line in lines[1:] if keep in line)]
+            (folder / "splits.csv").write_text("\n".join(kept) + "\n")
+        return hs.load(folder / "splits.csv", name=name)
+
+    return read
+
+
+def npz(part: str) -> Callable[[Path, Path], Dataset]:
+    """MNIST or USPS of the digits pack, with its own test part."""
+
+    def read(data: Path, _scratch: Path) -> Dataset:
+        found = np.load(data / "digits_mnist_usps" / "digits.npz", allow_pickle=False)
+        if part == "mnist":
+            x, y, test = found["mnist_images"], found["mnist_labels"], found["mnist_split"] == 2
+        else:
+            train, held = found["usps_train_images"], found["usps_test_images"]
+            x = np.concatenate([train, held])
+            y = np.concatenate([found["usps_train_labels"], found["usps_test_labels"]])
+            test = np.arange(len(x)) >= len(train)
+        x = x if x.dtype == np.uint8 else np.round(255 * (x / x.max())).astype(np.uint8)
+        dataset = hs.load(list(x), labels=[str(c) for c in y], name=part)
+        return replace(dataset, split=np.where(test, "test", "train"))
+
+    return read
+
+
+TARGETS = (
+    Target("digits", (1, 5, 10), "glyph", digits),
+    Target("cifar10", (10, 50, 100), "crop-flip", pack("cifar10_small")),
+    Target("mnist", (1, 10), "glyph", npz("mnist"), tests=1000),
+    Target("usps", (1, 10), "glyph", npz("usps"), tests=1000),
+    Target("hymenoptera", (10, 50), "crop-flip", pack("hymenoptera")),
+    Target("dogcat", (10, 50), "crop-flip", pack("dogcat")),
+    Target("pacs art", (5, 20), "crop-flip", pack("pacs_photo_art", "art_painting")),
+)
+
+
+def draw(dataset: Dataset, count: int, seed: int, tests: int) -> Dataset:
+    """`count` labelled items of each class to learn from, and the test part."""
+    assert dataset.y is not None
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    held = dataset.split == "test" if dataset.split is not None else np.zeros(len(dataset), bool)
+    free = order[~held[order]]
+    train = np.concatenate([free[dataset.y[free] == c][:count] for c in np.unique(dataset.y)])
+    test = np.flatnonzero(held) if held.any() else np.setdiff1d(order, train)
+    if len(test) > tests:
+        test = np.sort(np.random.default_rng(0).permutation(test)[:tests])
+    rows = np.concatenate([train, test])
+    split = np.repeat(["train", "test"], [len(train), len(test)])
+    return replace(dataset.subset(rows), split=split)
+
+
+def accuracy(strategy: str, backbone: Backbone | None, dataset: Dataset, target: Target, seed: int) -> float:
+    """Test accuracy of one arm: cross-validated choices on the drawn items, then a model of all of them."""
+    assert dataset.task is not None
+    arm = strategies.get(strategy)
+    drawn = dataset.subset(np.flatnonzero(dataset.split == "train"))
+    single = len(drawn) == dataset.task.outputs
+    request = Request(
+        dataset=drawn,
+        task=dataset.task,
+        # one fold is enough: taps and penalty of the model are chosen inside the drawn rows anyway
+        split=whole(len(drawn), seed) if single else make_split(drawn, seed=seed, holdout=0.2),
+        features=make_extractor(FeatureStore.default(), drawn),
+        backbone=backbone,
+        budget=Budget(600.0),
+        seed=seed,
+        settings=Settings(augment=target.augment, views=VIEWS),
+    )
+    if single and backbone is None:
+        raise hs.HeadstartError("one label a class leaves nothing to choose by")
+    trial = late_taps(arm.name, request) if single else arm.fit(request)
+    model = arm.refit(request, trial)
+    return float(evaluate(model, dataset.subset(np.flatnonzero(dataset.split == "test"))).headline.value)
+
+
+def whole(rows: int, seed: int) -> Split:
+    """All rows to learn from and no folds: one label a class cannot be cross-validated."""
+    every = np.arange(rows)
+    return Split(every, every[:0], (), every, seed, "no folds")
+
+
+def late_taps(arm: str, request: Request) -> Trial:
+    """What is read when nothing can be chosen by cross-validation: coarse grids of the last stages."""
+    assert request.backbone is not None
+    last = [stage.name for stage in request.backbone.stages[-3:]]
+    taps = [str(tap) for tap in request.backbone.taps() if tap.stage in last and tap.grid <= 2]
+    nothing = np.empty((0, len(request.dataset), request.task.outputs), np.float32)
+    return Trial(arm, arm, None, nothing, choices={"taps": taps, "views": VIEWS})
+
+
+def arms(shared: Path | None, only: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """Column -> (strategy, source)."""
+    found: dict[str, tuple[str, str | None]] = {"pixels": ("pixels", None)}
+    names = [s.spec for s in sources.available() if s.spec.startswith("bundled/")]
+    for spec in only or names:
+        found[spec.rpartition("/")[2]] = ("probe", spec)
+    found["random"] = ("random-frozen", (only or names)[0])
+    if shared is not None and (shared / "weights" / "imagenet" / IMAGENET).exists():
+        found["mobilenetv1 0.25 (ImageNet)"] = ("probe", f"file:{shared / 'weights' / 'imagenet' / IMAGENET}")
+    return found
+
+
+def row(target: Target, count: int, items: Dataset, columns: dict[str, Any], draws: int) -> dict[str, Any]:
+    """One line of the table: every arm on the same draws."""
+    found: dict[str, list[float]] = {name: [] for name in columns}
+    start = time.perf_counter()
+    for seed in range(draws):
+        dataset = draw(items, count, seed, target.tests)
+        for name, (strategy, spec) in columns.items():
+            backbone = None if spec is None else sources.load(spec)
+            try:
+                found[name].append(accuracy(strategy, backbone, dataset, target, seed))
+            except hs.HeadstartError as error:  # one item of a class cannot be cross-validated
+                print(f"{target.name} {count}/class, {name}: {error}")
+    shown = {name: summary(values) for name, values in found.items() if values}
+    return {"target": target.name, "per_class": count, "arms": shown, "seconds": time.perf_counter() - start}
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, 95 % interval over the draws, and the draws."""
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)) if len(values) > 1 else float("nan")
+    return {"value": mean, "low": mean - half, "high": mean + half, "draws": list(values)}
+
+
+def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    """The results as a Markdown table, percent."""
+    lines = [
+        f"| target | labels a class | {' | '.join(columns)} |",
+        "|---|---|" + "---|" * len(columns),
+    ]
+    for r in rows:
+        cells = []
+        for name in columns:
+            s = r["arms"].get(name)
+            cells.append(
+                "-" if s is None else f"{100 * s['value']:.1f} [{100 * s['low']:.1f}, {100 * s['high']:.1f}]"
+            )
+        lines.append(f"| {r['target']} | {r['per_class']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder of the packs")
+    parser.add_argument("--shared", type=Path, help="folder with data/ and weights/")
+    parser.add_argument("--set", action="append", dest="sets", choices=[t.name for t in TARGETS])
+    parser.add_argument("--source", action="append", default=[], help="default: every bundled source")
+    parser.add_argument("--draws", type=int, default=5)
+    options = parser.parse_args()
+    data = options.data or (options.shared / "data" if options.shared else None)
+    columns = arms(options.shared, options.source)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["HEADSTART_CACHE"] = str(Path(scratch) / "cache")
+        for target in TARGETS:
+            wanted = target.name in options.sets if options.sets else True
+            if not wanted or (data is None and target.name != "digits"):
+                continue
+            items = target.read(data or Path(), Path(scratch))
+            for count in target.counts:
+                rows.append(row(target, count, items, columns, options.draws))
+                print(table(rows, list(columns)), flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    named = [
+        asdict(sources.find(spec)) for _, spec in columns.values() if spec and spec.startswith("bundled/")
+    ]
+    content = {
+        "rows": rows,
+        "sources": named,
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
+    (RESULTS / "bundled.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The recipe that makes the bundled sources: images from formulas, a seed, and nothing else."""

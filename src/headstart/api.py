@@ -1,0 +1,194 @@
+"""The Python face: `hs.fit`, and the run it returns. The command line calls the same functions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.core import words
+from headstart.core.budget import parse_seconds
+from headstart.core.events import Event, Listener, ignore
+from headstart.core.evidence import Verdict
+from headstart.core.strategy import Settings
+from headstart.errors import BadOption, UnknownName
+from headstart.run.ask import Ask
+from headstart.run.folder import read_run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from headstart.data.doctor import Report
+    from headstart.export.model import LoadedModel
+    from headstart.run.fit import Result
+
+READING = ("path_column", "label_column", "split_column", "group_column", "task", "labels", "name")
+SETTINGS = tuple(field.name for field in fields(Settings))
+
+
+class Run:
+    """A finished run: its verdict, its leaderboard, its model. Everything is read from its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record = read_run(folder)
+        if "answer" not in self.record:
+            from headstart.errors import RunError
+
+            raise RunError(folder, "the run has not finished", "repeat its command to let it finish")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self.verdict})"
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one sentence."""
+        return str(self.record["answer"]["verdict"]["sentence"])
+
+    @property
+    def outcome(self) -> str:
+        """ "helps", "hurts", "no evidence" or "not compared"."""
+        return str(self.record["answer"]["verdict"]["outcome"])
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """One dict an arm, best first; metric values are fractions."""
+        return [dict(row) for row in self.record["answer"]["rows"]]
+
+    @property
+    def model(self) -> LoadedModel:
+        """The shipped model, opened from the run folder."""
+        return open_model(self.folder)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """The report page; copied to `path` when one is given."""
+        page = self.folder / "report.html"
+        return page if path is None else Path(shutil.copyfile(page, path))
+
+
+def ask_from(data: Any, options: dict[str, Any]) -> Ask:
+    """Keyword arguments of `fit` as an `Ask`. Raises `UnknownName` for one that does not exist."""
+    plain = {"sources", "budget", "out", "seed", "drop_bad", "download", "strategies"}
+    for name in options:
+        if name not in plain and name not in READING and name not in SETTINGS:
+            raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
+    given = {k: v for k, v in options.items() if v is not None}
+    sources: str | Sequence[str] = given.get("sources", ())
+    budget = given.get("budget", "10min")
+    seed = given.get("seed", 0)
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
+    return Ask(
+        data=data,
+        sources=(sources,) if isinstance(sources, str) else tuple(sources),
+        budget=parse_seconds(budget) if isinstance(budget, str) else float(budget),
+        out=Path(given["out"]) if "out" in given else None,
+        seed=seed,
+        settings=Settings(**{k: given[k] for k in SETTINGS if k in given}),
+        strategies=tuple(given.get("strategies", ())),
+        drop_bad=bool(given.get("drop_bad")),
+        download=bool(given.get("download")),
+        reading={k: given[k] for k in READING if k in given},
+    )
+
+
+def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
+    """Find the best model that transfer can give for `data`, and whether transfer helped.
+
+    `data` is anything `headstart.load` reads. Options: `sources` (specs), `budget` ("10min"), `out`
+    (run folder), `seed`, `strategies` (only these), `drop_bad`, `download`; those of `load`
+    (`path_column`, `label_column`, `split_column`, `group_column`, `task`, `labels`, `name`); and the fields
+    of `Settings` (`optimizer`, `lr`, `epochs`, `freeze`, ...).
+
+    Raises `HeadstartError` for mistakes in data, sources or options, before anything is computed.
+    The same call on the same folder resumes.
+    """
+    from headstart.run.fit import fit as run_fit
+
+    ask = ask_from(data, options)
+    return Run(run_fit(ask, listen, lambda result, log: conclude(result, ask, log)))
+
+
+def conclude(result: Result, ask: Ask, listen: Listener) -> None:
+    """Save the model with its proof and write the report."""
+    from headstart.export import bundle
+    from headstart.report import page, pictures
+    from headstart.run.finish import probes
+
+    model = result.answer.model
+    path = bundle.save(model, result.folder / "model", probes=probes(model, result.bench))
+    weight = sum(file.stat().st_size for file in path.iterdir())
+    listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
+    record = {**result.record, "command": command(ask, result)}
+    result.bench.folder.write(record)
+    shown = pictures.choose(result.trials[result.answer.winner], result.bench.dataset, result.bench.task)
+    report = page.write(result.folder / "report.html", record, shown)
+    listen(Event("report", {"path": str(report)}))
+
+
+def command(ask: Ask, result: Result) -> str:
+    """The command line that makes this run again."""
+    import shlex
+
+    data = ask.data if isinstance(ask.data, str | Path) else "DATA"
+    parts = ["headstart", "fit", str(data), "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
+    for spec in ask.sources:
+        parts += ["--source", spec]
+    for name in ask.strategies:
+        parts += ["--strategy", name]
+    for name in SETTINGS:
+        value = getattr(ask.settings, name)
+        if value is not None and not isinstance(value, dict):
+            parts += [f"--{name.replace('_', '-')}", str(value)]
+    for name, value in ask.reading.items():
+        if isinstance(value, str):
+            parts += [f"--{name.replace('_', '-')}", value]
+    return shlex.join([*parts, "--out", str(result.folder)])
+
+
+def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, Any]:
+    """The steps a `fit` with the same arguments would take, after measuring 32 items of each source."""
+    from headstart.run.preview import preview
+
+    return preview(ask_from(data, options), listen)
+
+
+def open_run(folder: str | Path) -> Run:
+    """A finished run from its folder. Raises `RunError`."""
+    return Run(Path(folder))
+
+
+def open_model(path: str | Path) -> LoadedModel:
+    """A model from a bundle folder, a .zip or a run folder. Raises `BundleError`."""
+    from headstart.export.model import load_model
+
+    return load_model(Path(path))
+
+
+def check(data: Any, **reading: Any) -> Report:
+    """Look at every item and label; findings with stable codes, nothing changed."""
+    from headstart.data import doctor, load
+
+    return doctor.check(load(data, **reading))
+
+
+def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:
+    """float32 `[N, width]`: the source's embedding of every item, through the feature store."""
+    import numpy as np
+
+    from headstart import sources
+    from headstart.core.backbone import Tap
+    from headstart.core.features import FeatureSpec
+    from headstart.data import load
+    from headstart.run.extract import make_extractor
+    from headstart.store.store import FeatureStore
+
+    dataset = load(data, **reading)
+    backbone = sources.load(source, download=download)
+    tap = Tap(backbone.stages[-1].name, 1)
+    rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
+    return rows[np.arange(len(dataset))].astype(np.float32)
+
+
+__all__ = ["Run", "Verdict", "check", "embed", "fit", "open_model", "open_run", "plan"]

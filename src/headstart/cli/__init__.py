@@ -1,0 +1,76 @@
+"""The command line: one command a file; parse, call run, print."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from headstart import __version__
+from headstart.errors import HeadstartError
+
+COMMANDS = (
+    "fit", "check", "predict", "evaluate", "report", "export", "verify", "sources", "cache", "demo",
+)  # fmt: skip
+"""Each names a module here with a function `register(app)`."""
+
+
+STOPPED = "stopped; nothing finished is lost, and the same command goes on from here"
+
+
+def build() -> typer.Typer:
+    """The application with every command."""
+    app = typer.Typer(
+        name="headstart",
+        help="Transfer learning that measures: the best model your labels can buy, and the proof.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root_command(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    ) -> None:
+        if version:
+            sys.stdout.write(f"headstart {__version__}\n")
+            raise typer.Exit
+
+    for name in COMMANDS:
+        importlib.import_module(f"headstart.cli.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Entry point. A user's mistake is one sentence on stderr and exit code 2; Ctrl-C is 130."""
+    try:
+        code = build()(standalone_mode=False)
+    except HeadstartError as error:
+        fail(str(error), 2)
+    except typer.Exit as leave:
+        code = leave.exit_code
+    except typer.TyperException as error:
+        tell = getattr(error, "format_message", error.__str__)
+        fail(tell(), getattr(error, "exit_code", 2))
+    except (KeyboardInterrupt, typer.Abort):
+        fail(STOPPED, 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.strerror is None:
+            raise
+        fail(f"{error.filename or 'this machine'}: {error.strerror or error}", 2)
+    if code == 130:  # typer turns Ctrl-C into this
+        fail(STOPPED, 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str, code: int) -> None:
+    """Say why on stderr and leave."""
+    sys.stderr.write(f"headstart: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,110 @@
+"""Predictions as text: an aligned table, CSV, or JSON. Rows are written as they come."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.run.predict import Prediction, ranked
+
+Chunks = Iterator[str]
+
+
+def table(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
+    """File, answer, and the probability of the answer (or the `top` best with theirs), aligned."""
+    kept = [(row.id, *_cells(row, task, top)) for row in rows]
+    head = ("file", *(("value", "") if task.kind == REGRESSION else ("prediction", "probability")))
+    if top is not None or task.kind != REGRESSION:
+        head = ("file", "prediction", "probability" if top in (None, 1) and task.kind != MULTILABEL else "")
+    widths = [max(len(line[column]) for line in [head, *kept]) for column in range(2)]
+    for line in [head, *kept]:
+        cells = [line[0].ljust(widths[0]), line[1].ljust(widths[1]), line[2]]
+        yield "  ".join(cells).rstrip() + "\n"
+
+
+def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
+    if row.error:
+        return "-", row.error
+    if task.kind == REGRESSION:
+        return f"{row.answer:.6g}", ""
+    best = ranked(task, row, top)
+    if top is None and task.kind != MULTILABEL:
+        return best[0][0], f"{best[0][1]:.3f}"
+    if top is None:
+        best = [entry for entry in best if entry[0] in row.answer]
+    return ", ".join(f"{label} {score:.3f}" for label, score in best) or "none", ""
+
+
+def csv_text(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
+    """A header, then a line each: file, answer, probabilities (all, or the `top` best), error."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+
+    def line(cells: list[Any]) -> str:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(cells)
+        return buffer.getvalue()
+
+    yield line(_columns(task, top))
+    for row in rows:
+        yield line([row.id, *_values(row, task, top), row.error])
+
+
+def _columns(task: Task, top: int | None) -> list[str]:
+    if task.kind == REGRESSION:
+        return ["file", "value", "error"]
+    if top is None:
+        head = ["labels"] if task.kind == MULTILABEL else ["label", "probability"]
+        return ["file", *head, *(f"p:{label}" for label in task.labels), "error"]
+    best = range(1, min(top, task.outputs) + 1)
+    return ["file", *(name for k in best for name in (f"label_{k}", f"probability_{k}")), "error"]
+
+
+def _values(row: Prediction, task: Task, top: int | None) -> list[Any]:
+    width = len(_columns(task, top)) - 2
+    if row.scores is None:
+        return [""] * width
+    if task.kind == REGRESSION:
+        return [_number(row.scores[0])]
+    if top is not None:
+        return [cell for label, score in ranked(task, row, top) for cell in (label, _number(score))]
+    scores = [_number(score) for score in row.scores]
+    if task.kind == MULTILABEL:
+        return [";".join(row.answer), *scores]
+    return [row.answer, _number(row.scores.max()), *scores]
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.6g}"
+
+
+def json_text(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
+    """One document: the task, and a list of predictions."""
+    yield '{\n  "task": ' + json.dumps(task.to_json(), ensure_ascii=False) + ',\n  "predictions": ['
+    for number, row in enumerate(rows):
+        yield ("," if number else "") + "\n    " + json.dumps(as_json(row, task, top), ensure_ascii=False)
+    yield "\n  ]\n}\n"
+
+
+def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, Any]:
+    """One prediction: id and answer with its probabilities, or id and error."""
+    if row.error:
+        return {"id": row.id, "error": row.error}
+    if task.kind == REGRESSION:
+        return {"id": row.id, "value": float(row.answer)}
+    best = {label: round(score, 6) for label, score in ranked(task, row, top)}
+    name = "labels" if task.kind == MULTILABEL else "label"
+    return {"id": row.id, name: row.answer, "probabilities": best}
+
+
+FORMATS: dict[str, Callable[[Iterable[Prediction], Task, int | None], Chunks]] = {
+    "table": table,
+    "csv": csv_text,
+    "json": json_text,
+}
+"""Name -> (rows, task, top) -> pieces of text."""

@@ -1,0 +1,186 @@
+"""`headstart cache`: what the feature store holds, making room in it, and checking it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.errors import BadOption
+
+if TYPE_CHECKING:
+    from headstart.store.store import FeatureStore
+    from headstart.store.upkeep import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(
+        name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
+    )
+    group.command("list")(list_command)
+    group.command("clear")(clear_command)
+    group.command("verify")(verify_command)
+    app.add_typer(group)
+
+
+def list_command(as_json: AsJson = False) -> None:
+    """What is stored, for which source and data, how large, and when it was last used."""
+    from headstart.core import words
+    from headstart.store import upkeep
+    from headstart.store.store import FeatureStore
+
+    store = FeatureStore.default()
+    tables = upkeep.tables(store.path)
+    held, cap = store.held(), store.cap()
+    if as_json:
+        document = {
+            "root": str(store.root),
+            "bytes": held,
+            "cap": cap,
+            "tables": [{**vars(table), "data": list(table.data)} for table in tables],
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    if tables:
+        _print(tables)
+    sys.stdout.write(f"{store.root}: {words.size(held)} of at most {words.size(cap)}\n")
+
+
+def clear_command(
+    older_than: Annotated[
+        float | None, typer.Option(help="Only what was not used for so many days.", metavar="DAYS")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help='Only of this source, as `cache list` names it ("pixels" too).')
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove stored features. They are computed again when they are needed; what is in use stays."""
+    from headstart.core import words
+    from headstart.errors import UnknownName
+    from headstart.store import upkeep
+    from headstart.store.store import FeatureStore
+
+    if older_than is not None and older_than < 0:
+        raise BadOption("--older-than", older_than, "a number of days from 0")
+    store = FeatureStore.default()
+    tables = upkeep.tables(store.path)
+    names = sorted({table.source for table in tables})
+    if source is not None and source not in names:
+        raise UnknownName("stored source", source, names, listing="headstart cache list")
+    before = time.time() - 86_400 * (older_than or 0.0)
+
+    def chosen(table: Table) -> bool:
+        return (source is None or table.source == source) and (
+            older_than is None or table.last_used <= before
+        )
+
+    going = [table for table in tables if chosen(table)]
+    upkeep.sweep(store.path)
+    if not going:
+        sys.stdout.write(f"{store.root}: nothing to remove\n")
+        return
+    size = words.size(sum(table.bytes for table in going))
+    if not yes:
+        _ask(f"Remove {words.count(len(going), 'table')} ({size}) from {store.root}?")
+    freed, kept = upkeep.clear(store.path, chosen)
+    sys.stdout.write(f"{store.root}: {words.size(freed)} freed\n")
+    for table in kept:
+        sys.stdout.write(f"kept, because a process is using it: {table.source} {table.family}\n")
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise BadOption("--yes", "not given", "given where nobody can be asked")
+    if not typer.confirm(question):
+        sys.stdout.write("nothing was removed\n")
+        raise typer.Exit(1)
+
+
+def verify_command(
+    repair: Annotated[bool, typer.Option("--repair", help="Remove what is damaged.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read every stored file against its checksum. Exit code 2 when something is damaged and stays."""
+    from headstart.core import words
+    from headstart.store.store import FeatureStore
+
+    store = FeatureStore.default()
+    looked, damaged = _verified(store, repair, quiet=as_json)
+    if as_json:
+        document: dict[str, Any] = {
+            "root": str(store.root),
+            "shards": looked,
+            "damaged": [{"path": str(d.path), "problem": d.problem} for d in damaged],
+            "repaired": repair,
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    else:
+        for damage in damaged:
+            sys.stdout.write(f"{damage.path}: {damage.problem}{'; removed' if repair else ''}\n")
+        verdict = "all as they were written"
+        if damaged:
+            verdict = f"{len(damaged)} damaged" + (
+                ", removed: their rows are computed again when needed"
+                if repair
+                else "; remove them with `headstart cache verify --repair`"
+            )
+        sys.stdout.write(f"{store.root}: {words.count(looked, 'shard')}, {verdict}\n")
+    if damaged and not repair:
+        raise typer.Exit(2)
+
+
+def _verified(store: FeatureStore, repair: bool, *, quiet: bool) -> tuple[int, list[Any]]:
+    from rich.progress import Progress
+
+    from headstart.store import upkeep
+
+    if quiet or not sys.stderr.isatty():
+        return upkeep.verify(store.path, repair=repair)
+    from rich.console import Console
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("verify", total=None)
+        return upkeep.verify(
+            store.path,
+            repair=repair,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _print(tables: list[Table]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    from headstart.core import words
+
+    grid = Grid(box=None, pad_edge=False)
+    for name in ("source", "what", "data", "rows", "size", "last used"):
+        grid.add_column(name, justify="right" if name in ("rows", "size") else "left")
+    for table in tables:
+        what = table.family + (f" ({table.recipe})" if table.recipe else "")
+        data = ", ".join(table.data[:3]) + (" ..." if len(table.data) > 3 else "")
+        cells = (table.source, what, data, f"{table.rows:,}", words.size(table.bytes), _ago(table.last_used))
+        grid.add_row(*map(escape, cells))
+    terminal = sys.stdout.isatty()
+    Console(file=sys.stdout, highlight=False, width=None if terminal else 200).print(grid)
+
+
+def _ago(moment: float) -> str:
+    from headstart.core import words
+
+    seconds = max(0.0, time.time() - moment)
+    if not moment:
+        return "-"
+    if seconds < 3600:
+        return f"{words.count(int(seconds // 60), 'minute')} ago"
+    if seconds < 86_400:
+        return f"{words.count(int(seconds // 3600), 'hour')} ago"
+    return f"{words.count(int(seconds // 86_400), 'day')} ago"

@@ -1,0 +1,109 @@
+"""headstart check: read every item and say all that is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from headstart.cli import _options
+from headstart.core import words
+
+STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check_command)
+
+
+def check_command(
+    data: _options.Data,
+    path_column: _options.PathColumn = None,
+    label_column: _options.LabelColumn = None,
+    split_column: _options.SplitColumn = None,
+    group_column: _options.GroupColumn = None,
+    task: _options.TaskOption = None,
+    as_json: _options.AsJson = False,
+) -> None:
+    """Read every item of DATA and say all that is wrong with it, and what to do.
+
+    Exit code 0 when the data can be used, 2 when there are errors.
+    """
+    from headstart import data as reading
+    from headstart.data import doctor
+    from headstart.store.memo import Memo
+
+    columns = _options.reading(path_column, label_column, split_column, group_column, task)
+    dataset = reading.load(data, **columns)
+    console = Console(highlight=False, soft_wrap=True)
+    with _progress(Console(stderr=True), show=not as_json) as tell:
+        report = doctor.check(dataset, memo=Memo(), progress=tell)
+    if as_json:
+        document = {
+            "data": dataset.origin,
+            "task": dataset.task and dataset.task.to_json(),
+            **report.to_json(),
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(console, dataset, report)
+    if report.errors:
+        raise typer.Exit(2)
+
+
+check = check_command
+
+
+def _print(console: Console, dataset: Any, report: Any) -> None:
+    for severity, style in STYLES.items():
+        for line in report.grouped(severity):
+            console.print(f"[{style}]{escape(line)}[/]" if console.is_terminal else escape(line))
+    console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
+
+
+def describe(dataset: Any) -> str:
+    """397 images in 2 classes."""
+    text = words.count(len(dataset), dataset.modality)
+    if dataset.task is None:
+        return f"{text} without labels"
+    if dataset.task.kind == "regression":
+        return f"{text} with a number ({dataset.task.labels[0]})"
+    noun = ("label", "labels") if dataset.task.kind == "multilabel" else ("class", "classes")
+    return f"{text} in {words.count(dataset.task.outputs, *noun)}"
+
+
+def verdict(report: Any) -> str:
+    """No errors, 2 warnings, 3 notes."""
+    if not report.findings:
+        return "nothing to remark"
+    errors = words.count(len(report.errors), "error") if report.errors else "no errors"
+    return (
+        f"{errors}, {words.count(len(report.warnings), 'warning')}, {words.count(len(report.notes), 'note')}"
+    )
+
+
+@contextmanager
+def _progress(console: Console, *, show: bool) -> Any:
+    """A bar on the terminal, nothing elsewhere."""
+    if not show or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(
+        *Progress.get_default_columns()[:2],
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        job = bar.add_task("reading")
+        tell: Callable[[int, int], None] = lambda done, total: bar.update(job, completed=done, total=total)  # noqa: E731
+        yield tell

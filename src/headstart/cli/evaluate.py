@@ -1,0 +1,120 @@
+"""`headstart evaluate`: how good a model is on labelled data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.cli.predict import ModelPath
+
+if TYPE_CHECKING:
+    from headstart.core.dataset import Dataset
+    from headstart.run.evaluate import Evaluation
+
+DataPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="Class folders, a table (.csv, .parquet, .jsonl) or a .zip.", show_default=False
+    ),
+]
+Format = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
+Part = Annotated[
+    str | None,
+    typer.Option("--split", help="Only this part: train, val or test. Default: test where there is one."),
+]
+PathColumn = Annotated[str | None, typer.Option("--path-column", help="Column of a table with the paths.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the labels.")]
+SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Column with train, val, test.")]
+SHOWN = 30
+"""Classes that the table shows, the largest first."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate", help="Measure a model on labelled data; each number with its interval.")(
+        evaluate_command
+    )
+
+
+def evaluate_command(
+    model: ModelPath,
+    data: DataPath,
+    format: Format = "table",
+    split: Part = None,
+    path_column: PathColumn = None,
+    label_column: LabelColumn = None,
+    split_column: SplitColumn = None,
+) -> None:
+    from headstart.data import load
+    from headstart.errors import BadOption
+    from headstart.export.model import load_model
+
+    if format not in ("table", "json"):
+        raise BadOption("--format", format, "table or json")
+    loaded = load_model(model)
+    columns = {"path_column": path_column, "label_column": label_column, "split_column": split_column}
+    dataset = load(data, task=loaded.task.kind, **columns)
+    dataset, part = choose_part(dataset, split)
+    found = loaded.evaluate(dataset)
+    if format == "json":
+        content = {"data": dataset.name, "split": part, **found.to_json()}
+        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.writelines(table(found, dataset.name, part))
+    if found.unreadable:
+        named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:5])
+        sys.stderr.write(f"headstart: {len(found.unreadable)} items could not be read: {named}\n")
+
+
+def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
+    """The rows to measure on, and which part that is ("" for all). Raises `BadOption`."""
+    import numpy as np
+
+    from headstart.errors import BadOption
+
+    known = sorted({str(part) for part in dataset.split} - {""}) if dataset.split is not None else []
+    if split is None:
+        split = "test" if "test" in known else ""
+    if not split:
+        return dataset, ""
+    if split not in known:
+        raise BadOption("--split", split, " or ".join(known) if known else "left out: this data has no parts")
+    return dataset.subset(np.flatnonzero(dataset.split == split)), split
+
+
+def table(found: Evaluation, name: str, part: str) -> Iterator[str]:
+    """The evaluation in lines a person reads."""
+    from headstart.core import words
+
+    where = f"{name}, {part} part" if part else name
+    yield f"data      {where}: {words.count(found.headline.n, 'item')}\n"
+    for metric, evidence in found.metrics.items():
+        mark = " <" if metric == found.task.metric else ""
+        interval = words.interval(metric, evidence.low, evidence.high)
+        yield f"{metric:<24} {words.value(metric, evidence.value):>9} {interval}{mark}\n"
+    if found.per_class:
+        yield from _classes(found)
+    for pair in found.confused(5):
+        yield f"mistakes  {pair['count']} x {pair['true']} taken for {pair['predicted']}\n"
+    for note in found.notes:
+        yield f"note      {note}\n"
+
+
+def _classes(found: Evaluation) -> Iterator[str]:
+    rows = sorted(found.per_class, key=lambda row: -row["n"])
+    width = max(5, *(len(row["label"]) for row in rows[:SHOWN]))
+    yield f"\n{'label':<{width}}      n  precision  recall      f1\n"
+    for row in rows[:SHOWN]:
+        cells = "  ".join(_share(row[key]) for key in ("precision", "recall", "f1"))
+        yield f"{row['label']:<{width}}  {row['n']:>5}    {cells}\n"
+    if len(rows) > SHOWN:
+        yield f"... and {len(rows) - SHOWN} smaller ones (see --format json)\n"
+    yield "\n"
+
+
+def _share(value: Any) -> str:
+    return "     -" if value is None else f"{100 * value:>4.1f} %"

@@ -1,0 +1,109 @@
+"""`headstart predict`: a model's answers for files, as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
+]
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILES...", help="Images, folders, .zip archives or globs.", show_default=False),
+]
+Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
+Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Images computed at once.", min=1)]
+
+HELP = """Predict for images with a trained model.
+
+Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
+predicted (with a warning on stderr if some were not), 2 when none was.
+"""
+NAMED = 5
+"""Unreadable files that the warning names."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("predict", help=HELP)(predict_command)
+
+
+def predict_command(
+    model: ModelPath,
+    files: Files,
+    format: Format = "table",
+    output: Output = None,
+    top: Top = None,
+    batch_size: BatchSize = None,
+) -> None:
+    from headstart.cli import _rows
+    from headstart.errors import BadOption
+    from headstart.export.model import load_model
+    from headstart.run.inputs import items_of
+    from headstart.run.predict import stream
+
+    if format not in _rows.FORMATS:
+        raise BadOption("--format", format, ", ".join(_rows.FORMATS))
+    loaded = load_model(model)
+    items = items_of(files)
+    failed: list[tuple[str, str]] = []
+    with _destination(output) as write, _bar(len(items), output) as step:
+        rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, step)
+        for piece in _rows.FORMATS[format](rows, loaded.task, top):
+            write(piece)
+    if failed:
+        sys.stderr.write(_warning(failed, len(items)))
+    if len(failed) == len(items):
+        raise typer.Exit(2)
+
+
+def _watch(rows: Iterable[Any], failed: list[tuple[str, str]], step: Callable[[], None]) -> Iterator[Any]:
+    for row in rows:
+        if row.error:
+            failed.append((row.id, row.error))
+        step()
+        yield row
+
+
+def _warning(failed: list[tuple[str, str]], total: int) -> str:
+    named = "; ".join(f"{ident}: {problem}" for ident, problem in failed[:NAMED])
+    more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+    return f"headstart: {len(failed)} of {total} could not be predicted: {named}{more}\n"
+
+
+@contextlib.contextmanager
+def _destination(output: Path | None) -> Iterator[Callable[[str], Any]]:
+    """Where text goes: the screen, or a file that appears only when it is complete."""
+    if output is None:
+        yield sys.stdout.write
+        return
+    from headstart.core.files import open_atomic
+    from headstart.errors import PathError
+
+    if output.is_dir() or not output.parent.is_dir():
+        raise PathError(output, "cannot be written", "name a file in a folder that exists")
+    with open_atomic(output) as file:
+        yield lambda text: file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _bar(total: int, output: Path | None) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr when someone is watching and the answers do not go to the same screen."""
+    if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("predict", total=total)
+        yield lambda: progress.advance(task)

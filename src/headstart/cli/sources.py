@@ -1,0 +1,101 @@
+"""`headstart sources`: which pretrained models there are, and which of them are on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.errors import BadOption
+
+if TYPE_CHECKING:
+    from headstart.core.source import Source
+
+MODALITIES = ("image",)
+
+Search = Annotated[
+    str,
+    typer.Option("--search", help="Part of a name, or a pattern (timm/mobilenet*); looks in all libraries."),
+]
+Modality = Annotated[str, typer.Option("--modality", help="Kind of data; so far: image.")]
+Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sources", help="List pretrained models: bundled, recommended, or found by name.")(
+        sources_command
+    )
+
+
+def sources_command(
+    search: Search = "", modality: Modality = "image", local: Local = False, json_output: Json = False
+) -> None:
+    from headstart import sources
+
+    if modality not in MODALITIES:
+        raise BadOption("--modality", modality, " or ".join(MODALITIES))
+    found = sources.available(search, modality, local)
+    if json_output:
+        sys.stdout.write(json.dumps([as_json(s) for s in found], indent=2, ensure_ascii=False) + "\n")
+        return
+    if not found:
+        where = " on this machine" if local else ""
+        wanted = f" matches {search!r}" if search else " is"
+        sys.stdout.write(f"no source{wanted}{where}; try another --search TEXT\n")
+        return
+    for line in table(found):
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(closing(found, search))
+
+
+def as_json(source: Source) -> dict[str, Any]:
+    """The record with its spec, without what only rebuilds it; labels by their number."""
+    record = asdict(source)
+    record["labels"] = None if source.labels is None else len(source.labels)
+    return record
+
+
+HEAD = ("source", "parameters", "input", "licence", "accuracy", "here")
+
+
+def table(found: list[Source]) -> list[str]:
+    """Aligned columns; numbers to the right."""
+    rows = [HEAD, *(_row(source) for source in found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    right = {1, 2, 4}
+    return [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _row(source: Source) -> tuple[str, ...]:
+    height, width = source.input.size
+    return (
+        source.spec,
+        f"{source.parameters / 1e6:.1f} M" if source.parameters else "-",
+        f"{height} px" if height == width else f"{height}x{width} px",
+        source.licence or "not stated",
+        f"{100 * source.prior:.1f} %" if source.prior is not None else "-",
+        "yes" if source.local else "no",
+    )
+
+
+def closing(found: list[Source], search: str) -> str:
+    """What the columns mean, and what to do next."""
+    text = f"\n{sum(s.local for s in found)} of {len(found)} on this machine"
+    if any(source.prior is not None for source in found):
+        text += "; accuracy: published, top-1 on ImageNet-1k"
+    text += ".\nUse one: headstart fit DATA --source NAME"
+    text += " (with --download to fetch its weights).\n" if not all(s.local for s in found) else "\n"
+    if not search:
+        text += "More: headstart sources --search TEXT; your own: --source file:PATH.\n"
+    return text

@@ -1,0 +1,1 @@
+"""Contracts: what every room may rely on. Standard library and numpy only."""

@@ -1,0 +1,103 @@
+"""Backbone: a source model with its cuts found.
+
+Tensors are named `Any` here because this room knows no torch; they are `torch.Tensor` and
+`torch.nn.Module` in every implementation so far.
+
+Words. A *cut* is a place in the network through which all later data flows. The *state* at a cut
+is the one tensor that crosses it. A *stage* is a cut worth reading features at or freezing up to;
+a network has 20 to 70 cuts and 4 to 8 stages. The last stage is the *embedding*: what the source's
+own classifier reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from headstart.core.source import Source
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A cut that users see.
+
+    `channels` is the width of the state; `side` its spatial side length at the source's own input
+    size (1 for a vector). For token sequences `side` is the side of the patch grid.
+    """
+
+    name: str
+    cut: str
+    channels: int
+    side: int
+
+
+@dataclass(frozen=True, order=True)
+class Tap:
+    """Features read from a network: a stage, pooled to `grid` x `grid` cells.
+
+    The width is `channels * grid**2`; for token sequences grid 0 means the class token and
+    grid 1 the mean of the patch tokens.
+    """
+
+    stage: str
+    grid: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.stage}/g{self.grid}"
+
+    @classmethod
+    def parse(cls, text: str) -> Tap:
+        stage, _, grid = text.rpartition("/g")
+        return cls(stage, int(grid))
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """The contract; `headstart.testing.backbone` holds its conformance suite.
+
+    * `tail(cut)(trunk(cut)(x))` equals `full(x)` to float tolerance at every cut;
+    * `trunk` and `tail` share the parameters of `module`, they are not copies;
+    * input `x` is float32 `[B, channels, H, W]` as `normalise` returns it;
+    * `full(x)` is the embedding state; `pool(full(x), Tap(last stage, 1))` is `[B, width]`;
+    * `classifier`, when there is one, maps the embedding state to the source's own logits.
+    """
+
+    source: Source
+    module: Any
+    """The whole network up to the embedding (no classifier)."""
+    classifier: Any | None
+    cuts: tuple[str, ...]
+    """All cuts in order of the data flow; the first is "input", the last is the embedding."""
+    stages: tuple[Stage, ...]
+    """In order; the last is the embedding."""
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the weights (embedding network and classifier)."""
+
+    def full(self, x: Any) -> Any:
+        """The embedding state of a normalised batch."""
+
+    def trunk(self, cut: str) -> Any:
+        """Module: normalised batch -> state at `cut`. Raises `UnknownName`."""
+
+    def tail(self, cut: str) -> Any:
+        """Module: state at `cut` -> embedding state. Raises `UnknownName`."""
+
+    def states(self, x: Any, cuts: tuple[str, ...]) -> dict[str, Any]:
+        """The states at several cuts from one forward pass."""
+
+    def pool(self, state: Any, tap: Tap) -> Any:
+        """State -> float tensor `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
+
+    def taps(self) -> tuple[Tap, ...]:
+        """The taps worth storing: grids 1, 2, 4 of each stage where the map is large enough."""
+
+    def normalise(self, pixels: Any) -> Any:
+        """uint8 `[B, 3, H, W]` -> float32 `[B, channels, H, W]` by the source's mean and std."""
+
+    def fresh(self, seed: int) -> Backbone:
+        """The same architecture with new random weights (for scratch and random-frozen)."""
+
+    def copy(self) -> Backbone:
+        """An independent copy of weights and all, to be trained."""

@@ -1,0 +1,167 @@
+"""Dataset: items, labels, groups and given splits. Immutable; no tensors, no decoded content."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from headstart.core import fingerprint
+from headstart.core.archive import read_member
+from headstart.core.task import MULTILABEL, Task
+
+
+@runtime_checkable
+class Item(Protocol):
+    """One thing to predict for: a name, and a way to read its bytes."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its data set and the same on every machine: a relative path, a row."""
+
+    def read(self) -> bytes:
+        """The raw bytes; raises `OSError` when they cannot be had."""
+
+
+@dataclass(frozen=True)
+class FileItem:
+    """An item in a file."""
+
+    id: str
+    path: Path
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class ZipItem:
+    """An item inside a .zip archive, read without unpacking the archive."""
+
+    id: str
+    archive: Path
+    member: str
+
+    def read(self) -> bytes:
+        return read_member(self.archive, self.member)
+
+
+@dataclass(frozen=True)
+class ArrayItem:
+    """An item held in memory: its bytes are those of the .npy format."""
+
+    id: str
+    array: np.ndarray = field(repr=False)
+
+    def read(self) -> bytes:
+        buffer = io.BytesIO()
+        np.save(buffer, self.array, allow_pickle=False)
+        return buffer.getvalue()
+
+
+def _frozen(array: np.ndarray | None) -> np.ndarray | None:
+    if array is None:
+        return None
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a reader saw that is not an item: a decision, a file left out, an empty folder."""
+
+    code: str
+    """A finding code of `headstart.data.findings`."""
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Items with what is known of them, row by row.
+
+    `y` follows `Task` (None: no labels at all). `groups` (int64 `[N]`) marks rows that must stay
+    on one side of every split; `domains` and `split` are arrays of text `[N]`; a row's split is
+    "train", "val", "test" or "" where none was given.
+    """
+
+    name: str
+    modality: str
+    items: tuple[Item, ...]
+    task: Task | None = None
+    y: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    domains: np.ndarray | None = None
+    split: np.ndarray | None = None
+    origin: str = ""
+    """Where it was read from, as the user wrote it."""
+    notes: tuple[Note, ...] = ()
+    """What its reader decided or left out."""
+
+    def __post_init__(self) -> None:
+        for name in ("y", "groups", "domains", "split"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.items):
+                raise ValueError(f"{name} has {len(column)} rows, but there are {len(self.items)} items")
+            object.__setattr__(self, name, _frozen(column))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """bool `[N]`: the rows that have a label."""
+        if self.y is None:
+            return np.zeros(len(self), dtype=bool)
+        if self.y.dtype.kind == "i":
+            return np.asarray(self.y >= 0)
+        known = ~np.isnan(self.y)
+        return known.all(axis=1) if self.task is not None and self.task.kind == MULTILABEL else known
+
+    def digests(self) -> tuple[str, ...]:
+        """Content fingerprint of every item. Reads each item once; kept afterwards."""
+        return self._digests
+
+    def known_digests(self) -> tuple[str, ...] | None:
+        """The digests, if they are known already; reads nothing."""
+        return self.__dict__.get("_digests")
+
+    def remember(self, digests: tuple[str, ...]) -> None:
+        """Keep digests that were computed while the items were read anyway."""
+        if len(digests) != len(self.items):
+            raise ValueError(f"{len(digests)} digests for {len(self.items)} items")
+        self.__dict__["_digests"] = digests
+
+    @cached_property
+    def _digests(self) -> tuple[str, ...]:
+        return tuple(fingerprint.of_bytes(item.read()) for item in self.items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Content fingerprint of items, labels, groups and splits."""
+        columns = [self.y, self.groups, self.domains, self.split]
+        parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
+        labels = fingerprint.of_json(self.task.to_json()) if self.task is not None else "-"
+        return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *parts, labels])
+
+    def subset(self, rows: Sequence[int] | np.ndarray) -> Dataset:
+        """The given rows, in the given order."""
+        index = np.asarray(rows, dtype=np.int64)
+        columns: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[index]
+            for name in ("y", "groups", "domains", "split")
+        }
+        out = replace(self, items=tuple(self.items[i] for i in index), **columns)
+        if "_digests" in self.__dict__:
+            out.__dict__["_digests"] = tuple(self._digests[i] for i in index)
+        return out
+
+    def unlabelled(self) -> Dataset:
+        """The same items without labels: they cannot be recovered from what is returned."""
+        return replace(self, y=None)

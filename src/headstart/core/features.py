@@ -1,0 +1,61 @@
+"""What a strategy may ask of the one pass, and what it gets: arrays in the order of the data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from headstart.core.backbone import Tap
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What to store in a pass. View 0 is the item as it is; 1 to `views` are augmented views."""
+
+    taps: tuple[Tap, ...] = ()
+    cut: str | None = None
+    """Also store the full state at this cut (to train the layers behind it)."""
+    pixels: int | None = None
+    """Also store the prepared images, uint8, with this short side (to train from the input)."""
+    views: int = 0
+    view_kind: str = "crop-flip"
+    """Recipe of the augmented views, see `headstart.modalities.image.VIEWS`."""
+
+
+class Rows(Protocol):
+    """A read-only array on disk: `rows[index]` with an int64 index array gives a numpy array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray: ...
+
+
+class Features(Protocol):
+    """Stored activations of one source on one data set; row i belongs to item i."""
+
+    backbone_digest: str
+    taps: tuple[Tap, ...]
+    views: int
+    forward_passes: float
+    """Passes over the data that this cost now (0 when everything was stored already)."""
+    seconds: float
+
+    def tap(self, tap: Tap, view: int = 0) -> Rows:
+        """float16 `[N, D]` on disk."""
+
+    def state(self, view: int = 0) -> Rows:
+        """float16 `[N, ...]`: states at the spec's cut."""
+
+    def pixels(self, view: int = 0) -> Rows:
+        """uint8 `[N, 3, H, W]`: prepared images before normalisation."""
+
+
+class Extractor(Protocol):
+    """Gives the stored features of a data set, computing what is missing. Bound by `run`."""
+
+    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...

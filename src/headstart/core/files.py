@@ -1,0 +1,51 @@
+"""Writing files so that a reader sees all of them or none, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and move it there; on any failure `path` is as it was.
+
+    Raises `OSError` (a full disk, a folder that may not be written) and leaves nothing behind.
+    """
+    with open_atomic(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
+    """The same for content that comes piece by piece: the file appears when the block ends well."""
+    # not tempfile: its files may be read by their owner only, whatever the user's umask says
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON a person can read, atomically."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=True, default=_plain)
+    write_atomic(path, (text + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars and arrays, paths and tuples as JSON knows them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

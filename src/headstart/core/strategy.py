@@ -1,0 +1,111 @@
+"""Strategy: one way to use a source (or none), and the trial it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from headstart.core.backbone import Backbone
+from headstart.core.budget import Budget
+from headstart.core.dataset import Dataset
+from headstart.core.evidence import Cost
+from headstart.core.features import Extractor
+from headstart.core.model import Model
+from headstart.core.split import Split
+from headstart.core.task import Task
+
+Status = Literal["done", "cut off", "not applicable", "failed"]
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, how much is done, and how much there is."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set by hand. None means: decided from the data."""
+
+    optimizer: str | None = None
+    lr: float | None = None
+    head_lr: float | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    freeze: str | None = None
+    """Stage up to and including which the trunk stays frozen; "none" trains everything."""
+    augment: str | None = None
+    """Name of a view recipe of the modality, or "none"."""
+    views: int | None = None
+    label_map: Mapping[str, str] | None = None
+    """Source label -> target label, for direct use."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One arm, measured.
+
+    `predictions` are out-of-fold: float32 `[R, N, K]` with R repeats, N rows of the data set and
+    K outputs (probabilities, or the predicted value); NaN where a row was not held out in a
+    repeat. An arm stopped by its budget has fewer repeats or folds filled.
+    """
+
+    arm: str
+    strategy: str
+    source: str | None
+    predictions: np.ndarray = field(repr=False)
+    cost: Cost = Cost()
+    status: Status = "done"
+    reason: str = ""
+    """Why it was cut off, not applicable or failed; otherwise a word on what was chosen."""
+    choices: Mapping[str, Any] = field(default_factory=dict)
+    """What was decided inside (taps, C, cut, epochs), as JSON; enough for `refit`."""
+    digest: str = ""
+    """Of the backbone's weights."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a strategy may touch. Made by `run`; strategies never import it."""
+
+    dataset: Dataset
+    task: Task
+    split: Split
+    features: Extractor
+    backbone: Backbone | None = None
+    budget: Budget = Budget()
+    seed: int = 0
+    settings: Settings = Settings()
+    workdir: Path | None = None
+    """A folder of this arm's own for checkpoints; exact resume reads it."""
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    """Arms finished before, by name (fine-tuning starts from the probe's choices)."""
+    progress: Progress = silent
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """The contract; `headstart.testing.strategy` holds its conformance suite."""
+
+    name: str
+    needs_source: bool
+    trains_trunk: bool
+    """Whether weights of the trunk change (such arms run on few folds)."""
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """An estimate before anything runs; `seconds_per_pass` is measured on 32 items."""
+
+    def fit(self, request: Request) -> Trial:
+        """Out-of-fold predictions over the split's folds, within the budget."""
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """The model on all development rows, with the choices of the trial."""
+
+
+def arm_name(strategy: str, source: str | None) -> str:
+    """How an arm is called in the leaderboard and in its folder's name."""
+    return f"{source}: {strategy}" if source else strategy

@@ -1,0 +1,56 @@
+"""Numbers as people read them. One place, so that terminal, report and verdict say the same."""
+
+from __future__ import annotations
+
+import math
+
+FRACTIONS = frozenset({"accuracy", "balanced accuracy", "mAP", "F1", "AUROC"})
+"""Metrics between 0 and 1 that are shown in percent."""
+
+
+def value(metric: str, number: float | None, *, unit: bool = True) -> str:
+    """0.9123 -> "91.2 %" for fractions, four digits for the rest, "-" for nothing."""
+    if number is None or math.isnan(number):
+        return "-"
+    if metric in FRACTIONS:
+        return f"{100 * number:.1f}" + (" %" if unit else "")
+    return f"{number:.4g}"
+
+
+def interval(metric: str, low: float, high: float) -> str:
+    """[89.0, 93.1]"""
+    return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"
+
+
+def gain(metric: str, number: float) -> str:
+    """+27.8 points; +0.31 for metrics that are not fractions. Positive is better."""
+    if metric in FRACTIONS:
+        return f"{signed(100 * number)} points"
+    return f"{number:+.3g}"
+
+
+def gain_interval(metric: str, low: float, high: float) -> str:
+    """[25.0, 30.6], in points for fractions."""
+    if metric in FRACTIONS:
+        return f"[{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")
+    return f"[{low:.3g}, {high:.3g}]"
+
+
+def signed(number: float) -> str:
+    """+1.2, -0.4, and never -0.0."""
+    text = f"{number:+.1f}"
+    return "+0.0" if text == "-0.0" else text
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """1 image, 2 images, 1,234 classes."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(number: float) -> str:
+    """Bytes in words: 2.5 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return ""

@@ -1,0 +1,134 @@
+"""The data doctor: reads every item once and says all that is wrong, before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from headstart.core import fingerprint
+from headstart.core.dataset import Dataset, Item
+from headstart.core.task import CLASSIFICATION
+from headstart.data.duplicates import duplicate_groups, near_duplicates, near_findings
+from headstart.data.findings import ORDER, Finding, Report, finding
+from headstart.data.judge import duplicate_findings, label_findings
+from headstart.modalities.image import Examination, examine
+
+__all__ = [
+    "Finding",
+    "Report",
+    "check",
+    "drop_bad",
+    "duplicate_groups",
+    "near_duplicates",
+    "near_findings",
+]
+
+MEMO_VERSION = 1
+_CHUNK = 32
+
+Memo = MutableMapping[str, dict]
+"""Content fingerprint -> what was found when the item was decoded."""
+
+
+def check(
+    dataset: Dataset,
+    *,
+    memo: Memo | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Read and decode every item once, and judge items, labels, splits and files together.
+
+    `memo` keeps what decoding showed, by content: with it a second check decodes nothing. The
+    data set remembers the digests that were computed. Raises nothing for bad data: errors are
+    part of the report.
+    """
+    looked = list(_look(dataset, memo if memo is not None else {}, progress))
+    digests = tuple(digest for digest, _ in looked)
+    if all(digest is not None for digest in digests):
+        dataset.remember(tuple(digest or "" for digest in digests))
+    found = [*_item_findings(dataset, [seen for _, seen in looked])]
+    usable = np.array([not seen.problem for _, seen in looked], dtype=bool)
+    found += label_findings(dataset, usable)
+    found += duplicate_findings(dataset, digests)
+    found += [finding(note.code, note.where, note.message) for note in dataset.notes]
+    odd = [item.id for item in dataset.items if not item.id.isascii()]
+    found += [finding("HS503", name) for name in odd]
+    found.sort(key=lambda f: (ORDER.index(f.severity), f.code))
+    return Report(tuple(found), len(dataset), digests=digests)
+
+
+def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:
+    """The data set without the items that have errors, and the ids of those that were left out.
+
+    Classes that no item is left of are taken out of the label space.
+    """
+    bad = set(report.bad_rows)
+    keep = [row for row in range(len(dataset)) if row not in bad]
+    kept = _without_empty_classes(dataset.subset(keep))
+    digests = [report.digests[row] for row in keep] if report.digests else [None]
+    if all(digest is not None for digest in digests):
+        kept.remember(tuple(digest or "" for digest in digests))
+    return kept, [dataset.items[row].id for row in sorted(bad)]
+
+
+def _without_empty_classes(dataset: Dataset) -> Dataset:
+    if dataset.task is None or dataset.y is None or dataset.task.kind != CLASSIFICATION:
+        return dataset
+    held = np.unique(dataset.y[dataset.y >= 0])
+    if len(held) == dataset.task.outputs or not len(held):
+        return dataset
+    y = np.where(dataset.y >= 0, np.searchsorted(held, dataset.y), -1)
+    task = replace(dataset.task, labels=tuple(dataset.task.labels[i] for i in held))
+    return replace(dataset, task=task, y=y)
+
+
+def _look(
+    dataset: Dataset, memo: Memo, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[str | None, Examination]]:
+    """(digest, examination) of every item, in order; decoded by several threads."""
+    total = len(dataset)
+    known = dataset.known_digests()
+    if known is not None and all(_remembered(memo, digest) is not None for digest in known):
+        yield from ((digest, Examination.from_json(memo[digest]["image"])) for digest in known)
+        return
+    chunks = [dataset.items[start : start + _CHUNK] for start in range(0, total, _CHUNK)]
+    done = 0
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for results in pool.map(lambda chunk: [_examine(item, memo) for item in chunk], chunks):
+            for digest, seen in results:
+                if digest is not None and _remembered(memo, digest) is None:
+                    memo[digest] = {"version": MEMO_VERSION, "image": seen.to_json()}
+            yield from results
+            done += len(results)
+            if progress is not None:
+                progress(done, total)
+
+
+def _examine(item: Item, memo: Memo) -> tuple[str | None, Examination]:
+    try:
+        data = item.read()
+    except FileNotFoundError:
+        return None, Examination(problem="HS101", detail="there is no such file")
+    except Exception as error:  # items of other packages raise what they like
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return None, Examination(problem="HS101", detail=f"cannot be read: {text}")
+    digest = fingerprint.of_bytes(data)
+    known = _remembered(memo, digest)
+    return digest, Examination.from_json(known) if known is not None else examine(data)
+
+
+def _remembered(memo: Memo, digest: str) -> dict | None:
+    entry = memo.get(digest)
+    return entry["image"] if entry is not None and entry.get("version") == MEMO_VERSION else None
+
+
+def _item_findings(dataset: Dataset, looked: Sequence[Examination]) -> Iterator[Finding]:
+    for row, (item, seen) in enumerate(zip(dataset.items, looked, strict=True)):
+        if seen.problem:
+            yield finding(seen.problem, item.id, seen.detail, row)
+        for fact in seen.facts if not seen.problem else ():
+            yield finding(fact, item.id, row=row)

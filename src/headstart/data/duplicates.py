@@ -1,0 +1,123 @@
+"""Near-duplicates: items whose stored features point the same way, found without reading them again.
+
+Plain cosine calls everything similar: features of a network are positive and few directions hold
+most of their variance. So features are centred, projected on their leading principal directions
+and (softly) whitened first. Measured with a MobileNet v1 of width 0.25 on three sets of photos, at
+the threshold of 0.75: re-encoded, rescaled, brightened and mirrored copies, and cuts of 95 % of the
+side, are found in 90 to 100 % of cases (cuts of 90 %: four in five; of 80 %, or made grey: rarely).
+None of 397 and 700 different photos were confused; of 33 pairs among 7,000 photos of 32 x 32 about
+5 were not copies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.core.dataset import Dataset
+from headstart.data.findings import Finding, finding
+from headstart.data.unions import Unions
+
+THRESHOLD = 0.75
+"""Cosine, after centring and whitening, from which on two items are near-duplicates."""
+_DIRECTIONS = 128
+_RIDGE = 0.1
+_NEAREST = 3
+_CHANCE = 0.01
+
+Pair = tuple[int, int, float]
+
+
+def near_duplicates(features: np.ndarray, *, threshold: float = THRESHOLD, block: int = 1024) -> list[Pair]:
+    """Pairs of rows (i < j) with their cosine, most similar first.
+
+    `features` is float `[N, D]`: one embedding an item. A pair counts when its cosine after
+    centring and whitening reaches `threshold` (more in small sets, where chance alone comes close:
+    fewer than 0.01 pairs are expected of unrelated items), and one of the two is among the three
+    nearest of the other. Time grows with the square of N: 10 s for 50,000 items. Memory is one
+    `[block, N]` array of float32.
+    """
+    space = whitened(features)
+    n, width = space.shape
+    if n < 2 or width < 2:
+        return []
+    least = max(threshold, chance_level(n, width))
+    if least >= 1:
+        return []
+    found: dict[tuple[int, int], float] = {}
+    for start in range(0, n, block):
+        cosine = space[start : start + block] @ space.T  # [block, N]
+        cosine[np.arange(len(cosine)), np.arange(start, start + len(cosine))] = -1.0
+        for row in np.flatnonzero(cosine.max(axis=1) >= least).tolist():
+            near = np.argsort(-cosine[row], kind="stable")[:_NEAREST]
+            for other in near[cosine[row, near] >= least].tolist():
+                pair = (min(start + row, other), max(start + row, other))
+                found.setdefault(pair, float(cosine[row, other]))
+    return sorted(((i, j, c) for (i, j), c in found.items()), key=lambda p: (-p[2], p[0], p[1]))
+
+
+def whitened(features: np.ndarray) -> np.ndarray:
+    """float32 `[N, K]` rows of length 1: centred, leading directions only, softly whitened.
+
+    K is at most 128 and a quarter of N. Features that do not vary give K = 0.
+    """
+    n = len(features)
+    x = np.asarray(features, dtype=np.float64)
+    x = np.where(np.isfinite(x), x, 0.0)
+    x = x - x.mean(axis=0) if n else x
+    small = x.shape[1] <= n
+    values, vectors = np.linalg.eigh((x.T @ x if small else x @ x.T) / max(n, 1))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    real = int((values > 1e-6 * max(values[0], 1e-30)).sum()) if len(values) and values[0] > 0 else 0
+    k = min(_DIRECTIONS, n // 4, real)
+    if k == 0:
+        return np.zeros((n, 0), dtype=np.float32)
+    scores = x @ vectors[:, :k] if small else vectors[:, :k] * np.sqrt(values[:k] * n)
+    scores = scores / np.sqrt(values[:k] + _RIDGE * values[:k].mean())
+    length = np.linalg.norm(scores, axis=1, keepdims=True)
+    return (scores / np.maximum(length, 1e-12)).astype(np.float32)
+
+
+def chance_level(n: int, width: int) -> float:
+    """The cosine that the closest of all pairs of `n` unrelated items stays below.
+
+    From P(cosine > t) <= (1 - t^2)^((d - 1) / 2) in d dimensions; half of `width` counts, because
+    features of real items fill their space unevenly.
+    """
+    dimensions = max(2.0, width / 2)
+    pairs = n * (n - 1) / 2
+    return math.sqrt(-math.expm1(-2 * math.log(max(pairs / _CHANCE, 1.0)) / (dimensions - 1)))
+
+
+def duplicate_groups(dataset: Dataset, pairs: Sequence[Pair], *, most: int | None = None) -> np.ndarray:
+    """int64 `[N]`: equal for items that near-duplicate pairs connect, the surest pairs first.
+
+    A group grows to at most `most` items (10, or a fiftieth of the data): in dense data chains of
+    look-alikes would otherwise swallow whole classes, which could then never be held out.
+    """
+    limit = most if most is not None else max(10, len(dataset) // 50)
+    unions, sizes = Unions(len(dataset)), [1] * len(dataset)
+    for i, j, _ in sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1])):
+        one, other = unions.find(i), unions.find(j)
+        if one != other and sizes[one] + sizes[other] <= limit:
+            unions.join(one, other)
+            sizes[min(one, other)] = sizes[one] + sizes[other]
+    return unions.numbers()
+
+
+def near_findings(dataset: Dataset, pairs: Sequence[Pair]) -> list[Finding]:
+    """HS402 for pairs that reach from the training into the test part, HS405 for the others."""
+    digests = dataset.known_digests()
+    out = []
+    for i, j, cosine in pairs:
+        if digests is not None and digests[i] == digests[j]:
+            continue  # an exact duplicate: told already
+        parts = (
+            {dataset.split[i] == "test", dataset.split[j] == "test"} if dataset.split is not None else {False}
+        )
+        across = len(parts) > 1
+        text = f"looks like {dataset.items[i].id} (similarity {cosine:.2f})"
+        out.append(finding("HS402" if across else "HS405", dataset.items[j].id, text, j))
+    return out

@@ -1,0 +1,158 @@
+"""Findings: what may be wrong with data, under codes that stay the same from version to version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "note"]
+ORDER: tuple[Severity, ...] = ("error", "warning", "note")
+SHOWN = 5
+"""Findings of one code that are printed; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kind of finding: how bad, what it is, and what to do."""
+
+    severity: Severity
+    title: str
+    remedy: str
+
+
+CODES: dict[str, Code] = {
+    # the item cannot be used
+    "HS101": Code("error", "cannot be read", "mend the path or the permissions, or drop it (--drop-bad)"),
+    "HS102": Code("error", "empty file", "fetch it again, or drop it (--drop-bad)"),
+    "HS103": Code("error", "not an image", "remove it, or drop it (--drop-bad)"),
+    "HS104": Code("error", "truncated or damaged", "fetch it again, or drop it (--drop-bad)"),
+    "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),
+    # the item is used; this is how
+    "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
+    "HS202": Code("warning", "very long (over 10 : 1)", "most of it is cut away: cut it up, or pad it"),
+    "HS203": Code("note", "several frames", "only the first is used"),
+    "HS204": Code("note", "CMYK colours", "converted to RGB"),
+    "HS205": Code("note", "transparent", "laid on white"),
+    "HS206": Code("note", "more than 8 bits a channel", "scaled to 8 bits"),
+    "HS207": Code("note", "palette colours", "converted to RGB"),
+    "HS208": Code("note", "rotated by its EXIF orientation", "turned upright"),
+    "HS209": Code("warning", "one colour all over", "look whether it is a placeholder; remove it if so"),
+    # labels
+    "HS301": Code("warning", "no labels", "to learn, name a label column or sort into folders"),
+    "HS302": Code("warning", "label missing", "label it; until then it is left out"),
+    "HS303": Code("error", "nothing to tell apart", "add items of at least one other class"),
+    "HS304": Code("error", "class with fewer than 2 items", "add items, or drop the class (--drop-bad)"),
+    "HS305": Code("warning", "class with few items", "add items: its accuracy will be very uncertain"),
+    "HS306": Code("warning", "classes of very different size", "judge by balanced accuracy"),
+    "HS307": Code("error", "label only in the test part", "mend it, or move items to the training part"),
+    "HS308": Code("warning", "label not in every part", "look whether the parts were made by mistake"),
+    "HS309": Code("warning", "labels that differ by case or blanks", "write alike what means the same"),
+    "HS310": Code("note", "how the labels were read", "say otherwise with task"),
+    "HS311": Code("warning", "label that no item has", "leave it out of the list of labels"),
+    # duplicates
+    "HS401": Code("note", "exact duplicates", "kept on one side of every fold"),
+    "HS402": Code("warning", "near-duplicates across parts", "the test score is optimistic: keep one side"),
+    "HS403": Code("warning", "same image, different labels", "keep the one with the right label"),
+    "HS404": Code("warning", "same image in training and test", "the test score is optimistic: remove one"),
+    "HS405": Code("note", "near-duplicates", "kept on one side of every fold"),
+    # files
+    "HS501": Code("note", "hidden or system files", "ignored"),
+    "HS502": Code("warning", "empty folder", "fill it or remove it; it is no class"),
+    "HS503": Code("note", "names beyond ASCII", "nothing: they are fine here, but other tools may stumble"),
+    "HS504": Code("note", "files left out", "nothing, unless they were meant to be images"),
+    "HS505": Code("warning", "images in no class folder", "move them into one to give them a label"),
+    "HS506": Code("note", "columns", "name others with --path-column, --label-column, ..."),
+    "HS507": Code("note", "dropped", "mend them to use them"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing seen. `row` is the row of the data set, where it is about one item."""
+
+    code: str
+    severity: Severity
+    where: str
+    """The file, row, class or table it is about."""
+    message: str
+    remedy: str
+    row: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.where}: {self.message}; {self.remedy}"
+
+
+def finding(code: str, where: str, message: str = "", row: int | None = None) -> Finding:
+    """A finding of a known code; its title when there is no more to say."""
+    kind = CODES[code]
+    return Finding(code, kind.severity, where, message or kind.title, kind.remedy, row)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings of a data set, errors first."""
+
+    findings: tuple[Finding, ...]
+    items: int
+    dropped: tuple[str, ...] = ()
+    """Ids of items that were left out because of their errors."""
+    digests: tuple[str | None, ...] = field(default=(), repr=False)
+    """Content fingerprint of each item; None where it could not be read."""
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(f for f in self.findings if f.severity == severity)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return self.of("error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return self.of("warning")
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        return self.of("note")
+
+    @property
+    def bad_rows(self) -> tuple[int, ...]:
+        """Rows with an error, in order: what `drop_bad` leaves out."""
+        return tuple(sorted({f.row for f in self.errors if f.row is not None}))
+
+    def with_dropped(self, ids: Sequence[str]) -> Report:
+        """The same report, saying that these items were left out."""
+        said = [finding("HS507", name, "left out because of its errors") for name in ids]
+        return replace(self, findings=(*self.findings, *said), dropped=(*self.dropped, *ids))
+
+    def lines(self, least: Severity = "note") -> list[str]:
+        """Text for people: findings at least that severe, grouped by code; the first few of each."""
+        return [line for severity in ORDER[: ORDER.index(least) + 1] for line in self.grouped(severity)]
+
+    def grouped(self, severity: Severity) -> list[str]:
+        """The lines of one severity alone."""
+        of = self.of(severity)
+        codes = sorted({f.code for f in of})
+        return [line for code in codes for line in _group([f for f in of if f.code == code])]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for other programs."""
+        return {
+            "items": self.items,
+            **{f"{severity}s": len(self.of(severity)) for severity in ORDER},
+            "findings": [asdict(f) for f in self.findings],
+            "dropped": list(self.dropped),
+        }
+
+
+def _group(same: list[Finding]) -> list[str]:
+    if len(same) == 1:
+        return [str(same[0])]
+    kind = CODES[same[0].code]
+    lines = [f"{same[0].code} {len(same):,} times: {kind.title}; {kind.remedy}"]
+    for one in same[:SHOWN]:
+        lines.append(f"      {one.where}" + (f": {one.message}" if one.message != kind.title else ""))
+    if len(same) > SHOWN:
+        lines.append(f"      and {len(same) - SHOWN:,} more")
+    return lines

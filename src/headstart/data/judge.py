@@ -1,0 +1,147 @@
+"""What can be said of labels, parts and duplicates without looking at a picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from headstart.core.dataset import Dataset
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
+from headstart.data.findings import Finding, finding
+
+FEW = 10
+"""Classes with fewer items than this get a warning."""
+UNEVEN = 10
+"""How many times larger the largest class may be than the smallest without a warning."""
+
+
+def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
+    """Of labels and their spread over the parts; `usable` (bool `[N]`) leaves broken items out."""
+    where = dataset.origin or dataset.name
+    if dataset.task is None or dataset.y is None or not dataset.labelled.any():
+        yield finding("HS301", where)
+        return
+    yield from _missing(dataset)
+    test = dataset.split == "test" if dataset.split is not None else np.zeros(len(dataset), dtype=bool)
+    development = dataset.labelled & usable & ~test
+    if dataset.task.kind == REGRESSION:
+        values = dataset.y[development]
+        if len(values) < 2 or np.ptp(values) == 0:
+            yield finding(
+                "HS303", where, f"all {len(values)} values of {dataset.task.labels[0]!r} are the same"
+            )
+        return
+    has = _has_label(dataset)
+    yield from _sizes(dataset, has, development, test & dataset.labelled & usable, where)
+    yield from _alike(dataset.task.labels)
+
+
+def _missing(dataset: Dataset) -> Iterator[Finding]:
+    """Labels that are not there; a test part wholly without labels is no mistake."""
+    told = set()
+    for row in np.flatnonzero(~dataset.labelled).tolist():
+        part = str(dataset.split[row]) if dataset.split is not None else ""
+        if part == "test" and not (dataset.labelled & (dataset.split == "test")).any():
+            if part not in told:
+                yield finding("HS302", "the test part", "none of its items has a label: nothing to test on")
+                told.add(part)
+            continue
+        yield finding("HS302", dataset.items[row].id, row=row)
+
+
+def _has_label(dataset: Dataset) -> np.ndarray:
+    """bool [N, C]: whether the item has the label."""
+    assert dataset.task is not None
+    assert dataset.y is not None
+    if dataset.task.kind == MULTILABEL:
+        return np.asarray(dataset.y == 1)
+    has = np.zeros((len(dataset), dataset.task.outputs), dtype=bool)
+    rows = np.flatnonzero(dataset.labelled)
+    has[rows, dataset.y[rows]] = True
+    return has
+
+
+def _sizes(
+    dataset: Dataset, has: np.ndarray, development: np.ndarray, test: np.ndarray, where: str
+) -> Iterator[Finding]:
+    assert dataset.task is not None
+    names, single = dataset.task.labels, dataset.task.kind == CLASSIFICATION
+    counts, tested = has[development].sum(axis=0), has[test].sum(axis=0)
+    some = counts[counts > 0]
+    if single and len(some) < 2:
+        only = f"only the class {names[int(counts.argmax())]!r}" if len(some) else "no class at all"
+        yield finding("HS303", where, f"{only} among {int(development.sum())} labelled items")
+    for label, name in enumerate(names):
+        number = int(counts[label])
+        rows = np.flatnonzero(has[:, label])
+        if not len(rows):
+            yield finding("HS311", name)
+        elif number == 0 and tested[label]:
+            items = f"{int(tested[label])} items of the test part have it, none to learn from"
+            for row in np.flatnonzero(has[:, label] & test).tolist() if single else ():
+                yield finding("HS307", dataset.items[row].id, f"{name!r}: {items}", row)
+            if not single:
+                yield finding("HS308", name, items)
+        elif number < 2 and single:
+            for row in np.flatnonzero(has[:, label] & development).tolist():
+                yield finding("HS304", dataset.items[row].id, f"the only item of the class {name!r}", row)
+        elif number < FEW:
+            yield finding("HS305", name, f"{number} items to learn from")
+        elif test.any() and not tested[label]:
+            yield finding("HS308", name, f"{number} items to learn from, none in the test part")
+    if single and len(some) > 1 and some.max() > UNEVEN * some.min():
+        large, small = names[int(counts.argmax())], names[int(np.where(counts > 0, counts, np.inf).argmin())]
+        text = f"{large!r} has {some.max():,} items, {small!r} has {some.min():,}"
+        yield finding("HS306", where, text)
+
+
+def _alike(names: Sequence[str]) -> Iterator[Finding]:
+    same = defaultdict(list)
+    for name in names:
+        same["".join(name.lower().replace("_", " ").replace("-", " ").split())].append(name)
+    for group in same.values():
+        if len(group) > 1:
+            yield finding("HS309", " / ".join(group))
+
+
+def duplicate_findings(dataset: Dataset, digests: Sequence[str | None]) -> Iterator[Finding]:
+    """Items with the same bytes: with different labels, across parts, or simply twice."""
+    same: dict[str, list[int]] = defaultdict(list)
+    for row, digest in enumerate(digests):
+        if digest is not None:
+            same[digest].append(row)
+    for rows in same.values():
+        if len(rows) > 1:
+            yield from _same(dataset, rows)
+
+
+def _same(dataset: Dataset, rows: list[int]) -> Iterator[Finding]:
+    """What is to be said of rows with the same bytes; each row but the first is named once."""
+    ids = {row: dataset.items[row].id for row in rows}
+    told: set[int] = set()
+    if dataset.split is not None:
+        tests = [row for row in rows if dataset.split[row] == "test"]
+        others = [row for row in rows if dataset.split[row] != "test"]
+        if tests and others:
+            yield finding("HS404", ids[tests[0]], f"the same bytes as {ids[others[0]]}", tests[0])
+            told = {tests[0], others[0]}
+    labels = {_label_text(dataset, row) for row in rows} - {None}
+    if len(labels) > 1:
+        text = " and ".join(sorted(str(label) for label in labels))
+        yield finding("HS403", ids[rows[1]], f"the same bytes as {ids[rows[0]]}, labelled {text}", rows[1])
+        return
+    for row in rows[1:]:
+        if row not in told:
+            yield finding("HS401", ids[row], f"the same bytes as {ids[rows[0]]}", row)
+
+
+def _label_text(dataset: Dataset, row: int) -> str | None:
+    if dataset.y is None or dataset.task is None or not dataset.labelled[row]:
+        return None
+    if dataset.task.kind == CLASSIFICATION:
+        return dataset.task.labels[int(dataset.y[row])]
+    if dataset.task.kind == REGRESSION:
+        return f"{dataset.y[row]:g}"
+    return "+".join(dataset.task.labels[i] for i in np.flatnonzero(dataset.y[row]))

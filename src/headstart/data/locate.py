@@ -1,0 +1,92 @@
+"""From what a table says about a file to the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from headstart.core.dataset import FileItem, Item
+from headstart.data.layout import is_image
+from headstart.data.reading import suffix_of
+from headstart.data.tree import Tree
+from headstart.errors import DataError
+
+Finder = Callable[[str], Item]
+"""A cell of the path column -> the item; a file that is not there is found out when it is read."""
+
+
+def on_disk(folder: Path, archive: Tree | None = None) -> Finder:
+    """Paths relative to a folder on disk, or absolute; what is not there may lie in the archive."""
+    inside = _index(archive) if archive is not None else None
+
+    def find(cell: str) -> Item:
+        _no_url(cell, str(folder))
+        path = folder / cell
+        if inside is not None and not path.exists():
+            known = inside(cell)
+            if known is not None:
+                return known
+        if not path.exists() and "\\" in cell:
+            path = folder / cell.replace("\\", "/")
+        return FileItem(cell.replace("\\", "/"), path)
+
+    return find
+
+
+def within(tree: Tree, table: str, archive: Tree | None = None) -> Finder:
+    """Paths inside a tree: relative to the table, to the root, or by a file name that occurs once."""
+    here = str(PurePosixPath(table).parent)
+    known = [_index(tree, "" if here == "." else here)] + ([_index(archive)] if archive is not None else [])
+    fallback = on_disk(tree.root / here) if tree.root is not None else None
+
+    def find(cell: str) -> Item:
+        _no_url(cell, tree.origin)
+        for index in known:
+            item = index(cell)
+            if item is not None:
+                return item
+        return fallback(cell) if fallback is not None else tree.item(cell)
+
+    return find
+
+
+def _index(tree: Tree, here: str = "") -> Callable[[str], Item | None]:
+    """A lookup in a tree: by path, else by its last parts, with or without the ending."""
+    every = set(tree.paths)
+    tails = cache(lambda: _tails(tree))  # made only if a path is not there as it stands
+
+    def find(cell: str) -> Item | None:
+        wanted = cell.replace("\\", "/").removeprefix("./")
+        for path in (f"{here}/{wanted}" if here else wanted, wanted):
+            if path in every:
+                return tree.item(path)
+        only = tails().get(wanted)
+        return tree.item(only) if only else None
+
+    return find
+
+
+def _tails(tree: Tree) -> dict[str, str | None]:
+    """Last parts of each image's path -> the path; None where several share them."""
+    tails: dict[str, str | None] = {}
+    for path in filter(is_image, tree.paths):
+        parts = path.split("/")
+        for start in range(len(parts)):
+            tail = "/".join(parts[start:])
+            for key in {tail, _stem(tail)}:
+                tails[key] = None if tails.get(key, path) != path else path
+    return tails
+
+
+def _stem(tail: str) -> str:
+    """The path without its ending, whatever its case."""
+    ending = suffix_of(tail)
+    return tail[: len(tail) - len(ending)] if ending else tail
+
+
+def _no_url(cell: str, where: str) -> None:
+    if cell.lower().startswith(("http://", "https://", "s3://", "gs://")):
+        raise DataError(
+            where, f"the table names an address on the net ({cell})", "fetch the files first, then name them"
+        )

@@ -1,0 +1,209 @@
+"""The one split that every arm of a comparison shares: stratified, grouped, seeded, repeated when small."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+import numpy as np
+
+from headstart.core.dataset import Dataset
+from headstart.core.split import Fold, Split
+from headstart.core.task import CLASSIFICATION, MULTILABEL
+from headstart.data.unions import Unions
+from headstart.errors import BadOption, DataError
+
+FOLDS = 5
+HOLDOUT_FROM = 20_000
+"""From this many development rows on there is a single hold-out of a fifth."""
+REPEATS = ((300, 10), (3_000, 3), (HOLDOUT_FROM, 1))
+"""Fewer development rows than the first number: that many repeats."""
+RARE_SHARE = 0.05
+"""Rare classes that hold less than this share of the rows together do not lower the number of folds."""
+
+
+def make_split(
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    holdout: float | Literal["val"] | None = None,
+) -> Split:
+    """Divide the labelled rows of a data set.
+
+    Rows of the given test part are `Split.test`; all other labelled rows are the development rows
+    (a given val part among them). Below 300 of those: 10 repeats of 5 stratified folds; below 3,000:
+    3 repeats; below 20,000: one; from there on one hold-out: the given val part, or a fifth. The
+    user's groups, exact duplicates and `groups` (int `[N]`; near-duplicates, say) are never parted.
+    `holdout` asks for a single hold-out: a share between 0 and 1, or "val".
+
+    Every fold gets its share of each class to within one item where groups allow it (of each label,
+    or of each fifth of the range for regression). There are fewer folds when classes have fewer
+    items. Rows of a class that lives in a single group are in every training part. Raises
+    `DataError` when nothing can be held out.
+    """
+    labelled = dataset.labelled
+    given = dataset.split if dataset.split is not None else np.full(len(dataset), "")
+    development = np.flatnonzero(labelled & (given != "test"))
+    test = np.flatnonzero(labelled & (given == "test"))
+    united = unite(dataset, groups)
+    where = dataset.origin or dataset.name
+    if not len(development):
+        raise DataError(
+            where, "there are no labelled items outside the test part", "label some, or give no split"
+        )
+    if holdout == "val" or (holdout is None and len(development) >= HOLDOUT_FROM and (given == "val").any()):
+        return _given_validation(development, test, given, united, seed=seed, where=where)
+    strata = _strata(dataset, development)
+    free = (
+        _free(strata, united[development]) if _is_classes(dataset) else np.ones(len(development), dtype=bool)
+    )
+    if len(set(united[development[free]])) < 2:
+        raise DataError(
+            where,
+            "no item can be held out: every class lies in a single group",
+            "give each class items of at least two groups",
+        )
+    folds, kind = _folds(
+        development, strata, united, free, seed=seed, holdout=holdout, classes=_is_classes(dataset)
+    )
+    return Split(development, test, tuple(folds), united, seed, kind)
+
+
+def unite(dataset: Dataset, groups: np.ndarray | None = None) -> np.ndarray:
+    """int64 `[N]`: the user's groups, exact duplicates and `groups` in one; numbered by first row."""
+    unions = Unions(len(dataset))
+    unions.join_equal(dataset.digests())
+    for column in (dataset.groups, groups):
+        if column is not None:
+            if len(column) != len(dataset):
+                raise BadOption(
+                    "groups", f"{len(column)} numbers", f"one for each of the {len(dataset)} items"
+                )
+            unions.join_equal(np.asarray(column).tolist())
+    return unions.numbers()
+
+
+def _given_validation(
+    development: np.ndarray, test: np.ndarray, given: np.ndarray, united: np.ndarray, *, seed: int, where: str
+) -> Split:
+    """One fold whose test part is the given val part. Training rows that share its groups are left out."""
+    held = development[given[development] == "val"]
+    train = development[(given[development] != "val") & ~np.isin(united[development], united[held])]
+    if not len(held) or not len(train):
+        raise DataError(where, "there is no labelled val part beside the training part", "leave holdout out")
+    kind = "the given validation part"
+    return Split(development, test, (Fold(0, train, held),), united, seed, kind)
+
+
+def _folds(
+    development: np.ndarray,
+    strata: list[list[int]],
+    united: np.ndarray,
+    free: np.ndarray,
+    *,
+    seed: int,
+    holdout: float | str | None,
+    classes: bool,
+) -> tuple[list[Fold], str]:
+    groups = united[development]
+    share = holdout if isinstance(holdout, float) else None
+    if holdout is not None and (share is None or not 0 < share < 1):
+        raise BadOption("holdout", holdout, 'a share between 0 and 1, or "val"')
+    if share is None and len(development) >= HOLDOUT_FROM:
+        share = 1 / FOLDS
+    count = max(2, round(1 / min(share, 1 - share))) if share is not None else FOLDS
+    if share is None and classes:
+        count = min(count, _fewest(strata, groups, free))
+    count = min(count, len(set(groups[free])))
+    repeats = 1 if share is not None else next(r for limit, r in REPEATS if len(development) < limit)
+    folds = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, repeat])
+        place = _deal(strata, groups, free, count, rng)
+        if share is not None and share > 0.5:  # hold out all parts but one
+            place = np.where(place >= 0, (place > 0).astype(np.int64) ^ 1, -1)
+        for fold in range(1 if share is not None else count):
+            held = place == fold
+            folds.append(Fold(repeat, development[~held], development[held]))
+    if share is not None:
+        return folds, f"one hold-out of {len(folds[0].test):,} of {len(development):,} items"
+    times = f"{repeats} repeats of {count}" if repeats > 1 else f"{count}"
+    return folds, f"{times} stratified folds"
+
+
+def _is_classes(dataset: Dataset) -> bool:
+    return dataset.task is not None and dataset.task.kind == CLASSIFICATION
+
+
+def _strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
+    """For each row the strata it counts in: its class, its labels, or its fifth of the range."""
+    assert dataset.y is not None
+    y = dataset.y[rows]
+    if dataset.task is not None and dataset.task.kind == MULTILABEL:
+        return [[-1, *np.flatnonzero(row).tolist()] for row in y]
+    if y.dtype.kind == "i":
+        return [[int(label)] for label in y]
+    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
+    bins = max(1, min(FOLDS, len(rows) // FOLDS))
+    return [[int(rank * bins // len(rows))] for rank in ranks]
+
+
+def _free(strata: list[list[int]], groups: np.ndarray) -> np.ndarray:
+    """bool: rows that may be held out; not those of a class with one group, nor who share its group."""
+    of_class: dict[int, set[int]] = {}
+    for labels, group in zip(strata, groups.tolist(), strict=True):
+        of_class.setdefault(labels[0], set()).add(group)
+    pinned = {group for held in of_class.values() if len(held) == 1 for group in held}
+    return np.array([group not in pinned for group in groups.tolist()], dtype=bool)
+
+
+def _fewest(strata: list[list[int]], groups: np.ndarray, free: np.ndarray) -> int:
+    """Groups of the smallest class that counts: the rarest few, if they are few rows, do not."""
+    rows = np.flatnonzero(free).tolist()
+    sizes = Counter(strata[i][0] for i in rows)
+    of_class: dict[int, set[int]] = {}
+    for i in rows:
+        of_class.setdefault(strata[i][0], set()).add(int(groups[i]))
+    passed = 0
+    for label in sorted(of_class, key=lambda c: len(of_class[c])):
+        passed += sizes[label]
+        if passed > RARE_SHARE * len(rows):
+            return max(2, len(of_class[label]))
+    return FOLDS
+
+
+def _deal(
+    strata: list[list[int]], groups: np.ndarray, free: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """int64: the fold of each row, -1 for pinned ones.
+
+    Groups are dealt one after the other, large ones first, each to the fold that is furthest behind
+    in the group's own strata, then in size. Single rows of one stratum thus differ by at most one
+    between folds.
+    """
+    members: dict[int, list[int]] = {}
+    for row in np.flatnonzero(free).tolist():
+        members.setdefault(int(groups[row]), []).append(row)
+    totals = Counter(label for rows in members.values() for row in rows for label in strata[row])
+    content = {g: Counter(label for row in rows for label in strata[row]) for g, rows in members.items()}
+    turn = {label: i for i, label in enumerate(rng.permutation(sorted(totals)).tolist())}
+    order = rng.permutation(sorted(members)).tolist()
+    rarest = {g: min(content[g], key=lambda label: (totals[label], turn[label])) for g in order}
+    order.sort(key=lambda g: (-len(members[g]), totals[rarest[g]], turn[rarest[g]]))
+    filled = {label: np.zeros(count) for label in totals}
+    sizes = np.zeros(count)
+    luck = rng.permutation(count)
+    place = np.full(len(groups), -1, dtype=np.int64)
+    for group in order:
+        cost = np.zeros(count)
+        for label, number in content[group].items():
+            # growth of the squared distance from an even share, rare strata weighing more
+            behind = filled[label] - totals[label] / count
+            cost += number * (2 * behind + number) / totals[label]
+        fold = int(np.lexsort((luck, sizes, np.round(cost, 9)))[0])
+        for label, number in content[group].items():
+            filled[label][fold] += number
+        sizes[fold] += len(members[group])
+        place[members[group]] = fold
+    return place

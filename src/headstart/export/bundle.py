@@ -1,0 +1,228 @@
+"""Model <-> bundle: a folder or a .zip that holds everything, and proves that it does.
+
+Saving writes beside the target, opens the copy in a fresh process, lets it answer the probes, and
+only then moves it into place. Loading checks digests and description before it builds anything.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.core import fingerprint
+from headstart.core.model import Model
+from headstart.core.task import REGRESSION, Task
+from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
+from headstart.export import archive, schema
+from headstart.export.schema import MANIFEST, PROBES, TENSORS
+from headstart.export.staging import staged
+from headstart.run.predict import Predictor
+
+TOLERANCE = 1e-4
+"""Largest difference in probabilities; for regression ten times as much of the largest answer."""
+MOST_PROBES = 256
+_WAIT = 1800.0
+_FRESH = "import sys; from headstart.export.bundle import answer_for; answer_for(sys.argv[1])"
+"""What the fresh process runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """What a bundle holds, audited; nothing is built yet."""
+
+    path: Path
+    model: Model
+    inputs: np.ndarray
+    """uint8 `[P, 3, H, W]`: the probes."""
+    outputs: np.ndarray
+    """float32 `[P, K]`: what they must give."""
+    allowed: float
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What the probes of a bundle said on this machine."""
+
+    path: str
+    probes: int
+    worst: float
+    """Largest difference from a stored answer."""
+    allowed: float
+    fingerprint: str
+    task: str
+    source: str
+    versions: Mapping[str, str]
+    """With which the bundle was written."""
+
+    @property
+    def passed(self) -> bool:
+        return self.worst <= self.allowed  # NaN is no pass
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "versions": dict(self.versions), "passed": self.passed}
+
+
+def resolve(path: Path | str) -> Path:
+    """The bundle that a run folder, a bundle folder or a .zip means. Raises `RunError`."""
+    path = Path(path).expanduser()
+    if (path / "run.json").is_file() and not (path / MANIFEST).is_file():
+        if not (path / "model" / MANIFEST).is_file():
+            raise RunError(
+                path, "it has no model yet", "repeat the command that began it: it goes on from here"
+            )
+        return path / "model"
+    return path
+
+
+def save(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
+    """Write `model` to a folder, or to an archive when `path` ends in .zip; returns the path.
+
+    `probes` is uint8 `[P, 3, H, W]`: a few prepared images (1 to 256) whose answers are stored and
+    checked in a fresh process before anything is put in place. The same model and probes give the
+    same bytes. An older bundle at `path` is replaced, anything else there is left alone.
+
+    Raises `ExportMismatch` when the copy answers differently, `PathError` when the place cannot be
+    written; in both cases what was at `path` is as it was.
+    """
+    target = Path(path).expanduser()
+    files = _files(model, _checked(model, probes))
+    archive.check_target(target)
+    with staged(target) as room:
+        archive.write(room / target.name, files)
+        _reopen(room / target.name, target)
+    return target
+
+
+def _checked(model: Model, probes: np.ndarray) -> np.ndarray:
+    shape = (len(probes), 3, *model.input.size)
+    if probes.dtype != np.uint8 or probes.shape != shape or not 1 <= len(probes) <= MOST_PROBES:
+        raise ValueError(f"probes must be uint8 [1..{MOST_PROBES}, 3, H, W] with (H, W) = {model.input.size}")
+    return np.ascontiguousarray(probes)
+
+
+def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
+    from safetensors.numpy import save as serialise
+
+    outputs = Predictor(model, device="cpu").scores(probes)
+    if not np.isfinite(outputs).all():
+        raise NetError(str(model.net.get("kind")), "answers NaN or infinity for its probes")
+    files = {
+        TENSORS: serialise(
+            {name: np.asarray(model.tensors[name], order="C") for name in sorted(model.tensors)}
+        ),
+        PROBES: serialise({"inputs": probes, "outputs": outputs}),
+    }
+    digests = {name: {"sha256": fingerprint.of_bytes(raw), "bytes": len(raw)} for name, raw in files.items()}
+    allowed = tolerance(model.task, outputs)
+    files[MANIFEST] = schema.dump(model, count=len(probes), allowed=allowed, files=digests)
+    schema.parse(Path(MANIFEST), files[MANIFEST])
+    return files
+
+
+def tolerance(task: Task, outputs: np.ndarray) -> float:
+    """How far a copy may be off: 1e-4 in probability, 1e-3 of the largest value for regression."""
+    if task.kind != REGRESSION:
+        return TOLERANCE
+    return max(10 * TOLERANCE * float(np.abs(outputs).max()), 1e-12)
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference; NaN anywhere, or another shape, is infinitely far."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found.astype(np.float64) - expected).max())
+
+
+def _reopen(place: Path, target: Path) -> None:
+    """Open the copy in a fresh process. Raises `ExportMismatch`, or `BundleError` when it fails."""
+    command = [sys.executable, "-P", "-c", _FRESH, str(place)]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_WAIT,
+        )
+        report = json.loads(done.stdout.strip().splitlines()[-1])
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        raise BundleError(
+            target, "a fresh process could not open the saved copy, so it was not kept"
+        ) from error
+    if "error" in report:
+        raise BundleError(target, f"the saved copy does not open ({report['error']}), so it was not kept")
+    if not report["passed"]:
+        raise ExportMismatch(target, report["worst"], report["allowed"])
+
+
+def answer_for(path: str) -> None:
+    """What the fresh process does: verify, and print the outcome as the last line, in JSON."""
+    try:
+        report = verify(path).to_json()
+    except HeadstartError as error:
+        report = {"error": str(error)}
+    sys.stdout.write("\n" + json.dumps(report) + "\n")
+
+
+def read(path: Path | str) -> Bundle:
+    """Everything in a bundle, after the audit. Raises `BundleError`, `PathError` or `RunError`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialise
+
+    place = resolve(path)
+    files = archive.read_all(place)
+    manifest = schema.parse(place, files[MANIFEST])
+    for name, about in manifest.files.items():
+        if len(files[name]) != about.get("bytes") or fingerprint.of_bytes(files[name]) != about.get("sha256"):
+            raise BundleError(place, f"{name} is damaged or was changed", "fetch or save it again")
+    try:
+        tensors = deserialise(files[TENSORS])
+        probes = deserialise(files[PROBES])
+        inputs, outputs = probes["inputs"], probes["outputs"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(place, f"its tensors cannot be read ({error})") from error
+    model = Model(manifest.task, manifest.input, manifest.net, tensors, manifest.source, manifest.evidence)
+    if model.fingerprint() != manifest.fingerprint:
+        raise BundleError(
+            place, f"{MANIFEST} was changed after the model was saved", "fetch or save it again"
+        )
+    if inputs.dtype != np.uint8 or inputs.shape[1:] != (3, *model.input.size) or len(inputs) == 0:
+        raise BundleError(place, "its probes do not fit its preprocessing")
+    return Bundle(place, model, inputs, outputs, manifest.allowed, manifest.versions)
+
+
+def load(path: Path | str) -> Model:
+    """The model in a bundle, audited and not yet built. Raises as `read` does."""
+    return read(path).model
+
+
+def verify(path: Path | str) -> Verification:
+    """Let the bundle answer its probes, here and now. Raises as `read` does."""
+    bundle = read(path)
+    try:
+        found = Predictor(bundle.model, device="cpu").scores(bundle.inputs)
+    except HeadstartError as error:
+        raise BundleError(bundle.path, str(error)) from error
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BundleError(bundle.path, f"its network does not run ({reason})") from error
+    return Verification(
+        path=str(bundle.path),
+        probes=len(bundle.inputs),
+        worst=difference(found, bundle.outputs),
+        allowed=bundle.allowed,
+        fingerprint=bundle.model.fingerprint(),
+        task=bundle.model.task.kind,
+        source=str(bundle.model.source.get("spec", "")),
+        versions=bundle.versions,
+    )

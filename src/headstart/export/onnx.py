@@ -1,0 +1,180 @@
+"""Model -> ONNX: one file that takes prepared pixels and gives predictions, proved on the probes.
+
+The graph holds normalisation, network, temperature and activation. Resizing and cutting are not in
+it: how to do them is in the metadata, and in a JSON file of the same name beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import nets
+from headstart._lazy import optional
+from headstart.core.files import write_json
+from headstart.core.model import Model
+from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartError, PathError
+from headstart.export.bundle import difference, tolerance
+from headstart.export.schema import shareable
+from headstart.export.staging import staged
+from headstart.run.predict import Predictor
+
+FORMAT = "headstart-onnx"
+OPSET = 18
+INPUT, OUTPUT, BATCH = "pixels", "predictions", "N"
+BATCHES = (1, 2, 3, 7)
+"""Batch sizes the probes are run in, so that no size is baked into the graph."""
+
+
+def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
+    """Write `model` as ONNX to `path`, and its description to the same name ending in .json.
+
+    Input `pixels`: uint8 `[N, 3, H, W]` as `headstart.modalities.image.prepare` makes it. Output
+    `predictions`: float32 `[N, K]`, probabilities or values. `probes` (uint8 `[P, 3, H, W]`) are run
+    through onnxruntime in several batch sizes and compared with the model.
+
+    Raises `MissingExtra` without the packages of the extra "export", `ExportError` when the network
+    cannot be expressed, `ExportMismatch` when the copy differs by more than 1e-4 in probability
+    (1e-3 of the largest value for regression). Nothing is left behind then.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() != ".onnx":
+        raise BadOption("the name of the exported file", target.name, "one that ends in .onnx")
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        optional(module, extra="export", needed_for="export to ONNX")
+    expected = Predictor(model, device="cpu").scores(probes)
+    description = describe(model)
+    beside = target.with_suffix(".json")
+    _check_targets(target, beside)
+    with staged(target, beside) as room:
+        _write(model, room / target.name, description)
+        worst = parity(room / target.name, probes, expected)
+        allowed = tolerance(model.task, expected)
+        if not worst <= allowed:
+            raise ExportMismatch(target, worst, allowed)
+        write_json(room / beside.name, description)
+    return target
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """What a program needs besides the graph, as JSON."""
+    return {
+        "format": FORMAT,
+        "version": 1,
+        "task": model.task.to_json(),
+        "preprocessing": model.input.to_json(),
+        "input": {"name": INPUT, "type": "uint8", "shape": [BATCH, 3, *model.input.size]},
+        "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
+        "note": "decode to RGB, resize and cut as under preprocessing; normalisation is in the graph",
+        "source": shareable(model.source),
+        "fingerprint": model.fingerprint(),
+    }
+
+
+def _check_targets(target: Path, beside: Path) -> None:
+    """Raises `PathError` when something that is not an earlier export is in the way."""
+    if target.exists() and not target.is_file():
+        raise PathError(target, "exists and is not a file", "choose another name")
+    if beside.exists() and not (beside.is_file() and FORMAT.encode() in beside.read_bytes()[:4096]):
+        raise PathError(beside, "exists and is not the description of an export", "choose another name")
+
+
+def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
+    """Export, add the metadata, write. Raises `ExportError`."""
+    import onnx
+    import torch
+
+    net = nets.assemble(model.net, model.tensors, model.input, model.task)
+    example = torch.zeros((2, 3, *model.input.size), dtype=torch.uint8)
+    batch = torch.export.Dim(BATCH, min=1, max=2**20)
+    try:
+        with _quiet(), torch.inference_mode(False), torch.no_grad():
+            program = torch.onnx.export(
+                net,
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes=({0: batch},),
+                external_data=False,
+                verbose=False,
+            )
+            assert program is not None
+            proto = program.model_proto
+    except HeadstartError:
+        raise
+    except Exception as error:  # the exporter raises whatever its many parts raise
+        raise ExportError(place.name, _first_line(error)) from error
+    proto.producer_name, proto.doc_string = "headstart", ""
+    _strip(proto.graph)
+    texts = {
+        f"headstart.{key}": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in description.items()
+    }
+    onnx.helper.set_model_props(proto, texts)
+    try:
+        onnx.save_model(proto, str(place))
+    except ValueError as error:  # protocol buffers end at 2 GB
+        raise ExportError(
+            place.name, "the network is larger than 2 GB, the most one file can hold"
+        ) from error
+
+
+def _strip(graph: Any) -> None:
+    """Remove what the exporter notes about this machine: source lines, paths of its files."""
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def parity(path: Path, probes: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference from `expected` over several batch sizes. Raises `ExportError`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    worst = 0.0
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for size in sorted({min(size, len(probes)) for size in (*BATCHES, len(probes))}):
+            parts = [probes[start : start + size] for start in range(0, len(probes), size)]
+            found = np.concatenate([session.run([OUTPUT], {INPUT: part})[0] for part in parts])
+            worst = max(worst, difference(found, expected))
+    except Exception as error:  # onnxruntime's own exceptions derive from Exception directly
+        raise ExportError(path.name, f"onnxruntime cannot run it: {_first_line(error)}") from error
+    return worst
+
+
+def _first_line(error: Exception) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    lines = str(cause).strip().splitlines()
+    return lines[0][:200] if lines else type(cause).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's prints, warnings and log lines from the user; put everything back."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

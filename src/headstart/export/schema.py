@@ -1,0 +1,184 @@
+"""What is written in `bundle.json`, and the audit every bundle passes before anything is built.
+
+Format 1, one JSON object:
+
+    format         "headstart-bundle"
+    version        1; readers refuse higher numbers
+    modality       "image"
+    task           kind, labels in the order of the outputs, headline metric and its direction
+    preprocessing  how an image becomes the network's input (`InputContract`)
+    net            the recipe of the network (`headstart.nets`)
+    source         spec, revision, digest and licence of the source; empty when there is none
+    evidence       arm, cross-validated and test results, verdict, data fingerprint
+    fingerprint    of task, preprocessing, net and tensors together (`Model.fingerprint`)
+    probes         count, and the largest difference their answers may show
+    files          name -> sha256 and bytes of the other files
+    versions       of the libraries that wrote it
+
+`model.safetensors` holds the tensors of the network. `probes.safetensors` holds `inputs`
+(uint8 `[P, 3, H, W]`, prepared images) and `outputs` (float32 `[P, K]`, what they must give).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart import nets, tasks
+from headstart.core import environment
+from headstart.core.model import Model
+from headstart.core.source import InputContract
+from headstart.core.task import Task
+from headstart.errors import BundleError, HeadstartError
+
+FORMAT = "headstart-bundle"
+VERSION = 1
+MANIFEST, TENSORS, PROBES = "bundle.json", "model.safetensors", "probes.safetensors"
+FILES = (MANIFEST, TENSORS, PROBES)
+LARGEST_SIDE = 4096
+
+_FORBIDDEN = frozenset({"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir", "weights"})
+"""Keyword arguments with which a model library would read other files, or the network."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`bundle.json`, checked."""
+
+    task: Task
+    input: InputContract
+    net: Mapping[str, Any]
+    source: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    fingerprint: str
+    allowed: float
+    """Largest difference between a probe's answer and the stored one."""
+    files: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+
+
+def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """The content of `bundle.json`; the same model gives the same bytes."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "modality": "image",
+        "task": model.task.to_json(),
+        "preprocessing": model.input.to_json(),
+        "net": dict(model.net),
+        "source": shareable(model.source),
+        "evidence": dict(model.evidence),
+        "fingerprint": model.fingerprint(),
+        "probes": {"count": count, "allowed": allowed},
+        "files": {name: dict(files[name]) for name in sorted(files)},
+        "versions": environment.versions(),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=False, default=_plain)
+    return (text + "\n").encode()
+
+
+def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The source without the folders of this machine: "file:/home/me/net.pth" -> "file:net.pth"."""
+    spec = source.get("spec")
+    if not isinstance(spec, str) or not spec.startswith("file:"):
+        return dict(source)
+    path, mark, options = spec.removeprefix("file:").partition("?")
+    name = path.replace("\\", "/").rpartition("/")[2]
+    return {**source, "spec": f"file:{name}{mark}{options}"}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} in a model's recipe or evidence is not JSON")
+
+
+def parse(path: Path, raw: bytes) -> Manifest:
+    """Check `bundle.json` without building anything. Raises `BundleError`."""
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(path, f"{MANIFEST} is not JSON", "fetch or save the model again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise BundleError(path, f"{MANIFEST} is not the description of a Headstart model")
+    version = content.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise BundleError(path, f"its format version is {version!r}")
+    if version > VERSION:
+        raise BundleError(
+            path,
+            f"it has format version {version}, and this Headstart reads up to {VERSION}",
+            "upgrade Headstart",
+        )
+    try:
+        manifest = _fields(content)
+        audit(manifest)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        found = f"a missing entry {error}" if isinstance(error, KeyError) else str(error)
+        raise BundleError(path, f"{MANIFEST} has {found}", "save the model again") from error
+    except BundleError:
+        raise
+    except HeadstartError as error:
+        raise BundleError(path, str(error)) from error
+    return manifest
+
+
+def _fields(content: Mapping[str, Any]) -> Manifest:
+    for name in ("task", "preprocessing", "net", "source", "evidence", "probes", "files", "versions"):
+        if not isinstance(content[name], dict):
+            raise TypeError(f"{name!r} of the wrong type")
+    if content.get("modality") != "image":
+        raise ValueError(f"the modality {content.get('modality')!r}, which this version does not know")
+    return Manifest(
+        task=Task.from_json(content["task"]),
+        input=InputContract.from_json(content["preprocessing"]),
+        net=content["net"],
+        source=content["source"],
+        evidence=content["evidence"],
+        fingerprint=str(content["fingerprint"]),
+        allowed=float(content["probes"]["allowed"]),
+        files={name: content["files"][name] for name in (TENSORS, PROBES)},
+        versions=content["versions"],
+    )
+
+
+def audit(manifest: Manifest) -> None:
+    """Raises `HeadstartError` or `ValueError` for what must not be built, or cannot."""
+    tasks.get(manifest.task.kind)
+    labels = manifest.task.labels
+    if not labels or len(set(labels)) != len(labels):
+        raise ValueError("labels that are empty or not unique")
+    contract = manifest.input
+    if not all(1 <= side <= LARGEST_SIDE for side in contract.size) or not 0 < contract.crop_pct <= 4:
+        raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
+    if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
+        raise ValueError("a mean and standard deviation that do not fit the channels")
+    if not 0 < manifest.allowed < float("inf"):
+        raise ValueError("no usable tolerance for its probes")
+    nets.kind_of(manifest.net)
+    for net in _members(manifest.net):
+        if "architecture" in net:
+            audit_architecture(net["architecture"])
+
+
+def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    inner = [leaf for member in net.get("members", ()) for leaf in _members(member)]
+    return [net, *inner]
+
+
+def audit_architecture(architecture: Any) -> None:
+    """Only a plain name and plain arguments: nothing that reaches for files or addresses."""
+    if not isinstance(architecture, Mapping):
+        raise ValueError("an architecture that is no object")
+    name = architecture.get("arch")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name):
+        raise ValueError(f"the architecture name {name!r}, which is not a plain name")
+    kwargs = architecture.get("kwargs") or {}
+    if not isinstance(kwargs, Mapping) or _FORBIDDEN & set(kwargs):
+        raise ValueError("an architecture whose arguments would read other files")

@@ -1,0 +1,104 @@
+"""Metrics of single-label classification, as scikit-learn defines them, in numpy.
+
+`y` is int64 `[N]`, `p` probabilities (or any scores) `[N, K]`; ties of the largest score go to the
+first class. What is not defined on the given rows is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PROBABILITY_FLOOR = float(np.finfo(np.float64).eps)
+"""Probabilities are clipped to [floor, 1 - floor] before a logarithm."""
+
+
+def decide(p: np.ndarray) -> np.ndarray:
+    """int64 `[N]`: the class of the largest score, the first of equals."""
+    return np.asarray(p.argmax(axis=1))
+
+
+def accuracy(y: np.ndarray, p: np.ndarray) -> float:
+    """Share of rows that are right."""
+    return float(np.mean(decide(p) == y)) if len(y) else float("nan")
+
+
+def confusion(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """int64 `[K, K]`: rows are true classes, columns decided ones."""
+    classes = p.shape[1]
+    return np.bincount(y * classes + decide(p), minlength=classes**2).reshape(classes, classes)
+
+
+def balanced_accuracy(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean recall of the classes that occur in `y`."""
+    table = confusion(y, p)
+    total = table.sum(axis=1)
+    return _mean(np.diag(table)[total > 0] / total[total > 0])
+
+
+def macro_f1(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean F1 of the classes that occur in `y` or were decided for."""
+    table = confusion(y, p)
+    total = table.sum(axis=0) + table.sum(axis=1)
+    return _mean(2 * np.diag(table)[total > 0] / total[total > 0])
+
+
+def top_k(y: np.ndarray, p: np.ndarray, k: int = 5) -> float:
+    """Share of rows whose class is among the k largest scores (the first of equals counts as larger)."""
+    own = p[np.arange(len(y)), y][:, None]
+    earlier = np.arange(p.shape[1]) < y[:, None]
+    ahead = (p > own).sum(axis=1) + ((p == own) & earlier).sum(axis=1)
+    return _mean((ahead < k).astype(np.float64))
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean negative log probability of the true class."""
+    return _mean(-np.log(np.clip(p[np.arange(len(y)), y], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)))
+
+
+def brier(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean squared distance to the one-hot truth; for two classes half of it, within [0, 1]."""
+    own = p[np.arange(len(y)), y]
+    distance = (p**2).sum(axis=1) - own**2 + (1 - own) ** 2
+    return _mean(distance) / (2 if p.shape[1] == 2 else 1)
+
+
+def auroc(y: np.ndarray, p: np.ndarray) -> float:
+    """Area under the ROC curve: of class 1 when there are two, else one against the rest, averaged
+    over the classes that have both positives and negatives."""
+    if p.shape[1] == 2:
+        return binary_auroc(y == 1, p[:, 1])
+    areas = np.array([binary_auroc(y == c, p[:, c]) for c in range(p.shape[1])])
+    return _mean(areas[~np.isnan(areas)])
+
+
+def binary_auroc(positive: np.ndarray, score: np.ndarray) -> float:
+    """Probability that a positive row scores above a negative one; equal scores count half."""
+    positive = np.asarray(positive, bool)
+    ahead, behind = int(positive.sum()), int((~positive).sum())
+    if not ahead or not behind:
+        return float("nan")
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # 1-based, the middle of equals
+    return float((ranks[positive].sum() - ahead * (ahead + 1) / 2) / (ahead * behind))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def mae(y: np.ndarray, value: np.ndarray) -> float:
+    """Mean absolute error of `[N]` values."""
+    return _mean(np.abs(y - value))
+
+
+def rmse(y: np.ndarray, value: np.ndarray) -> float:
+    """Root mean squared error."""
+    return float(np.sqrt(_mean((y - value) ** 2)))
+
+
+def r2(y: np.ndarray, value: np.ndarray) -> float:
+    """Share of the variance explained; NaN when the targets do not vary."""
+    if len(y) < 2:
+        return float("nan")
+    total = float(((y - y.mean()) ** 2).sum())
+    return 1.0 - float(((y - value) ** 2).sum()) / total if total > 0 else float("nan")

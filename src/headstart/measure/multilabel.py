@@ -1,0 +1,96 @@
+"""Metrics of multi-label classification, as scikit-learn defines them, in numpy.
+
+`y` is `[N, C]` of 0/1, `p` probabilities (or scores) `[N, C]`. Labels without a positive row have
+no average precision and are left out of the mean (scikit-learn warns and counts them as 0).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc
+
+CELLS = 2_000_000
+"""Resamples are worked on in blocks of about this many numbers."""
+
+
+def mean_average_precision(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean over labels of the average precision (the step-wise area under precision-recall)."""
+    return float(resampled_map(y, p, np.ones((1, len(y))))[0])
+
+
+def resampled_map(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B]`: mean average precision under each row of item weights `[B, N]`.
+
+    A label whose positives all have weight 0 is left out of that resample's mean; NaN where no
+    label has positives.
+    """
+    total, count = np.zeros(len(weights)), np.zeros(len(weights))
+    for label in range(y.shape[1]):
+        if y[:, label].any():
+            precision = _average_precision(y[:, label] > 0.5, p[:, label], weights)
+            known = ~np.isnan(precision)
+            total += np.where(known, precision, 0.0)
+            count += known
+    return np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
+
+
+def _average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B]`: average precision of one label under item weights `[B, N]`."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # last row of equal scores
+    result = np.empty(len(weights))
+    step = max(1, CELLS // max(1, len(score)))
+    for start in range(0, len(weights), step):
+        sorted_ = weights[start : start + step, order].astype(np.float64)
+        seen = np.cumsum(sorted_, axis=1)[:, ends]
+        hits = np.cumsum(sorted_ * positive[order], axis=1)[:, ends]
+        precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+        gained = np.diff(hits, axis=1, prepend=0.0)
+        every = hits[:, -1]
+        area = (precision * gained).sum(axis=1)
+        result[start : start + step] = np.divide(area, every, out=np.full(len(area), np.nan), where=every > 0)
+    return result
+
+
+def macro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
+    """Mean F1 of the labels, at a threshold on the probability; 0 for a label never seen nor said."""
+    hits, total = _counts(y, p, threshold)
+    return float(np.mean(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)))
+
+
+def micro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
+    """F1 of all cells together, at a threshold on the probability."""
+    hits, total = _counts(y, p, threshold)
+    return float(2 * hits.sum() / total.sum()) if total.sum() else 0.0
+
+
+def _counts(y: np.ndarray, p: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    true, said = y > 0.5, p >= threshold
+    return (true & said).sum(axis=0).astype(np.float64), (true.sum(axis=0) + said.sum(axis=0)).astype(float)
+
+
+def lrap(y: np.ndarray, p: np.ndarray) -> float:
+    """Label ranking average precision: of each true label, the share of true ones ranked as high.
+
+    Rows where no label or every label is true count as 1.
+    """
+    true = y > 0.5
+    shares = np.ones(len(y))
+    for row in np.flatnonzero(true.any(axis=1) & ~true.all(axis=1)):
+        own = p[row, true[row]]
+        as_high = (p[row][None, :] >= own[:, None]).sum(axis=1)
+        shares[row] = np.mean((own[None, :] >= own[:, None]).sum(axis=1) / as_high)
+    return float(shares.mean()) if len(shares) else float("nan")
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean over rows and labels of the binary cross-entropy."""
+    clipped = np.clip(p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return float(np.mean(-np.where(y > 0.5, np.log(clipped), np.log1p(-clipped))))
+
+
+def auroc(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean area under the ROC curve over labels with both positives and negatives."""
+    areas = np.array([binary_auroc(y[:, c] > 0.5, p[:, c]) for c in range(y.shape[1])])
+    return float(areas[~np.isnan(areas)].mean()) if (~np.isnan(areas)).any() else float("nan")

@@ -1,0 +1,256 @@
+"""Is one arm better than another, on the same held-out items?
+
+The interval is the wider of two: the paired bootstrap over items (or groups) sees that other items
+could have been drawn; the corrected resampled t over splits (Nadeau and Bengio, Machine Learning
+2003) also sees that other training parts could have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Protocol
+
+import numpy as np
+
+from headstart.core.split import Fold
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, corrected_t, units, wider
+
+POWER = NormalDist().inv_cdf(0.8)
+LEAST_SPLITS = 5
+"""Splits from which on their spread is used."""
+
+
+class Scoring(Protocol):
+    """How predictions are scored, higher is better: every `headstart.tasks` kind satisfies it."""
+
+    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
+        """float64 `[N]`: shares whose mean is the score, or None where no such shares exist."""
+
+    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """float64 `[B]`: the score under each row of item weights `[B, N]`."""
+
+
+@dataclass(frozen=True)
+class PairedGain:
+    """A paired difference of two arms; positive: the first is better."""
+
+    gain: float
+    low: float
+    high: float
+    n: int
+    """Independent units: items, or groups where there are any."""
+    items: int
+    """Items that both arms predicted."""
+    method: str
+    p_value: float | None
+    """McNemar mid-p on the first repeat (of groups: the sign test); None unless items are right or wrong."""
+    smallest_visible: float
+    """The smallest true gain that 80 % of such experiments would have seen."""
+    level: float = 0.95
+    sampled: Interval | None = None
+    """The paired bootstrap by itself: a little too narrow, because it takes the fits as given."""
+    trained: Interval | None = None
+    """The corrected resampled t by itself (None with fewer than two complete folds): on the safe side."""
+
+
+def paired_gain(
+    y: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    *,
+    scoring: Scoring,
+    folds: Sequence[Fold] = (),
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> PairedGain:
+    """The gain of `ours` over `theirs`, with the wider of two 95 % intervals.
+
+    `ours`, `theirs`: out-of-fold predictions `[R, N, K]`, NaN where a row was not held out; only
+    cells (repeat, row) that both arms have are used, and only the repeats both have. `folds` are
+    those of the split (`core.split.Split.folds`); without them only the bootstrap is made.
+    """
+    cells = _Cells.of(y, ours, theirs, groups)
+    shares = cells.shares(scoring)
+    if shares is None:
+        gain, sampled, splits = _recomputed(cells, scoring, folds, level=level, seed=seed)
+        p_value, discordance = None, None
+    else:
+        difference = _item_means(shares)[cells.rows]
+        gain = float(difference.mean())
+        sampled = bootstrap_mean(difference, groups=cells.row_groups, level=level, seed=seed)
+        splits = _fold_values(shares, folds)
+        binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
+        p_value = _first_repeat_p(shares, cells) if binary else None
+        discordance = float((difference**2).mean()) if binary else None
+    trained = None  # with fewer splits the t interval says more about their number than about the arms
+    if len(splits) >= LEAST_SPLITS:
+        trained = corrected_t(splits, ratio=held_out_ratio(folds), centre=gain, level=level)
+    interval = wider(sampled, trained)
+    return PairedGain(
+        gain=gain,
+        low=interval.low,
+        high=interval.high,
+        n=sampled.n,
+        items=len(cells.rows),
+        method=f"paired {interval.method}",
+        p_value=p_value,
+        smallest_visible=smallest_visible(interval, sampled.n, level=level, discordance=discordance),
+        level=level,
+        sampled=sampled,
+        trained=trained,
+    )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What both arms predicted."""
+
+    y: np.ndarray
+    ours: np.ndarray
+    theirs: np.ndarray
+    known: np.ndarray
+    """bool `[R, N]`"""
+    rows: np.ndarray
+    """int64: rows with at least one cell."""
+    groups: np.ndarray | None
+
+    @classmethod
+    def of(cls, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None) -> _Cells:
+        repeats = min(len(ours), len(theirs))
+        ours, theirs = ours[:repeats].astype(np.float64), theirs[:repeats].astype(np.float64)
+        known = ~(np.isnan(ours).any(axis=2) | np.isnan(theirs).any(axis=2))
+        rows = np.flatnonzero(known.any(axis=0))
+        if not len(rows):
+            raise ValueError("the two arms have no held-out item in common")
+        return cls(y, ours, theirs, known, rows, groups)
+
+    @property
+    def row_groups(self) -> np.ndarray | None:
+        """Groups of `rows`; None when every item is its own group."""
+        if self.groups is None:
+            return None
+        groups = self.groups[self.rows]
+        return groups if len(np.unique(groups)) < len(groups) else None
+
+    def shares(self, scoring: Scoring) -> np.ndarray | None:
+        """float64 `[R, N]`: difference of the shares in each cell, NaN elsewhere."""
+        result = np.full(self.known.shape, np.nan)
+        for repeat, known in enumerate(self.known):
+            ours = scoring.per_item(self.y[known], self.ours[repeat, known])
+            theirs = scoring.per_item(self.y[known], self.theirs[repeat, known])
+            if ours is None or theirs is None:
+                return None
+            result[repeat, known] = ours - theirs
+        return result
+
+    def right_or_wrong(self, scoring: Scoring) -> bool:
+        """Whether shares are 0 or 1, so that counting discordant items makes sense."""
+        repeat = int(np.argmax(self.known.any(axis=1)))
+        known = self.known[repeat]
+        shares = scoring.per_item(self.y[known], self.ours[repeat, known])
+        return shares is not None and bool(np.isin(shares, (0.0, 1.0)).all())
+
+
+def _item_means(cells: np.ndarray) -> np.ndarray:
+    """float64 `[N]`: mean over the repeats that have the item; NaN for items in none."""
+    known = ~np.isnan(cells)
+    count = known.sum(axis=0)
+    total = np.where(known, cells, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(cells.shape[1], np.nan), where=count > 0)
+
+
+def _fold_values(cells: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Mean difference on the held-out rows of each fold that is complete."""
+    values = [
+        cells[fold.repeat, fold.test].mean() for fold in folds if fold.repeat < len(cells) and len(fold.test)
+    ]
+    return np.array([value for value in values if not np.isnan(value)])
+
+
+def held_out_ratio(folds: Sequence[Fold]) -> float:
+    """Held-out rows over training rows, averaged over the folds."""
+    ratios = [len(fold.test) / len(fold.train) for fold in folds if len(fold.train)]
+    return float(np.mean(ratios)) if ratios else 0.0
+
+
+def _first_repeat_p(shares: np.ndarray, cells: _Cells) -> float:
+    """McNemar mid-p on the first repeat with cells; a group counts once, by the sign of its sum."""
+    repeat = int(np.argmax(cells.known.any(axis=1)))
+    rows = np.flatnonzero(cells.known[repeat])
+    unit, n = units(len(rows), None if cells.groups is None else cells.groups[rows])
+    total = np.bincount(unit, weights=shares[repeat, rows], minlength=n)
+    return mcnemar(int((total > 0).sum()), int((total < 0).sum()))
+
+
+def _recomputed(
+    cells: _Cells, scoring: Scoring, folds: Sequence[Fold], *, level: float, seed: int
+) -> tuple[float, Interval, np.ndarray]:
+    """Gain, bootstrap and fold differences of a metric that has no per-item shares."""
+    repeats = [(r, np.flatnonzero(known)) for r, known in enumerate(cells.known) if known.any()]
+    sizes = np.array([len(rows) for _, rows in repeats], np.float64)
+    place = np.full(len(cells.y), -1)
+    place[cells.rows] = np.arange(len(cells.rows))
+
+    def difference(repeat: int, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        y = cells.y[rows]
+        ours = scoring.resampled(y, cells.ours[repeat, rows], weights)
+        return ours - scoring.resampled(y, cells.theirs[repeat, rows], weights)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        values = np.stack([difference(r, rows, weights[:, place[rows]]) for r, rows in repeats])
+        return np.average(values, axis=0, weights=sizes)
+
+    gain = float(statistic(np.ones((1, len(cells.rows))))[0])
+    sampled = bootstrap(
+        statistic, len(cells.rows), groups=cells.row_groups, count=1000, level=level, seed=seed
+    )
+    whole = [f for f in folds if f.repeat < len(cells.known) and cells.known[f.repeat, f.test].all()]
+    splits = [difference(f.repeat, f.test, np.ones((1, len(f.test))))[0] for f in whole if len(f.test)]
+    return gain, sampled, np.array(splits)
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Two-sided exact McNemar test with mid-p correction, from the discordant counts.
+
+    Fagerland, Lydersen and Laake, BMC Medical Research Methodology 2013.
+    """
+    n, k = better + worse, min(better, worse)
+    if n == 0:
+        return 1.0
+    from scipy.stats import binom
+
+    return float(min(1.0, 2 * binom.cdf(k, n, 0.5) - binom.pmf(k, n, 0.5)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for the number of comparisons (Holm, 1979), in the order given."""
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, stepped)
+    return [float(value) for value in adjusted]
+
+
+def smallest_visible(
+    interval: Interval, n: int, *, level: float = 0.95, discordance: float | None = None
+) -> float:
+    """The smallest true gain that 80 % of such experiments would have told from none.
+
+    About 2.8 standard errors, read off the interval that decides. With `discordance` (share of
+    items on which the arms differ) it is at least `2.8 sqrt(discordance / n)`, and never less than
+    what one discordant item would give.
+    """
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    seen = (interval.width / 2) * (z + POWER) / z
+    if discordance is None:
+        return float(seen)
+    return float(max(seen, (z + POWER) * np.sqrt(max(discordance, 1 / n) / n)))
+
+
+def too_few(n: int, gain: float, *, least: int = 100, obvious: float = 0.10) -> bool:
+    """Whether fewer than `least` units carry a gain that is not `obvious`: then no claim is made."""
+    return n < least and abs(gain) < obvious

@@ -1,0 +1,1 @@
+"""All that differs between images, text, audio and tables, and nothing else."""

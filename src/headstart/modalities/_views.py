@@ -1,0 +1,149 @@
+"""Views of one image: the source's own evaluation recipe, and seeded random variations of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from headstart.core.registry import Registry
+from headstart.core.source import InputContract
+from headstart.errors import BadOption
+
+Recipe = Callable[[Image.Image, InputContract, np.random.Generator], Image.Image]
+"""(RGB image, contract, generator) -> RGB image of the contract's size."""
+
+VIEWS: Registry[Recipe] = Registry("view recipe")
+"""Recipes of augmented views by name."""
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def resampling(name: str) -> Image.Resampling:
+    """Pillow's constant for a contract's interpolation. Raises `BadOption`."""
+    if name not in _RESAMPLING:
+        raise BadOption("interpolation", name, f"one of {', '.join(_RESAMPLING)}")
+    return _RESAMPLING[name]
+
+
+def generator(key: str, view: int, kind: str) -> np.random.Generator:
+    """Random numbers that depend on nothing but these three."""
+    digest = hashlib.sha256(f"{key}\0{view}\0{kind}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:
+    """The source's recipe for evaluation, pixel for pixel as timm and torchvision do it in Pillow."""
+    height, width = contract.size
+    # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
+    tall, wide = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
+    how = resampling(contract.interpolation)
+    if contract.crop_mode == "squash":
+        # one number for a square size: timm's transform then resizes to exactly tall x wide
+        return centre_cut(_resize(image, (tall, wide), how), (height, width))
+    if contract.crop_mode == "border":
+        ratio = max(image.height / tall, image.width / wide)
+        fill = tuple(round(255 * value) for value in _three(contract.mean))
+        image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
+        return centre_cut(image, (height, width), fill)
+    if contract.crop_mode != "center":
+        raise BadOption("crop_mode", contract.crop_mode, '"center", "squash" or "border"')
+    if tall == wide:
+        return centre_cut(resize_short(image, tall, how), (height, width))
+    ratio = min(image.height / tall, image.width / wide)
+    image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
+    return centre_cut(image, (height, width))
+
+
+def resize_short(image: Image.Image, side: int, how: Image.Resampling) -> Image.Image:
+    """Resize so that the short side is `side`; the long one is rounded down, as torchvision does."""
+    width, height = image.size
+    if width <= height:
+        return _resize(image, (int(side * height / width), side), how)
+    return _resize(image, (side, int(side * width / height)), how)
+
+
+def centre_cut(image: Image.Image, size: tuple[int, int], fill: tuple[int, ...] = (0, 0, 0)) -> Image.Image:
+    """The centre of the image, `size` = (height, width); padded with `fill` where it is smaller."""
+    height, width = size
+    if width > image.width or height > image.height:
+        across, down = max(width - image.width, 0), max(height - image.height, 0)
+        border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
+        image = ImageOps.expand(image, border, fill=fill)
+    top, left = round((image.height - height) / 2.0), round((image.width - width) / 2.0)
+    if (image.height, image.width) == (height, width):
+        return image
+    return image.crop((left, top, left + width, top + height))
+
+
+def random_resized_crop(
+    image: Image.Image, contract: InputContract, rng: np.random.Generator, *, least: float = 0.5
+) -> Image.Image:
+    """A random part of `least` to all of the area, aspect 3:4 to 4:3, resized to the input size."""
+    width, height = image.size
+    for _ in range(10):
+        area = width * height * rng.uniform(least, 1.0)
+        aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+            break
+    else:  # very long images: the largest allowed aspect at the centre
+        w, h = min(width, max(1, round(height * 4 / 3))), min(height, max(1, round(width * 4 / 3)))
+        left, top = (width - w) // 2, (height - h) // 2
+    part = image.crop((left, top, left + w, top + h))
+    return _resize(part, contract.size, resampling(contract.interpolation))
+
+
+def _crop_flip(image: Image.Image, contract: InputContract, rng: np.random.Generator) -> Image.Image:
+    view = random_resized_crop(image, contract, rng)
+    return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view
+
+
+def _glyph(image: Image.Image, contract: InputContract, rng: np.random.Generator) -> Image.Image:
+    """Shift by up to 8 %, turn by up to 12 degrees, scale and shear by up to 12 %; never mirrored."""
+    view = evaluation(image, contract)
+    width, height = view.size
+    turn, shear = math.radians(rng.uniform(-12, 12)), rng.uniform(-0.12, 0.12)
+    scale = math.exp(rng.uniform(-0.12, 0.12))
+    dx, dy = rng.uniform(-0.08, 0.08, size=2) * (width, height)
+    cos, sin = math.cos(turn) / scale, math.sin(turn) / scale
+    a, b, d, e = cos, sin + shear * cos, -sin, cos - shear * sin  # output pixel -> input pixel
+    cx, cy = width / 2, height / 2
+    matrix = (a, b, cx - a * (cx + dx) - b * (cy + dy), d, e, cy - d * (cx + dx) - e * (cy + dy))
+    return view.transform(
+        view.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=_background(view)
+    )
+
+
+def _background(image: Image.Image) -> tuple[int, ...]:
+    """The median colour of the rim."""
+    array = np.asarray(image)
+    rim = np.concatenate([array[0], array[-1], array[:, 0], array[:, -1]])
+    return tuple(int(value) for value in np.median(rim, axis=0))
+
+
+def _resize(image: Image.Image, size: tuple[int, int], how: Image.Resampling) -> Image.Image:
+    """Resize to (height, width)."""
+    height, width = max(1, size[0]), max(1, size[1])
+    return image if image.size == (width, height) else image.resize((width, height), how)
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values if len(values) == 3 else (values[0],) * 3
+
+
+VIEWS.add("crop-flip", _crop_flip)
+VIEWS.add("crop", random_resized_crop)
+VIEWS.add("glyph", _glyph)
+VIEWS.add("none", lambda image, contract, _: evaluation(image, contract))

@@ -1,0 +1,157 @@
+"""Images: open and examine one, prepare it as its source wants it, and vary it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from headstart.core.source import InputContract
+from headstart.errors import ImageError
+from headstart.modalities._decode import MOST_PIXELS, opened_from, pixels_of, recognise
+from headstart.modalities._views import VIEWS, centre_cut, evaluation, generator, resize_short
+
+__all__ = [
+    "MOST_PIXELS",
+    "PREPARATION",
+    "SUFFIXES",
+    "VIEWS",
+    "Examination",
+    "as_array",
+    "examine",
+    "open_image",
+    "pixels",
+    "prepare",
+]
+
+PREPARATION = 1
+"""Raise this whenever `prepare` or `pixels` give other pixels for the same bytes: stored features
+are then computed anew."""
+
+SUFFIXES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+        ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
+    }
+)  # fmt: skip
+"""Endings of files that are taken for images."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of one image after decoding it fully.
+
+    `problem` is the finding code that makes it unusable (HS101 to HS105), or "" for a good image;
+    `facts` are codes of what is handled or worth knowing (HS201 to HS209).
+    """
+
+    width: int = 0
+    height: int = 0
+    """Size as seen, after rotation."""
+    mode: str = ""
+    format: str = ""
+    facts: tuple[str, ...] = ()
+    problem: str = ""
+    detail: str = ""
+    """The problem in words."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "facts": list(self.facts)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Examination:
+        return cls(**{**data, "facts": tuple(data["facts"])})
+
+
+def open_image(data: bytes) -> Image.Image:
+    """The bytes of an image file (or of a .npy array) as an 8-bit RGB image.
+
+    Upright by its EXIF orientation; transparency laid on white; 16 bits scaled, not clipped; of
+    several frames the first. Arrays are H x W or H x W x 1, 3 or 4: uint8, uint16 or floats in
+    [0, 1]. Raises `ImageError` when the bytes are empty, no image, damaged, or over 100 megapixels.
+    """
+    return pixels_of(recognise(data))
+
+
+def examine(data: bytes) -> Examination:
+    """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
+    try:
+        opened = recognise(data)
+    except ImageError as error:
+        return Examination(problem=error.code, detail=error.problem)
+    width, height = opened.size
+    # a JPEG is read to its end either way; a smaller inverse transform only saves time
+    opened.image.draft(None, (max(1, width // 8), max(1, height // 8)))
+    try:
+        image = pixels_of(opened)
+    except ImageError as error:
+        return Examination(width, height, opened.mode, opened.format, opened.facts, error.code, error.problem)
+    if (image.width > image.height) != (width > height) and "HS208" in opened.facts:
+        width, height = height, width
+    facts = {*opened.facts, *_looks(image, width, height)}
+    return Examination(width, height, opened.mode, opened.format, tuple(sorted(facts)))
+
+
+def _looks(image: Image.Image, width: int, height: int) -> list[str]:
+    found = []
+    if width * height == 1:
+        found.append("HS201")
+    elif max(width, height) > 10 * min(width, height):
+        found.append("HS202")
+    bounds: Any = image.getextrema()
+    if width * height > 1 and all(low == high for low, high in bounds):
+        found.append("HS209")
+    return found
+
+
+def prepare(
+    data: bytes | Image.Image,
+    contract: InputContract,
+    *,
+    view: int = 0,
+    kind: str = "crop-flip",
+    key: str = "",
+) -> np.ndarray:
+    """Image bytes -> uint8 `[3, H, W]` as the source wants it, before normalisation.
+
+    View 0 is the source's own evaluation recipe: resize, cut and interpolation equal those of
+    timm and torchvision pixel for pixel. Views 1, 2, ... are varied by the recipe `kind` (a name in
+    `VIEWS`) and depend on (key, view, kind) only: give the item's digest as the key. Grey images
+    have three equal channels. What `open_image` gave may stand in for the bytes, so that several
+    views cost one decoding. Raises `ImageError`; `UnknownName` for an unknown recipe.
+    """
+    image = _opened(data)
+    recipe = VIEWS[kind]
+    out = evaluation(image, contract) if view == 0 else recipe(image, contract, generator(key, view, kind))
+    return _channels_first(out)
+
+
+def pixels(data: bytes | Image.Image, side: int) -> np.ndarray:
+    """Image bytes -> uint8 `[3, side, side]`: the short side resized to `side`, the centre cut out.
+
+    What `open_image` gave may stand in for the bytes.
+    """
+    image = resize_short(_opened(data), side, Image.Resampling.BILINEAR)
+    return _channels_first(centre_cut(image, (side, side)))
+
+
+def _opened(data: bytes | Image.Image) -> Image.Image:
+    return data if isinstance(data, Image.Image) else open_image(data)
+
+
+def as_array(image: Image.Image) -> np.ndarray:
+    """A Pillow image -> uint8 `[H, W, 3]`, by the rules of `open_image`. Raises `ImageError`."""
+    return np.asarray(pixels_of(opened_from(image)))
+
+
+def _channels_first(image: Image.Image) -> np.ndarray:
+    """uint8 [H, W, 3] -> [3, H, W], contiguous."""
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))

@@ -1,0 +1,78 @@
+"""Networks as they are shipped: a recipe in JSON and tensors, assembled into one torch module.
+
+`assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared images
+(uint8 `[B, 3, H, W]`, as `headstart.modalities.image.prepare` makes them) to predictions
+float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
+
+Kinds of `net` (the key "kind"), with their tensors:
+
+* "constant": `head.bias [K]`.
+* "pixels": {"side": int, "map": "linear" | "rbf", "gamma": float}: the image area-averaged to
+  side x side, scaled to [0, 1], flattened; `pixels.mean`, `pixels.sd`; for "rbf" the features are
+  exp(-gamma * |x - landmark|^2) with `landmarks [m, D]`; then `head.weight`, `head.bias`.
+* "taps": {"architecture": Source.architecture, "taps": ["stage/g1", ...]}: a backbone
+  (`trunk.*`: state of `Backbone.module`), the listed taps pooled and concatenated in order, then
+  `head.weight [K, D]`, `head.bias [K]`. Probe and fine-tuned models alike.
+* "classifier": {"architecture", "columns": [[source class, ...] for each target label]}: the
+  source's own classifier (`trunk.*`, `classifier.*`), probabilities of the listed source classes
+  summed for each target label and renormalised.
+* "average": {"members": [net, ...], "weights": [float, ...]}: predictions averaged; tensors of
+  member i are prefixed `i.`. All members share the input contract.
+
+Every kind may carry `temperature [1]`: logits are divided by it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.core.source import InputContract
+from headstart.core.task import Task
+from headstart.errors import NetError, UnknownName
+
+if TYPE_CHECKING:
+    from headstart.nets.base import Net
+
+KINDS = {
+    "constant": "headstart.nets.constant",
+    "pixels": "headstart.nets.pixels",
+    "taps": "headstart.nets.taps",
+    "classifier": "headstart.nets.classifier",
+    "average": "headstart.nets.average",
+}
+"""Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its
+paragraph above."""
+
+
+def kind_of(net: Mapping[str, Any]) -> str:
+    """The kind a recipe names. Raises `UnknownName` or `NetError`; members are checked too."""
+    kind = net.get("kind")
+    if not isinstance(kind, str):
+        raise NetError("?", 'the recipe has no "kind"')
+    if kind not in KINDS:
+        raise UnknownName("kind of network", kind, sorted(KINDS))
+    for member in net.get("members", ()) if kind == "average" else ():
+        kind_of(member)
+    return kind
+
+
+def assemble(
+    net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: InputContract, task: Task
+) -> Net:
+    """The network a recipe describes, in eval mode and without gradients, on the CPU.
+
+    It maps uint8 `[B, 3, H, W]` with (H, W) = `input.size` to predictions float32 `[B, K]`. Its
+    `state_dict` has the names of `tensors` (plus what a trunk shares under other names).
+
+    Raises `NetError` when recipe and tensors do not fit together, `UnknownName` for an unknown
+    kind or architecture.
+    """
+    from headstart.nets.base import Recipe
+
+    build = importlib.import_module(KINDS[kind_of(net)]).build
+    module: Net = build(Recipe(net, tensors, input, task, assemble))
+    return module.eval().requires_grad_(False)

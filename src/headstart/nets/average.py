@@ -1,0 +1,53 @@
+"""Several networks whose predictions are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart.nets.base import Net, Parts, Recipe
+
+TINY = 1e-30
+"""Smallest probability whose logarithm is taken (float32 ends at 1e-38)."""
+
+
+class Average(Net):
+    """`sum_i w_i f_i(x)`, in the space of predictions, with the weights made to sum to one."""
+
+    def __init__(self, task: Task, parts: Parts, members: Sequence[Net], weights: Sequence[float]) -> None:
+        super().__init__(task, parts)
+        self.weights = [weight / sum(weights) for weight in weights]
+        for number, member in enumerate(members):
+            self.add_module(str(number), member)
+
+    def raw(self, pixels: Tensor) -> Tensor:
+        """Logits whose activation is the averaged prediction."""
+        mean = sum(
+            weight * self.get_submodule(str(number))(pixels) for number, weight in enumerate(self.weights)
+        )
+        assert isinstance(mean, Tensor)
+        if self.task.kind == CLASSIFICATION:
+            return mean.clamp(min=TINY).log()
+        if self.task.kind == MULTILABEL:
+            # 1 - p loses its last digits near 1; 1e-7 keeps the logit finite there
+            return mean.clamp(min=TINY).log() - torch.log1p(-mean.clamp(max=1 - 1e-7))
+        return mean
+
+
+def build(recipe: Recipe) -> Net:
+    """See `headstart.nets`."""
+    recipe.only("members", "weights")
+    recipes = recipe.field("members", (list, tuple))
+    weights = [float(weight) for weight in recipe.field("weights", (list, tuple))]
+    if not recipes or len(recipes) != len(weights) or min(weights) < 0 or not sum(weights) > 0:
+        raise recipe.error(f"has {len(recipes)} members with the weights {weights}")
+    parts = recipe.parts()
+    members = [
+        recipe.assemble(net, parts.under(str(i)), recipe.input, recipe.task) for i, net in enumerate(recipes)
+    ]
+    module = Average(recipe.task, parts, members, weights)
+    parts.finish()
+    return module

@@ -1,0 +1,57 @@
+"""A backbone, some of its taps, and a linear head: probes and fine-tuned models alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from headstart import sources
+from headstart.core.backbone import Tap
+from headstart.core.task import Task
+from headstart.errors import UnknownName
+from headstart.nets.base import Net, Parts, Recipe
+
+
+class Taps(Net):
+    """`logits = head(concatenation of pooled taps)`."""
+
+    def __init__(self, task: Task, parts: Parts, backbone: Any, taps: Sequence[Tap]) -> None:
+        super().__init__(task, parts)
+        self.trunk = backbone.module
+        self._backbone = backbone
+        self._taps = tuple(taps)
+        self._cuts = {stage.name: stage.cut for stage in backbone.stages}
+        channels = {stage.name: stage.channels for stage in backbone.stages}
+        for tap in taps:
+            if tap.stage not in channels:
+                raise UnknownName("stage", tap.stage, list(channels))
+        self.head = parts.linear(
+            "head", sum(channels[t.stage] * max(1, t.grid) ** 2 for t in taps), task.outputs
+        )
+
+    def raw(self, pixels: Tensor) -> Tensor:
+        cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))
+        states = self._backbone.states(self._backbone.normalise(pixels), cuts)
+        pooled = [self._backbone.pool(states[self._cuts[tap.stage]], tap).float() for tap in self._taps]
+        z: Tensor = self.head(torch.cat(pooled, 1))  # [B, D] -> [B, K]
+        return z
+
+
+def build(recipe: Recipe) -> Net:
+    """See `headstart.nets`."""
+    recipe.only("architecture", "taps")
+    architecture = recipe.field("architecture", Mapping)
+    try:
+        taps = [Tap.parse(text) for text in recipe.field("taps", (list, tuple))]
+    except (ValueError, AttributeError) as error:
+        raise recipe.error(f"has taps that cannot be read: {recipe.net['taps']}") from error
+    if not taps:
+        raise recipe.error("has no taps")
+    parts = recipe.parts()
+    backbone = sources.from_state(architecture, recipe.input, parts.under("trunk"))
+    module = Taps(recipe.task, parts, backbone, taps)
+    parts.finish()
+    return module

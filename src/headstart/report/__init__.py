@@ -1,0 +1,1 @@
+"""Evidence -> terminal text, HTML, JSON."""

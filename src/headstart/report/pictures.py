@@ -1,0 +1,66 @@
+"""Which items a report shows: those on which the arm was most confidently wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.dataset import Dataset
+from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.report import page
+from headstart.run import board
+
+MOST = 16
+
+
+def choose(trial: Trial, dataset: Dataset, task: Task, *, most: int = MOST) -> list[dict[str, Any]]:
+    """Pictures for `page.render`, worst first; none where nothing is wrong.
+
+    Items that cannot be drawn are left out.
+    """
+    rows, predictions = board.averaged(trial)
+    if not len(rows) or dataset.y is None:
+        return []
+    truth = dataset.y[rows]
+    off = badness(task, truth, predictions)
+    order = [int(i) for i in np.argsort(off, kind="stable")[::-1][:most] if off[i] > 0]
+    if not order:
+        return []
+    decoded = tasks.for_task(task).decode(task, predictions[order])
+    shown = []
+    for label, index in zip(decoded, order, strict=True):
+        detail = f"said {text(label)}, is {text(true_label(task, truth[index]))}"
+        if task.kind == CLASSIFICATION:
+            detail += f" ({100 * predictions[index].max():.0f} %)"
+        item = dataset.items[rows[index]]
+        try:
+            shown.append(page.picture(item.read(), item.id, detail))
+        except (OSError, ValueError):
+            continue
+    return shown
+
+
+def badness(task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """How far off each prediction is: confidence in the wrong, or distance."""
+    if task.kind == CLASSIFICATION:
+        return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(truth)), truth])
+    return np.asarray(np.abs(truth.reshape(len(truth), -1) - predictions).mean(axis=1))
+
+
+def true_label(task: Task, value: Any) -> Any:
+    """A target in the form in which predictions are decoded."""
+    if task.kind == CLASSIFICATION:
+        return task.labels[int(value)]
+    if task.kind == REGRESSION:
+        return float(value)
+    return [label for label, on in zip(task.labels, value, strict=True) if on > 0]
+
+
+def text(label: Any) -> str:
+    """A label, a list of labels or a number as a person reads it."""
+    if isinstance(label, float):
+        return f"{label:.4g}"
+    return ", ".join(map(str, label)) or "none" if isinstance(label, list) else str(label)

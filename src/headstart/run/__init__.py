@@ -1,0 +1,1 @@
+"""The composer: plan, extract, fit, evaluate, compare."""

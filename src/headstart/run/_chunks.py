@@ -1,0 +1,173 @@
+"""Work in portions that every process cuts in the same way, so that they share it and can resume it.
+
+A chunk is a fixed stretch of the distinct items in the data set's order; who computes it holds its
+lock. What is missing of it is written as a shard (or a few). Inside a chunk the network runs on fixed
+blocks: a pass that was killed and resumed puts the same items together as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from headstart.core import fingerprint
+from headstart.run._wanted import Want, distinct
+from headstart.store import keys
+from headstart.store.store import FeatureStore
+
+SMALL, LARGE = 128, 1024
+"""Items of a chunk: so much a killed process loses; large data sets get larger shards."""
+MANY = 16_384
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns to compute for some views of a job's items: one shard."""
+
+    want: Want
+    columns: tuple[str, ...]
+    views: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Job:
+    """Items of a chunk that all miss the same."""
+
+    rows: np.ndarray
+    """int64: rows of the data set."""
+    parts: tuple[Part, ...]
+    blocks: list[np.ndarray] = field(repr=False)
+
+
+@dataclass(eq=False)
+class Block:
+    """What goes through the network at once."""
+
+    job: Job
+    rows: np.ndarray
+    chunk: int = -1
+    last: bool = False
+    """Whether the job ends with it."""
+
+
+class Chunks:
+    """The chunks of a data set and what is missing of each."""
+
+    def __init__(
+        self, store: FeatureStore, wants: Sequence[Want], digests: Sequence[str], *, block: int
+    ) -> None:
+        self._store, self._wants, self._digests, self._block = store, tuple(wants), digests, block
+        self._items = keys.item_keys(digests)
+        rows = distinct(self._items)
+        size = SMALL if len(rows) < MANY else LARGE
+        self._chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        self._held: dict[int, tuple[AbstractContextManager[bool], int]] = {}
+        self.items = len(rows)
+
+    def missing(self) -> int:
+        """Items of which something is not on disk."""
+        return sum(len(job.rows) for chunk in self._chunks for job in self._jobs(chunk))
+
+    def everything(self, rows: np.ndarray) -> Iterator[Block]:
+        """Blocks of the given rows that compute everything and store nothing: to measure time."""
+        parts = tuple(Part(want, want.columns, want.views) for want in self._wants)
+        job = Job(rows, parts, _split(np.arange(len(rows)), len(rows), self._block))
+        for positions in job.blocks:
+            yield Block(job, rows[positions])
+
+    def blocks(self) -> Iterator[Block | None]:
+        """What is missing, chunk by chunk as this process can claim them; None: ask again later.
+
+        A chunk stays claimed until `finish` has been called for each of its jobs, or `close`.
+        """
+        waiting = deque(number for number, chunk in enumerate(self._chunks) if self._jobs(chunk))
+        while waiting:
+            idle = True
+            for _ in range(len(waiting)):
+                number = waiting.popleft()
+                claim = self._store.claim(self._name(number))
+                if not claim.__enter__():
+                    claim.__exit__(None, None, None)
+                    waiting.append(number)
+                    continue
+                idle = False
+                for section in {want.section for want in self._wants}:
+                    self._store.catalogue(section).refresh()  # somebody else may have done it meanwhile
+                jobs = self._jobs(self._chunks[number])
+                self._held[number] = (claim, len(jobs))
+                if not jobs:
+                    self._release(number)
+                for job in jobs:
+                    for place, positions in enumerate(job.blocks):
+                        rows = self._chunks[number][positions]
+                        yield Block(job, rows, number, place == len(job.blocks) - 1)
+            if idle:
+                yield None
+
+    def finish(self, block: Block) -> None:
+        """A job of the block's chunk is on disk."""
+        claim, jobs = self._held[block.chunk]
+        self._held[block.chunk] = (claim, jobs - 1)
+        if jobs == 1:
+            self._release(block.chunk)
+
+    def close(self) -> None:
+        """Give back all that is still claimed."""
+        for number in list(self._held):
+            self._release(number)
+
+    def _release(self, number: int) -> None:
+        self._held.pop(number)[0].__exit__(None, None, None)
+
+    def _name(self, number: int) -> str:
+        digests = [self._digests[row] for row in self._chunks[number]]
+        return fingerprint.of_parts([*(want.section.id for want in self._wants), *digests])[:24]
+
+    def _jobs(self, chunk: np.ndarray) -> list[Job]:
+        """What is missing of a chunk: items that miss the same columns of the same views together."""
+        items = self._items[chunk]
+        slots, gone = [], []
+        for want in self._wants:
+            found = self._store.catalogue(want.section).missing(
+                want.columns, keys.row_keys(items, want.views)
+            )
+            for number, view in enumerate(want.views):
+                rows = slice(number * len(items), (number + 1) * len(items))
+                slots += [(want, view, column) for column in want.columns]
+                gone.append(found[rows])
+        table = np.hstack(gone)  # [items of the chunk, slots]
+        patterns, member = np.unique(table, axis=0, return_inverse=True)
+        jobs = []
+        for number, pattern in enumerate(patterns):
+            if pattern.any():
+                positions = np.flatnonzero(member.ravel() == number)
+                blocks = _split(positions, len(chunk), self._block)
+                slots_here = [slot for slot, missing in zip(slots, pattern, strict=True) if missing]
+                jobs.append(Job(chunk[positions], _parts(slots_here), blocks))
+        return jobs
+
+
+def _parts(slots: Sequence[tuple[Want, int, str]]) -> tuple[Part, ...]:
+    """Views of one section that miss the same columns share a shard."""
+    columns: dict[tuple[Want, int], list[str]] = {}
+    for want, view, column in slots:
+        columns.setdefault((want, view), []).append(column)
+    views: dict[tuple[Want, tuple[str, ...]], list[int]] = {}
+    for (want, view), names in columns.items():
+        views.setdefault((want, tuple(names)), []).append(view)
+    return tuple(Part(want, names, tuple(found)) for (want, names), found in views.items())
+
+
+def _split(positions: np.ndarray, length: int, size: int) -> list[np.ndarray]:
+    """Positions in fixed blocks of a chunk where a block is whole; what is left over, together."""
+    whole: list[np.ndarray] = []
+    rest: list[np.ndarray] = []
+    for start in range(0, length, size):
+        inside = positions[(positions >= start) & (positions < start + size)]
+        (whole if len(inside) == min(size, length - start) else rest).append(inside)
+    left = np.concatenate([*rest, np.empty(0, dtype=np.int64)]).astype(np.int64)
+    return whole + [left[start : start + size] for start in range(0, len(left), size)]

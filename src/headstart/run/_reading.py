@@ -1,0 +1,95 @@
+"""Items in, prepared images out: several threads, a bounded number of blocks ahead."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from headstart.core.dataset import Dataset
+from headstart.core.source import InputContract
+from headstart.errors import DataError, ImageError
+from headstart.modalities import image
+
+B = TypeVar("B")
+R = TypeVar("R")
+
+MOST_WORKERS = 16
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available is not None else os.cpu_count() or 1
+
+
+def flow(
+    blocks: Iterable[B | None],
+    work: Callable[[B], R],
+    *,
+    workers: int,
+    begin: Callable[[], None] | None = None,
+) -> Iterator[tuple[B, R]]:
+    """Each block with what `work` made of it, in order; at most `workers + 2` are under way.
+
+    None among the blocks means that there is none at the moment. `begin` runs first in each thread.
+    """
+    flight: deque[tuple[B, Future[R]]] = deque()
+    with ThreadPoolExecutor(workers, "pass", initializer=begin) as pool:
+        try:
+            for block in blocks:
+                if block is not None:
+                    flight.append((block, pool.submit(work, block)))
+                if flight and (block is None or len(flight) >= workers + 2):
+                    done, future = flight.popleft()
+                    yield done, future.result()
+                elif block is None:
+                    time.sleep(0.05)
+            while flight:
+                done, future = flight.popleft()
+                yield done, future.result()
+        finally:
+            for _, future in flight:
+                future.cancel()
+
+
+class Reader:
+    """Prepared images of the items of a data set."""
+
+    def __init__(self, dataset: Dataset, digests: Sequence[str], kind: str) -> None:
+        self.dataset, self.digests, self.kind = dataset, digests, kind
+
+    def read(
+        self, rows: np.ndarray, contract: InputContract | None, views: Sequence[int], side: int | None
+    ) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
+        """uint8 `[n, 3, H, W]` of each view, and `[n, 3, side, side]`. Each item is read and decoded once.
+
+        Raises `DataError` naming the item that cannot be.
+        """
+        size = contract.size if contract is not None else (0, 0)
+        prepared = {view: np.empty((len(rows), 3, *size), dtype=np.uint8) for view in views}
+        pixels = np.empty((len(rows), 3, side, side), dtype=np.uint8) if side is not None else None
+        for place, row in enumerate(rows):
+            opened = self._open(int(row))
+            for view, array in prepared.items():
+                assert contract is not None
+                array[place] = image.prepare(
+                    opened, contract, view=view, kind=self.kind, key=self.digests[row]
+                )
+            if pixels is not None and side is not None:
+                pixels[place] = image.pixels(opened, side)
+        return prepared, pixels
+
+    def _open(self, row: int) -> Any:
+        item = self.dataset.items[row]
+        try:
+            return image.open_image(item.read())
+        except (OSError, ImageError) as error:
+            problem = getattr(error, "problem", "") or getattr(error, "strerror", "") or str(error)
+            remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"
+            raise DataError(item.id, f"cannot be used: {problem}", remedy) from error

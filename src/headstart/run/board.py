@@ -1,0 +1,159 @@
+"""The leaderboard: what each arm reached on the items it was held out from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.dataset import Dataset
+from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean
+
+RESAMPLES = 500
+"""For metrics that have to be computed anew on every resample."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm. Score and interval in the metric's natural direction; gains: positive is better."""
+
+    arm: str
+    strategy: str
+    source: str | None
+    status: str
+    reason: str
+    seconds: float
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    """Items it was held out from."""
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    place: int | None = None
+    shipped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluated(trial: Trial) -> np.ndarray:
+    """bool `[R, N]`: the cells in which the arm has a prediction."""
+    known: np.ndarray = ~np.isnan(trial.predictions).any(axis=2)
+    return known
+
+
+def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
+    rows = np.flatnonzero(evaluated(trial).any(axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean = np.nanmean(trial.predictions[:, rows].astype(np.float64), axis=0)
+    return rows, mean
+
+
+def score(trial: Trial, dataset: Dataset, task: Task) -> float | None:
+    """The headline metric, averaged over repeats; None when nothing was predicted."""
+    assert dataset.y is not None
+    methods = tasks.for_task(task)
+    values = []
+    for repeat, known in enumerate(evaluated(trial)):
+        rows = np.flatnonzero(known)
+        if len(rows):
+            values.append(
+                methods.headline(dataset.y[rows], trial.predictions[repeat, rows].astype(np.float64))
+            )
+    return float(np.mean(values)) if values else None
+
+
+def signed_score(trial: Trial, dataset: Dataset, task: Task) -> float | None:
+    """The same, turned so that higher is better."""
+    value = score(trial, dataset, task)
+    return value if value is None or task.higher_is_better else -value
+
+
+def shares(trial: Trial, dataset: Dataset, task: Task) -> tuple[np.ndarray, np.ndarray] | None:
+    """(rows, each row's share of the headline metric averaged over repeats), where the metric has shares."""
+    assert dataset.y is not None
+    methods = tasks.for_task(task)
+    known = evaluated(trial)
+    total, count = np.zeros(len(dataset)), known.sum(axis=0)
+    for repeat in range(len(known)):
+        rows = np.flatnonzero(known[repeat])
+        share = methods.per_item(dataset.y[rows], trial.predictions[repeat, rows].astype(np.float64))
+        if share is None:
+            return None
+        total[rows] += share
+    rows = np.flatnonzero(count)
+    return rows, total[rows] / count[rows]
+
+
+def row(
+    trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray | None = None, seed: int = 0
+) -> Row:
+    """An arm's own row, with a bootstrap interval over items (or groups) for its score."""
+    plain = Row(trial.arm, trial.strategy, trial.source, trial.status, trial.reason, trial.cost.seconds)
+    value = score(trial, dataset, task)
+    if value is None:
+        return plain
+    found = interval(trial, dataset, task, groups=groups, seed=seed)
+    items = int(evaluated(trial).any(axis=0).sum())
+    return replace(plain, score=value, low=found.low, high=found.high, n=items)
+
+
+def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray | None, seed: int) -> Interval:
+    """95 % bootstrap interval of the headline metric over items, or over groups where rows share one."""
+    assert dataset.y is not None
+    sign = 1 if task.higher_is_better else -1
+    shared = shares(trial, dataset, task)
+    if shared is not None:
+        rows, share = shared
+        found = bootstrap_mean(share, groups=groups_of(rows, groups), seed=seed)
+    else:
+        rows, mean = averaged(trial)
+        truth, methods = dataset.y[rows], tasks.for_task(task)
+        found = bootstrap(
+            lambda weights: methods.resampled(truth, mean, weights),
+            len(rows),
+            groups=groups_of(rows, groups),
+            count=RESAMPLES,
+            seed=seed,
+        )
+    low, high = sorted((sign * found.low, sign * found.high))
+    return replace(found, low=low, high=high)
+
+
+def groups_of(rows: np.ndarray, groups: np.ndarray | None) -> np.ndarray | None:
+    """The groups of some rows, or None when each row is a group of its own."""
+    if groups is None or len(np.unique(groups[rows])) == len(rows):
+        return None
+    return np.asarray(groups[rows])
+
+
+def as_json(rows: list[Row], task: Task) -> dict[str, Any]:
+    """The leaderboard event: rows, metric, and what the gains are against."""
+    return {"rows": [r.to_json() for r in rows], "metric": task.metric, "reference": reference_name(rows)}
+
+
+def reference_name(rows: list[Row]) -> str | None:
+    """What gains are measured against: scratch when it ran, else the simple model on raw input."""
+    for strategy, words in (("scratch", "scratch"), ("pixels", "raw pixels"), ("majority", "majority")):
+        if any(r.strategy == strategy and r.score is not None for r in rows):
+            return words
+    return None
+
+
+def reference(trials: Mapping[str, Trial]) -> Trial | None:
+    """The trial that gains are measured against."""
+    for strategy in ("scratch", "pixels", "majority"):
+        for trial in trials.values():
+            if trial.strategy == strategy and evaluated(trial).any():
+                return trial
+    return None

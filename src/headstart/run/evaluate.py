@@ -1,0 +1,252 @@
+"""Evaluate: how good a model is on labelled data, each number with its interval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.dataset import Dataset
+from headstart.core.evidence import Cost, Evidence
+from headstart.core.model import Model
+from headstart.core.strategy import Progress
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.errors import DataError, near
+from headstart.measure import intervals, metrics
+from headstart.run.predict import Predictor, stream
+
+WHOLE_TABLE = 100
+"""Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
+PAIRS = 10
+WORK = 20_000_000
+"""Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model did on a data set."""
+
+    task: Task
+    headline: Evidence
+    metrics: Mapping[str, Evidence]
+    """Every metric of the task by name, the headline one among them."""
+    per_class: tuple[Mapping[str, Any], ...]
+    """For each label: n, precision, recall, f1 (classification, multi-label)."""
+    confusion: np.ndarray | None = field(repr=False)
+    """int64 `[K, K]`: rows are true classes, columns predicted ones (classification)."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(id, reason) of items that could not be read; they count in no metric."""
+    unlabelled: int = 0
+    notes: tuple[str, ...] = ()
+
+    def confused(self, most: int = PAIRS) -> list[dict[str, Any]]:
+        """The most frequent mistakes: true label, predicted label, count."""
+        if self.confusion is None:
+            return []
+        wrong = self.confusion * ~np.eye(len(self.confusion), dtype=bool)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        rows, columns = np.unravel_index(order, wrong.shape)
+        labels = self.task.labels
+        return [
+            {"true": labels[r], "predicted": labels[c], "count": int(wrong[r, c])}
+            for r, c in zip(rows, columns, strict=True)
+            if wrong[r, c]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        small = self.confusion is not None and len(self.confusion) <= WHOLE_TABLE
+        return {
+            "task": self.task.to_json(),
+            "n": self.headline.n,
+            "headline": self.headline.to_json(),
+            "metrics": {name: evidence.to_json() for name, evidence in self.metrics.items()},
+            "per_class": [dict(row) for row in self.per_class],
+            "confusion": self.confusion.tolist() if small and self.confusion is not None else None,
+            "confused": self.confused(),
+            "unreadable": [{"id": ident, "error": reason} for ident, reason in self.unreadable],
+            "unlabelled": self.unlabelled,
+            "notes": list(self.notes),
+        }
+
+
+def evaluate(
+    model: Model | Predictor,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Predict the labelled rows of `dataset` and compare; labels are matched by name.
+
+    Raises `DataError` when the data has no labels, another kind of task, or labels that the model
+    does not know, and when no item can be read.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    task = predictor.model.task
+    truth = align(dataset, task)
+    rows = np.flatnonzero(dataset.labelled)
+    if not len(rows):
+        raise DataError(dataset.origin or dataset.name, "there are no labels to compare with")
+    start = time.perf_counter()
+    found, unreadable = [], []
+    for row in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
+        found.append(row)
+        if row.error:
+            unreadable.append((row.id, row.error))
+        if progress is not None:
+            progress("evaluate", len(found), len(rows))
+    good = [place for place, row in enumerate(found) if not row.error]
+    if not good:
+        raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
+    predictions = np.stack([row.scores for row in found if row.scores is not None]).astype(np.float64)
+    kept = rows[good]
+    record = {
+        "seed": seed,
+        "data": dataset.fingerprint,
+        "model": predictor.model.fingerprint(),
+        "cost": Cost(1.0, time.perf_counter() - start),
+    }
+    groups = None if dataset.groups is None else dataset.groups[kept]
+    measured = measure(task, truth[kept], predictions, groups=groups, record=record)
+    classes, confusion = by_class(task, truth[kept], predictions)
+    return Evaluation(
+        task=task,
+        headline=measured[task.metric],
+        metrics=measured,
+        per_class=tuple(classes),
+        confusion=confusion,
+        unreadable=tuple(unreadable),
+        unlabelled=len(dataset) - len(rows),
+        notes=notes(predictor.model, dataset),
+    )
+
+
+def align(dataset: Dataset, task: Task) -> np.ndarray:
+    """The data set's labels in the model's numbering. Raises `DataError`."""
+    where = dataset.origin or dataset.name
+    if dataset.task is None or dataset.y is None:
+        raise DataError(
+            where, "there are no labels to compare with", "name the label column, or use class folders"
+        )
+    given, y = dataset.task, dataset.y
+    if given.kind != task.kind and not (given.kind == CLASSIFICATION and task.kind == MULTILABEL):
+        raise DataError(where, f"its labels are for {given.kind}, and this model is for {task.kind}")
+    if task.kind == REGRESSION:
+        return np.asarray(y, dtype=np.float64)
+    used = _used(y, given)
+    unknown = [given.labels[i] for i in used if given.labels[i] not in task.labels]
+    if unknown:
+        named = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
+        hint = near(unknown[0], task.labels) or f"; it knows {', '.join(map(repr, task.labels[:5]))}" + (
+            " ..." if task.outputs > 5 else ""
+        )
+        raise DataError(where, f"the model does not know {len(unknown)} of its labels: {named}{hint}")
+    number = {label: i for i, label in enumerate(task.labels)}
+    places = np.array([number.get(label, -1) for label in given.labels], dtype=np.int64)
+    if given.kind == CLASSIFICATION:
+        classes = np.where(y >= 0, places[np.maximum(y, 0)], -1)
+        return classes if task.kind == CLASSIFICATION else _one_hot(classes, task.outputs)
+    out = np.zeros((len(y), task.outputs), dtype=np.float32)
+    out[:, places[used]] = y[:, used]
+    out[np.isnan(y).any(axis=1)] = np.nan
+    return out
+
+
+def _used(y: np.ndarray, task: Task) -> np.ndarray:
+    """Numbers of the labels that occur."""
+    if task.kind == CLASSIFICATION:
+        return np.unique(y[y >= 0])
+    return np.flatnonzero((np.nan_to_num(y) > 0).any(axis=0))
+
+
+def _one_hot(classes: np.ndarray, outputs: int) -> np.ndarray:
+    out = np.zeros((len(classes), outputs), dtype=np.float32)
+    known = classes >= 0
+    out[known, classes[known]] = 1
+    out[~known] = np.nan
+    return out
+
+
+def measure(
+    task: Task,
+    y: np.ndarray,
+    predictions: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    record: Mapping[str, Any],
+) -> dict[str, Evidence]:
+    """Every metric of the task with its 95 % interval: Wilson for accuracy, else a bootstrap."""
+    methods = tasks.get(task.kind)
+    values = methods.metrics(task, y, predictions)
+    values.setdefault(task.metric, methods.headline(y, predictions))
+    unit, n = intervals.units(len(y), groups)
+    count = int(np.clip(WORK // max(1, predictions.size), 100, 400))
+    drawn: dict[str, list[float]] = {name: [] for name in values}
+    for block in intervals.resamples(n, count, seed=record["seed"]):
+        for weights in block:
+            rows = np.repeat(np.arange(len(y)), weights[unit].astype(np.int64))
+            again = methods.metrics(task, y[rows], predictions[rows])
+            for name in values:
+                drawn[name].append(again.get(name, float("nan")))
+
+    def headline(weights: np.ndarray) -> np.ndarray:
+        better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
+        return better if task.higher_is_better else -better
+
+    over = "items" if groups is None else "groups"
+    found = {}
+    for name, value in values.items():
+        interval = intervals.percentiles(np.asarray(drawn[name]), level=0.95, n=n, over=over)
+        if name == "accuracy" and groups is None:
+            interval = intervals.wilson(value * len(y), len(y))
+        elif name == task.metric:
+            interval = intervals.bootstrap(headline, len(y), groups=groups, seed=record["seed"])
+        found[name] = Evidence(
+            name, value, interval.low, interval.high, n=n, level=0.95, method=interval.method, **record
+        )
+    return found
+
+
+def by_class(
+    task: Task, y: np.ndarray, predictions: np.ndarray
+) -> tuple[list[dict[str, Any]], np.ndarray | None]:
+    """(a row for each label, confusion table); nothing for regression."""
+    if task.kind == REGRESSION:
+        return [], None
+    confusion = None
+    if task.kind == CLASSIFICATION:
+        confusion = metrics.confusion(y, predictions)
+        hits, true, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    else:
+        yes, chosen = y > 0.5, predictions >= 0.5
+        hits, true, said = (yes & chosen).sum(axis=0), yes.sum(axis=0), chosen.sum(axis=0)
+    rows = []
+    for label, hit, n, m in zip(task.labels, hits, true, said, strict=True):
+        recall = intervals.wilson(float(hit), int(n)) if n else None
+        rows.append(
+            {
+                "label": label,
+                "n": int(n),
+                "predicted": int(m),
+                "precision": float(hit / m) if m else None,
+                "recall": float(hit / n) if n else None,
+                "recall_low": recall.low if recall else None,
+                "recall_high": recall.high if recall else None,
+                "f1": float(2 * hit / (n + m)) if n + m else None,
+            }
+        )
+    return rows, confusion
+
+
+def notes(model: Model, dataset: Dataset) -> tuple[str, ...]:
+    """What a reader must know: above all, whether the model was trained on these very items."""
+    about = model.evidence.get("data")
+    known = about.get("fingerprint") if isinstance(about, Mapping) else about
+    if known and known == dataset.fingerprint:
+        return ("the model was trained on this very data: these numbers say nothing about new images",)
+    return ()

@@ -1,0 +1,115 @@
+"""The end of a run: choose, judge, train the winner on everything, touch the test part once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from headstart import strategies
+from headstart.core import environment, words
+from headstart.core.evidence import Evidence, Verdict
+from headstart.core.model import Model
+from headstart.core.strategy import Trial
+from headstart.errors import RunError
+from headstart.run import board, compare
+from headstart.run.bench import Bench
+from headstart.run.evaluate import evaluate
+from headstart.run.plan import Skipped
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the run found."""
+
+    rows: list[board.Row]
+    verdict: Verdict
+    winner: str
+    model: Model
+    test: Evidence | None
+    test_metrics: dict[str, Any]
+
+
+def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
+    """Choose, judge, refit, and measure on the test part if there is one."""
+    verdict = compare.verdict(trials, bench)
+    chosen = compare.winner(trials, bench)
+    if chosen is None:
+        raise RunError(bench.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
+    winner = trials[chosen]
+    rows = ranked(bench, trials, winner.arm)
+    strategy = strategies.get(winner.strategy)
+    bench.progress(winner.arm)("training on all rows", 0, 1)
+    request = bench.request(winner.arm, winner.source, float("inf"), trials)
+    request = replace(request, workdir=bench.folder.workdir(winner.arm))
+    model = strategy.refit(request, winner)
+    model = replace(model, evidence=evidence(bench, winner, rows, verdict))
+    test, metrics = None, {}
+    if len(bench.split.test):
+        outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
+        test, metrics = outcome.headline, outcome.to_json()
+        model = replace(model, evidence={**model.evidence, "test": test.to_json()})
+    return Answer(rows, verdict, winner.arm, model, test, metrics)
+
+
+def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
+    """What belongs under the verdict: the test part, and what was not tried."""
+    out = list(answer.verdict.notes)
+    if answer.test is not None:
+        test = answer.test
+        out.append(
+            f"On the {test.n:,} test items, touched once: {test.metric} "
+            f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "
+            f"with {answer.winner}."
+        )
+    if skipped:
+        out.append("Not tried: " + "; ".join(f"{s.arm} ({s.reason})" for s in skipped) + ".")
+    return out
+
+
+def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[board.Row]:
+    """The rows of the leaderboard: scored arms first, best on top, with their gain."""
+    against = board.reference(trials)
+    rows = []
+    for trial in trials.values():
+        row = board.row(trial, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
+        if row.score is not None and against is not None and trial.arm != against.arm:
+            found = compare.gain(trial, against, bench)
+            if found is not None:
+                row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
+        rows.append(replace(row, shipped=trial.arm == shipped))
+    sign = 1 if bench.task.higher_is_better else -1
+    scored = sorted((r for r in rows if r.score is not None), key=lambda r: -sign * (r.score or 0.0))
+    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
+    return [*numbered, *(r for r in rows if r.score is None)]
+
+
+def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdict) -> dict[str, Any]:
+    """What travels with the model: how good it is, how that is known, and how to make it again."""
+    row = next(r for r in rows if r.arm == winner.arm)
+    return {
+        "arm": winner.arm,
+        "choices": dict(winner.choices),
+        "metric": bench.task.metric,
+        "cross_validated": {"value": row.score, "low": row.low, "high": row.high, "n": row.n},
+        "verdict": {"outcome": verdict.outcome, "sentence": verdict.sentence},
+        "data": {
+            "name": bench.dataset.name,
+            "fingerprint": bench.dataset.fingerprint,
+            "items": len(bench.dataset),
+        },
+        "split": bench.split.to_json(),
+        "seed": bench.seed,
+        "settings": {k: v for k, v in asdict(bench.settings).items() if v is not None},
+        "versions": environment.versions(),
+    }
+
+
+def probes(model: Model, bench: Bench, most: int = 4) -> np.ndarray:
+    """uint8 `[P, 3, H, W]`: a few prepared items, to prove that a copy of the model is the model."""
+    from headstart.modalities.image import prepare
+
+    rows = bench.split.development[:: max(1, len(bench.split.development) // most)][:most]
+    return np.stack([prepare(bench.dataset.items[row].read(), model.input) for row in rows])

@@ -1,0 +1,175 @@
+"""What next? A pure function of what is known: no clock, no disk, no model.
+
+The order of things: baselines that cost nothing; one pass and a probe for every source; then, for
+the source whose probe is best, the two controls (the same network random and frozen, and from
+scratch) and deeper training. Controls come before deeper training: without them nothing can be
+proved, and a better model without proof is not what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from headstart.core.strategy import arm_name
+
+BASELINES = ("majority", "pixels")
+CONTROLS = ("random-frozen", "scratch")
+DEEPER = ("finetune", "full")
+ALL = (*BASELINES, "direct", "probe", *CONTROLS, *DEEPER)
+
+SHARES = {"scratch": 0.4, "finetune": 0.6, "full": 1.0}
+"""Share of the time then left that a training arm may take. Scratch gets as much as it can use
+without starving fine-tuning; whatever one leaves over goes to the next."""
+
+LEAST = 3.0
+"""Seconds under which no arm with a trunk is started."""
+
+CONTROL_SHARE = 0.2
+"""A random-frozen control is dropped rather than take more than this share of what is left."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A source as the plan sees it."""
+
+    name: str
+    classifies: bool = False
+    """Whether it brings a classifier of its own with named labels."""
+    parameters: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished arm as the plan sees it."""
+
+    strategy: str
+    source: str | None
+    score: float | None
+    """Out-of-fold headline metric turned so that higher is better; None when there is none."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything the next decision may depend on."""
+
+    sources: tuple[Candidate, ...]
+    left: float
+    """Seconds left for arms (the time to finish and save is kept back by the caller)."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """By arm name. Arms that failed or were cut off are in here too: they are not tried again."""
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by arm name, where an estimate exists."""
+    allowed: frozenset[str] = frozenset(ALL)
+    """Strategies to run. The baselines and controls belong to every run unless excluded by hand."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One arm to run next."""
+
+    arm: str
+    strategy: str
+    source: str | None
+    seconds: float
+    """Time it may take."""
+    estimate: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An arm that will not be run, and why."""
+
+    arm: str
+    strategy: str
+    reason: str
+    estimate: float | None = None
+
+
+def best_source(known: Known) -> Candidate | None:
+    """The source whose probe scored best; the earlier one on a tie. Without probes, the first."""
+    scored = [
+        (outcome.score, -index, candidate)
+        for index, candidate in enumerate(known.sources)
+        if (outcome := known.outcomes.get(arm_name("probe", candidate.name))) and outcome.score is not None
+    ]
+    if scored:
+        return max(scored, key=lambda entry: entry[:2])[2]
+    return known.sources[0] if known.sources else None
+
+
+def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
+    """All arms in order with the reason for each: (strategy, source, reason)."""
+    arms: list[tuple[str, Candidate | None, str]] = [
+        ("majority", None, "the least any model must beat"),
+        ("pixels", None, "what needs no source at all"),
+    ]
+    for source in known.sources:
+        arms.append(("probe", source, "one pass over the data pays for it"))
+        if source.classifies:
+            arms.append(("direct", source, "its own classifier may know these labels"))
+    best = best_source(known)
+    if best is not None:
+        arms += [
+            ("random-frozen", best, f"is it the weights of {best.name}, or only its architecture?"),
+            ("scratch", best, "the same architecture without the source"),
+            ("finetune", best, f"{best.name} has the best probe; train its last layers further"),
+            ("full", best, "train every layer"),
+        ]
+    return [arm for arm in arms if arm[0] in known.allowed]
+
+
+def next_step(known: Known) -> Step | None:
+    """The arm to run now, or None when the plan is at its end."""
+    for strategy, source, reason in agenda(known):
+        arm = arm_name(strategy, source.name if source else None)
+        if arm in known.outcomes or _obstacle(known, strategy, arm):
+            continue
+        seconds = max(0.0, known.left) * SHARES.get(strategy, 1.0)
+        return Step(arm, strategy, source.name if source else None, seconds, known.estimates.get(arm), reason)
+    return None
+
+
+def skipped(known: Known) -> list[Skipped]:
+    """The arms that the plan leaves out at this point for want of time."""
+    out = []
+    for strategy, source, _ in agenda(known):
+        arm = arm_name(strategy, source.name if source else None)
+        obstacle = "" if arm in known.outcomes else _obstacle(known, strategy, arm)
+        if obstacle:
+            out.append(Skipped(arm, strategy, obstacle, known.estimates.get(arm)))
+    return out
+
+
+def _obstacle(known: Known, strategy: str, arm: str) -> str:
+    """Why an arm cannot be started now; empty when it can."""
+    if strategy in BASELINES or (strategy == "probe" and not _probed(known)):
+        return ""  # a run always ends with at least one baseline and one source measured
+    estimate = known.estimates.get(arm, 0.0)
+    if known.left < LEAST:
+        return "no time left"
+    if strategy in ("probe", "direct") and estimate > known.left:
+        return "does not fit in the time left"
+    if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
+        return "would take too large a share of the time left"
+    return ""
+
+
+def _probed(known: Known) -> bool:
+    return any(o.strategy == "probe" and o.score is not None for o in known.outcomes.values())
+
+
+def outline(known: Known) -> tuple[list[Step], list[Skipped]]:
+    """The whole plan as it looks now, assuming every estimate comes true.
+
+    Sources not probed yet are taken to score in the order given.
+    """
+    steps: list[Step] = []
+    while (step := next_step(known)) is not None:
+        steps.append(step)
+        took = min(step.seconds, step.estimate if step.estimate is not None else 0.0)
+        score = -float(len(steps)) if step.strategy == "probe" else None
+        outcome = Outcome(step.strategy, step.source, score)
+        known = replace(known, left=known.left - took, outcomes={**known.outcomes, step.arm: outcome})
+    return steps, skipped(known)

@@ -1,0 +1,181 @@
+"""Predict: a model's answers for files, folders, archives and arrays, in their order, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, overload
+
+import numpy as np
+
+from headstart import nets, tasks
+from headstart.core.dataset import Item
+from headstart.core.model import Model
+from headstart.core.source import InputContract
+from headstart.core.strategy import Progress
+from headstart.core.task import REGRESSION, Task
+from headstart.errors import BadOption
+from headstart.modalities import image
+from headstart.run.inputs import items_of
+
+BATCH = 32
+AHEAD = 2
+"""Batches that are decoded while one is computed; memory never holds more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer for one item, or why there is none."""
+
+    id: str
+    answer: Any = None
+    """The label; a list of labels (multi-label); a number (regression); None when unreadable."""
+    scores: np.ndarray | None = field(default=None, repr=False)
+    """float32 `[K]`: a probability for each label, or the number; None when unreadable."""
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions(Sequence[Prediction]):
+    """Answers in the order of the inputs."""
+
+    task: Task
+    rows: tuple[Prediction, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Sequence[Prediction]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def failed(self) -> tuple[Prediction, ...]:
+        """The rows without an answer."""
+        return tuple(row for row in self.rows if row.error)
+
+    @property
+    def answers(self) -> list[Any]:
+        """Labels, lists of labels or numbers; None for unreadable items."""
+        return [row.answer for row in self.rows]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """float32 `[N, K]`: probabilities (or values); NaN for unreadable items."""
+        nothing = np.full(self.task.outputs, np.nan, dtype=np.float32)
+        rows = [nothing if row.scores is None else row.scores for row in self.rows]
+        return np.stack(rows) if rows else np.empty((0, self.task.outputs), np.float32)
+
+
+class Predictor:
+    """A model's network, put together once. Not for several threads at a time."""
+
+    def __init__(self, model: Model, *, device: str | None = None) -> None:
+        import torch
+
+        self.model = model
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._net = nets.assemble(model.net, model.tensors, model.input, model.task).to(self.device)
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Prepared images uint8 `[B, 3, H, W]` -> float32 `[B, K]`: probabilities, or values."""
+        import torch
+
+        with torch.inference_mode(), _exact(self.device):
+            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            found: np.ndarray = self._net(batch).cpu().numpy()
+        return found
+
+
+def _exact(device: str) -> AbstractContextManager[Any]:
+    """Full float32 on GPUs too: TF32 convolutions would move probabilities in the third digit."""
+    import torch
+
+    return torch.backends.cudnn.flags(allow_tf32=False) if device.startswith("cuda") else nullcontext()
+
+
+def predict(
+    model: Model | Predictor,
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Answers for everything `inputs` names (see `headstart.run.inputs.items_of`).
+
+    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
+    decoding threads. Raises `BadOption` for a batch size below 1.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    items = items_of(inputs)
+    rows = []
+    for row in stream(predictor, items, batch_size=batch_size, workers=workers):
+        rows.append(row)
+        if progress is not None:
+            progress("predict", len(rows), len(items))
+    return Predictions(predictor.model.task, tuple(rows))
+
+
+def stream(
+    predictor: Predictor, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
+) -> Iterator[Prediction]:
+    """The same one row after the other; holds no more than a few batches of images."""
+    size = BATCH if batch_size is None else batch_size
+    if size < 1:
+        raise BadOption("batch_size", size, "at least 1")
+    contract = predictor.model.input
+    pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
+    pending: deque[list[tuple[str, Future[np.ndarray | str]]]] = deque()
+    rest = iter(items)
+    try:
+        while batch := list(islice(rest, size)):
+            pending.append([(item.id, pool.submit(_prepare, item, contract)) for item in batch])
+            if len(pending) > AHEAD:
+                yield from _finish(predictor, pending.popleft())
+        while pending:
+            yield from _finish(predictor, pending.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare(item: Item, contract: InputContract) -> np.ndarray | str:
+    """uint8 `[3, H, W]`, or why the item cannot be read."""
+    try:
+        return image.prepare(item.read(), contract)
+    except FileNotFoundError:
+        return "no such file"
+    except Exception as error:  # whatever one file does to its decoder, the others are predicted
+        return (str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+def _finish(predictor: Predictor, batch: list[tuple[str, Future[np.ndarray | str]]]) -> Iterator[Prediction]:
+    prepared = [(ident, future.result()) for ident, future in batch]
+    good = [pixels for _, pixels in prepared if not isinstance(pixels, str)]
+    scores = iter(predictor.scores(np.stack(good)) if good else ())
+    task = predictor.model.task
+    methods = tasks.get(task.kind)
+    for ident, pixels in prepared:
+        if isinstance(pixels, str):
+            yield Prediction(ident, error=pixels)
+        else:
+            row = next(scores)
+            yield Prediction(ident, methods.decode(task, row[None])[0], row)
+
+
+def ranked(task: Task, prediction: Prediction, top: int | None = None) -> list[tuple[str, float]]:
+    """Labels with their scores, best first; for regression the one target with its value."""
+    if prediction.scores is None:
+        return []
+    if task.kind == REGRESSION:
+        return [(task.labels[0], float(prediction.scores[0]))]
+    order = np.argsort(-prediction.scores, kind="stable")[:top]
+    return [(task.labels[i], float(prediction.scores[i])) for i in order]

@@ -1,0 +1,55 @@
+"""What a fit would do: its steps with their estimated time, after measuring 32 items of each source."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from headstart.core.budget import Budget
+from headstart.core.events import Event, Listener
+from headstart.data import splits
+from headstart.run import ask as asking
+from headstart.run import fit, plan, record
+from headstart.run.ask import Ask
+from headstart.run.bench import Bench, Timed
+from headstart.run.extract import make_extractor
+from headstart.run.folder import RunFolder
+from headstart.store.memo import Memo
+from headstart.store.store import FeatureStore
+
+
+def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
+    """{"data", "sources", "steps": [...], "skipped": [...], "seconds", "budget"}.
+
+    Nothing is written but the features of the measured items; no run folder is made.
+    """
+    budget = Budget(ask.budget)
+    dataset, task, findings = asking.read(ask, Memo(), listen)
+    named = asking.find_sources(ask)
+    data = record.data_record(dataset, task, findings)
+    listen(Event("data", data))
+    listen(Event("sources", {"summary": record.source_summary(named, ask)}))
+    with tempfile.TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "plan") as folder:
+        bench = Bench(
+            dataset=dataset,
+            task=task,
+            split=splits.make_split(dataset, seed=ask.seed),
+            extractor=Timed(make_extractor(FeatureStore.default(), dataset)),
+            sources=named,
+            folder=folder,
+            listen=listen,
+            seed=ask.seed,
+            settings=ask.settings,
+            download=asking.downloads_allowed(ask),
+        )
+        fit.measure(bench)
+        steps, skipped = plan.outline(fit.state(bench, ask, {}, budget))
+    return {
+        "data": data,
+        "sources": list(named),
+        "steps": [vars(step) for step in steps],
+        "skipped": [vars(s) for s in skipped],
+        "seconds": sum(min(step.seconds, step.estimate or 0.0) for step in steps),
+        "budget": ask.budget,
+    }

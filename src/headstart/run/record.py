@@ -1,0 +1,113 @@
+"""What a run writes down and tells: the content of run.json, and the events made from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headstart.core import environment, words
+from headstart.core.budget import Budget
+from headstart.core.budget import words as seconds_in_words
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.source import Source
+from headstart.core.task import Task
+from headstart.data import doctor
+from headstart.run import ask as asking
+from headstart.run import board, finish, plan
+from headstart.run.ask import Ask
+from headstart.run.bench import Bench
+from headstart.run.folder import RunFolder
+
+
+def write_answer(
+    bench: Bench, answer: finish.Answer, skipped: list[plan.Skipped], data: dict[str, Any], budget: Budget
+) -> dict[str, Any]:
+    """Put the answer beside the question in run.json; returns the whole content."""
+    content = {
+        **bench.folder.read(),
+        "name": bench.dataset.name,
+        "origin": bench.dataset.origin,
+        "task": bench.task.to_json(),
+        "data": data,
+        "split": bench.split.to_json(),
+        "answer": {
+            "verdict": {**answer.verdict.to_json(), "notes": finish.notes(answer, skipped)},
+            "winner": answer.winner,
+            "reference": board.reference_name(answer.rows),
+            "rows": [row.to_json() for row in answer.rows],
+            "skipped": [vars(s) for s in skipped],
+            "test": answer.test.to_json() if answer.test else None,
+            "test_metrics": answer.test_metrics,
+            "budget": budget.seconds,
+            "seconds": budget.spent,
+            "pass_seconds": bench.extractor.seconds,
+        },
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
+    bench.folder.write(content)
+    return content
+
+
+def finished(folder: RunFolder, ask: Ask) -> bool:
+    """Whether the folder holds the answer already, found with at least this budget."""
+    answer = folder.read().get("answer")
+    whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
+    return answer is not None and whole and ask.budget <= answer["budget"]
+
+
+def retell(folder: RunFolder, listen: Listener) -> None:
+    """Tell a finished run's answer once more."""
+    content = folder.read()
+    answer, metric = content["answer"], content["task"]["metric"]
+    listen(Event("leaderboard", {"rows": answer["rows"], "metric": metric, "reference": answer["reference"]}))
+    listen(Event("verdict", answer["verdict"]))
+    listen(Event("model", {"path": str(folder.path / "model"), "summary": answer["winner"]}))
+    listen(Event("report", {"path": str(folder.path / "report.html")}))
+
+
+def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]]) -> str:
+    """What was done about items that look the same."""
+    across = [
+        (i, j)
+        for i, j, _ in pairs
+        if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
+    ]
+    text = f"{words.count(len(pairs), 'pair')} of near-duplicates kept on one side of every fold"
+    if across:
+        i, j = across[0]
+        text += (
+            f"; {len(across)} of them reach into the test part (HS402), such as {dataset.items[i].id} and "
+            f"{dataset.items[j].id}: the test score is optimistic by that much"
+        )
+    return text
+
+
+def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:
+    """What was read, in words and numbers."""
+    tests = int((dataset.split == "test").sum()) if dataset.split is not None else 0
+    return {
+        "name": dataset.name,
+        "items": len(dataset),
+        "task": task.to_json(),
+        "summary": asking.summary(dataset, task, tests),
+        "findings": findings.lines("warning"),
+    }
+
+
+def source_summary(named: dict[str, Source], ask: Ask) -> str:
+    """The sources in one line, with the way to stronger ones."""
+    text = f"{len(named)} on this machine: {', '.join(named)}" if not ask.sources else ", ".join(named)
+    if not ask.sources:
+        text += "     (stronger ones: headstart sources, then --source NAME --download)"
+    return text
+
+
+def plan_summary(known: plan.Known, ask: Ask) -> dict[str, Any]:
+    """The plan in one line, and its steps."""
+    steps, left_out = plan.outline(known)
+    total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
+    text = f"about {seconds_in_words(total)} of the {seconds_in_words(ask.budget)}: {len(steps)} arms"
+    if left_out:
+        text += f"; {len(left_out)} do not fit"
+    return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

@@ -1,0 +1,316 @@
+"""Pretrained models as scikit-learn estimators: for Pipelines, searches and cross-validation.
+
+`X` is one image a row: a list or array of paths, of Pillow images, of arrays `[H, W]` or
+`[H, W, C]`, an array `[N, H, W]` or `[N, H, W, C]`, or a table column of paths. Features come
+through the feature store, so that an image is read by a source once, however many folds, grid
+points and clones ask for it.
+
+Of scikit-learn's estimator checks those apply that do not feed tables of numbers: parameters and
+cloning, no work in the constructor, `fit` returns self and sets only names ending in `_`, pickling,
+errors before fitting, feature names, `classes_`, text labels. A row is an image here, so checks that
+fit on `[N, D]` numbers do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from headstart import sources, tasks
+from headstart.core.backbone import Tap
+from headstart.core.dataset import Dataset, Item
+from headstart.core.features import FeatureSpec
+from headstart.core.model import Model
+from headstart.core.split import Fold, Split
+from headstart.core.strategy import Request, Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.errors import BadOption, DataError, SourceError
+from headstart.run.extract import make_extractor
+from headstart.run.inputs import BadItem, items_of
+from headstart.store.store import FeatureStore
+from headstart.strategies import probe
+
+__all__ = ["Embedder", "TransferClassifier", "TransferRegressor"]
+
+
+class _Transfer(BaseEstimator):
+    """A source, some of its taps, and the features they give."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the network is found again by its name, and recognised by its digest
+        return {name: value for name, value in super().__getstate__().items() if name != "_backbone"}
+
+    def _open(self) -> Any:
+        """The backbone; after unpickling it is loaded again. Raises `SourceError` if it changed."""
+        backbone = getattr(self, "_backbone", None)
+        if backbone is None:
+            spec = getattr(self, "source_", None) or _spec(self.source)
+            backbone = _load(spec, _stamp(spec), self.download)
+            known = getattr(self, "digest_", backbone.digest)
+            if known != backbone.digest:
+                raise SourceError(
+                    spec, "its weights are not those this estimator was fitted with", "fit again"
+                )
+            self._backbone = backbone
+        return backbone
+
+    def _choose(self) -> Any:
+        """Load the source named by the parameters and note what it is."""
+        self.__dict__.pop("_backbone", None)
+        self.__dict__.pop("digest_", None)
+        self.source_ = _spec(self.source)
+        backbone = self._open()
+        self.digest_ = backbone.digest
+        return backbone
+
+    def _features(self, X: Any, taps: Sequence[Tap]) -> list[np.ndarray]:
+        """float32 `[N, D]` for each tap."""
+        items = images(X)
+        extract = make_extractor(FeatureStore.default(), Dataset("X", "image", items))
+        found = extract(self._open(), FeatureSpec(taps=tuple(taps)))
+        return [found.tap(tap)[np.arange(len(items))].astype(np.float32) for tap in taps]
+
+
+class Embedder(TransformerMixin, _Transfer):
+    """Images -> features of a pretrained network, float32 `[N, D]`.
+
+    Parameters: `source`, a spec such as "timm/resnet18.a1_in1k" (None: the first that is on this
+    machine); `taps`, names such as ["layer3/g1", "layer4/g2"], "all", or None for the embedding;
+    `download`, whether weights may be fetched.
+
+    Attributes: `source_`, `digest_` (of the weights), `taps_`, `n_features_out_`.
+    """
+
+    def __init__(
+        self, source: str | None = None, *, taps: Sequence[str] | str | None = None, download: bool = False
+    ) -> None:
+        self.source = source
+        self.taps = taps
+        self.download = download
+
+    def fit(self, X: Any = None, y: Any = None) -> Embedder:
+        """Load the source; nothing is learnt. Raises `SourceError`, `BadOption`."""
+        del X, y
+        backbone = self._choose()
+        chosen = named_taps(backbone, self.taps)
+        self.taps_ = [str(tap) for tap in chosen]
+        width = {stage.name: stage.channels for stage in backbone.stages}
+        self._widths_ = [width[tap.stage] * max(1, tap.grid) ** 2 for tap in chosen]
+        self.n_features_out_ = sum(self._widths_)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """float32 `[N, n_features_out_]`. Raises `DataError` for an image that cannot be read."""
+        check_is_fitted(self)
+        return np.concatenate(self._features(X, [Tap.parse(tap) for tap in self.taps_]), axis=1)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """ "layer4/g1[0]", "layer4/g1[1]", ..."""
+        check_is_fitted(self)
+        del input_features
+        names = [
+            f"{tap}[{i}]" for tap, width in zip(self.taps_, self._widths_, strict=True) for i in range(width)
+        ]
+        return np.asarray(names, dtype=object)
+
+
+class _Probe(_Transfer):
+    """The linear probe of `headstart.strategies`, as an estimator."""
+
+    def __init__(
+        self,
+        source: str | None = None,
+        *,
+        taps: Sequence[str] | str | None = "auto",
+        views: int = 0,
+        download: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.source = source
+        self.taps = taps
+        self.views = views
+        self.download = download
+        self.random_state = random_state
+
+    def _fit(self, X: Any, y: np.ndarray, task: Task) -> None:
+        """Extract, choose taps, solve."""
+        items = images(X)
+        if len(items) != len(y):
+            raise DataError("fit", f"there are {len(items)} images and {len(y)} labels")
+        backbone = self._choose()
+        data = Dataset("X", "image", items, task, y)
+        rows = np.arange(len(y))
+        request = Request(
+            dataset=data,
+            task=task,
+            split=Split(rows, rows[:0], (Fold(0, rows, rows),), rows, self.random_state, "all rows"),
+            features=make_extractor(FeatureStore.default(), data),
+            backbone=backbone,
+            seed=self.random_state,
+        )
+        if self.taps == "auto":
+            chosen = probe.read(request, backbone).choose(rows)
+        else:
+            chosen = named_taps(backbone, self.taps)
+        self.taps_ = [str(tap) for tap in chosen]
+        settled = Trial("X", "probe", None, np.empty(0), choices={"taps": self.taps_, "views": self.views})
+        model = probe.Probe().refit(request, settled)
+        self.coef_, self.intercept_ = model.tensors["head.weight"], model.tensors["head.bias"]
+        self.task_ = task
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        features = np.concatenate(self._features(X, [Tap.parse(tap) for tap in self.taps_]), axis=1)
+        return features.astype(np.float64) @ self.coef_.T + self.intercept_
+
+    def to_model(self) -> Model:
+        """The whole as a `Model`, to be saved with `headstart.export.bundle.save`."""
+        check_is_fitted(self)
+        backbone = self._open()
+        source = backbone.source
+        trunk = {f"trunk.{name}": t.numpy(force=True) for name, t in backbone.module.state_dict().items()}
+        head = {"head.weight": self.coef_, "head.bias": self.intercept_}
+        return Model(
+            task=self.task_,
+            input=source.input,
+            net={"kind": "taps", "architecture": dict(source.architecture), "taps": self.taps_},
+            tensors={**trunk, **head},
+            source={"spec": source.spec, "digest": backbone.digest, "licence": source.licence},
+        )
+
+
+class TransferClassifier(ClassifierMixin, _Probe):
+    """Multinomial logistic regression on features of a pretrained network.
+
+    Parameters: `source` and `download` as in `Embedder`; `taps` too, or "auto" to choose them by
+    leave-one-out errors on the training rows; `views`, augmented views of each image to train on
+    (each costs a pass); `random_state` of the cross-validation that finds the penalty.
+
+    Attributes: `classes_`, `coef_` float32 `[K, D]`, `intercept_` float32 `[K]`, `taps_`, `source_`,
+    `digest_`, `task_`.
+    """
+
+    def fit(self, X: Any, y: Any) -> TransferClassifier:
+        """Raises `ValueError` for targets that are no classes, `DataError` for unreadable images."""
+        labels = np.asarray(y).ravel()
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"classifier can't train with one class only: {self.classes_[0]!r}")
+        methods = tasks.get(CLASSIFICATION)
+        self._fit(X, numbers.astype(np.int64), methods.make_task([str(label) for label in self.classes_]))
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits float64 `[N, K]`; with two classes `[N]`, that of the second over the first."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities float64 `[N, K]` in the order of `classes_`."""
+        return tasks.get(CLASSIFICATION).activate(self._logits(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each image."""
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
+
+
+class TransferRegressor(RegressorMixin, _Probe):
+    """Ridge regression on features of a pretrained network.
+
+    Parameters and attributes as in `TransferClassifier`, without `classes_`.
+    """
+
+    def fit(self, X: Any, y: Any) -> TransferRegressor:
+        """Raises `ValueError` for targets that are not finite numbers."""
+        values = np.asarray(y, dtype=np.float64).ravel()
+        if not np.isfinite(values).all():
+            raise ValueError("y contains NaN or infinity")
+        self._fit(X, values, tasks.get(REGRESSION).make_task(["target"]))
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """float64 `[N]`"""
+        return self._logits(X)[:, 0]
+
+
+def images(X: Any) -> tuple[Item, ...]:
+    """The rows of `X` as items, one each. Raises `DataError`."""
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind in "OUS" and X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.dtype.kind not in "OUS" and X.ndim not in (3, 4):
+            raise DataError(
+                "X", f"an array of shape {X.shape} holds no images", "give [N, H, W] or [N, H, W, C]"
+            )
+        X = list(X)
+    if isinstance(X, str | Path):
+        raise DataError("X", "is a single path", "give a list with one image a row")
+    found: list[Item] = []
+    for row, entry in enumerate(X):
+        items = items_of(str(entry) if isinstance(entry, np.str_) else entry)
+        if len(items) != 1:
+            raise DataError("X", f"row {row} is {len(items)} images", "give one image a row")
+        named = f"row {row}" if items[0].id.isdigit() else f"row {row} ({items[0].id})"
+        if isinstance(items[0], BadItem):
+            raise DataError(named, items[0].problem)
+        found.append(replace(items[0], id=named))  # type: ignore[type-var]
+    return tuple(found)
+
+
+def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ...]:
+    """Taps as the user names them. Raises `BadOption`."""
+    known = backbone.taps()
+    if taps is None:
+        return (Tap(backbone.stages[-1].name, 1),)
+    if isinstance(taps, str) and taps == "all":
+        return tuple(known)
+    chosen = [taps] if isinstance(taps, str) else list(taps)
+    names = [str(tap) for tap in known]
+    for tap in chosen:
+        if tap not in names:
+            raise BadOption("taps", tap, f'"all" or some of {", ".join(names)}')
+    if not chosen:
+        raise BadOption("taps", "an empty list", '"all", None, or names of taps')
+    return tuple(Tap.parse(tap) for tap in chosen)
+
+
+def _spec(source: str | None) -> str:
+    if source is not None:
+        return source
+    at_hand = sources.at_hand()
+    if not at_hand:
+        raise SourceError("None", "no source is on this machine", "name one, or see `headstart sources`")
+    return str(at_hand[0].spec)
+
+
+def _stamp(spec: str) -> int:
+    """Changes when a local weight file does."""
+    path = Path(spec.removeprefix("file:").partition("?")[0])
+    return path.stat().st_mtime_ns if spec.startswith("file:") and path.is_file() else 0
+
+
+@lru_cache(maxsize=2)
+def _load(spec: str, stamp: int, download: bool) -> Any:
+    """Clones of one estimator share the network, which none of them changes."""
+    del stamp
+    return sources.load(spec, download=download)

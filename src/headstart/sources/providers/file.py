@@ -1,0 +1,115 @@
+"""`file:PATH`: a weight file of one's own, described by options or by a side-car JSON.
+
+`file:models/birds.safetensors` reads `models/birds.json` beside it (its form: `headstart.sources.record`).
+Options after a question mark come before the side-car's fields:
+
+    file:birds.pth?arch=timm/resnet18&input=128&mean=0.5,0.5,0.5&std=0.5,0.5,0.5&labels=names.txt
+
+with `arch` (LIBRARY/NAME), `input` (160, or 160x200), `mean`, `std`, `crop_pct`, `interpolation`,
+`crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights) and `name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from headstart.core.source import Source
+from headstart.errors import SourceError, near
+from headstart.sources import record as records
+
+if TYPE_CHECKING:
+    from headstart.sources.traced import TracedBackbone
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _size(text: str) -> tuple[int, ...]:
+    sides = tuple(int(part) for part in text.lower().split("x"))
+    if len(sides) > 2:
+        raise ValueError(text)
+    return sides * (3 - len(sides))
+
+
+OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "arch": str, "input": _size, "mean": _numbers, "std": _numbers, "crop_pct": float,
+    "interpolation": str, "crop_mode": str, "num_classes": int, "labels": str, "name": str,
+}  # fmt: skip
+
+
+def find(spec: str, name: str) -> Source:
+    """The record of a weight file. Raises `SourceError`."""
+    from headstart.sources.weights import SUFFIXES
+
+    path, options = split(spec, name)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise SourceError(spec, f"{path} {what}", "correct the path")
+    if path.suffix not in SUFFIXES:
+        raise SourceError(spec, f"a weight file ends in {', '.join(SUFFIXES)}", "name one of those")
+    return records.to_source(_described(path, options, spec), spec, path)
+
+
+describe = find
+
+
+def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
+    """The path and the options of a spec. Raises `SourceError` for options that cannot be read."""
+    text, mark, query = name.rpartition("?")
+    if not mark or (Path(name).exists() and "=" not in query):
+        return Path(name).expanduser(), {}
+    options: dict[str, Any] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in OPTIONS:
+            hint = near(key, OPTIONS) or f"; known: {', '.join(OPTIONS)}"
+            raise SourceError(spec, f"it has no option {key!r}{hint}")
+        try:
+            options[key] = OPTIONS[key](value)
+        except ValueError:
+            raise SourceError(spec, f"its option {key}={value} cannot be read") from None
+    return Path(text).expanduser(), options
+
+
+def _described(path: Path, options: dict[str, Any], spec: str) -> dict[str, Any]:
+    beside = path.with_suffix(".json")
+    found = records.read_json(beside, spec) if beside.is_file() else {}
+    if "arch" in options:  # another architecture: what belongs to the old one goes
+        found = {k: v for k, v in found.items() if k not in records.ARCHITECTURE}
+    return {**found, **options}
+
+
+def load(source: Source, *, download: bool = False) -> TracedBackbone:  # noqa: ARG001 - it is here or nowhere
+    """The network with the file's weights. Raises `SourceError`."""
+    spec = source.spec
+    path, options = split(spec, spec.removeprefix("file:"))
+    return load_file(source, path, _described(path, options, spec))
+
+
+def load_file(source: Source, path: Path, record: Mapping[str, Any]) -> TracedBackbone:
+    """Check, read and open a weight file."""
+    from headstart.sources import opening, weights
+
+    if source.sha256 is not None:
+        weights.check_sha256(path, source.sha256, source.spec)
+    backbone = opening.open_backbone(source, weights.read(path, source.spec))
+    if records.wants_imagenet_labels(record, backbone.source):
+        backbone.source = replace(backbone.source, labels=_imagenet_labels(backbone.source))
+    return backbone
+
+
+def _imagenet_labels(source: Source) -> tuple[str, ...]:
+    if source.architecture["library"] == "torchvision":
+        from headstart.sources.providers.torchvision import imagenet_labels
+    else:
+        from headstart.sources.providers.timm import imagenet_labels
+    return imagenet_labels()
+
+
+def names() -> Sequence[str]:
+    """None: files are named by their path."""
+    return ()

@@ -1,0 +1,174 @@
+"""`timm/NAME`: pretrained image models of PyTorch Image Models, through the hub's own cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.core.source import InputContract, Source
+from headstart.errors import SourceError, UnknownName
+from headstart.sources import recommended
+from headstart.sources.fetching import fetch_file, fetch_hub, hub_file, torch_hub_file
+
+if TYPE_CHECKING:
+    from headstart.sources.traced import TracedBackbone
+
+SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+
+
+def find(spec: str, name: str) -> Source:
+    """The record of a model; parameters are counted without memory for them. Raises `UnknownName`."""
+    source = describe(spec, name)
+    if source.parameters is not None:
+        return source
+    parameters = _count(name)
+    size = source.size_bytes or (4 * parameters if parameters else None)
+    return replace(source, parameters=parameters, size_bytes=size)
+
+
+def describe(spec: str, name: str) -> Source:
+    """The record; for one that is not recommended without the number of parameters: nothing is built."""
+    return recommended.find(spec) or record(spec, name)
+
+
+def record(spec: str, name: str) -> Source:
+    """The record as timm has it. Raises `UnknownName`."""
+    config = _config(name)
+    if config is None or not config.has_weights:
+        raise UnknownName(
+            "pretrained model of timm", name, names(), listing="headstart sources --search TEXT"
+        )
+    path = _local(config)
+    tagged = name if "." in name or not config.tag else f"{name}.{config.tag}"
+    return Source(
+        spec=spec,
+        name=tagged,
+        architecture={"library": "timm", "arch": tagged, "kwargs": {}, "num_classes": config.num_classes},
+        input=_contract(config),
+        labels=_labels(config),
+        revision=path.parent.name if path is not None and path.parent.parent.name == "snapshots" else None,
+        licence=config.license,
+        local=path is not None,
+        size_bytes=path.stat().st_size if path is not None else None,
+        paper=_paper(config),
+    )
+
+
+def load(source: Source, *, download: bool = False) -> TracedBackbone:
+    """The network with its weights, read by timm itself (which knows each checkpoint's quirks)."""
+    import timm
+    import torch
+
+    from headstart.sources import opening
+
+    arch = str(source.architecture["arch"])
+    config = timm.get_pretrained_cfg(arch)
+    path = _local(config) or _fetch(config, source, download)
+    overlay = {"file": str(path), "url": "", "hf_hub_id": None}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = timm.create_model(arch, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:  # a damaged file, or one of another model
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise SourceError(
+            source.spec, f"its weight file {path} cannot be used ({reason})", "fetch it again"
+        ) from error
+    return opening.wrap(network.eval(), replace(source, labels=source.labels or _labels(config), local=True))
+
+
+def names() -> Sequence[str]:
+    """All pretrained models, best known tag first."""
+    import timm
+
+    found: list[str] = timm.list_pretrained()
+    return found
+
+
+def recipe(arch: str) -> InputContract | None:
+    """How timm's own weights of an architecture want their images."""
+    config = _config(arch)
+    return _contract(config) if config is not None else None
+
+
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1,000 classes of ILSVRC 2012 with their synonyms, in the usual order."""
+    return _subset_labels("imagenet-1k")
+
+
+@lru_cache(maxsize=4)
+def _subset_labels(subset: str) -> tuple[str, ...]:
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo(subset)
+    return tuple(info.index_to_description(i) for i in range(info.num_classes()))
+
+
+def _config(name: str) -> Any | None:
+    """timm's own record, or None when the architecture or its tag does not exist."""
+    import timm
+
+    if not timm.is_model(name.partition(".")[0]):
+        return None
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError:  # no such tag
+        return None
+
+
+def _contract(config: Any) -> InputContract:
+    from timm.data import resolve_data_config
+
+    found = resolve_data_config({}, pretrained_cfg=config.to_dict())
+    channels, height, width = found["input_size"]
+    return InputContract(
+        size=(height, width),
+        mean=tuple(map(float, found["mean"])),
+        std=tuple(map(float, found["std"])),
+        interpolation=str(found["interpolation"]),
+        crop_pct=float(found["crop_pct"]),
+        crop_mode=str(found["crop_mode"]),
+        channels=channels,
+    )
+
+
+def _labels(config: Any) -> tuple[str, ...] | None:
+    from timm.data import infer_imagenet_subset
+
+    if config.label_names:
+        return tuple(map(str, config.label_names))
+    subset = infer_imagenet_subset({**config.to_dict(), "num_classes": config.num_classes})
+    return None if subset is None else _subset_labels(subset)
+
+
+def _paper(config: Any) -> str | None:
+    ids = [config.paper_ids] if isinstance(config.paper_ids, str) else list(config.paper_ids or ())
+    return ids[0] if ids else None
+
+
+def _count(name: str) -> int | None:
+    import timm
+    import torch
+
+    try:
+        with torch.device("meta"):
+            network = timm.create_model(name, pretrained=False)
+    except Exception:  # some constructors compute with their weights; then the number stays unknown
+        return None
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _local(config: Any) -> Path | None:
+    """The weight file, if it is on this machine."""
+    if config.hf_hub_id:
+        wanted = [config.hf_hub_filename] if config.hf_hub_filename else [SAFE, PICKLED]
+        return next((path for name in wanted if (path := hub_file(config.hf_hub_id, name))), None)
+    return torch_hub_file(config.url) if isinstance(config.url, str) and config.url else None
+
+
+def _fetch(config: Any, source: Source, download: bool) -> Path:
+    if config.hf_hub_id:
+        return fetch_hub(config.hf_hub_id, config.hf_hub_filename or SAFE, source, download)
+    return fetch_file(config.url, source, download)

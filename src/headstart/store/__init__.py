@@ -1,0 +1,1 @@
+"""Features on disk: content-keyed, atomic, resumable, memory-mapped."""

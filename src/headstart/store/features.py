@@ -1,0 +1,74 @@
+"""What a strategy gets: stored columns of one source on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headstart.core.backbone import Tap
+from headstart.core.features import FeatureSpec
+from headstart.errors import BadOption, UnknownName
+from headstart.store import keys
+from headstart.store.keys import Section
+from headstart.store.pins import Pin
+from headstart.store.rows import StoredRows
+from headstart.store.store import FeatureStore
+
+
+class StoredFeatures:
+    """A `headstart.core.features.Features` on disk. What it gives stays on disk while it lives."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        digests: Sequence[str],
+        spec: FeatureSpec,
+        sections: Mapping[int, Section],
+        *,
+        pixels: Section | None = None,
+        pin: Pin,
+        work: Mapping[str, Any],
+    ) -> None:
+        self.backbone_digest = sections[0].weights if sections else ""
+        self.taps, self.views = spec.taps, spec.views
+        self.forward_passes: float = work.get("forward_passes", 0.0)
+        """Images sent through the network now, by the number of items."""
+        self.seconds: float = work.get("seconds", 0.0)
+        self.clipped: int = work.get("clipped", 0)
+        """Values computed now that were too large for float16."""
+        self._store, self._digests, self._spec = store, digests, spec
+        self._sections, self._pixels, self._pin = sections, pixels, pin
+        self._rows: dict[tuple[str, int], StoredRows] = {}
+
+    def __repr__(self) -> str:
+        return f"StoredFeatures({len(self._digests)} items, {len(self.taps)} taps, {self.views} views)"
+
+    def tap(self, tap: Tap, view: int = 0) -> StoredRows:
+        """float16 `[N, D]`. Raises `UnknownName` for a tap or view that was not asked for."""
+        if tap not in self.taps:
+            raise UnknownName("stored tap", str(tap), [str(known) for known in self.taps])
+        return self._column(keys.tap_column(tap), view)
+
+    def state(self, view: int = 0) -> StoredRows:
+        """float16 `[N, ...]`: states at the spec's cut."""
+        if self._spec.cut is None:
+            raise BadOption("cut", None, "named in the FeatureSpec for states to be stored")
+        return self._column(keys.state_column(self._spec.cut), view)
+
+    def pixels(self, view: int = 0) -> StoredRows:
+        """uint8 `[N, 3, side, side]`. There is one view of them: what trains on pixels varies them itself."""
+        if self._spec.pixels is None or self._pixels is None:
+            raise BadOption("pixels", None, "a side in the FeatureSpec for pixels to be stored")
+        if view != 0:
+            raise BadOption("view", view, "0: pixels are stored as they are")
+        return self._get(self._pixels, keys.pixels_column(self._spec.pixels), 0)
+
+    def _column(self, column: str, view: int) -> StoredRows:
+        if view not in self._sections:
+            raise BadOption("view", view, f"from 0 to {self.views}")
+        return self._get(self._sections[view], column, view)
+
+    def _get(self, section: Section, column: str, view: int) -> StoredRows:
+        if (column, view) not in self._rows:
+            self._rows[column, view] = self._store.rows(section, column, self._digests, view, self._pin)
+        return self._rows[column, view]

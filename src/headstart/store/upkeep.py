@@ -1,0 +1,231 @@
+"""Keeping the store in order: what is in it, what is damaged, what may go.
+
+`root` is `FeatureStore.path`: the folder of all sections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headstart.store import pins, rows
+from headstart.store import shard as shards
+from headstart.store.catalogue import shard_names
+from headstart.store.keys import family
+from headstart.store.shard import Shard
+
+SECTION = "section.json"
+STALE = 24 * 3600.0
+"""Seconds after which an unfinished shard of another machine counts as abandoned."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one section that are listed, used and given up together."""
+
+    section: str
+    family: str
+    """"taps", "state:CUT" or "pixels:SIDE"."""
+    source: str
+    recipe: str
+    data: tuple[str, ...]
+    """Names of the data sets it was made for."""
+    rows: int
+    bytes: int
+    last_used: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A shard, or something in its place, that is not what it should be."""
+
+    path: Path
+    problem: str
+
+
+def sections(root: Path) -> list[Path]:
+    """The folders of all sections."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if path.is_dir() and (path / SECTION).is_file())
+
+
+def tables(root: Path) -> list[Table]:
+    """Everything in the store, the most recently used first."""
+    found = [table for section in sections(root) for table in _tables(section)]
+    return sorted(found, key=lambda t: (-t.last_used, t.source, t.family))
+
+
+def _tables(section: Path) -> Iterator[Table]:
+    about = _about(section)
+    grouped: dict[str, list[tuple[Shard, int]]] = {}
+    for name in sorted(shard_names(section)):
+        shard = shards.read(section / name)
+        for column, entry in shard.columns.items() if shard is not None else ():
+            grouped.setdefault(family(column), []).append((shard, entry.bytes))  # type: ignore[arg-type]
+    for group, members in grouped.items():
+        distinct = {shard.path: shard for shard, _ in members}.values()
+        yield Table(
+            section=section.name,
+            family=group,
+            source=str(about.get("about", {}).get("source", "") or "-"),
+            recipe=str(about.get("recipe", "")),
+            data=tuple(sorted({shard.data for shard in distinct if shard.data})),
+            rows=sum(len(shard.keys) for shard in distinct),
+            bytes=sum(size for _, size in members),
+            last_used=pins.last_used(section, group),
+        )
+
+
+def _about(section: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((section / SECTION).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def held(root: Path) -> int:
+    """Bytes of all files below `root`, unfinished shards included."""
+    total, folders = 0, [str(root)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def remove(root: Path, table: Table) -> int:
+    """Give up one table, unless somebody uses it; the bytes that were freed."""
+    section, freed = root / table.section, 0
+    with pins.unpinned(section, table.family) as free:
+        if not free:
+            return 0
+        for name in shard_names(section):
+            freed += _remove_from(section / name, table.family)
+        pins.mark_of(section, table.family).unlink(missing_ok=True)
+    rows.forget_maps()
+    with contextlib.suppress(OSError):
+        if [path.name for path in section.iterdir()] == [
+            SECTION
+        ]:  # else somebody uses another table, or is writing one
+            (section / SECTION).unlink()
+            section.rmdir()
+    return freed
+
+
+def in_use(root: Path, table: Table) -> bool:
+    """Whether some process has pinned the table."""
+    with pins.unpinned(root / table.section, table.family) as free:
+        return not free
+
+
+def _remove_from(path: Path, group: str) -> int:
+    shard = shards.read(path)
+    if shard is None:
+        return 0
+    going = {name: column for name, column in shard.columns.items() if family(name) == group}
+    if len(going) == len(shard.columns):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        for column in going.values():
+            with contextlib.suppress(OSError):
+                (path / column.file).unlink()
+    return sum(column.bytes for column in going.values())
+
+
+def clear(root: Path, chosen: Callable[[Table], bool] = lambda _: True) -> tuple[int, list[Table]]:
+    """Give up the chosen tables: (bytes freed, tables that stay because they are in use)."""
+    freed, kept = 0, []
+    for table in filter(chosen, tables(root)):
+        if in_use(root, table):
+            kept.append(table)
+        else:
+            freed += remove(root, table)
+    return freed, kept
+
+
+def verify(
+    root: Path, *, repair: bool = False, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, list[Damage]]:
+    """Read every file of every shard against its checksum: (shards looked at, damaged ones).
+
+    With `repair` damaged shards are removed; their rows are computed again when they are asked for.
+    """
+    found = [section / name for section in sections(root) for name in sorted(shard_names(section))]
+    damaged = []
+    for number, path in enumerate(found):
+        problem = _problem(path)
+        if problem:
+            damaged.append(Damage(path, problem))
+            if repair:
+                shutil.rmtree(path, ignore_errors=True)
+        if progress is not None:
+            progress(number + 1, len(found))
+    if repair:
+        rows.forget_maps()
+    return len(found), damaged
+
+
+def _problem(path: Path) -> str:
+    shard = shards.read(path)
+    if shard is None:
+        return "its record or its index cannot be read"
+    record = json.loads((path / shards.RECORD).read_bytes())
+    for column in (shard.index, *shard.columns.values()):
+        if _sha256(path / column.file) != column.sha256:
+            return f"{column.file} is not what was written"
+    for name, entry in record["columns"].items():
+        # a column that was given up has no file; one with another size is damaged
+        if name not in shard.columns and (path / entry["file"]).exists():
+            return f"{entry['file']} was cut off"
+    return ""
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def sweep(root: Path) -> int:
+    """Remove unfinished shards and locks that dead processes left; how many."""
+    swept = 0
+    for section in [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []:
+        for path in section.glob(f"{shards.TEMPORARY}*"):
+            if _abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)
+                swept += 1
+    for lock in (root / "locks").glob("*.lock"):
+        with contextlib.suppress(OSError):
+            if time.time() - lock.stat().st_mtime > STALE:
+                lock.unlink()
+    return swept
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether the process that was writing there is gone, or cannot be asked and is long silent."""
+    import psutil
+
+    machine, process = path.name.removeprefix(shards.TEMPORARY).split("-")[:2]
+    try:
+        if machine == shards.host() and process.isdigit():
+            return not psutil.pid_exists(int(process))
+        return time.time() - path.stat().st_mtime > STALE
+    except OSError:
+        return False

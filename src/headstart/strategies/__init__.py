@@ -1,0 +1,53 @@
+"""Strategies: one file, one Strategy. To add one: write the file, add its line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+
+from headstart.core.backbone import Backbone
+from headstart.core.strategy import Settings, Strategy
+from headstart.errors import UnknownName
+
+WHERE = {
+    "majority": "headstart.strategies.baselines:Majority",
+    "pixels": "headstart.strategies.baselines:Pixels",
+    "random-frozen": "headstart.strategies.probe:RandomFrozen",
+    "direct": "headstart.strategies.direct:Direct",
+    "probe": "headstart.strategies.probe:Probe",
+    "finetune": "headstart.strategies.finetune:Finetune",
+    "full": "headstart.strategies.finetune:Full",
+    "scratch": "headstart.strategies.scratch:Scratch",
+}
+"""Name -> module:class, imported on use."""
+
+
+def get(name: str) -> Strategy:
+    """The strategy of that name. Raises `UnknownName`."""
+    if name not in WHERE:
+        raise UnknownName("strategy", name, sorted(WHERE))
+    module, _, cls = WHERE[name].partition(":")
+    strategy: Strategy = getattr(importlib.import_module(module), cls)()
+    return strategy
+
+
+def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
+    """Refuse settings that no training can follow, before any has begun.
+
+    A stage to freeze must exist in one of the networks at least. Raises `BadOption` or `UnknownName`.
+    """
+    from headstart.strategies import _design
+
+    _design.check(settings)
+    if settings.freeze is None:
+        return
+    problem: UnknownName | None = None
+    for backbone in backbones:
+        try:
+            _design.frozen_stage(backbone, settings.freeze)
+        except UnknownName as error:
+            problem = problem or error
+        else:
+            return
+    if problem is not None:
+        raise problem

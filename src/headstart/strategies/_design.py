@@ -1,0 +1,101 @@
+"""Everything that is decided before a training, as one record that a trial can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from headstart.core.backbone import Backbone
+from headstart.core.strategy import Request, Settings
+from headstart.errors import BadOption, UnknownName
+from headstart.train.augment import KINDS
+from headstart.train.groups import OPTIMIZERS
+from headstart.train.recipe import Recipe
+
+DEFAULT_VIEWS = ((2_000, 4), (10_000, 2))
+"""(rows, views): up to so many rows, so many stored views to train on; none beyond. A view is a pass."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """How one arm trains."""
+
+    cut: str
+    """Everything before it stays as it is; "input" trains all."""
+    freeze: str
+    """The stage that ends at the cut, or "none"."""
+    recipe: Recipe
+    batch_size: int
+    epochs: int
+    views: int = 0
+    """Stored augmented views (training from a cut)."""
+    augment: str = "crop-flip"
+    side: int | None = None
+    """Side of the network's input in pixels (training from the pixels)."""
+    smaller: bool = False
+    """Whether that is less than the source's own, for want of time."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads: goes into `Trial.choices`."""
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
+        return {**self.recipe.to_json(), **data}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Design:
+        """Back from a trial's choices; other keys are ignored."""
+        recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
+        own = {name: data[name] for name in cls.__dataclass_fields__ if name != "recipe"}
+        return cls(recipe=recipe, **own)
+
+    def lasting(self, epochs: int, per_epoch: int) -> Design:
+        """The same, for so many epochs."""
+        return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+
+def check(settings: Settings) -> None:
+    """Raises `BadOption` or `UnknownName` for settings that no training can follow."""
+    if settings.optimizer is not None and settings.optimizer not in OPTIMIZERS:
+        raise BadOption("--optimizer", settings.optimizer, " or ".join(OPTIMIZERS))
+    if settings.augment is not None and settings.augment not in KINDS:
+        raise UnknownName("augmentation", settings.augment, KINDS)
+    for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
+        if value is not None and not 0 < value < 1e3:
+            raise BadOption(option, value, "a positive number")
+    for option, count in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
+        if count is not None and count < 1:
+            raise BadOption(option, count, "a whole number of at least 1")
+
+
+def batch_size(settings: Settings, rows: int) -> int:
+    """16 for up to 250 rows, 32 for up to 2,500, then 64; or what was set."""
+    return settings.batch_size or (16 if rows <= 250 else 32 if rows <= 2_500 else 64)
+
+
+def views(settings: Settings, rows: int) -> int:
+    """How many augmented views of the states at the cut to train on."""
+    if settings.augment == "none":
+        return 0
+    if settings.views is not None:
+        return settings.views
+    return next((count for most, count in DEFAULT_VIEWS if rows <= most), 0)
+
+
+def frozen_stage(backbone: Backbone, name: str) -> tuple[str, str]:
+    """(stage or "none", cut) for `--freeze NAME`. Raises `UnknownName`, `BadOption` for the last stage."""
+    if name == "none":
+        return "none", backbone.cuts[0]
+    names = [stage.name for stage in backbone.stages]
+    if name not in names:
+        raise UnknownName("stage", name, [*names, "none"])
+    if name == names[-1]:
+        raise BadOption(
+            "--freeze", name, f"a stage before the last one ({', '.join(names[:-1])}) or none; "
+            "with everything frozen the probe is what you want",
+        )  # fmt: skip
+    return name, next(stage.cut for stage in backbone.stages if stage.name == name)
+
+
+def training_rows(request: Request) -> int:
+    """Rows the first fold trains on."""
+    return len(request.split.folds[0].train)

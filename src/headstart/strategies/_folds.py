@@ -1,0 +1,184 @@
+"""Running an arm over the shared folds: within its budget, and resumed where it was left."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.core import fingerprint
+from headstart.core.evidence import Cost
+from headstart.core.files import write_atomic
+from headstart.core.strategy import Request, Status, Trial
+from headstart.measure import threads
+
+FitFold = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, Mapping[str, Any]]]
+"""(training rows, held-out rows, number of the fold) -> (predictions `[len(held-out), K]`, what was
+chosen, as JSON). Rows are int64 row numbers of the data set."""
+
+
+_NOTHING = Cost()
+
+
+class OutOfTime(Exception):
+    """Raised by a `FitFold` whose budget ends in the middle of a fold; the fold counts as not run."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A finished fold."""
+
+    predictions: np.ndarray = field(repr=False)
+    choices: Mapping[str, Any]
+    seconds: float
+
+
+def run_folds(
+    request: Request,
+    arm: str,
+    fit_fold: FitFold,
+    *,
+    folds: Sequence[int] | None = None,
+    about: str = "",
+    before: Cost = _NOTHING,
+) -> Trial:
+    """Out-of-fold predictions of an arm, fold by fold.
+
+    `arm` is a name as `arm_name` makes it; `folds` are the numbers of those to run (default: all);
+    `before` is what the arm has cost already. The first fold is always tried; before each further
+    one the budget is asked, and a fold that takes as long as the longest so far must fit in.
+
+    Finished folds are kept in `request.workdir`. They are used again when nothing has changed that
+    they depend on: data, split, source weights, seed, settings, and `about` (whatever else the
+    result depends on, such as a recipe).
+
+    The trial's choices are `{"folds": [choices of each finished fold]}`; `Trial.reason` says how
+    many folds an arm that was cut off has done. Raises `FloatingPointError` for predictions that
+    are not finite.
+    """
+    numbers = list(range(len(request.split.folds))) if folds is None else list(folds)
+    key = _key(request, arm, about)
+    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
+    predictions = np.full(shape, np.nan, dtype=np.float32)
+    done: list[_Done] = []
+    for place, number in enumerate(numbers):
+        fold = request.split.folds[number]
+        finished = _load(request.workdir, number, key)
+        if finished is None:
+            if place and request.budget.left <= max((d.seconds for d in done), default=0.0):
+                break
+            try:
+                with threads.suited_to(len(fold.train)):
+                    finished = _run(fit_fold, fold.train, fold.test, number, request.task.outputs)
+            except OutOfTime:
+                break
+            _save(request.workdir, number, key, finished)
+        predictions[fold.repeat, fold.test] = finished.predictions
+        done.append(finished)
+        request.progress("folds", len(done), len(numbers))
+    source, _, strategy = arm.rpartition(": ")
+    complete = len(done) == len(numbers)
+    return Trial(
+        arm=arm,
+        strategy=strategy,
+        source=source or None,
+        predictions=predictions,
+        cost=before + Cost(seconds=sum(d.seconds for d in done)),
+        status="done" if complete else "cut off",
+        reason="" if complete else f"the time was used up after {len(done)} of {len(numbers)} folds",
+        choices={"folds": [dict(d.choices) for d in done]},
+        digest=request.backbone.digest if request.backbone is not None else "",
+    )
+
+
+def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:
+    """The trial of an arm that predicts nothing."""
+    source, _, strategy = arm.rpartition(": ")
+    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
+    return Trial(
+        arm=arm,
+        strategy=strategy,
+        source=source or None,
+        predictions=np.full(shape, np.nan, dtype=np.float32),
+        cost=cost,
+        status=status,
+        reason=reason,
+        digest=request.backbone.digest if request.backbone is not None else "",
+    )
+
+
+def _run(fit_fold: FitFold, train: np.ndarray, test: np.ndarray, number: int, outputs: int) -> _Done:
+    start = time.monotonic()
+    found, choices = fit_fold(train, test, number)
+    predictions = np.asarray(found, dtype=np.float32)
+    if predictions.shape != (len(test), outputs):
+        raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {(len(test), outputs)}")
+    if not np.isfinite(predictions).all():
+        raise FloatingPointError(f"fold {number}: some predictions are not finite numbers")
+    # through JSON at once, so that a resumed trial equals an uninterrupted one
+    plain = json.loads(json.dumps(choices, default=_plain))
+    return _Done(predictions, plain, time.monotonic() - start)
+
+
+def _key(request: Request, arm: str, about: str) -> str:
+    """Fingerprint of everything a fold's result depends on."""
+    return fingerprint.of_json(
+        {
+            "arm": arm,
+            "about": about,
+            "data": request.dataset.fingerprint if request.workdir is not None else "",
+            "task": request.task.to_json(),
+            "split": request.split.fingerprint(),
+            "weights": request.backbone.digest if request.backbone is not None else "",
+            "seed": request.seed,
+            "settings": {
+                name: dict(value) if isinstance(value, Mapping) else value
+                for name, value in asdict(request.settings).items()
+            },
+        }
+    )
+
+
+def _path(workdir: Path, number: int) -> Path:
+    return workdir / f"fold-{number:04d}.npz"
+
+
+def _save(workdir: Path | None, number: int, key: str, done: _Done) -> None:
+    if workdir is None:
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    record = json.dumps({"key": key, "choices": done.choices, "seconds": done.seconds})
+    buffer = io.BytesIO()
+    np.savez(buffer, predictions=done.predictions, record=np.frombuffer(record.encode(), np.uint8))
+    write_atomic(_path(workdir, number), buffer.getvalue())
+
+
+def _load(workdir: Path | None, number: int, key: str) -> _Done | None:
+    """The stored fold, or None when there is none, it is damaged, or it belongs to something else."""
+    if workdir is None or not _path(workdir, number).is_file():
+        return None
+    try:
+        content = io.BytesIO(_path(workdir, number).read_bytes())
+        with np.load(content, allow_pickle=False) as stored:
+            record = json.loads(stored["record"].tobytes())
+            predictions = stored["predictions"]
+        if record["key"] != key:
+            return None
+        return _Done(predictions, record["choices"], float(record["seconds"]))
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars and arrays as JSON knows them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")

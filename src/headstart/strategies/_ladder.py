@@ -1,0 +1,71 @@
+"""How many epochs and folds fit into a time. Coarse steps, so that results seldom depend on timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+EPOCHS = (2, 3, 5, 8, 12, 20, 30, 50, 80, 120)
+"""The only numbers of epochs that are ever chosen."""
+ENOUGH = 20
+"""Epochs down to which all folds are kept."""
+MARGIN = 1.15
+"""What a training really takes, against the time of its first steps."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured in the first steps, and what there is to do."""
+
+    seconds_per_step: float
+    per_epoch: int
+    """Steps in an epoch."""
+    extra: float = 0.0
+    """Seconds a fold takes besides its steps: the probe that starts the head, held-out predictions."""
+
+    def seconds(self, epochs: int, trainings: float) -> float:
+        """What so many trainings of so many epochs take, with the margin."""
+        return MARGIN * trainings * (epochs * self.per_epoch * self.seconds_per_step + self.extra)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What fits."""
+
+    epochs: int
+    folds: int
+
+
+def wanted(per_epoch: int, *, steps: int, most: int) -> int:
+    """Epochs of the ladder that come nearest to `steps` from below; at most `most`."""
+    fitting = [e for e in EPOCHS if e <= most and e * per_epoch <= steps]
+    return max(fitting, default=EPOCHS[0])
+
+
+def options(epochs: int, folds: int) -> Iterator[Plan]:
+    """What would be done, best first: all folds with up to half of the epochs given up (more where
+    `ENOUGH` are left: few held-out items prove nothing), then fewer folds, then a single fold with
+    fewer epochs still."""
+    steps = sorted({e for e in (*EPOCHS, epochs) if e <= epochs}, reverse=True)
+    halved = [e for e in steps if 2 * e >= epochs or e >= ENOUGH]
+    for e in halved:
+        yield Plan(e, folds)
+    for f in range(folds - 1, 0, -1):
+        yield Plan(halved[-1], f)
+    for e in steps[len(halved) :]:
+        yield Plan(e, 1)
+
+
+def fitting(pace: Pace, left: float, *, epochs: int, folds: int, fixed: bool = False) -> Plan | None:
+    """The best plan that fits into `left` seconds, or None.
+
+    One more training is counted than there are folds: the model on all rows comes after them. With
+    `fixed` the epochs are as given, and only the folds vary.
+    """
+    plans = options(epochs, folds) if not fixed else (Plan(epochs, f) for f in range(folds, 0, -1))
+    return next((plan for plan in plans if pace.seconds(plan.epochs, plan.folds + 1) <= left), None)
+
+
+def shortage(pace: Pace, left: float, *, epochs: int, fixed: bool = False) -> float:
+    """Seconds that the smallest plan lacks."""
+    return pace.seconds(epochs if fixed else min(epochs, EPOCHS[0]), 2) - left

@@ -1,0 +1,200 @@
+"""What needs no source at all: the constant answer, and a simple model on raw pixels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.evidence import Cost
+from headstart.core.features import FeatureSpec
+from headstart.core.model import Model
+from headstart.core.source import InputContract
+from headstart.core.strategy import Request, Trial, arm_name
+from headstart.measure.spectral import fit_scaling
+from headstart.strategies import _taps
+from headstart.strategies._folds import run_folds
+from headstart.strategies._ridge import group_numbers, ridge_targets
+from headstart.tasks.base import Linear
+
+STORED = 32
+"""Side of the stored images in pixels."""
+SIDE = 16
+"""Side of the images the model sees: areas of the stored ones, averaged."""
+LANDMARKS = 500
+"""Most images that others are compared with."""
+FAR = 1e6
+"""Standard deviation given to pixels that never vary: they count for nothing."""
+INPUT = InputContract(
+    size=(STORED, STORED), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear", crop_pct=1.0
+)
+"""How an image is prepared for a model without a source: its short side resized, the centre cut out."""
+
+
+class Majority:
+    """The best constant: class shares, label shares, or the median."""
+
+    name = "majority"
+    needs_source = False
+    trains_trunk = False
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
+        """Nothing to speak of."""
+        return Cost(seconds=0.1)
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`."""
+        methods, y = tasks.for_task(request.task), _labels(request)
+
+        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            constant = methods.activate(methods.constant(y[train], request.task.outputs)[None])
+            return constant.repeat(len(test), axis=0), {}
+
+        trial = run_folds(replace(request, backbone=None), arm_name(self.name, None), fit_fold)
+        return replace(trial, choices={}, reason=trial.reason or "the same answer for every item")
+
+    def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
+        """A net of kind "constant"."""
+        y = _labels(request)[request.split.development]
+        bias = tasks.for_task(request.task).constant(y, request.task.outputs)
+        return Model(request.task, INPUT, {"kind": "constant"}, {"head.bias": bias.astype(np.float32)})
+
+
+class Pixels:
+    """A linear model on small images, or on their Gaussian similarities to some of them.
+
+    Which of the two is decided inside each fold, by the leave-one-out error of ridge regression on
+    its training rows. The similarities are those of a Gaussian process by its landmarks (Williams and
+    Seeger, NIPS 2000) with a width by the median distance.
+    """
+
+    name = "pixels"
+    needs_source = False
+    trains_trunk = False
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
+        """Decoding once, and a linear model a fold."""
+        rows = len(request.split.folds[0].train) if request.split.folds else 0
+        fold = 0.05 + 5e-5 * rows * min(20, request.task.outputs)
+        return Cost(seconds=0.003 * len(request.dataset) + fold * (len(request.split.folds) + 1))
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`. `Trial.choices` holds the "map" of most folds and that of each."""
+        request = replace(request, backbone=None)
+        x, methods = _small_images(request), tasks.for_task(request.task)
+
+        def fit_fold(
+            train: np.ndarray,
+            test: np.ndarray,
+            number: int,  # noqa: ARG001
+        ) -> tuple[np.ndarray, Mapping[str, Any]]:
+            chosen = choose_map(request, x, train)
+            linear = _fit_linear(request, chosen.apply(x[train]), train)
+            predictions = methods.activate(linear.logits(chosen.apply(x[test])))
+            return predictions, {"map": chosen.name, "C": linear.penalty}
+
+        trial = run_folds(request, arm_name(self.name, None), fit_fold)
+        votes = Counter(fold["map"] for fold in trial.choices["folds"])
+        best = votes.most_common(1)[0][0]
+        reason = trial.reason or f"{WORDS[best]} on {SIDE} x {SIDE} pixels"
+        return replace(trial, choices={"map": best, **trial.choices}, reason=reason)
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "pixels", with the map of most folds."""
+        x, rows = _small_images(request), request.split.development
+        chosen = make_map(str(trial.choices["map"]), x[rows], seed=request.seed)
+        linear = _fit_linear(request, chosen.apply(x[rows]), rows)
+        net: dict[str, Any] = {"kind": "pixels", "side": SIDE, "map": chosen.name}
+        tensors = {
+            "pixels.mean": chosen.mean,
+            "pixels.sd": chosen.sd,
+            "head.weight": linear.weight,
+            "head.bias": linear.bias,
+        }
+        if chosen.landmarks is not None:
+            net["gamma"] = chosen.gamma
+            tensors["landmarks"] = chosen.landmarks
+        return Model(request.task, INPUT, net, {k: v.astype(np.float32) for k, v in tensors.items()})
+
+
+WORDS = {"linear": "a linear model", "rbf": "Gaussian similarities"}
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """From small images to features."""
+
+    name: str
+    mean: np.ndarray = field(repr=False)
+    sd: np.ndarray = field(repr=False)
+    landmarks: np.ndarray | None = field(default=None, repr=False)
+    """float64 `[m, D]`, standardised."""
+    gamma: float = 0.0
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """float64 `[N, D]` -> `[N, D]` standardised, or `[N, m]` similarities in (0, 1]."""
+        standard = (x - self.mean) / self.sd
+        if self.landmarks is None:
+            return standard
+        return np.exp(-self.gamma * _squared_distances(standard, self.landmarks))
+
+
+def make_map(name: str, x: np.ndarray, *, seed: int) -> PixelMap:
+    """The map of that name, fitted to training images `[N, D]`; their labels are not looked at."""
+    scaling = fit_scaling(x)
+    sd = np.divide(1.0, scaling.factor, out=np.full_like(scaling.factor, FAR), where=scaling.factor > 0)
+    if name == "linear":
+        return PixelMap(name, scaling.mean, sd)
+    standard = (x - scaling.mean) / sd
+    picked = np.sort(np.random.default_rng(seed).permutation(len(x))[:LANDMARKS])
+    marks = standard[picked]
+    between = _squared_distances(marks, marks)[np.triu_indices(len(marks), 1)]
+    middle = float(np.median(between)) if len(between) else 0.0
+    return PixelMap(name, scaling.mean, sd, marks, 1.0 / middle if middle > 0 else 1.0)
+
+
+def choose_map(request: Request, x: np.ndarray, rows: np.ndarray) -> PixelMap:
+    """The map with the smaller leave-one-out error on these rows; the linear one on a tie."""
+    maps = {name: make_map(name, x[rows], seed=request.seed) for name in WORDS}
+    some = np.sort(np.random.default_rng(request.seed).permutation(len(rows))[: _taps.SELECTION_ROWS])
+    looked = rows[some]
+    blocks = _taps.Blocks.of({name: made.apply(x[looked]) for name, made in maps.items()}, looked)
+    wanted = ridge_targets(request, looked)
+    errors = _taps.profile(blocks, wanted, group_numbers(request, looked))
+    return maps[min(maps, key=lambda name: errors[name].mse)]
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    square = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * a @ b.T
+    return np.maximum(square, 0.0)
+
+
+def _small_images(request: Request) -> np.ndarray:
+    """float64 `[N, 3 * SIDE**2]` in [0, 1]: the stored images, areas averaged."""
+    stored = request.features(None, FeatureSpec(pixels=STORED)).pixels()
+    step = STORED // SIDE
+    out = np.empty((len(stored), 3 * SIDE * SIDE))
+    for start in range(0, len(stored), 1024):
+        part = np.asarray(stored[np.arange(start, min(start + 1024, len(stored)))], np.float64)
+        cells = part.reshape(len(part), 3, SIDE, step, SIDE, step).mean(axis=(3, 5))
+        out[start : start + len(part)] = cells.reshape(len(part), -1) / 255.0
+    return out
+
+
+def _fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
+    return tasks.for_task(request.task).fit_linear(
+        features,
+        _labels(request)[rows],
+        outputs=request.task.outputs,
+        groups=group_numbers(request, rows),
+        seed=request.seed,
+    )
+
+
+def _labels(request: Request) -> np.ndarray:
+    assert request.dataset.y is not None
+    return request.dataset.y

@@ -1,0 +1,259 @@
+"""The linear probe: several taps of a frozen network, side by side, under one linear model.
+
+Which taps is decided inside each fold, by the leave-one-out error of ridge regression on its
+training rows (see `_taps`); the linear model is that of the task, its penalty chosen by grouped
+cross-validation on the same rows. Nothing here runs the trunk: everything is read from the store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.backbone import Backbone, Tap
+from headstart.core.evidence import Cost
+from headstart.core.features import Features, FeatureSpec
+from headstart.core.model import Model
+from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.task import CLASSIFICATION
+from headstart.strategies import _taps
+from headstart.strategies._folds import run_folds
+from headstart.strategies._ridge import group_numbers, ridge_targets, silenced
+from headstart.strategies._shipping import origin, state
+from headstart.tasks.base import Linear
+
+VIEWS = 0
+"""Augmented views a probe trains on unless it is told. Each costs a pass. Measured: 0 to half a point on
+photos with ImageNet networks; on handwriting with a small network 3 points, but 6 lost when mirrored."""
+
+
+class Probe:
+    """Linear model on the taps that are worth it."""
+
+    name = "probe"
+    needs_source = True
+    trains_trunk = False
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """A pass for the items and one for each view; the closed forms by rows, taps and folds."""
+        passes = 1.0 + views(request)
+        return Cost(passes, passes * seconds_per_pass + closed_form_seconds(request))
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`. `Trial.choices` holds "taps", "views", "profile" (by tap: "mse", and
+        "accuracy" for classes, leave-one-out on the development rows) and what each fold chose."""
+        assert request.backbone is not None
+        return fit(request, request.backbone, arm_name(self.name, request.backbone.source.name))
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "taps"."""
+        assert request.backbone is not None
+        return refit(request, request.backbone, trial)
+
+
+class RandomFrozen:
+    """The same probe on the same architecture with random weights: what the learned weights add."""
+
+    name = "random-frozen"
+    needs_source = True
+    trains_trunk = False
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """The same as that of the probe."""
+        return Probe().cost(request, seconds_per_pass)
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`, and `Probe.fit`."""
+        assert request.backbone is not None
+        return fit(request, _random(request), arm_name(self.name, request.backbone.source.name))
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "taps"; it owes nothing to the source's weights."""
+        return replace(refit(request, _random(request), trial), source={})
+
+
+def _random(request: Request) -> Backbone:
+    assert request.backbone is not None
+    return request.backbone.fresh(request.seed)
+
+
+def views(request: Request) -> int:
+    """Augmented views of each item to train on."""
+    if request.settings.augment == "none":
+        return 0
+    return VIEWS if request.settings.views is None else request.settings.views
+
+
+def closed_form_seconds(request: Request) -> float:
+    """A rough time for choosing taps and fitting linear models, on one core."""
+    rows = len(request.split.folds[0].train) if request.split.folds else 0
+    taps = len(request.backbone.taps()) if request.backbone is not None else 1
+    small = min(rows, _taps.SELECTION_ROWS)
+    selection = (taps + 12) * (2e-4 + 2e-10 * small**3)
+    fitting = 0.01 + 4e-5 * rows * (1 + views(request)) * min(20, request.task.outputs)
+    return (len(request.split.folds) + 1) * (selection + fitting)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Stored features of the development rows, and what tap selection needs of them."""
+
+    request: Request
+    backbone: Backbone
+    features: Features
+    views: int
+    blocks: _taps.Blocks = field(repr=False)
+
+    @property
+    def y(self) -> np.ndarray:
+        assert self.request.dataset.y is not None
+        return self.request.dataset.y
+
+    def matrix(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
+        """float32 `[len(rows), D]`: the taps side by side, of the items as they are."""
+        return np.concatenate([_block(self.features, tap, rows) for tap in taps], axis=1)
+
+    def with_views(self, tap: Tap, rows: np.ndarray) -> np.ndarray:
+        """float32 `[(1 + views) * len(rows), D]`: the items, then each of their views."""
+        return np.concatenate([_block(self.features, tap, rows, view) for view in range(self.views + 1)])
+
+    def choose(self, rows: np.ndarray) -> tuple[Tap, ...]:
+        """The taps for a model of these rows, by these rows alone."""
+        part = self.blocks.among(rows)
+        wanted, groups = ridge_targets(self.request, part.rows), group_numbers(self.request, part.rows)
+        chosen = _taps.choose(part, wanted, groups, usual=str(embedding(self.backbone)))
+        return tuple(Tap.parse(name) for name in chosen.names)
+
+    def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
+        """The task's linear model on the rows and their views."""
+        x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
+        several = group_numbers(self.request, rows) is not None or self.views > 0
+        return tasks.for_task(self.request.task).fit_linear(
+            x,
+            np.concatenate([self.y[rows]] * (self.views + 1)),
+            outputs=self.request.task.outputs,
+            groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
+            seed=self.request.seed,
+        )
+
+    def profile(self) -> dict[str, dict[str, float]]:
+        """By tap: how well it does by itself, leave-one-out on the development rows."""
+        rows = self.blocks.rows
+        wanted = ridge_targets(self.request, rows)
+        found = _taps.profile(self.blocks, wanted, group_numbers(self.request, rows))
+        table = {}
+        for name, errors in found.items():
+            table[name] = {"mse": errors.mse}
+            if self.request.task.kind == CLASSIFICATION:
+                table[name]["accuracy"] = float(np.mean(errors.predictions.argmax(axis=1) == self.y[rows]))
+        return table
+
+
+def _block(features: Features, tap: Tap, rows: np.ndarray, view: int = 0) -> np.ndarray:
+    """float32 `[len(rows), D]`"""
+    return np.asarray(features.tap(tap, view)[rows], np.float32)
+
+
+def selection_rows(request: Request) -> np.ndarray:
+    """Development rows that tap selection looks at, in increasing order; drawn blindly, whole groups
+    together, when there are too many."""
+    development = request.split.development
+    most = round(_taps.SELECTION_ROWS * len(development) / max(1, len(request.split.folds[0].train)))
+    if len(development) <= most:
+        return np.sort(development)
+    rng = np.random.default_rng(request.seed)
+    _, unit = np.unique(request.split.groups[development], return_inverse=True)
+    place = rng.permutation(unit.max() + 1)[unit]
+    return np.sort(development[np.argsort(place, kind="stable")[:most]])
+
+
+def embedding(backbone: Backbone) -> Tap:
+    """What the source's own classifier reads."""
+    return Tap(backbone.stages[-1].name, 1)
+
+
+def read(request: Request, backbone: Backbone) -> Reading:
+    """Have the pass store what is missing, and prepare the choice of taps."""
+    taps, count = tuple(dict.fromkeys((*backbone.taps(), embedding(backbone)))), views(request)
+    features = request.features(backbone, _spec(request, taps, count))
+    rows = selection_rows(request)
+    found: dict[str, np.ndarray] = {}
+    for tap in reversed(taps):  # what is there twice (the last map's mean, the embedding) counts once
+        block = silenced(_block(features, tap, rows))
+        if not any(_same(block, other) for other in found.values()):
+            found[str(tap)] = block
+    blocks = _taps.Blocks.of({str(tap): found[str(tap)] for tap in taps if str(tap) in found}, rows)
+    return Reading(request, backbone, features, count, blocks)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and bool(np.abs(a - b).max(initial=0) <= 2e-3 * np.abs(a).max(initial=0))
+
+
+def _spec(request: Request, taps: tuple[Tap, ...], count: int) -> FeatureSpec:
+    usual = FeatureSpec(taps=taps, views=count)
+    return replace(usual, view_kind=request.settings.augment) if request.settings.augment else usual
+
+
+def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
+    """The trial of a probe on a backbone."""
+    request = replace(request, backbone=backbone)
+    reading = read(request, backbone)
+    methods = tasks.for_task(request.task)
+
+    def fit_fold(
+        train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
+    ) -> tuple[np.ndarray, Mapping[str, Any]]:  # fmt: skip
+        taps = reading.choose(train)
+        linear = reading.fit(taps, train)
+        predictions = methods.activate(linear.logits(reading.matrix(taps, test).astype(np.float64)))
+        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty}
+
+    before = Cost(reading.features.forward_passes, reading.features.seconds)
+    trial = run_folds(request, arm, fit_fold, before=before, about=_about())
+    taps = reading.choose(request.split.development)
+    often = Counter(tap for fold in trial.choices["folds"] for tap in fold["taps"])
+    choices = {
+        "taps": [str(tap) for tap in taps],
+        "views": reading.views,
+        "profile": reading.profile(),
+        "chosen_by_folds": dict(often.most_common()),
+        **trial.choices,
+    }
+    return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
+
+
+def _about() -> str:
+    return str(_taps.Rules())
+
+
+def _summary(taps: tuple[Tap, ...], count: int) -> str:
+    seen = f", {count} views" if count else ""
+    return f"reads {' + '.join(map(str, taps))}{seen}"
+
+
+def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
+    """The probe on all development rows, on the taps of the trial."""
+    request = replace(request, backbone=backbone)
+    taps = tuple(Tap.parse(name) for name in trial.choices["taps"])
+    count = int(trial.choices["views"])
+    features = request.features(backbone, _spec(request, taps, count))
+    nothing = _taps.Blocks(np.zeros(0, np.int64), {}, {})
+    reading = Reading(request, backbone, features, count, nothing)
+    linear = reading.fit(taps, request.split.development)
+    net = {
+        "kind": "taps",
+        "architecture": dict(backbone.source.architecture),
+        "taps": [str(tap) for tap in taps],
+    }
+    tensors = {
+        **state(backbone.module, "trunk"),
+        "head.weight": linear.weight.astype(np.float32),
+        "head.bias": linear.bias.astype(np.float32),
+    }
+    return Model(request.task, backbone.source.input, net, tensors, source=origin(backbone))

@@ -1,0 +1,121 @@
+"""The logistic probe: penalty by cross-validation inside the training rows, then one exact fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.errors import DataError
+from headstart.tasks._logistic import HEAVY, Design, Link, Parts, design, loss_cells, predict, solve
+
+STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
+"""C is tried at 10**step / (columns * rows a group): the size of a standardised row is its width.
+The middle one is taken when there is nothing to choose by."""
+RISE = 1.02
+"""The walk to weaker penalties ends when the held-out loss is this much above the best."""
+LIGHT = 1e6
+"""Rows x columns up to which single precision saves nothing."""
+
+
+def check(features: np.ndarray, y: np.ndarray) -> None:
+    """Raises `DataError` for no rows, or features that are not finite numbers."""
+    if features.ndim != 2 or len(features) != len(y):
+        raise ValueError(f"features {features.shape} and targets {np.shape(y)} do not belong together")
+    if not len(y):
+        raise DataError("linear probe", "there is no labelled row to learn from", "label some items")
+    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if bad:
+        raise DataError(
+            "linear probe",
+            f"the features of {bad} of {len(y)} rows are NaN or infinite",
+            "check those items with `headstart check`, or try another source",
+        )
+
+
+def inner_folds(strata: np.ndarray, groups: np.ndarray | None, *, folds: int, seed: int) -> np.ndarray:
+    """bool `[F, N]`: training rows of each of F stratified folds that keep groups together.
+
+    Groups are dealt out one by one, class by class; a group belongs to the class of its first row.
+    Fewer folds when there are fewer groups; with a single group, none.
+    """
+    _, first, unit = np.unique(
+        np.arange(len(strata)) if groups is None else groups, return_index=True, return_inverse=True
+    )
+    folds = min(folds, len(first))
+    if folds < 2:
+        return np.zeros((0, len(strata)), bool)
+    shuffled = np.random.default_rng(seed).permutation(len(first))
+    dealt = shuffled[np.argsort(strata[first][shuffled], kind="stable")]
+    place = np.empty(len(first), np.int64)
+    place[dealt] = np.arange(len(first)) % folds
+    return np.arange(folds)[:, None] != place[unit]
+
+
+def fit_logistic(
+    features: np.ndarray,
+    targets: np.ndarray,
+    *,
+    link: Link,
+    groups: np.ndarray | None = None,
+    penalties: Sequence[float] | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """(weight `[K, D]`, bias `[K]`, C) on raw features, from targets float64 `[N, K]` of 0/1.
+
+    For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
+    (inverse strength against the sum of losses); a single one is taken as it is.
+    """
+    made = design(np.asarray(features, np.float64))
+    rows, width = made.matrix.shape
+    heavy = rows * width * targets.shape[1] > HEAVY  # then one held-out part and every other penalty must do
+    everything = Parts(targets, np.ones((1, rows), bool), link)
+    grid = sorted(penalties) if penalties is not None else _grid(made, groups)[:: 2 if heavy else 1]
+    start = everything.start(width)
+    chosen = grid[0] if len(grid) == 1 else None
+    if chosen is None:
+        strata = targets.argmax(axis=1) if link == "softmax" else targets[:, 0]
+        folds = inner_folds(strata, groups, folds=5 if rows <= 1000 else 4 if heavy else 3, seed=seed)
+        parts = Parts(targets, folds[:1] if heavy else folds, link)
+        chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid)
+        start = start if warm is None else warm
+    exact = made.single() if heavy else made
+    final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
+    weight, bias = made.unfold(final[:-1].T, final[-1])
+    return weight, bias, float(chosen)
+
+
+def _grid(made: Design, groups: np.ndarray | None) -> list[float]:
+    width = max(1, int((made.scaling.factor > 0).sum()))
+    copies = 1.0 if groups is None else len(groups) / len(np.unique(groups))
+    return [10.0**step / (width * copies) for step in STEPS]
+
+
+def _walk(made: Design, parts: Parts, grid: Sequence[float]) -> tuple[float, np.ndarray | None]:
+    """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`), strong to weak."""
+    cells = _scored(parts)
+    if not cells.any():
+        return grid[len(grid) // 2], None
+    active = parts.active[None]  # [1, F, K]
+    coefficients = parts.start(made.matrix.shape[1])
+    best, chosen, warm, worse = np.inf, grid[0], None, 0
+    for C in grid:
+        coefficients = solve(made, parts, C, start=coefficients, steps=100)
+        loss = float(loss_cells(predict(made, coefficients), parts.targets, parts.link)[cells].mean())
+        if loss < best:
+            learned = np.where(active, coefficients, 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
+            best, chosen, warm, worse = loss, C, learned[:, None, :], 0
+            continue
+        worse += 1
+        if worse > 1 or loss > RISE * best:
+            break
+    return chosen, warm
+
+
+def _scored(parts: Parts) -> np.ndarray:
+    """bool, in the shape of `loss_cells`: held out, and learnable from that training part."""
+    held = ~parts.train.T  # [N, F]
+    if parts.link == "sigmoid":
+        return held[:, :, None] & parts.active[None]
+    seen = parts.targets @ parts.active.T > 0  # [N, F]: the row's class occurs in the training part
+    return held & seen & (parts.active.sum(axis=1) > 1)

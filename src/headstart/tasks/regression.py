@@ -1,0 +1,107 @@
+"""Regression on one number: squared error on the standardised target, mean absolute error."""
+
+# ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.core.task import REGRESSION, Task
+from headstart.errors import DataError
+from headstart.measure import metrics
+from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
+from headstart.measure.spectral import basis, standardise
+from headstart.tasks._linear import check
+from headstart.tasks.base import Linear
+
+
+class Regression:
+    """Methods of regression. Targets float64 `[N]`, predictions values `[N, 1]`."""
+
+    kind = REGRESSION
+
+    def make_task(self, labels: Sequence[str]) -> Task:
+        """A task judged by mean absolute error, lower is better."""
+        return Task(self.kind, tuple(labels), "MAE", higher_is_better=False)
+
+    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the training targets (1 when they do not vary)."""
+        sd = float(np.std(y)) if len(y) else 0.0
+        mean = float(np.mean(y)) if len(y) else 0.0
+        varies = sd > 1e-12 * max(1.0, abs(mean))
+        return np.full(outputs, mean), np.full(outputs, sd if varies else 1.0)
+
+    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """float32 `[N, 1]`, standardised."""
+        return ((np.asarray(y, np.float64)[:, None] - offset) / scale).astype(np.float32)
+
+    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
+        """Squared error of each item `[B]`; `smoothing` has no meaning here."""
+        return ((z - targets) ** 2).mean(dim=1)
+
+    def activate(self, logits: np.ndarray) -> np.ndarray:
+        """The value itself."""
+        return logits
+
+    def activate_tensor(self, logits: Any) -> Any:
+        """The value itself."""
+        return logits
+
+    def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
+        """One number for each row."""
+        return [float(value) for value in predictions[:, 0]]
+
+    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
+        """Negative absolute error."""
+        return -np.abs(np.asarray(y, np.float64) - predictions[:, 0])
+
+    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Negative mean absolute error under each row of item weights."""
+        return -(weights @ np.abs(np.asarray(y, np.float64) - predictions[:, 0])) / weights.sum(axis=1)
+
+    def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        """Mean absolute error."""
+        return metrics.mae(y, predictions[:, 0])
+
+    def metrics(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """What is defined of: MAE, RMSE, R2."""
+        value = predictions[:, 0]
+        found = {"MAE": metrics.mae(y, value), "RMSE": metrics.rmse(y, value), "R2": metrics.r2(y, value)}
+        return {name: number for name, number in found.items() if np.isfinite(number)}
+
+    def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """The median: the best constant for absolute error."""
+        return np.full(outputs, float(np.median(y)) if len(y) else 0.0)
+
+    def fit_linear(
+        self,
+        features: np.ndarray,
+        y: np.ndarray,
+        *,
+        outputs: int,
+        groups: np.ndarray | None = None,
+        penalties: Sequence[float] | None = None,
+        seed: int = 0,
+    ) -> Linear:
+        """Ridge regression; lambda by the exact leave-one-out (or leave-one-group-out) squared error.
+
+        `penalties` are values of lambda against the sum of squared errors. Nothing is random.
+        Raises `DataError` for features or targets that are not finite.
+        """
+        check(features, y)
+        if not np.isfinite(y).all():
+            raise DataError("linear probe", "a target is NaN or infinite", "check the labels")
+        standard, scaling = standardise(features)
+        spectral = basis(standard)
+        unit = float(spectral.s2.mean()) if len(spectral.s2) else 1.0
+        relative = RELATIVE if penalties is None else tuple(value / unit for value in sorted(penalties))
+        several = len(y) > 1 if groups is None else len(np.unique(groups)) > 1
+        if len(relative) == 1 or not several or not len(spectral.s2):
+            penalty = unit * relative[len(relative) * 2 // 3]
+        else:
+            penalty = loo_ridge(spectral, y, groups=groups, relative=relative).penalty
+        weight, bias = coefficients(spectral, y, penalty)
+        weight, bias = scaling.fold(weight, bias)
+        return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty)

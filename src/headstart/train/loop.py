@@ -1,0 +1,203 @@
+"""The one training loop, in plain order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from headstart.core import fingerprint
+from headstart.core.budget import Budget
+from headstart.train import checkpoint, groups
+from headstart.train.average import Average, copy_state, decay_for, load_state
+from headstart.train.batches import Batches
+from headstart.train.device import accelerator, reproducible
+from headstart.train.freeze import renew_statistics, set_train_mode
+from headstart.train.recipe import Recipe
+
+PATIENCE = 3
+"""Epochs without a better validation loss after which training stops (at least a fifth of all)."""
+SAVE_SECONDS = 10.0
+"""Time between checkpoints. Only the loss of time depends on it, never a result."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(z `[B, K]`, targets) -> loss of each item `[B]`."""
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody follows."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What surrounds a training: time, a file to resume from, someone to tell."""
+
+    budget: Budget = Budget()
+    path: Path | None = None
+    """Checkpoint; what is found there is continued if it belongs to the same training."""
+    about: str = ""
+    """What the checkpoint belongs to, besides the recipe."""
+    progress: Callable[[int, int], None] = _silent
+    """Called with steps done and steps in all."""
+
+
+@dataclass
+class Outcome:
+    """How a training ended. "out of time": its checkpoint, if any, can be continued."""
+
+    status: Literal["done", "out of time", "diverged"]
+    steps: int
+    """Steps done."""
+    losses: list[float] = field(default_factory=list, repr=False)
+    """Mean training loss of each epoch."""
+    stopped_early: bool = False
+
+
+@dataclass
+class _State:
+    """Where a training is, besides the weights."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    running: float = 0.0
+    """Sum of the losses of this epoch's steps."""
+    best_score: float = math.inf
+    best_epoch: int = -1
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+def train(
+    net: nn.Module,
+    batches: Batches,
+    recipe: Recipe,
+    *,
+    param_groups: list[dict[str, Any]],
+    loss: Loss,
+    validation: Callable[[nn.Module], float] | None = None,
+    watch: Watch = Watch(),
+) -> Outcome:
+    """Train `net` in place; at the end it holds averaged weights, in eval mode.
+
+    `validation` (lower is better) is called on the averaged weights after each epoch; with it the
+    best epoch is kept and training stops early. When the loss is not finite the outcome is
+    "diverged" and the weights are of no use. Interrupted and continued from its checkpoint, a
+    training on the CPU ends with the same weights bit for bit.
+    """
+    engine = accelerator()
+    optimizer = groups.make_optimizer(param_groups, recipe)
+    net, optimizer = engine.prepare(net, optimizer)
+    average = Average(net, decay_for(recipe.steps))
+    keep = _Keeper(watch, recipe, net, optimizer, average)
+    early = False
+    with reproducible(recipe.seed):
+        state = keep.restore()
+        statistics = batches.smallest >= recipe.statistics_from
+        set_train_mode(net, statistics=statistics)
+        for step, batch in batches.walk(state.step, recipe.steps):
+            if watch.budget.over:
+                keep.save(state)
+                return Outcome("out of time", state.step, state.losses)
+            groups.set_rates(optimizer, recipe, step)
+            z = net(batches.inputs(batch, engine.device))
+            value = loss(z.float(), batch.targets.to(engine.device)).mean()
+            if not math.isfinite(value.item()):
+                return Outcome("diverged", step, state.losses)
+            engine.backward(value)
+            engine.clip_grad_norm_(net.parameters(), recipe.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            average.update(net)
+            state.step, state.running = step + 1, state.running + value.item()
+            if state.step % batches.per_epoch == 0:
+                early = _end_epoch(state, batches, recipe, net, average, validation)
+                if early:
+                    break
+            keep.save_now_and_then(state)
+            watch.progress(state.step, recipe.steps)
+        _settle(net, state.best or average.tensors, batches, engine, statistics=statistics)
+    keep.clear()
+    return Outcome("done", state.step, state.losses, early)
+
+
+def _end_epoch(
+    state: _State,
+    batches: Batches,
+    recipe: Recipe,
+    net: nn.Module,
+    average: Average,
+    validation: Callable[[nn.Module], float] | None,
+) -> bool:
+    """Note the epoch's loss; validate the averaged weights and keep the best. Whether to stop."""
+    state.losses.append(state.running / batches.per_epoch)
+    state.running = 0.0
+    if validation is None:
+        return False
+    epoch = len(state.losses)
+    modes = {module: module.training for module in net.modules()}
+    with average.applied(net):
+        net.eval()
+        score = validation(net)
+        if score < state.best_score:
+            state.best_score, state.best_epoch, state.best = score, epoch, copy_state(net)
+    for module, training in modes.items():
+        module.training = training  # not net.train(): some BatchNorms stay in eval mode
+    return epoch - state.best_epoch >= max(PATIENCE, recipe.steps // batches.per_epoch // 5)
+
+
+def _settle(
+    net: nn.Module, weights: dict[str, Tensor], batches: Batches, engine: Accelerator, *, statistics: bool
+) -> None:
+    """Give the network its final weights and what belongs to them, in eval mode and full precision."""
+    load_state(net, weights)
+    if statistics:
+        renew_statistics(net, batches, engine.device)
+    engine.unwrap_model(net, keep_fp32_wrapper=False).eval()
+
+
+class _Keeper:
+    """Saves and restores everything a training consists of."""
+
+    def __init__(
+        self, watch: Watch, recipe: Recipe, net: nn.Module, optimizer: Any, average: Average
+    ) -> None:
+        self.path, self.clock = watch.path, watch.budget.clock
+        self.about = fingerprint.of_json({"recipe": recipe.to_json(), "about": watch.about})
+        self.net, self.optimizer, self.average = net, optimizer, average
+        self.saved = self.clock()
+
+    def save(self, state: _State) -> None:
+        if self.path is None or state.step == 0:
+            return
+        tree = {
+            "state": dict(vars(state)),
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.tensors,
+            "random": checkpoint.random_state(),
+        }
+        checkpoint.save(self.path, tree, about=self.about)
+        self.saved = self.clock()
+
+    def save_now_and_then(self, state: _State) -> None:
+        if self.clock() - self.saved >= SAVE_SECONDS:
+            self.save(state)
+
+    def restore(self) -> _State:
+        tree = checkpoint.load(self.path, about=self.about) if self.path is not None else None
+        if tree is None:
+            return _State()
+        load_state(self.net, tree["net"])
+        self.optimizer.load_state_dict(tree["optimizer"])
+        for name, tensor in tree["average"].items():
+            self.average.tensors[name].copy_(tensor)
+        checkpoint.set_random_state(tree["random"])
+        return _State(**tree["state"])
+
+    def clear(self) -> None:
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""A folder of generated pictures, a feature store of its own, and the command line in a fresh process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of drawn shapes, 14 training and 6 test pictures each; told apart by form, not by colour."""
+    root = tmp_path_factory.mktemp("data") / "shapes"
+    rng = np.random.default_rng(0)
+    for label in ("disc", "ring", "größe"):
+        for number in range(20):
+            image = Image.new("RGB", (40, 36), tuple(int(v) for v in rng.integers(0, 90, 3)))
+            draw = ImageDraw.Draw(image)
+            ink = tuple(int(v) for v in rng.integers(130, 256, 3))
+            x, y = rng.integers(8, 14, 2)
+            box = (int(x), int(y), int(x) + 16, int(y) + 14)
+            if label == "disc":
+                draw.ellipse(box, fill=ink)
+            elif label == "ring":
+                draw.ellipse(box, outline=ink, width=2)
+            else:
+                draw.line(box, fill=ink, width=3)
+            path = root / ("train" if number < 14 else "test") / label / f"{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The feature store of the command-line tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def call(cache: Path) -> Command:
+    """`call(folder, *arguments)` runs a command there as a user would; gives the finished process."""
+
+    def run(where: Path, *arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "HEADSTART_CACHE": str(cache), "COLUMNS": "140"}
+        variables.pop("HEADSTART_DOWNLOAD", None)
+        return subprocess.run(
+            [sys.executable, "-m", "headstart", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=where,
+            env=variables,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def headstart(call: Command, tmp_path: Path) -> Command:
+    """The same in the test's own folder."""
+    return lambda *arguments: call(tmp_path, *arguments)

@@ -1,0 +1,224 @@
+"""predict, evaluate, export and verify, through the front door."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart import cli
+from headstart.cli.export import default_name
+from headstart.export import bundle
+from headstart.run.predict import Predictor
+from headstart.testing.models import tiny_images, tiny_model, tiny_task
+
+IMAGES = tiny_images(6)
+
+
+@pytest.fixture
+def headstart(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """Call the command line: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(cli, "COMMANDS", ("predict", "evaluate", "export", "verify"))
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["headstart", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def save(folder: Path, kind: str = "classification", labels: list[str] | None = None) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle, "_reopen", lambda place, target: None)
+        return bundle.save(tiny_model(task=tiny_task(kind, labels)), folder / f"{kind}.zip", probes=IMAGES)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("m"), labels=["ant", "bee, wild", "wasp"])
+
+
+@pytest.fixture(scope="module")
+def scores() -> np.ndarray:
+    return Predictor(tiny_model(), device="cpu").scores(IMAGES)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, scores: np.ndarray) -> Path:
+    """Class folders by what the model says, so that it is always right, but for one image."""
+    root = tmp_path_factory.mktemp("p") / "photos"
+    for number, (image, row) in enumerate(zip(IMAGES, scores, strict=True)):
+        label = ["ant", "bee, wild", "wasp"][int(row.argmax()) if number else int(row.argmin())]
+        (root / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(root / label / f"{number}.png")
+    return root
+
+
+def test_predict_prints_a_table(headstart, model: Path, photos: Path) -> None:
+    code, out, err = headstart("predict", model, photos)
+    lines = out.splitlines()
+    assert code == 0
+    assert err == ""
+    assert lines[0].split() == ["file", "prediction", "probability"]
+    assert len(lines) == 7
+    assert len({len(line.rstrip()) for line in lines[1:]}) == 1  # aligned
+
+
+def test_predict_as_csv(headstart, model: Path, photos: Path, scores: np.ndarray) -> None:
+    code, out, _ = headstart("predict", model, photos, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert len(rows) == 6
+    for row in rows:
+        expected = scores[int(Path(row["file"]).stem)]
+        found = [float(row[f"p:{label}"]) for label in ("ant", "bee, wild", "wasp")]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert float(row["probability"]) == pytest.approx(expected.max(), abs=1e-5)
+
+
+def test_predict_top(headstart, model: Path, photos: Path) -> None:
+    _, out, _ = headstart("predict", model, photos, "-f", "csv", "--top", 2)
+    header = out.splitlines()[0].split(",")
+    assert header == ["file", "label_1", "probability_1", "label_2", "probability_2", "error"]
+    _, out, _ = headstart("predict", model, photos, "-f", "json", "--top", 1)
+    assert all(len(row["probabilities"]) == 1 for row in json.loads(out)["predictions"])
+    _, out, _ = headstart("predict", model, photos, "--top", 9)
+    assert out.splitlines()[1].count(".") >= 3
+
+
+def test_predict_goes_on_past_unreadable_files(headstart, model: Path, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    good = next(photos.rglob("*.png"))
+    code, out, err = headstart("predict", model, tmp_path / "bad.jpg", good, tmp_path / "gone", "-f", "json")
+    rows = json.loads(out)["predictions"]
+    assert code == 0
+    assert ["error" in row for row in rows] == [True, False, True]
+    assert sum(rows[1]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert err.count("\n") == 1
+    assert "2 of 3 could not be predicted" in err
+    code, _, err = headstart("predict", model, tmp_path / "bad.jpg")
+    assert code == 2
+    assert "1 of 1" in err
+
+
+def test_predict_into_a_file(headstart, model: Path, photos: Path, tmp_path: Path) -> None:
+    code, out, _ = headstart("predict", model, photos, "-f", "csv", "-o", tmp_path / "out.csv")
+    assert (code, out) == (0, "")
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 7
+    code, _, err = headstart("predict", model, photos, "-o", tmp_path / "no" / "out.csv")
+    assert code == 2
+    assert "folder that exists" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize(("kind", "column"), [("multilabel", "labels"), ("regression", "value")])
+@pytest.mark.parametrize("format", ["table", "csv", "json"])
+def test_other_tasks(headstart, tmp_path: Path, photos: Path, kind: str, column: str, format: str) -> None:
+    code, out, _ = headstart("predict", save(tmp_path, kind), photos, "-f", format)
+    assert code == 0
+    if format == "csv":
+        assert column in out.splitlines()[0].split(",")
+    elif format == "json":
+        assert all(column in row for row in json.loads(out)["predictions"])
+    else:
+        assert len(out.splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("predict", "MODEL", "x.png", "--format", "xml"), "table, csv, json"),
+        (("predict", "/no/model", "x.png"), "there is no model here"),
+        (("verify", "/no/model"), "there is no model here"),
+        (("export", "MODEL"), "--onnx"),
+        (("export", "MODEL", "--onnx", "-o", "model.pt"), ".onnx"),
+        (("evaluate", "MODEL", "/no/data"), "/no/data"),
+        (("evaluate", "MODEL", "/no/data", "-f", "xml"), "table or json"),
+        (("predict", "MODEL"), "FILES"),
+    ],
+)
+def test_mistakes_are_one_sentence(headstart, model: Path, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = headstart(*(model if word == "MODEL" else word for word in arguments))
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.startswith("headstart: ")
+    assert err.count("\n") == 1
+
+
+def test_evaluate(headstart, model: Path, photos: Path) -> None:
+    code, out, _ = headstart("evaluate", model, photos)
+    assert code == 0
+    assert "83.3 %" in out
+    assert " taken for " in out
+    code, out, _ = headstart("evaluate", model, photos, "--format", "json")
+    found = json.loads(out)
+    assert found["headline"]["value"] == pytest.approx(5 / 6)
+    assert found["headline"]["low"] < 5 / 6 < found["headline"]["high"]
+    code, _, err = headstart("evaluate", model, photos, "--split", "test")
+    assert code == 2
+    assert "no parts" in err
+
+
+def test_evaluate_names_labels_the_model_does_not_know(
+    headstart, model: Path, photos: Path, tmp_path: Path
+) -> None:
+    for label in ("ants", "beetle"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.png").write_bytes(next(photos.rglob("*.png")).read_bytes())
+    code, _, err = headstart("evaluate", model, tmp_path)
+    assert code == 2
+    assert "does not know 2 of its labels: 'ants', 'beetle'; did you mean 'ant'" in err
+
+
+def test_evaluate_prefers_the_test_part(headstart, model: Path, photos: Path, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for file in photos.rglob("*.png"):
+            if part == "test" and file.stem == "0":
+                continue  # the one that the model gets wrong
+            target = tmp_path / part / file.parent.name / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+    found = json.loads(headstart("evaluate", model, tmp_path, "-f", "json")[1])
+    assert (found["split"], found["n"], found["headline"]["value"]) == ("test", 5, 1.0)
+    found = json.loads(headstart("evaluate", model, tmp_path, "-f", "json", "--split", "train")[1])
+    assert (found["split"], found["n"]) == ("train", 6)
+
+
+def test_verify(headstart, model: Path, tmp_path: Path) -> None:
+    code, out, _ = headstart("verify", model)
+    assert code == 0
+    assert "6 probes" in out
+    code, out, _ = headstart("verify", model, "--json")
+    assert json.loads(out)["passed"] is True
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(model.read_bytes()[:-3000])
+    code, out, err = headstart("verify", broken)
+    assert (code, out) == (2, "")
+    assert "not a readable archive" in err
+
+
+def test_export(headstart, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = headstart("export", model, "--onnx")
+    assert code == 0
+    assert err == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["classification.json", "classification.onnx"]
+    assert "classification.onnx" in out
+
+
+def test_default_names(tmp_path: Path) -> None:
+    (tmp_path / "flowers-1" / "model").mkdir(parents=True)
+    assert default_name(tmp_path / "flowers-1") == Path("flowers-1.onnx")
+    assert default_name(tmp_path / "flowers-1" / "model") == Path("flowers-1.onnx")
+    assert default_name(tmp_path / "best.zip") == Path("best.onnx")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from headstart.cli import build
+from headstart.errors import BadOption
+
+RUN = CliRunner()
+
+
+def test_table() -> None:
+    text = RUN.invoke(build(), ["sources"]).output
+    lines = text.splitlines()
+    assert lines[0].split() == ["source", "parameters", "input", "licence", "accuracy", "here"]
+    assert "bundled/strokes" in text
+    assert "headstart fit DATA --source NAME" in text
+    assert len({line.index("px") for line in lines[1:] if " px " in line}) == 1  # aligned
+
+
+def test_json_and_local() -> None:
+    found = json.loads(RUN.invoke(build(), ["sources", "--local", "--json"]).output)
+    assert found
+    assert all(entry["local"] for entry in found)
+    assert {"spec", "parameters", "input", "licence", "prior"} <= set(found[0])
+
+
+def test_search() -> None:
+    assert "torchvision/squeezenet1_1" in RUN.invoke(build(), ["sources", "--search", "SqueezeNet"]).output
+    assert "no source matches 'zzz'" in RUN.invoke(build(), ["sources", "--search", "zzz"]).output
+
+
+def test_mistake() -> None:
+    result = RUN.invoke(build(), ["sources", "--modality", "smell"])
+    assert isinstance(result.exception, BadOption)

@@ -1,0 +1,69 @@
+"""Data sets of the Hugging Face package, made in memory."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.data import doctor, load
+from headstart.errors import DataError, UnknownName
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    datasets = pytest.importorskip("datasets")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def images(count: int) -> list[Image.Image]:
+    rng = np.random.default_rng(count)
+    return [Image.fromarray(rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)) for _ in range(count)]
+
+
+def hub(labels: list, feature, **more) -> datasets.Dataset:
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": feature, **{k: datasets.Value("string") for k in more}}
+    )
+    return datasets.Dataset.from_dict(
+        {"image": images(len(labels)), "label": labels, **more}, features=features
+    )
+
+
+def test_class_labels_keep_their_names_and_order() -> None:
+    dataset = load(hub([1, 0, -1, 1], datasets.ClassLabel(names=["zebra", "ant"])))
+    assert dataset.task.labels == ("zebra", "ant")
+    assert dataset.y.tolist() == [1, 0, -1, 1]
+    assert dataset.items[0].read().startswith(b"\x89PNG")
+    assert not [f for f in doctor.check(dataset).errors if f.code.startswith("HS10")]
+
+
+def test_parts_become_splits() -> None:
+    label = datasets.ClassLabel(names=["a", "b"])
+    parts = datasets.DatasetDict(
+        {"train": hub([0, 1, 0], label), "validation": hub([1], label), "test": hub([0], label)}
+    )
+    dataset = load(parts)
+    assert dataset.split.tolist() == ["train"] * 3 + ["val", "test"]
+    assert dataset.items[0].id == "train/0"
+
+
+def test_numbers_groups_and_several_labels() -> None:
+    dataset = load(hub([0.5, 1.5], datasets.Value("float32"), patient=["x", "x"]))
+    assert dataset.task.kind == "regression"
+    assert dataset.groups.tolist() == [0, 0]
+    several = load(hub([[0, 1], []], datasets.List(datasets.ClassLabel(names=["a", "b"]))))
+    assert several.task.kind == "multilabel"
+    assert several.y.tolist() == [[1, 1], [0, 0]]
+
+
+def test_mistakes_are_named() -> None:
+    toy = hub([0, 1], datasets.ClassLabel(names=["a", "b"]))
+    with pytest.raises(UnknownName, match="did you mean 'label'"):
+        load(toy, label_column="labels")
+    with pytest.raises(DataError, match="no column holds images"):
+        load(toy.remove_columns("image"))
+    with pytest.raises(DataError, match="'extra' is no split"):
+        load(datasets.DatasetDict({"extra": toy}))

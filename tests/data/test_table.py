@@ -1,0 +1,177 @@
+"""Tables of paths and labels: recognised or named columns, images beside them or in an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from headstart.data import doctor, load
+from headstart.errors import DataError, UnknownName
+
+from .files import Write, two_classes, zipped
+
+ROWS = [("a/0.png", "a"), ("b/0.png", "b"), ("a/1.png", "a"), ("b/1.png", "b")]
+
+
+def csv(header: str, rows: list[tuple[str, ...]]) -> str:
+    return "\n".join([header, *(",".join(row) for row in rows)]) + "\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "jsonl", "semicolons.csv"])
+def test_every_form_of_table(write: Write, form: str) -> None:
+    folder = write(two_classes())
+    table = pl.DataFrame(ROWS, schema=["path", "label"], orient="row")
+    path = folder / f"labels.{form}"
+    if form.endswith("csv") or form == "tsv":
+        table.write_csv(path, separator={"csv": ",", "tsv": "\t"}.get(form, ";"))
+    else:
+        table.write_parquet(path) if form == "parquet" else table.write_ndjson(path)
+    for dataset in (load(path), load(folder)):
+        assert [item.id for item in dataset.items] == [name for name, _ in ROWS]
+        assert dataset.task.labels == ("a", "b")
+        assert dataset.y.tolist() == [0, 1, 0, 1]
+        assert all(item.read() for item in dataset.items)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["file,class", "Image Path,Category", "filename,y", "img,whatever", "odd,label", "file_name,breed"],
+)
+def test_usual_names_are_recognised(write: Write, header: str) -> None:
+    folder = write(two_classes() | {"t.csv": csv(header, ROWS)})
+    assert load(folder / "t.csv").task.labels == ("a", "b")
+
+
+def test_columns_may_be_named(write: Write) -> None:
+    rows = [(str(i), "x", name, label, "p1") for i, (name, label) in enumerate(ROWS)]
+    folder = write(two_classes() | {"t.csv": csv("n,label,where,kind,person", rows)})
+    dataset = load(folder, path_column="where", label_column="kind", group_column="person")
+    assert dataset.task.labels == ("a", "b")
+    assert dataset.groups.tolist() == [0, 0, 0, 0]
+    with pytest.raises(UnknownName, match="did you mean 'kind'"):
+        load(folder, label_column="kinds")
+    with pytest.raises(UnknownName, match="person"):
+        load(folder, label_column="kind", group_column="persons")
+
+
+def test_splits_and_groups(write: Write) -> None:
+    rows = [
+        (*row, part, group)
+        for row, part, group in zip(ROWS, ["Train", "VAL", "", "test"], "xyx ", strict=True)
+    ]
+    dataset = load(write(two_classes() | {"t.csv": csv("path,label,split,patient", rows)}) / "t.csv")
+    assert dataset.split.tolist() == ["train", "val", "", "test"]
+    assert dataset.groups.tolist() == [0, 1, 0, 2]
+    assert any("splits from 'split'" in note.message for note in dataset.notes)
+
+
+def test_a_split_that_is_none(write: Write) -> None:
+    folder = write(two_classes() | {"t.csv": csv("path,label,split", [(*row, "fold7") for row in ROWS])})
+    with pytest.raises(DataError, match=r"'fold7' \(first in row 1\)"):
+        load(folder)
+
+
+def test_images_in_the_archive_beside_the_table(write: Write, tmp_path: Path) -> None:
+    archive = zipped(write(two_classes()), tmp_path / "images.zip", "deep/")
+    folder = write({"splits.csv": csv("path,label", ROWS)}, "pack")
+    archive.rename(folder / "images.zip")
+    for dataset in (load(folder), load(folder / "splits.csv")):
+        assert dataset.task.labels == ("a", "b")
+        assert all(item.read() for item in dataset.items)
+    (folder / "splits.csv").unlink()
+    assert load(folder).task.labels == ("a", "b")
+
+
+def test_a_table_inside_an_archive(write: Write, tmp_path: Path) -> None:
+    folder = write(two_classes() | {"metadata.jsonl": '{"file_name": "a/0.png", "label": "x"}\n'})
+    dataset = load(zipped(folder, tmp_path / "p.zip", "top/"))
+    assert dataset.task.labels == ("x",)
+    assert dataset.items[0].read()
+
+
+def test_file_names_that_occur_once_are_found(write: Write) -> None:
+    files = {"images/one.png": 1, "images/two.png": 2, "train.csv": "id,breed\none,poodle\ntwo,pug\n"}
+    dataset = load(write(files), path_column="id")
+    assert [item.id for item in dataset.items] == ["images/one.png", "images/two.png"]
+
+
+def test_class_folders_win_over_tables_without_paths(write: Write) -> None:
+    dataset = load(write(two_classes() | {"statistics.csv": "epoch,loss\n1,0.5\n"}))
+    assert dataset.task.labels == ("a", "b")
+
+
+def test_several_labels_an_item(write: Write) -> None:
+    files = two_classes() | {
+        "t.csv": "path,tags\na/0.png,sea;sky\nb/0.png,sky | dog\na/1.png,\nb/1.png,dog\n"
+    }
+    dataset = load(write(files))
+    assert dataset.task.kind == "multilabel"
+    assert dataset.task.labels == ("dog", "sea", "sky")
+    assert np.array_equal(dataset.y[[0, 1, 3]], [[0, 1, 1], [1, 0, 1], [1, 0, 0]])
+    assert dataset.labelled.tolist() == [True, True, False, True]
+    lists = {"t.jsonl": '{"path":"a/0.png","label":["x","y"]}\n{"path":"b/0.png","label":[]}\n'}
+    dataset = load(write(two_classes() | lists, "lists"))
+    assert dataset.y.tolist() == [[1, 1], [0, 0]]
+
+
+def test_regression(write: Write) -> None:
+    files = two_classes() | {"t.csv": "path,age\na/0.png,1.5\nb/0.png,\na/1.png,40\n"}
+    dataset = load(write(files))
+    assert dataset.task.kind == "regression"
+    assert dataset.task.labels == ("age",)
+    assert dataset.task.higher_is_better is False
+    assert np.array_equal(dataset.y, [1.5, np.nan, 40], equal_nan=True)
+
+
+def test_a_path_in_two_rows_gives_two_items(write: Write) -> None:
+    dataset = load(write(two_classes() | {"t.csv": csv("path,label", [*ROWS, ROWS[0]])}))
+    assert [item.id for item in dataset.items][::4] == ["a/0.png (row 1)", "a/0.png (row 5)"]
+
+
+def test_missing_files_and_escapes_are_found_when_read(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"x")
+    folder = write(two_classes() | {"t.csv": csv("path,label", [*ROWS, ("nowhere.png", "a")])})
+    report = doctor.check(load(folder))
+    assert [(f.code, f.where, f.row) for f in report.errors] == [("HS101", "nowhere.png", 4)]
+    escaping = write(two_classes() | {"t.csv": csv("path,label", [*ROWS, ("../secret.png", "a")])}, "other")
+    in_zip = load(zipped(escaping, tmp_path / "z.zip"))
+    assert [f.code for f in doctor.check(in_zip).errors] == ["HS101"]
+
+
+def test_absolute_paths_and_backslashes(write: Write) -> None:
+    folder = write(two_classes())
+    table = folder.parent / "t.csv"
+    table.write_text(csv("path,label", [(str(folder / "a/0.png"), "a"), ("photos\\b\\0.png", "b")]))
+    assert all(item.read() for item in load(table).items)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the table is empty"),
+        ("path,label\n", "no rows"),
+        ("x,y\n1,2\n", "no column of paths"),
+        ("path,one,two\na/0.png,1,2\n", "which column holds the labels: one, two"),
+        ("path,label\n,a\n", "nothing in 'path'"),
+        ("path,label\nhttps://example.org/a.png,a\n", "address on the net"),
+    ],
+)
+def test_mistakes_are_named(write: Write, content: str, message: str) -> None:
+    folder = write(two_classes() | {"t.csv": content})
+    with pytest.raises(DataError, match=message):
+        load(folder / "t.csv")
+
+
+def test_damaged_tables_and_too_many(write: Write) -> None:
+    folder = write(two_classes() | {"t.parquet": b"PAR1 not really", "u.jsonl": "{broken"})
+    for name in ("t.parquet", "u.jsonl"):
+        with pytest.raises(DataError, match="cannot be read"):
+            load(folder / name)
+    folder = write(
+        two_classes() | {"t.csv": csv("path,label", ROWS), "u.csv": csv("path,label", ROWS)}, "two"
+    )
+    with pytest.raises(DataError, match=r"several tables name images: t\.csv, u\.csv"):
+        load(folder)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from headstart.measure.intervals import (
+    Interval,
+    bootstrap,
+    bootstrap_mean,
+    corrected_t,
+    resamples,
+    wider,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (7, 10), (10, 10), (455, 500)])
+def test_wilson_agrees_with_scipy(hits: int, n: int) -> None:
+    expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    found = wilson(hits, n)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert wilson(0, 0) == Interval(0.0, 1.0, "Wilson", 0)
+
+
+def test_bootstrap_of_a_mean_is_close_to_the_normal_interval_and_seeded() -> None:
+    values = np.random.default_rng(0).normal(2, 3, 400)
+    found = bootstrap_mean(values, seed=1)
+    half = 1.96 * values.std() / 20
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
+    assert found == bootstrap_mean(values, seed=1)
+    assert found != bootstrap_mean(values, seed=2)
+    again = bootstrap(lambda w: w @ values / w.sum(axis=1), 400, count=5000, seed=1)
+    assert (again.low, again.high) == pytest.approx((found.low, found.high))
+
+
+def test_duplicates_in_a_group_do_not_sharpen_the_interval() -> None:
+    values = np.random.default_rng(0).normal(size=80)
+    twice, groups = np.repeat(values, 5), np.repeat(np.arange(80), 5)
+    alone = bootstrap_mean(values)
+    grouped = bootstrap_mean(twice, groups=groups)
+    assert (grouped.low, grouped.high, grouped.n) == pytest.approx((alone.low, alone.high, 80))
+    assert bootstrap_mean(twice).width < 0.6 * alone.width
+    any_statistic = bootstrap(lambda w: w @ twice / w.sum(axis=1), 400, groups=groups, count=5000, seed=0)
+    assert any_statistic.width == pytest.approx(alone.width)
+
+
+def test_resamples_are_multinomial_and_come_in_blocks() -> None:
+    blocks = list(resamples(3000, 1500, seed=3))
+    assert len(blocks) > 1
+    weights = np.concatenate(blocks)
+    assert weights.shape == (1500, 3000)
+    assert (weights.sum(axis=1) == 3000).all()
+    assert weights.var() == pytest.approx(1 - 1 / 3000, abs=0.01)
+
+
+def test_statistic_that_never_exists_gives_no_bounds() -> None:
+    found = bootstrap(lambda w: np.full(len(w), np.nan), 5, count=10)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+
+
+def test_corrected_t_is_the_formula() -> None:
+    scores = np.array([0.1, 0.3, 0.2, 0.25, 0.15])
+    found = corrected_t(scores, ratio=0.25)
+    assert found is not None
+    half = stats.t.ppf(0.975, 4) * np.sqrt(scores.var(ddof=1) * (1 / 5 + 0.25))
+    assert (found.low, found.high) == pytest.approx((0.2 - half, 0.2 + half))
+    assert corrected_t(scores[:1], ratio=0.25) is None
+
+
+def test_wider_takes_the_wider() -> None:
+    narrow, wide = Interval(0, 1, "a"), Interval(-1, 1, "b")
+    assert wider(narrow, wide) is wide
+    assert wider(wide, narrow) is wide
+    assert wider(narrow, None) is narrow

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import Ridge
+
+from headstart.errors import DataError
+from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge, one_hot
+from headstart.measure.spectral import basis
+
+
+def brute_force(features, targets, penalty, groups, weights=None):
+    predictions = np.empty_like(targets)
+    for group in np.unique(groups):
+        out = groups == group
+        model = Ridge(alpha=penalty, solver="svd")
+        model.fit(features[~out], targets[~out], sample_weight=None if weights is None else weights[~out])
+        predictions[out] = np.asarray(model.predict(features[out])).reshape(out.sum(), -1)
+    return predictions
+
+
+@pytest.mark.parametrize("shape", [(30, 8), (20, 50)])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_leave_one_out_is_exact(shape: tuple[int, int], grouped: bool, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=shape), rng.normal(size=(shape[0], 3))
+    groups = rng.integers(0, 9, shape[0]) if grouped else np.arange(shape[0])
+    weights = rng.uniform(0.5, 3, shape[0]) if weighted else None
+    made = basis(features, weights=weights)
+    found = loo_ridge(made, targets, groups=groups if grouped else None, relative=[0.1])
+    expected = brute_force(features, targets, found.penalty, groups, weights)
+    np.testing.assert_allclose(found.predictions, expected, atol=1e-9)
+    errors = ((expected - targets) ** 2).sum(axis=1)
+    np.testing.assert_allclose(found.errors, errors, atol=1e-9)
+    assert found.mse == pytest.approx(np.average(errors, weights=weights))
+
+
+def test_the_path_picks_the_least_error() -> None:
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(60, 20))
+    targets = features[:, :1] + rng.normal(size=(60, 1))
+    made = basis(features)
+    path = [loo_ridge(made, targets, relative=[r]).mse for r in RELATIVE]
+    found = loo_ridge(made, targets)
+    np.testing.assert_allclose(found.path, path, rtol=1e-10)
+    assert found.relative == RELATIVE[int(np.argmin(path))]
+    assert len(RELATIVE) == 19
+    assert found.mse < targets.var() < 1.2 * path[-1]
+
+
+def test_anchor_on_digits() -> None:
+    features, y = load_digits(return_X_y=True)
+    found = loo_ridge(basis(features / 16), one_hot(y, 10))
+    assert found.accuracy(y) == pytest.approx(0.937674, abs=5e-7)
+    assert found.relative == pytest.approx(0.0316, rel=1e-2)
+
+
+def test_duplicates_in_a_group_do_not_raise_accuracy() -> None:
+    rng = np.random.default_rng(2)
+    features, y = rng.normal(size=(40, 60)), rng.integers(0, 2, 40)  # nothing to learn
+    twice, groups = np.repeat(features, 2, axis=0), np.repeat(np.arange(40), 2)
+    leaky = loo_ridge(basis(twice), one_hot(np.repeat(y, 2), 2), relative=[1e-3])
+    grouped = loo_ridge(basis(twice), one_hot(np.repeat(y, 2), 2), groups=groups, relative=[1e-3])
+    assert leaky.accuracy(np.repeat(y, 2)) == 1.0
+    assert grouped.accuracy(np.repeat(y, 2)) < 0.75
+
+
+def test_coefficients_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    for shape in [(30, 5), (10, 40)]:
+        features, targets = rng.normal(size=shape), rng.normal(size=(shape[0], 2))
+        weight, bias = coefficients(basis(features), targets, 0.7)
+        reference = Ridge(alpha=0.7).fit(features, targets)
+        np.testing.assert_allclose(weight, reference.coef_, atol=1e-9)
+        np.testing.assert_allclose(bias, reference.intercept_, atol=1e-9)
+
+
+def test_one_group_leaves_nothing_to_fit_on() -> None:
+    with pytest.raises(DataError, match="fewer than two rows or groups"):
+        loo_ridge(basis(np.eye(4)), np.arange(4.0), groups=np.zeros(4, int))
+
+
+def test_constant_features_predict_the_mean_of_the_others() -> None:
+    found = loo_ridge(basis(np.ones((4, 2))), np.array([0.0, 0, 0, 4]))
+    np.testing.assert_allclose(found.predictions[:, 0], [4 / 3, 4 / 3, 4 / 3, 0])
+
+
+def test_it_is_fast_enough() -> None:
+    rng = np.random.default_rng(4)
+    features, y = rng.normal(size=(1000, 500)), rng.integers(0, 10, 1000)
+    start = time.perf_counter()
+    loo_ridge(basis(features), one_hot(y, 10))
+    assert time.perf_counter() - start < 3  # about 0.1 s on one quiet core

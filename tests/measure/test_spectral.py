@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
+
+from headstart.measure.spectral import basis, fit_scaling, gram_basis, standardise
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (12, 60), (20, 20)])
+def test_basis_is_the_singular_value_decomposition(shape: tuple[int, int]) -> None:
+    features = np.random.default_rng(0).normal(size=shape) * np.linspace(0.1, 3, shape[1])
+    made = basis(features)
+    centred = features - features.mean(axis=0)
+    singular = np.linalg.svd(centred, compute_uv=False)
+    rank = min(shape[0] - 1, shape[1])
+    assert len(made.s2) == rank
+    np.testing.assert_allclose(made.s2, singular[:rank] ** 2, rtol=1e-9)
+    assert made.right is not None
+    np.testing.assert_allclose(made.scores @ made.right.T, centred, atol=1e-10)
+    np.testing.assert_allclose(made.left.T @ made.left, np.eye(rank), atol=1e-8)
+
+
+def test_weighted_basis_centres_by_the_weighted_mean() -> None:
+    rng = np.random.default_rng(1)
+    features, weights = rng.normal(size=(30, 4)), rng.integers(0, 4, 30)
+    made = basis(features, weights=weights)
+    repeated = np.repeat(features, weights, axis=0)
+    np.testing.assert_allclose(made.s2, basis(repeated).s2, rtol=1e-9)
+
+
+def test_gram_basis_equals_basis_and_gram_matrices_add_up() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(15, 4)), rng.normal(size=(15, 30))
+    both = basis(np.hstack([first, second]))
+    added = gram_basis(first @ first.T + second @ second.T)
+    np.testing.assert_allclose(added.s2, both.s2, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(added.left.T @ both.left), np.eye(len(both.s2)), atol=1e-6)
+
+
+def test_standardise_agrees_with_scikit_learn_and_drops_constant_columns() -> None:
+    features = np.random.default_rng(3).normal(3, 5, size=(25, 6)).astype(np.float32)
+    features[:, 2] = 0.1  # not exact in binary: its computed variance need not be zero
+    standard, scaling = standardise(features)
+    reference = StandardScaler().fit_transform(features.astype(np.float64))
+    reference[:, 2] = 0
+    np.testing.assert_allclose(standard, reference, atol=1e-9)
+    assert scaling.factor[2] == 0
+    weight, bias = np.ones((2, 6)), np.array([1.0, -1.0])
+    raw, shifted = scaling.fold(weight, bias)
+    np.testing.assert_allclose(features @ raw.T + shifted, standard @ weight.T + bias, atol=1e-9)
+
+
+def test_numerical_dust_is_not_blown_up() -> None:
+    features = np.random.default_rng(4).normal(size=(20, 2)) * [1.0, 1e-9]
+    standard, _ = standardise(features)
+    assert standard[:, 0].std() == pytest.approx(1)
+    assert standard[:, 1].std() < 2e-3
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.floats(-1e4, 1e4))
+@settings(max_examples=30, deadline=None)
+def test_constant_features_have_no_basis(rows: int, columns: int, value: float) -> None:
+    features = np.full((rows, columns), value)
+    assert (fit_scaling(features).factor == 0).all()
+    assert len(basis(standardise(features)[0]).s2) == 0

@@ -1,0 +1,224 @@
+"""The verdict on simulated arms: it must find what is there and nothing else."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart.core.dataset import ArrayItem, Dataset
+from headstart.core.split import Fold, Split
+from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.run import board, compare
+from headstart.run.finish import ranked
+
+TASK = Task("classification", ("a", "b"), "accuracy")
+
+
+def bench(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> Any:
+    rng = np.random.default_rng(0)
+    items = tuple(ArrayItem(str(i), np.zeros(1, np.uint8)) for i in range(n))
+    folds = []
+    for repeat in range(repeats):
+        order = rng.permutation(n)
+        for test in np.array_split(order, 5):
+            folds.append(Fold(repeat, np.setdiff1d(order, test), np.sort(test)))
+    unit = np.arange(n) if groups is None else groups
+    split = Split(np.arange(n), np.array([], np.int64), tuple(folds), unit, 0, "simulated")
+    dataset = Dataset("sim", "image", items, TASK, rng.integers(0, 2, n))
+    return SimpleNamespace(dataset=dataset, task=TASK, split=split, seed=0)
+
+
+def arm(
+    setting: Any, name: str, strategy: str, accuracy: float, *, seed: int, folds: int | None = None
+) -> Trial:
+    """An arm that is right with the given probability, independently on every cell."""
+    rng = np.random.default_rng(seed)
+    n, repeats = len(setting.dataset), setting.split.repeats
+    right = rng.random((repeats, n)) < accuracy
+    said = np.where(right, setting.dataset.y, 1 - setting.dataset.y)
+    predictions = np.stack([np.eye(2)[s] * 0.8 + 0.1 for s in said]).astype(np.float32)
+    if folds is not None:
+        keep = np.zeros((repeats, n), bool)
+        for fold in setting.split.folds[:folds]:
+            keep[fold.repeat, fold.test] = True
+        predictions[~keep] = np.nan
+    return Trial(name, strategy, "net" if strategy not in ("majority", "pixels") else None, predictions)
+
+
+def trials(setting: Any, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
+    arms = [
+        arm(setting, "majority", "majority", 0.5, seed=1),
+        arm(setting, "pixels", "pixels", pixels, seed=2),
+        arm(setting, "net: probe", "probe", probe, seed=3),
+        arm(setting, "net: scratch", "scratch", scratch, seed=4),
+    ]
+    return {t.arm: t for t in arms}
+
+
+def test_a_clear_gain_helps() -> None:
+    setting = bench()
+    verdict = compare.verdict(trials(setting, probe=0.95, scratch=0.6), setting)
+    assert verdict.outcome == "helps"
+    assert verdict.sentence.startswith("Transfer helps: ")
+    assert "n = 200" in verdict.sentence
+    assert {c.against for c in verdict.comparisons} == {"majority", "pixels", "net: scratch"}
+    assert all(c.gain.low > 0 for c in verdict.comparisons)
+
+
+def test_a_clear_loss_hurts_and_scratch_is_shipped() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.6, scratch=0.95)
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "hurts"
+    assert verdict.sentence.startswith("Transfer hurts: ")
+    assert "from scratch" in verdict.sentence
+    assert compare.winner(arms, setting) == "net: scratch"
+
+
+def test_no_difference_is_no_evidence_and_says_what_could_have_been_seen() -> None:
+    setting = bench()
+    verdict = compare.verdict(trials(setting, probe=0.8, scratch=0.8), setting)
+    assert verdict.outcome == "no evidence"
+    assert verdict.sentence.startswith("No evidence that transfer helps: ")
+    assert any("smallest gain" in note for note in verdict.notes)
+
+
+def test_without_scratch_nothing_is_claimed() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    del arms["net: scratch"]
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "not compared"
+    assert verdict.sentence.startswith("Not compared with the same architecture from scratch: ")
+    assert any("from scratch" in text for text in verdict.missing)
+
+
+def test_few_items_need_an_obvious_gain() -> None:
+    setting = bench(n=60, repeats=1)
+    small = {t.arm: t for t in (
+        arm(setting, "majority", "majority", 0.85, seed=5),
+        arm(setting, "pixels", "pixels", 0.85, seed=6),
+        arm(setting, "net: probe", "probe", 0.93, seed=7),
+        arm(setting, "net: scratch", "scratch", 0.85, seed=8),
+    )}  # fmt: skip
+    assert compare.verdict(small, setting).outcome == "no evidence"
+
+
+def test_identical_arms_never_differ() -> None:
+    setting = bench()
+    one = arm(setting, "net: probe", "probe", 0.8, seed=3)
+    arms = {
+        "net: probe": one,
+        **{
+            name: Trial(name, strategy, None, one.predictions)
+            for name, strategy in (
+                ("majority", "majority"),
+                ("pixels", "pixels"),
+                ("net: scratch", "scratch"),
+            )
+        },
+    }
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "no evidence"
+    assert all(
+        (c.gain.value, c.gain.low, c.gain.high, c.p_value) == (0, 0, 0, 1) for c in verdict.comparisons
+    )
+
+
+def test_a_dear_arm_is_compared_on_the_folds_it_ran() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    arms["net: scratch"] = arm(setting, "net: scratch", "scratch", 0.6, seed=4, folds=3)
+    verdict = compare.verdict(arms, setting)
+    scratch = next(c for c in verdict.comparisons if c.against == "net: scratch")
+    assert scratch.gain.n == 120
+
+
+def test_training_must_beat_the_probe_by_more_than_its_error() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.80, scratch=0.5)
+    probe = arms["net: probe"].predictions.copy()
+    same_but_one = probe.copy()
+    wrong = np.flatnonzero(probe[0].argmax(axis=1) != setting.dataset.y)[:1]
+    same_but_one[0, wrong] = same_but_one[0, wrong][:, ::-1]
+    arms["net: finetune"] = Trial("net: finetune", "finetune", "net", same_but_one)
+    assert compare.winner(arms, setting) == "net: probe"
+    arms["net: finetune"] = arm(setting, "net: finetune", "finetune", 0.95, seed=9)
+    assert compare.winner(arms, setting) == "net: finetune"
+
+
+def test_the_random_twin_is_a_control_and_never_shipped() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.8, scratch=0.5)
+    arms["net: random-frozen"] = arm(setting, "net: random-frozen", "random-frozen", 0.97, seed=10)
+    assert compare.winner(arms, setting) == "net: probe"
+    verdict = compare.verdict(arms, setting)
+    assert any("random weights cannot be told from it" in note for note in verdict.notes)
+
+
+def test_permuted_labels_give_no_evidence() -> None:
+    setting = bench(n=150, repeats=1)
+    outcomes = []
+    for seed in range(40):
+        arms = {
+            t.arm: t
+            for t in (
+                arm(setting, "majority", "majority", 0.5, seed=seed),
+                arm(setting, "pixels", "pixels", 0.5, seed=1000 + seed),
+                arm(setting, "net: probe", "probe", 0.5, seed=2000 + seed),
+                arm(setting, "net: scratch", "scratch", 0.5, seed=3000 + seed),
+            )
+        }
+        outcomes.append(compare.verdict(arms, setting).outcome)
+    assert outcomes.count("no evidence") >= 0.9 * len(outcomes)
+
+
+def test_the_leaderboard_is_ranked_with_gains_against_scratch() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.95, scratch=0.7)
+    arms["net: full"] = Trial(
+        "net: full", "full", "net", np.full((2, 200, 2), np.nan, np.float32), status="cut off"
+    )
+    rows = ranked(setting, arms, "net: probe")
+    assert rows[0].arm == "net: probe"
+    assert rows[-1].arm == "net: full"
+    assert [r.place for r in rows] == [1, 2, 3, 4, None]
+    assert next(r for r in rows if r.strategy == "scratch").gain is None
+    assert rows[0].gain == pytest.approx(
+        rows[0].score - next(r.score for r in rows if r.strategy == "scratch")
+    )  # type: ignore[operator]
+    assert rows[0].low <= rows[0].score <= rows[0].high  # type: ignore[operator]
+    assert board.reference_name(rows) == "scratch"
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "regression"])
+def test_other_kinds_of_task(kind: str) -> None:
+    setting = bench(n=120)
+    rng = np.random.default_rng(3)
+    if kind == "multilabel":
+        task, y = Task(kind, ("a", "b"), "mAP"), (rng.random((120, 2)) < 0.4).astype(np.float32)
+    else:
+        task, y = Task(kind, ("size",), "MAE", higher_is_better=False), rng.normal(size=120)
+    setting.task = task
+    setting.dataset = Dataset("sim", "image", setting.dataset.items, task, y)
+
+    def noisy(name: str, strategy: str, noise: float, seed: int) -> Trial:
+        noises = np.random.default_rng(seed).normal(size=(2, 120, task.outputs)) * noise
+        predictions = y.reshape(1, 120, -1) + noises
+        if kind == "multilabel":
+            predictions = 1 / (1 + np.exp(-4 * (predictions - 0.5)))
+        return Trial(name, strategy, None, predictions.astype(np.float32))
+
+    arms = {t.arm: t for t in (
+        noisy("majority", "majority", 3.0, 1), noisy("pixels", "pixels", 3.0, 2),
+        noisy("net: probe", "probe", 0.2, 3), noisy("net: scratch", "scratch", 3.0, 4),
+    )}  # fmt: skip
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "helps", verdict.sentence
+    row = ranked(setting, arms, "net: probe")[0]
+    assert row.arm == "net: probe"
+    assert row.low <= row.score <= row.high  # type: ignore[operator]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.core.dataset import ArrayItem, FileItem
+from headstart.run.inputs import items_of
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for name in ("b.png", "a.jpg", "sub/ü n.JPG", ".hidden.png", ".git/x.png", "notes.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (10, 200, 30)).save(root / name, format="PNG")
+    return root
+
+
+def ids(inputs: object) -> list[str]:
+    return [item.id for item in items_of(inputs)]
+
+
+def problem(inputs: object) -> str:
+    (item,) = items_of(inputs)
+    with pytest.raises(OSError, match=r".") as caught:
+        item.read()
+    return str(caught.value)
+
+
+def test_a_folder_is_its_images(photos: Path) -> None:
+    assert ids(photos) == [str(photos / name) for name in ("a.jpg", "b.png", "sub/ü n.JPG")]
+
+
+def test_a_file_named_by_itself_is_taken_whatever_its_ending(photos: Path) -> None:
+    assert ids([str(photos / "notes.txt"), photos / "a.jpg"]) == [
+        str(photos / "notes.txt"),
+        str(photos / "a.jpg"),
+    ]
+
+
+def test_globs(photos: Path) -> None:
+    assert ids(str(photos / "*.jpg")) == [str(photos / "a.jpg")]
+    assert ids(str(photos / "**" / "*.JPG")) == [str(photos / "sub" / "ü n.JPG")]
+    assert problem(str(photos / "*.tiff")) == "no file matches"
+    (photos / "odd[1].png").write_bytes((photos / "b.png").read_bytes())
+    assert ids(str(photos / "odd[1].png")) == [str(photos / "odd[1].png")]
+
+
+def test_what_cannot_be_found_says_so(photos: Path, tmp_path: Path) -> None:
+    assert problem(tmp_path / "nowhere.jpg") == "no such file or folder"
+    (tmp_path / "empty").mkdir()
+    assert problem(tmp_path / "empty") == "there are no images in this folder"
+    assert "neither a path nor an image" in problem([3.5])
+
+
+def test_archives_are_read_without_unpacking(photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(photos / "a.jpg", "in/a.jpg")
+        archive.writestr("__MACOSX/in/a.jpg", b"junk")
+        archive.writestr("../out.png", b"x")
+        archive.writestr("bomb.png", bytes(30_000_000))
+    found = {item.id.removeprefix(f"{path}/"): item for item in items_of(path)}
+    assert set(found) == {"in/a.jpg", "../out.png", "bomb.png"}
+    assert Image.open(io.BytesIO(found["in/a.jpg"].read())).size == (8, 8)
+    with pytest.raises(OSError, match="points outside"):
+        found["../out.png"].read()
+    with pytest.raises(OSError, match="would unpack to 30 MB"):
+        found["bomb.png"].read()
+    (tmp_path / "no.zip").write_bytes(b"no archive")
+    assert "not a readable .zip" in problem(tmp_path / "no.zip")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "1", "I;16", "F"])
+def test_pillow_images_keep_their_pixels(mode: str) -> None:
+    image = Image.new("L", (6, 5), 200).convert("I;16" if mode == "I;16" else mode)
+    (item,) = items_of(image)
+    again = Image.open(io.BytesIO(item.read()))
+    assert again.mode in (mode, "I;16")
+    np.testing.assert_array_equal(np.asarray(again.convert("RGB")), np.asarray(image.convert("RGB")))
+
+
+def test_arrays() -> None:
+    assert ids(np.zeros((4, 4, 3), np.uint8)) == ["0"]
+    assert ids(np.zeros((3, 4, 4, 3), np.uint8)) == ["0", "1", "2"]
+    assert ids([np.zeros((4, 4)), np.ones((4, 4))]) == ["0", "1"]
+    assert isinstance(items_of(np.zeros((4, 4)))[0], ArrayItem)
+
+
+def test_items_of_a_data_set_pass_through(photos: Path) -> None:
+    item = FileItem("mine", photos / "a.jpg")
+    assert items_of(item) == (item,)
+    assert items_of((item, item)) == (item, item)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart.run.plan import ALL, Candidate, Known, Outcome, best_source, next_step, outline, skipped
+
+TWO = (Candidate("a", classifies=True), Candidate("b"))
+
+
+def known(**changes: object) -> Known:
+    estimates = {"a: probe": 5.0, "b: probe": 5.0, "a: direct": 0.1, "b: scratch": 60.0, "a: scratch": 60.0}
+    return replace(Known(sources=TWO, left=600.0, estimates=estimates), **changes)  # type: ignore[arg-type]
+
+
+def test_order_without_surprises() -> None:
+    steps, left_out = outline(known())
+    assert [step.arm for step in steps] == [
+        "majority", "pixels", "a: probe", "a: direct", "b: probe",
+        "a: random-frozen", "a: scratch", "a: finetune", "a: full",
+    ]  # fmt: skip
+    assert left_out == []
+
+
+def test_the_best_probe_is_trained_further() -> None:
+    outcomes = {
+        "majority": Outcome("majority", None, 0.5),
+        "pixels": Outcome("pixels", None, 0.6),
+        "a: probe": Outcome("probe", "a", 0.7),
+        "a: direct": Outcome("direct", "a", None),
+        "b: probe": Outcome("probe", "b", 0.8),
+    }
+    step = next_step(known(outcomes=outcomes))
+    assert step is not None
+    assert step.arm == "b: random-frozen"
+    assert best_source(known(outcomes=outcomes)) == TWO[1]
+
+
+def test_one_source_is_always_measured() -> None:
+    steps, left_out = outline(known(left=0.0))
+    assert [step.arm for step in steps] == ["majority", "pixels", "a: probe"]
+    assert {s.arm for s in left_out} >= {"a: scratch", "a: finetune", "a: full"}
+    assert all(s.reason for s in left_out)
+
+
+def test_scratch_leaves_time_for_fine_tuning() -> None:
+    outcomes = {
+        arm: Outcome(arm.split(": ")[-1], None, 0.5)
+        for arm in ("majority", "pixels", "a: probe", "a: direct", "b: probe", "a: random-frozen")
+    }
+    step = next_step(known(outcomes=outcomes, left=100.0))
+    assert step is not None
+    assert (step.strategy, step.seconds) == ("scratch", 40.0)
+
+
+def test_failed_arms_are_not_tried_again() -> None:
+    first = next_step(known())
+    assert first is not None
+    after = known(outcomes={first.arm: Outcome(first.strategy, None, None)})
+    assert next_step(after) != first
+
+
+@given(left=st.floats(0, 1e4), allowed=st.sets(st.sampled_from(ALL)))
+def test_every_arm_is_run_or_named(left: float, allowed: set[str]) -> None:
+    state = known(left=left, allowed=frozenset(allowed))
+    steps, left_out = outline(state)
+    arms = [step.arm for step in steps]
+    assert len(arms) == len(set(arms))
+    assert not set(arms) & {s.arm for s in left_out}
+    assert {s.split(": ")[-1] for s in (*arms, *(s.arm for s in left_out))} <= allowed
+    assert skipped(state) == skipped(state)
+    assert all(step.seconds <= max(left, 0) for step in steps)

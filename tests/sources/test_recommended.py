@@ -1,0 +1,32 @@
+"""What is written down about recommended sources is what their libraries say."""
+
+from __future__ import annotations
+
+import pytest
+
+from headstart.sources import recommended
+from headstart.sources.providers import timm, torchvision
+from headstart.sources.recommended import TABLE, Entry
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=lambda e: e.spec)
+def test_entry(entry: Entry) -> None:
+    source = recommended.find(entry.spec)
+    assert source is not None
+    library, _, name = entry.spec.partition("/")
+    real = (timm if library == "timm" else torchvision).record(entry.spec, name)
+    assert source.architecture == real.architecture
+    assert source.input == real.input
+    assert source.licence == real.licence
+    assert entry.note
+    if library == "timm":
+        assert entry.parameters == timm._count(name)
+    else:
+        assert entry.parameters == real.parameters
+        assert entry.prior == real.prior
+        assert torchvision._weights(name, "").url.endswith(f"/{entry.file}")
+
+
+def test_smallest_first() -> None:
+    sizes = [source.parameters or 0 for source in recommended.every()]
+    assert sizes == sorted(sizes)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headstart import strategies, tasks
+from headstart.core.budget import Budget
+from headstart.core.source import InputContract
+from headstart.core.strategy import Request, Settings
+from headstart.strategies import _arm, _ladder, scratch
+from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
+
+
+class Sized(TinyBackbone):
+    """A tiny network that wants its input at another size."""
+
+    def __init__(self, seed: int = 0, side: int = 24) -> None:
+        super().__init__(seed)
+        self.source = replace(self.source, input=InputContract(size=(side, side), crop_pct=1.0))
+
+    def fresh(self, seed: int) -> Sized:
+        return Sized(seed, self.source.input.size[0])
+
+
+def request(
+    settings: Settings, *, side: int = 24, seconds: float | None = None, per_class: int = 12
+) -> Request:
+    dataset = shapes(per_class=per_class)
+    assert dataset.task is not None
+    return Request(
+        dataset,
+        dataset.task,
+        folds(dataset, parts=3),
+        MemoryExtractor(dataset),
+        backbone=Sized(side=side),
+        settings=settings,
+        budget=Budget(seconds),
+    )
+
+
+def test_learns_without_the_source() -> None:
+    asked = request(Settings(epochs=12, lr=5e-3), per_class=24)
+    trial = strategies.get("scratch").fit(asked)
+    assert tasks.get("classification").headline(asked.dataset.y, trial.predictions[0]) > 0.6
+
+
+def test_the_weights_of_the_source_play_no_part() -> None:
+    asked = request(Settings(epochs=2, lr=1e-3))
+    other = replace(asked, backbone=Sized(seed=5))
+    one, two = (strategies.get("scratch").fit(r).predictions for r in (asked, other))
+    assert np.array_equal(one, two)
+
+
+def test_tries_three_rates_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "LEAST_EPOCHS_TO_TRY", 1)
+    losses = {1e-3: 0.9, 3e-3: 0.5, 3e-4: 0.7}
+    monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: losses[arm.design.recipe.lr])
+    trial = strategies.get("scratch").fit(request(Settings(epochs=2)))
+    assert trial.choices["lr"] == 3e-3
+
+
+def test_short_trainings_try_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "held_out_loss", None)
+    assert strategies.get("scratch").fit(request(Settings(epochs=2))).choices["lr"] == 1e-3
+
+
+def test_rates_are_tried_on_training_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "LEAST_EPOCHS_TO_TRY", 1)
+    seen = []
+    monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: seen.append((part, held)) or 0.0)
+    asked = request(Settings(epochs=2))
+    strategies.get("scratch").fit(asked)
+    train = asked.split.folds[0].train
+    for part, held in seen:
+        assert len(held) >= 1
+        assert np.array_equal(np.sort(np.concatenate([part, held])), train)
+
+
+def test_a_smaller_side_when_time_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(arm):
+        return _ladder.Pace(0.001 * (arm.design.side / 64) ** 2, 3)
+
+    monkeypatch.setattr(_arm, "measure", measure)
+    asked = request(Settings(lr=1e-3, batch_size=8), side=160, seconds=2.0)
+    # 80 epochs of 3 steps and 4 trainings: 1.1 s at 64 px, 2.5 s at 96 px, half of the epochs: 1.6 s
+    design = scratch.design(asked)
+    assert design.side == 96
+    assert design.smaller
+    assert not scratch.design(replace(asked, budget=Budget())).smaller
+
+
+def test_networks_bound_to_one_size_keep_it() -> None:
+    assert scratch.any_size(TinyBackbone(), 64)
+
+    class Bound(TinyBackbone):
+        def normalise(self, pixels):
+            assert pixels.shape[-1] == 24
+            return super().normalise(pixels)
+
+    assert not scratch.any_size(Bound(), 64)
+
+
+def test_the_model_of_a_smaller_side_says_so() -> None:
+    asked = request(Settings(epochs=2, lr=1e-3), side=48)
+    strategy = strategies.get("scratch")
+    trial = strategy.fit(asked)
+    small = replace(trial, choices={**trial.choices, "side": 32, "smaller": True})
+    assert strategy.refit(asked, small).input.size == (32, 32)
+    assert strategy.refit(asked, trial).input.size == (48, 48)

@@ -1,0 +1,168 @@
+"""The house rules: which way imports run, no circles, rooms of a readable size, a light front door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "headstart"
+
+LEVELS: dict[str, float] = {
+    "errors": 0,
+    "_lazy": 0.5,
+    "core": 1,
+    "measure": 2, "modalities": 2,
+    "tasks": 3, "data": 3, "sources": 3, "store": 3,
+    "nets": 4, "train": 4,
+    "strategies": 5,
+    "run": 6,
+    "report": 7, "export": 7,
+    "api": 8,
+    "cli": 9, "sklearn": 9,
+    "__main__": 10,
+}  # fmt: skip
+"""Room -> floor. Imports go to a lower floor, or stay inside the room."""
+
+UNBOUND = {"testing"}
+"""Rooms outside the order: nothing imports them but tests, and they may import what they test."""
+
+FILE_CAP, FUNCTION_CAP, PARAMETER_CAP, METHOD_CAP = 400, 60, 8, 15
+LARGER: dict[str, str] = {}
+"""File -> the reason why it may be longer than the cap."""
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every headstart module a file names, lazy and text imports included."""
+    known = {module_of(file) for file in FILES}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import; write it out"
+            found |= {
+                f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in known else node.module
+                for alias in node.names
+            }
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            name = node.value.partition(":")[0]
+            if name in known and name != "headstart":
+                found.add(name)
+    return {name for name in found if name.split(".")[0] == "headstart"} - {"headstart"}
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_run_downward(path: Path) -> None:
+    here = room(module_of(path))
+    if here in UNBOUND or not here:
+        return
+    assert here in LEVELS, f"{path}: the room {here!r} has no floor in this test"
+    for module in imports_of(path):
+        there = room(module)
+        if there == here:
+            continue
+        assert there not in UNBOUND, f"{path} imports {module}: test helpers stay out of the product"
+        assert LEVELS[there] < LEVELS[here], (
+            f"{path} (floor {LEVELS[here]}) imports {module} ({LEVELS[there]})"
+        )
+
+
+def test_no_import_circles() -> None:
+    graph = {module_of(path): imports_of(path) for path in FILES}
+    state: dict[str, int] = {}
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        if state.get(module) == 2 or module not in graph:
+            return
+        assert state.get(module) != 1, f"circle: {' -> '.join((*trail[trail.index(module) :], module))}"
+        state[module] = 1
+        for other in sorted(graph[module] - {module}):
+            visit(other, (*trail, module))
+        state[module] = 2
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_sizes(path: Path) -> None:
+    text = path.read_text()
+    lines = len(text.splitlines())
+    name = module_of(path)
+    assert lines <= FILE_CAP or name in LARGER, f"{path}: {lines} lines; split the room"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= FUNCTION_CAP, f"{path}:{node.lineno} {node.name}: {length} lines"
+            if not is_command(node):
+                arguments = node.args
+                count = len([*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs])
+                count -= bool(arguments.args) and arguments.args[0].arg in ("self", "cls")
+                assert count <= PARAMETER_CAP, f"{path}:{node.lineno} {node.name}: {count} parameters"
+        if isinstance(node, ast.ClassDef):
+            methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
+            assert len(methods) <= METHOD_CAP, f"{path}:{node.lineno} {node.name}: {len(methods)} methods"
+
+
+def is_command(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Commands have a parameter for each of their options: the command line is their caller."""
+    return any("command" in ast.unparse(d) for d in node.decorator_list) or node.name.endswith("_command")
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_import_is_light_and_silent() -> None:
+    code = (
+        "import sys; import headstart;"
+        "heavy = {'torch', 'timm', 'sklearn', 'scipy', 'polars', 'numpy', 'PIL'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    assert run_python(code) == ""
+
+
+def test_command_line_starts_without_torch() -> None:
+    code = "import sys; import headstart.cli; assert 'torch' not in sys.modules and 'timm' not in sys.modules"
+    assert run_python(code) == ""
+
+
+def test_the_front_door_opens() -> None:
+    code = "import headstart as hs; [getattr(hs, name) for name in hs.__all__]; print(len(hs.__all__))"
+    assert int(run_python(code)) > 5
+
+
+@pytest.mark.parametrize("room_name", ["core", "errors", "_lazy"])
+def test_contracts_need_only_numpy(room_name: str) -> None:
+    allowed = set(sys.stdlib_module_names) | {"numpy", "headstart"}
+    for path in FILES:
+        if room(module_of(path)) != room_name:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            for name in names:
+                assert name.split(".")[0] in allowed, f"{path} imports {name}"

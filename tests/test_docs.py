@@ -1,0 +1,134 @@
+"""The documentation cannot lie: its commands are run, its Python is run, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BUDGET = "25s"
+"""What the budgets in the docs become here: the pictures are few."""
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("headstart ")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the docs imagine their reader: photos, new ones, a table, a finished run."""
+    root = tmp_path_factory.mktemp("reader")
+    rng = np.random.default_rng(0)
+    rows = ["file,species,camera"]
+    for folder, count in (("photos", 12), ("other-photos", 6)):
+        for label, light in (("ants", 60), ("bees", 150)):
+            for number in range(count):
+                pixels = (
+                    rng.integers(0, 100, (24, 28, 3)) + np.array([light, 80, 255 - light])[None, None] // 2
+                )
+                path = root / folder / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(path)
+                if folder == "photos":
+                    rows.append(f"{path.relative_to(root)},{label},{number % 4}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    (root / "new").mkdir()
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(root / "new" / f"{number}.jpg")
+    Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(root / "new" / "1.png")
+    done = run(root, ["headstart", "fit", "photos/", "--source", "bundled/strokes"])
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    if words[1] in ("fit", "plan", "demo"):
+        if "--budget" in words:
+            words[words.index("--budget") + 1] = BUDGET
+        else:
+            words = [*words, "--budget", BUDGET]
+    expanded = [
+        str(found.relative_to(where)) if "*" in word else word
+        for word in words[1:]
+        for found in (sorted(where.glob(word)) if "*" in word else [where])
+    ]
+    environment = {**os.environ, "HEADSTART_CACHE": str(where / "cache"), "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, "-m", "headstart", *expanded],
+        capture_output=True, text=True, cwd=where, env=environment, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [(p.relative_to(ROOT), c) for p in PAGES for c in dict.fromkeys(commands(p))],
+    ids=str,
+)
+def test_commands_run(page: Path, command: str, place: Path) -> None:
+    done = run(place, shlex.split(command))
+    assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [(p.relative_to(ROOT), code) for p in PAGES for code in blocks(p, "python")],
+    ids=lambda value: str(value)[:40],
+)
+def test_python_runs(page: Path, code: str, place: Path) -> None:
+    before = "import numpy as np\nimages = [np.full((20, 20), i, np.uint8) for i in range(8)]\ny = list('abababab')\n"
+    script = before + code.replace('"10min"', f'"{BUDGET}"')
+    environment = {**os.environ, "HEADSTART_CACHE": str(place / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    config = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        assert f'"{page.relative_to(ROOT / "docs")}"' in config, page
+
+
+def test_every_finding_is_described() -> None:
+    from headstart.data.findings import CODES
+
+    text = (ROOT / "docs/reference/findings.md").read_text(encoding="utf-8")
+    for code in CODES:
+        assert f"`{code}`" in text, code
+
+
+def test_every_command_is_described() -> None:
+    from headstart.cli import COMMANDS
+
+    text = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    for name in COMMANDS:
+        assert f"`headstart {name}" in text, name
