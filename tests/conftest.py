@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 import headstart  # noqa: F401 - before torch: it says how torch's threads wait
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Random weights are the same in every test, whatever ran before it in this process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

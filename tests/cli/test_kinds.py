@@ -39,7 +39,7 @@ def answer(headstart: Any, *arguments: str) -> dict[str, Any]:
 
 def test_several_labels_a_picture(pictures: list[Any], headstart: Any, tmp_path: Path) -> None:
     lines = ["path,label"]
-    lines += [f"{p},{';'.join([*['bar'] * b, *['bright'] * l]) or 'plain'}" for p, b, l, _ in pictures]
+    lines += [f"{p},{';'.join([*['bar'] * b, *['bright'] * lit]) or 'plain'}" for p, b, lit, _ in pictures]
     (tmp_path / "many.csv").write_text("\n".join(lines) + "\n")
     found = answer(headstart, "many.csv", "--task", "multilabel")
     assert found["task"]["kind"] == "multilabel"

@@ -24,7 +24,7 @@ def row(arm: str, score: float | None, **more: Any) -> dict[str, Any]:
 def record(**answer: Any) -> dict[str, Any]:
     return {
         "name": "<b>photos</b>",
-        "task": {"metric": "accuracy"},
+        "task": {"metric": "accuracy", "kind": "classification", "labels": ["ant", "<bee>"]},
         "split": {"kind": "10 repeats of 5 stratified folds"},
         "data": {"summary": "100 images in 2 classes", "findings": ["HS201 warning"]},
         "question": {"seed": 0, "data": "0123456789abcdef"},
@@ -69,6 +69,10 @@ def test_the_page_says_the_verdict_first_and_escapes_what_users_wrote() -> None:
     assert "<b>photos</b>" not in html
     assert "&lt;b&gt;photos" in html
     assert "no time &lt;left&gt;" in html
+    assert "ant, &lt;bee&gt;" in html
+    many = record()
+    many["task"]["labels"] = [f"class {i}" for i in range(2000)]
+    assert "class 49 and 1950 more" in page.render(many, [])
 
 
 def test_nothing_is_fetched() -> None:
