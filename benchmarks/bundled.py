@@ -5,7 +5,8 @@
 FOLDER holds packs such as `cifar10_small` (`images.zip` with `splits.csv`); `--shared FOLDER` means
 `FOLDER/data`, and compares with an ImageNet network of `FOLDER/weights/imagenet` where there is one. Each
 row of the table is the mean test accuracy over the draws of the labels, with its 95 % interval (t over the
-draws). "random" is the same network with random weights, frozen; "pixels" a simple model of the raw pixels.
+draws). "NAME, random" is that network with random weights, frozen; "pixels" a simple model of the raw pixels.
+Rows of other sets that an earlier run wrote stay in the results file.
 """
 
 from __future__ import annotations
@@ -170,8 +171,9 @@ def arms(shared: Path | None, only: Sequence[str]) -> dict[str, tuple[str, str |
     found: dict[str, tuple[str, str | None]] = {"pixels": ("pixels", None)}
     names = [s.spec for s in sources.available() if s.spec.startswith("bundled/")]
     for spec in only or names:
-        found[spec.rpartition("/")[2]] = ("probe", spec)
-    found["random"] = ("random-frozen", (only or names)[0])
+        name = spec.rpartition("/")[2]
+        found[name] = ("probe", spec)
+        found[f"{name}, random"] = ("random-frozen", spec)
     if shared is not None and (shared / "weights" / "imagenet" / IMAGENET).exists():
         found["mobilenetv1 0.25 (ImageNet)"] = ("probe", f"file:{shared / 'weights' / 'imagenet' / IMAGENET}")
     return found
@@ -240,17 +242,26 @@ def main() -> None:
             for count in target.counts:
                 rows.append(row(target, count, items, columns, options.draws))
                 print(table(rows, list(columns)), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    named = [
-        asdict(sources.find(spec)) for _, spec in columns.values() if spec and spec.startswith("bundled/")
-    ]
+    save(rows, columns)
+
+
+def save(rows: Sequence[dict[str, Any]], columns: dict[str, tuple[str, str | None]]) -> None:
+    """Write the rows over those of earlier runs on the same targets."""
+    path = RESULTS / "bundled.json"
+    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
+    new = {(r["target"], r["per_class"]) for r in rows}
+    order = [(t.name, count) for t in TARGETS for count in t.counts]
+    every = [*rows, *(r for r in earlier if (r["target"], r["per_class"]) not in new)]
     content = {
-        "rows": rows,
-        "sources": named,
+        "rows": sorted(every, key=lambda r: order.index((r["target"], r["per_class"]))),
+        "sources": [
+            asdict(sources.find(spec)) for strategy, spec in columns.values() if spec and strategy == "probe"
+        ],
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
-    (RESULTS / "bundled.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
+    RESULTS.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, default=str) + "\n")
 
 
 if __name__ == "__main__":

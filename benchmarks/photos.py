@@ -140,9 +140,22 @@ def main() -> None:
         for name in options.sets or SETS:
             results.append(run_set(name, options.shared, Path(scratch), options.budget))
             print(table(results), flush=True)
+    save(results)
+
+
+def save(results: list[dict[str, Any]]) -> None:
+    """Write the results; those of other sets that an earlier run wrote stay."""
+    path = RESULTS / "photos.json"
+    earlier = json.loads(path.read_text())["results"] if path.exists() else []
+    new = {r["set"] for r in results}
+    every = [*results, *(r for r in earlier if r["set"] not in new)]
+    content = {
+        "results": sorted(every, key=lambda r: SETS.index(r["set"])),
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
     RESULTS.mkdir(exist_ok=True)
-    content = {"results": results, "versions": environment.versions(), "machine": environment.machine()}
-    (RESULTS / "photos.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
+    path.write_text(json.dumps(content, indent=1, default=str) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="where the sources go (default: the package)")
     options = parser.parse_args()
     for name in options.names or known:
-        training = train(read(CONFIGS / f"{name}.json"), options.work)
-        if training.recipe.ships:
-            publish(training, out=options.out)
+        publish(train(read(CONFIGS / f"{name}.json"), options.work), out=options.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from safetensors.torch import save
 import headstart
 from headstart.core.files import write_atomic, write_json
 from headstart.core.fingerprint import of_bytes
-from pretraining.recipe import CONFIGS, VERSION, Recipe, read
+from pretraining.recipe import VERSION, Recipe, read
 from pretraining.train import WORK, Training
 
 PACKAGE = Path(headstart.__file__).parent / "sources" / "bundled"
@@ -74,22 +74,13 @@ def record(recipe: Recipe, sha256: str, parameters: int, images: int, table: Map
         "recipe": {
             "version": VERSION,
             "seed": recipe.seed,
-            "images": images + _before(recipe),
+            "images": images,
             "families": dict(recipe.shares),
             "classes": recipe.classes * len(recipe.shares),
-            "after": recipe.after,
         },
         "note": recipe.note,
         "table": dict(table),
     }
-
-
-def _before(recipe: Recipe) -> int:
-    """Images that the recipes before this one saw."""
-    if not recipe.after:
-        return 0
-    earlier = read(CONFIGS / f"{recipe.after}.json")
-    return earlier.steps * earlier.batch + _before(earlier)
 
 
 def main() -> None:

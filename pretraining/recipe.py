@@ -11,7 +11,7 @@ from pretraining.generators import FAMILIES
 from pretraining.paint import Look
 
 CONFIGS = Path(__file__).parent / "configs"
-VERSION = 1
+VERSION = 2
 """Raised whenever the same recipe file would give other weights."""
 
 
@@ -31,15 +31,9 @@ class Recipe:
     side: int = 32
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Of `headstart.sources.small.build`."""
-    after: str = ""
-    """The recipe whose trained trunk this one starts from; none: random weights."""
-    ships: bool = True
-    """Whether it becomes a source of the package; others are only started from."""
-    batch: int = 64
+    batch: int = 128
     rate: float = 0.1
     """Largest learning rate; 5 % of warm-up, then a cosine down to 0."""
-    flat: bool = False
-    """The rate stays at its largest after the warm-up: recipes that start from this one bring it down."""
     decay: float = 5e-4
     smoothing: float = 0.1
     calm: float = 0.15

@@ -1,7 +1,8 @@
 """Train a recipe: `python -m pretraining.train --config pretraining/configs/strokes.json`.
 
-Runs on a GPU in bfloat16 when there is one, else on the CPU. A checkpoint a minute; the same command
-goes on where a stopped training was, and gives the same weights as one that was never stopped.
+Runs on a GPU when there is one, else on the CPU; in bfloat16 where the hardware has it. A checkpoint a
+minute; the same command goes on where a stopped training was, and gives the same weights as one that was
+never stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from headstart.sources.small import DEFAULTS, SmallResNet, build
 from pretraining.lesson import Lesson
-from pretraining.recipe import CONFIGS, VERSION, Recipe, read
+from pretraining.recipe import VERSION, Recipe, read
 from pretraining.stream import Batch, Stream
 
 WORK = Path("build/pretraining")
@@ -54,10 +55,10 @@ def head(width: int, outputs: int) -> nn.Module:
 class Training:
     """One training, step by step; `save` and `resume` hold all that the next step depends on."""
 
-    def __init__(self, recipe: Recipe, device: str | None = None, *, start: Path | None = None) -> None:
-        """`start`: checkpoint of the recipe that this one comes after."""
+    def __init__(self, recipe: Recipe, device: str | None = None) -> None:
         self.recipe = recipe
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.half = self.device == "cuda" or has_bfloat16()
         self.stream = Stream(
             recipe.shares,
             recipe.classes,
@@ -71,9 +72,6 @@ class Training:
             torch.manual_seed(recipe.seed)
             self.lesson = Lesson(self.stream.traits, recipe.traits)
             self.pupil = Pupil(dict(recipe.kwargs), self.lesson.outputs, deep=recipe.deep > 0)
-        if start is not None:
-            known = torch.load(start, map_location="cpu", weights_only=True)["average"]
-            self.pupil.trunk.load_state_dict(known)
         self.pupil = self.pupil.to(self.device, memory_format=torch.channels_last)
         self.average = {k: v.clone() for k, v in self.pupil.trunk.state_dict().items()}
         weights = [p for p in self.pupil.parameters() if p.dim() > 1]
@@ -91,18 +89,18 @@ class Training:
     def advance(self) -> None:
         """One step: draw, forward, backward, update, average."""
         recipe = self.recipe
-        calm = not recipe.flat and self.step >= (1 - recipe.calm) * recipe.steps
+        calm = self.step >= (1 - recipe.calm) * recipe.steps
         if calm:
             self.stream.cutmix = 0.0
         batch = self.stream.batch(recipe.batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = recipe.rate * schedule(self.step / recipe.steps, flat=recipe.flat)
+            group["lr"] = recipe.rate * schedule(self.step / recipe.steps)
         self.pupil.train()
         pictures = ((batch.pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.device == "cuda"):
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half):
             answers = self.pupil(pictures)
-            smoothing = 0.0 if calm else recipe.smoothing
-            losses = [self.lesson.loss(answer.float(), batch, smoothing) for answer in answers]
+        smoothing = 0.0 if calm else recipe.smoothing
+        losses = [self.lesson.loss(answer.float(), batch, smoothing) for answer in answers]
         loss = losses[0] + recipe.deep * sum(losses[1:], torch.zeros((), device=self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -162,28 +160,24 @@ class Training:
         return trunk.eval()
 
 
-def schedule(part: float, *, flat: bool = False) -> float:
+def schedule(part: float) -> float:
     """Learning rate at a part of the training, relative to its largest: 5 % warm-up, then cosine."""
     if part < 0.05:
         return 0.02 + 0.98 * part / 0.05
-    if flat:
-        return 1.0
     return 0.5 * (1 + math.cos(math.pi * (part - 0.05) / 0.95))
 
 
-def first(recipe: Recipe, work: Path, *, minute: float) -> Path | None:
-    """The checkpoint that a recipe starts from; its own recipe is trained to the end before."""
-    if not recipe.after:
-        return None
-    train(read(CONFIGS / f"{recipe.after}.json"), work, minute=minute)
-    return work / recipe.after / "checkpoint.pt"
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def train(recipe: Recipe, work: Path, *, minute: float = 60.0) -> Training:
     """Train to the end, from the last checkpoint if there is one; returns the finished training."""
     folder = work / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    training = Training(recipe, start=first(recipe, work, minute=minute))
+    training = Training(recipe)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         training.resume(checkpoint)
@@ -218,9 +212,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="where the source goes (default: the package)")
     options = parser.parse_args()
     recipe = read(options.config)
-    training = train(recipe, options.work)
-    if recipe.ships:
-        publish(training, out=options.out)
+    publish(train(recipe, options.work), out=options.out)
 
 
 if __name__ == "__main__":

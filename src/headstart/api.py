@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from headstart.core import words
 from headstart.core.budget import parse_seconds
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.evidence import Verdict
+from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.run.ask import Ask
@@ -34,7 +36,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.record = read_run(folder)
-        if "answer" not in self.record:
+        if not self.record.get("complete"):
             from headstart.errors import RunError
 
             raise RunError(folder, "the run has not finished", "repeat its command to let it finish")
@@ -79,6 +81,9 @@ def ask_from(data: Any, options: dict[str, Any]) -> Ask:
     seed = given.get("seed", 0)
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
+    if not isinstance(budget, str | float | int) or (not isinstance(budget, str) and not 0 < budget < inf):
+        raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
+    only: str | Sequence[str] = given.get("strategies", ())
     return Ask(
         data=data,
         sources=(sources,) if isinstance(sources, str) else tuple(sources),
@@ -86,7 +91,7 @@ def ask_from(data: Any, options: dict[str, Any]) -> Ask:
         out=Path(given["out"]) if "out" in given else None,
         seed=seed,
         settings=Settings(**{k: given[k] for k in SETTINGS if k in given}),
-        strategies=tuple(given.get("strategies", ())),
+        strategies=(only,) if isinstance(only, str) else tuple(only),
         drop_bad=bool(given.get("drop_bad")),
         download=bool(given.get("download")),
         reading={k: given[k] for k in READING if k in given},
@@ -121,28 +126,34 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     record = {**result.record, "command": command(ask, result)}
-    result.bench.folder.write(record)
-    shown = pictures.choose(result.trials[result.answer.winner], result.bench.dataset, result.bench.task)
-    report = page.write(result.folder / "report.html", record, shown)
+    dataset, task = result.bench.dataset, result.bench.task
+    mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
+    report = page.write(result.folder / "report.html", record, mistakes, pictures.examples(dataset, task))
+    result.bench.folder.write({**record, "complete": True})
     listen(Event("report", {"path": str(report)}))
 
 
 def command(ask: Ask, result: Result) -> str:
-    """The command line that makes this run again."""
+    """The command line that makes this run again; a label map given in Python is written beside it."""
     import shlex
 
     data = ask.data if isinstance(ask.data, str | Path) else "DATA"
     parts = ["headstart", "fit", str(data), "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
+    parts += [f"--{name.replace('_', '-')}" for name in ("drop_bad", "download") if getattr(ask, name)]
     for spec in ask.sources:
         parts += ["--source", spec]
     for name in ask.strategies:
         parts += ["--strategy", name]
     for name in SETTINGS:
         value = getattr(ask.settings, name)
-        if value is not None and not isinstance(value, dict):
+        if isinstance(value, dict):
+            kept = result.folder / "label-map.json"
+            write_json(kept, value)
+            parts += ["--label-map", str(kept)]
+        elif value is not None:
             parts += [f"--{name.replace('_', '-')}", str(value)]
     for name, value in ask.reading.items():
-        if isinstance(value, str):
+        if isinstance(value, str) and name != "name":  # which no option gives
             parts += [f"--{name.replace('_', '-')}", value]
     return shlex.join([*parts, "--out", str(result.folder)])
 
@@ -167,10 +178,11 @@ def open_model(path: str | Path) -> LoadedModel:
 
 
 def check(data: Any, **reading: Any) -> Report:
-    """Look at every item and label; findings with stable codes, nothing changed."""
-    from headstart.data import doctor, load
+    """Look at every item and label, and for near-duplicates; findings with stable codes, nothing changed."""
+    from headstart.data import load
+    from headstart.run import near
 
-    return doctor.check(load(data, **reading))
+    return near.check(load(data, **reading))
 
 
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:
@@ -178,7 +190,7 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     import numpy as np
 
     from headstart import sources
-    from headstart.core.backbone import Tap
+    from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
     from headstart.data import load
     from headstart.run.extract import make_extractor
@@ -186,7 +198,7 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
     dataset = load(data, **reading)
     backbone = sources.load(source, download=download)
-    tap = Tap(backbone.stages[-1].name, 1)
+    tap = embedding_tap(backbone)
     rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
     return rows[np.arange(len(dataset))].astype(np.float32)
 

@@ -25,7 +25,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap
+from headstart.core.backbone import Tap, embedding_tap
 from headstart.core.dataset import Dataset, Item
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
@@ -281,7 +281,7 @@ def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ..
     """Taps as the user names them. Raises `BadOption`."""
     known = backbone.taps()
     if taps is None:
-        return (Tap(backbone.stages[-1].name, 1),)
+        return (embedding_tap(backbone),)
     if isinstance(taps, str) and taps == "all":
         return tuple(known)
     chosen = [taps] if isinstance(taps, str) else list(taps)

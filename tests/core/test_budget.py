@@ -42,19 +42,15 @@ def test_no_time_is_told_as_sixty_of_something(seconds: float) -> None:
     assert "60 s" not in words(seconds)
 
 
-def test_a_slice_never_outlives_its_budget() -> None:
+def test_time_runs_out() -> None:
     now = [0.0]
-    whole = Budget(10, clock=lambda: now[0])
+    budget = Budget(10, clock=lambda: now[0])
     now[0] = 4
-    part = whole.slice(100)
-    assert (whole.spent, whole.left, part.left) == (4, 6, 6)
+    assert (budget.spent, budget.left, budget.over) == (4, 6, False)
     now[0] = 11
-    assert whole.over
-    assert part.over
-    assert whole.slice(5).left == 0
+    assert budget.over
 
 
 def test_no_limit() -> None:
     assert Budget().left == float("inf")
-    assert Budget().slice(float("inf")).seconds is None
     assert not Budget().over

@@ -83,7 +83,3 @@ def test_subset_keeps_rows_together() -> None:
     assert part.y.tolist() == [1, 0]
     assert part.split.tolist() == ["val", "train"]
     assert part.digests() == (data.digests()[3], data.digests()[0])
-
-
-def test_removed_labels_are_gone() -> None:
-    assert small(np.array([0, 1, 0, 1])).unlabelled().y is None

@@ -78,11 +78,32 @@ def test_labels_of_every_kind() -> None:
         ([{"x": 1}], None, "a dict"),
         (np.zeros((3, 4, 4)), [0, 1], "3 images, but 2 labels"),
         (np.zeros((2, 4, 4)), np.array([[1, 2], [0, 1]]), "must be 0 or 1"),
+        (np.zeros((2, 4, 4)), np.array([["a", "b"], ["c", "d"]]), "must be 0 or 1"),
+        (np.zeros((2, 4, 4)), np.zeros((2, 2, 2)), "labels of shape 2 x 2 x 2"),
+        (np.zeros((2, 4, 4)), np.array(3), "labels of shape no dimension"),
+        (np.zeros((2, 4, 4)), 3, "labels=3 are no labels"),
+        (np.zeros((2, 4, 4)), "ab", "labels='ab' are no labels"),
+        ([np.full((4, 4), 2.0)], None, r"image 0: floats must lie in \[0, 1\]"),
+        ([Image.fromarray(np.full((4, 4), 2.0, np.float32))], None, r"image 0: floats must lie in \[0, 1\]"),
     ],
 )
 def test_mistakes_are_named(data, labels, message: str) -> None:
     with pytest.raises(DataError, match=message):
         load(data, labels=labels)
+
+
+def test_whole_numbers_have_one_scale_in_all_the_list() -> None:
+    dark, bright = np.full((2, 2), 200), np.full((2, 2), 60_000)
+    levels = [open_image(item.read()).getpixel((0, 0))[0] for item in load([dark, bright]).items]
+    assert levels == [1, 233]
+    assert open_image(load([dark, dark]).items[0].read()).getpixel((0, 0))[0] == 200
+    block = load(np.stack([dark, bright])).items
+    assert [open_image(item.read()).getpixel((0, 0))[0] for item in block] == levels
+
+
+def test_floats_may_miss_their_range_by_a_rounding_error() -> None:
+    (item,) = load([np.array([[-1e-4, 1 + 1e-4]])]).items
+    assert np.asarray(open_image(item.read()))[0, :, 0].tolist() == [0, 255]
 
 
 def test_options_that_make_no_sense() -> None:

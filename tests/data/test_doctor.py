@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,30 @@ def test_label_sets_that_differ_between_parts() -> None:
         toy([0, 0, 1, 1, 2], names="abc"), doctor.check(toy([0, 0, 1, 1, 2], names="abc"))
     )
     assert (dropped, kept.task.labels, kept.y.tolist()) == (["i4"], ("a", "b"), [0, 0, 1, 1])
+
+
+def test_groups_on_both_sides_of_the_test_part() -> None:
+    dataset = toy([0, 1] * 12, names="ab", split=["train"] * 10 + ["val"] * 2 + ["test"] * 12)
+    groups = np.arange(24)
+    groups[[3, 4, 20, 21]] = 77  # in training and test
+    groups[[11, 22]] = 88  # in the val part and the test part
+    groups[[0, 10]] = 99  # in training and the val part: no fold parts them
+    report = doctor.check(replace(dataset, groups=groups))
+    told = [(f.code, f.where, f.row, f.message) for f in report.findings if f.code == "HS406"]
+    assert told == [
+        ("HS406", "i20", 20, "its group has 2 items outside the test part, such as i3"),
+        ("HS406", "i22", 22, "its group has 1 items outside the test part, such as i11"),
+    ]
+    assert report.warnings
+    assert "HS406" not in codes(doctor.check(replace(dataset, groups=np.arange(24))))
+    assert "HS406" not in codes(doctor.check(replace(dataset, groups=groups, split=None)))
+
+
+def test_a_test_part_without_labels_is_told_once() -> None:
+    unlabelled = toy([0] * 12 + [1] * 12 + [-1] * 9, names="ab", split=["train"] * 24 + ["test"] * 9)
+    assert codes(doctor.check(unlabelled))["HS302"] == ["the test part"]
+    some = toy([0] * 12 + [1] * 12 + [-1, 0, 1], names="ab", split=["train"] * 24 + ["test"] * 3)
+    assert codes(doctor.check(some))["HS302"] == ["i24"]
 
 
 def test_no_labels_and_regression() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from headstart.core.dataset import ArrayItem, Dataset
-from headstart.data import doctor
+from headstart.data import doctor, duplicates
 from headstart.data.duplicates import (
     chance_level,
     duplicate_groups,
     near_duplicates,
     near_findings,
+    parted_pairs,
     whitened,
 )
 
@@ -85,10 +88,47 @@ def test_small_sets_need_more() -> None:
 
 def test_groups_follow_pairs_but_do_not_swallow_everything() -> None:
     assert duplicate_groups(items(5), [(0, 2, 0.9), (2, 4, 0.8)]).tolist() == [0, 1, 0, 2, 0]
-    chain = [(i, i + 1, 0.99 - i / 1000) for i in range(99)]
+    chain = [(i, i + 1, 0.89 - i / 1000) for i in range(99)]
     sizes = np.bincount(duplicate_groups(items(100), chain))
     assert sizes.max() == 10
     assert np.bincount(duplicate_groups(items(100), chain, most=100)).max() == 100
+
+
+def test_sure_copies_stay_together_however_many() -> None:
+    sure = [(i, i + 1, 0.99 - i / 1000) for i in range(39)]
+    unsure = [(i, i + 1, 0.85) for i in range(40, 79)]
+    groups = duplicate_groups(items(100), [*sure, (39, 40, 0.89), *unsure])
+    assert len(set(groups[:40].tolist())) == 1
+    assert groups[39] != groups[40]
+    assert np.bincount(groups[40:])[groups[40:]].max() == 10
+    assert parted_pairs(sure, groups) == 0
+    assert parted_pairs([*sure, (39, 40, 0.89), *unsure], groups) == 1 + 3
+    assert parted_pairs([], groups) == 0
+
+
+def test_memory_of_the_search_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = copies(features(2998), [3, 77])
+    monkeypatch.setattr(duplicates, "_CELLS", 3000 * 20)
+    tracemalloc.start()
+    found = near_duplicates(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert {p[:2] for p in found} == {(3, 2998), (77, 2999)}
+    assert peak < 3000 * 1024 * 4  # what a block of 1024 rows alone would take
+
+
+def test_the_features_are_not_copied_whole() -> None:
+    x = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
+    tracemalloc.start()
+    whitened(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6.5 * x.nbytes  # 8 bytes a number for the scores twice, and blocks: no float64 copy of x
+
+
+def test_very_large_sets_are_not_searched() -> None:
+    assert doctor.can_search(doctor.MOST_ITEMS)
+    assert not doctor.can_search(doctor.MOST_ITEMS + 1)
 
 
 def test_findings_name_both_sides() -> None:

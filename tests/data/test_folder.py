@@ -181,3 +181,57 @@ def test_a_data_set_is_taken_as_it_is(write: Write) -> None:
     assert load(dataset) is dataset
     with pytest.raises(BadOption, match="without options"):
         load(dataset, name="other")
+
+
+@pytest.mark.parametrize("level", ["", "deep/er/"])
+def test_a_table_inside_a_class_folder_is_no_list_of_the_data(write: Write, level: str) -> None:
+    stray = {f"{level}a/meta.csv": "filename,author\n0.png,eve\n1.png,bob\n"}
+    files = {f"{level}{path}": seed for path, seed in two_classes().items()}
+    dataset = load(write(files | stray))
+    assert dataset.task.labels == ("a", "b")
+    assert len(dataset) == 6
+    assert codes(dataset)["HS504"] == [f"{level}a/meta.csv"]
+    named = load(write(files | stray), label_column="author")
+    assert named.task.labels == ("bob", "eve")
+
+
+def test_a_table_inside_a_class_folder_below_a_split(write: Write) -> None:
+    files = two_classes(2, "train") | two_classes(1, "test")
+    stray = {"train/a/meta.csv": "filename,author\n0.png,eve\n1.png,bob\n"}
+    assert load(write(files | stray)).task.labels == ("a", "b")
+
+
+def test_a_table_beside_the_images_of_the_only_folder_names_them(write: Write) -> None:
+    files = {"images/1.png": 1, "images/2.png": 2, "images/t.csv": "file,label\n1.png,x\n2.png,y\n"}
+    assert load(write(files)).task.labels == ("x", "y")
+
+
+@pytest.mark.parametrize("content", ["", "note,by\n", 'a,b\n1,2\n"x,3\n4,5,6\n7'])
+def test_a_table_that_cannot_be_read_beside_class_folders(write: Write, content: str) -> None:
+    folder = write(two_classes() | {"notes.csv": content})
+    assert load(folder).task.labels == ("a", "b")
+    with pytest.raises(DataError, match=r"notes\.csv: the table"):
+        load(folder, label_column="by")
+    with pytest.raises(DataError, match=r"notes\.csv: the table"):
+        load(write({"1.png": 1, "notes.csv": content}, "loose"))
+
+
+def test_columns_that_were_named_are_never_ignored(write: Write) -> None:
+    folder = write(two_classes() | {"statistics.csv": "epoch,loss\n1,0.5\n"})
+    with pytest.raises(DataError, match="no table here that names images in which to find the column 'loss'"):
+        load(folder, label_column="loss")
+
+
+@pytest.mark.parametrize("name", ["null", "NA", "nan"])
+def test_a_class_folder_may_be_called_nothing(write: Write, name: str) -> None:
+    dataset = load(write({f"{name}/1.png": 1, "zebra/1.png": 2}))
+    assert sorted(dataset.task.labels) == sorted([name, "zebra"])
+    assert dataset.labelled.all()
+
+
+def test_more_mistakes_are_named(write: Write) -> None:
+    with pytest.raises(PathError, match="there is no user 'nobody-of-that-name'"):
+        load("~nobody-of-that-name/photos")
+    for labels in (3, "ab"):
+        with pytest.raises(DataError, match="is no list of class names"):
+            load(write(two_classes()), labels=labels)

@@ -67,3 +67,32 @@ def test_mistakes_are_named() -> None:
         load(toy.remove_columns("image"))
     with pytest.raises(DataError, match="'extra' is no split"):
         load(datasets.DatasetDict({"extra": toy}))
+
+
+def test_a_split_column_is_followed() -> None:
+    toy = hub([0, 1, 0, 1], datasets.ClassLabel(names=["a", "b"]), part=["train", "TEST", None, "valid"])
+    assert load(toy, split_column="part").split.tolist() == ["train", "test", "", "val"]
+    assert load(toy).split is None
+    both = datasets.DatasetDict({"train": toy})
+    assert load(both, split_column="part").split.tolist() == ["train", "test", "", "val"]
+    numbers = toy.cast_column("part", datasets.Value("string")).class_encode_column("part")
+    assert load(numbers, split_column="part").split.tolist() == ["train", "test", "", "val"]
+
+
+def test_a_split_column_that_is_none_is_named() -> None:
+    toy = hub([0, 1], datasets.ClassLabel(names=["a", "b"]), part=["train", "nonsense"])
+    with pytest.raises(UnknownName, match="no column is called 'parts'"):
+        load(toy, split_column="parts")
+    with pytest.raises(DataError, match=r"'part' holds 'nonsense' \(first in row 2\), which is no split"):
+        load(toy, split_column="part")
+
+
+def test_rows_without_a_group_are_groups_of_their_own() -> None:
+    toy = hub([0, 1, 0, 1, 1], datasets.ClassLabel(names=["a", "b"]), patient=["x", None, "", "x", None])
+    assert load(toy).groups.tolist() == [0, 1, 2, 0, 3]
+
+
+def test_a_class_may_be_called_nothing() -> None:
+    dataset = load(hub([0, 1, -1], datasets.ClassLabel(names=["n/a", "null"])))
+    assert dataset.y.tolist() == [0, 1, -1]
+    assert load(hub(["n/a", "x", "y"], datasets.Value("string"))).y.tolist() == [-1, 0, 1]

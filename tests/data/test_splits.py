@@ -24,9 +24,7 @@ def dataset(
     outputs = y.shape[1] if y.ndim == 2 else int(max(y.max(), 0)) + 1 if kind == "classification" else 1
     task = Task(kind, tuple(f"c{i}" for i in range(outputs)), "accuracy")
     column = None if split is None else np.array(split)
-    return Dataset(
-        "toy", "image", items, task, y, None if groups is None else np.asarray(groups), None, column
-    )
+    return Dataset("toy", "image", items, task, y, None if groups is None else np.asarray(groups), column)
 
 
 def held_out(split) -> np.ndarray:

@@ -175,3 +175,30 @@ def test_damaged_tables_and_too_many(write: Write) -> None:
     )
     with pytest.raises(DataError, match=r"several tables name images: t\.csv, u\.csv"):
         load(folder)
+
+
+def test_a_damaged_archive_beside_a_table_does_no_harm_until_it_is_needed(write: Write) -> None:
+    folder = write(two_classes() | {"t.csv": csv("path,label", ROWS), "other.zip": b"PK damaged"})
+    for data in (folder, folder / "t.csv"):
+        assert load(data).task.labels == ("a", "b")
+    (folder / "t.csv").write_text(csv("path,label", [*ROWS, ("packed.png", "a")]))
+    for data in (folder, folder / "t.csv"):
+        with pytest.raises(DataError, match=r"other\.zip: not a \.zip archive"):
+            load(data)
+
+
+def test_cells_that_are_no_paths_at_all_are_found_when_read(write: Write) -> None:
+    folder = write(two_classes() | {"t.csv": csv("path,label", [*ROWS, ("x" * 300 + ".png", "a")])})
+    for data in (folder, folder / "t.csv"):
+        assert [(f.code, f.row) for f in doctor.check(load(data)).errors] == [("HS101", 4)]
+
+
+def test_a_damaged_table_inside_an_archive(write: Write, tmp_path: Path) -> None:
+    text = csv("path,label", ROWS)
+    archive = zipped(write({"1.png": 1, "t.csv": text}), tmp_path / "p.zip")
+    data = archive.read_bytes()
+    assert data.count(text.encode()) == 1
+    archive.write_bytes(data.replace(text.encode(), text.upper().encode()))  # its checksum is wrong now
+    for options in ({}, {"label_column": "label"}, {"path_column": "path"}):
+        with pytest.raises(DataError, match=r"t\.csv: the table cannot be read: .*CRC"):
+            load(archive, **options)

@@ -384,3 +384,17 @@ def test_tolerance_follows_the_scale_of_a_regression() -> None:
     assert bundle.tolerance(tiny_task("regression"), outputs) == pytest.approx(2e-9)
     assert bundle.tolerance(tiny_task(), outputs) == 1e-4
     assert bundle.difference(np.array([[np.nan]]), np.array([[0.0]])) == float("inf")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_damaged_packed_archive_is_one_sentence(tmp_path: Path) -> None:
+    folder = bundle.save(tiny_model(), tmp_path / "flowers", probes=PROBES)
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.iterdir():
+            archive.write(file, file.name)
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(bytes(data))
+    with pytest.raises(BundleError, match="not a readable archive"):
+        bundle.load(path)

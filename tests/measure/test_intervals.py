@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from headstart.measure import intervals
 from headstart.measure.intervals import (
     Interval,
     bootstrap,
@@ -53,6 +54,24 @@ def test_resamples_are_multinomial_and_come_in_blocks() -> None:
     assert weights.shape == (1500, 3000)
     assert (weights.sum(axis=1) == 3000).all()
     assert weights.var() == pytest.approx(1 - 1 / 3000, abs=0.01)
+
+
+def test_few_groups_of_many_items_come_in_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups, values = np.arange(600) // 200, np.random.default_rng(0).random(600)
+    sizes: list[int] = []
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        sizes.append(weights.size)
+        return weights @ values / weights.sum(axis=1)
+
+    whole = bootstrap(mean, 600, groups=groups, count=200, seed=4)
+    assert max(sizes) == 600 * 200
+    sizes.clear()
+    # the draws stay in one block of 200 x 3: they are the same
+    monkeypatch.setattr(intervals, "CELLS", 7 * 600)
+    found = bootstrap(mean, 600, groups=groups, count=200, seed=4)
+    assert (found.low, found.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
+    assert max(sizes) == 7 * 600
 
 
 def test_statistic_that_never_exists_gives_no_bounds() -> None:

@@ -100,6 +100,49 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert images.open_image(png(2, 2, 16, 2 * (b"\0" + 6 * b"\x80\x80"))).getpixel((0, 0)) == (128, 128, 128)
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM", "I;16B"])
+def test_sixteen_bits_are_scaled_alike_whatever_a_picture_reaches(form: str) -> None:
+    for brightest in (20 * 257, 65535):
+        levels = np.array([[0, 257], [10 * 257, brightest]], dtype=np.uint16)
+        if form == "I;16B":
+            data = encoded(Image.frombytes(form, (2, 2), levels.astype(">u2").tobytes()), "TIFF")
+        else:
+            data = encoded(Image.fromarray(levels), form)
+        found = np.asarray(images.open_image(data))[:, :, 1]
+        assert found.tolist() == [[0, 1], [10, brightest // 257]]
+
+
+@pytest.mark.parametrize("form", ["npy", "TIFF"])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[0.0, 1.08]], np.float32),
+        np.array([[-0.2, 0.5]], np.float32),
+        np.array([[0.0, 200.0]], np.float32),
+        np.array([[0, 256]], np.int32),
+        np.array([[-1, 20]], np.int32),
+    ],
+    ids=str,
+)
+def test_values_without_a_known_white_are_refused(form: str, array: np.ndarray) -> None:
+    data = npy(array) if form == "npy" else encoded(Image.fromarray(array), "TIFF")
+    with pytest.raises(ImageError, match=r"must lie in .*but these lie in") as raised:
+        images.open_image(data)
+    assert raised.value.code == images.examine(data).problem == "HS104"
+
+
+@pytest.mark.parametrize("form", ["npy", "TIFF"])
+def test_values_with_a_known_white_are_scaled_by_it(form: str) -> None:
+    for array, expected in (
+        (np.array([[-0.0005, 0.5, 1.0009]], np.float32), [0, 128, 255]),
+        (np.array([[0.0, 0.1, 0.2]], np.float32), [0, 26, 51]),
+        (np.array([[0, 3, 200]], np.int32), [0, 3, 200]),
+        (np.array([[0, 1, 2]], np.int32), [0, 1, 2]),
+    ):
+        data = npy(array) if form == "npy" else encoded(Image.fromarray(array), "TIFF")
+        assert np.asarray(images.open_image(data))[0, :, 0].tolist() == expected
+
+
 def test_cmyk_opens_in_its_colours() -> None:
     data = encoded(Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK"), "JPEG", quality=95)
     assert np.allclose(images.open_image(data).getpixel((8, 8)), (200, 40, 90), atol=6)

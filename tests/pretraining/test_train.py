@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pretraining.publish import publish, record
+from pretraining.publish import publish
 from pretraining.recipe import CONFIGS, Recipe, read
 from pretraining.train import Training, schedule, train
 from safetensors.torch import load_file
@@ -51,18 +51,6 @@ def test_the_schedule_warms_up_and_comes_down() -> None:
     assert schedule(0.05) == pytest.approx(1.0)
     assert schedule(0.525) == pytest.approx(0.5)
     assert schedule(1.0) == pytest.approx(0.0)
-    assert schedule(1.0, flat=True) == 1.0
-
-
-def test_a_recipe_starts_from_the_trunk_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    common = dataclasses.replace(TINY, name="common", ships=False, flat=True, images=16)
-    after = dataclasses.replace(TINY, shares={"contours": 1.0}, after="common", images=32)
-    monkeypatch.setattr("pretraining.train.read", lambda path: common)
-    training = train(after, tmp_path, minute=0.0)
-    assert training.step == 2
-    taught = torch.load(tmp_path / "common" / "checkpoint.pt", weights_only=True)["average"]
-    begun = Training(after, start=tmp_path / "common" / "checkpoint.pt").trunk().state_dict()
-    assert all(torch.equal(begun[name], value) for name, value in taught.items())
 
 
 def test_training_stops_and_goes_on_exactly(tmp_path: Path) -> None:
@@ -114,12 +102,6 @@ def test_published_source_verifies(tmp_path: Path) -> None:
     lines = (tmp_path / "work" / "tiny" / "metrics.jsonl").read_text().splitlines()
     assert len(lines) == 6
     assert json.loads(lines[-1])["images"] == 96
-
-
-def test_images_of_the_common_start_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pretraining.publish.read", lambda path: dataclasses.replace(TINY, images=160))
-    after = dataclasses.replace(TINY, after="common")
-    assert record(after, "0" * 64, 1, 96, {})["recipe"]["images"] == 256
 
 
 def test_too_large_a_source_is_not_published(tmp_path: Path) -> None:

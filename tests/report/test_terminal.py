@@ -9,7 +9,7 @@ from headstart.core.events import Event
 from headstart.report.terminal import Story
 
 ROW = {
-    "arm": "strokes: probe", "score": 0.912, "low": 0.89, "high": 0.931, "gain": 0.278, "gain_low": 0.25,
+    "arm": "strokes: probe", "score": 0.912, "low": 0.89, "n": 1100, "high": 0.931, "gain": 0.278, "gain_low": 0.25,
     "gain_high": 0.306, "seconds": 14.0, "status": "done", "reason": "", "place": 1, "shipped": True,
 }  # fmt: skip
 EVENTS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import board, compare
-from headstart.run.finish import ranked
+from headstart.run.finish import in_order, ranked
 
 TASK = Task("classification", ("a", "b"), "accuracy")
 
@@ -151,13 +152,72 @@ def test_training_must_beat_the_probe_by_more_than_its_error() -> None:
     assert compare.winner(arms, setting) == "net: finetune"
 
 
-def test_the_random_twin_is_a_control_and_never_shipped() -> None:
+@pytest.mark.parametrize(
+    ("twin", "outcome", "shipped"),
+    [
+        (0.6, "helps", "net: probe"),
+        (0.81, "no evidence", "net: probe"),
+        (0.97, "hurts", "net: random-frozen"),
+    ],
+)
+def test_the_random_twin_tells_the_weights_from_the_architecture(
+    twin: float, outcome: str, shipped: str
+) -> None:
     setting = bench()
-    arms = trials(setting, probe=0.8, scratch=0.5)
-    arms["net: random-frozen"] = arm(setting, "net: random-frozen", "random-frozen", 0.97, seed=10)
-    assert compare.winner(arms, setting) == "net: probe"
+    arms = trials(setting, probe=0.8, scratch=0.5, pixels=0.5)
+    arms["net: random-frozen"] = arm(setting, "net: random-frozen", "random-frozen", twin, seed=10)
     verdict = compare.verdict(arms, setting)
-    assert any("random weights cannot be told from it" in note for note in verdict.notes)
+    assert verdict.outcome == outcome, verdict.sentence
+    assert compare.winner(arms, setting) == shipped
+    told = any("random weights cannot be told from it" in note for note in verdict.notes)
+    assert told == (outcome != "helps")
+
+
+def test_controls_of_another_architecture_are_no_controls() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.7, scratch=0.5)
+    arms["other: direct"] = replace(arm(setting, "other: direct", "direct", 0.95, seed=11), source="other")
+    verdict = compare.verdict(arms, setting)
+    assert verdict.arm == "other: direct"
+    assert verdict.outcome == "not compared"
+    assert {c.against for c in verdict.comparisons} == {"majority", "pixels"}
+
+
+def test_the_sentence_compares_scores_on_the_same_items() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.9, scratch=0.6, pixels=0.5)
+    arms["net: scratch"] = arm(setting, "net: scratch", "scratch", 0.85, seed=4, folds=2)
+    verdict = compare.verdict(arms, setting)
+    scratch = next(c for c in verdict.comparisons if c.against == "net: scratch")
+    ours, theirs = (
+        board.score(t, setting.dataset, TASK) for t in board.common(arms["net: probe"], arms["net: scratch"])
+    )
+    assert ours - theirs == pytest.approx(scratch.gain.value)
+    assert f"{100 * ours:.1f} %" in verdict.sentence
+    assert f"{100 * theirs:.1f} %" in verdict.sentence
+
+
+def test_equal_arms_are_chosen_by_the_order_of_the_plan() -> None:
+    setting = bench()
+    same = arm(setting, "net: full", "full", 0.95, seed=9).predictions
+    names = ("finetune", "full", "scratch")
+    arms = {f"net: {name}": Trial(f"net: {name}", name, "net", same) for name in names}
+    assert compare.winner(arms, setting) == "net: finetune"
+    arms["net: probe"] = arm(setting, "net: probe", "probe", 0.5, seed=3)
+    assert compare.winner(arms, setting) == "net: finetune"
+    shuffled = {name: arms[name] for name in ("net: scratch", "net: probe", "net: full", "net: finetune")}
+    again = SimpleNamespace(**vars(setting), sources={"net": None})
+    assert list(in_order(shuffled, again)) == ["net: probe", "net: scratch", "net: finetune", "net: full"]
+
+
+def test_p_values_are_adjusted_for_their_number() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.7, scratch=0.62)
+    plain = compare.gain(arms["net: probe"], arms["net: scratch"], setting)
+    found = {c.against: c.p_value for c in compare.verdict(arms, setting).comparisons}
+    assert plain is not None
+    assert plain.p_value is not None
+    assert found["net: scratch"] > plain.p_value
 
 
 def test_permuted_labels_give_no_evidence() -> None:
@@ -219,6 +279,8 @@ def test_other_kinds_of_task(kind: str) -> None:
     )}  # fmt: skip
     verdict = compare.verdict(arms, setting)
     assert verdict.outcome == "helps", verdict.sentence
+    weak = board.row(arms["net: scratch"], setting.dataset, task)
+    assert weak.low <= weak.score <= weak.high  # averaged predictions are better than any one repeat's
     row = ranked(setting, arms, "net: probe")[0]
     assert row.arm == "net: probe"
     assert row.low <= row.score <= row.high  # type: ignore[operator]

@@ -134,6 +134,9 @@ def test_training_data_is_recognised() -> None:
     data = dataset(tiny_task(), np.arange(N) % 3)
     model = replace(tiny_model(), evidence={"data": {"fingerprint": data.fingerprint}})
     assert "trained on this very data" in evaluate(model, data).notes[0]
+    part = data.subset(np.arange(N // 2))
+    model = replace(tiny_model(), evidence={"data": {"fingerprint": "all", "learnt": part.fingerprint}})
+    assert "trained on this very data" in evaluate(model, part).notes[0]
     assert evaluate(tiny_model(), data).notes == ()
 
 

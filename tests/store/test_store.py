@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -126,6 +127,85 @@ def test_rows_keep_their_table(tmp_path: Path) -> None:
     del rows
     upkeep.clear(store.path)
     assert names(store) == []
+
+
+def taken(mark: Path) -> bool:
+    """Whether somebody holds a lock on the file that is there now."""
+    with mark.open("rb") as handle:
+        try:
+            pins.fcntl.flock(handle, pins.fcntl.LOCK_EX | pins.fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.skipif(pins.fcntl is None, reason="there are no such locks")
+def test_a_pin_holds_though_the_mark_vanished_while_it_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    fill(store, "one")
+    mark = pins.mark_of(store.path / section("one").id, "taps")
+    wait, vanished = pins._patiently, []
+
+    def give_up_meanwhile(handle: IO[bytes]) -> None:
+        if not vanished:
+            mark.unlink()
+            vanished.append(mark)
+        wait(handle)
+
+    monkeypatch.setattr(pins, "_patiently", give_up_meanwhile)
+    pin = store.pin(section("one"), ["tap:a/g1"])
+    assert vanished
+    assert taken(mark)
+    pin.close()
+    assert not taken(mark)
+
+
+def test_a_mark_is_never_put_in_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pins.touch(tmp_path, "taps")
+    mark = pins.mark_of(tmp_path, "taps")
+    before = mark.stat().st_ino
+    os.utime(mark, (1, 1))
+    monkeypatch.setattr(Path, "exists", lambda self: False)  # another process made it since one looked
+    pins.touch(tmp_path, "taps")
+    assert mark.stat().st_ino == before
+    assert pins.last_used(tmp_path, "taps") > 1
+
+
+@pytest.mark.skipif(pins.fcntl is None, reason="there are no such locks")
+def test_a_mark_made_anew_while_one_looks_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FeatureStore(tmp_path)
+    fill(store, "one")
+    folder = store.path / section("one").id
+    mark, lock, pin = pins.mark_of(folder, "taps"), pins._alone, pins.Pin()
+
+    def pin_meanwhile(handle: IO[bytes]) -> None:
+        if not taken(mark):
+            mark.unlink()
+            pin.add(folder, "taps")
+        lock(handle)
+
+    monkeypatch.setattr(pins, "_alone", pin_meanwhile)
+    with pins.unpinned(folder, "taps") as free:
+        assert not free
+    pin.close()
+
+
+@pytest.mark.skipif(pins.fcntl is None, reason="there are no such locks")
+def test_a_table_that_nobody_marked_cannot_be_pinned_while_it_is_given_up(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    fill(store, "one")
+    folder = store.path / section("one").id
+    pins.mark_of(folder, "taps").unlink()
+    with pins.unpinned(folder, "taps") as free:
+        assert free
+        assert taken(pins.mark_of(folder, "taps"))
+        assert pins.last_used(folder, "taps") == 0
+    with pins.unpinned(tmp_path / "nowhere", "taps") as free:
+        assert free
 
 
 HOLD = """

@@ -125,18 +125,6 @@ class TestCut:
         with pytest.raises(BadOption, match="before the last"):
             strategies.get("finetune").fit(request(settings=replace(QUICK, freeze="pool")))
 
-    def test_follows_the_depth_profile_of_the_probe(self) -> None:
-        asked = request()
-        profile = {
-            "stem/g1": {"accuracy": 0.8, "mse": 0.1},
-            "stem/g2": {"accuracy": 0.8, "mse": 0.3},
-            "middle/g1": {"accuracy": 0.7, "mse": 0.2},
-            "pool/g1": {"accuracy": 0.6, "mse": 0.25},
-        }
-        probe = Trial("tiny: probe", "probe", "tiny", np.zeros(0), choices={"profile": profile})
-        assert finetune.default_cut(asked) == ("middle", "middle")
-        assert finetune.default_cut(replace(asked, trials={"tiny: probe": probe})) == ("stem", "stem")
-
     def test_states_that_are_too_large_move_the_cut_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(finetune, "STATE_BYTES", 1)
         assert finetune.default_cut(request()) == ("last", "last")
@@ -291,6 +279,16 @@ def test_one_failure_lowers_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestRefit:
+    @pytest.mark.parametrize("name", ["full", "scratch"])
+    def test_ships_the_preparation_it_was_trained_with(self, name: str) -> None:
+        backbone = TinyBackbone()
+        contract = replace(backbone.source.input, interpolation="bicubic", crop_mode="squash")
+        backbone.source = replace(backbone.source, input=contract)
+        asked = request(backbone=backbone)
+        strategy = strategies.get(name)
+        found = strategy.refit(asked, strategy.fit(asked)).input
+        assert (found.interpolation, found.crop_mode) == ("bilinear", "center")
+
     @pytest.mark.parametrize("name", ["finetune", "full", "scratch"])
     @pytest.mark.parametrize("kind", ["classification", REGRESSION])
     def test_tensors_reproduce_the_training(self, name: str, kind: str) -> None:

@@ -18,7 +18,7 @@ COMMANDS = (
 """Each names a module here with a function `register(app)`."""
 
 
-STOPPED = "stopped; nothing finished is lost, and the same command goes on from here"
+RESUMABLE = ("fit", "demo")
 
 
 def build() -> typer.Typer:
@@ -57,7 +57,7 @@ def main() -> None:
         tell = getattr(error, "format_message", error.__str__)
         fail(tell(), getattr(error, "exit_code", 2))
     except (KeyboardInterrupt, typer.Abort):
-        fail(STOPPED, 130)
+        code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -65,8 +65,10 @@ def main() -> None:
         if error.filename is None and error.strerror is None:
             raise
         fail(f"{error.filename or 'this machine'}: {error.strerror or error}", 2)
-    if code == 130:  # typer turns Ctrl-C into this
-        fail(STOPPED, 130)
+    if code == 130:  # typer, too, turns Ctrl-C into this
+        resumes = len(sys.argv) > 1 and sys.argv[1] in RESUMABLE
+        hope = "; nothing finished is lost, and the same command goes on from here"
+        fail(f"stopped{hope if resumes else ''}", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

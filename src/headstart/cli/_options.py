@@ -51,9 +51,6 @@ TaskOption = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-DropBad = Annotated[
-    bool, typer.Option("--drop-bad", help="Go on without the items that have errors, and say which.")
-]
 
 
 def reading(

@@ -37,14 +37,13 @@ def check_command(
     Exit code 0 when the data can be used, 2 when there are errors.
     """
     from headstart import data as reading
-    from headstart.data import doctor
-    from headstart.store.memo import Memo
+    from headstart.run import near
 
     columns = _options.reading(path_column, label_column, split_column, group_column, task)
     dataset = reading.load(data, **columns)
     console = Console(highlight=False, soft_wrap=True)
     with _progress(Console(stderr=True), show=not as_json) as tell:
-        report = doctor.check(dataset, memo=Memo(), progress=tell)
+        report = near.check(dataset, progress=tell)
     if as_json:
         document = {
             "data": dataset.origin,
@@ -56,9 +55,6 @@ def check_command(
         _print(console, dataset, report)
     if report.errors:
         raise typer.Exit(2)
-
-
-check = check_command
 
 
 def _print(console: Console, dataset: Any, report: Any) -> None:

@@ -42,9 +42,3 @@ def _archive(path: Path) -> zipfile.ZipFile:
             _open.popitem(last=False)
     _open.move_to_end(key)
     return _open[key]
-
-
-def close_all() -> None:
-    """Close every archive held open (so that their files can be moved or removed on Windows)."""
-    with _lock:
-        _open.clear()

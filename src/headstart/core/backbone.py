@@ -51,6 +51,11 @@ class Tap:
         return cls(stage, int(grid))
 
 
+def embedding_tap(backbone: Backbone) -> Tap:
+    """The pooled output of the last stage: what a source's own classifier reads."""
+    return Tap(backbone.stages[-1].name, 1)
+
+
 @runtime_checkable
 class Backbone(Protocol):
     """The contract; `headstart.testing.backbone` holds its conformance suite.

@@ -38,7 +38,7 @@ def words(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """A moment by which to stop. `None` means no limit. Slices share the clock of the whole."""
+    """A moment by which to stop. `None` means no limit."""
 
     seconds: float | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
@@ -59,8 +59,3 @@ class Budget:
     @property
     def over(self) -> bool:
         return self.left <= 0
-
-    def slice(self, seconds: float) -> Budget:
-        """A budget from now on: `seconds`, or what is left of this one if that is less."""
-        left = min(seconds, self.left)
-        return Budget(None if left == float("inf") else max(0.0, left), self.clock)

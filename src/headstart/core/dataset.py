@@ -87,8 +87,8 @@ class Dataset:
     """Items with what is known of them, row by row.
 
     `y` follows `Task` (None: no labels at all). `groups` (int64 `[N]`) marks rows that must stay
-    on one side of every split; `domains` and `split` are arrays of text `[N]`; a row's split is
-    "train", "val", "test" or "" where none was given.
+    on one side of every fold; `split` is an array of text `[N]`: "train", "val", "test", or "" where
+    none was given.
     """
 
     name: str
@@ -97,7 +97,6 @@ class Dataset:
     task: Task | None = None
     y: np.ndarray | None = None
     groups: np.ndarray | None = None
-    domains: np.ndarray | None = None
     split: np.ndarray | None = None
     origin: str = ""
     """Where it was read from, as the user wrote it."""
@@ -105,7 +104,7 @@ class Dataset:
     """What its reader decided or left out."""
 
     def __post_init__(self) -> None:
-        for name in ("y", "groups", "domains", "split"):
+        for name in ("y", "groups", "split"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.items):
                 raise ValueError(f"{name} has {len(column)} rows, but there are {len(self.items)} items")
@@ -145,7 +144,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Content fingerprint of items, labels, groups and splits."""
-        columns = [self.y, self.groups, self.domains, self.split]
+        columns = [self.y, self.groups, self.split]
         parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
         labels = fingerprint.of_json(self.task.to_json()) if self.task is not None else "-"
         return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *parts, labels])
@@ -155,13 +154,9 @@ class Dataset:
         index = np.asarray(rows, dtype=np.int64)
         columns: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[index]
-            for name in ("y", "groups", "domains", "split")
+            for name in ("y", "groups", "split")
         }
         out = replace(self, items=tuple(self.items[i] for i in index), **columns)
         if "_digests" in self.__dict__:
             out.__dict__["_digests"] = tuple(self._digests[i] for i in index)
         return out
-
-    def unlabelled(self) -> Dataset:
-        """The same items without labels: they cannot be recovered from what is returned."""
-        return replace(self, y=None)

@@ -62,7 +62,8 @@ class Comparison:
     gain: Evidence
     """Positive: `arm` is better, whatever the direction of the metric."""
     p_value: float | None = None
-    """McNemar mid-p for classification; None where it does not apply."""
+    """McNemar mid-p for classification, adjusted for the number of comparisons (Holm); None where it does
+    not apply."""
     smallest_visible: float | None = None
     """The smallest true gain that 80 % of such experiments would have seen."""
 

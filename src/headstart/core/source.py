@@ -11,7 +11,7 @@ from typing import Any
 class InputContract:
     """How a source wants its images: its own recipe, never ours.
 
-    The image is resized so that its short side is `round(size / crop_pct)`, cut to `size` at the
+    The image is resized so that its short side is `floor(size / crop_pct)`, cut to `size` at the
     centre, scaled to [0, 1] and normalised with `mean` and `std` (one number a channel).
     """
 

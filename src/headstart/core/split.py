@@ -35,7 +35,10 @@ class Split:
     """int64: the given test rows; empty when none were given."""
     folds: tuple[Fold, ...]
     groups: np.ndarray
-    """int64 `[N]`: a number for each row of the data set; equal numbers are never parted."""
+    """int64 `[N]`: a number for each row of the data set; no fold parts equal numbers.
+
+    `test` may hold rows of a group that `development` has too: a given part is taken as it is.
+    """
     seed: int
     kind: str
     """In words, e.g. "10 repeats of 5 stratified folds"."""

@@ -78,12 +78,12 @@ class Request:
     features: Extractor
     backbone: Backbone | None = None
     budget: Budget = Budget()
+    reserve: float = 0.0
+    """Seconds kept back, beyond the budget, for training the winner on all rows."""
     seed: int = 0
     settings: Settings = Settings()
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
-    trials: Mapping[str, Trial] = field(default_factory=dict)
-    """Arms finished before, by name (fine-tuning starts from the probe's choices)."""
     progress: Progress = silent
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from PIL import Image
 from headstart.core.dataset import ArrayItem, Dataset, FileItem, Item, Note
 from headstart.core.task import MULTILABEL
 from headstart.data import labels
-from headstart.data.reading import Reading
-from headstart.errors import BadOption, DataError
-from headstart.modalities.image import as_array
+from headstart.data.reading import Reading, as_path
+from headstart.errors import BadOption, DataError, ImageError
+from headstart.modalities.image import ROUNDING, as_array
 
 WHERE = "the images given"
 
@@ -67,16 +67,18 @@ def _from_block(block: np.ndarray) -> list[Item]:
 def _from_list(data: Sequence[Any]) -> list[Item]:
     items: list[Item] = []
     names: set[str] = set()
-    for i, entry in enumerate(data):
+    entries = [np.asarray(entry) if _is_array(entry) else entry for entry in data]
+    # one scale for all: a dark picture among brighter ones stays dark
+    most = max((entry.max() for entry in entries if _is_array(entry) and _unscaled(entry)), default=0)
+    for i, entry in enumerate(entries):
         name = _id(i, len(data))
         if isinstance(entry, (str, Path)):
-            path = Path(entry).expanduser()
             name = str(entry) if str(entry) not in names else f"{entry} (row {i + 1})"
-            items.append(FileItem(name, path))
+            items.append(FileItem(name, as_path(entry) or Path(entry)))
         elif isinstance(entry, Image.Image):
-            items.append(ArrayItem(name, as_array(entry)))
-        elif hasattr(entry, "__array__"):
-            items.append(ArrayItem(name, usable(np.asarray(entry), f"image {i}")))
+            items.append(ArrayItem(name, _decoded(entry, f"image {i}")))
+        elif _is_array(entry):
+            items.append(ArrayItem(name, usable(entry, f"image {i}", most=most)))
         else:
             raise DataError(
                 f"image {i}", f"a {type(entry).__name__}", "give an array, a Pillow image or a path"
@@ -85,11 +87,30 @@ def _from_list(data: Sequence[Any]) -> list[Item]:
     return items
 
 
-def usable(array: np.ndarray, where: str) -> np.ndarray:
-    """uint8, uint16, bool, or floats in [0, 1]; whole numbers that fit are converted. Raises `DataError`."""
+def _is_array(entry: Any) -> bool:
+    return hasattr(entry, "__array__") and not isinstance(entry, Image.Image)
+
+
+def _unscaled(array: np.ndarray) -> bool:
+    """Whether these are whole numbers whose type does not say where white is."""
+    return array.dtype.kind in "ui" and array.dtype not in (np.uint8, np.uint16) and array.size > 0
+
+
+def _decoded(image: Image.Image, where: str) -> np.ndarray:
+    try:
+        return as_array(image)
+    except ImageError as error:
+        raise DataError(where, error.problem) from None
+
+
+def usable(array: np.ndarray, where: str, *, most: int | None = None) -> np.ndarray:
+    """uint8, uint16, bool, or floats in [0, 1]; whole numbers that fit are converted. Raises `DataError`.
+
+    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8.
+    """
     if array.dtype.kind not in "uifb" or not array.size:
         raise DataError(where, f"an array of {array.dtype} with {array.size} values is no image")
-    if array.dtype in (np.uint8, np.uint16, np.bool_):
+    if array.dtype.kind == "b" or (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
         return array
     low, high = array.min(), array.max()
     if array.dtype.kind == "f":
@@ -97,28 +118,34 @@ def usable(array: np.ndarray, where: str) -> np.ndarray:
             raise DataError(
                 where, "some values are not finite (NaN or infinite)", "mend or leave out those images"
             )
-        if low < 0 or high > 1:
+        if low < -ROUNDING or high > 1 + ROUNDING:
             raise DataError(
                 where, f"floats must lie in [0, 1], but these lie in [{low:g}, {high:g}]", "scale them first"
             )
         return array
     if low < 0 or high > 65535:
         raise DataError(where, f"whole numbers must lie in [0, 65535], but these lie in [{low}, {high}]")
-    return array.astype(np.uint8 if high <= 255 else np.uint16)
+    return array.astype(np.uint8 if (high if most is None else most) <= 255 else np.uint16)
 
 
 def _values(given: Any) -> tuple[list[Any], list[str] | None]:
     """Labels as a list; a table of 0 and 1 `[N, C]` becomes lists of column numbers, with all names."""
     array = np.asarray(given) if hasattr(given, "__array__") else None
-    if array is None or array.ndim != 2:
-        return list(array.tolist() if array is not None else given), None
-    if array.shape[1] == 1:
-        return array[:, 0].tolist(), None
-    if not np.isin(array[~np.isnan(array.astype(float))], (0, 1)).all():
+    if array is None:
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise DataError(WHERE, f"labels={given!r} are no labels", "give a list, one for each image")
+        return list(given), None
+    if array.ndim not in (1, 2):
+        shape = " x ".join(map(str, array.shape)) or "no dimension"
+        raise DataError(
+            WHERE, f"labels of shape {shape}", "give one for each image, or a column for each label"
+        )
+    if array.ndim == 1 or array.shape[1] == 1:
+        return array.reshape(-1).tolist(), None
+    table = array.astype(float) if array.dtype.kind in "biuf" else np.full(array.shape, 2.0)
+    if not np.isin(table[~np.isnan(table)], (0, 1)).all():
         raise DataError(WHERE, "labels of two dimensions must be 0 or 1, a column for each label")
-    rows = [
-        None if np.isnan(row).any() else [str(c) for c in np.flatnonzero(row)] for row in array.astype(float)
-    ]
+    rows = [None if np.isnan(row).any() else [str(c) for c in np.flatnonzero(row)] for row in table]
     return rows, [str(c) for c in range(array.shape[1])]
 
 

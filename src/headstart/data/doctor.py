@@ -12,22 +12,33 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.dataset import Dataset, Item
 from headstart.core.task import CLASSIFICATION
-from headstart.data.duplicates import duplicate_groups, near_duplicates, near_findings
-from headstart.data.findings import ORDER, Finding, Report, finding
-from headstart.data.judge import duplicate_findings, label_findings
+from headstart.data.duplicates import (
+    MOST_ITEMS,
+    can_search,
+    duplicate_groups,
+    near_duplicates,
+    near_findings,
+    parted_pairs,
+)
+from headstart.data.findings import ORDER, Finding, Report, finding, lines
+from headstart.data.judge import duplicate_findings, group_findings, label_findings
 from headstart.modalities.image import Examination, examine
 
 __all__ = [
+    "MOST_ITEMS",
     "Finding",
     "Report",
+    "can_search",
     "check",
     "drop_bad",
     "duplicate_groups",
+    "lines",
     "near_duplicates",
     "near_findings",
+    "parted_pairs",
 ]
 
-MEMO_VERSION = 1
+MEMO_VERSION = 2
 _CHUNK = 32
 
 Memo = MutableMapping[str, dict]
@@ -54,6 +65,7 @@ def check(
     usable = np.array([not seen.problem for _, seen in looked], dtype=bool)
     found += label_findings(dataset, usable)
     found += duplicate_findings(dataset, digests)
+    found += group_findings(dataset)
     found += [finding(note.code, note.where, note.message) for note in dataset.notes]
     odd = [item.id for item in dataset.items if not item.id.isascii()]
     found += [finding("HS503", name) for name in odd]

@@ -12,7 +12,7 @@ None of 397 and 700 different photos were confused; of 33 pairs among 7,000 phot
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from headstart.data.unions import Unions
 
 THRESHOLD = 0.75
 """Cosine, after centring and whitening, from which on two items are near-duplicates."""
+SURE = 0.9
+"""From here on (of the same cosine) they are copies: kept together however many they are."""
+MOST_ITEMS = 60_000
+"""Above this the search, whose time grows with the square, would take longer than the rest of a small run."""
+_CELLS = 2**26
 _DIRECTIONS = 128
 _RIDGE = 0.1
 _NEAREST = 3
@@ -30,17 +35,25 @@ _CHANCE = 0.01
 Pair = tuple[int, int, float]
 
 
-def near_duplicates(features: np.ndarray, *, threshold: float = THRESHOLD, block: int = 1024) -> list[Pair]:
+def can_search(items: int) -> bool:
+    """Whether so many items can be searched in bearable time: `MOST_ITEMS` at most."""
+    return items <= MOST_ITEMS
+
+
+def near_duplicates(
+    features: np.ndarray, *, threshold: float = THRESHOLD, block: int | None = None
+) -> list[Pair]:
     """Pairs of rows (i < j) with their cosine, most similar first.
 
     `features` is float `[N, D]`: one embedding an item. A pair counts when its cosine after
     centring and whitening reaches `threshold` (more in small sets, where chance alone comes close:
     fewer than 0.01 pairs are expected of unrelated items), and one of the two is among the three
-    nearest of the other. Time grows with the square of N: 10 s for 50,000 items. Memory is one
-    `[block, N]` array of float32.
+    nearest of the other. Time grows with the square of N: 10 s for 50,000 items, so ask `can_search`
+    first. Memory is one `[block, N]` array of float32, by default 256 MB at most.
     """
     space = whitened(features)
     n, width = space.shape
+    block = block or max(16, min(1024, _CELLS // max(n, 1)))
     if n < 2 or width < 2:
         return []
     least = max(threshold, chance_level(n, width))
@@ -63,21 +76,40 @@ def whitened(features: np.ndarray) -> np.ndarray:
 
     K is at most 128 and a quarter of N. Features that do not vary give K = 0.
     """
-    n = len(features)
-    x = np.asarray(features, dtype=np.float64)
-    x = np.where(np.isfinite(x), x, 0.0)
-    x = x - x.mean(axis=0) if n else x
-    small = x.shape[1] <= n
-    values, vectors = np.linalg.eigh((x.T @ x if small else x @ x.T) / max(n, 1))
+    given = np.asarray(features)
+    n, width = given.shape
+    mean = np.zeros(width)
+    for rows in _rows(given):
+        mean += rows.sum(axis=0) / n
+    small = width <= n
+    if small:
+        spread = np.zeros((width, width))
+        for rows in _rows(given, mean):
+            spread += rows.T @ rows / n
+    else:
+        x = next(_rows(given, mean, step=max(n, 1)), np.zeros((0, width)))
+        spread = x @ x.T / max(n, 1)
+    values, vectors = np.linalg.eigh(spread)
     values, vectors = values[::-1], vectors[:, ::-1]
     real = int((values > 1e-6 * max(values[0], 1e-30)).sum()) if len(values) and values[0] > 0 else 0
     k = min(_DIRECTIONS, n // 4, real)
     if k == 0:
         return np.zeros((n, 0), dtype=np.float32)
-    scores = x @ vectors[:, :k] if small else vectors[:, :k] * np.sqrt(values[:k] * n)
-    scores = scores / np.sqrt(values[:k] + _RIDGE * values[:k].mean())
-    length = np.linalg.norm(scores, axis=1, keepdims=True)
-    return (scores / np.maximum(length, 1e-12)).astype(np.float32)
+    if small:
+        scores = np.concatenate([rows @ vectors[:, :k] for rows in _rows(given, mean)])
+    else:
+        scores = vectors[:, :k] * np.sqrt(values[:k] * n)
+    scores /= np.sqrt(values[:k] + _RIDGE * values[:k].mean())
+    scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12)
+    return scores.astype(np.float32)
+
+
+def _rows(features: np.ndarray, mean: np.ndarray | None = None, *, step: int = 4096) -> Iterator[np.ndarray]:
+    """The features less their mean, a few rows at a time in float64; what is not finite counts as 0."""
+    for start in range(0, len(features), step):
+        rows = features[start : start + step].astype(np.float64)
+        rows[~np.isfinite(rows)] = 0.0
+        yield rows if mean is None else rows - mean
 
 
 def chance_level(n: int, width: int) -> float:
@@ -94,17 +126,23 @@ def chance_level(n: int, width: int) -> float:
 def duplicate_groups(dataset: Dataset, pairs: Sequence[Pair], *, most: int | None = None) -> np.ndarray:
     """int64 `[N]`: equal for items that near-duplicate pairs connect, the surest pairs first.
 
-    A group grows to at most `most` items (10, or a fiftieth of the data): in dense data chains of
-    look-alikes would otherwise swallow whole classes, which could then never be held out.
+    Pairs from `SURE` on always stay together. The others let a group grow to at most `most` items
+    (10, or a fiftieth of the data): in dense data chains of look-alikes would otherwise swallow whole
+    classes, which could then never be held out. `parted_pairs` counts what was not joined.
     """
     limit = most if most is not None else max(10, len(dataset) // 50)
     unions, sizes = Unions(len(dataset)), [1] * len(dataset)
-    for i, j, _ in sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1])):
+    for i, j, cosine in sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1])):
         one, other = unions.find(i), unions.find(j)
-        if one != other and sizes[one] + sizes[other] <= limit:
+        if one != other and (cosine >= SURE or sizes[one] + sizes[other] <= limit):
             unions.join(one, other)
             sizes[min(one, other)] = sizes[one] + sizes[other]
     return unions.numbers()
+
+
+def parted_pairs(pairs: Sequence[Pair], groups: np.ndarray) -> int:
+    """How many of the pairs a fold may part: those in different groups, int `[N]` (`Split.groups`, say)."""
+    return sum(bool(groups[i] != groups[j]) for i, j, _ in pairs)
 
 
 def near_findings(dataset: Dataset, pairs: Sequence[Pair]) -> list[Finding]:

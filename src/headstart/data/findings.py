@@ -50,12 +50,13 @@ CODES: dict[str, Code] = {
     "HS309": Code("warning", "labels that differ by case or blanks", "write alike what means the same"),
     "HS310": Code("note", "how the labels were read", "say otherwise with task"),
     "HS311": Code("warning", "label that no item has", "leave it out of the list of labels"),
-    # duplicates
+    # duplicates and groups
     "HS401": Code("note", "exact duplicates", "kept on one side of every fold"),
     "HS402": Code("warning", "near-duplicates across parts", "the test score is optimistic: keep one side"),
     "HS403": Code("warning", "same image, different labels", "keep the one with the right label"),
     "HS404": Code("warning", "same image in training and test", "the test score is optimistic: remove one"),
     "HS405": Code("note", "near-duplicates", "kept on one side of every fold"),
+    "HS406": Code("warning", "group in training and test", "the test score is optimistic: keep one side"),
     # files
     "HS501": Code("note", "hidden or system files", "ignored"),
     "HS502": Code("warning", "empty folder", "fill it or remove it; it is no class"),
@@ -126,15 +127,18 @@ class Report:
         said = [finding("HS507", name, "left out because of its errors") for name in ids]
         return replace(self, findings=(*self.findings, *said), dropped=(*self.dropped, *ids))
 
+    def with_more(self, more: Sequence[Finding]) -> Report:
+        """The same report with findings added."""
+        ordered = sorted((*self.findings, *more), key=lambda f: ORDER.index(f.severity))
+        return replace(self, findings=tuple(ordered))
+
     def lines(self, least: Severity = "note") -> list[str]:
         """Text for people: findings at least that severe, grouped by code; the first few of each."""
-        return [line for severity in ORDER[: ORDER.index(least) + 1] for line in self.grouped(severity)]
+        return lines(self.findings, least)
 
     def grouped(self, severity: Severity) -> list[str]:
         """The lines of one severity alone."""
-        of = self.of(severity)
-        codes = sorted({f.code for f in of})
-        return [line for code in codes for line in _group([f for f in of if f.code == code])]
+        return _grouped(self.of(severity))
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for other programs."""
@@ -144,6 +148,17 @@ class Report:
             "findings": [asdict(f) for f in self.findings],
             "dropped": list(self.dropped),
         }
+
+
+def lines(findings: Sequence[Finding], least: Severity = "note") -> list[str]:
+    """Text for people: those at least that severe, grouped by code; the first few of each."""
+    severities = ORDER[: ORDER.index(least) + 1]
+    return [line for s in severities for line in _grouped([f for f in findings if f.severity == s])]
+
+
+def _grouped(of: Sequence[Finding]) -> list[str]:
+    codes = sorted({f.code for f in of})
+    return [line for code in codes for line in _group([f for f in of if f.code == code])]
 
 
 def _group(same: list[Finding]) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart._lazy import optional
 from headstart.core.dataset import Dataset, Item
 from headstart.core.task import CLASSIFICATION, MULTILABEL
-from headstart.data import labels
+from headstart.data import labels, parts
 from headstart.data.columns import GROUPS, LABELS
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
@@ -45,38 +44,38 @@ def accepts(data: Any) -> bool:
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from a hub data set. Raises `DataError`, `UnknownName`."""
     hub = optional("datasets", extra="hub", needed_for="reading a Hugging Face data set")
-    parts = {str(k): v for k, v in data.items()} if hasattr(data, "items") else {"": data}
-    unknown = [name for name in parts if name and name.lower() not in SPLITS]
+    shards = {str(k): v for k, v in data.items()} if hasattr(data, "items") else {"": data}
+    unknown = [name for name in shards if name and name.lower() not in SPLITS]
     if unknown:
         raise DataError(
             "the hub data set", f"its part {unknown[0]!r} is no split", "rename it train, val or test"
         )
-    first = next(iter(parts.values()))
+    first = next(iter(shards.values()))
     image = _image_column(first.features, reading.path_column, hub)
     label = _named(first.features, reading.label_column, LABELS)
     group = _named(first.features, reading.group_column, GROUPS)
+    part_of = _named(first.features, reading.split_column, ())
     items: list[Item] = []
-    values: list[Any] = []
-    split: list[str] = []
-    groups: list[Any] = []
-    for name, part in parts.items():
+    split: list[Any] = []
+    for name, part in shards.items():
         raw = part.cast_column(image, hub.Image(decode=False)).select_columns([image])
         width = len(str(max(len(part) - 1, 0)))
         prefix = f"{name}/" if name else ""
         items += [HubItem(f"{prefix}{i:0{width}d}", raw, image, i) for i in range(len(part))]
-        values += list(part[label]) if label else [None] * len(part)
-        groups += list(part[group]) if group else []
         split += [SPLITS.get(name.lower(), "")] * len(part)
-    kind, classes, values = (
-        _label_space(first.features[label], values, hub) if label else (None, None, values)
-    )
+    kind, classes, values = (None, None, [None] * len(items))
+    if label:
+        kind, classes, values = _label_space(first.features[label], _column(shards, label), hub)
     origin = str(getattr(first.info, "dataset_name", None) or "hub data set")
+    if part_of:
+        split = _names_of(first.features[part_of], _column(shards, part_of), hub)
     task, y, notes = labels.encode(
         values,
         where=origin,
         name=label or "label",
         kind=reading.task or kind,
         classes=reading.labels or classes,
+        missing=labels.MISSING if classes is None else labels.NOTHING,
     )
     return Dataset(
         name=reading.name or origin,
@@ -84,8 +83,8 @@ def read(data: Any, reading: Reading) -> Dataset:
         items=tuple(items),
         task=task,
         y=y,
-        groups=np.unique(np.array([str(g) for g in groups]), return_inverse=True)[1] if group else None,
-        split=np.array(split) if any(split) else None,
+        groups=parts.groups(_column(shards, group)) if group else None,
+        split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
         notes=notes,
     )
@@ -110,12 +109,22 @@ def _named(features: Any, given: str | None, usual: tuple[str, ...]) -> str | No
     return next((name for word in usual for name in features if name.lower() == word), None)
 
 
+def _column(shards: Mapping[str, Any], name: str) -> list[Any]:
+    return [value for part in shards.values() for value in part[name]]
+
+
+def _names_of(feature: Any, values: list[Any], hub: Any) -> list[Any]:
+    """Class numbers as the names they stand for; -1 is none. Other values as they are."""
+    if not isinstance(feature, hub.ClassLabel):
+        return values
+    return [None if v is None or v < 0 else feature.names[v] for v in values]
+
+
 def _label_space(feature: Any, values: list[Any], hub: Any) -> tuple[str | None, list[str] | None, list[Any]]:
     """Kind, class names and labels as text for a column of class numbers; -1 is no label."""
     inner = getattr(feature, "feature", None)
     if isinstance(feature, hub.ClassLabel):
-        names = list(feature.names)
-        return CLASSIFICATION, names, [None if v is None or v < 0 else names[v] for v in values]
+        return CLASSIFICATION, list(feature.names), _names_of(feature, values, hub)
     if isinstance(inner, hub.ClassLabel):
         names = list(inner.names)
         return MULTILABEL, names, [None if v is None else [names[i] for i in v] for v in values]

@@ -40,14 +40,13 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
 
 def _missing(dataset: Dataset) -> Iterator[Finding]:
     """Labels that are not there; a test part wholly without labels is no mistake."""
-    told = set()
-    for row in np.flatnonzero(~dataset.labelled).tolist():
-        part = str(dataset.split[row]) if dataset.split is not None else ""
-        if part == "test" and not (dataset.labelled & (dataset.split == "test")).any():
-            if part not in told:
-                yield finding("HS302", "the test part", "none of its items has a label: nothing to test on")
-                told.add(part)
-            continue
+    missing = ~dataset.labelled
+    if dataset.split is not None:
+        test = dataset.split == "test"
+        if test.any() and missing[test].all():
+            yield finding("HS302", "the test part", "none of its items has a label: nothing to test on")
+            missing = missing & ~test
+    for row in np.flatnonzero(missing).tolist():
         yield finding("HS302", dataset.items[row].id, row=row)
 
 
@@ -104,6 +103,27 @@ def _alike(names: Sequence[str]) -> Iterator[Finding]:
     for group in same.values():
         if len(group) > 1:
             yield finding("HS309", " / ".join(group))
+
+
+def group_findings(dataset: Dataset) -> Iterator[Finding]:
+    """HS406 for each of the user's groups that has items in the given test part and outside it."""
+    if dataset.groups is None or dataset.split is None:
+        return
+    test = dataset.split == "test"
+    inside, beside = _first_rows(dataset.groups, test), _first_rows(dataset.groups, ~test)
+    for group, (row, _) in inside.items():
+        if group in beside:
+            other, number = beside[group]
+            text = f"its group has {number:,} items outside the test part, such as {dataset.items[other].id}"
+            yield finding("HS406", dataset.items[row].id, text, row)
+
+
+def _first_rows(groups: np.ndarray, part: np.ndarray) -> dict[int, tuple[int, int]]:
+    """Group -> its first row among those of the part, and how many it has there."""
+    rows = np.flatnonzero(part)
+    names, first, count = np.unique(groups[rows], return_index=True, return_counts=True)
+    found = zip(rows[first].tolist(), count.tolist(), strict=True)
+    return dict(zip(names.tolist(), found, strict=True))
 
 
 def duplicate_findings(dataset: Dataset, digests: Sequence[str | None]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from headstart.errors import DataError, UnknownName
 
 MISSING = frozenset({"", "nan", "na", "n/a", "null"})
 """Texts (in lower case) that mean that there is no label. "none" is a class: "no defect" often is."""
+NOTHING = frozenset({""})
+"""The same where names were given on purpose (folders, a hub's class names): a class may be called "null"."""
 
 _SEVERAL = re.compile(r"[;|]")
 _PADDED = re.compile(r"[+-]?0\d+")
@@ -31,14 +33,16 @@ def encode(
     name: str = "label",
     kind: str | None = None,
     classes: Sequence[str] | None = None,
+    missing: frozenset[str] = MISSING,
 ) -> tuple[Task | None, np.ndarray | None, tuple[Note, ...]]:
     """Labels, one for each item (text, number, list of texts, or None) -> task, targets, notes.
 
     `where` and `name` say in messages where the labels come from and what they are called; `classes`
-    fixes the label space and its order. All labels missing gives no task. Raises `DataError` for
-    labels that do not fit `kind`, `UnknownName` for one that is not in `classes`.
+    fixes the label space and its order; texts that (in lower case) are in `missing` are no label.
+    All labels missing gives no task. Raises `DataError` for labels that do not fit `kind`,
+    `UnknownName` for one that is not in `classes`.
     """
-    plain = [_plain(value) for value in values]
+    plain = [_plain(value, missing) for value in values]
     known = [value for value in plain if value is not None]
     if not known:
         return None, None, ()
@@ -57,7 +61,7 @@ def encode(
     return _task(CLASSIFICATION, names), y, notes
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, missing: frozenset[str]) -> Any:
     """A label as text, int, float, list, or None where there is none."""
     if hasattr(value, "tolist"):
         value = value.tolist()
@@ -65,7 +69,7 @@ def _plain(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, str):
         value = value.strip()
-        return None if value.lower() in MISSING else value
+        return None if value.lower() in missing else value
     if isinstance(value, float):
         return None if math.isnan(value) else value
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -140,6 +144,8 @@ def _several(value: Any) -> list[str]:
 def _universe(found: Sequence[str], classes: Sequence[str] | None, where: str) -> list[str]:
     if classes is None:
         return sorted(set(found), key=natural)
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise DataError(where, f"labels={classes!r} is no list of class names", "give them in a list")
     names = [str(label) for label in classes]
     for label in found:
         if label not in names:

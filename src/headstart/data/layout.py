@@ -64,7 +64,9 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         below = [parts for parts in below if not outside(parts)]
     places = [place(parts, level) for parts in below]
     names = [None if where.label is None else printable(where.label) for where in places]
-    task, y, _ = labels.encode(names, where=tree.origin, kind=CLASSIFICATION, classes=reading.labels)
+    task, y, _ = labels.encode(
+        names, where=tree.origin, kind=CLASSIFICATION, classes=reading.labels, missing=labels.NOTHING
+    )
     split = np.array([where.split for where in places])
     notes = (*tree.notes, *left_out)
     if task is not None and any(name is None for name in names):
@@ -99,6 +101,17 @@ def common_depth(paths: list[str]) -> int:
     ):
         depth += 1
     return depth
+
+
+def class_folders(paths: list[str]) -> set[str]:
+    """The folders that hold a class each, by their paths from the root; none where there is but one class."""
+    strip = common_depth(paths)
+    parts = [PurePosixPath(path).parts for path in paths]
+    level = has_split_level({p[strip] for p in parts if len(p) > strip + 1})
+    known = [(p, place(p[strip:], level).label) for p in parts if not (level and outside(p[strip:]))]
+    if len({label for _, label in known if label is not None}) < 2:
+        return set()
+    return {"/".join(p[: strip + 1 + level]) for p, label in known if label is not None}
 
 
 def has_split_level(tops: set[str]) -> bool:

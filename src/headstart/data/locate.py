@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -16,36 +17,47 @@ Finder = Callable[[str], Item]
 """A cell of the path column -> the item; a file that is not there is found out when it is read."""
 
 
-def on_disk(folder: Path, archive: Tree | None = None) -> Finder:
-    """Paths relative to a folder on disk, or absolute; what is not there may lie in the archive."""
-    inside = _index(archive) if archive is not None else None
+def on_disk(folder: Path, archive: Callable[[], Tree] | None = None) -> Finder:
+    """Paths relative to a folder on disk, or absolute; what is not there may lie in the archive.
+
+    `archive` opens it, and is only called for a path that is not on disk.
+    """
+    inside = cache(lambda: _index(archive())) if archive is not None else None
 
     def find(cell: str) -> Item:
         _no_url(cell, str(folder))
-        path = folder / cell
-        if inside is not None and not path.exists():
-            known = inside(cell)
+        here = _on_disk(folder, cell)
+        if here is None and inside is not None:
+            known = inside()(cell)
             if known is not None:
                 return known
-        if not path.exists() and "\\" in cell:
-            path = folder / cell.replace("\\", "/")
-        return FileItem(cell.replace("\\", "/"), path)
+        plain = cell.replace("\\", "/")
+        return here or FileItem(plain, folder / plain)
 
     return find
 
 
-def within(tree: Tree, table: str, archive: Tree | None = None) -> Finder:
+def _on_disk(folder: Path, cell: str) -> FileItem | None:
+    """The file that a cell names as it stands, or with its backslashes turned."""
+    plain = cell.replace("\\", "/")
+    for path in (folder / cell, folder / plain):
+        # os.path: a cell that is no path at all (over 255 characters, say) is not there; Path raises
+        if os.path.exists(path):  # noqa: PTH110
+            return FileItem(plain, path)
+    return None
+
+
+def within(tree: Tree, table: str, archive: Callable[[], Tree] | None = None) -> Finder:
     """Paths inside a tree: relative to the table, to the root, or by a file name that occurs once."""
     here = str(PurePosixPath(table).parent)
-    known = [_index(tree, "" if here == "." else here)] + ([_index(archive)] if archive is not None else [])
-    fallback = on_disk(tree.root / here) if tree.root is not None else None
+    index = _index(tree, "" if here == "." else here)
+    fallback = on_disk(tree.root / here, archive) if tree.root is not None else None
 
     def find(cell: str) -> Item:
         _no_url(cell, tree.origin)
-        for index in known:
-            item = index(cell)
-            if item is not None:
-                return item
+        item = index(cell)
+        if item is not None:
+            return item
         return fallback(cell) if fallback is not None else tree.item(cell)
 
     return find

@@ -62,9 +62,13 @@ def is_junk(name: str) -> bool:
 
 
 def as_path(data: object) -> Path | None:
-    """The path that `data` means, if it means one."""
+    """The path that `data` means, if it means one. Raises `PathError` for the home of nobody."""
     if isinstance(data, str):
-        return Path(data).expanduser()
+        try:
+            return Path(data).expanduser()
+        except RuntimeError:
+            user = data.partition("/")[0]
+            raise PathError(data, f"there is no user {user[1:]!r}", f"write ./{data} for a file") from None
     return data if isinstance(data, Path) else None
 
 

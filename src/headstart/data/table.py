@@ -6,16 +6,16 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from headstart.core.dataset import Dataset, Item, Note
-from headstart.data import columns, labels
+from headstart.data import columns, labels, parts
 from headstart.data.locate import Finder, on_disk, within
-from headstart.data.reading import SPLITS, TABLES, Reading, as_path, existing, suffix_of
+from headstart.data.reading import TABLES, Reading, as_path, existing, suffix_of
 from headstart.data.tree import Tree, zip_tree
 from headstart.errors import DataError, PathError
 
@@ -34,16 +34,15 @@ def read(data: Any, reading: Reading) -> Dataset:
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     table = parse(content, path.name, str(path))
-    archives = sorted(path.parent.glob("*.zip"))
-    beside = zip_tree(archives[0]) if len(archives) == 1 else None
+    beside = _opener(sorted(path.parent.glob("*.zip")))
     return build(table, reading, origin=str(path), name=path.stem, find=on_disk(path.parent, beside))
 
 
 def read_from_tree(tree: Tree, member: str, reading: Reading) -> Dataset:
-    """A table among the files of a folder or an archive."""
-    table = parse(tree.item(member).read(), member, f"{tree.origin}: {member}")
-    archives = [path for path in tree.paths if suffix_of(path) == ".zip"]
-    beside = zip_tree(tree.root / archives[0]) if tree.root is not None and len(archives) == 1 else None
+    """A table among the files of a folder or an archive. Raises `DataError`."""
+    table = parse_member(tree, member)
+    root = tree.root
+    beside = _opener([root / path for path in tree.paths if suffix_of(path) == ".zip"] if root else [])
     return build(
         table,
         reading,
@@ -52,6 +51,21 @@ def read_from_tree(tree: Tree, member: str, reading: Reading) -> Dataset:
         find=within(tree, member, beside),
         notes=tree.notes,
     )
+
+
+def _opener(archives: list[Path]) -> Callable[[], Tree] | None:
+    """Opens the one archive there is, once it is needed: one that is not may well be damaged."""
+    return cache(lambda: zip_tree(archives[0])) if len(archives) == 1 else None
+
+
+def parse_member(tree: Tree, member: str) -> pl.DataFrame:
+    """The table of a tree's file. Raises `DataError`, also for one that cannot be read."""
+    where = f"{tree.origin}: {member}"
+    try:
+        content = tree.item(member).read()
+    except OSError as error:
+        raise DataError(where, f"the table cannot be read: {error.strerror or error}") from None
+    return parse(content, member, where)
 
 
 def parse(content: bytes, name: str, where: str) -> pl.DataFrame:
@@ -104,8 +118,8 @@ def build(
         items=tuple(items),
         task=task,
         y=y,
-        groups=_groups(table[use.group]) if use.group else None,
-        split=_splits(table[use.split], origin) if use.split else None,
+        groups=parts.groups(table[use.group].to_list()) if use.group else None,
+        split=parts.splits(table[use.split].to_list(), use.split, origin) if use.split else None,
         origin=origin,
         notes=(*notes, *decided, *_unused(table, use, origin)),
     )
@@ -132,26 +146,6 @@ def _items(paths: pl.Series, find: Finder, origin: str, column: str) -> list[Ite
 def _renamed(item: Item, name: str) -> Item:
     out: Item = replace(item, id=name)  # type: ignore[type-var]
     return out
-
-
-def _splits(column: pl.Series, origin: str) -> np.ndarray:
-    values = [str(value or "").strip().lower() for value in column.to_list()]
-    wrong = sorted({value for value in values if value and value not in SPLITS})
-    if wrong:
-        row = next(i for i, value in enumerate(values) if value == wrong[0])
-        found = f"{column.name!r} holds {', '.join(map(repr, wrong[:5]))} (first in row {row + 1})"
-        raise DataError(origin, f"{found}, which is no split", "use train, val or test, or leave it empty")
-    return np.array([SPLITS[value] if value else "" for value in values])
-
-
-def _groups(column: pl.Series) -> np.ndarray:
-    """Numbers for the groups; a row without one is a group of its own."""
-    numbers: dict[str, int] = {}
-    out = []
-    for row, value in enumerate(column.to_list()):
-        key = f"={value}" if value is not None and str(value).strip() else f"row {row}"
-        out.append(numbers.setdefault(key, len(numbers)))
-    return np.array(out, dtype=np.int64)
 
 
 def _unused(table: pl.DataFrame, use: columns.Columns, origin: str) -> tuple[Note, ...]:

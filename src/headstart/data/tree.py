@@ -109,7 +109,7 @@ def _junk_notes(names: list[str]) -> list[Note]:
 
 
 def _audit(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    wrong = [text for member in members if (text := _wrong(member))]
+    wrong = [f"{member.filename!r} {text}" for member in members if (text := danger(member))]
     total = sum(member.file_size for member in members)
     if total > MOST_BYTES:
         wrong.append(f"it would unpack to {total / 1e9:.0f} GB, over the {MOST_BYTES / 1e9:.0f} GB allowed")
@@ -120,14 +120,14 @@ def _audit(path: Path, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _wrong(member: zipfile.ZipInfo) -> str:
+def danger(member: zipfile.ZipInfo) -> str:
+    """Why a member of an archive is not read, or nothing: it escapes, is a link, or blows up."""
     name = member.filename.replace("\\", "/")
-    parts = PurePosixPath(name).parts
-    if name.startswith("/") or ".." in parts or (len(name) > 1 and name[1] == ":"):
-        return f"{member.filename!r} points out of the archive"
+    if name.startswith("/") or ".." in PurePosixPath(name).parts or (len(name) > 1 and name[1] == ":"):
+        return "points out of the archive"
     if stat.S_ISLNK(member.external_attr >> 16):
-        return f"{member.filename!r} is a link"
+        return "is a link"
     ratio = member.file_size / max(1, member.compress_size)
     if member.file_size > RATIO_FROM and ratio > MOST_RATIO:
-        return f"{member.filename!r} unpacks to {ratio:,.0f} times its size"
+        return f"unpacks to {ratio:,.0f} times its size"
     return ""

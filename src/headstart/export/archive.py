@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -32,7 +33,7 @@ def read_all(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             members = _members(path, archive)
             return {name: archive.read(member) for name, member in members.items()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
 
 

@@ -63,39 +63,37 @@ def loo_ridge(
     """The ridge path with leave-one-out (or leave-one-group-out) errors, in closed form.
 
     `targets` is float64 `[N, K]` (`one_hot` for classes) or `[N]`. The intercept is not penalised
-    when the basis is centred. Row weights of the basis weigh the fit and the error alike. The
-    scaling of the features and the basis itself are those of all rows: exact for features that
-    do not depend on the labels.
+    when the basis is centred. The scaling of the features and the basis itself are those of all
+    rows: exact for features that do not depend on the labels.
 
     Raises `DataError` when there is nothing left to fit on: fewer than two rows or groups.
     """
     y = np.asarray(targets, np.float64)
     y = y[:, None] if y.ndim == 1 else y
-    blocks = list(_blocks(groups, len(y)))
+    blocks = list(group_blocks(groups, len(y)))
     if sum(len(block) for block in blocks) < 2:
         raise DataError("leave-one-out ridge", "fewer than two rows or groups", "give more labelled items")
-    root = np.ones((len(y), 1)) if basis.weights is None else np.sqrt(basis.weights)[:, None]
-    centre = np.average(y, axis=0, weights=basis.weights) if basis.centred else np.zeros(y.shape[1])
-    scaled = (y - centre) * root
-    projected = basis.left.T @ scaled
+    centre = y.mean(axis=0) if basis.centred else np.zeros(y.shape[1])
+    centred = y - centre
+    projected = basis.left.T @ centred
     penalties = np.asarray(relative, np.float64) * (basis.s2.mean() if len(basis.s2) else 1.0)
-    offset = root[:, 0] / np.sqrt(np.sum(root**2)) if basis.centred else np.zeros(len(y))
+    intercept = 1.0 / len(y) if basis.centred else 0.0  # its share of every entry of the hat matrix
 
     shrinkage = basis.s2[:, None] / (basis.s2[:, None] + penalties)  # [k, P]
-    leverage = (basis.left**2) @ shrinkage + offset[:, None] ** 2  # [N, P]
+    leverage = (basis.left**2) @ shrinkage + intercept  # [N, P]
     best: tuple[float, int, np.ndarray, np.ndarray] | None = None
     path = np.empty(len(penalties))
     for index in range(len(penalties)):
         shrink = shrinkage[:, index]
-        residual = scaled - basis.left @ (shrink[:, None] * projected)
+        residual = centred - basis.left @ (shrink[:, None] * projected)
         left_out = residual / np.maximum(1.0 - leverage[:, index : index + 1], LEVERAGE_FLOOR)
         for rows in blocks:
             if rows.shape[1] > 1:
                 half = basis.left[rows] * np.sqrt(shrink)  # [g, m, k]
-                left_out[rows] = _block_left_out(residual[rows], half, offset[rows])
-        left_out /= root
+                hat = half @ half.transpose(0, 2, 1) + intercept  # [g, m, m]
+                left_out[rows] = block_left_out(residual[rows], np.eye(rows.shape[1]) - hat)
         errors = np.einsum("nk,nk->n", left_out, left_out)
-        path[index] = np.average(errors, weights=basis.weights)
+        path[index] = errors.mean()
         if best is None or path[index] < best[0]:
             best = (path[index], index, left_out, errors)
     assert best is not None
@@ -103,8 +101,11 @@ def loo_ridge(
     return Loo(float(penalties[index]), float(relative[index]), y - left_out, errors, path)
 
 
-def _blocks(groups: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
-    """Row numbers of the groups, as int64 `[groups of that size, size]` for each size there is."""
+def group_blocks(groups: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
+    """Row numbers of the groups, as int64 `[groups of that size, size]` for each size there is.
+
+    `groups` are numbers `[rows]`, any that tell groups apart; without them every row is its own.
+    """
     if groups is None:
         yield np.arange(rows)[:, None]
         return
@@ -115,10 +116,13 @@ def _blocks(groups: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
         yield order[starts[counts == size][:, None] + np.arange(size)]
 
 
-def _block_left_out(residual: np.ndarray, half: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """`(I - H_GG)^-1 r_G` for g groups of m rows, where H = half half' + offset offset': `[g, m, K]`."""
-    hat = half @ half.transpose(0, 2, 1) + offset[:, :, None] * offset[:, None, :]  # [g, m, m]
-    values, vectors = np.linalg.eigh(np.eye(half.shape[1]) - hat)
+def block_left_out(residual: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Residuals `[g, m, K]` of g groups of m rows when the whole group is left out: `free^-1 residual`.
+
+    `residual` `[g, m, K]` are those of the fit on all rows, `free` `[g, m, m]` the groups' blocks of
+    I - H, with H the hat matrix. Eigenvalues of `free` are kept above `LEVERAGE_FLOOR`.
+    """
+    values, vectors = np.linalg.eigh(free)
     turned = vectors.transpose(0, 2, 1) @ residual
     blocked: np.ndarray = vectors @ (turned / np.maximum(values, LEVERAGE_FLOOR)[:, :, None])
     return blocked
@@ -126,12 +130,9 @@ def _block_left_out(residual: np.ndarray, half: np.ndarray, offset: np.ndarray) 
 
 def coefficients(basis: Basis, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
     """The ridge solution (weight `[K, D]`, bias `[K]`) on the features the basis was made from."""
-    if basis.right is None or basis.mean is None:
-        raise ValueError("a basis made from a Gram matrix has no features to weigh")
     y = np.asarray(targets, np.float64)
     y = y[:, None] if y.ndim == 1 else y
-    root = np.ones((len(y), 1)) if basis.weights is None else np.sqrt(basis.weights)[:, None]
-    centre = np.average(y, axis=0, weights=basis.weights) if basis.centred else np.zeros(y.shape[1])
+    centre = y.mean(axis=0) if basis.centred else np.zeros(y.shape[1])
     shrink = np.sqrt(basis.s2) / (basis.s2 + penalty)
-    weight = (basis.right @ (shrink[:, None] * (basis.left.T @ ((y - centre) * root)))).T
+    weight = (basis.right @ (shrink[:, None] * (basis.left.T @ (y - centre)))).T
     return weight, centre - weight @ basis.mean

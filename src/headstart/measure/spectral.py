@@ -1,4 +1,4 @@
-"""The spectral basis of a feature matrix: computed once, read by ridge, LogME and logistic regression."""
+"""The spectral basis of a feature matrix: computed once, read by ridge and logistic regression."""
 
 from __future__ import annotations
 
@@ -33,23 +33,16 @@ class Scaling:
         return raw, bias - raw @ self.mean
 
 
-def fit_scaling(features: np.ndarray, *, weights: np.ndarray | None = None) -> Scaling:
-    """Means and standard deviations of the columns of `[N, D]`, with optional row weights `[N]`.
+def fit_scaling(features: np.ndarray) -> Scaling:
+    """Means and standard deviations of the columns of `[N, D]`.
 
     A standard deviation below `SD_FLOOR` of the largest is raised to it, so that numerical dust is
     not turned into a feature; a column whose values are all equal gets factor 0.
     """
     matrix = np.asarray(features, np.float64)
-    if weights is not None:
-        keep = np.asarray(weights) > 0
-        matrix, weights = matrix[keep], np.asarray(weights, np.float64)[keep]
-    mean = np.average(matrix, axis=0, weights=weights)
+    mean = matrix.mean(axis=0)
     centred = matrix - mean
-    variance = (
-        np.einsum("nd,nd->d", centred, centred) / len(matrix)
-        if weights is None
-        else np.average(centred**2, axis=0, weights=weights)
-    )
+    variance = np.einsum("nd,nd->d", centred, centred) / len(matrix)
     sd = np.sqrt(variance)
     constant = (matrix == matrix[:1]).all(axis=0) | (sd <= 1e-12 * np.abs(mean))
     largest = np.where(constant, 0.0, sd).max(initial=0.0)
@@ -58,31 +51,29 @@ def fit_scaling(features: np.ndarray, *, weights: np.ndarray | None = None) -> S
     return Scaling(mean, factor)
 
 
-def standardise(features: np.ndarray, *, weights: np.ndarray | None = None) -> tuple[np.ndarray, Scaling]:
+def standardise(features: np.ndarray) -> tuple[np.ndarray, Scaling]:
     """(z-scored features float64 `[N, D]`, the scaling that made them)."""
-    scaling = fit_scaling(features, weights=weights)
+    scaling = fit_scaling(features)
     return scaling.apply(features), scaling
 
 
 @dataclass(frozen=True)
 class Basis:
-    """`sqrt(weights) * (F - mean) = left @ diag(sqrt(s2)) @ right.T`, directions of tiny size dropped."""
+    """`F - mean = left @ diag(sqrt(s2)) @ right.T`, directions of tiny size dropped."""
 
     left: np.ndarray = field(repr=False)
     """float64 `[N, k]`, orthonormal columns."""
     s2: np.ndarray = field(repr=False)
     """float64 `[k]`: squared singular values, largest first."""
-    right: np.ndarray | None = field(repr=False)
-    """float64 `[D, k]`, orthonormal columns; None when the basis was made from a Gram matrix."""
-    mean: np.ndarray | None = field(repr=False)
-    """float64 `[D]` that was subtracted (zeros when not centred); None with a Gram matrix."""
+    right: np.ndarray = field(repr=False)
+    """float64 `[D, k]`, orthonormal columns."""
+    mean: np.ndarray = field(repr=False)
+    """float64 `[D]` that was subtracted (zeros when not centred)."""
     centred: bool = True
-    weights: np.ndarray | None = field(default=None, repr=False)
-    """float64 `[N]` row weights, or None for equal rows."""
 
     @property
     def scores(self) -> np.ndarray:
-        """float64 `[N, k]`: the (weighted, centred) features in the rotated axes."""
+        """float64 `[N, k]`: the (centred) features in the rotated axes."""
         return self.left * np.sqrt(self.s2)
 
 
@@ -93,36 +84,19 @@ def _kept(values: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return values[keep], vectors[:, keep]
 
 
-def basis(features: np.ndarray, *, centre: bool = True, weights: np.ndarray | None = None) -> Basis:
+def basis(features: np.ndarray, *, centre: bool = True) -> Basis:
     """The spectral basis of `[N, D]` in float64, by the eigenvectors of the smaller Gram matrix.
 
     O(N D min(N, D)). Constant columns drop out by themselves when centred. Features are taken as
     they are: z-score first (`standardise`) where columns have different units.
     """
     matrix = np.asarray(features, np.float64)
-    row = None if weights is None else np.asarray(weights, np.float64)
-    mean = np.average(matrix, axis=0, weights=row) if centre else np.zeros(matrix.shape[1])
+    mean = matrix.mean(axis=0) if centre else np.zeros(matrix.shape[1])
     matrix = matrix - mean
-    if row is not None:
-        matrix *= np.sqrt(row)[:, None]
     if matrix.shape[1] <= matrix.shape[0]:
         s2, right = _kept(*np.linalg.eigh(matrix.T @ matrix))
         left = (matrix @ right) / np.sqrt(s2)
     else:
         s2, left = _kept(*np.linalg.eigh(matrix @ matrix.T))
         right = (matrix.T @ left) / np.sqrt(s2)
-    return Basis(left, s2, right, mean, centre, row)
-
-
-def gram_basis(gram: np.ndarray, *, centre: bool = True) -> Basis:
-    """The basis from a Gram matrix `F @ F.T` `[N, N]`, without the features.
-
-    Gram matrices of feature blocks add up to that of their concatenation, and those of a subset of
-    rows are sub-matrices: many combinations can be judged from a few of them.
-    """
-    matrix = np.asarray(gram, np.float64)
-    if centre:
-        rows = matrix.mean(axis=0)
-        matrix = matrix - rows - rows[:, None] + rows.mean()
-    s2, left = _kept(*np.linalg.eigh(matrix))
-    return Basis(left, s2, None, None, centre)
+    return Basis(left, s2, right, mean, centre)

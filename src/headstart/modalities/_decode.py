@@ -20,6 +20,9 @@ FORMATS = (
 )  # fmt: skip
 """Raster formats that decode without starting another program (EPS would)."""
 
+ROUNDING = 1e-3
+"""How far beyond [0, 1] floats may lie: what resizing or arithmetic leaves, a quarter of a grey level."""
+
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 """How the commonest formats begin."""
 
@@ -90,7 +93,9 @@ def pixels_of(opened: Opened) -> Image.Image:
         image.load()
         if "HS208" in opened.facts:
             image = ImageOps.exif_transpose(image)
-        return _rgb(image)
+        return _rgb(image, opened.format)
+    except ImageError:
+        raise
     except _BOMBS:
         raise too_large() from None
     except Exception as error:  # so does damaged content
@@ -136,10 +141,12 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 2 <= value <= 8 else 1
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, form: str) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _eight_bits(np.asarray(image))
-        return Image.fromarray(grey).convert("RGB")
+        values = np.asarray(image)
+        if image.mode == "I" and form == "PPM":  # which Pillow stretches to 16 bits, whatever their white is
+            values = values.astype(np.uint16)
+        return Image.fromarray(_eight_bits(values)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         # pre-multiplied modes reach RGBA only through their own partner
         partner = {"RGBa": "RGBA", "La": "LA"}.get(image.mode)
@@ -150,20 +157,32 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Any grey values -> uint8, scaled and never clipped: by 257 for 16 bits, else by their range."""
-    if values.dtype == np.uint16:
+    """Values that are not uint8 -> uint8, by a rule for the type: never by the picture's own range.
+
+    Unsigned 16 bits are divided by 257, floats in [0, 1] multiplied by 255 (`ROUNDING` beyond is cut
+    off); other whole numbers in [0, 255] stay as they are. What lies outside has no white that can be
+    known from one picture, and scaling each by its own makes them incomparable: `ImageError` HS104.
+    """
+    kind = values.dtype.kind
+    if kind == "u" and values.dtype.itemsize == 2:
         return np.round(values / 257.0).astype(np.uint8)
-    floats = values.astype(np.float64)
-    if not np.isfinite(floats).all():
-        raise ValueError("some values are not finite")
-    low, high = float(floats.min(initial=0)), float(floats.max(initial=0))
-    if low < 0:
-        floats, scale = floats - low, 255.0 / (high - low)
-    elif values.dtype.kind == "f" and high <= 1:
-        scale = 255.0
-    else:
-        scale = 1.0 if high <= 255 else 1 / 257.0 if high <= 65535 else 255.0 / high
-    return np.round(floats * scale).astype(np.uint8)
+    low, high = values.min(), values.max()
+    if kind == "f":
+        if not np.isfinite([low, high]).all():
+            raise ImageError("HS104", "some values are not finite")
+        if low < -ROUNDING or high > 1 + ROUNDING:
+            raise ImageError("HS104", _outside("floats", "[0, 1]", low, high))
+        return np.round(np.clip(values.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+    if low < 0 or high > 255:
+        raise ImageError(
+            "HS104", _outside(f"whole numbers of type {values.dtype.name}", "[0, 255]", low, high)
+        )
+    return values.astype(np.uint8)
+
+
+def _outside(what: str, allowed: str, low: float, high: float) -> str:
+    found = f"{what} must lie in {allowed}, but these lie in [{low:g}, {high:g}]"
+    return f"{found}: scale all pictures alike, best to uint8, or to uint16 with white at 65,535"
 
 
 def _from_npy(data: bytes) -> tuple[Image.Image, bool]:
@@ -194,12 +213,10 @@ def _from_npy(data: bytes) -> tuple[Image.Image, bool]:
 
 
 def _from_array(array: np.ndarray) -> tuple[Image.Image, bool]:
-    deep = array.dtype.kind in "ui" and array.dtype.itemsize > 1
+    deep = array.dtype.kind == "u" and array.dtype.itemsize == 2
     if array.dtype.kind == "b":
         array = array.astype(np.uint8) * 255
     elif array.dtype != np.uint8:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ImageError("HS104", "some values of the array are not finite")
         array = _eight_bits(array.astype(array.dtype.newbyteorder("=")))
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]

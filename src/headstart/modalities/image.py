@@ -11,12 +11,13 @@ from PIL import Image
 
 from headstart.core.source import InputContract
 from headstart.errors import ImageError
-from headstart.modalities._decode import MOST_PIXELS, opened_from, pixels_of, recognise
+from headstart.modalities._decode import MOST_PIXELS, ROUNDING, opened_from, pixels_of, recognise
 from headstart.modalities._views import VIEWS, centre_cut, evaluation, generator, resize_short
 
 __all__ = [
     "MOST_PIXELS",
     "PREPARATION",
+    "ROUNDING",
     "SUFFIXES",
     "VIEWS",
     "Examination",
@@ -27,7 +28,7 @@ __all__ = [
     "prepare",
 ]
 
-PREPARATION = 1
+PREPARATION = 2
 """Raise this whenever `prepare` or `pixels` give other pixels for the same bytes: stored features
 are then computed anew."""
 
@@ -75,8 +76,9 @@ def open_image(data: bytes) -> Image.Image:
     """The bytes of an image file (or of a .npy array) as an 8-bit RGB image.
 
     Upright by its EXIF orientation; transparency laid on white; 16 bits scaled, not clipped; of
-    several frames the first. Arrays are H x W or H x W x 1, 3 or 4: uint8, uint16 or floats in
-    [0, 1]. Raises `ImageError` when the bytes are empty, no image, damaged, or over 100 megapixels.
+    several frames the first. Arrays are H x W or H x W x 1, 3 or 4: uint8, uint16, floats in [0, 1],
+    or other whole numbers in [0, 255]; the rule for a type is the same for every picture. Raises
+    `ImageError` when the bytes are empty, no image, damaged, or over 100 megapixels.
     """
     return pixels_of(recognise(data))
 

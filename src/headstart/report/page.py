@@ -19,7 +19,11 @@ THUMBNAIL = 96
 """Pixels on the longer side of a picture in the report."""
 
 
-def render(content: Mapping[str, Any], pictures: list[dict[str, Any]]) -> str:
+def render(
+    content: Mapping[str, Any],
+    mistakes: Sequence[Mapping[str, Any]] = (),
+    examples: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The page as HTML from the content of run.json and pictures made by `picture`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("headstart", "report"),
@@ -31,7 +35,8 @@ def render(content: Mapping[str, Any], pictures: list[dict[str, Any]]) -> str:
     environment.filters["seconds"] = seconds_in_words
     environment.globals["words"] = words
     scale = Scale.over(content["answer"]["rows"])
-    return environment.get_template("page.html").render(run=content, pictures=pictures, scale=scale)
+    template = environment.get_template("page.html")
+    return template.render(run=content, mistakes=mistakes, examples=examples, scale=scale)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,14 @@ class Scale:
         return round(max(0.5, self.at(high) - self.at(low)), 2)
 
 
-def write(path: Path, content: Mapping[str, Any], pictures: list[dict[str, Any]]) -> Path:
+def write(
+    path: Path,
+    content: Mapping[str, Any],
+    mistakes: Sequence[Mapping[str, Any]],
+    examples: Sequence[Mapping[str, Any]],
+) -> Path:
     """Write the page atomically and return its path."""
-    write_atomic(path, render(content, pictures).encode())
+    write_atomic(path, render(content, mistakes, examples).encode())
     return path
 
 

@@ -148,8 +148,6 @@ class Story:
 
     def _on_done(self, data: Mapping[str, Any]) -> None:
         self.line("time", data["summary"])
-        for command in data.get("next", ()):
-            self.line("next", command)
 
 
 def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str | None) -> Table:
@@ -158,6 +156,7 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
     table.add_column("", justify="right")
     table.add_column("arm", overflow="fold")
     table.add_column(metric)
+    table.add_column("items", justify="right")
     table.add_column(f"against {reference}" if reference else "gain")
     table.add_column("cost", justify="right")
     for row in rows:
@@ -173,5 +172,6 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
         place = str(row["place"]) if row.get("place") else ""
         name = f"{row['arm']} *" if row.get("shipped") else row["arm"]
         style = "bold" if row.get("shipped") else "" if row["score"] is not None else "dim"
-        table.add_row(place, name, score, gained, seconds_in_words(row["seconds"]), style=style)
+        items = f"{row['n']:,}" if row["score"] is not None else ""
+        table.add_row(place, name, score, items, gained, seconds_in_words(row["seconds"]), style=style)
     return table

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headstart import data, sources
-from headstart.core import words
+from headstart.core import fingerprint, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
@@ -18,6 +18,8 @@ from headstart.core.task import REGRESSION, Task
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, HeadstartError, WeightsMissing
 from headstart.run.plan import ALL, BASELINES
+from headstart.sources.providers import file
+from headstart.sources.weights import sha256_of
 from headstart.store.memo import Memo
 
 
@@ -66,10 +68,12 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
         listen(Event("progress", {"arm": "check", "what": "reading", "done": done, "total": total}))
 
     report = doctor.check(dataset, memo=memo, progress=tell)
-    dropped: Sequence[str] = ()
-    if report.errors and ask.drop_bad:
-        dataset, dropped = doctor.drop_bad(dataset, report)
-        report = doctor.check(dataset, memo=memo).with_dropped(dropped)
+    dropped: list[str] = []
+    while ask.drop_bad and report.bad_rows:  # what goes may leave a class with too few items
+        dataset, ids = doctor.drop_bad(dataset, report)
+        dropped += ids
+        report = doctor.check(dataset, memo=memo)
+    report = report.with_dropped(dropped)
     if report.errors:
         remedy = "mend them, or go on without the items concerned with --drop-bad"
         count = words.count(len(report.errors), "error")
@@ -108,10 +112,20 @@ def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[st
     return {
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
+        "weights": [weights(source) for source in named.values()],
         "seed": ask.seed,
         "settings": {k: v for k, v in asdict(ask.settings).items() if v is not None},
         "strategies": sorted(ask.allowed()),
     }
+
+
+def weights(source: Source) -> str:
+    """What tells the weights of a source from others under the same name; empty where nothing is known."""
+    if not source.spec.startswith("file:"):
+        return source.sha256 or source.revision or ""
+    path, _ = file.split(source.spec, source.spec.removeprefix("file:"))
+    parts = [one for one in (path, path.with_suffix(".json")) if one.is_file()]
+    return fingerprint.of_parts([sha256_of(one) for one in parts])
 
 
 def summary(dataset: Dataset, task: Task, tests: int) -> str:

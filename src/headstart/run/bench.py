@@ -15,12 +15,13 @@ from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.evidence import Cost
-from headstart.core.features import Extractor, Features, FeatureSpec
+from headstart.core.features import Features, FeatureSpec
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
-from headstart.errors import StoreError, UnknownName
+from headstart.errors import BadOption, StoreError, UnknownName
+from headstart.run.extract import StoreExtractor
 from headstart.run.folder import RunFolder
 from headstart.run.plan import Step
 
@@ -28,7 +29,7 @@ from headstart.run.plan import Step
 class Timed:
     """An extractor that adds up the seconds of its passes."""
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: StoreExtractor) -> None:
         self._extractor = extractor
         self.seconds = 0.0
 
@@ -36,6 +37,10 @@ class Timed:
         features = self._extractor(backbone, spec)
         self.seconds += features.seconds
         return features
+
+    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that a pass would have to compute."""
+        return self._extractor.missing(backbone, spec)
 
 
 LOADED_AT_ONCE = 2
@@ -57,8 +62,14 @@ class Bench:
     seed: int = 0
     settings: Settings = Settings()
     download: bool = False
+    reserve: float = 0.0
+    """Seconds kept back for training the winner on all rows."""
+    passes: dict[str, float] = field(default_factory=dict)
+    """Seconds that a pass takes, by source."""
     estimates: dict[str, float] = field(default_factory=dict)
     """Seconds by arm name."""
+    paid: dict[str, float] = field(default_factory=dict)
+    """Seconds of passes made before the first arm, by source: they belong to its probe."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
 
     def backbone(self, name: str | None) -> Backbone | None:
@@ -71,7 +82,7 @@ class Bench:
             self._loaded[name] = sources.load(self.sources[name], download=self.download)
         return self._loaded[name]
 
-    def request(self, arm: str, source: str | None, seconds: float, trials: Mapping[str, Trial]) -> Request:
+    def request(self, arm: str, source: str | None, seconds: float) -> Request:
         """What an arm's strategy may touch; it gets a folder of its own only when it runs."""
         return Request(
             dataset=self.dataset,
@@ -80,9 +91,9 @@ class Bench:
             features=self.extractor,
             backbone=self.backbone(source),
             budget=Budget(seconds),
+            reserve=self.reserve,
             seed=self.seed,
             settings=self.settings,
-            trials=trials,
             progress=self.progress(arm),
         )
 
@@ -96,25 +107,28 @@ class Bench:
 
     def estimate(self, strategy: str, source: str | None, seconds_per_pass: float) -> float:
         """Seconds an arm is expected to take, before it is known what else will run."""
-        request = self.request(arm_name(strategy, source), source, float("inf"), {})
+        request = self.request(arm_name(strategy, source), source, float("inf"))
         return strategies.get(strategy).cost(request, seconds_per_pass).seconds
 
-    def run(self, step: Step, trials: Mapping[str, Trial]) -> Trial:
+    def run(self, step: Step) -> Trial:
         """Run one arm. What breaks in an arm (memory, a diverged training) ends that arm only."""
         strategy = strategies.get(step.strategy)
         start = time.monotonic()
-        request = self.request(step.arm, step.source, step.seconds, trials)
+        request = self.request(step.arm, step.source, step.seconds)
         request = replace(request, workdir=self.folder.workdir(step.arm))
         try:
             trial = strategy.fit(request)
-        except UnknownName as error:  # a stage to freeze that only other sources have
+        except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
             trial = failed(request, step, str(error), status="not applicable")
         except (RuntimeError, MemoryError, FloatingPointError, StoreError) as error:
             words = str(error).strip().splitlines()
             trial = failed(
                 request, step, f"{type(error).__name__}: {words[0] if words else 'no reason given'}"
             )
-        cost = replace(trial.cost, seconds=time.monotonic() - start, peak_bytes=peak_memory())
+        seconds = max(time.monotonic() - start, trial.cost.seconds)  # more where a stopped run did a part
+        if step.strategy == "probe" and step.source is not None:
+            seconds += self.paid.pop(step.source, 0.0)
+        cost = replace(trial.cost, seconds=seconds, peak_bytes=peak_memory())
         return replace(trial, arm=step.arm, strategy=step.strategy, source=step.source, cost=cost)
 
 

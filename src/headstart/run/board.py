@@ -50,6 +50,14 @@ def evaluated(trial: Trial) -> np.ndarray:
     return known
 
 
+def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
+    """Both arms with only the predictions in cells that both have."""
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    both = evaluated(ours)[:repeats] & evaluated(theirs)[:repeats]
+    kept = [np.where(both[..., None], t.predictions[:repeats], np.nan) for t in (ours, theirs)]
+    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
+
+
 def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
     rows = np.flatnonzero(evaluated(trial).any(axis=0))
@@ -117,17 +125,30 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
         rows, share = shared
         found = bootstrap_mean(share, groups=groups_of(rows, groups), seed=seed)
     else:
-        rows, mean = averaged(trial)
-        truth, methods = dataset.y[rows], tasks.for_task(task)
-        found = bootstrap(
-            lambda weights: methods.resampled(truth, mean, weights),
-            len(rows),
-            groups=groups_of(rows, groups),
-            count=RESAMPLES,
-            seed=seed,
-        )
+        found = recomputed(trial, dataset, task, groups=groups, seed=seed)
     low, high = sorted((sign * found.low, sign * found.high))
     return replace(found, low=low, high=high)
+
+
+def recomputed(
+    trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray | None, seed: int
+) -> Interval:
+    """The bootstrap of a metric without per-item shares: computed anew in every repeat, then averaged,
+    as the score itself is."""
+    assert dataset.y is not None
+    truth, methods, known = dataset.y, tasks.for_task(task), evaluated(trial)
+    rows = np.flatnonzero(known.any(axis=0))
+    places = [np.flatnonzero(repeat[rows]) for repeat in known if repeat.any()]
+    predictions = [p[k] for p, k in zip(trial.predictions.astype(np.float64), known, strict=True) if k.any()]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        values = [
+            methods.resampled(truth[rows[place]], values, weights[:, place])
+            for place, values in zip(places, predictions, strict=True)
+        ]
+        return np.asarray(np.mean(values, axis=0))
+
+    return bootstrap(statistic, len(rows), groups=groups_of(rows, groups), count=RESAMPLES, seed=seed)
 
 
 def groups_of(rows: np.ndarray, groups: np.ndarray | None) -> np.ndarray | None:

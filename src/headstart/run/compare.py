@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from headstart import strategies, tasks
 from headstart.core import words
 from headstart.core.evidence import Comparison, Evidence, Outcome, Verdict
 from headstart.core.strategy import Trial
-from headstart.measure.paired import PairedGain, paired_gain, too_few
+from headstart.measure.paired import PairedGain, holm, paired_gain, too_few
 from headstart.run import board
 from headstart.run.bench import Bench
 
@@ -24,7 +25,8 @@ BASELINES = {
 ENOUGH = 30
 """Held-out items on which an arm that trains the trunk must have shown that it is better."""
 NEEDED = ("scratch", "pixels", "majority")
-"""Without these no claim is made that transfer helps."""
+"""Without these no claim is made that transfer helps. The random and frozen network only counts where it was
+run: it is dropped first when time is short."""
 
 
 def gain(ours: Trial, theirs: Trial, bench: Bench) -> PairedGain | None:
@@ -72,14 +74,14 @@ def best(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str
         for name in names
         if (score := board.signed_score(trials[name], bench.dataset, bench.task)) is not None
     }
-    heavy = {name for name in scored if strategies.get(trials[name].strategy).trains_trunk}
-    light = [name for name in scored if name not in heavy]
-    chosen = max(light, key=lambda name: scored[name], default=None)
-    for name in sorted(heavy, key=lambda name: scored[name]):
-        found = None if chosen is None else gain(trials[name], trials[chosen], bench)
-        if chosen is None or (found is not None and convincing(found, bench)):
-            chosen = name
-    return chosen
+    order = sorted(scored, key=lambda name: -scored[name])  # stable: of equals, the arm that ran first
+    heavy = [name for name in order if strategies.get(trials[name].strategy).trains_trunk]
+    simple = next((name for name in order if name not in heavy), None)
+    for name in heavy:
+        found = None if simple is None else gain(trials[name], trials[simple], bench)
+        if simple is None or (found is not None and convincing(found, bench)):
+            return name
+    return simple
 
 
 def convincing(found: PairedGain, bench: Bench) -> bool:
@@ -89,8 +91,14 @@ def convincing(found: PairedGain, bench: Bench) -> bool:
 
 
 def winner(trials: Mapping[str, Trial], bench: Bench) -> str | None:
-    """The arm to ship: the best of all. Scratch is shipped when it is better; its random twin never."""
-    return best((n for n, t in trials.items() if t.strategy != "random-frozen"), trials, bench)
+    """The arm to ship: the best of all, scratch among them. The source's random twin, a control, is shipped
+    only where it is better than that beyond the interval."""
+    chosen = best((n for n, t in trials.items() if t.strategy != "random-frozen"), trials, bench)
+    twin = best((n for n, t in trials.items() if t.strategy == "random-frozen"), trials, bench)
+    if twin is None or chosen is None:
+        return chosen or twin
+    found = gain(trials[twin], trials[chosen], bench)
+    return twin if found is not None and found.low > 0 else chosen
 
 
 def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
@@ -98,37 +106,57 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
     arm = best((n for n, t in trials.items() if t.strategy in TRANSFER), trials, bench)
     if arm is None:
         return Verdict("not compared", "Not compared: no arm with a source could be measured.")
+    rivals = {strategy: _rivals(strategy, trials[arm], trials) for strategy in BASELINES}
     found: dict[str, tuple[Trial, PairedGain]] = {}
-    for strategy in BASELINES:
-        rivals = [n for n, t in trials.items() if t.strategy == strategy]
-        rival = best(rivals, trials, bench)
+    for strategy, names in rivals.items():
+        rival = best(names, trials, bench)
         result = None if rival is None else gain(trials[arm], trials[rival], bench)
         if rival is not None and result is not None:
             found[strategy] = (trials[rival], result)
-    missing = tuple(_missing(strategy, trials) for strategy in BASELINES if strategy not in found)
+    missing = tuple(
+        _missing(strategy, [trials[name] for name in names])
+        for strategy, names in rivals.items()
+        if strategy not in found
+    )
     outcome = judge({name: result for name, (_, result) in found.items()})
-    sentence = _sentence(outcome, trials[arm], found, bench)
-    comparisons = tuple(compared(trials[arm], rival, result, bench) for rival, result in found.values())
     return Verdict(
-        outcome, sentence, arm, comparisons, missing, notes=_notes(outcome, found, missing, bench.task.metric)
+        outcome,
+        _sentence(outcome, trials[arm], found, bench),
+        arm,
+        adjusted(compared(trials[arm], rival, result, bench) for rival, result in found.values()),
+        missing,
+        notes=_notes(outcome, found, missing, bench.task.metric),
     )
 
 
 def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     """The outcome from the paired gains over each baseline that was run, by strategy."""
-    counted = {name: g for name, g in gains.items() if name in NEEDED}
-    if any(g.high < 0 and not too_few(g.n, g.gain) for g in counted.values()):
+    if any(g.high < 0 and not too_few(g.n, g.gain) for g in gains.values()):
         return "hurts"
-    if any(name not in counted for name in NEEDED):
+    if any(name not in gains for name in NEEDED):
         return "not compared"
-    if all(g.low > 0 and not too_few(g.n, g.gain) for g in counted.values()):
+    if all(g.low > 0 and not too_few(g.n, g.gain) for g in gains.values()):
         return "helps"
     return "no evidence"
 
 
-def _missing(strategy: str, trials: Mapping[str, Trial]) -> str:
+def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    """The same with p-values adjusted for their number (Holm)."""
+    given = list(comparisons)
+    tested = [number for number, c in enumerate(given) if c.p_value is not None]
+    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
+        given[number] = replace(given[number], p_value=p)
+    return tuple(given)
+
+
+def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]:
+    """Arms of a baseline: those that have a source count only for its own architecture."""
+    return [name for name, t in trials.items() if t.strategy == strategy and t.source in (None, arm.source)]
+
+
+def _missing(strategy: str, rivals: Sequence[Trial]) -> str:
     """Why a baseline is absent."""
-    reasons = [t.reason for t in trials.values() if t.strategy == strategy and t.reason]
+    reasons = [t.reason for t in rivals if t.reason]
     return f"Not compared with {BASELINES[strategy]}: {reasons[0] if reasons else 'it was not run'}."
 
 
@@ -136,27 +164,32 @@ def _sentence(
     outcome: Outcome, arm: Trial, found: Mapping[str, tuple[Trial, PairedGain]], bench: Bench
 ) -> str:
     """The verdict's one sentence, beginning with one of the four phrases."""
-    metric = bench.task.metric
     start = {
         "helps": "Transfer helps",
         "hurts": "Transfer hurts",
         "no evidence": "No evidence that transfer helps",
         "not compared": "Not compared",
     }[outcome]
-    score = board.score(arm, bench.dataset, bench.task)
-    ours = f"{words.value(metric, score)} {metric} with {arm.arm}"
-    decisive = {name: pair for name, pair in found.items() if name in NEEDED}
-    if not decisive:
+    if not found:
+        metric = bench.task.metric
+        ours = f"{words.value(metric, board.score(arm, bench.dataset, bench.task))} {metric} with {arm.arm}"
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
-        without = " and ".join(BASELINES[name] for name in NEEDED if name not in decisive)
+        without = " and ".join(BASELINES[name] for name in NEEDED if name not in found)
         start = f"{start} with {without}"
-    name = min(decisive, key=lambda n: decisive[n][1].low if outcome != "hurts" else decisive[n][1].high)
-    rival, result = decisive[name]
-    theirs = words.value(metric, board.score(rival, bench.dataset, bench.task))
+    name = min(found, key=lambda n: found[n][1].low if outcome != "hurts" else found[n][1].high)
+    return f"{start}: {_against(arm, name, *found[name], bench)}"
+
+
+def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Bench) -> str:
+    """Both scores on the items that both arms were held out from, and the gain."""
+    metric = bench.task.metric
+    ours, theirs = (
+        words.value(metric, board.score(t, bench.dataset, bench.task)) for t in board.common(arm, rival)
+    )
     interval = words.gain_interval(metric, result.low, result.high)
     return (
-        f"{start}: {ours} against {theirs} for {BASELINES[name]}: "
+        f"{ours} {metric} with {arm.arm} against {theirs} for {BASELINES[name]}: "
         f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}."
     )
 
@@ -166,7 +199,7 @@ def _notes(
 ) -> tuple[str, ...]:
     """What must be read with the sentence."""
     notes = [text for text in missing if "random" not in text]
-    counted = [g for name, (_, g) in found.items() if name in NEEDED]
+    counted = [g for _, g in found.values()]
     if outcome == "no evidence" and counted:
         few = min(g.n for g in counted)
         visible = max(g.smallest_visible for g in counted)

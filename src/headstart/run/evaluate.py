@@ -246,7 +246,7 @@ def by_class(
 def notes(model: Model, dataset: Dataset) -> tuple[str, ...]:
     """What a reader must know: above all, whether the model was trained on these very items."""
     about = model.evidence.get("data")
-    known = about.get("fingerprint") if isinstance(about, Mapping) else about
-    if known and known == dataset.fingerprint:
+    known = about if isinstance(about, Mapping) else {"fingerprint": about}
+    if dataset.fingerprint in (known.get("fingerprint"), known.get("learnt")):
         return ("the model was trained on this very data: these numbers say nothing about new images",)
     return ()

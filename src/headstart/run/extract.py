@@ -158,6 +158,14 @@ class StoreExtractor:
             self._run(plan, chunks, missing, tally)
         return pin, tally, chunks.items
 
+    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that the store lacks."""
+        plan = self._plan(backbone, spec)
+        for want in plan.wants:
+            self.store.catalogue(want.section).reload()
+        chunks = plan.chunks(self.store)
+        return chunks.missing() / max(1, chunks.items)
+
     def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
         """Seconds that a pass takes without its start; everything is computed whatever is stored."""
         plan = self._plan(backbone, spec)

@@ -14,7 +14,7 @@ from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.errors import RunError
-from headstart.run import board, compare
+from headstart.run import board, compare, plan
 from headstart.run.bench import Bench
 from headstart.run.evaluate import evaluate
 from headstart.run.plan import Skipped
@@ -34,6 +34,7 @@ class Answer:
 
 def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     """Choose, judge, refit, and measure on the test part if there is one."""
+    trials = in_order(trials, bench)
     verdict = compare.verdict(trials, bench)
     chosen = compare.winner(trials, bench)
     if chosen is None:
@@ -42,7 +43,7 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     rows = ranked(bench, trials, winner.arm)
     strategy = strategies.get(winner.strategy)
     bench.progress(winner.arm)("training on all rows", 0, 1)
-    request = bench.request(winner.arm, winner.source, float("inf"), trials)
+    request = bench.request(winner.arm, winner.source, float("inf"))
     request = replace(request, workdir=bench.folder.workdir(winner.arm))
     model = strategy.refit(request, winner)
     model = replace(model, evidence=evidence(bench, winner, rows, verdict))
@@ -52,6 +53,15 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
         test, metrics = outcome.headline, outcome.to_json()
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics)
+
+
+def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:
+    """Arms in the plan's order, whether they ran just now or were read from the run folder: ties go by it."""
+    place = {name: number for number, name in enumerate(bench.sources)}
+    order = sorted(
+        trials.values(), key=lambda t: (plan.ALL.index(t.strategy), place.get(t.source or "", -1), t.arm)
+    )
+    return {trial.arm: trial for trial in order}
 
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
@@ -98,6 +108,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
         "data": {
             "name": bench.dataset.name,
             "fingerprint": bench.dataset.fingerprint,
+            "learnt": bench.dataset.subset(bench.split.development).fingerprint,
             "items": len(bench.dataset),
         },
         "split": bench.split.to_json(),

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart import strategies
-from headstart.core.backbone import Tap
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -20,9 +17,9 @@ from headstart.core.source import Source
 from headstart.core.strategy import Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import doctor, splits
-from headstart.modalities.image import open_image
+from headstart.errors import BadOption
 from headstart.run import ask as asking
-from headstart.run import board, finish, plan, record
+from headstart.run import board, finish, near, plan, record
 from headstart.run.ask import Ask
 from headstart.run.bench import Bench, Timed
 from headstart.run.extract import make_extractor, measure_pass
@@ -32,9 +29,6 @@ from headstart.store.store import FeatureStore
 
 FINISH_SECONDS = 12.0
 """Kept back for saving, re-opening in a fresh process and writing the report."""
-LEAST_SIDE = 16
-"""Pixels on the shorter side under which near-duplicates are not looked for: two digits of 8 x 8
-pixels by one hand are as alike as a picture and its copy."""
 FINISH_SHARE = 0.12
 """Share of the budget kept back for training the winner on all rows."""
 
@@ -103,7 +97,7 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
         if resumed and record.finished(folder, ask):
             record.retell(folder, log)
             return path
-        bench = set_up(ask, dataset, task, named, folder, log)
+        bench = set_up(ask, new_bench(ask, dataset, task, named, folder, log), data, budget)
         trials, skipped = run_arms(bench, ask, budget)
         answer = finish.conclude(bench, trials)
         log(Event("leaderboard", board.as_json(answer.rows, task)))
@@ -116,48 +110,57 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
     return path
 
 
-def set_up(
-    ask: Ask, dataset: Dataset, task: Task, named: dict[str, Source], folder: RunFolder, log: Log
+def new_bench(
+    ask: Ask, dataset: Dataset, task: Task, named: dict[str, Source], folder: RunFolder, listen: Listener
 ) -> Bench:
-    """Open the store, read the data through the first source, group near-duplicates, split."""
-    first = next(iter(named))
+    """The workbench with the store open; nothing is measured or loaded."""
 
     def tell(what: str, done: int, total: int) -> None:
-        log(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
+        listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
-    bench = Bench(
+    return Bench(
         dataset=dataset,
         task=task,
         split=splits.make_split(dataset, seed=ask.seed),
         extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
         sources=named,
         folder=folder,
-        listen=log,
+        listen=listen,
         seed=ask.seed,
         settings=ask.settings,
         download=asking.downloads_allowed(ask),
+        reserve=FINISH_SHARE * ask.budget,
     )
+
+
+def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Bench:
+    """Measure every source, read the data through the fastest, keep near-duplicates together.
+
+    Raises `BadOption` when even that one pass does not fit the budget.
+    """
     measure(bench)
+    first = min(bench.sources, key=lambda name: bench.passes[name])
     backbone = bench.backbone(first)
     assert backbone is not None
-    embedding = Tap(backbone.stages[-1].name, 1)
-    features = bench.extractor(backbone, FeatureSpec(taps=backbone.taps()))
-    if not large_enough(dataset):
-        return bench
-    every = features.tap(embedding)[np.arange(len(dataset))]
-    pairs = doctor.near_duplicates(every.astype(np.float32))
+    needed = bench.passes[first] * bench.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
+    if needed > budget.left:
+        raise BadOption(
+            "--budget",
+            seconds_in_words(ask.budget),
+            f"more than {seconds_in_words(needed)}: so long takes one pass of {first}, the fastest source, "
+            f"over {len(bench.dataset):,} items on this machine",
+        )
+    before = bench.extractor.seconds
+    pairs = near.find(backbone, bench.dataset, bench.extractor)
+    bench.paid[first] = bench.extractor.seconds - before
     if pairs:
-        groups = doctor.duplicate_groups(dataset, pairs)
-        bench.split = splits.make_split(dataset, seed=ask.seed, groups=groups)
-        log(Event("note", {"label": "", "text": record.duplicates_note(dataset, pairs)}))
+        groups = doctor.duplicate_groups(bench.dataset, pairs)
+        bench.split = splits.make_split(bench.dataset, seed=ask.seed, groups=groups)
+        bench.listen(
+            Event("note", {"label": "", "text": record.duplicates_note(bench.dataset, pairs, groups)})
+        )
+        data["findings"] += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
     return bench
-
-
-def large_enough(dataset: Dataset) -> bool:
-    """Whether the pictures hold enough to tell a copy from a look-alike, from 32 of them."""
-    some = np.linspace(0, len(dataset) - 1, min(32, len(dataset))).astype(np.int64)
-    sides = [min(open_image(dataset.items[row].read()).size) for row in some]
-    return float(np.median(sides)) >= LEAST_SIDE
 
 
 def measure(bench: Bench) -> None:
@@ -175,7 +178,7 @@ def measure(bench: Bench) -> None:
             arm = arm_name(strategy, source)
             if arm not in arms:
                 arms[arm] = bench.estimate(strategy, source, passes[name])
-    bench.estimates = arms
+    bench.estimates, bench.passes = arms, passes
     bench.folder.write({**content, "seconds_per_pass": passes, "estimates": arms})
 
 
@@ -194,17 +197,17 @@ def run_arms(bench: Bench, ask: Ask, budget: Budget) -> tuple[dict[str, Trial], 
         if step is None:
             return trials, plan.skipped(known)
         bench.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
-        trial = bench.run(step, trials)
+        trial = bench.run(step)
         bench.folder.save_trial(trial)
         trials[step.arm] = trial
         tell_trial(bench, trial)
 
 
 def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:
-    """Arms that need not be run again: all but those a smaller budget cut off."""
+    """Arms that need not be run again: all but those that broke, or that a smaller budget cut off."""
     concluded = bench.folder.read().get("answer", {}).get("budget")
-    retry = concluded is None or ask.budget > concluded
-    return {name: t for name, t in bench.folder.trials().items() if t.status != "cut off" or not retry}
+    retry = {"failed"} if concluded is not None and ask.budget <= concluded else {"failed", "cut off"}
+    return {name: trial for name, trial in bench.folder.trials().items() if trial.status not in retry}
 
 
 def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> plan.Known:
@@ -217,11 +220,12 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         plan.Candidate(name, classifies=bool(source.labels) and bench.task.kind == CLASSIFICATION)
         for name, source in bench.sources.items()
     )
-    reserve = min(FINISH_SECONDS, 0.3 * ask.budget) + FINISH_SHARE * ask.budget
+    tested = max(bench.passes.values()) * len(bench.split.test) / len(bench.dataset)
+    reserve = min(FINISH_SECONDS, 0.3 * ask.budget) + bench.reserve + tested
     return plan.Known(candidates, budget.left - reserve, outcomes, bench.estimates, ask.allowed())
 
 
 def tell_trial(bench: Bench, trial: Trial, *, kept: bool = False) -> None:
     """An arm's result as an event."""
-    row = board.row(trial, bench.dataset, bench.task, seed=bench.seed)
+    row = board.row(trial, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
     bench.listen(Event("trial", {**row.to_json(), "metric": bench.task.metric, "kept": kept}))

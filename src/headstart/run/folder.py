@@ -137,10 +137,6 @@ class RunFolder:
             found[trial.arm] = trial
         return found
 
-    def forget(self, arm: str) -> None:
-        """Drop the record of an arm (its checkpoints stay), so that it is run again."""
-        (self.path / "trials" / slug(arm) / "trial.json").unlink(missing_ok=True)
-
 
 def load_trial(record: Path) -> Trial:
     """A trial from its `trial.json`; raises `RunError` when it cannot be read."""

@@ -14,16 +14,11 @@ from typing import Any
 import numpy as np
 
 from headstart.core.dataset import ArrayItem, FileItem, Item, ZipItem
-
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
-    | {".pnm", ".avif", ".jp2", ".tga", ".ico", ".npy"}
-)
-"""Files with these endings are taken from folders and archives; a file named by itself always is."""
+from headstart.data.tree import danger
+from headstart.modalities.image import SUFFIXES
 
 LARGEST_MEMBER = 512 * 2**20
-LARGEST_RATIO = 200
-"""A member of an archive beyond either (the ratio only above 10 MB) is not unpacked."""
+"""A larger member of an archive is no image, and is not unpacked."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +87,15 @@ def _expand(entry: Any, number: int) -> Iterator[Item]:
 
 
 def _from_path(path: Path) -> Iterator[Item]:
-    if path.is_dir():
+    # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
+    if os.path.isdir(path):  # noqa: PTH112
         yield from _from_folder(path)
-    elif path.is_file():
+    elif os.path.isfile(path):  # noqa: PTH113
         if path.suffix.lower() == ".zip":
             yield from _from_zip(path)
         else:
             yield FileItem(str(path), path)
-    elif path.exists():
+    elif os.path.exists(path):  # noqa: PTH110
         yield BadItem(str(path), "neither a file nor a folder")
     elif glob.has_magic(str(path)):
         matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (takes absolute patterns)
@@ -139,17 +135,15 @@ def _from_zip(path: Path) -> Iterator[Item]:
             continue
         found = True
         ident = f"{path}/{member.filename}"
-        problem = _danger(member, name)
+        problem = _problem(member)
         yield BadItem(ident, problem) if problem else ZipItem(ident, path, member.filename)
     if not found:
         yield BadItem(str(path), "there are no images in this archive")
 
 
-def _danger(member: zipfile.ZipInfo, name: PurePosixPath) -> str:
+def _problem(member: zipfile.ZipInfo) -> str:
     """Why a member is not unpacked, or nothing."""
-    if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
-        return "its name points outside the archive"
-    ratio = member.file_size / max(1, member.compress_size)
-    if member.file_size > LARGEST_MEMBER or (member.file_size > 10 * 2**20 and ratio > LARGEST_RATIO):
+    if member.file_size > LARGEST_MEMBER:
         return f"it would unpack to {member.file_size / 1e6:,.0f} MB, which no image needs"
-    return ""
+    found = danger(member)
+    return f"it {found}" if found else ""

@@ -18,7 +18,7 @@ CONTROLS = ("random-frozen", "scratch")
 DEEPER = ("finetune", "full")
 ALL = (*BASELINES, "direct", "probe", *CONTROLS, *DEEPER)
 
-SHARES = {"scratch": 0.4, "finetune": 0.6, "full": 1.0}
+SHARES = {"scratch": 0.5, "finetune": 0.6, "full": 1.0}
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
 
@@ -36,7 +36,6 @@ class Candidate:
     name: str
     classifies: bool = False
     """Whether it brings a classifier of its own with named labels."""
-    parameters: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,13 @@ class Skipped:
 
 
 def best_source(known: Known) -> Candidate | None:
-    """The source whose probe scored best; the earlier one on a tie. Without probes, the first."""
+    """The source whose probe (or own classifier) scored best; the earlier one on a tie. Without scores, the
+    first."""
     scored = [
         (outcome.score, -index, candidate)
         for index, candidate in enumerate(known.sources)
-        if (outcome := known.outcomes.get(arm_name("probe", candidate.name))) and outcome.score is not None
+        for strategy in ("probe", "direct")
+        if (outcome := known.outcomes.get(arm_name(strategy, candidate.name))) and outcome.score is not None
     ]
     if scored:
         return max(scored, key=lambda entry: entry[:2])[2]

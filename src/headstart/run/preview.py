@@ -8,15 +8,11 @@ from typing import Any
 
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
-from headstart.data import splits
 from headstart.run import ask as asking
 from headstart.run import fit, plan, record
 from headstart.run.ask import Ask
-from headstart.run.bench import Bench, Timed
-from headstart.run.extract import make_extractor
 from headstart.run.folder import RunFolder
 from headstart.store.memo import Memo
-from headstart.store.store import FeatureStore
 
 
 def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
@@ -31,18 +27,7 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
     listen(Event("data", data))
     listen(Event("sources", {"summary": record.source_summary(named, ask)}))
     with tempfile.TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "plan") as folder:
-        bench = Bench(
-            dataset=dataset,
-            task=task,
-            split=splits.make_split(dataset, seed=ask.seed),
-            extractor=Timed(make_extractor(FeatureStore.default(), dataset)),
-            sources=named,
-            folder=folder,
-            listen=listen,
-            seed=ask.seed,
-            settings=ask.settings,
-            download=asking.downloads_allowed(ask),
-        )
+        bench = fit.new_bench(ask, dataset, task, named, folder, listen)
         fit.measure(bench)
         steps, skipped = plan.outline(fit.state(bench, ask, {}, budget))
     return {

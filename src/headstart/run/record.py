@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from headstart.core import environment, words
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
@@ -22,7 +24,10 @@ from headstart.run.folder import RunFolder
 def write_answer(
     bench: Bench, answer: finish.Answer, skipped: list[plan.Skipped], data: dict[str, Any], budget: Budget
 ) -> dict[str, Any]:
-    """Put the answer beside the question in run.json; returns the whole content."""
+    """Put the answer beside the question in run.json; returns the whole content.
+
+    It is not complete before the model and the page belong to it: who writes these says so at the end.
+    """
     content = {
         **bench.folder.read(),
         "name": bench.dataset.name,
@@ -42,6 +47,7 @@ def write_answer(
             "seconds": budget.spent,
             "pass_seconds": bench.extractor.seconds,
         },
+        "complete": False,
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
@@ -51,9 +57,9 @@ def write_answer(
 
 def finished(folder: RunFolder, ask: Ask) -> bool:
     """Whether the folder holds the answer already, found with at least this budget."""
-    answer = folder.read().get("answer")
+    content = folder.read()
     whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
-    return answer is not None and whole and ask.budget <= answer["budget"]
+    return bool(content.get("complete")) and whole and ask.budget <= content["answer"]["budget"]
 
 
 def retell(folder: RunFolder, listen: Listener) -> None:
@@ -66,14 +72,17 @@ def retell(folder: RunFolder, listen: Listener) -> None:
     listen(Event("report", {"path": str(folder.path / "report.html")}))
 
 
-def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]]) -> str:
+def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], groups: np.ndarray) -> str:
     """What was done about items that look the same."""
     across = [
         (i, j)
         for i, j, _ in pairs
         if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
     ]
-    text = f"{words.count(len(pairs), 'pair')} of near-duplicates kept on one side of every fold"
+    parted = doctor.parted_pairs(pairs, groups)
+    text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
+    if parted:
+        text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
     if across:
         i, j = across[0]
         text += (

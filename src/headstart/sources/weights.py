@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
-NESTED = ("state_dict", "model", "model_state_dict", "module", "net")
-"""Keys under which training scripts put the weights."""
+NESTED = (
+    "state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "model_state", "module", "net",
+    "encoder",
+)  # fmt: skip
+"""Keys under which training scripts put the weights, the wanted ones first (averages, as timm does)."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What wrappers (DataParallel, torch.compile, Lightning) put before every name."""
 COUNTERS = "num_batches_tracked"

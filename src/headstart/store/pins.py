@@ -9,11 +9,11 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from headstart.core import fingerprint
-from headstart.core.files import write_atomic
 
 try:
     import fcntl
@@ -21,6 +21,8 @@ except ImportError:  # pragma: no cover - no such locks on Windows: only this pr
     fcntl = None  # type: ignore[assignment]
 
 MARK = "used-"
+_ATTEMPTS = 50
+"""How often a lock is asked for, and a mark that vanished made anew, before giving up."""
 
 
 def mark_of(section: Path, family: str) -> Path:
@@ -32,10 +34,12 @@ def touch(section: Path, family: str) -> None:
     """Note that a table is used now."""
     mark = mark_of(section, family)
     with contextlib.suppress(OSError):  # a store that may only be read is still good to read
-        if mark.exists():
+        try:
+            # never put in the place of another: that would take the file from under its locks
+            with mark.open("xb") as file:
+                file.write(json.dumps({"family": family}).encode())
+        except FileExistsError:
             os.utime(mark)
-        else:
-            write_atomic(mark, json.dumps({"family": family}).encode())
 
 
 def last_used(section: Path, family: str) -> float:
@@ -59,14 +63,7 @@ class Pin:
         if mark in self._held:
             return
         with contextlib.suppress(OSError):
-            handle = mark.open("rb")
-            if fcntl is not None:
-                try:
-                    _patiently(handle)
-                except OSError:
-                    handle.close()
-                    raise
-            self._held[mark] = handle
+            self._held[mark] = _locked(section, family, _patiently)
             _ours[mark] = _ours.get(mark, 0) + 1
 
     def close(self) -> None:
@@ -84,16 +81,51 @@ class Pin:
 _ours: dict[Path, int] = {}
 
 
+def _locked(section: Path, family: str, lock: Callable[[IO[bytes]], None]) -> IO[bytes]:
+    """The mark, open and locked. Raises `OSError`, of it `BlockingIOError` where others hold it.
+
+    While one waits, somebody may have given the table up and its mark with it: a lock on a file that
+    is no longer there keeps nobody away, so then the mark is made anew.
+    """
+    mark = mark_of(section, family)
+    for _ in range(_ATTEMPTS):
+        try:
+            handle = mark.open("rb")
+        except FileNotFoundError:
+            if not section.is_dir():
+                raise
+            touch(section, family)
+            continue
+        try:
+            if fcntl is None:
+                return handle
+            lock(handle)
+            if os.fstat(handle.fileno()).st_ino == mark.stat().st_ino:
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
+        touch(section, family)
+    raise FileNotFoundError(mark)
+
+
 def _patiently(handle: IO[bytes]) -> None:
     """A shared lock; whoever looks whether the table is pinned holds it for a moment only."""
-    for attempt in range(50):
+    for attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if attempt == 49:
+            if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(0.02)
+
+
+def _alone(handle: IO[bytes]) -> None:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
@@ -105,10 +137,13 @@ def unpinned(section: Path, family: str):  # type: ignore[no-untyped-def]
         return
     with contextlib.ExitStack() as stack:
         free = True
-        if fcntl is not None and mark.exists():
+        if fcntl is not None:
+            if not mark.exists():  # nobody used it yet; there must be something to lock
+                touch(section, family)
+                with contextlib.suppress(OSError):
+                    os.utime(mark, (0, 0))
             try:
-                handle = stack.enter_context(mark.open("rb"))
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(_locked(section, family, _alone))
             except BlockingIOError:
                 free = False
             except OSError:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from headstart.core import fingerprint
+from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
@@ -21,7 +22,7 @@ from headstart.strategies import _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies._shipping import origin, state
-from headstart.strategies._trainee import embedding_tap, outputs_of
+from headstart.strategies._trainee import outputs_of
 from headstart.strategies._training import (
     Arm,
     head_tensors,
@@ -112,9 +113,10 @@ def settle(arm: Arm, *, steps: int, most: int) -> Settled | float:
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), folds)
     pace = measure(arm)
-    plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=folds, fixed=fixed)
+    left, reserve = request.budget.left, request.reserve
+    plan = _ladder.fitting(pace, left, epochs=epochs, folds=folds, fixed=fixed, reserve=reserve)
     if plan is None:
-        return _ladder.shortage(pace, request.budget.left, epochs=epochs, fixed=fixed)
+        return _ladder.shortage(pace, left, epochs=epochs, fixed=fixed, reserve=reserve)
     return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)
 
 
@@ -202,10 +204,14 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(arm, rows, "all rows"))
     source = arm.source.source
-    height, width = input_size(arm.source, arm.design)
+    contract = source.input
+    if arm.inputs.size is not None:  # trained on stored pixels, which are prepared in one way for all sources
+        contract = replace(
+            contract, size=input_size(arm.source, arm.design), interpolation="bilinear", crop_mode="center"
+        )
     return Model(
         task=request.task,
-        input=replace(source.input, size=(height, width)),
+        input=contract,
         net={
             "kind": "taps",
             "architecture": dict(source.architecture),

@@ -60,11 +60,13 @@ def check(settings: Settings) -> None:
     if settings.augment is not None and settings.augment not in KINDS:
         raise UnknownName("augmentation", settings.augment, KINDS)
     for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
-        if value is not None and not 0 < value < 1e3:
+        if value is not None and not (isinstance(value, int | float) and 0 < value < 1e3):
             raise BadOption(option, value, "a positive number")
     for option, count in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
-        if count is not None and count < 1:
+        if count is not None and not (isinstance(count, int) and count >= 1):
             raise BadOption(option, count, "a whole number of at least 1")
+    if settings.views is not None and not (isinstance(settings.views, int) and 0 <= settings.views <= 64):
+        raise BadOption("--views", settings.views, "a whole number from 0 to 64")
 
 
 def batch_size(settings: Settings, rows: int) -> int:

@@ -56,16 +56,23 @@ def options(epochs: int, folds: int) -> Iterator[Plan]:
         yield Plan(e, 1)
 
 
-def fitting(pace: Pace, left: float, *, epochs: int, folds: int, fixed: bool = False) -> Plan | None:
+def fitting(
+    pace: Pace, left: float, *, epochs: int, folds: int, fixed: bool = False, reserve: float = 0.0
+) -> Plan | None:
     """The best plan that fits into `left` seconds, or None.
 
-    One more training is counted than there are folds: the model on all rows comes after them. With
-    `fixed` the epochs are as given, and only the folds vary.
+    The model on all rows comes after the folds: it may use the `reserve` as well. With `fixed` the
+    epochs are as given, and only the folds vary.
     """
     plans = options(epochs, folds) if not fixed else (Plan(epochs, f) for f in range(folds, 0, -1))
-    return next((plan for plan in plans if pace.seconds(plan.epochs, plan.folds + 1) <= left), None)
+    return next((plan for plan in plans if _lacking(pace, plan, left, reserve) <= 0), None)
 
 
-def shortage(pace: Pace, left: float, *, epochs: int, fixed: bool = False) -> float:
+def shortage(pace: Pace, left: float, *, epochs: int, fixed: bool = False, reserve: float = 0.0) -> float:
     """Seconds that the smallest plan lacks."""
-    return pace.seconds(epochs if fixed else min(epochs, EPOCHS[0]), 2) - left
+    return _lacking(pace, Plan(epochs if fixed else min(epochs, EPOCHS[0]), 1), left, reserve)
+
+
+def _lacking(pace: Pace, plan: Plan, left: float, reserve: float) -> float:
+    alone = pace.seconds(plan.epochs, plan.folds) - left
+    return max(alone, pace.seconds(plan.epochs, plan.folds + 1) - left - reserve)

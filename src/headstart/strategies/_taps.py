@@ -7,20 +7,19 @@ the idea of reading several layers is that of Head2Toe (Evci et al., ICML 2022).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import lapack
 
+from headstart.measure.ridge import LEVERAGE_FLOOR, block_left_out, group_blocks
 from headstart.measure.spectral import standardise
 
 RELATIVE = tuple(10.0**exponent for exponent in range(-3, 3))
 """Penalties tried, as multiples of the mean eigenvalue of the centred Gram matrix."""
 FIRST = 3
 """Position of the penalty that is tried first; it is the best one most of the time."""
-LEVERAGE_FLOOR = 1e-6
-"""1 - leverage is kept above this, so that a row that explains itself does not divide by zero."""
 ROUNDING = 1e-6
 """A fall by less than this share is no fall."""
 SELECTION_ROWS = 1_000
@@ -90,7 +89,7 @@ def leave_one_out(
     centred = gram - mean - mean[:, None] + mean.mean()
     unit = max(float(np.trace(centred)) / n, 1e-30)
     offset = targets.mean(axis=0)
-    blocks = list(_blocks(groups)) if groups is not None else []
+    blocks = list(group_blocks(groups, n)) if groups is not None else []
     tried: dict[int, Errors] = {}
 
     def at(index: int) -> float:
@@ -126,19 +125,8 @@ def _left_out(centred: np.ndarray, y: np.ndarray, penalty: float, blocks: Sequen
         if rows.shape[1] > 1:
             part = root[rows]  # [g, m, n]
             inside = penalty * (part @ part.transpose(0, 2, 1)) - 1.0 / n  # [g, m, m]
-            values, vectors = np.linalg.eigh(inside)
-            turned = vectors.transpose(0, 2, 1) @ residual[rows]
-            out[rows] = vectors @ (turned / np.maximum(values, LEVERAGE_FLOOR)[:, :, None])
+            out[rows] = block_left_out(residual[rows], inside)
     return out
-
-
-def _blocks(groups: np.ndarray) -> Iterator[np.ndarray]:
-    """Row numbers of the groups, int64 `[groups of that size, size]` for each size there is."""
-    _, counts = np.unique(groups, return_counts=True)
-    order = np.argsort(groups, kind="stable")
-    starts = np.cumsum(counts) - counts
-    for size in np.unique(counts):
-        yield order[starts[counts == size][:, None] + np.arange(size)]
 
 
 # choosing

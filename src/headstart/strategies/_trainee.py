@@ -8,15 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import Rows
 from headstart.train.augment import centre
 from headstart.train.batches import in_order
-
-
-def embedding_tap(backbone: Backbone) -> Tap:
-    """The tap a trained head reads: the embedding, averaged over space."""
-    return Tap(backbone.stages[-1].name, 1)
 
 
 class Trainee(nn.Module):

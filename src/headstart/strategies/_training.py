@@ -11,11 +11,11 @@ from torch import nn
 
 from headstart import tasks
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone, Tap, embedding_tap
 from headstart.core.features import FeatureSpec, Rows
 from headstart.core.strategy import Request
 from headstart.strategies._design import Design
-from headstart.strategies._trainee import Trainee, embedding_tap, outputs_of
+from headstart.strategies._trainee import Trainee, outputs_of
 from headstart.train import draws
 from headstart.train.augment import Augment
 from headstart.train.batches import Batches

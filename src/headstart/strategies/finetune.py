@@ -5,14 +5,11 @@ Always linear probing first (LP-FT; Kumar et al., ICLR 2022): the head starts as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from headstart.core.backbone import Backbone, Tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
 from headstart.train.recipe import Recipe
@@ -160,7 +157,7 @@ def design_whole(request: Request) -> Design:
 
 
 def design_cut(request: Request) -> Design:
-    """From the cut that was set by hand, or that the probe's depth profile suggests."""
+    """From the cut that was set by hand, or the default one."""
     design = design_whole(request)
     backbone, settings = request.backbone, request.settings
     assert backbone is not None
@@ -175,10 +172,9 @@ def design_cut(request: Request) -> Design:
 
 
 def default_cut(request: Request) -> tuple[str, str]:
-    """(stage, cut): about the last stage is trained; more when the probe was best at an earlier one.
+    """(stage, cut): the last layers are trained, by their share of the parameters.
 
-    Where features are best before the end, the late layers belong to the source's own task: those
-    are the ones to train (Lee et al., ICLR 2023, among others). The states must fit on the disk.
+    Labels play no part: they are what the arm is scored on. The states must fit on the disk.
     """
     backbone = request.backbone
     assert backbone is not None
@@ -190,24 +186,10 @@ def default_cut(request: Request) -> tuple[str, str]:
 
     rows = _design.training_rows(request)
     share = next(share for most, share in TAIL_SHARES if rows <= most)
-    enough = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
-    start = min(enough, best_stage(request, backbone), last - 1)
+    start = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
     copies = 1 + _design.views(request.settings, len(request.dataset))
     for number in range(start, last):
         stage = stages[number]
         if 2 * stage.channels * stage.side**2 * len(request.dataset) * copies <= STATE_BYTES:
             return stage.name, stage.cut
     return stages[last - 1].name, stages[last - 1].cut
-
-
-def best_stage(request: Request, backbone: Backbone) -> int:
-    """Number of the stage whose single-tap probe erred least; the last when that is not known."""
-    trial = request.trials.get(arm_name("probe", backbone.source.name))
-    profile: Mapping[str, Any] = trial.choices.get("profile", {}) if trial is not None else {}
-    numbers = {stage.name: number for number, stage in enumerate(backbone.stages)}
-    errors = {
-        numbers[Tap.parse(tap).stage]: float(values["mse"])
-        for tap, values in sorted(profile.items(), key=lambda entry: -float(entry[1]["mse"]))
-        if Tap.parse(tap).stage in numbers
-    }  # sorted: the best tap of a stage comes last and stays
-    return min(errors, key=lambda number: errors[number], default=len(backbone.stages) - 1)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone, Tap, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
@@ -126,7 +126,7 @@ class Reading:
         """The taps for a model of these rows, by these rows alone."""
         part = self.blocks.among(rows)
         wanted, groups = ridge_targets(self.request, part.rows), group_numbers(self.request, part.rows)
-        chosen = _taps.choose(part, wanted, groups, usual=str(embedding(self.backbone)))
+        chosen = _taps.choose(part, wanted, groups, usual=str(embedding_tap(self.backbone)))
         return tuple(Tap.parse(name) for name in chosen.names)
 
     def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
@@ -172,14 +172,9 @@ def selection_rows(request: Request) -> np.ndarray:
     return np.sort(development[np.argsort(place, kind="stable")[:most]])
 
 
-def embedding(backbone: Backbone) -> Tap:
-    """What the source's own classifier reads."""
-    return Tap(backbone.stages[-1].name, 1)
-
-
 def read(request: Request, backbone: Backbone) -> Reading:
     """Have the pass store what is missing, and prepare the choice of taps."""
-    taps, count = tuple(dict.fromkeys((*backbone.taps(), embedding(backbone)))), views(request)
+    taps, count = tuple(dict.fromkeys((*backbone.taps(), embedding_tap(backbone)))), views(request)
     features = request.features(backbone, _spec(request, taps, count))
     rows = selection_rows(request)
     found: dict[str, np.ndarray] = {}

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from headstart import tasks
-from headstart.core.backbone import Backbone
+from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
-from headstart.strategies._trainee import embedding_tap, outputs_of
+from headstart.strategies._trainee import outputs_of
 from headstart.strategies._training import Arm, Inputs, divide, labels, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
@@ -116,11 +116,12 @@ def choose_side(request: Request, whole: Design) -> int:
     rows = len(request.split.folds[0].train)
     per_epoch = max(1, round(rows / whole.batch_size))
     epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
+    folds = _arm.first_folds(request)
     least = _arm.measure(noise_arm(request, replace(whole, side=smaller[-1])))
     for side in (own, *smaller):
         pace = replace(least, seconds_per_step=least.seconds_per_step * (side / smaller[-1]) ** 2)
-        plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=_arm.first_folds(request))
-        if plan is not None and plan.folds == _arm.first_folds(request) and 2 * plan.epochs >= epochs:
+        plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=folds, reserve=request.reserve)
+        if plan is not None and plan.folds == folds and 2 * plan.epochs >= epochs:
             return side
     return smaller[-1]
 
@@ -169,7 +170,7 @@ def try_rates(settled: _arm.Settled) -> Arm:
     arm, request, design = settled.arm, settled.arm.request, settled.arm.design
     rates = RATES[design.recipe.optimizer]
     part, held = divide(request, request.split.folds[0].train, 0.2)
-    trainings = settled.folds + 1 + len(rates) * TRIAL_SHARE
+    trainings = settled.folds + len(rates) * TRIAL_SHARE
     pace = settled.pace
     if design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
         return arm

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,75 @@ def test_every_record_can_be_made() -> None:
     made = [provider.describe(f"timm/{name}", name) for name in provider.names()[::40]]
     assert all(source.input.channels in (1, 3) for source in made)
     assert fetching.hub_file("timm/nothing", "model.safetensors") is None
+
+
+PTH = "https://example.org/net-{}.pth"
+
+
+@pytest.fixture
+def in_torch_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a pickled checkpoint where torch.hub would, and says that timm fetches it from there."""
+
+    def put(content: Any, digest: str | None = None) -> Path:
+        folder = tmp_path / "torch" / "hub" / "checkpoints"
+        folder.mkdir(parents=True)
+        torch.save(content, folder / "new.pth")
+        own = hashlib.sha256((folder / "new.pth").read_bytes()).hexdigest()[:8]
+        url = PTH.format(digest or own)
+        config = replace(timm.get_pretrained_cfg(NAME), hf_hub_id=None, url=url)
+        monkeypatch.setattr(timm, "get_pretrained_cfg", lambda *_, **__: config)
+        return (folder / "new.pth").rename(folder / url.rpartition("/")[2])
+
+    return put
+
+
+class Code:
+    """Unpickling this writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_code_in_a_checkpoint_is_not_run(in_torch_hub: Callable[..., Path], tmp_path: Path) -> None:
+    in_torch_hub({"state_dict": timm.create_model(NAME).state_dict(), "epoch": Code(tmp_path / "ran")})
+    with pytest.raises(SourceError, match="holds code"):
+        sources.load(SPEC)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_averaged_weights_of_a_checkpoint_are_taken(
+    in_torch_hub: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, other = timm.create_model(NAME).eval(), timm.create_model(NAME)
+    in_torch_hub({"state_dict": other.state_dict(), "state_dict_ema": network.state_dict()})
+    made: list[Any] = []
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda *a, **k: made.append(create(*a, **k)) or made[-1])
+    backbone = sources.load(SPEC)
+    x = torch.randn(2, 3, 160, 160)
+    with torch.no_grad():
+        assert torch.allclose(backbone.classifier(backbone.full(x)), network(x), atol=1e-5)
+    assert "state_dict" not in made[0].pretrained_cfg  # which would keep the weights twice
+
+
+def test_a_checkpoint_that_is_not_what_its_name_says(in_torch_hub: Callable[..., Path]) -> None:
+    in_torch_hub(timm.create_model(NAME).state_dict(), digest="0123abcd")
+    with pytest.raises(SourceError, match="not the file it should be"):
+        sources.load(SPEC)
+
+
+def test_weights_that_were_once_jax_arrays(
+    cached: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """timm marks them with custom_load, which would read the .safetensors file as .npz."""
+    network = cached()
+    config = replace(timm.get_pretrained_cfg(NAME), custom_load=True)
+    for module in (timm, timm.models._builder):
+        monkeypatch.setattr(module, "get_pretrained_cfg", lambda *_, **__: config)
+    backbone = sources.load(SPEC)
+    x = torch.randn(2, 3, 160, 160)
+    with torch.no_grad():
+        assert torch.allclose(backbone.classifier(backbone.full(x)), network(x), atol=1e-5)

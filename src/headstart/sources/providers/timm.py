@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.core.source import InputContract, Source
 from headstart.errors import SourceError, UnknownName
 from headstart.sources import recommended
-from headstart.sources.fetching import fetch_file, fetch_hub, hub_file, torch_hub_file
+from headstart.sources.fetching import fetch_file, fetch_hub, hash_prefix, hub_file, torch_hub_file
 
 if TYPE_CHECKING:
     from headstart.sources.traced import TracedBackbone
@@ -58,7 +58,11 @@ def record(spec: str, name: str) -> Source:
 
 
 def load(source: Source, *, download: bool = False) -> TracedBackbone:
-    """The network with its weights, read by timm itself (which knows each checkpoint's quirks)."""
+    """The network with its weights, put in place by timm itself (which knows each checkpoint's quirks).
+
+    Nothing in the file is run. Raises `SourceError` for one that is damaged, of another model, holds
+    code, or does not have the hash that its name carries; `WeightsMissing`.
+    """
     import timm
     import torch
 
@@ -67,16 +71,33 @@ def load(source: Source, *, download: bool = False) -> TracedBackbone:
     arch = str(source.architecture["arch"])
     config = timm.get_pretrained_cfg(arch)
     path = _local(config) or _fetch(config, source, download)
-    overlay = {"file": str(path), "url": "", "hf_hub_id": None}
+    overlay = {**_handed(config, path, source.spec), "url": "", "hf_hub_id": None, "custom_load": False}
     try:
         with torch.random.fork_rng(devices=[]):
             network = timm.create_model(arch, pretrained=True, pretrained_cfg_overlay=overlay)
+        kept: Any = network.pretrained_cfg
+        kept.pop("state_dict", None)  # a second copy of the weights
     except Exception as error:  # a damaged file, or one of another model
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise SourceError(
             source.spec, f"its weight file {path} cannot be used ({reason})", "fetch it again"
         ) from error
     return opening.wrap(network.eval(), replace(source, labels=source.labels or _labels(config), local=True))
+
+
+def _handed(config: Any, path: Path, spec: str) -> dict[str, Any]:
+    """What timm is to load: a .safetensors file as it is, anything else as tensors that we read.
+
+    Not all versions of timm read with `weights_only`: then code in a pickled file would run.
+    """
+    from headstart.sources import weights
+
+    prefix = None if config.hf_hub_id else hash_prefix(config.url)
+    if prefix is not None:  # the hub checks what it fetches; torch.hub's folder takes any file
+        weights.check_sha256(path, prefix, spec)
+    if path.suffix == ".safetensors":
+        return {"file": str(path)}
+    return {"file": "", "state_dict": weights.read(path, spec)}
 
 
 def names() -> Sequence[str]:

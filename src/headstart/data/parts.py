@@ -1,0 +1,37 @@
+"""Columns that say which split and which group a row belongs to, whatever form of table they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.data.reading import SPLITS
+from headstart.errors import DataError
+
+
+def splits(values: Sequence[Any], column: str, where: str) -> np.ndarray:
+    """text `[N]`: "train", "val", "test", or "" where nothing is said.
+
+    `column` and `where` are for messages. Raises `DataError` for values that are no split.
+    """
+    texts = [str(value if value is not None else "").strip().lower() for value in values]
+    wrong = sorted({text for text in texts if text and text not in SPLITS})
+    if wrong:
+        row = next(i for i, text in enumerate(texts) if text == wrong[0])
+        found = f"{column!r} holds {', '.join(map(repr, wrong[:5]))} (first in row {row + 1})"
+        raise DataError(where, f"{found}, which is no split", "use train, val or test, or leave it empty")
+    return np.array([SPLITS[text] if text else "" for text in texts])
+
+
+def groups(values: Sequence[Any]) -> np.ndarray:
+    """int64 `[N]`: numbers for the groups; a row without one is a group of its own."""
+    numbers: dict[str, int] = {}
+    out = []
+    for row, value in enumerate(values):
+        nothing = value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value))
+        key = f"row {row}" if nothing else f"={value}"
+        out.append(numbers.setdefault(key, len(numbers)))
+    return np.array(out, dtype=np.int64)

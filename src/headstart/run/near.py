@@ -1,0 +1,52 @@
+"""Near-duplicates: found on the features of a source, told as findings, kept on one side of every fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from headstart import sources
+from headstart.core.backbone import embedding_tap
+from headstart.core.dataset import Dataset
+from headstart.core.features import Extractor, FeatureSpec
+from headstart.data import doctor
+from headstart.data.duplicates import Pair
+from headstart.modalities.image import open_image
+from headstart.run.extract import make_extractor
+from headstart.store.memo import Memo
+from headstart.store.store import FeatureStore
+
+LEAST_SIDE = 16
+"""Pixels on the shorter side under which near-duplicates are not looked for: two digits of 8 x 8
+pixels by one hand are as alike as a picture and its copy."""
+SOURCE = "bundled/strokes"
+"""Whose features `check` reads. On ants, bees, dogs and cats it found every one of 360 pairs of a photo with
+its re-encoded and rescaled copies, and no other pair; an ImageNet MobileNet found 346."""
+
+
+def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = None) -> doctor.Report:
+    """`doctor.check` and, where every item can be read, the near-duplicates."""
+    report = doctor.check(dataset, memo=Memo(), progress=progress)
+    if report.errors:
+        return report
+    extract = make_extractor(FeatureStore.default(), dataset)
+    pairs = find(sources.load(SOURCE), dataset, extract)
+    return report.with_more(doctor.near_findings(dataset, pairs))
+
+
+def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
+    """Pairs of near-duplicates by the embedding of a source; its whole pass is stored on the way."""
+    features = extract(backbone, FeatureSpec(taps=backbone.taps()))
+    if not doctor.can_search(len(dataset)) or not large_enough(dataset):
+        return []
+    rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
+    return doctor.near_duplicates(rows.astype(np.float32))
+
+
+def large_enough(dataset: Dataset) -> bool:
+    """Whether the pictures hold enough to tell a copy from a look-alike, from 32 of them."""
+    some = np.linspace(0, len(dataset) - 1, min(32, len(dataset))).astype(np.int64)
+    sides = [min(open_image(dataset.items[row].read()).size) for row in some]
+    return float(np.median(sides)) >= LEAST_SIDE

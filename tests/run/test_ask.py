@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from headstart import sources
+from headstart.core.events import ignore
+from headstart.errors import DataError
+from headstart.run import ask as asking
+from headstart.run.ask import Ask
+
+
+def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) -> None:
+    weights, record = tmp_path / "net.safetensors", tmp_path / "net.json"
+    save_file({"w": np.zeros(3, np.float32)}, weights)
+    record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 32}))
+    source = sources.find(f"file:{weights}")
+    first = asking.weights(source)
+    assert asking.weights(source) == first
+    save_file({"w": np.ones(3, np.float32)}, weights)
+    second = asking.weights(source)
+    record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 48}))
+    assert len({first, second, asking.weights(source)}) == 3
+
+
+def test_bundled_weights_are_known_by_their_digest() -> None:
+    source = sources.find("bundled/strokes")
+    assert asking.weights(source) == source.sha256
+
+
+def pictures(root: Path, counts: dict[tuple[str, str], int]) -> Path:
+    rng = np.random.default_rng(0)
+    for (part, label), count in counts.items():
+        folder = root / part / label
+        folder.mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (24, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
+    """The training item of a class with one goes; then its test item has a label nobody learns."""
+    counts = {
+        ("train", "a"): 4,
+        ("train", "b"): 4,
+        ("train", "rare"): 1,
+        ("test", "a"): 2,
+        ("test", "rare"): 1,
+    }
+    data = pictures(tmp_path / "data", counts)
+    with pytest.raises(DataError, match="HS304"):
+        asking.read(Ask(str(data)), {}, ignore)  # type: ignore[arg-type]
+    dataset, task, report = asking.read(Ask(str(data), drop_bad=True), {}, ignore)  # type: ignore[arg-type]
+    assert len(dataset) == 10
+    assert len(report.dropped) == 2
+    assert not report.errors
+    assert "rare" not in {task.labels[i] for i in np.asarray(dataset.y)}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({"budget": "90s"}, 90.0), ({"budget": 7}, 7.0), ({}, 600.0)],
+)
+def test_budgets(given: dict[str, Any], kept: float) -> None:
+    from headstart.api import ask_from
+
+    assert ask_from("photos", given).budget == kept
