@@ -70,6 +70,15 @@ def test_predict_in_every_form(fitted: Path, shapes: Path, headstart: Any, tmp_p
     assert len(list(csv.reader(io.StringIO(done.stdout)))) == 2
 
 
+def test_predict_says_how_sure_it_is(fitted: Path, shapes: Path, headstart: Any) -> None:
+    done = headstart("predict", fitted, shapes / "test", "--sets", "0.9", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["predictions"]
+    assert all(row["label"] in row["set"] for row in rows)
+    done = headstart("predict", fitted, shapes / "test", "--sets", "2")
+    assert (done.returncode, "--sets" in done.stderr) == (2, True)
+
+
 def test_evaluate_export_verify_report(fitted: Path, shapes: Path, headstart: Any) -> None:
     done = headstart("evaluate", fitted, shapes / "test", "--format", "json")
     assert done.returncode == 0, done.stderr

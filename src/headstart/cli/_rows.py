@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from headstart.core.task import MULTILABEL, REGRESSION, Task
@@ -14,21 +15,40 @@ from headstart.run.predict import Prediction, ranked
 Chunks = Iterator[str]
 
 
-def table(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
-    """File, answer, and the probability of the answer (or the `top` best with theirs), aligned."""
-    kept = [(row.id, *_cells(row, task, top)) for row in rows]
+@dataclass(frozen=True)
+class Shown:
+    """What of a prediction is written."""
+
+    top: int | None = None
+    """Only so many labels, with their probabilities."""
+    sets: bool = False
+    """Label sets as well."""
+
+
+def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
+    """File, answer, and the probability of the answer (or the `top` best with theirs), aligned; sets last."""
+    top = shown.top
+    kept = [(row.id, *_cells(row, task, top), *_set(row, shown)) for row in rows]
     head = ("file", *(("value", "") if task.kind == REGRESSION else ("prediction", "probability")))
     if top is not None or task.kind != REGRESSION:
         head = ("file", "prediction", "probability" if top in (None, 1) and task.kind != MULTILABEL else "")
-    widths = [max(len(line[column]) for line in [head, *kept]) for column in range(2)]
-    for line in [head, *kept]:
-        cells = [line[0].ljust(widths[0]), line[1].ljust(widths[1]), line[2]]
+    lines = [(*head, "set") if shown.sets else head, *kept]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         yield "  ".join(cells).rstrip() + "\n"
+
+
+def _set(row: Prediction, shown: Shown) -> list[str]:
+    """The label set as one cell, where sets are shown."""
+    return [" | ".join(row.labels or ())] if shown.sets else []
 
 
 def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
     if row.error:
         return "-", row.error
+    if row.abstains and row.scores is not None:
+        return "(abstains)", f"{row.scores.max():.3f}"
     if task.kind == REGRESSION:
         return f"{row.answer:.6g}", ""
     best = ranked(task, row, top)
@@ -39,8 +59,9 @@ def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
     return ", ".join(f"{label} {score:.3f}" for label, score in best) or "none", ""
 
 
-def csv_text(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
-    """A header, then a line each: file, answer, probabilities (all, or the `top` best), error."""
+def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
+    """A header, then a line each: file, answer, probabilities (all, or the `top` best), set, error."""
+    top = shown.top
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
 
@@ -50,9 +71,10 @@ def csv_text(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
         writer.writerow(cells)
         return buffer.getvalue()
 
-    yield line(_columns(task, top))
+    more = ["set"] if shown.sets else []
+    yield line([*_columns(task, top)[:-1], *more, "error"])
     for row in rows:
-        yield line([row.id, *_values(row, task, top), row.error])
+        yield line([row.id, *_values(row, task, top), *(";".join(row.labels or ()) for _ in more), row.error])
 
 
 def _columns(task: Task, top: int | None) -> list[str]:
@@ -76,18 +98,20 @@ def _values(row: Prediction, task: Task, top: int | None) -> list[Any]:
     scores = [_number(score) for score in row.scores]
     if task.kind == MULTILABEL:
         return [";".join(row.answer), *scores]
-    return [row.answer, _number(row.scores.max()), *scores]
+    return [row.answer or "", _number(row.scores.max()), *scores]
 
 
 def _number(value: Any) -> str:
     return f"{float(value):.6g}"
 
 
-def json_text(rows: Iterable[Prediction], task: Task, top: int | None) -> Chunks:
+def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
     """One document: the task, and a list of predictions."""
     yield '{\n  "task": ' + json.dumps(task.to_json(), ensure_ascii=False) + ',\n  "predictions": ['
     for number, row in enumerate(rows):
-        yield ("," if number else "") + "\n    " + json.dumps(as_json(row, task, top), ensure_ascii=False)
+        yield (
+            ("," if number else "") + "\n    " + json.dumps(as_json(row, task, shown.top), ensure_ascii=False)
+        )
     yield "\n  ]\n}\n"
 
 
@@ -99,12 +123,15 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
         return {"id": row.id, "value": float(row.answer)}
     best = {label: round(score, 6) for label, score in ranked(task, row, top)}
     name = "labels" if task.kind == MULTILABEL else "label"
-    return {"id": row.id, name: row.answer, "probabilities": best}
+    more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
+    if row.abstains:
+        more["abstains"] = True
+    return {"id": row.id, name: row.answer, "probabilities": best, **more}
 
 
-FORMATS: dict[str, Callable[[Iterable[Prediction], Task, int | None], Chunks]] = {
+FORMATS: dict[str, Callable[[Iterable[Prediction], Task, Shown], Chunks]] = {
     "table": table,
     "csv": csv_text,
     "json": json_text,
 }
-"""Name -> (rows, task, top) -> pieces of text."""
+"""Name -> (rows, task, what to show) -> pieces of text."""

@@ -19,6 +19,16 @@ Files = Annotated[
 ]
 Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
+Sets = Annotated[
+    float | None,
+    typer.Option(
+        "--sets", help="Add the set of labels that holds the truth for this share of items, such as 0.9."
+    ),
+]
+Risk = Annotated[
+    float | None,
+    typer.Option("--risk", help="Give only answers of which at most this share is wrong, such as 0.05."),
+]
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Images computed at once.", min=1)]
 
@@ -43,21 +53,26 @@ def predict_command(
     output: Output = None,
     top: Top = None,
     batch_size: BatchSize = None,
+    sets: Sets = None,
+    risk: Risk = None,
 ) -> None:
     from headstart.cli import _rows
     from headstart.errors import BadOption
     from headstart.export.model import load_model
+    from headstart.run.caution import Caution
     from headstart.run.inputs import items_of
     from headstart.run.predict import stream
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = load_model(model)
+    caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
     items = items_of(files)
     failed: list[tuple[str, str]] = []
     with _destination(output) as write, _bar(len(items), output) as step:
         rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, step)
-        for piece in _rows.FORMATS[format](rows, loaded.task, top):
+        careful = (caution(loaded.task, row) for row in rows)
+        for piece in _rows.FORMATS[format](careful, loaded.task, _rows.Shown(top, sets is not None)):
             write(piece)
     if failed:
         sys.stderr.write(_warning(failed, len(items)))

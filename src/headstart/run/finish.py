@@ -13,8 +13,10 @@ from headstart.core import environment, words
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.errors import RunError
-from headstart.run import board, compare, plan
+from headstart.measure.calibration import fit_temperature
+from headstart.run import board, caution, compare, plan
 from headstart.run.bench import Bench
 from headstart.run.evaluate import evaluate
 from headstart.run.plan import Skipped
@@ -46,13 +48,41 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     request = bench.request(winner.arm, winner.source, float("inf"))
     request = replace(request, workdir=bench.folder.workdir(winner.arm))
     model = strategy.refit(request, winner)
-    model = replace(model, evidence=evidence(bench, winner, rows, verdict))
+    temperature, sure = calibrated(winner, bench)
+    model = sharpened(model, temperature)
+    found = evidence(bench, winner, rows, verdict)
+    model = replace(model, evidence={**found, "temperature": temperature, **sure})
     test, metrics = None, {}
     if len(bench.split.test):
         outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
         test, metrics = outcome.headline, outcome.to_json()
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics)
+
+
+def calibrated(winner: Trial, bench: Bench) -> tuple[float, dict[str, Any]]:
+    """(temperature, what prediction sets and abstaining need), from the first repeat's held-out items."""
+    assert bench.dataset.y is not None
+    if bench.task.kind == REGRESSION:
+        return 1.0, {}
+    rows = np.flatnonzero(board.evaluated(winner)[0])
+    p = np.clip(winner.predictions[0, rows].astype(np.float64), 1e-7, 1 - 1e-7)
+    y = bench.dataset.y[rows]
+    if bench.task.kind != CLASSIFICATION:
+        return fit_temperature(np.log(p) - np.log1p(-p), y), {}
+    temperature = fit_temperature(np.log(p), y)
+    softened = p ** (1 / temperature)
+    return temperature, {"held_out": caution.held_out(y, softened / softened.sum(axis=1, keepdims=True))}
+
+
+def sharpened(model: Model, temperature: float) -> Model:
+    """The model with its logits divided by the temperature; one without a linear head stays."""
+    scaled = {
+        name: (model.tensors[name] / temperature).astype(np.float32)
+        for name in ("head.weight", "head.bias")
+        if name in model.tensors
+    }
+    return replace(model, tensors={**model.tensors, **scaled})
 
 
 def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:

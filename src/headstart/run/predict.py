@@ -38,6 +38,10 @@ class Prediction:
     scores: np.ndarray | None = field(default=None, repr=False)
     """float32 `[K]`: a probability for each label, or the number; None when unreadable."""
     error: str = ""
+    labels: tuple[str, ...] | None = None
+    """The label set, most probable first; None when none was asked for."""
+    abstains: bool = False
+    """Whether the answer was held back as not sure enough."""
 
 
 @dataclass(frozen=True, eq=False)
