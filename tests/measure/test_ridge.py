@@ -14,6 +14,7 @@ from headstart.measure.ridge import (
     group_blocks,
     loo_ridge,
     one_hot,
+    sketched,
 )
 from headstart.measure.spectral import basis
 
@@ -103,3 +104,15 @@ def test_groups_come_in_blocks_of_equal_size() -> None:
 def test_a_group_that_explains_itself_does_not_divide_by_zero() -> None:
     free = np.array([[[0.5, 0.0], [0.0, 0.0]]])
     assert block_left_out(np.ones((1, 2, 1)), free).ravel().tolist() == [2.0, 1 / LEVERAGE_FLOOR]
+
+
+def test_a_sketch_keeps_squared_errors() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 500, 300)
+    x = rng.normal(size=(300, 20))
+    x[:, :3] += 2 * (y[:, None] % [2, 3, 5])
+    path = loo_ridge(basis(x), one_hot(y, 500)).path
+    sketch = np.mean([loo_ridge(basis(x), sketched(one_hot(y, 500), seed=s)).path for s in range(20)], axis=0)
+    np.testing.assert_allclose(sketch, path, rtol=0.05)
+    few = rng.normal(size=(5, 3))
+    assert sketched(few) is few

@@ -53,6 +53,18 @@ def one_hot(y: np.ndarray, classes: int) -> np.ndarray:
     return encoded
 
 
+def sketched(targets: np.ndarray, *, most: int = 64, seed: int = 0) -> np.ndarray:
+    """Targets float64 `[N, K]` projected at random onto `most` columns, where there are more.
+
+    Ridge errors are linear in the targets, so their squares are the same in expectation (Johnson and
+    Lindenstrauss, 1984), at `most / K` of the work.
+    """
+    if targets.shape[1] <= most:
+        return targets
+    directions = np.random.default_rng(seed).standard_normal((targets.shape[1], most))
+    return np.asarray(targets @ (directions / np.sqrt(most)))
+
+
 def loo_ridge(
     basis: Basis,
     targets: np.ndarray,

@@ -8,12 +8,15 @@ import numpy as np
 
 from headstart.errors import DataError
 from headstart.tasks._logistic import HEAVY, Design, Link, Parts, design, loss_cells, predict, solve
+from headstart.tasks._many import fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 """C is tried at 10**step / (columns * rows a group): the size of a standardised row is its width.
 The middle one is taken when there is nothing to choose by."""
 RISE = 1.02
 """The walk to weaker penalties ends when the held-out loss is this much above the best."""
+MANY = 2e9
+"""Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place."""
 LIGHT = 1e6
 """Rows x columns up to which single precision saves nothing."""
 
@@ -64,8 +67,11 @@ def fit_logistic(
     """(weight `[K, D]`, bias `[K]`, C) on raw features, from targets float64 `[N, K]` of 0/1.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
-    (inverse strength against the sum of losses); a single one is taken as it is.
+    (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
+    solved by `_many.fit_many` instead, and the penalty is that of ridge regression.
     """
+    if penalties is None and features.size * targets.shape[1] > MANY:
+        return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
     made = design(np.asarray(features, np.float64))
     rows, width = made.matrix.shape
     heavy = rows * width * targets.shape[1] > HEAVY  # then one held-out part and every other penalty must do
