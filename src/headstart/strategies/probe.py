@@ -142,8 +142,10 @@ class Reading:
         )
 
     def profile(self) -> dict[str, dict[str, float]]:
-        """By tap: how well it does by itself, leave-one-out on the development rows. Accuracy is left out where
-        there are so many classes that targets were projected."""
+        """By tap: how well it does by itself, leave-one-out on the development rows.
+
+        Accuracy is left out where there are so many classes that the targets were projected.
+        """
         rows = self.blocks.rows
         wanted = ridge_targets(self.request, rows)
         found = _taps.profile(self.blocks, wanted, group_numbers(self.request, rows))
