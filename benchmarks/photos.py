@@ -140,7 +140,7 @@ def main() -> None:
         for name in options.sets or SETS:
             results.append(run_set(name, options.shared, Path(scratch), options.budget))
             print(table(results), flush=True)
-    save(results)
+            save(results)
 
 
 def save(results: list[dict[str, Any]]) -> None:
