@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", dest="sets", choices=[t.name for t in TARGETS])
     parser.add_argument("--source", action="append", default=[], help="default: every bundled source")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--speed", action="store_true", help="time loading and the forward pass as well")
     options = parser.parse_args()
     data = options.data or (options.shared / "data" if options.shared else None)
     columns = arms(options.shared, options.source)
@@ -242,13 +243,42 @@ def main() -> None:
             for count in target.counts:
                 rows.append(row(target, count, items, columns, options.draws))
                 print(table(rows, list(columns)), flush=True)
-    save(rows, columns)
+    names = [spec for _, spec in columns.values() if spec and spec.startswith("bundled/")]
+    speeds = {spec: speed(spec) for spec in dict.fromkeys(names)} if options.speed else {}
+    for spec, found in speeds.items():
+        print(
+            f"{spec}: loaded in {found['load_ms']:.0f} ms, {found['images_per_second']:,.0f} images/s on one core"
+        )
+    save(rows, columns, speeds)
 
 
-def save(rows: Sequence[dict[str, Any]], columns: dict[str, tuple[str, str | None]]) -> None:
+def speed(spec: str, *, images: int = 2048, batch: int = 128) -> dict[str, float]:
+    """Milliseconds to load a source, and images a second through all of its stages, on one core."""
+    import torch
+
+    torch.set_num_threads(1)
+    sources.load(spec)  # imports and the tracing of the architecture are paid once a process
+    start = time.perf_counter()
+    backbone = sources.load(spec)
+    loaded = time.perf_counter() - start
+    pixels = torch.randint(0, 256, (batch, 3, *backbone.source.input.size), dtype=torch.uint8)
+    best = 0.0
+    with torch.inference_mode():
+        for _ in range(3):
+            start = time.perf_counter()
+            for _ in range(images // batch):
+                backbone.states(backbone.normalise(pixels), backbone.cuts[1:])
+            best = max(best, images / (time.perf_counter() - start))
+    return {"load_ms": 1000 * loaded, "images_per_second": best}
+
+
+def save(
+    rows: Sequence[dict[str, Any]], columns: dict[str, tuple[str, str | None]], speeds: dict[str, Any]
+) -> None:
     """Write the rows over those of earlier runs on the same targets."""
     path = RESULTS / "bundled.json"
-    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
+    known = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    earlier = known["rows"]
     new = {(r["target"], r["per_class"]) for r in rows}
     order = [(t.name, count) for t in TARGETS for count in t.counts]
     every = [*rows, *(r for r in earlier if (r["target"], r["per_class"]) not in new)]
@@ -257,6 +287,7 @@ def save(rows: Sequence[dict[str, Any]], columns: dict[str, tuple[str, str | Non
         "sources": [
             asdict(sources.find(spec)) for strategy, spec in columns.values() if spec and strategy == "probe"
         ],
+        "speed": speeds or known.get("speed", {}),
         "versions": environment.versions(),
         "machine": environment.machine(),
     }

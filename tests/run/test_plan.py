@@ -52,7 +52,22 @@ def test_scratch_leaves_time_for_fine_tuning() -> None:
     }
     step = next_step(known(outcomes=outcomes, left=100.0))
     assert step is not None
-    assert (step.strategy, step.seconds) == ("scratch", 40.0)
+    assert (step.strategy, step.seconds) == ("scratch", 50.0)
+
+
+def test_an_arm_that_lacked_a_little_gets_all_the_time_left() -> None:
+    done = {
+        arm: Outcome(arm.split(": ")[-1], None, 0.5)
+        for arm in ("majority", "pixels", "a: probe", "a: direct", "b: probe", "a: random-frozen")
+    }
+    little = known(outcomes={**done, "a: scratch": Outcome("scratch", "a", None, needs=60.0)}, left=90.0)
+    step = next_step(little)
+    assert step is not None
+    assert (step.strategy, step.seconds) == ("scratch", 90.0)
+    much = known(outcomes={**done, "a: scratch": Outcome("scratch", "a", None, needs=89.0)}, left=90.0)
+    step = next_step(much)
+    assert step is not None
+    assert step.strategy == "finetune"
 
 
 def test_failed_arms_are_not_tried_again() -> None:

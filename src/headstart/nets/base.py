@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from headstart.core.task import REGRESSION, Task
 from headstart.errors import NetError
 
 
-class Net(nn.Module):
+class Net(nn.Module, ABC):
     """Prepared images in, predictions out. Subclasses give `raw`; everything after it is here."""
 
     temperature: Tensor | None
@@ -29,9 +30,9 @@ class Net(nn.Module):
         found = parts.optional("temperature", (1,)) if task.kind != REGRESSION else None
         self.register_buffer("temperature", found)
 
+    @abstractmethod
     def raw(self, pixels: Tensor) -> Tensor:
         """uint8 `[B, 3, H, W]` -> float32 `[B, K]`, before temperature and activation."""
-        raise NotImplementedError
 
     def logits(self, pixels: Tensor) -> Tensor:
         """uint8 `[B, 3, H, W]` -> float32 `[B, K]`, before the activation."""

@@ -48,10 +48,9 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     request = bench.request(winner.arm, winner.source, float("inf"))
     request = replace(request, workdir=bench.folder.workdir(winner.arm))
     model = strategy.refit(request, winner)
-    temperature, sure = calibrated(winner, bench)
-    model = sharpened(model, temperature)
-    found = evidence(bench, winner, rows, verdict)
-    model = replace(model, evidence={**found, "temperature": temperature, **sure})
+    model = replace(model, evidence=evidence(bench, winner, rows, verdict))
+    if bench.task.kind != REGRESSION:
+        model = calibrated(model, winner, bench)
     test, metrics = None, {}
     if len(bench.split.test):
         outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
@@ -60,29 +59,23 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     return Answer(rows, verdict, winner.arm, model, test, metrics)
 
 
-def calibrated(winner: Trial, bench: Bench) -> tuple[float, dict[str, Any]]:
-    """(temperature, what prediction sets and abstaining need), from the first repeat's held-out items."""
+def calibrated(model: Model, winner: Trial, bench: Bench) -> Model:
+    """The model with its temperature, and with what label sets and abstaining need in its evidence.
+
+    Both come from the items held out in the first repeat.
+    """
     assert bench.dataset.y is not None
-    if bench.task.kind == REGRESSION:
-        return 1.0, {}
     rows = np.flatnonzero(board.evaluated(winner)[0])
     p = np.clip(winner.predictions[0, rows].astype(np.float64), 1e-7, 1 - 1e-7)
     y = bench.dataset.y[rows]
-    if bench.task.kind != CLASSIFICATION:
-        return fit_temperature(np.log(p) - np.log1p(-p), y), {}
-    temperature = fit_temperature(np.log(p), y)
-    softened = p ** (1 / temperature)
-    return temperature, {"held_out": caution.held_out(y, softened / softened.sum(axis=1, keepdims=True))}
-
-
-def sharpened(model: Model, temperature: float) -> Model:
-    """The model with its logits divided by the temperature; one without a linear head stays."""
-    scaled = {
-        name: (model.tensors[name] / temperature).astype(np.float32)
-        for name in ("head.weight", "head.bias")
-        if name in model.tensors
-    }
-    return replace(model, tensors={**model.tensors, **scaled})
+    single = bench.task.kind == CLASSIFICATION
+    temperature = fit_temperature(np.log(p) if single else np.log(p) - np.log1p(-p), y)
+    found: dict[str, Any] = {"temperature": temperature}
+    if single:
+        softened = p ** (1 / temperature)
+        found["held_out"] = caution.held_out(y, softened / softened.sum(axis=1, keepdims=True))
+    tensors = {**model.tensors, "temperature": np.array([temperature], np.float32)}
+    return replace(model, tensors=tensors, evidence={**model.evidence, **found})
 
 
 def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:

@@ -213,7 +213,12 @@ def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:
 def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> plan.Known:
     """What the plan may know at this moment."""
     outcomes = {
-        name: plan.Outcome(trial.strategy, trial.source, board.signed_score(trial, bench.dataset, bench.task))
+        name: plan.Outcome(
+            trial.strategy,
+            trial.source,
+            board.signed_score(trial, bench.dataset, bench.task),
+            trial.choices.get("needs"),
+        )
         for name, trial in trials.items()
     }
     candidates = tuple(

@@ -25,6 +25,9 @@ without starving fine-tuning; whatever one leaves over goes to the next."""
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started."""
 
+MARGIN = 1.1
+"""What an arm that is tried once more may need beyond what it said."""
+
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
 
@@ -46,6 +49,8 @@ class Outcome:
     source: str | None
     score: float | None
     """Out-of-fold headline metric turned so that higher is better; None when there is none."""
+    needs: float | None = None
+    """Seconds without which it could not even begin; None for one that did."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,17 @@ def next_step(known: Known) -> Step | None:
     """The arm to run now, or None when the plan is at its end."""
     for strategy, source, reason in agenda(known):
         arm = arm_name(strategy, source.name if source else None)
-        if arm in known.outcomes or _obstacle(known, strategy, arm):
+        again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
+        if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
             continue
-        seconds = max(0.0, known.left) * SHARES.get(strategy, 1.0)
+        seconds = max(0.0, known.left) * (1.0 if again else SHARES.get(strategy, 1.0))
         return Step(arm, strategy, source.name if source else None, seconds, known.estimates.get(arm), reason)
     return None
+
+
+def _fits_after_all(known: Known, outcome: Outcome) -> bool:
+    """Whether an arm that its share of the time was too small for fits into all that is left."""
+    return outcome.needs is not None and MARGIN * outcome.needs <= known.left
 
 
 def skipped(known: Known) -> list[Skipped]:

@@ -190,15 +190,19 @@ def summary(design: Design, folds: int, of: int) -> str:
 
 
 def cut_off(request: Request, kind: Kind, missing: float, cost: Cost) -> Trial:
-    """The trial of an arm whose smallest plan does not fit."""
+    """The trial of an arm whose smallest plan does not fit; its choices say what it "needs", in seconds."""
     assert request.backbone is not None
     name = arm_name(kind.name, request.backbone.source.name)
     reason = f"would have taken about {words(max(1.0, missing))} more"
-    return empty_trial(request, name, "cut off", reason, cost=cost)
+    trial = empty_trial(request, name, "cut off", reason, cost=cost)
+    return replace(trial, choices={"needs": (request.budget.seconds or 0.0) + missing})
 
 
 def refit(request: Request, trial: Trial, kind: Kind) -> Model:
-    """The model on all development rows: the trial's design, the same number of steps."""
+    """The model on all development rows: the trial's design and as many steps.
+
+    Where the folds stop early on rows held back, so does this.
+    """
     request = replace(request, budget=Budget())
     arm = open_arm(request, Design.from_json(trial.choices), kind)
     rows = request.split.development
