@@ -3,8 +3,8 @@
     python benchmarks/photos.py --shared FOLDER [--budget 10min] [--set hymenoptera]
 
 FOLDER holds `data/NAME/images.zip` with `splits.csv`, and `weights/imagenet/*.safetensors`. For every data set:
-the verdict, test accuracy of the shipped model, the best single-tap linear probe on the same test items (the
-floor that choosing taps has to beat), gain over training from scratch, time, and the share of it that is the pass.
+the verdict, test accuracy of the shipped model, the best single-tap linear probe of the probed sources on the
+same test items (the floor that choosing taps has to beat), gain over training from scratch, time, and the share of it that is the pass.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def run_set(name: str, shared: Path, where: Path, budget: str) -> dict[str, Any]
     answer = run.record["answer"]
     best_scratch = next((r for r in answer["rows"] if r["strategy"] == "scratch"), {})
     gain = next((c for c in answer["verdict"]["comparisons"] if "scratch" in c["against"]), None)
-    taps = single_taps(table, specs)
+    probed = {r["source"] for r in answer["rows"] if r["strategy"] == "probe"}
+    taps = single_taps(table, [spec for spec in specs if sources.find(spec).name in probed])
     best_tap = max(taps, key=lambda t: t["test"])
     return {
         "set": name,
