@@ -54,7 +54,8 @@ bench: $(VENV)/.dev  ## Run the benchmarks on real data (SHARED=folder with data
 	@for script in benchmarks/*.py; do case $$script in */_*) ;; *) $(BIN)/python $$script --shared $(SHARED) || exit 1;; esac; done
 
 pretrain: $(VENV)/.run  ## Make the bundled sources again, from code and a seed
-	@$(BIN)/python -m pretraining
+	@export OMP_NUM_THREADS=1; $(BIN)/python -m pretraining strokes & first=$$!; \
+	$(BIN)/python -m pretraining textures && wait $$first
 
 clean:  ## Remove the environment and everything built
 	@rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

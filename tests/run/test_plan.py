@@ -70,6 +70,23 @@ def test_an_arm_that_lacked_a_little_gets_all_the_time_left() -> None:
     assert step.strategy == "finetune"
 
 
+def test_a_further_source_leaves_time_for_the_comparison() -> None:
+    outcomes = {
+        "majority": Outcome("majority", None, 0.5),
+        "pixels": Outcome("pixels", None, 0.6),
+        "a: probe": Outcome("probe", "a", 0.7),
+        "a: direct": Outcome("direct", "a", None),
+    }
+    tight = known(outcomes=outcomes, estimates={"b: probe": 80.0}, left=100.0)
+    step = next_step(tight)
+    assert step is not None
+    assert step.arm == "a: random-frozen"
+    assert "compare" in next(s.reason for s in skipped(tight) if s.arm == "b: probe")
+    step = next_step(replace(tight, allowed=frozenset({"majority", "pixels", "probe", "direct"})))
+    assert step is not None
+    assert step.arm == "b: probe"
+
+
 def test_failed_arms_are_not_tried_again() -> None:
     first = next_step(known())
     assert first is not None

@@ -25,6 +25,10 @@ without starving fine-tuning; whatever one leaves over goes to the next."""
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started."""
 
+KEPT_FOR_PROOF = 0.25
+"""Share of the time left that a further source's probe must leave for training from scratch: one more
+source without it would be a better model that nothing is known about."""
+
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 
@@ -163,6 +167,9 @@ def _obstacle(known: Known, strategy: str, arm: str) -> str:
         return "no time left"
     if strategy in ("probe", "direct") and estimate > known.left:
         return "does not fit in the time left"
+    kept = KEPT_FOR_PROOF if "scratch" in known.allowed else 0.0
+    if strategy in ("probe", "direct") and estimate > (1 - kept) * known.left:
+        return "would leave no time to compare with training from scratch"
     if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
         return "would take too large a share of the time left"
     return ""
