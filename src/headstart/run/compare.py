@@ -177,8 +177,13 @@ def _sentence(
     if outcome == "not compared":
         without = " and ".join(BASELINES[name] for name in NEEDED if name not in found)
         start = f"{start} with {without}"
-    name = min(found, key=lambda n: found[n][1].low if outcome != "hurts" else found[n][1].high)
+    name = _decisive(outcome, found)
     return f"{start}: {_against(arm, name, *found[name], bench)}"
+
+
+def _decisive(outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]]) -> str:
+    """The baseline on which the outcome hangs: the one that transfer is least sure to beat."""
+    return min(found, key=lambda n: found[n][1].low if outcome != "hurts" else found[n][1].high)
 
 
 def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Bench) -> str:
@@ -199,15 +204,13 @@ def _notes(
 ) -> tuple[str, ...]:
     """What must be read with the sentence."""
     notes = [text for text in missing if "random" not in text]
-    counted = [g for _, g in found.values()]
-    if outcome == "no evidence" and counted:
-        few = min(g.n for g in counted)
-        visible = max(g.smallest_visible for g in counted)
+    if outcome == "no evidence" and found:
+        rival = found[_decisive(outcome, found)][1]
         text = (
-            f"The smallest gain that {few:,} held-out items could have shown is about "
-            f"{words.gain(metric, visible).lstrip('+')}"
+            f"The smallest gain that {rival.n:,} held-out items could have shown there is about "
+            f"{words.gain(metric, rival.smallest_visible).lstrip('+')}"
         )
-        notes.append(text + (": label more to know more." if few < 1000 else "."))
+        notes.append(text + (": label more to know more." if rival.n < 1000 else "."))
     control = found.get("random-frozen")
     if control is not None and control[1].low <= 0:
         notes.append(
