@@ -29,7 +29,7 @@ $(VENV)/.docs: $(VENV)/.dev
 	@$(PIP) install -c constraints.txt -e ".[dev,docs]"
 	@touch $@
 
-demo: $(VENV)/.run  ## Set up, then run the main job on the bundled source and real handwriting
+demo: $(VENV)/.run  ## Set up, then run the main job on the bundled sources and real handwriting
 	@$(BIN)/headstart demo
 
 test: $(VENV)/.dev  ## Set up, then run the whole test suite
