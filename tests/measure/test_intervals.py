@@ -9,9 +9,7 @@ from headstart.measure.intervals import (
     Interval,
     bootstrap,
     bootstrap_mean,
-    corrected_t,
     resamples,
-    wider,
     wilson,
 )
 
@@ -78,19 +76,3 @@ def test_statistic_that_never_exists_gives_no_bounds() -> None:
     found = bootstrap(lambda w: np.full(len(w), np.nan), 5, count=10)
     assert np.isnan(found.low)
     assert np.isnan(found.high)
-
-
-def test_corrected_t_is_the_formula() -> None:
-    scores = np.array([0.1, 0.3, 0.2, 0.25, 0.15])
-    found = corrected_t(scores, ratio=0.25)
-    assert found is not None
-    half = stats.t.ppf(0.975, 4) * np.sqrt(scores.var(ddof=1) * (1 / 5 + 0.25))
-    assert (found.low, found.high) == pytest.approx((0.2 - half, 0.2 + half))
-    assert corrected_t(scores[:1], ratio=0.25) is None
-
-
-def test_wider_takes_the_wider() -> None:
-    narrow, wide = Interval(0, 1, "a"), Interval(-1, 1, "b")
-    assert wider(narrow, wide) is wide
-    assert wider(wide, narrow) is wide
-    assert wider(narrow, None) is narrow

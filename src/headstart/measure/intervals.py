@@ -1,4 +1,4 @@
-"""Confidence intervals: Wilson, bootstrap over items or groups, corrected resampled t."""
+"""Confidence intervals: Wilson, and the bootstrap over items or groups."""
 
 from __future__ import annotations
 
@@ -36,11 +36,6 @@ def wilson(hits: float, n: int, *, level: float = 0.95) -> Interval:
     centre = (share + extra / 2) / (1 + extra)
     half = z * np.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
     return Interval(max(0.0, float(centre - half)), min(1.0, float(centre + half)), "Wilson", n)
-
-
-def wider(first: Interval, second: Interval | None) -> Interval:
-    """The wider of two intervals."""
-    return first if second is None or first.width >= second.width else second
 
 
 def units(items: int, groups: np.ndarray | None) -> tuple[np.ndarray, int]:
@@ -126,23 +121,3 @@ def percentiles(values: np.ndarray, *, level: float, n: int, over: str) -> Inter
         return Interval(float("nan"), float("nan"), method, n)
     low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
     return Interval(float(low), float(high), method, n)
-
-
-def corrected_t(
-    scores: np.ndarray, *, ratio: float, centre: float | None = None, level: float = 0.95
-) -> Interval | None:
-    """Corrected resampled t interval of a mean over J splits (Nadeau and Bengio, 2003).
-
-    `scores` `[J]`: one value a split; `ratio`: held-out rows over training rows. The variance is
-    `s^2 (1/J + ratio)` because the training parts overlap. None with fewer than two splits.
-    """
-    known = scores[~np.isnan(scores)]
-    if len(known) < 2:
-        return None
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(len(known) - 1, 0.5 + level / 2)) * float(
-        np.sqrt(known.var(ddof=1) * (1 / len(known) + ratio))
-    )
-    middle = float(known.mean()) if centre is None else centre
-    return Interval(middle - half, middle + half, "corrected resampled t over splits", len(known))

@@ -1,25 +1,29 @@
 """Is one arm better than another, on the same held-out items?
 
-The interval is the wider of two: the paired bootstrap over items (or groups) sees that other items
-could have been drawn; the corrected resampled t over splits (Nadeau and Bengio, Machine Learning
-2003) also sees that other training parts could have been.
+The interval is a paired bootstrap over items (or groups), which sees that other items could have been
+drawn, widened for the training parts, which could have been others too. The variance added is half the
+training term of the corrected resampled t (Nadeau and Bengio, Machine Learning 2003): with the whole of
+it intervals covered 97 to 100 % of true gains, without it 83 to 94 %, with half of it 92 to 98 %, 95 on
+average (`benchmarks/coverage.py`: real features, real refits).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
 
 from headstart.core.split import Fold
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, corrected_t, units, wider
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, units
 
 POWER = NormalDist().inv_cdf(0.8)
 LEAST_SPLITS = 5
-"""Splits from which on their spread is used."""
+"""Splits from which on their own spread is used; of fewer it is inferred from that of the items."""
+TRAINING_SHARE = 0.5
+"""Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
 
 
 class Scoring(Protocol):
@@ -50,9 +54,7 @@ class PairedGain:
     """The smallest true gain that 80 % of such experiments would have seen."""
     level: float = 0.95
     sampled: Interval | None = None
-    """The paired bootstrap by itself: a little too narrow, because it takes the fits as given."""
-    trained: Interval | None = None
-    """The corrected resampled t by itself (None with fewer than two complete folds): on the safe side."""
+    """The paired bootstrap by itself: too narrow, because it takes the fits as given."""
 
 
 def paired_gain(
@@ -64,31 +66,30 @@ def paired_gain(
     folds: Sequence[Fold] = (),
     groups: np.ndarray | None = None,
     level: float = 0.95,
+    count: int = 5000,
     seed: int = 0,
 ) -> PairedGain:
-    """The gain of `ours` over `theirs`, with the wider of two 95 % intervals.
+    """The gain of `ours` over `theirs`, with its interval.
 
     `ours`, `theirs`: out-of-fold predictions `[R, N, K]`, NaN where a row was not held out; only
     cells (repeat, row) that both arms have are used, and only the repeats both have. `folds` are
-    those of the split (`core.split.Split.folds`); without them only the bootstrap is made.
+    those of the split (`core.split.Split.folds`); without them the interval is not widened. `count`
+    resamples are drawn (of metrics that must be computed anew, a fifth of them).
     """
     cells = _Cells.of(y, ours, theirs, groups)
     shares = cells.shares(scoring)
     if shares is None:
-        gain, sampled, splits = _recomputed(cells, scoring, folds, level=level, seed=seed)
+        gain, sampled, splits = _recomputed(cells, scoring, folds, level=level, count=count // 5, seed=seed)
         p_value, discordance = None, None
     else:
         difference = _item_means(shares)[cells.rows]
         gain = float(difference.mean())
-        sampled = bootstrap_mean(difference, groups=cells.row_groups, level=level, seed=seed)
+        sampled = bootstrap_mean(difference, groups=cells.row_groups, level=level, count=count, seed=seed)
         splits = _fold_values(shares, folds)
         binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
         p_value = _first_repeat_p(shares, cells) if binary else None
         discordance = float((difference**2).mean()) if binary else None
-    trained = None  # with fewer splits the t interval says more about their number than about the arms
-    if len(splits) >= LEAST_SPLITS:
-        trained = corrected_t(splits, ratio=held_out_ratio(folds), centre=gain, level=level)
-    interval = wider(sampled, trained)
+    interval = widened(sampled, gain, splits, folds, level=level)
     return PairedGain(
         gain=gain,
         low=interval.low,
@@ -100,8 +101,32 @@ def paired_gain(
         smallest_visible=smallest_visible(interval, sampled.n, level=level, discordance=discordance),
         level=level,
         sampled=sampled,
-        trained=trained,
     )
+
+
+def widened(
+    sampled: Interval, gain: float, splits: np.ndarray, folds: Sequence[Fold], *, level: float
+) -> Interval:
+    """A bootstrap interval of items, widened for the training parts.
+
+    `splits` `[J]` are the gains on each complete fold. Their variance, times held-out rows over training
+    rows, is Nadeau and Bengio's term; `TRAINING_SHARE` of it is added to the bootstrap's own.
+    """
+    ratio = held_out_ratio(folds)
+    half = NormalDist().inv_cdf(0.5 + level / 2)
+    own = (sampled.width / (2 * half)) ** 2
+    # with few splits: so many of them make up the items of the bootstrap
+    between = float(splits.var(ddof=1)) if len(splits) >= LEAST_SPLITS else own * max(1, len(splits))
+    added = TRAINING_SHARE * ratio * between
+    if not added:
+        return sampled
+    method = f"{sampled.method}, widened for the training parts"
+    if not own:
+        reach = half * added**0.5
+        return replace(sampled, low=gain - reach, high=gain + reach, method=method)
+    factor = (1 + added / own) ** 0.5
+    low, high = gain - factor * (gain - sampled.low), gain + factor * (sampled.high - gain)
+    return replace(sampled, low=low, high=high, method=method)
 
 
 @dataclass(frozen=True)
@@ -186,7 +211,7 @@ def _first_repeat_p(shares: np.ndarray, cells: _Cells) -> float:
 
 
 def _recomputed(
-    cells: _Cells, scoring: Scoring, folds: Sequence[Fold], *, level: float, seed: int
+    cells: _Cells, scoring: Scoring, folds: Sequence[Fold], *, level: float, count: int, seed: int
 ) -> tuple[float, Interval, np.ndarray]:
     """Gain, bootstrap and fold differences of a metric that has no per-item shares."""
     repeats = [(r, np.flatnonzero(known)) for r, known in enumerate(cells.known) if known.any()]
@@ -205,7 +230,7 @@ def _recomputed(
 
     gain = float(statistic(np.ones((1, len(cells.rows))))[0])
     sampled = bootstrap(
-        statistic, len(cells.rows), groups=cells.row_groups, count=1000, level=level, seed=seed
+        statistic, len(cells.rows), groups=cells.row_groups, count=count, level=level, seed=seed
     )
     whole = [f for f in folds if f.repeat < len(cells.known) and cells.known[f.repeat, f.test].all()]
     splits = [difference(f.repeat, f.test, np.ones((1, len(f.test))))[0] for f in whole if len(f.test)]

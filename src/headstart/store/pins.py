@@ -74,8 +74,9 @@ class Pin:
             _ours[mark] -= 1
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self.close()
+        if contextlib is not None:  # at the interpreter's end modules may be gone already
+            with contextlib.suppress(Exception):
+                self.close()
 
 
 _ours: dict[Path, int] = {}
