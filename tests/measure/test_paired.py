@@ -9,7 +9,14 @@ from scipy import stats
 from headstart.core.split import Fold
 from headstart.measure import multilabel
 from headstart.measure.intervals import Interval
-from headstart.measure.paired import holm, mcnemar, paired_gain, smallest_visible, too_few
+from headstart.measure.paired import (
+    TRAINING_SHARE,
+    holm,
+    mcnemar,
+    paired_gain,
+    smallest_visible,
+    too_few,
+)
 
 
 class Accuracy:
@@ -186,8 +193,8 @@ def test_too_few() -> None:
     assert not too_few(100, 0.01)
 
 
-def test_the_interval_is_widened_by_half_of_the_training_term() -> None:
-    """The variance added to the bootstrap's is half of what Nadeau and Bengio add."""
+def test_the_interval_is_widened_by_a_share_of_the_training_term() -> None:
+    """Of what Nadeau and Bengio add to the variance."""
     y, ours, theirs = problem(150, 3, seed=1, gain=0.1)
     folds = folds_of(150, 3)
     found = paired_gain(y, ours, theirs, scoring=Accuracy(), folds=folds)
@@ -196,11 +203,13 @@ def test_the_interval_is_widened_by_half_of_the_training_term() -> None:
     assert found.sampled is not None
     z = stats.norm.ppf(0.975)
     own = (found.sampled.width / 2 / z) ** 2
-    added = 0.5 * np.var(per_fold, ddof=1) * 0.25  # 30 held-out rows to 120
+    added = TRAINING_SHARE * np.var(per_fold, ddof=1) * 0.25  # 30 held-out rows to 120
     assert (found.high - found.low) / 2 / z == pytest.approx(np.sqrt(own + added))
     single = paired_gain(y, ours[:1], theirs[:1], scoring=Accuracy(), folds=folds[:1])  # fewer than 5 folds
     assert single.sampled is not None
-    assert (single.high - single.low) / single.sampled.width == pytest.approx(np.sqrt(1 + 0.5 * 0.25))
+    assert (single.high - single.low) / single.sampled.width == pytest.approx(
+        np.sqrt(1 + TRAINING_SHARE * 0.25)
+    )
 
 
 # coverage, by fitting anew

@@ -13,7 +13,7 @@ from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.run import board, compare
+from headstart.run import board, choose, compare, gains
 from headstart.run.finish import in_order, ranked
 
 TASK = Task("classification", ("a", "b"), "accuracy")
@@ -77,7 +77,7 @@ def test_a_clear_loss_hurts_and_scratch_is_shipped() -> None:
     assert verdict.outcome == "hurts"
     assert verdict.sentence.startswith("Transfer hurts: ")
     assert "from scratch" in verdict.sentence
-    assert compare.winner(arms, setting) == "net: scratch"
+    assert choose.winner(arms, setting) == "net: scratch"
 
 
 def test_no_difference_is_no_evidence_and_says_what_could_have_been_seen() -> None:
@@ -147,9 +147,9 @@ def test_training_must_beat_the_probe_by_more_than_its_error() -> None:
     wrong = np.flatnonzero(probe[0].argmax(axis=1) != setting.dataset.y)[:1]
     same_but_one[0, wrong] = same_but_one[0, wrong][:, ::-1]
     arms["net: finetune"] = Trial("net: finetune", "finetune", "net", same_but_one)
-    assert compare.winner(arms, setting) == "net: probe"
+    assert choose.winner(arms, setting) == "net: probe"
     arms["net: finetune"] = arm(setting, "net: finetune", "finetune", 0.95, seed=9)
-    assert compare.winner(arms, setting) == "net: finetune"
+    assert choose.winner(arms, setting) == "net: finetune"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_the_random_twin_tells_the_weights_from_the_architecture(
     arms["net: random-frozen"] = arm(setting, "net: random-frozen", "random-frozen", twin, seed=10)
     verdict = compare.verdict(arms, setting)
     assert verdict.outcome == outcome, verdict.sentence
-    assert compare.winner(arms, setting) == shipped
+    assert choose.winner(arms, setting) == shipped
     told = any("random weights cannot be told from it" in note for note in verdict.notes)
     assert told == (outcome != "helps")
 
@@ -202,9 +202,9 @@ def test_equal_arms_are_chosen_by_the_order_of_the_plan() -> None:
     same = arm(setting, "net: full", "full", 0.95, seed=9).predictions
     names = ("finetune", "full", "scratch")
     arms = {f"net: {name}": Trial(f"net: {name}", name, "net", same) for name in names}
-    assert compare.winner(arms, setting) == "net: finetune"
+    assert choose.winner(arms, setting) == "net: finetune"
     arms["net: probe"] = arm(setting, "net: probe", "probe", 0.5, seed=3)
-    assert compare.winner(arms, setting) == "net: finetune"
+    assert choose.winner(arms, setting) == "net: finetune"
     shuffled = {name: arms[name] for name in ("net: scratch", "net: probe", "net: full", "net: finetune")}
     again = SimpleNamespace(**vars(setting), sources={"net": None})
     assert list(in_order(shuffled, again)) == ["net: probe", "net: scratch", "net: finetune", "net: full"]
@@ -213,7 +213,7 @@ def test_equal_arms_are_chosen_by_the_order_of_the_plan() -> None:
 def test_p_values_are_adjusted_for_their_number() -> None:
     setting = bench()
     arms = trials(setting, probe=0.7, scratch=0.62)
-    plain = compare.gain(arms["net: probe"], arms["net: scratch"], setting)
+    plain = gains.gain(arms["net: probe"], arms["net: scratch"], setting)
     found = {c.against: c.p_value for c in compare.verdict(arms, setting).comparisons}
     assert plain is not None
     assert plain.p_value is not None

@@ -165,6 +165,9 @@ def audit(manifest: Manifest) -> None:
     for net in _members(manifest.net):
         if "architecture" in net:
             audit_architecture(net["architecture"])
+        for size in net.get("sizes") or ():
+            if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
+                raise ValueError(f"a member that reads {size[0]} x {size[1]} pixels")
 
 
 def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:

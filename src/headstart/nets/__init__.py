@@ -16,8 +16,9 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "classifier": {"architecture", "columns": [[source class, ...] for each target label]}: the
   source's own classifier (`trunk.*`, `classifier.*`), probabilities of the listed source classes
   summed for each target label and renormalised.
-* "average": {"members": [net, ...], "weights": [float, ...]}: predictions averaged; tensors of
-  member i are prefixed `i.`. All members share the input contract.
+* "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
+  averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
+  member with a size gets the prepared image scaled to it.
 
 Every kind may carry `temperature [1]`: logits are divided by it.
 """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
 from headstart.nets.base import Net, Parts, Recipe
@@ -17,16 +19,25 @@ TINY = 1e-30
 class Average(Net):
     """`sum_i w_i f_i(x)`, in the space of predictions, with the weights made to sum to one."""
 
-    def __init__(self, task: Task, parts: Parts, members: Sequence[Net], weights: Sequence[float]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        parts: Parts,
+        members: Sequence[Net],
+        weights: Sequence[float],
+        sizes: Sequence[tuple[int, int] | None],
+    ) -> None:
         super().__init__(task, parts)
         self.weights = [weight / sum(weights) for weight in weights]
+        self.sizes = list(sizes)
         for number, member in enumerate(members):
             self.add_module(str(number), member)
 
     def raw(self, pixels: Tensor) -> Tensor:
         """Logits whose activation is the averaged prediction."""
         mean = sum(
-            weight * self.get_submodule(str(number))(pixels) for number, weight in enumerate(self.weights)
+            weight * self.get_submodule(str(number))(scaled(pixels, size))
+            for number, (weight, size) in enumerate(zip(self.weights, self.sizes, strict=True))
         )
         assert isinstance(mean, Tensor)
         if self.task.kind == CLASSIFICATION:
@@ -37,17 +48,30 @@ class Average(Net):
         return mean
 
 
+def scaled(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """uint8 images at another size (antialiased, as they are prepared), or as they are."""
+    if size is None:
+        return pixels
+    smaller = functional.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
+    return smaller.round().clamp(0, 255).to(torch.uint8)
+
+
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
-    recipe.only("members", "weights")
+    recipe.only("members", "weights", "sizes")
     recipes = recipe.field("members", (list, tuple))
     weights = [float(weight) for weight in recipe.field("weights", (list, tuple))]
     if not recipes or len(recipes) != len(weights) or min(weights) < 0 or not sum(weights) > 0:
         raise recipe.error(f"has {len(recipes)} members with the weights {weights}")
+    sizes = recipe.net.get("sizes") or [None] * len(recipes)
+    if len(sizes) != len(recipes):
+        raise recipe.error(f"has {len(recipes)} members and {len(sizes)} sizes")
+    sizes = [None if size is None else (int(size[0]), int(size[1])) for size in sizes]
+    inputs = [recipe.input if size is None else replace(recipe.input, size=size) for size in sizes]
     parts = recipe.parts()
     members = [
-        recipe.assemble(net, parts.under(str(i)), recipe.input, recipe.task) for i, net in enumerate(recipes)
+        recipe.assemble(net, parts.under(str(i)), inputs[i], recipe.task) for i, net in enumerate(recipes)
     ]
-    module = Average(recipe.task, parts, members, weights)
+    module = Average(recipe.task, parts, members, weights, sizes)
     parts.finish()
     return module

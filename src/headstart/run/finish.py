@@ -16,10 +16,12 @@ from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.errors import RunError
 from headstart.measure.calibration import fit_temperature
-from headstart.run import board, caution, compare, plan
+from headstart.run import board, caution, choose, compare, plan, stack
 from headstart.run.bench import Bench
 from headstart.run.evaluate import evaluate
+from headstart.run.gains import gain
 from headstart.run.plan import Skipped
+from headstart.run.response import note, response
 
 
 @dataclass(frozen=True)
@@ -32,23 +34,23 @@ class Answer:
     model: Model
     test: Evidence | None
     test_metrics: dict[str, Any]
+    response: list[dict[str, Any]]
+    """What was tried because the verdict was bad: {"step", "arm", "text"}."""
 
 
 def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     """Choose, judge, refit, and measure on the test part if there is one."""
     trials = in_order(trials, bench)
     verdict = compare.verdict(trials, bench)
-    chosen = compare.winner(trials, bench)
+    chosen = choose.winner(trials, bench)
     if chosen is None:
         raise RunError(bench.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
     winner = trials[chosen]
     rows = ranked(bench, trials, winner.arm)
-    strategy = strategies.get(winner.strategy)
     bench.progress(winner.arm)("training on all rows", 0, 1)
-    request = bench.request(winner.arm, winner.source, float("inf"))
-    request = replace(request, workdir=bench.folder.workdir(winner.arm))
-    model = strategy.refit(request, winner)
-    model = replace(model, evidence=evidence(bench, winner, rows, verdict))
+    model = trained_on_all(bench, winner, trials)
+    chosen_again = choose.nested(trials, trials, bench, choose.shipped)
+    model = replace(model, evidence=evidence(bench, chosen_again or winner, rows, verdict))
     if bench.task.kind != REGRESSION:
         model = calibrated(model, winner, bench)
     test, metrics = None, {}
@@ -56,7 +58,16 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
         outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
         test, metrics = outcome.headline, outcome.to_json()
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
-    return Answer(rows, verdict, winner.arm, model, test, metrics)
+    return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, bench))
+
+
+def trained_on_all(bench: Bench, winner: Trial, trials: Mapping[str, Trial]) -> Model:
+    """The winner on all development rows, with the choices of its trial."""
+    if winner.strategy == stack.NAME:
+        return stack.refit(bench, winner, trials)
+    request = bench.request(winner.arm, winner.source, float("inf"))
+    request = replace(request, workdir=bench.folder.workdir(winner.arm))
+    return strategies.get(winner.strategy).refit(request, winner)
 
 
 def calibrated(model: Model, winner: Trial, bench: Bench) -> Model:
@@ -90,6 +101,9 @@ def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
     out = list(answer.verdict.notes)
+    tried = note(answer.response, answer.verdict.outcome, answer.winner)
+    if tried:
+        out.append(tried)
     if answer.test is not None:
         test = answer.test
         out.append(
@@ -109,7 +123,7 @@ def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[boar
     for trial in trials.values():
         row = board.row(trial, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
         if row.score is not None and against is not None and trial.arm != against.arm:
-            found = compare.gain(trial, against, bench)
+            found = gain(trial, against, bench)
             if found is not None:
                 row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
         rows.append(replace(row, shipped=trial.arm == shipped))
@@ -120,13 +134,19 @@ def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[boar
 
 
 def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdict) -> dict[str, Any]:
-    """What travels with the model: how good it is, how that is known, and how to make it again."""
+    """What travels with the model: how good it is, how that is known, and how to make it again.
+
+    `winner` is the shipped arm as `choose.nested` gives it: "chosen" is its score when the choice among all
+    arms is made anew in every fold, "cross_validated" that of the arm by itself.
+    """
     row = next(r for r in rows if r.arm == winner.arm)
+    again = board.row(winner, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
     return {
         "arm": winner.arm,
         "choices": dict(winner.choices),
         "metric": bench.task.metric,
         "cross_validated": {"value": row.score, "low": row.low, "high": row.high, "n": row.n},
+        "chosen": {"value": again.score, "low": again.low, "high": again.high, "n": again.n},
         "verdict": {"outcome": verdict.outcome, "sentence": verdict.sentence},
         "data": {
             "name": bench.dataset.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import doctor, splits
 from headstart.errors import BadOption
 from headstart.run import ask as asking
-from headstart.run import board, finish, near, plan, record
+from headstart.run import board, compare, finish, near, plan, record, stack
 from headstart.run.ask import Ask
 from headstart.run.bench import Bench, Timed
 from headstart.run.extract import make_extractor, measure_pass
@@ -174,6 +174,8 @@ def measure(bench: Bench) -> None:
         if name not in passes:
             passes[name] = measure_pass(bench.backbone(name), bench.dataset)
         for strategy in plan.ALL:
+            if strategy == stack.NAME:  # it reads what others predicted
+                continue
             source = None if strategy in plan.BASELINES else name
             arm = arm_name(strategy, source)
             if arm not in arms:
@@ -187,20 +189,31 @@ def run_arms(bench: Bench, ask: Ask, budget: Budget) -> tuple[dict[str, Trial], 
     trials = kept_trials(bench, ask)
     for trial in trials.values():
         tell_trial(bench, trial, kept=True)
-    told = False
+    bench.listen(Event("plan", record.plan_summary(state(bench, ask, trials, budget), ask)))
+    doubt = ""
     while True:
-        known = state(bench, ask, trials, budget)
-        if not told:
-            bench.listen(Event("plan", record.plan_summary(known, ask)))
-            told = True
+        known = replace(state(bench, ask, trials, budget), doubt=doubt)
         step = plan.next_step(known)
-        if step is None:
+        if step is None and doubt:
             return trials, plan.skipped(known)
-        bench.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
+        if step is not None:
+            bench.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
+            trial = run_step(bench, step, trials)
+            bench.folder.save_trial(trial)
+            trials[step.arm] = trial
+            tell_trial(bench, trial)
+        if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
+            doubt = compare.verdict(finish.in_order(trials, bench), bench).outcome
+
+
+def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
+    """Run one arm. One that only answers a bad verdict carries the reason in its choices."""
+    if step.strategy == stack.NAME:
+        known = finish.in_order(trials, bench)
+        trial = stack.fit(bench, known, compare.TRANSFER, step.seconds + bench.reserve)
+    else:
         trial = bench.run(step)
-        bench.folder.save_trial(trial)
-        trials[step.arm] = trial
-        tell_trial(bench, trial)
+    return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
 
 
 def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:

@@ -3,7 +3,9 @@
 The order of things: baselines that cost nothing; one pass and a probe for every source; then, for
 the source whose probe is best, the two controls (the same network random and frozen, and from
 scratch) and deeper training. Controls come before deeper training: without them nothing can be
-proved, and a better model without proof is not what was asked for.
+proved, and a better model without proof is not what was asked for. Where transfer then hurts, or is not
+shown to help, come the answers to that, from the one that takes nothing of the source's last layers to
+the one that leans on it only in part.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from headstart.core.strategy import arm_name
 BASELINES = ("majority", "pixels")
 CONTROLS = ("random-frozen", "scratch")
 DEEPER = ("finetune", "full")
-ALL = (*BASELINES, "direct", "probe", *CONTROLS, *DEEPER)
+ANSWERS = ("early-probe", "finetune-slow", "stack")
+ALL = (*BASELINES, "direct", "probe", *CONTROLS, *DEEPER, *ANSWERS)
 
-SHARES = {"scratch": 0.5, "finetune": 0.6, "full": 1.0}
+SHARES = {"scratch": 0.5, "finetune": 0.6, "full": 1.0, "finetune-slow": 0.5}
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
 
@@ -34,6 +37,13 @@ MARGIN = 1.1
 
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
+
+
+DOUBTS = {
+    "hurts": "transfer hurts so far",
+    "no evidence": "transfer is not shown to help so far",
+}
+"""Outcomes that ask for an answer, in words."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Known:
     """Seconds by arm name, where an estimate exists."""
     allowed: frozenset[str] = frozenset(ALL)
     """Strategies to run. The baselines and controls belong to every run unless excluded by hand."""
+    doubt: str = ""
+    """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Step:
     """Time it may take."""
     estimate: float | None
     reason: str
+    answer: bool = False
+    """Whether it was only tried because transfer hurts, or is not shown to help."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,31 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
             ("finetune", best, f"{best.name} has the best probe; train its last layers further"),
             ("full", best, "train every layer"),
         ]
+        arms += answers(known, best)
     return [arm for arm in arms if arm[0] in known.allowed]
+
+
+def answers(known: Known, best: Candidate) -> list[tuple[str, Candidate | None, str]]:
+    """What to try when the verdict so far is in doubt: all of it when transfer hurts, else what is cheap."""
+    if known.doubt not in DOUBTS:
+        return []
+    so_far = DOUBTS[known.doubt]
+    early = ("early-probe", best, f"{so_far}: earlier layers are less bound to what the source was made for")
+    stack = ("stack", None, f"{so_far}: lean on the source only in part")
+    if known.doubt != "hurts":
+        return [early, stack]
+    slow = ("finetune-slow", best, f"{so_far}: smaller steps change less of what the source has learnt")
+    others = [c for c in known.sources if c != best and _score(known, c) is not None]
+    second = max(others, key=lambda c: _score(known, c) or 0.0, default=None)
+    if second is None:
+        return [early, slow, stack]
+    reason = f"{so_far}: {second.name} has the next best probe"
+    return [early, slow, ("scratch", second, reason), ("finetune", second, reason), stack]
+
+
+def _score(known: Known, source: Candidate) -> float | None:
+    outcome = known.outcomes.get(arm_name("probe", source.name))
+    return None if outcome is None else outcome.score
 
 
 def next_step(known: Known) -> Step | None:
@@ -138,7 +176,9 @@ def next_step(known: Known) -> Step | None:
         if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
             continue
         seconds = max(0.0, known.left) * (1.0 if again else SHARES.get(strategy, 1.0))
-        return Step(arm, strategy, source.name if source else None, seconds, known.estimates.get(arm), reason)
+        answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
+        name = source.name if source else None
+        return Step(arm, strategy, name, seconds, known.estimates.get(arm), reason, answer)
     return None
 
 

@@ -18,6 +18,8 @@ WHERE = {
     "finetune": "headstart.strategies.finetune:Finetune",
     "full": "headstart.strategies.finetune:Full",
     "scratch": "headstart.strategies.scratch:Scratch",
+    "early-probe": "headstart.strategies.probe:EarlyProbe",
+    "finetune-slow": "headstart.strategies.finetune:FinetuneSlow",
 }
 """Name -> module:class, imported on use."""
 

@@ -26,6 +26,8 @@ points: 12 epochs behind blocks.4 of MobileNetV2 on 244 photos of ants and bees 
 of 16 and moving statistics, 0.930 with the source's own (3 folds; the probe 0.939)."""
 STATE_BYTES = 4_000_000_000
 """Largest size on disk of the states at a cut, all views together."""
+SLOW = 0.1
+"""Learning rates of slow fine-tuning, relative to the usual ones."""
 PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
@@ -50,6 +52,23 @@ class Finetune:
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
         return _arm.refit(request, trial, self.kind)
+
+
+class FinetuneSlow(Finetune):
+    """The same at a tenth of the learning rates: less of what the source has learnt is changed."""
+
+    name = "finetune-slow"
+    kind = _arm.Kind("finetune-slow")
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
+        design = design_cut(request)
+        slow = replace(
+            design.recipe,
+            lr=SLOW * design.recipe.lr,
+            head_lr=None if design.recipe.head_lr is None else SLOW * design.recipe.head_lr,
+        )
+        return _fit(request, self.kind, replace(design, recipe=slow))
 
 
 class Full:

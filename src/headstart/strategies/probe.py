@@ -56,6 +56,25 @@ class Probe:
         return refit(request, request.backbone, trial)
 
 
+class EarlyProbe(Probe):
+    """The same on taps of the first half of the network alone: later ones belong to the source's own task."""
+
+    name = "early-probe"
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`, and `Probe.fit`."""
+        assert request.backbone is not None
+        backbone = request.backbone
+        return fit(request, backbone, arm_name(self.name, backbone.source.name), early_taps(backbone))
+
+
+def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
+    """The taps of the first half of the stages; those of the first stage at least."""
+    names = [stage.name for stage in backbone.stages]
+    first = set(names[: max(1, len(names) // 2)])
+    return tuple(tap for tap in backbone.taps() if tap.stage in first)
+
+
 class RandomFrozen:
     """The same probe on the same architecture with random weights: what the learned weights add."""
 
@@ -108,6 +127,8 @@ class Reading:
     features: Features
     views: int
     blocks: _taps.Blocks = field(repr=False)
+    usual: str = ""
+    """The tap that has to be beaten; empty: the embedding."""
 
     @property
     def y(self) -> np.ndarray:
@@ -126,7 +147,7 @@ class Reading:
         """The taps for a model of these rows, by these rows alone."""
         part = self.blocks.among(rows)
         wanted, groups = ridge_targets(self.request, part.rows), group_numbers(self.request, part.rows)
-        chosen = _taps.choose(part, wanted, groups, usual=str(embedding_tap(self.backbone)))
+        chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(embedding_tap(self.backbone)))
         return tuple(Tap.parse(name) for name in chosen.names)
 
     def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
@@ -175,9 +196,10 @@ def selection_rows(request: Request) -> np.ndarray:
     return np.sort(development[np.argsort(place, kind="stable")[:most]])
 
 
-def read(request: Request, backbone: Backbone) -> Reading:
-    """Have the pass store what is missing, and prepare the choice of taps."""
-    taps, count = tuple(dict.fromkeys((*backbone.taps(), embedding_tap(backbone)))), views(request)
+def read(request: Request, backbone: Backbone, only: tuple[Tap, ...] = ()) -> Reading:
+    """Have the pass store what is missing, and prepare the choice among all taps, or `only` these."""
+    taps = only or tuple(dict.fromkeys((*backbone.taps(), embedding_tap(backbone))))
+    count = views(request)
     features = request.features(backbone, _spec(request, taps, count))
     rows = selection_rows(request)
     found: dict[str, np.ndarray] = {}
@@ -186,7 +208,7 @@ def read(request: Request, backbone: Backbone) -> Reading:
         if not any(_same(block, other) for other in found.values()):
             found[str(tap)] = block
     blocks = _taps.Blocks.of({str(tap): found[str(tap)] for tap in taps if str(tap) in found}, rows)
-    return Reading(request, backbone, features, count, blocks)
+    return Reading(request, backbone, features, count, blocks, str(only[-1]) if only else "")
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -198,10 +220,10 @@ def _spec(request: Request, taps: tuple[Tap, ...], count: int) -> FeatureSpec:
     return replace(usual, view_kind=request.settings.augment) if request.settings.augment else usual
 
 
-def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
-    """The trial of a probe on a backbone."""
+def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = ()) -> Trial:
+    """The trial of a probe on a backbone, on all its taps or `only` these."""
     request = replace(request, backbone=backbone)
-    reading = read(request, backbone)
+    reading = read(request, backbone, only)
     methods = tasks.for_task(request.task)
 
     def fit_fold(
@@ -213,7 +235,8 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
         return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
-    trial = run_folds(request, arm, fit_fold, before=before, about=_about())
+    about = "|".join((_about(), *map(str, only)))
+    trial = run_folds(request, arm, fit_fold, before=before, about=about)
     taps = reading.choose(request.split.development)
     often = Counter(tap for fold in trial.choices["folds"] for tap in fold["taps"])
     choices = {

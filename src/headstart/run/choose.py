@@ -1,0 +1,133 @@
+"""Which arm to ship, and what that choice is worth when it is made anew in every fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from headstart import strategies
+from headstart.core.strategy import Trial
+from headstart.measure.paired import PairedGain
+from headstart.run import board
+from headstart.run.bench import Bench
+from headstart.run.gains import gain
+
+BASELINES = {
+    "scratch": "the same architecture from scratch",
+    "pixels": "a simple model on raw pixels",
+    "majority": "the majority class",
+    "random-frozen": "the same architecture, random and frozen",
+}
+"""What transfer is compared with, in the order in which a sentence names them."""
+ENOUGH = 30
+"""Held-out items on which an arm that trains the trunk must have shown that it is better."""
+ROUGH = 400
+"""Resamples where only a standard error is asked for."""
+
+Chooser = Callable[[Iterable[str], Mapping[str, Trial], Bench], str | None]
+
+
+def heavy(trial: Trial) -> bool:
+    """Whether the arm trains a trunk, or averages with one that does."""
+    return trial.strategy == "stack" or strategies.get(trial.strategy).trains_trunk
+
+
+def best(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str | None:
+    """The arm to prefer among some; None when none of them has a score.
+
+    The best-scoring one, except that an arm that trains the trunk must beat the best arm that does
+    not by more than one standard error of their paired difference, on `ENOUGH` items or all of them:
+    simpler is safer when equal, and a single small fold is luck.
+    """
+    scored = {
+        name: score
+        for name in names
+        if (score := board.signed_score(trials[name], bench.dataset, bench.task)) is not None
+    }
+    order = sorted(scored, key=lambda name: -scored[name])  # stable: of equals, the arm that ran first
+    simple = next((name for name in order if not heavy(trials[name])), None)
+    for name in order:
+        if not heavy(trials[name]):
+            continue
+        found = None if simple is None else gain(trials[name], trials[simple], bench, count=ROUGH)
+        if simple is None or (found is not None and convincing(found, bench)):
+            return name
+    return simple
+
+
+def convincing(found: PairedGain, bench: Bench) -> bool:
+    """Whether a gain is more than one standard error, on enough items."""
+    enough = found.items >= min(ENOUGH, len(bench.split.development))
+    return enough and found.gain > (found.high - found.low) / (2 * 1.96)
+
+
+def shipped(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str | None:
+    """The arm to ship: the best of all, scratch among them.
+
+    The source's random twin, a control, only where it is better than that beyond the interval. Whatever was
+    preferred for its simplicity makes way for a baseline that is better beyond the interval: what is shipped
+    is never shown to be worse than doing without the source.
+    """
+    known = list(names)
+    twins = [name for name in known if trials[name].strategy == "random-frozen"]
+    chosen = best((name for name in known if name not in twins), trials, bench)
+    if chosen is None:
+        return best(twins, trials, bench)
+    rivals = [name for name in known if trials[name].strategy in BASELINES and name != chosen]
+    while True:
+        worse = {
+            name: found.gain
+            for name in rivals
+            if (found := gain(trials[chosen], trials[name], bench)) is not None and found.high < 0
+        }
+        if not worse:
+            return chosen
+        chosen = min(worse, key=lambda name: worse[name])
+        rivals = [name for name in worse if name != chosen]
+
+
+def winner(trials: Mapping[str, Trial], bench: Bench) -> str | None:
+    """The arm to ship among all; None when none has a score."""
+    return shipped(trials, trials, bench)
+
+
+def nested(
+    names: Iterable[str], trials: Mapping[str, Trial], bench: Bench, chooser: Chooser = best
+) -> Trial | None:
+    """The choice among arms as an arm of its own: in every fold, the arm chosen by all other rows predicts.
+
+    The best of several scores is too good by the luck that made it the best; what the choice is worth shows
+    on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
+    chosen by all rows, and covers the cells in which that arm has predictions.
+    """
+    known = list(names)
+    overall = chooser(known, trials, bench)
+    scored = [n for n in known if board.evaluated(trials[n]).any()]
+    if overall is None or len(scored) < 2:
+        return None if overall is None else trials[overall]
+    own = trials[overall]
+    covered = board.evaluated(own)
+    predictions = np.full_like(own.predictions, np.nan)
+    for fold in bench.split.folds:
+        cells = fold.test[covered[fold.repeat, fold.test]] if fold.repeat < len(covered) else fold.test[:0]
+        if not len(cells):
+            continue
+        able = [n for n in scored if _has(trials[n], fold.repeat, cells)]
+        seen = {n: _without(trials[n], fold.test) for n in able}
+        chosen = chooser(able, seen, bench) or overall
+        predictions[fold.repeat, cells] = trials[chosen].predictions[fold.repeat, cells]
+    return replace(own, predictions=predictions)
+
+
+def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:
+    known = board.evaluated(trial)
+    return repeat < len(known) and bool(known[repeat, rows].all())
+
+
+def _without(trial: Trial, rows: np.ndarray) -> Trial:
+    """The trial as if these rows had never been predicted, in any repeat."""
+    predictions = trial.predictions.copy()
+    predictions[:, rows] = np.nan
+    return replace(trial, predictions=predictions)

@@ -1,0 +1,56 @@
+"""Paired gains of one arm over another, as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from headstart import tasks
+from headstart.core.evidence import Comparison, Evidence
+from headstart.core.strategy import Trial
+from headstart.measure.paired import PairedGain, holm, paired_gain
+from headstart.run import board
+from headstart.run.bench import Bench
+
+
+def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> PairedGain | None:
+    """The paired gain of one arm over another; None when no item was held out from both."""
+    assert bench.dataset.y is not None
+    if not (board.evaluated(ours)[:1] & board.evaluated(theirs)[:1]).any():
+        return None
+    return paired_gain(
+        bench.dataset.y,
+        ours.predictions,
+        theirs.predictions,
+        scoring=tasks.for_task(bench.task),
+        folds=bench.split.folds,
+        groups=bench.split.groups,
+        count=count,
+        seed=bench.seed,
+    )
+
+
+def compared(ours: Trial, theirs: Trial, found: PairedGain, bench: Bench) -> Comparison:
+    """A paired gain as evidence."""
+    evidence = Evidence(
+        metric=bench.task.metric,
+        value=found.gain,
+        low=found.low,
+        high=found.high,
+        n=found.items,
+        seed=bench.seed,
+        level=found.level,
+        method=found.method,
+        data=bench.dataset.fingerprint,
+        model=ours.arm,
+    )
+    return Comparison(ours.arm, theirs.arm, evidence, found.p_value, found.smallest_visible)
+
+
+def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    """The same with p-values adjusted for their number (Holm)."""
+    given = list(comparisons)
+    tested = [number for number, c in enumerate(given) if c.p_value is not None]
+    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
+        given[number] = replace(given[number], p_value=p)
+    return tuple(given)

@@ -1,0 +1,59 @@
+"""What was tried because transfer hurt, or was not shown to help, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headstart.core import words
+from headstart.core.strategy import Trial
+from headstart.run import board
+from headstart.run.bench import Bench
+from headstart.run.choose import winner
+from headstart.run.gains import gain
+
+STEPS = {
+    "early-probe": "earlier layers",
+    "finetune-slow": "lower learning rates",
+    "scratch": "another source: its architecture from scratch",
+    "finetune": "another source",
+    "stack": "averaging with the network trained from scratch",
+}
+"""An answer's strategy in words."""
+
+
+def response(trials: Mapping[str, Trial], bench: Bench) -> list[dict[str, Any]]:
+    """Each answer that was tried: {"step", "arm", "text"}; empty when none was needed.
+
+    Its gain is over the arm that would have been shipped without any of them.
+    """
+    answers = [trial for trial in trials.values() if "answers" in trial.choices]
+    before = winner({n: t for n, t in trials.items() if "answers" not in t.choices}, bench)
+    if not answers or before is None:
+        return []
+    return [
+        {"step": STEPS[t.strategy], "arm": t.arm, "text": _came_of(t, trials[before], bench)} for t in answers
+    ]
+
+
+def _came_of(answer: Trial, before: Trial, bench: Bench) -> str:
+    metric, found = bench.task.metric, gain(answer, before, bench)
+    if found is None:
+        return f"{answer.status}: {answer.reason}"
+    judged = "better" if found.low > 0 else "worse" if found.high < 0 else "no evidence of a difference"
+    own, theirs = (board.score(t, bench.dataset, bench.task) for t in board.common(answer, before))
+    return (
+        f"{words.value(metric, own)} against {words.value(metric, theirs)} with {before.arm}: "
+        f"{words.gain(metric, found.gain)} {words.gain_interval(metric, found.low, found.high)}, {judged}"
+    )
+
+
+def note(tried: list[dict[str, Any]], outcome: str, shipped: str) -> str:
+    """The same in one sentence to stand under the verdict; empty when nothing was tried."""
+    if not tried:
+        return ""
+    arms = [entry["arm"] for entry in tried]
+    steps = "; ".join(f"{entry['step']} ({entry['text']})" for entry in tried)
+    because = "it hurt" if outcome == "hurts" else "it was not shown to help"
+    end = f"and {shipped} is shipped" if shipped in arms else f"but {shipped} is shipped without them"
+    return f"Because {because}, these were tried, {end}: {steps}."

@@ -1,0 +1,160 @@
+"""Stacking: the best transfer arm and the network trained from scratch, averaged as far as it pays.
+
+The weight is chosen by log-loss (squared error for values) on held-out predictions, each member first
+brought to its own temperature; in every fold by the other rows alone. Wolpert, "Stacked generalization",
+1992. With all the weight on one of them it is that one: the average is seldom worse than either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from headstart import strategies, tasks
+from headstart.core.evidence import Cost
+from headstart.core.model import Model
+from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION
+from headstart.measure.calibration import fit_temperature
+from headstart.run import board
+from headstart.run.bench import Bench
+from headstart.run.choose import best
+
+NAME = "stack"
+WEIGHTS = tuple(step / 10 for step in range(11))
+"""Shares of the transfer arm that are tried."""
+SMALL = 1e-7
+
+
+def fit(bench: Bench, trials: Mapping[str, Trial], transfer: tuple[str, ...], seconds: float) -> Trial:
+    """The trial of the average, over the cells that both members have.
+
+    Not applicable where there is no network from scratch of the transfer arm's architecture, or where
+    training both on all rows would take more than `seconds`.
+    """
+    start = time.monotonic()
+    nothing = np.full((bench.split.repeats, len(bench.dataset), bench.task.outputs), np.nan, np.float32)
+    empty = Trial(NAME, NAME, None, nothing, status="not applicable")
+    ours = best([n for n, t in trials.items() if t.strategy in transfer], trials, bench)
+    if ours is None:
+        return replace(empty, reason="no arm with a source could be measured")
+    twins = [n for n, t in trials.items() if t.strategy == "scratch" and t.source == trials[ours].source]
+    theirs = best(twins, trials, bench)
+    if theirs is None or not _common(trials[ours], trials[theirs]).any():
+        return replace(empty, reason="there is no network trained from scratch to average with")
+    source = bench.sources[trials[ours].source or ""]
+    if source.input.crop_mode != "center":
+        return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
+    members = (trials[ours], trials[theirs])
+    needed = sum(_seconds_of_one(trial) for trial in members)
+    if needed > seconds:
+        return replace(empty, reason="training both on all rows would take more than the time left")
+    predictions, weight, temperatures = stacked(members, bench)
+    return Trial(
+        NAME,
+        NAME,
+        trials[ours].source,
+        predictions,
+        Cost(seconds=time.monotonic() - start),
+        reason=f"{100 * weight:.0f} % {ours}, {100 * (1 - weight):.0f} % {theirs}",
+        choices={"members": [ours, theirs], "weights": [weight, 1 - weight], "temperatures": temperatures},
+    )
+
+
+def _seconds_of_one(trial: Trial) -> float:
+    """Rough seconds of one more training of an arm."""
+    return trial.cost.seconds / max(1, int(trial.choices.get("trained_folds", 5)))
+
+
+def _common(ours: Trial, theirs: Trial) -> np.ndarray:
+    """bool `[R, N]`: cells that both have."""
+    known: np.ndarray = board.evaluated(ours) & board.evaluated(theirs)
+    return known
+
+
+def stacked(members: tuple[Trial, Trial], bench: Bench) -> tuple[np.ndarray, float, list[float]]:
+    """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
+    known = _common(*members)
+    out = np.full_like(members[0].predictions, np.nan)
+    for fold in bench.split.folds:
+        rows = fold.test[known[fold.repeat, fold.test]]
+        if len(rows):
+            others = known.copy()
+            others[:, fold.test] = False
+            weight, temperatures = choose(members, others if others.any() else known, bench)
+            parts = [
+                softened(m.predictions[fold.repeat, rows], t, bench.task.kind)
+                for m, t in zip(members, temperatures, strict=True)
+            ]
+            out[fold.repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
+    weight, temperatures = choose(members, known, bench)
+    return out, weight, temperatures
+
+
+def choose(members: tuple[Trial, Trial], cells: np.ndarray, bench: Bench) -> tuple[float, list[float]]:
+    """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`."""
+    assert bench.dataset.y is not None
+    kind = bench.task.kind
+    _, rows = np.nonzero(cells)
+    y = bench.dataset.y[rows]
+    parts, temperatures = [], []
+    for member in members:
+        p = member.predictions[cells].astype(np.float64)
+        temperatures.append(1.0 if kind == REGRESSION else fit_temperature(logits(p, kind), y))
+        parts.append(softened(p, temperatures[-1], kind))
+    losses = [loss(weight * parts[0] + (1 - weight) * parts[1], y, kind) for weight in WEIGHTS]
+    return WEIGHTS[int(np.argmin(losses))], temperatures
+
+
+def logits(p: np.ndarray, kind: str) -> np.ndarray:
+    """Probabilities `[N, K]` as logits."""
+    p = np.clip(p, SMALL, 1 - SMALL)
+    return np.asarray(np.log(p) if kind == CLASSIFICATION else np.log(p) - np.log1p(-p))
+
+
+def softened(p: np.ndarray, temperature: float, kind: str) -> np.ndarray:
+    """Probabilities `[N, K]` at a temperature; values as they are."""
+    if kind == REGRESSION:
+        return p
+    return tasks.get(kind).activate(logits(np.asarray(p, np.float64), kind) / temperature)
+
+
+def loss(p: np.ndarray, y: np.ndarray, kind: str) -> float:
+    """Mean log-loss of probabilities, or squared error of values."""
+    if kind == REGRESSION:
+        return float(np.mean((p[:, 0] - y) ** 2))
+    p = np.clip(p, SMALL, 1 - SMALL)
+    if kind == CLASSIFICATION:
+        return float(-np.mean(np.log(p[np.arange(len(y)), y])))
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
+def refit(bench: Bench, trial: Trial, trials: Mapping[str, Trial]) -> Model:
+    """Both members on all development rows, averaged in one network of kind "average".
+
+    Its images are prepared as the first member wants them; the second, which was trained on stored
+    pixels, gets them scaled to its own size.
+    """
+    models = []
+    for name in trial.choices["members"]:
+        member = trials[name]
+        request = bench.request(name, member.source, float("inf"))
+        request = replace(request, workdir=bench.folder.workdir(name))
+        models.append(strategies.get(member.strategy).refit(request, member))
+    tensors: dict[str, Any] = {}
+    for number, (model, temperature) in enumerate(zip(models, trial.choices["temperatures"], strict=True)):
+        tensors |= {f"{number}.{name}": tensor for name, tensor in model.tensors.items()}
+        if bench.task.kind != REGRESSION:
+            tensors[f"{number}.temperature"] = np.array([temperature], np.float32)
+    sizes = [None if m.input.size == models[0].input.size else list(m.input.size) for m in models]
+    net = {
+        "kind": "average",
+        "members": [dict(model.net) for model in models],
+        "weights": list(trial.choices["weights"]),
+        "sizes": sizes,
+    }
+    return Model(bench.task, models[0].input, net, tensors, source=models[0].source)
