@@ -37,24 +37,31 @@ def heavy(trial: Trial) -> bool:
 def best(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str | None:
     """The arm to prefer among some; None when none of them has a score.
 
-    The best-scoring one, except that an arm that trains the trunk must beat the best arm that does
-    not by more than one standard error of their paired difference, on `ENOUGH` items or all of them:
-    simpler is safer when equal, and a single small fold is luck.
+    The best-scoring one, except that an arm that trains the trunk must beat whatever arm that does not is
+    best on the same items by more than one standard error of their paired difference, on `ENOUGH` items or
+    all of them: simpler is safer when equal, and a single small fold is luck.
     """
+    order = _ranked(trials, names, bench)
+    simple = [name for name in order if not heavy(trials[name])]
+    for name in order:
+        if not heavy(trials[name]):
+            continue
+        there = {other: board.common(trials[other], trials[name])[0] for other in simple}
+        rivals = _ranked(there, simple, bench)
+        found = gain(trials[name], trials[rivals[0]], bench, count=ROUGH) if rivals else None
+        if not simple or (found is not None and convincing(found, bench)):
+            return name
+    return simple[0] if simple else None
+
+
+def _ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> list[str]:
+    """Arms that have a score, best first; of equals, the arm that ran first."""
     scored = {
         name: score
         for name in names
         if (score := board.signed_score(trials[name], bench.dataset, bench.task)) is not None
     }
-    order = sorted(scored, key=lambda name: -scored[name])  # stable: of equals, the arm that ran first
-    simple = next((name for name in order if not heavy(trials[name])), None)
-    for name in order:
-        if not heavy(trials[name]):
-            continue
-        found = None if simple is None else gain(trials[name], trials[simple], bench, count=ROUGH)
-        if simple is None or (found is not None and convincing(found, bench)):
-            return name
-    return simple
+    return sorted(scored, key=lambda name: -scored[name])
 
 
 def convincing(found: PairedGain, bench: Bench) -> bool:

@@ -1,0 +1,153 @@
+"""Which arm is shipped, and what the choice is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.run.test_compare import TASK, arm, bench
+
+from headstart.core.strategy import Trial
+from headstart.run import board, choose, compare
+from headstart.run.gains import gain
+
+
+def test_the_best_of_equal_arms_is_no_better_than_one() -> None:
+    """Winner's curse: twelve probes of the same true accuracy, and one baseline just as good."""
+    plain, nested, runs = [], [], 30
+    for seed in range(runs):
+        setting = bench(n=120, repeats=1)
+        arms = {
+            f"{i}: probe": replace(
+                arm(setting, f"{i}: probe", "probe", 0.7, seed=100 * seed + i), source=str(i)
+            )
+            for i in range(12)
+        }
+        chosen = choose.best(arms, arms, setting)
+        again = choose.nested(arms, arms, setting)
+        assert again is not None
+        assert again.arm == chosen
+        plain.append(board.score(arms[chosen], setting.dataset, TASK))
+        nested.append(board.score(again, setting.dataset, TASK))
+    assert np.mean(plain) > 0.75  # what the luckiest of twelve says of itself
+    assert abs(np.mean(nested) - 0.7) < 3 * 0.042 / np.sqrt(runs)
+
+
+def test_a_single_arm_is_its_own_choice() -> None:
+    setting = bench()
+    one = arm(setting, "net: probe", "probe", 0.8, seed=3)
+    assert choose.nested(["net: probe"], {"net: probe": one}, setting) is one
+    assert choose.nested([], {}, setting) is None
+
+
+def test_the_choice_covers_what_its_arm_covers() -> None:
+    setting = bench()
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.6, seed=3),
+        "net: finetune": arm(setting, "net: finetune", "finetune", 0.97, seed=4, folds=3),
+    }
+    found = choose.nested(arms, arms, setting)
+    assert found is not None
+    assert found.arm == "net: finetune"
+    assert (board.evaluated(found) == board.evaluated(arms["net: finetune"])).all()
+
+
+def test_the_rows_of_a_fold_have_no_part_in_its_choice() -> None:
+    """An arm that is right only where nobody may look is not chosen for it."""
+    setting = bench(n=100, repeats=1)
+    fold = setting.split.folds[0]
+    weak = arm(setting, "a: probe", "probe", 0.5, seed=1)
+    strong = arm(setting, "b: probe", "probe", 0.8, seed=2)
+    sly = weak.predictions.copy()
+    sly[0, fold.test] = np.eye(2)[setting.dataset.y[fold.test]]
+    arms = {"a: probe": replace(weak, predictions=sly), "b: probe": strong}
+    found = choose.nested(arms, arms, setting)
+    assert found is not None
+    assert np.array_equal(found.predictions[0, fold.test], strong.predictions[0, fold.test])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0.4, 0.98), min_size=5, max_size=5),
+    st.integers(0, 10_000),
+    st.sampled_from([40, 90]),
+    st.sampled_from([1, 3, 5]),
+)
+def test_what_is_shipped_is_never_shown_to_be_worse_than_a_baseline(
+    accuracies: list[float], seed: int, n: int, folds: int
+) -> None:
+    setting = bench(n=n, repeats=1)
+    names = ("majority", "pixels", "net: probe", "net: scratch", "net: finetune")
+    arms = {
+        name: arm(
+            setting, name, name.split(": ")[-1], accuracy, seed=seed + i, folds=folds if i > 2 else None
+        )
+        for i, (name, accuracy) in enumerate(zip(names, accuracies, strict=True))
+    }
+    shipped = choose.winner(arms, setting)
+    assert shipped is not None
+    for name, trial in arms.items():
+        if trial.strategy in choose.BASELINES and name != shipped:
+            found = gain(arms[shipped], trial, setting)
+            assert found is None or found.high >= 0
+
+
+def test_training_must_beat_the_arm_that_is_best_on_its_items() -> None:
+    setting = bench(n=200, repeats=1)
+    right = np.zeros(200, bool)
+    right[:160] = True
+
+    def said(name: str, strategy: str, correct: np.ndarray) -> Trial:
+        label = np.where(correct, setting.dataset.y, 1 - setting.dataset.y)
+        return Trial(name, strategy, "net", (np.eye(2)[label] * 0.8 + 0.1)[None].astype(np.float32))
+
+    seen = np.zeros(200, bool)
+    for fold in setting.split.folds[:2]:
+        seen[fold.test] = True
+    elsewhere, here = ~seen, seen
+    better_overall = said("a: probe", "probe", np.where(here, np.arange(200) % 5 > 0, elsewhere))
+    better_here = said("b: probe", "probe", np.where(here, np.arange(200) % 20 > 0, np.arange(200) % 3 > 0))
+    scratch = said("net: scratch", "scratch", np.arange(200) % 20 > 0)
+    scratch.predictions[0, elsewhere] = np.nan
+    arms = {t.arm: t for t in (better_overall, better_here, scratch)}
+    assert choose.best(arms, arms, setting) == "a: probe"  # scratch ties with the other probe where it ran
+    del arms["b: probe"]
+    assert choose.best(arms, arms, setting) == "net: scratch"
+
+
+@pytest.mark.slow
+def test_permuted_labels_give_no_evidence_with_real_learners() -> None:
+    """Random labels on handwriting, learners fitted anew: "no evidence" in at least 90 % of runs."""
+    from sklearn.datasets import load_digits
+    from tests.measure.test_paired import ridge
+
+    x, _ = load_digits(return_X_y=True)
+    readers = {
+        "majority": lambda z: np.zeros((len(z), 1)),
+        "pixels": lambda z: z,
+        "net: probe": lambda z: z[:, ::2],
+        "other: probe": lambda z: z**2,
+        "net: scratch": lambda z: np.sign(z - 8),
+        "other: scratch": lambda z: np.sign(z - 4),
+    }
+    outcomes = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        setting = bench(n=120, repeats=2)
+        y = rng.permutation(np.arange(120) % 2)
+        object.__setattr__(setting.dataset, "y", y)
+        items = x[rng.permutation(len(x))[:120]]
+        arms = {}
+        for name, read in readers.items():
+            p = np.full((2, 120, 2), np.nan, np.float32)
+            z = read(items)
+            for fold in setting.split.folds:
+                scores = ridge(z[fold.train] / 16, y[fold.train], 2)(z[fold.test] / 16)
+                p[fold.repeat, fold.test] = np.clip(scores, 0, 1)
+            source, _, strategy = name.rpartition(": ")
+            arms[name] = Trial(name, strategy, source or None, p)
+        outcomes.append(compare.verdict(arms, setting).outcome)
+    assert outcomes.count("no evidence") >= 0.9 * len(outcomes), outcomes
