@@ -17,6 +17,7 @@ from headstart.measure.paired import (
     smallest_visible,
     too_few,
 )
+from headstart.testing.simulated import ridge
 
 
 class Accuracy:
@@ -213,16 +214,6 @@ def test_the_interval_is_widened_by_a_share_of_the_training_term() -> None:
 
 
 # coverage, by fitting anew
-
-
-def ridge(x: np.ndarray, y: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A least-squares classifier, fitted in closed form."""
-    mean, targets = x.mean(axis=0), np.eye(classes)[y]
-    centred = x - mean
-    weight = np.linalg.solve(
-        centred.T @ centred + np.eye(x.shape[1]), centred.T @ (targets - targets.mean(0))
-    )
-    return lambda z: (z - mean) @ weight + targets.mean(axis=0)
 
 
 def majority(x: np.ndarray, y: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.run.test_compare import TASK, arm, bench
 
 from headstart.core.strategy import Trial
 from headstart.run import board, choose, compare
 from headstart.run.gains import gain
+from headstart.testing.simulated import TASK, arm, bench, ridge
 
 
 def test_the_best_of_equal_arms_is_no_better_than_one() -> None:
@@ -122,7 +122,6 @@ def test_training_must_beat_the_arm_that_is_best_on_its_items() -> None:
 def test_permuted_labels_give_no_evidence_with_real_learners() -> None:
     """Random labels on handwriting, learners fitted anew: "no evidence" in at least 90 % of runs."""
     from sklearn.datasets import load_digits
-    from tests.measure.test_paired import ridge
 
     x, _ = load_digits(return_X_y=True)
     readers = {

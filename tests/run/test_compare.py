@@ -9,45 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.core.dataset import ArrayItem, Dataset
-from headstart.core.split import Fold, Split
+from headstart.core.dataset import Dataset
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import board, choose, compare, gains
 from headstart.run.finish import in_order, ranked
-
-TASK = Task("classification", ("a", "b"), "accuracy")
-
-
-def bench(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> Any:
-    rng = np.random.default_rng(0)
-    items = tuple(ArrayItem(str(i), np.zeros(1, np.uint8)) for i in range(n))
-    folds = []
-    for repeat in range(repeats):
-        order = rng.permutation(n)
-        for test in np.array_split(order, 5):
-            folds.append(Fold(repeat, np.setdiff1d(order, test), np.sort(test)))
-    unit = np.arange(n) if groups is None else groups
-    split = Split(np.arange(n), np.array([], np.int64), tuple(folds), unit, 0, "simulated")
-    dataset = Dataset("sim", "image", items, TASK, rng.integers(0, 2, n))
-    return SimpleNamespace(dataset=dataset, task=TASK, split=split, seed=0)
-
-
-def arm(
-    setting: Any, name: str, strategy: str, accuracy: float, *, seed: int, folds: int | None = None
-) -> Trial:
-    """An arm that is right with the given probability, independently on every cell."""
-    rng = np.random.default_rng(seed)
-    n, repeats = len(setting.dataset), setting.split.repeats
-    right = rng.random((repeats, n)) < accuracy
-    said = np.where(right, setting.dataset.y, 1 - setting.dataset.y)
-    predictions = np.stack([np.eye(2)[s] * 0.8 + 0.1 for s in said]).astype(np.float32)
-    if folds is not None:
-        keep = np.zeros((repeats, n), bool)
-        for fold in setting.split.folds[:folds]:
-            keep[fold.repeat, fold.test] = True
-        predictions[~keep] = np.nan
-    return Trial(name, strategy, "net" if strategy not in ("majority", "pixels") else None, predictions)
+from headstart.testing.simulated import TASK, arm, bench
 
 
 def trials(setting: Any, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
