@@ -54,6 +54,7 @@ def cell(
             return float(evaluate(model, test, seed=0).headline.value)
 
         found.update(outcome=verdict.outcome, arm=verdict.arm, shipped=result.answer.winner, n_test=len(test))
+        found["missing"] = list(verdict.missing)
         found["shipped_test"] = tested(result.answer.winner)
         found["test"] = tested(verdict.arm) if verdict.arm else None
         found["against"] = [

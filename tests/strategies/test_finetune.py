@@ -63,7 +63,7 @@ def test_predicts_the_first_repeat(name: str, kind: str) -> None:
     assert strategy.cost(asked, 1.0).seconds > 0
 
 
-@pytest.mark.parametrize("name", ["finetune", "full", "scratch"])
+@pytest.mark.parametrize("name", ["finetune", "full", "scratch", "finetune-slow"])
 @pytest.mark.parametrize("kind", ["classification", MULTILABEL, REGRESSION])
 def test_conforms(name: str, kind: str, tmp_path: Path) -> None:
     check_strategy(strategies.get(name), example(kind, settings=QUICK), workdir=tmp_path)

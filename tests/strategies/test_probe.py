@@ -36,14 +36,14 @@ def real(kind: str = "classification") -> Request:
     return request(kind, backbone=random_backbone(ARCHITECTURE, INPUT))
 
 
-@pytest.mark.parametrize("name", ["probe", "random-frozen"])
+@pytest.mark.parametrize("name", ["probe", "random-frozen", "early-probe"])
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
 def test_the_model_computes_what_was_fitted(name: str, kind: str) -> None:
     asked = real(kind)
     strategy = strategies.get(name)
     trial = strategy.fit(asked)
     model = strategy.refit(asked, trial)
-    backbone = asked.backbone if name == "probe" else asked.backbone.fresh(asked.seed)
+    backbone = asked.backbone.fresh(asked.seed) if name == "random-frozen" else asked.backbone
     assert trial.digest == backbone.digest
     assert model.net["taps"] == trial.choices["taps"]
     chosen = tuple(Tap.parse(tap) for tap in trial.choices["taps"])
@@ -55,6 +55,15 @@ def test_the_model_computes_what_was_fitted(name: str, kind: str) -> None:
     found = assemble(model.net, model.tensors, model.input, model.task)(torch.from_numpy(pixels)).numpy()
     scale = np.abs(expected).max()
     assert np.abs(found - expected).max() < 0.02 * scale  # features are stored as float16
+
+
+def test_the_early_probe_reads_the_first_half_alone() -> None:
+    asked = real()
+    stages = [stage.name for stage in asked.backbone.stages]
+    first = stages[: len(stages) // 2]
+    trial = strategies.get("early-probe").fit(asked)
+    assert {Tap.parse(tap).stage for tap in trial.choices["profile"]} == set(first)
+    assert {Tap.parse(tap).stage for tap in trial.choices["taps"]} <= set(first)
 
 
 def test_the_origin_of_the_weights() -> None:

@@ -19,7 +19,7 @@ STEPS = {
     "finetune": "another source",
     "stack": "averaging with the network trained from scratch",
 }
-"""An answer's strategy in words."""
+"""An answer's strategy in words, in the order in which they are tried."""
 
 
 def response(trials: Mapping[str, Trial], bench: Bench) -> list[dict[str, Any]]:
@@ -28,6 +28,7 @@ def response(trials: Mapping[str, Trial], bench: Bench) -> list[dict[str, Any]]:
     Its gain is over the arm that would have been shipped without any of them.
     """
     answers = [trial for trial in trials.values() if "answers" in trial.choices]
+    answers.sort(key=lambda trial: list(STEPS).index(trial.strategy))
     before = winner({n: t for n, t in trials.items() if "answers" not in t.choices}, bench)
     if not answers or before is None:
         return []

@@ -1,0 +1,122 @@
+"""Averaging with the network trained from scratch: as far as it pays, and never blindly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart.core.dataset import Dataset
+from headstart.core.source import InputContract
+from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.measure.metrics import log_loss
+from headstart.run import board, stack
+from headstart.run.compare import TRANSFER
+from headstart.testing.simulated import arm, bench
+
+
+def setting(n: int = 200, crop_mode: str = "center") -> Any:
+    made = bench(n=n, repeats=1)
+    made.sources = {"net": SimpleNamespace(name="net", input=InputContract(crop_mode=crop_mode))}
+    return made
+
+
+def noisy(made: Any, name: str, strength: float, seed: int) -> Trial:
+    """An arm with calibrated probabilities of its own: the weaker, the nearer to one half."""
+    rng = np.random.default_rng(seed)
+    score = strength * (2 * made.dataset.y - 1) + rng.normal(size=len(made.dataset))
+    p = 1 / (1 + np.exp(-2 * strength * score))
+    predictions = np.stack([1 - p, p], axis=1)[None].astype(np.float32)
+    return Trial(name, name.rsplit(": ", maxsplit=1)[-1], "net", predictions)
+
+
+def test_two_that_err_apart_are_better_together() -> None:
+    made = setting(n=400)
+    arms = {t.arm: t for t in (noisy(made, "net: probe", 1.0, 1), noisy(made, "net: scratch", 1.0, 2))}
+    found = stack.fit(made, arms, TRANSFER, seconds=60)
+    assert found.status == "done"
+    assert 0.2 <= found.choices["weights"][0] <= 0.8
+    y = made.dataset.y
+    losses = {n: log_loss(y, t.predictions[0].astype(float)) for n, t in {**arms, "stack": found}.items()}
+    assert losses["stack"] < min(losses["net: probe"], losses["net: scratch"])
+
+
+def test_a_useless_member_gets_no_weight() -> None:
+    made = setting(n=400)
+    arms = {t.arm: t for t in (noisy(made, "net: probe", 1.5, 1), noisy(made, "net: scratch", 0.02, 2))}
+    found = stack.fit(made, arms, TRANSFER, seconds=60)
+    assert found.choices["weights"][0] >= 0.8
+    assert found.reason.startswith(f"{100 * found.choices['weights'][0]:.0f} % net: probe")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.1, 1.5), st.floats(0.1, 1.5), st.integers(0, 1000))
+def test_it_is_hardly_ever_worse_than_the_better_member(ours: float, theirs: float, seed: int) -> None:
+    made = setting(n=300)
+    arms = {
+        t.arm: t
+        for t in (noisy(made, "net: probe", ours, seed), noisy(made, "net: scratch", theirs, seed + 1))
+    }
+    found = stack.fit(made, arms, TRANSFER, seconds=60)
+    y = made.dataset.y
+    own = log_loss(y, found.predictions[0].astype(float))
+    assert own <= min(log_loss(y, t.predictions[0].astype(float)) for t in arms.values()) + 0.02
+
+
+def test_a_fold_s_rows_have_no_part_in_its_weight() -> None:
+    made = setting()
+    members = (noisy(made, "net: probe", 1.0, 1), noisy(made, "net: scratch", 1.0, 2))
+    fold = made.split.folds[0]
+    before, _, _ = stack.stacked(members, made)
+    other = made.dataset.y.copy()
+    other[fold.test] = 1 - other[fold.test]
+    made.dataset = replace(made.dataset, y=other)
+    after, _, _ = stack.stacked(members, made)
+    assert np.array_equal(before[0, fold.test], after[0, fold.test])
+    assert not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("names", "crop_mode", "seconds", "words"),
+    [
+        (("net: probe",), "center", 60, "no network trained from scratch"),
+        (("net: scratch",), "center", 60, "no arm with a source"),
+        (("net: probe", "net: scratch"), "squash", 60, "does not cut its images"),
+        (("net: probe", "net: scratch"), "center", -1, "more than the time left"),
+    ],
+)
+def test_why_it_does_not_apply(names: tuple[str, ...], crop_mode: str, seconds: float, words: str) -> None:
+    made = setting(crop_mode=crop_mode)
+    arms = {name: arm(made, name, name.split(": ")[-1], 0.8, seed=1) for name in names}
+    found = stack.fit(made, arms, TRANSFER, seconds=seconds)
+    assert found.status == "not applicable"
+    assert words in found.reason
+    assert not board.evaluated(found).any()
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "regression"])
+def test_other_kinds_of_task(kind: str) -> None:
+    made = setting(n=300)
+    rng = np.random.default_rng(3)
+    many = kind == "multilabel"
+    made.task = Task(kind, ("a", "b") if many else ("size",), "mAP" if many else "MAE", higher_is_better=many)
+    y = (rng.random((300, 2)) < 0.4).astype(np.float32) if many else rng.normal(size=300)
+    made.dataset = Dataset("sim", "image", made.dataset.items, made.task, y)
+
+    def member(name: str, seed: int) -> Trial:
+        noise = np.random.default_rng(seed).normal(size=(1, 300, made.task.outputs))
+        predictions = y.reshape(1, 300, -1) + noise
+        if many:
+            predictions = 1 / (1 + np.exp(-4 * (predictions - 0.5)))
+        return Trial(name, name.rsplit(": ", maxsplit=1)[-1], "net", predictions.astype(np.float32))
+
+    arms = {t.arm: t for t in (member("net: probe", 1), member("net: scratch", 2))}
+    found = stack.fit(made, arms, TRANSFER, seconds=60)
+    scores = {n: board.signed_score(t, made.dataset, made.task) for n, t in {**arms, "stack": found}.items()}
+    assert scores["stack"] > max(scores["net: probe"], scores["net: scratch"])
