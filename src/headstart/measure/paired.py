@@ -22,6 +22,9 @@ from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, uni
 POWER = NormalDist().inv_cdf(0.8)
 LEAST_SPLITS = 5
 """Splits from which on their own spread is used; of fewer it is inferred from that of the items."""
+WORK = 2e7
+"""Items x outputs x resamples of a metric that must be computed anew."""
+LEAST_RESAMPLES = 80
 TRAINING_SHARE = 0.6
 """Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
 
@@ -73,12 +76,13 @@ def paired_gain(
     `ours`, `theirs`: out-of-fold predictions `[R, N, K]`, NaN where a row was not held out; only
     cells (repeat, row) that both arms have are used, and only the repeats both have. `folds` are
     those of the split (`core.split.Split.folds`); without them the interval is not widened. `count`
-    resamples are drawn (of metrics that must be computed anew, a fifth of them).
+    resamples are drawn (of metrics that must be computed anew, a fifth of them, and fewer on many items).
     """
     cells = _Cells.of(y, ours, theirs, groups)
     shares = cells.shares(scoring)
     if shares is None:
-        gain, sampled, splits = _recomputed(cells, scoring, folds, count=count // 5, seed=seed)
+        fewer = int(np.clip(WORK // cells.ours[0].size, LEAST_RESAMPLES, count // 5))
+        gain, sampled, splits = _recomputed(cells, scoring, folds, count=fewer, seed=seed)
         p_value, discordance = None, None
     else:
         difference = _item_means(shares)[cells.rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -70,7 +71,9 @@ def convincing(found: PairedGain, bench: Bench) -> bool:
     return enough and found.gain > (found.high - found.low) / (2 * 1.96)
 
 
-def shipped(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str | None:
+def shipped(
+    names: Iterable[str], trials: Mapping[str, Trial], bench: Bench, *, count: int = 5000
+) -> str | None:
     """The arm to ship: the best of all, scratch among them.
 
     The source's random twin, a control, only where it is better than that beyond the interval. Whatever was
@@ -87,7 +90,7 @@ def shipped(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> 
         worse = {
             name: found.gain
             for name in rivals
-            if (found := gain(trials[chosen], trials[name], bench)) is not None and found.high < 0
+            if (found := gain(trials[chosen], trials[name], bench, count=count)) and found.high < 0
         }
         if not worse:
             return chosen
@@ -98,6 +101,11 @@ def shipped(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> 
 def winner(trials: Mapping[str, Trial], bench: Bench) -> str | None:
     """The arm to ship among all; None when none has a score."""
     return shipped(trials, trials, bench)
+
+
+def winner_again(trials: Mapping[str, Trial], bench: Bench) -> Trial | None:
+    """What the choice of the shipped arm is worth, made anew in every fold."""
+    return nested(trials, trials, bench, partial(shipped, count=ROUGH))
 
 
 def nested(

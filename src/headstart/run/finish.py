@@ -49,7 +49,7 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     rows = ranked(bench, trials, winner.arm)
     bench.progress(winner.arm)("training on all rows", 0, 1)
     model = trained_on_all(bench, winner, trials)
-    chosen_again = choose.nested(trials, trials, bench, choose.shipped)
+    chosen_again = choose.winner_again(trials, bench)
     model = replace(model, evidence=evidence(bench, chosen_again or winner, rows, verdict))
     if bench.task.kind != REGRESSION:
         model = calibrated(model, winner, bench)
