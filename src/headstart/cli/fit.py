@@ -24,7 +24,11 @@ Seed = Annotated[
 ]
 Strategies = Annotated[
     list[str] | None,
-    typer.Option("--strategy", help="Only this one (repeat it): probe, direct, finetune, full, scratch, random-frozen."),
+    typer.Option(
+        "--strategy",
+        help="Only this one (repeat it): probe, direct, finetune, full, scratch, random-frozen, and the answers "
+        "to harm: early-probe, finetune-slow, stack.",
+    ),
 ]  # fmt: skip
 DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
 Download = Annotated[
