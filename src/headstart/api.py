@@ -59,6 +59,14 @@ class Run:
         return [dict(row) for row in self.record["answer"]["rows"]]
 
     @property
+    def insight(self) -> dict[str, Any]:
+        """What else the held-out predictions tell (see the reference of insight.json): metrics, confusion,
+        doubtful labels, ... Empty for a run of an older Headstart. Raises `RunError` when it is damaged."""
+        from headstart.run import insight
+
+        return insight.read(self.folder)
+
+    @property
     def model(self) -> LoadedModel:
         """The shipped model, opened from the run folder."""
         return open_model(self.folder)
@@ -120,12 +128,14 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     from headstart.export import bundle
     from headstart.report import page, pictures
     from headstart.run.finish import probes
+    from headstart.run.insight import insight_of
 
     model = result.answer.model
     path = bundle.save(model, result.folder / "model", probes=probes(model, result.bench))
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     record = {**result.record, "command": command(ask, result)}
+    insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
     mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
     report = page.write(result.folder / "report.html", record, mistakes, pictures.examples(dataset, task))

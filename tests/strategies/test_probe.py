@@ -88,12 +88,13 @@ def test_choices_tell_the_depth_profile() -> None:
     # the mean of the last map is the embedding: told once
     assert set(choices["profile"]) == taps - {"last/g1"}
     for entry in choices["profile"].values():
-        assert set(entry) == {"mse", "accuracy"}
+        assert set(entry) == {"mse", "mse_error", "accuracy"}
         assert 0 <= entry["accuracy"] <= 1
     assert sum(len(fold["taps"]) for fold in choices["folds"]) == sum(choices["chosen_by_folds"].values())
     for fold in choices["folds"]:
         assert fold["C"] > 0
-    assert set(strategies.get("probe").fit(request("regression")).choices["profile"]["pool/g1"]) == {"mse"}
+    profile = strategies.get("probe").fit(request("regression")).choices["profile"]
+    assert set(profile["pool/g1"]) == {"mse", "mse_error"}
 
 
 def test_taps_are_worth_it_where_the_embedding_lacks_something() -> None:
