@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.data.doctor import Report
     from headstart.export.model import LoadedModel
     from headstart.run.fit import Result
+    from headstart.run.versus import Versus
 
 READING = ("path_column", "label_column", "split_column", "group_column", "task", "labels", "name")
 SETTINGS = tuple(field.name for field in fields(Settings))
@@ -180,6 +181,17 @@ def open_run(folder: str | Path) -> Run:
     return Run(Path(folder))
 
 
+def compare(runs: Sequence[Run | str | Path]) -> Versus:
+    """Are finished runs different, on the items that both held out? Each against the first.
+
+    `runs` are two or more runs or their folders; no data is needed. Raises `BadOption` for fewer,
+    `RunError` for what is no finished run, and for runs of other tasks, labels or items.
+    """
+    from headstart.run.versus import versus
+
+    return versus([run.folder if isinstance(run, Run) else Path(run) for run in runs])
+
+
 def open_model(path: str | Path) -> LoadedModel:
     """A model from a bundle folder, a .zip or a run folder. Raises `BundleError`."""
     from headstart.export.model import load_model
@@ -213,4 +225,4 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     return rows[np.arange(len(dataset))].astype(np.float32)
 
 
-__all__ = ["Run", "Verdict", "check", "embed", "fit", "open_model", "open_run", "plan"]
+__all__ = ["Run", "Verdict", "check", "compare", "embed", "fit", "open_model", "open_run", "plan"]
