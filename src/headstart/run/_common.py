@@ -99,13 +99,11 @@ class Common:
     def of(cls, first: Finished, other: Finished) -> Common:
         """Raises `RunError` when there is no such item."""
         at_first, at_other = matched(first.items, other.items)
-        held = board.evaluated(first.shipped).any(axis=0)[at_first]
-        held &= board.evaluated(other.shipped).any(axis=0)[at_other]
+        held = _held_out(first)[at_first] & _held_out(other)[at_other]
         at_first, at_other = at_first[held], at_other[held]
         order = [other.task.labels.index(label) for label in first.task.labels]
         y, also = first.items.y[at_first], _renumbered(other.items.y[at_other], other.task, order)
-        same: np.ndarray = np.equal(y, also)
-        same = same.all(axis=1) if same.ndim == 2 else same
+        same = np.asarray((y == also).reshape(len(y), -1).all(axis=1))
         if not same.any():
             problem = (
                 "no item with an equal label was held out in both" if len(y) else "it has no item in common"
@@ -121,6 +119,11 @@ class Common:
         unions.join_equal(first.items.groups[at_first].tolist())
         unions.join_equal(other.items.groups[at_other].tolist())
         return cls(y[same], ours, theirs, unions.numbers(), folds, int((~same).sum()))
+
+
+def _held_out(run: Finished) -> np.ndarray:
+    """bool `[N]`: the rows for which the shipped arm has an out-of-fold prediction."""
+    return np.asarray(board.evaluated(run.shipped).any(axis=0))
 
 
 Key = Callable[[items.Items, int], Hashable]
