@@ -23,8 +23,10 @@ def plane(features: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, str]:
 
     `features` `[N, D]` are z-scored; both axes have the same scale. Values that are not finite count as 0.
     """
+    if not len(features):
+        return np.zeros((0, 2)), "two principal components"
     standard, _ = standardise(np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0))
-    scores = basis(standard).scores[:, :COMPONENTS] if len(standard) else standard
+    scores = basis(standard).scores[:, :COMPONENTS]
     if len(scores) < FEW or scores.shape[1] < 3:
         places = np.zeros((len(scores), 2))
         places[:, : min(2, scores.shape[1])] = scores[:, :2]
@@ -45,8 +47,6 @@ def plane(features: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, str]:
 
 def _within_unit(places: np.ndarray) -> np.ndarray:
     """Moved and scaled, by one factor, into the unit square's middle."""
-    if not len(places):
-        return places
     low, high = places.min(axis=0), places.max(axis=0)
     reach = float((high - low).max()) or 1.0
     return np.asarray(0.5 + (places - (low + high) / 2) / reach).clip(0.0, 1.0)

@@ -103,7 +103,8 @@ class Common:
         at_first, at_other = at_first[held], at_other[held]
         order = [other.task.labels.index(label) for label in first.task.labels]
         y, also = first.items.y[at_first], _renumbered(other.items.y[at_other], other.task, order)
-        same = np.asarray((y == also).reshape(len(y), -1).all(axis=1))
+        equal = np.asarray(y == also)
+        same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
         if not same.any():
             problem = (
                 "no item with an equal label was held out in both" if len(y) else "it has no item in common"
