@@ -50,7 +50,10 @@ def test_as_text_markdown_and_json(runs: Path, call: Any) -> None:
     found = json.loads(done.stdout)
     assert [row["run"] for row in found["runs"]] == ["a", "b"]
     pair = found["pairs"][0]
-    assert (pair["run"], pair["against"], pair["items"], pair["same_folds"]) == ("b", "a", 42, True)
+    assert (pair["run"], pair["against"], pair["items"]) == ("b", "a", 42)
+    # near-duplicates are found by a run's own source, and are never parted: folds may differ with the source
+    prints = {json.loads((runs / name / "run.json").read_text())["split"]["fingerprint"] for name in "ab"}
+    assert pair["same_folds"] == (len(prints) == 1)
     told = call(runs, "compare", "a", "b")
     assert told.returncode == 0, told.stderr
     assert pair["sentence"] in told.stdout

@@ -301,7 +301,7 @@ def test_without_a_network_there_is_no_map(make_run: Any) -> None:
     made = make_run()
     arm = replace(made.trials["tiny: finetune"], arm="pixels", strategy="pixels", source=None)
     made.trials = {"pixels": arm}
-    made.answer = replace(made.answer, winner="pixels")
+    made.answer = replace(made.answer, winner="pixels", rows=[replace(made.answer.rows[0], arm="pixels")])
     found = insight.insight_of(made)
     assert (found["arm"], found["map"], found["depth"]) == ("pixels", None, None)
 
@@ -325,7 +325,8 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     trial = Trial("x", "probe", None, p[None])
     dataset = type("Data", (), {"y": rng.integers(0, 2000, 3000)})
     bench = type("Bench", (), {"task": Task("classification", labels, "accuracy"), "dataset": dataset})
-    view = insight.View(bench, {}, trial, np.arange(3000), p.astype(np.float64))  # type: ignore[arg-type]
+    row = board.Row("x", "probe", None, "done", "", 0.0)
+    view = insight.View(bench, {}, trial, np.arange(3000), p.astype(np.float64), row)  # type: ignore[arg-type]
     found = insight.plain(insight.confusion(view))
     assert found["table"] is None
     assert len(found["pairs"]) == 20

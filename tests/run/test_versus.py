@@ -188,7 +188,7 @@ def test_other_questions_are_refused(make_run: Any, tmp_path: Path) -> None:
     for change, message in (
         (named, r"its labels are not those of .*only here: .*star.*only there"),
         (elsewhere, "no item was held out in both"),
-        (opposite, "no item has the same label there"),
+        (opposite, "no item has the same label"),
     ):
         other = make_run(change.__name__, change=change)
         with pytest.raises(RunError, match=message):
@@ -197,7 +197,7 @@ def test_other_questions_are_refused(make_run: Any, tmp_path: Path) -> None:
         versus([first.folder, make_run("numbers", "regression").folder])
     write_json(first.folder / "run.json", {**first.record, "complete": True, "version": 1,
         "task": {**first.record["task"], "metric": "F1"}})  # fmt: skip
-    with pytest.raises(RunError, match="it is judged by accuracy, .* by F1"):
+    with pytest.raises(RunError, match=r"it is judged by accuracy, .* by F1"):
         versus([first.folder, make_run("same").folder])
     with pytest.raises(RunError, match="no run here"):
         versus([first.folder, tmp_path])

@@ -106,10 +106,9 @@ class Common:
         equal = np.asarray(y == also)
         same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
         if not same.any():
-            problem = (
-                "no item with an equal label was held out in both" if len(y) else "it has no item in common"
-            )
-            raise RunError(other.folder, f"{problem} with {first.folder}", "compare runs of the same data")
+            problem = "no item has the same label" if len(y) else "no item was held out in both"
+            where = f"compared with {first.folder}, {problem}"
+            raise RunError(other.folder, where, "compare runs of the same data")
         at_first, at_other = at_first[same], at_other[same]
         folds = common_folds(first, other, at_first, at_other)
         ours = other.shipped.predictions[:, at_other][..., order].astype(np.float64)

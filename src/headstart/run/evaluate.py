@@ -175,7 +175,8 @@ def measure(
     values = methods.metrics(task, y, predictions)
     values.setdefault(task.metric, methods.headline(y, predictions))
     unit, n = intervals.units(len(y), groups)
-    drawn = resampled(task, [(np.arange(len(y)), predictions)], y, unit, seed=record["seed"])
+    count = int(np.clip(WORK // max(1, predictions.size), 100, 400))
+    drawn = resampled(task, [(np.arange(len(y)), predictions)], y, unit, count=count, seed=record["seed"])
 
     def headline(weights: np.ndarray) -> np.ndarray:
         better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
@@ -201,16 +202,16 @@ def resampled(
     y: np.ndarray,
     unit: np.ndarray,
     *,
+    count: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """By metric: its values on bootstrap resamples of units, NaN where it is not defined.
+    """By metric: its values on `count` bootstrap resamples of units, NaN where it is not defined.
 
     `parts` are repeats: (rows int64 `[m]` of `y`, predictions `[m, K]`). The resamples take turns with
     them, so that the spread is that of one repeat: as wide as that of their mean, or a little wider.
     `unit` int64 `[N]`: the item or group that a row is drawn with.
     """
     methods = tasks.get(task.kind)
-    count = int(np.clip(WORK // max(1, len(y) * task.outputs), 100, 400))
     found: list[dict[str, float]] = []
     for block in intervals.resamples(int(unit.max()) + 1, count, seed=seed):
         for weights in block:
