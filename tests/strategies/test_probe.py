@@ -171,7 +171,7 @@ class TestManyRows:
     def test_selection_looks_at_some(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_taps, "SELECTION_ROWS", 12)
         asked = request()
-        rows = probe.selection_rows(asked)
+        rows = probe.selection_rows(asked.split, asked.seed)
         assert len(rows) == round(12 * 42 / 28)
         assert (np.diff(rows) > 0).all()
         assert set(rows) <= set(asked.split.development)
@@ -181,7 +181,7 @@ class TestManyRows:
         monkeypatch.setattr(_taps, "SELECTION_ROWS", 10)
         asked = request()
         groups = np.arange(42) // 3
-        rows = probe.selection_rows(replace(asked, split=replace(asked.split, groups=groups)))
+        rows = probe.selection_rows(replace(asked.split, groups=groups), asked.seed)
         counts = np.bincount(groups[rows])
         assert (counts > 0).sum() <= -(-len(rows) // 3)
 

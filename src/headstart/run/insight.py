@@ -33,7 +33,7 @@ WHOLE_TABLE = 30
 """Up to this many classes the confusion table is kept whole; the worst pairs always are."""
 PAIRS = 20
 WORK = 10_000_000
-"""Cells (resample x item x output) spent on intervals, in 50 to 400 resamples. 5,000 items of 20 labels: 2 s."""
+"""Cells (resample x item x output) spent on intervals, in 50 to 400 resamples. 5,000 x 20 labels: 2 s."""
 POINTS = 1_000
 """Most points of a regression's scatter."""
 
