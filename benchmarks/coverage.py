@@ -29,7 +29,7 @@ from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
-from headstart.measure.paired import held_out_ratio, paired_gain
+from headstart.measure.paired import Resampling, held_out_ratio, paired_gain
 from headstart.run.extract import make_extractor
 from headstart.store.store import FeatureStore
 
@@ -110,7 +110,7 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """The three intervals from predictions `[2, R, n, K]`."""
     methods = tasks.get("classification")
-    found = paired_gain(y, p[0], p[1], scoring=methods, folds=folds, count=1000, seed=seed)
+    found = paired_gain(y, p[0], p[1], scoring=methods, folds=folds, resampling=Resampling(1000, seed=seed))
     assert found.sampled is not None
     right = (p.argmax(axis=3) == y).astype(float)
     each = np.array([(right[0] - right[1])[f.repeat, f.test].mean() for f in folds])

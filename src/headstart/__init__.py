@@ -27,6 +27,7 @@ _WHERE = {
     "open_run": "headstart.api",
     "Run": "headstart.api",
     "check": "headstart.api",
+    "compare": "headstart.api",
     "embed": "headstart.api",
     "load": "headstart.data",
     "open_model": "headstart.api",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from headstart import sources as sources
     from headstart.api import Run as Run
     from headstart.api import check as check
+    from headstart.api import compare as compare
     from headstart.api import embed as embed
     from headstart.api import fit as fit
     from headstart.api import open_model as open_model

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.data.doctor import Report
     from headstart.export.model import LoadedModel
     from headstart.run.fit import Result
+    from headstart.run.versus import Versus
 
 READING = ("path_column", "label_column", "split_column", "group_column", "task", "labels", "name")
 SETTINGS = tuple(field.name for field in fields(Settings))
@@ -57,6 +58,14 @@ class Run:
     def leaderboard(self) -> list[dict[str, Any]]:
         """One dict an arm, best first; metric values are fractions."""
         return [dict(row) for row in self.record["answer"]["rows"]]
+
+    @property
+    def insight(self) -> dict[str, Any]:
+        """What else the held-out predictions tell (see the reference of insight.json): metrics, confusion,
+        doubtful labels, ... Empty for a run of an older Headstart. Raises `RunError` when it is damaged."""
+        from headstart.run import insight
+
+        return insight.read(self.folder)
 
     @property
     def model(self) -> LoadedModel:
@@ -120,12 +129,14 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     from headstart.export import bundle
     from headstart.report import page, pictures
     from headstart.run.finish import probes
+    from headstart.run.insight import insight_of
 
     model = result.answer.model
     path = bundle.save(model, result.folder / "model", probes=probes(model, result.bench))
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     record = {**result.record, "command": command(ask, result)}
+    insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
     mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
     report = page.write(result.folder / "report.html", record, mistakes, pictures.examples(dataset, task))
@@ -170,6 +181,17 @@ def open_run(folder: str | Path) -> Run:
     return Run(Path(folder))
 
 
+def compare(runs: Sequence[Run | str | Path]) -> Versus:
+    """Are finished runs different, on the items that both held out? Each against the first.
+
+    `runs` are two or more runs or their folders; no data is needed. Raises `BadOption` for fewer,
+    `RunError` for what is no finished run, and for runs of other tasks, labels or items.
+    """
+    from headstart.run.versus import versus
+
+    return versus([run.folder if isinstance(run, Run) else Path(run) for run in runs])
+
+
 def open_model(path: str | Path) -> LoadedModel:
     """A model from a bundle folder, a .zip or a run folder. Raises `BundleError`."""
     from headstart.export.model import load_model
@@ -203,4 +225,4 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     return rows[np.arange(len(dataset))].astype(np.float32)
 
 
-__all__ = ["Run", "Verdict", "check", "embed", "fit", "open_model", "open_run", "plan"]
+__all__ = ["Run", "Verdict", "check", "compare", "embed", "fit", "open_model", "open_run", "plan"]

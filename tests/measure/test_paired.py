@@ -11,6 +11,7 @@ from headstart.measure import multilabel
 from headstart.measure.intervals import Interval
 from headstart.measure.paired import (
     TRAINING_SHARE,
+    Resampling,
     holm,
     mcnemar,
     paired_gain,
@@ -270,7 +271,9 @@ def test_intervals_cover_at_their_nominal_rate(draw: Draw, theirs: str, n: int, 
         p = np.full((2, repeats, n, classes), np.nan)
         for fold in folds:
             p[:, fold.repeat, fold.test] = fitted_gain(x, y, fold.train, fold.test, theirs)
-        found = paired_gain(y, p[0], p[1], scoring=Accuracy(), folds=folds, count=1000, seed=seed)
+        found = paired_gain(
+            y, p[0], p[1], scoring=Accuracy(), folds=folds, resampling=Resampling(1000, seed=seed)
+        )
         hits += found.low <= truth <= found.high
     assert 0.93 <= hits / sets <= 0.97
 

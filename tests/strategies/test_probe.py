@@ -97,12 +97,13 @@ def test_choices_tell_the_depth_profile() -> None:
     # the mean of the last map is the embedding: told once
     assert set(choices["profile"]) == taps - {"last/g1"}
     for entry in choices["profile"].values():
-        assert set(entry) == {"mse", "accuracy"}
+        assert set(entry) == {"mse", "mse_error", "accuracy"}
         assert 0 <= entry["accuracy"] <= 1
     assert sum(len(fold["taps"]) for fold in choices["folds"]) == sum(choices["chosen_by_folds"].values())
     for fold in choices["folds"]:
         assert fold["C"] > 0
-    assert set(strategies.get("probe").fit(request("regression")).choices["profile"]["pool/g1"]) == {"mse"}
+    profile = strategies.get("probe").fit(request("regression")).choices["profile"]
+    assert set(profile["pool/g1"]) == {"mse", "mse_error"}
 
 
 def test_taps_are_worth_it_where_the_embedding_lacks_something() -> None:
@@ -179,7 +180,7 @@ class TestManyRows:
     def test_selection_looks_at_some(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_taps, "SELECTION_ROWS", 12)
         asked = request()
-        rows = probe.selection_rows(asked)
+        rows = probe.selection_rows(asked.split, asked.seed)
         assert len(rows) == round(12 * 42 / 28)
         assert (np.diff(rows) > 0).all()
         assert set(rows) <= set(asked.split.development)
@@ -189,7 +190,7 @@ class TestManyRows:
         monkeypatch.setattr(_taps, "SELECTION_ROWS", 10)
         asked = request()
         groups = np.arange(42) // 3
-        rows = probe.selection_rows(replace(asked, split=replace(asked.split, groups=groups)))
+        rows = probe.selection_rows(replace(asked.split, groups=groups), asked.seed)
         counts = np.bincount(groups[rows])
         assert (counts > 0).sum() <= -(-len(rows) // 3)
 

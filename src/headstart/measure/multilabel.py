@@ -76,12 +76,15 @@ def lrap(y: np.ndarray, p: np.ndarray) -> float:
     Rows where no label or every label is true count as 1.
     """
     true = y > 0.5
-    shares = np.ones(len(y))
-    for row in np.flatnonzero(true.any(axis=1) & ~true.all(axis=1)):
-        own = p[row, true[row]]
-        as_high = (p[row][None, :] >= own[:, None]).sum(axis=1)
-        shares[row] = np.mean((own[None, :] >= own[:, None]).sum(axis=1) / as_high)
-    return float(shares.mean()) if len(shares) else float("nan")
+    order = np.argsort(-p, axis=1, kind="stable")
+    score, hits = np.take_along_axis(p, order, axis=1), np.take_along_axis(true, order, axis=1)
+    place = np.arange(p.shape[1])
+    ends = np.append(score[:, 1:] != score[:, :-1], np.ones((len(y), 1), bool), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, p.shape[1])[:, ::-1], axis=1)[:, ::-1]  # of equals
+    precision = np.take_along_axis(hits.cumsum(axis=1), last, axis=1) / (last + 1)
+    count = true.sum(axis=1)
+    share = np.divide((precision * hits).sum(axis=1), count, out=np.ones(len(y)), where=count > 0)
+    return float(share.mean()) if len(share) else float("nan")
 
 
 def log_loss(y: np.ndarray, p: np.ndarray) -> float:

@@ -10,7 +10,7 @@ calibrated: without the term intervals cover 83 to 94 % of true gains, with all 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import Protocol
 
@@ -27,6 +27,16 @@ WORK = 2e7
 LEAST_RESAMPLES = 80
 TRAINING_SHARE = 0.6
 """Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are drawn."""
+
+    count: int = 5000
+    """Resamples; of metrics that must be computed anew a fifth of them, and fewer on many items."""
+    level: float = 0.95
+    seed: int = 0
 
 
 class Scoring(Protocol):
@@ -68,31 +78,30 @@ def paired_gain(
     scoring: Scoring,
     folds: Sequence[Fold] = (),
     groups: np.ndarray | None = None,
-    count: int = 5000,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> PairedGain:
     """The gain of `ours` over `theirs`, with its interval.
 
     `ours`, `theirs`: out-of-fold predictions `[R, N, K]`, NaN where a row was not held out; only
     cells (repeat, row) that both arms have are used, and only the repeats both have. `folds` are
-    those of the split (`core.split.Split.folds`); without them the interval is not widened. `count`
-    resamples are drawn (of metrics that must be computed anew, a fifth of them, and fewer on many items).
+    those of the split (`core.split.Split.folds`); without them the interval is not widened.
     """
+    level = resampling.level
     cells = _Cells.of(y, ours, theirs, groups)
     shares = cells.shares(scoring)
     if shares is None:
-        fewer = int(np.clip(WORK // cells.ours[0].size, LEAST_RESAMPLES, count // 5))
-        gain, sampled, splits = _recomputed(cells, scoring, folds, count=fewer, seed=seed)
+        fewer = int(np.clip(WORK // cells.ours[0].size, LEAST_RESAMPLES, resampling.count // 5))
+        gain, sampled, splits = _recomputed(cells, scoring, folds, replace(resampling, count=fewer))
         p_value, discordance = None, None
     else:
         difference = _item_means(shares)[cells.rows]
         gain = float(difference.mean())
-        sampled = bootstrap_mean(difference, groups=cells.row_groups, count=count, seed=seed)
+        sampled = bootstrap_mean(difference, groups=cells.row_groups, **asdict(resampling))
         splits = _fold_values(shares, folds)
         binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
         p_value = _first_repeat_p(shares, cells) if binary else None
         discordance = float((difference**2).mean()) if binary else None
-    interval = widened(sampled, gain, splits, folds)
+    interval = widened(sampled, gain, splits, folds, level=level)
     return PairedGain(
         gain=gain,
         low=interval.low,
@@ -101,13 +110,14 @@ def paired_gain(
         items=len(cells.rows),
         method=f"paired {interval.method}",
         p_value=p_value,
-        smallest_visible=smallest_visible(interval, sampled.n, discordance=discordance),
+        smallest_visible=smallest_visible(interval, sampled.n, level=level, discordance=discordance),
+        level=level,
         sampled=sampled,
     )
 
 
 def widened(
-    sampled: Interval, gain: float, splits: np.ndarray, folds: Sequence[Fold], *, level: float = 0.95
+    sampled: Interval, gain: float, splits: np.ndarray, folds: Sequence[Fold], *, level: float
 ) -> Interval:
     """A bootstrap interval of items, widened for the training parts.
 
@@ -213,7 +223,7 @@ def _first_repeat_p(shares: np.ndarray, cells: _Cells) -> float:
 
 
 def _recomputed(
-    cells: _Cells, scoring: Scoring, folds: Sequence[Fold], *, count: int, seed: int
+    cells: _Cells, scoring: Scoring, folds: Sequence[Fold], resampling: Resampling
 ) -> tuple[float, Interval, np.ndarray]:
     """Gain, bootstrap and fold differences of a metric that has no per-item shares."""
     repeats = [(r, np.flatnonzero(known)) for r, known in enumerate(cells.known) if known.any()]
@@ -231,7 +241,7 @@ def _recomputed(
         return np.average(values, axis=0, weights=sizes)
 
     gain = float(statistic(np.ones((1, len(cells.rows))))[0])
-    sampled = bootstrap(statistic, len(cells.rows), groups=cells.row_groups, count=count, seed=seed)
+    sampled = bootstrap(statistic, len(cells.rows), groups=cells.row_groups, **asdict(resampling))
     whole = [f for f in folds if f.repeat < len(cells.known) and cells.known[f.repeat, f.test].all()]
     splits = [difference(f.repeat, f.test, np.ones((1, len(f.test))))[0] for f in whole if len(f.test)]
     return gain, sampled, np.array(splits)

@@ -9,9 +9,10 @@ import numpy as np
 from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.core.task import CLASSIFICATION, Task
 from headstart.report import page
 from headstart.run import board
+from headstart.run.mistakes import badness, text, true_label
 
 MOST = 16
 EXAMPLES = 12
@@ -66,26 +67,3 @@ def choose(trial: Trial, dataset: Dataset, task: Task, *, most: int = MOST) -> l
         if picture is not None:
             shown.append(picture)
     return shown
-
-
-def badness(task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """How far off each prediction is: confidence in the wrong, or distance."""
-    if task.kind == CLASSIFICATION:
-        return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(truth)), truth])
-    return np.asarray(np.abs(truth.reshape(len(truth), -1) - predictions).mean(axis=1))
-
-
-def true_label(task: Task, value: Any) -> Any:
-    """A target in the form in which predictions are decoded."""
-    if task.kind == CLASSIFICATION:
-        return task.labels[int(value)]
-    if task.kind == REGRESSION:
-        return float(value)
-    return [label for label, on in zip(task.labels, value, strict=True) if on > 0]
-
-
-def text(label: Any) -> str:
-    """A label, a list of labels or a number as a person reads it."""
-    if isinstance(label, float):
-        return f"{label:.4g}"
-    return ", ".join(map(str, label)) or "none" if isinstance(label, list) else str(label)

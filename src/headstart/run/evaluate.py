@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,17 +45,7 @@ class Evaluation:
 
     def confused(self, most: int = PAIRS) -> list[dict[str, Any]]:
         """The most frequent mistakes: true label, predicted label, count."""
-        if self.confusion is None:
-            return []
-        wrong = self.confusion * ~np.eye(len(self.confusion), dtype=bool)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-        rows, columns = np.unravel_index(order, wrong.shape)
-        labels = self.task.labels
-        return [
-            {"true": labels[r], "predicted": labels[c], "count": int(wrong[r, c])}
-            for r, c in zip(rows, columns, strict=True)
-            if wrong[r, c]
-        ]
+        return [] if self.confusion is None else confused(self.confusion, self.task.labels, most)
 
     def to_json(self) -> dict[str, Any]:
         small = self.confusion is not None and len(self.confusion) <= WHOLE_TABLE
@@ -186,13 +176,7 @@ def measure(
     values.setdefault(task.metric, methods.headline(y, predictions))
     unit, n = intervals.units(len(y), groups)
     count = int(np.clip(WORK // max(1, predictions.size), 100, 400))
-    drawn: dict[str, list[float]] = {name: [] for name in values}
-    for block in intervals.resamples(n, count, seed=record["seed"]):
-        for weights in block:
-            rows = np.repeat(np.arange(len(y)), weights[unit].astype(np.int64))
-            again = methods.metrics(task, y[rows], predictions[rows])
-            for name in values:
-                drawn[name].append(again.get(name, float("nan")))
+    drawn = resampled(task, [(np.arange(len(y)), predictions)], y, unit, count=count, seed=record["seed"])
 
     def headline(weights: np.ndarray) -> np.ndarray:
         better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
@@ -201,7 +185,7 @@ def measure(
     over = "items" if groups is None else "groups"
     found = {}
     for name, value in values.items():
-        interval = intervals.percentiles(np.asarray(drawn[name]), level=0.95, n=n, over=over)
+        interval = intervals.percentiles(drawn.get(name, np.zeros(0)), level=0.95, n=n, over=over)
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * len(y), len(y))
         elif name == task.metric:
@@ -210,6 +194,32 @@ def measure(
             name, value, interval.low, interval.high, n=n, level=0.95, method=interval.method, **record
         )
     return found
+
+
+def resampled(
+    task: Task,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+    y: np.ndarray,
+    unit: np.ndarray,
+    *,
+    count: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """By metric: its values on `count` bootstrap resamples of units, NaN where it is not defined.
+
+    `parts` are repeats: (rows int64 `[m]` of `y`, predictions `[m, K]`). The resamples take turns with
+    them, so that the spread is that of one repeat: as wide as that of their mean, or a little wider.
+    `unit` int64 `[N]`: the item or group that a row is drawn with.
+    """
+    methods = tasks.get(task.kind)
+    found: list[dict[str, float]] = []
+    for block in intervals.resamples(int(unit.max()) + 1, count, seed=seed):
+        for weights in block:
+            rows, predictions = parts[len(found) % len(parts)]
+            drawn = np.repeat(np.arange(len(rows)), weights[unit[rows]].astype(np.int64))
+            found.append(methods.metrics(task, y[rows[drawn]], predictions[drawn]) if len(drawn) else {})
+    names = {task.metric, *(name for values in found for name in values)}
+    return {name: np.array([values.get(name, np.nan) for values in found]) for name in names}
 
 
 def by_class(
@@ -241,6 +251,18 @@ def by_class(
             }
         )
     return rows, confusion
+
+
+def confused(confusion: np.ndarray, labels: Sequence[str], most: int = PAIRS) -> list[dict[str, Any]]:
+    """The most frequent mistakes of a table int64 `[K, K]`: true label, predicted label, count."""
+    wrong = confusion * ~np.eye(len(confusion), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    rows, columns = np.unravel_index(order, wrong.shape)
+    return [
+        {"true": labels[r], "predicted": labels[c], "count": int(wrong[r, c])}
+        for r, c in zip(rows, columns, strict=True)
+        if wrong[r, c]
+    ]
 
 
 def notes(model: Model, dataset: Dataset) -> tuple[str, ...]:

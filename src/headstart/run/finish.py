@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Answer:
     model: Model
     test: Evidence | None
     test_metrics: dict[str, Any]
-    response: list[dict[str, Any]]
+    response: list[dict[str, Any]] = field(default_factory=list)
     """What was tried because the verdict was bad: {"step", "arm", "text"}."""
 
 

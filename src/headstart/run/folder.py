@@ -4,6 +4,7 @@ run.json       the question (data, sources, settings) and, at the end, the answe
 events.jsonl   what happened, a line each
 trials/NAME/   one arm: trial.json, predictions.npz, its own checkpoints under work/
 model/         the shipped bundle        report.html
+items.parquet  the items, their labels and folds        insight.json    what else the predictions tell
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)  # a mistake leaves nothing half-written
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """A disk that is full or read-only is one sentence."""
         try:
             yield
@@ -83,7 +84,7 @@ class RunFolder:
         return read_run(self.path, missing_ok=True)
 
     def write(self, content: Mapping[str, Any]) -> None:
-        with self._writing():
+        with self.writing():
             write_json(self.path / "run.json", {"version": VERSION, **content})
 
     def begin(self, question: Mapping[str, Any]) -> bool:
@@ -109,7 +110,7 @@ class RunFolder:
         if event.kind == "progress":
             return
         line = json.dumps({"time": round(time.time(), 3), "kind": event.kind, **event.data}, default=str)
-        with self._writing(), (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+        with self.writing(), (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     # arms
@@ -125,7 +126,7 @@ class RunFolder:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, predictions=trial.predictions)
         record = {k: v for k, v in vars(trial).items() if k not in ("predictions", "cost")}
-        with self._writing():
+        with self.writing():
             write_atomic(folder / "predictions.npz", buffer.getvalue())
             write_json(folder / "trial.json", {**record, "cost": asdict(trial.cost)})
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from headstart import tasks
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.strategy import Trial
-from headstart.measure.paired import PairedGain, holm, paired_gain
+from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 from headstart.run import board
 from headstart.run.bench import Bench
 
@@ -25,8 +25,7 @@ def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> Pair
         scoring=tasks.for_task(bench.task),
         folds=bench.split.folds,
         groups=bench.split.groups,
-        count=count,
-        seed=bench.seed,
+        resampling=Resampling(count, seed=bench.seed),
     )
 
 

@@ -15,7 +15,7 @@ from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data import doctor
 from headstart.run import ask as asking
-from headstart.run import board, finish, plan
+from headstart.run import board, finish, items, plan
 from headstart.run.ask import Ask
 from headstart.run.bench import Bench
 from headstart.run.folder import RunFolder
@@ -24,7 +24,7 @@ from headstart.run.folder import RunFolder
 def write_answer(
     bench: Bench, answer: finish.Answer, skipped: list[plan.Skipped], data: dict[str, Any], budget: Budget
 ) -> dict[str, Any]:
-    """Put the answer beside the question in run.json; returns the whole content.
+    """Put the answer beside the question in run.json, and the items beside it; returns the whole content.
 
     It is not complete before the model and the page belong to it: who writes these says so at the end.
     """
@@ -53,6 +53,8 @@ def write_answer(
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
+    with bench.folder.writing():
+        items.write(bench)
     bench.folder.write(content)
     return content
 

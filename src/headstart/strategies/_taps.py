@@ -74,6 +74,10 @@ class Errors:
     def mse(self) -> float:
         return float(self.squared.mean())
 
+    def standard_error(self, groups: np.ndarray | None = None) -> float:
+        """Of `mse`, over rows or groups `[n]`; NaN with fewer than two."""
+        return _standard_error(self.squared, groups)
+
 
 def leave_one_out(
     gram: np.ndarray, targets: np.ndarray, groups: np.ndarray | None = None, *, walk: bool = True
@@ -224,13 +228,16 @@ def _extend(
 def better(new: Errors, old: Errors, gain: float, groups: np.ndarray | None = None) -> bool:
     """Whether the squared error falls by more than `gain` standard errors of the paired difference."""
     fall = old.squared - new.squared
+    error = _standard_error(fall, groups)
+    return not np.isnan(error) and bool(fall.mean() > max(gain * error, ROUNDING * old.mse))
+
+
+def _standard_error(values: np.ndarray, groups: np.ndarray | None) -> float:
+    """Of the mean of per-row values; rows of one group count as one. NaN with fewer than two."""
     if groups is not None:
         _, inverse = np.unique(groups, return_inverse=True)
-        fall = np.bincount(inverse, fall) * len(np.unique(inverse)) / len(fall)
-    if len(fall) < 2:
-        return False
-    least = max(gain * fall.std(ddof=1) / np.sqrt(len(fall)), ROUNDING * old.mse)
-    return bool(fall.mean() > least)
+        values = np.bincount(inverse, values) * (inverse.max() + 1) / len(values)
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def _no_errors(targets: np.ndarray) -> Errors:

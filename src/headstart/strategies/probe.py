@@ -19,6 +19,7 @@ from headstart.core.backbone import Backbone, Tap, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
+from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import CLASSIFICATION
 from headstart.strategies import _taps
@@ -45,8 +46,9 @@ class Probe:
         return Cost(passes, passes * seconds_per_pass + closed_form_seconds(request))
 
     def fit(self, request: Request) -> Trial:
-        """See `Strategy`. `Trial.choices` holds "taps", "views", "profile" (by tap: "mse", and
-        "accuracy" for classes, leave-one-out on the development rows) and what each fold chose."""
+        """See `Strategy`. `Trial.choices` holds "taps", "views", "profile" (by tap: "mse" with its
+        standard error "mse_error", and "accuracy" for classes, leave-one-out on the development rows)
+        and what each fold chose."""
         assert request.backbone is not None
         return fit(request, request.backbone, arm_name(self.name, request.backbone.source.name))
 
@@ -169,10 +171,10 @@ class Reading:
         """
         rows = self.blocks.rows
         wanted = ridge_targets(self.request, rows)
-        found = _taps.profile(self.blocks, wanted, group_numbers(self.request, rows))
+        groups = group_numbers(self.request, rows)
         table = {}
-        for name, errors in found.items():
-            table[name] = {"mse": errors.mse}
+        for name, errors in _taps.profile(self.blocks, wanted, groups).items():
+            table[name] = {"mse": errors.mse, "mse_error": errors.standard_error(groups)}
             if self.request.task.kind == CLASSIFICATION and wanted.shape[1] == self.request.task.outputs:
                 table[name]["accuracy"] = float(np.mean(errors.predictions.argmax(axis=1) == self.y[rows]))
         return table
@@ -183,15 +185,15 @@ def _block(features: Features, tap: Tap, rows: np.ndarray, view: int = 0) -> np.
     return np.asarray(features.tap(tap, view)[rows], np.float32)
 
 
-def selection_rows(request: Request) -> np.ndarray:
+def selection_rows(split: Split, seed: int) -> np.ndarray:
     """Development rows that tap selection looks at, in increasing order; drawn blindly, whole groups
     together, when there are too many."""
-    development = request.split.development
-    most = round(_taps.SELECTION_ROWS * len(development) / max(1, len(request.split.folds[0].train)))
+    development = split.development
+    most = round(_taps.SELECTION_ROWS * len(development) / max(1, len(split.folds[0].train)))
     if len(development) <= most:
         return np.sort(development)
-    rng = np.random.default_rng(request.seed)
-    _, unit = np.unique(request.split.groups[development], return_inverse=True)
+    rng = np.random.default_rng(seed)
+    _, unit = np.unique(split.groups[development], return_inverse=True)
     place = rng.permutation(unit.max() + 1)[unit]
     return np.sort(development[np.argsort(place, kind="stable")[:most]])
 
@@ -201,7 +203,7 @@ def read(request: Request, backbone: Backbone, only: tuple[Tap, ...] = ()) -> Re
     taps = only or tuple(dict.fromkeys((*backbone.taps(), embedding_tap(backbone))))
     count = views(request)
     features = request.features(backbone, _spec(request, taps, count))
-    rows = selection_rows(request)
+    rows = selection_rows(request.split, request.seed)
     found: dict[str, np.ndarray] = {}
     for tap in reversed(taps):  # what is there twice (the last map's mean, the embedding) counts once
         block = silenced(_block(features, tap, rows))

@@ -1,0 +1,101 @@
+"""`headstart compare`: finished runs side by side, and whether they differ on the items both held out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.errors import BadOption
+
+if TYPE_CHECKING:
+    from headstart.run.versus import Versus
+
+HEADS = ("run", "verdict", "shipped", "held-out {metric}", "test", "seconds")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare", help="Are finished runs different? Each against the first, item by item.")(
+        compare_command
+    )
+
+
+def compare_command(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
+    ],
+    format: Annotated[str, typer.Option("--format", "-f", help="text, md or json.")] = "text",
+) -> None:
+    from headstart import api
+    from headstart.cli.fit import print_json
+
+    if format not in ("text", "md", "json"):
+        raise BadOption("--format", format, "text, md or json")
+    found = api.compare(runs)
+    if format == "json":
+        print_json(found.to_json())
+    else:
+        sys.stdout.writelines(markdown(found) if format == "md" else text(found))
+
+
+def cells(found: Versus) -> list[list[str]]:
+    """The table, its heads first."""
+    from headstart.core import words
+
+    def score(row: dict[str, Any], value: str) -> str:
+        if row is None or row[value] is None:
+            return "-"
+        interval = words.interval(found.metric, row["low"], row["high"])
+        return f"{words.value(found.metric, row[value])} {interval}"
+
+    return [
+        [head.format(metric=found.metric) for head in HEADS],
+        *(
+            [
+                row["run"],
+                row["outcome"],
+                row["arm"],
+                score(row, "score"),
+                score(row["test"], "value"),
+                f"{row['seconds']:,.0f}",
+            ]
+            for row in found.runs
+        ),
+    ]
+
+
+def details(found: Versus) -> Iterator[str]:
+    """A sentence a pair, with its p-value where it has one."""
+    for pair in found.pairs:
+        p = "" if pair.p_value is None else f" McNemar mid-p {pair.p_value:.2g}."
+        yield pair.sentence + p
+
+
+def text(found: Versus) -> Iterator[str]:
+    """Lines for a terminal."""
+    table = cells(found)
+    widths = [max(len(row[column]) for row in table) for column in range(len(HEADS))]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+    yield "\n"
+    for line in details(found):
+        yield f"{line}\n"
+    for note in found.notes:
+        yield f"note  {note}\n"
+
+
+def markdown(found: Versus) -> Iterator[str]:
+    """The same for a pull request."""
+    table = [[cell.replace("|", "\\|") for cell in row] for row in cells(found)]
+    table.insert(1, ["---"] * len(HEADS))
+    for row in table:
+        yield f"| {' | '.join(row)} |\n"
+    yield "\n"
+    for line in details(found):
+        yield f"**{line}**\n\n"
+    for note in found.notes:
+        yield f"- {note}\n"

@@ -1,0 +1,215 @@
+"""RUN/insight.json: what else a finished run's held-out predictions tell, for its page and for comparisons.
+
+Everything is made from what is stored already: out-of-fold predictions, leave-one-out profiles, features.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.events import Event
+from headstart.core.files import write_json
+from headstart.core.strategy import Trial
+from headstart.core.task import REGRESSION
+from headstart.errors import HeadstartError, RunError
+from headstart.measure import intervals
+from headstart.run import atlas, board, evaluate, mistakes
+from headstart.run.bench import Bench
+from headstart.run.reliability import reliability
+
+if TYPE_CHECKING:
+    from headstart.run.fit import Result
+
+NAME = "insight.json"
+WHOLE_TABLE = 30
+"""Up to this many classes the confusion table is kept whole; the worst pairs always are."""
+PAIRS = 20
+WORK = 10_000_000
+"""Cells (resample x item x output) spent on intervals, in 50 to 400 resamples. 5,000 x 20 labels: 2 s."""
+POINTS = 1_000
+"""Most points of a regression's scatter."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The shipped arm with its out-of-fold predictions."""
+
+    bench: Bench = field(repr=False)
+    trials: Mapping[str, Trial] = field(repr=False)
+    shipped: Trial = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    """int64 `[n]`: rows that were held out."""
+    predictions: np.ndarray = field(repr=False)
+    """float64 `[n, K]`: averaged over the repeats."""
+    row: board.Row
+    """Its row of the leaderboard."""
+
+    @property
+    def y(self) -> np.ndarray:
+        assert self.bench.dataset.y is not None
+        return self.bench.dataset.y[self.rows]
+
+    @classmethod
+    def of(cls, result: Result) -> View:
+        shipped = result.trials[result.answer.winner]
+        row = next(row for row in result.answer.rows if row.arm == shipped.arm)
+        return cls(result.bench, result.trials, shipped, *board.averaged(shipped), row)
+
+
+def insight_of(result: Result) -> dict[str, Any]:
+    """All of it, as written to insight.json. A part that cannot be made is null, and a note says why."""
+    view = View.of(result)
+    found: dict[str, Any] = {"arm": view.shipped.arm}
+    for name, make in PARTS.items():
+        try:
+            found[name] = plain(make(view))
+        except (HeadstartError, MemoryError, np.linalg.LinAlgError) as error:
+            found[name] = [] if name in LISTS else None
+            reason = str(error) or type(error).__name__
+            text = f"left out of the page: {name.replace('_', ' ')} ({reason})"
+            result.bench.listen(Event("note", {"label": "", "text": text}))
+    with result.bench.folder.writing():
+        write_json(result.folder / NAME, found)
+    return found
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The content of a run's insight.json; empty for a run of an older Headstart, which has none.
+
+    Raises `RunError` when it is damaged.
+    """
+    try:
+        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(
+            folder, f"{NAME} is damaged", "run its command once more with another --out"
+        ) from error
+    if not isinstance(content, dict):
+        raise RunError(folder, f"{NAME} is damaged", "run its command once more with another --out")
+    return content
+
+
+def metrics(view: View) -> dict[str, dict[str, Any]]:
+    """Every metric of the task, averaged over repeats as the leaderboard's score is, with its interval.
+
+    Accuracy of single items: Wilson. The headline metric otherwise: as on the leaderboard. The rest: a
+    bootstrap over items or groups.
+    """
+    bench, trial = view.bench, view.shipped
+    assert bench.dataset.y is not None
+    methods = tasks.for_task(bench.task)
+    known = [np.flatnonzero(repeat[view.rows]) for repeat in board.evaluated(trial)]
+    parts = [
+        (place, trial.predictions[repeat, view.rows[place]].astype(np.float64))
+        for repeat, place in enumerate(known)
+        if len(place)
+    ]
+    values: dict[str, list[float]] = {}
+    for place, predictions in parts:
+        for name, value in methods.metrics(bench.task, view.y[place], predictions).items():
+            values.setdefault(name, []).append(value)
+    groups = board.groups_of(view.rows, bench.split.groups)
+    unit, n = intervals.units(len(view.rows), groups)
+    count = int(np.clip(WORK // max(1, view.predictions.size), 50, 400))
+    drawn = evaluate.resampled(bench.task, parts, view.y, unit, count=count, seed=bench.seed)
+    over, found = "items" if groups is None else "groups", {}
+    for name, each in values.items():
+        value = float(np.mean(each))
+        interval = intervals.percentiles(drawn[name], level=0.95, n=n, over=over)
+        if name == "accuracy" and groups is None:
+            interval = intervals.wilson(value * n, n)
+        elif name == bench.task.metric and view.row.low is not None and view.row.high is not None:
+            interval = replace(interval, low=view.row.low, high=view.row.high)
+        found[name] = {"value": value, **{k: getattr(interval, k) for k in ("low", "high", "n", "method")}}
+    return found
+
+
+def confusion(view: View) -> dict[str, Any] | None:
+    """The answers, averaged over repeats, by class; None for regression."""
+    task = view.bench.task
+    if task.kind == REGRESSION:
+        return None
+    classes, table = evaluate.by_class(task, view.y, view.predictions)
+    pairs = [] if table is None else evaluate.confused(table, task.labels, PAIRS)
+    return {
+        "labels": list(task.labels),
+        "table": table if table is not None and len(table) <= WHOLE_TABLE else None,
+        "per_class": classes,
+        "pairs": [{"is": p["true"], "said": p["predicted"], "count": p["count"]} for p in pairs],
+    }
+
+
+def scatter(view: View) -> dict[str, Any] | None:
+    """True and predicted values; regression only."""
+    if view.bench.task.kind != REGRESSION or not len(view.rows):
+        return None
+    truth, said = view.y, view.predictions[:, 0]
+    shown = np.arange(len(truth))
+    if len(shown) > POINTS:
+        shown = np.sort(np.random.default_rng(view.bench.seed).permutation(len(truth))[:POINTS])
+    return {
+        "points": [
+            {"row": int(view.rows[i]), "true": float(truth[i]), "predicted": float(said[i])} for i in shown
+        ],
+        "low": float(min(truth.min(), said.min())),
+        "high": float(max(truth.max(), said.max())),
+    }
+
+
+def depth(view: View) -> dict[str, Any] | None:
+    """How each layer of the source does by itself."""
+    trial = atlas.probe_of(view.bench, view.trials, view.shipped)
+    return None if trial is None else atlas.depth(view.bench, trial)
+
+
+def embedding_map(view: View) -> dict[str, Any] | None:
+    """The items as the source sees them; None where no network was used."""
+    trial = atlas.probe_of(view.bench, view.trials, view.shipped)
+    source = view.shipped.source or (trial.source if trial is not None else None)
+    if source is None:
+        return None
+    decoded = tasks.for_task(view.bench.task).decode(view.bench.task, view.predictions)
+    rows = np.concatenate([view.bench.split.development, view.bench.split.test])
+    return atlas.embedding_map(view.bench, source, rows, dict(zip(view.rows.tolist(), decoded, strict=True)))
+
+
+def learning_curve(view: View) -> dict[str, Any] | None:  # noqa: ARG001 - until the line below is
+    """What more labels would bring."""
+    # return curve.learning_curve(view.bench, view.trials, view.shipped)  # headstart.run.curve
+    return None
+
+
+PARTS: dict[str, Callable[[View], Any]] = {
+    "metrics": metrics,
+    "confusion": confusion,
+    "scatter": scatter,
+    "reliability": lambda v: reliability(v.bench, v.shipped),
+    "depth": depth,
+    "learning_curve": learning_curve,
+    "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
+    "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
+    "map": embedding_map,
+}
+LISTS = ("label_errors", "mistakes")
+"""Parts that are lists: empty, not null, where there is nothing."""
+
+
+def plain(value: Any) -> Any:
+    """As JSON knows it: no numpy, and null for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,117 @@
+"""Where the shipped arm was wrong, and where it is rather the label that looks wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.dataset import Dataset
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.measure.label_errors import suspects
+
+MISTAKES = 16
+LABEL_ERRORS = 24
+"""Most of each that are told."""
+
+
+def badness(task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """float64 `[n]`: how far off each prediction is: confidence in the wrong, or distance."""
+    if task.kind == CLASSIFICATION:
+        return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(truth)), truth])
+    return np.asarray(np.abs(truth.reshape(len(truth), -1) - predictions).mean(axis=1))
+
+
+def wrong(task: Task, truth: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """bool `[n]`: which answers are not the truth (of several labels: not exactly; of numbers: at all)."""
+    if task.kind == MULTILABEL:
+        return np.asarray(((predictions >= 0.5) != (truth > 0.5)).any(axis=1))
+    return badness(task, truth, predictions) > 0
+
+
+def true_label(task: Task, value: Any) -> Any:
+    """A target in the form in which predictions are decoded."""
+    if task.kind == CLASSIFICATION:
+        return task.labels[int(value)]
+    if task.kind == REGRESSION:
+        return float(value)
+    return [label for label, on in zip(task.labels, value, strict=True) if on > 0]
+
+
+def text(label: Any) -> str:
+    """A label, a list of labels or a number as a person reads it."""
+    if isinstance(label, float):
+        return f"{label:.4g}"
+    return ", ".join(map(str, label)) or "none" if isinstance(label, list) else str(label)
+
+
+def told(label: Any) -> str | float:
+    """A label as insight.json holds it: a number stays one, several labels become one text."""
+    return label if isinstance(label, float) else text(label)
+
+
+def worst(dataset: Dataset, task: Task, rows: np.ndarray, predictions: np.ndarray) -> list[dict[str, Any]]:
+    """The mistakes, the most confident (or the farthest off) first; `predictions` `[n, K]` of `rows`."""
+    assert dataset.y is not None
+    truth = dataset.y[rows]
+    off = badness(task, truth, predictions)
+    order = np.argsort(-off, kind="stable")
+    order = order[wrong(task, truth, predictions)[order]][:MISTAKES]
+    decoded = tasks.for_task(task).decode(task, predictions[order])
+    sure = _confidence(task, truth[order], predictions[order])
+    return [
+        {
+            "row": int(rows[i]),
+            "id": dataset.items[rows[i]].id,
+            "said": told(label),
+            "is": told(true_label(task, truth[i])),
+            "confidence": confidence,
+        }
+        for i, label, confidence in zip(order, decoded, sure, strict=True)
+    ]
+
+
+def _confidence(task: Task, truth: np.ndarray, predictions: np.ndarray) -> list[float | None]:
+    """Probability of what was said; of several labels that of the label that is the farthest off."""
+    if task.kind == REGRESSION:
+        return [None] * len(truth)
+    if task.kind == CLASSIFICATION:
+        return [float(value) for value in predictions.max(axis=1)]
+    return [float(value) for value in np.abs(truth - predictions).max(axis=1)]
+
+
+def label_errors(
+    dataset: Dataset, task: Task, rows: np.ndarray, predictions: np.ndarray
+) -> list[dict[str, Any]]:
+    """Labels that look wrong, the most suspicious first; none for regression.
+
+    With several labels an item, each is judged by itself: "cat" against "not cat".
+    """
+    assert dataset.y is not None
+    y, found = dataset.y[rows], []
+    if task.kind == CLASSIFICATION:
+        among = suspects(y, predictions)
+        for row, other, margin in zip(among.rows, among.suggested, among.margin, strict=True):
+            words = (task.labels[y[row]], task.labels[other])
+            found.append((margin, row, words, predictions[row, y[row]], predictions[row, other]))
+    elif task.kind == MULTILABEL:
+        for label, name in enumerate(task.labels):
+            on = (y[:, label] > 0.5).astype(np.int64)
+            p = np.stack([1 - predictions[:, label], predictions[:, label]], axis=1)
+            among = suspects(on, p)
+            for row, other, margin in zip(among.rows, among.suggested, among.margin, strict=True):
+                words = (name, f"not {name}") if on[row] else (f"not {name}", name)
+                found.append((margin, row, words, p[row, on[row]], p[row, other]))
+        found.sort(key=lambda one: one[0])
+    return [
+        {
+            "row": int(rows[row]),
+            "id": dataset.items[rows[row]].id,
+            "given": given,
+            "suggested": suggested,
+            "p_given": float(p_given),
+            "p_suggested": float(p_suggested),
+        }
+        for _, row, (given, suggested), p_given, p_suggested in found[:LABEL_ERRORS]
+    ]
