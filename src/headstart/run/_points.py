@@ -1,0 +1,218 @@
+"""The points of a learning curve: linear models on nested portions of each training part.
+
+The features are those that the run has stored; each portion is measured on the held-out items of its
+fold. Nothing passes through the network again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.backbone import Tap
+from headstart.core.features import FeatureSpec
+from headstart.core.split import Fold
+from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.measure import intervals, metrics, threads
+from headstart.run import _portions, board
+from headstart.run.bench import Bench
+from headstart.strategies import probe as probing
+
+DRAWS = 6
+"""Portions drawn for every size."""
+MOST_ROWS = 5_000
+"""Development rows that are looked at; of more a sample is drawn blindly."""
+MOST_CELLS = 4e7
+"""Rows x columns x classes of the largest fit: fewer rows are looked at where it would be more."""
+EVERY_FOLD = 1_000
+"""Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
+RESAMPLES = 200
+RIDGE_FROM = 1e9
+"""Rows x columns x labels from which a probe is solved as ridge regression, whose penalty is another."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The points of a curve. Errors are 1 - metric, or the metric itself where low is good."""
+
+    sizes: np.ndarray
+    """float64 `[S]`: training rows, mean over draws and folds."""
+    errors: np.ndarray
+    """float64 `[S]`, mean over draws."""
+    covariance: np.ndarray = field(repr=False)
+    """float64 `[S + 1, S + 1]`: of the errors, and of the baseline's error (0 without one)."""
+    counts: np.ndarray
+    """float64 `[S]`: single errors seen."""
+    items: int
+    """Held-out items at each size."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Predictions for held-out rows in one draw or repeat: the rows, and float32 `[n, K]`."""
+
+    rows: np.ndarray
+    predictions: np.ndarray = field(repr=False)
+
+
+def measure(bench: Bench, probe: Trial, baseline: Trial | None = None) -> Measured | None:
+    """The points; None when there are too few rows for two sizes."""
+    backbone = bench.backbone(probe.source)
+    assert backbone is not None
+    taps = tuple(Tap.parse(name) for name in probe.choices["taps"])
+    features = bench.extractor(backbone, FeatureSpec(taps=taps))
+    width = sum(features.tap(tap).shape[1] for tap in taps)
+    outputs = bench.task.outputs if bench.task.kind == CLASSIFICATION else 1
+    most = int(np.clip(MOST_CELLS / (width * outputs), 10 * bench.task.outputs, MOST_ROWS))
+    rows = _portions.blind_sample(bench.split, most, seed=bench.seed)
+    x = np.concatenate([np.asarray(features.tap(tap)[rows], np.float32) for tap in taps], axis=1)
+    place = np.full(len(bench.dataset), -1)
+    place[rows] = np.arange(len(rows))
+    penalty = _penalty(probe, width, bench)
+    draws = [_Draw(bench, x, place, penalty, number) for number in range(DRAWS)]
+    total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
+    classes = bench.task.outputs if bench.task.kind == CLASSIFICATION else 1
+    wanted = _portions.sizes(total, classes)
+    if len(wanted) < 2:
+        return None
+    seen: dict[int, np.ndarray] = {}
+    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
+    used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
+    return _summed(bench, used, [[held for _, held in row] for row in found], baseline)
+
+
+def _penalty(probe: Trial, width: int, bench: Bench) -> float:
+    """Near what the probe's folds chose; the middle of the usual range where they were solved otherwise."""
+    known = [float(fold["C"]) for fold in probe.choices.get("folds", ()) if fold.get("C")]
+    ridge = bench.task.kind in (CLASSIFICATION, MULTILABEL) and (
+        len(bench.split.folds[0].train) * width * bench.task.outputs > RIDGE_FROM
+    )
+    if known and not ridge:
+        return float(np.median(known)) * (1 + int(probe.choices.get("views", 0)))
+    return float(10**0.75 / width) if bench.task.kind != REGRESSION else float(width)
+
+
+class _Draw:
+    """One draw of nested portions on the folds of one repeat."""
+
+    def __init__(self, bench: Bench, x: np.ndarray, place: np.ndarray, penalty: float, number: int) -> None:
+        self.bench, self.x, self.place, self.penalty, self.number = bench, x, place, penalty, number
+        every = bench.split.folds
+        mine = [k for k, fold in enumerate(every) if fold.repeat == number % bench.split.repeats]
+        if len(x) > EVERY_FOLD:
+            mine = [mine[number % len(mine)]]
+        self.folds = mine
+        self._orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """The fold's training and test rows that are looked at."""
+        part: Fold = self.bench.split.folds[fold]
+        return part.train[self.place[part.train] >= 0], part.test[self.place[part.test] >= 0]
+
+    def held(self, n: int, whole: bool, seen: dict[int, np.ndarray]) -> tuple[float, Held]:
+        """(training rows used, predictions for the test rows); the whole part is the same in every draw,
+        and kept in `seen` by fold."""
+        rows, found, used = [], [], []
+        for fold in self.folds:
+            train, test = self.parts(fold)
+            portion = train if whole else self._portion(fold, train, n)
+            if not whole or fold not in seen:
+                predicted = self._predict(portion, test)
+                if whole:
+                    seen[fold] = predicted
+            else:
+                predicted = seen[fold]
+            rows.append(test)
+            found.append(predicted)
+            used.append(len(portion))
+        return float(np.mean(used)), Held(np.concatenate(rows), np.concatenate(found))
+
+    def _portion(self, fold: int, train: np.ndarray, n: int) -> np.ndarray:
+        if fold not in self._orders:
+            assert self.bench.dataset.y is not None
+            rng = np.random.default_rng((self.bench.seed, self.number, fold))
+            strata = _portions.strata(self.bench.task, self.bench.dataset.y[train])
+            self._orders[fold] = _portions.nested(strata, self.bench.split.groups[train], rng)
+        return train[_portions.beginning(*self._orders[fold], n)]
+
+    def _predict(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        task, y = self.bench.task, self.bench.dataset.y
+        assert y is not None
+        with threads.suited_to(len(train)):
+            linear = probing.at_penalty(
+                task, self.x[self.place[train]], y[train], self.penalty, seed=self.bench.seed
+            )
+            logits = linear.logits(self.x[self.place[test]].astype(np.float64))
+        return np.asarray(tasks.for_task(task).activate(logits), np.float32)
+
+
+def _summed(bench: Bench, used: np.ndarray, found: list[list[Held]], baseline: Trial | None) -> Measured:
+    """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
+    task, y = bench.task, bench.dataset.y
+    assert y is not None
+    methods = tasks.for_task(task)
+    values = np.array(
+        [[methods.headline(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
+    )
+    each = turned(task, values)  # [draws, S]
+    theirs = [] if baseline is None else _repeats(baseline)
+    columns = [[row[size] for row in found] for size in range(len(used))] + [theirs]
+    drawn = np.concatenate(list(_resampled(bench, columns)))  # [B, S + 1]
+    covariance = np.cov(drawn, rowvar=False)
+    # portions overlap the more, the larger a share of the rows they are
+    spread = each.var(axis=0, ddof=1) * (1 / len(found) + used / used[-1])
+    covariance[: len(used), : len(used)] += np.diag(spread)
+    counts = [
+        sum(_wrong(task, y[row[s].rows], row[s].predictions) for row in found) for s in range(len(used))
+    ]
+    items = len(np.unique(np.concatenate([row[0].rows for row in found])))
+    return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
+
+
+def _repeats(trial: Trial) -> list[Held]:
+    known = board.evaluated(trial)
+    return [
+        Held(np.flatnonzero(mask), trial.predictions[repeat, mask])
+        for repeat, mask in enumerate(known)
+        if mask.any()
+    ]
+
+
+def _resampled(bench: Bench, columns: list[list[Held]]) -> Iterator[np.ndarray]:
+    """Blocks `[b, columns]` of errors under the same draws of items (or groups) for all columns."""
+    y = bench.dataset.y
+    assert y is not None
+    methods = tasks.for_task(bench.task)
+    rows = np.unique(np.concatenate([held.rows for column in columns for held in column]))
+    unit, n = intervals.units(len(rows), board.groups_of(rows, bench.split.groups))
+    of_row = np.full(len(y), -1)
+    of_row[rows] = unit
+    for weights in intervals.resamples(n, RESAMPLES, seed=bench.seed):
+        block = np.zeros((len(weights), len(columns)))
+        for number, column in enumerate(columns):
+            better = [
+                methods.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
+                for h in column
+            ]
+            if better:
+                mean = np.mean(better, axis=0)
+                block[:, number] = 1 - mean if bench.task.higher_is_better else -mean
+        yield block[np.isfinite(block).all(axis=1)]
+
+
+def turned(task: Task, value: Any) -> Any:
+    """What falls with more labels: 1 - metric, or the metric where low is good. The same turns it back."""
+    return 1 - value if task.higher_is_better else value
+
+
+def _wrong(task: Task, y: np.ndarray, predictions: np.ndarray) -> int:
+    if task.kind == CLASSIFICATION:
+        return int((metrics.decide(predictions) != y).sum())
+    if task.kind == MULTILABEL:
+        return int(((predictions >= 0.5) != (y > 0.5)).sum())
+    return len(y)
