@@ -86,9 +86,12 @@ def csv_text(found: Proposal) -> str:
 
 def warnings(found: Proposal) -> Iterator[str]:
     """What must be known beside the list."""
+    from headstart.core import words
+
     for note in found.notes:
         yield f"headstart: {note}\n"
     if found.unreadable:
         named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:NAMED])
         more = f"; and {len(found.unreadable) - NAMED} more" if len(found.unreadable) > NAMED else ""
-        yield f"headstart: {len(found.unreadable)} items cannot be read and were left out: {named}{more}\n"
+        count = words.count(len(found.unreadable), "item")
+        yield f"headstart: {count} cannot be read and left out: {named}{more}\n"

@@ -31,7 +31,7 @@ from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 
 FEW_LABELS = 15
-"""Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., ICML 2022)."""
+"""Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
 GOOD = 0.6
 """Below this score the model does not know yet what it does not know."""
 
