@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bundled import IMAGENET, TARGETS, Target, summary
 
+from bundled import IMAGENET, TARGETS, summary
 from headstart import sources, tasks
 from headstart.core import environment
 from headstart.core.backbone import embedding_tap
@@ -54,7 +54,7 @@ class Place:
     pool: int
 
 
-def prepare(target: Target, spec: str, items: Dataset) -> Place:
+def prepare(spec: str, items: Dataset) -> Place:
     """At most `MOST_POOL` items to buy from and `MOST_TEST` to measure on, drawn once, through a source."""
     order = np.random.default_rng(0).permutation(len(items))
     held = items.split == "test" if items.split is not None else order.argsort() >= len(items) // 2
@@ -163,7 +163,7 @@ def main() -> None:
             items = target.read(options.shared / "data", Path(scratch))
             for name, spec in specs(options.shared).items():
                 done = {r["regime"] for r in rows if (r["set"], r["source"]) == (target.name, name)}
-                place = None if done >= set(REGIMES) else prepare(target, spec, items)
+                place = None if done >= set(REGIMES) else prepare(spec, items)
                 for regime in REGIMES:
                     if place is not None and regime not in done:
                         found = cell(place, regime, options.draws)

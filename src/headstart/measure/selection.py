@@ -33,7 +33,7 @@ class Typical:
 
 
 def random_places(n: int) -> list[int]:
-    """Places among n picks, from 0, that are drawn at random: every fifth, so that each beginning has some."""
+    """Places among n picks, from 0, that are drawn at random: every fifth, so each beginning has some."""
     every = round(1 / RANDOM_SHARE)
     return list(range(every // 2, n, every))
 

@@ -237,8 +237,7 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
     why: dict[int, str] = {}
     if few:
         for pick in selection.typical(room.features, room.labelled, free, count - len(places), seed=seed):
-            near_it = f"{words.count(pick.labelled, 'label')} in it" if pick.labelled else "no label near"
-            why[pick.row] = f"typical of a group of {words.count(pick.size, room.noun)} with {near_it}"
+            why[pick.row] = stands_for(pick, room.noun)
     else:
         first = len(room.labelled) - len(room.predictions)
         margin = np.ones(len(room.labelled))
@@ -248,6 +247,14 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
     ranked = selection.interleaved(list(why), [int(row) for row in drawn], places)
     check = "drawn at random: an unbiased check"
     return [(row, "random", check) if chance else (row, how, why[row]) for row, chance in ranked]
+
+
+def stands_for(pick: selection.Typical, noun: str) -> str:
+    """typical of a group of 41 images with no label near"""
+    near_it = f"{words.count(pick.labelled, 'label')} in it" if pick.labelled else "no label near"
+    if pick.size == 1:
+        return "unlike the others, no label near"
+    return f"typical of a group of {words.count(pick.size, noun)} with {near_it}"
 
 
 def doubt(task: Task, probabilities: np.ndarray) -> str:
