@@ -64,20 +64,15 @@ class Held:
 
 
 def measure(bench: Bench, probe: Trial, baseline: Trial | None = None) -> Measured | None:
-    """The points; None when there are too few rows for two sizes."""
-    backbone = bench.backbone(probe.source)
-    assert backbone is not None
-    taps = tuple(Tap.parse(name) for name in probe.choices["taps"])
-    features = bench.extractor(backbone, FeatureSpec(taps=taps))
-    width = sum(features.tap(tap).shape[1] for tap in taps)
-    outputs = bench.task.outputs if bench.task.kind != REGRESSION else RIDGE_COST
-    most = int(np.clip(MOST_CELLS / (width * outputs), 10 * bench.task.outputs, MOST_ROWS))
-    rows = _portions.blind_sample(bench.split, most, seed=bench.seed)
-    x = np.concatenate([np.asarray(features.tap(tap)[rows], np.float32) for tap in taps], axis=1)
-    place = np.full(len(bench.dataset), -1)
-    place[rows] = np.arange(len(rows))
-    penalty = _penalty(probe, width, bench)
-    draws = [_Draw(bench, x, place, penalty, number) for number in range(DRAWS)]
+    """The points; None when there are too few rows for two sizes.
+
+    Each fold reads the taps, and has about the penalty, that the probe chose on its training rows: its
+    held-out items have had no say in either.
+    """
+    sampled = len(bench.split.development) > EVERY_FOLD
+    folds = [_folds(bench, number, one=sampled) for number in range(DRAWS)]
+    stored = _read(bench, probe, sorted({fold for draw in folds for fold in draw}))
+    draws = [_Draw(bench, stored, number, mine) for number, mine in enumerate(folds)]
     total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
     classes = bench.task.outputs if bench.task.kind == CLASSIFICATION else 1
     wanted = _portions.sizes(total, classes)
@@ -89,33 +84,74 @@ def measure(bench: Bench, probe: Trial, baseline: Trial | None = None) -> Measur
     return _summed(bench, used, [[held for _, held in row] for row in found], baseline)
 
 
-def _penalty(probe: Trial, width: int, bench: Bench) -> float:
-    """Near what the probe's folds chose; the middle of the usual range where they were solved otherwise."""
-    known = [float(fold["C"]) for fold in probe.choices.get("folds", ()) if fold.get("C")]
-    ridge = bench.task.kind in (CLASSIFICATION, MULTILABEL) and (
-        len(bench.split.folds[0].train) * width * bench.task.outputs > RIDGE_FROM
-    )
-    if known and not ridge:
-        return float(np.median(known)) * (1 + int(probe.choices.get("views", 0)))
-    return float(10**0.75 / width) if bench.task.kind != REGRESSION else float(width)
+def _folds(bench: Bench, number: int, *, one: bool) -> list[int]:
+    """The folds of a draw: all of one repeat, or `one` of them, in turn."""
+    mine = [k for k, fold in enumerate(bench.split.folds) if fold.repeat == number % bench.split.repeats]
+    return [mine[number // bench.split.repeats % len(mine)]] if one else mine
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stored features of the rows that are looked at, and what each fold makes of them."""
+
+    x: np.ndarray = field(repr=False)
+    """float16 `[n, D]`: every tap that some fold reads."""
+    place: np.ndarray = field(repr=False)
+    """int64 `[N]`: the row of x, -1 for rows that are not looked at."""
+    columns: dict[int, np.ndarray] = field(repr=False)
+    """By fold: the columns it reads."""
+    penalty: dict[int, float]
+
+    def matrix(self, rows: np.ndarray, fold: int) -> np.ndarray:
+        """float32 `[len(rows), d]`"""
+        return np.asarray(self.x[np.ix_(self.place[rows], self.columns[fold])], np.float32)
+
+
+def _read(bench: Bench, probe: Trial, folds: list[int]) -> Stored:
+    """The features that these folds need."""
+    backbone = bench.backbone(probe.source)
+    assert backbone is not None
+    done = probe.choices.get("folds", ())
+    chosen = {fold: done[fold] if fold < len(done) else probe.choices for fold in folds}
+    names = list(dict.fromkeys(name for fold in folds for name in chosen[fold]["taps"]))
+    taps = [Tap.parse(name) for name in names]
+    features = bench.extractor(backbone, FeatureSpec(taps=tuple(taps)))
+    ends = np.cumsum([0, *(features.tap(tap).shape[1] for tap in taps)])
+    span = {name: np.arange(ends[k], ends[k + 1]) for k, name in enumerate(names)}
+    columns = {fold: np.concatenate([span[name] for name in chosen[fold]["taps"]]) for fold in folds}
+    width = max(len(some) for some in columns.values())
+    outputs = bench.task.outputs if bench.task.kind != REGRESSION else RIDGE_COST
+    most = int(np.clip(MOST_CELLS / (width * outputs), 10 * bench.task.outputs, MOST_ROWS))
+    rows = _portions.blind_sample(bench.split, most, seed=bench.seed)
+    x = np.concatenate([features.tap(tap)[rows] for tap in taps], axis=1)
+    place = np.full(len(bench.dataset), -1)
+    place[rows] = np.arange(len(rows))
+    views = 1 + int(probe.choices.get("views", 0))
+    penalty = {fold: _penalty(bench, chosen[fold].get("C"), len(columns[fold]), views) for fold in folds}
+    return Stored(x, place, columns, penalty)
+
+
+def _penalty(bench: Bench, chosen: float | None, width: int, copies: int) -> float:
+    """What the probe chose, for one row where it had copies; the middle of the usual range where it chose
+    nothing, or was solved in another way."""
+    if bench.task.kind == REGRESSION:
+        return float(chosen) / copies if chosen else float(width)
+    ridge = len(bench.split.folds[0].train) * width * bench.task.outputs > RIDGE_FROM
+    return float(chosen) * copies if chosen and not ridge else 10**0.75 / width
 
 
 class _Draw:
     """One draw of nested portions on the folds of one repeat."""
 
-    def __init__(self, bench: Bench, x: np.ndarray, place: np.ndarray, penalty: float, number: int) -> None:
-        self.bench, self.x, self.place, self.penalty, self.number = bench, x, place, penalty, number
-        every = bench.split.folds
-        mine = [k for k, fold in enumerate(every) if fold.repeat == number % bench.split.repeats]
-        if len(x) > EVERY_FOLD:
-            mine = [mine[number % len(mine)]]
-        self.folds = mine
+    def __init__(self, bench: Bench, stored: Stored, number: int, folds: list[int]) -> None:
+        self.bench, self.stored, self.number, self.folds = bench, stored, number, folds
         self._orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """The fold's training and test rows that are looked at."""
         part: Fold = self.bench.split.folds[fold]
-        return part.train[self.place[part.train] >= 0], part.test[self.place[part.test] >= 0]
+        place = self.stored.place
+        return part.train[place[part.train] >= 0], part.test[place[part.test] >= 0]
 
     def held(self, n: int, whole: bool, seen: dict[int, np.ndarray]) -> tuple[float, Held]:
         """(training rows used, predictions for the test rows); the whole part is the same in every draw,
@@ -125,7 +161,7 @@ class _Draw:
             train, test = self.parts(fold)
             portion = train if whole else self._portion(fold, train, n)
             if not whole or fold not in seen:
-                predicted = self._predict(portion, test)
+                predicted = self._predict(fold, portion, test)
                 if whole:
                     seen[fold] = predicted
             else:
@@ -143,14 +179,13 @@ class _Draw:
             self._orders[fold] = _portions.nested(strata, self.bench.split.groups[train], rng)
         return train[_portions.beginning(*self._orders[fold], n)]
 
-    def _predict(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        task, y = self.bench.task, self.bench.dataset.y
+    def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        task, y, stored = self.bench.task, self.bench.dataset.y, self.stored
         assert y is not None
         with threads.suited_to(len(train)):
-            linear = probing.at_penalty(
-                task, self.x[self.place[train]], y[train], self.penalty, seed=self.bench.seed
-            )
-            logits = linear.logits(self.x[self.place[test]].astype(np.float64))
+            x, penalty = stored.matrix(train, fold), stored.penalty[fold]
+            linear = probing.at_penalty(task, x, y[train], penalty, seed=self.bench.seed)
+            logits = linear.logits(stored.matrix(test, fold).astype(np.float64))
         return np.asarray(tasks.for_task(task).activate(logits), np.float32)
 
 
@@ -166,7 +201,8 @@ def _summed(bench: Bench, used: np.ndarray, found: list[list[Held]], baseline: T
     theirs = [] if baseline is None else _repeats(baseline)
     columns = [[row[size] for row in found] for size in range(len(used))] + [theirs]
     drawn = np.concatenate(list(_resampled(bench, columns)))  # [B, S + 1]
-    covariance = np.cov(drawn, rowvar=False)
+    width = drawn.shape[1]
+    covariance = np.cov(drawn, rowvar=False) if len(drawn) > 1 else np.zeros((width, width))
     # portions overlap the more, the larger a share of the rows they are
     spread = each.var(axis=0, ddof=1) * (1 / len(found) + used / used[-1])
     covariance[: len(used), : len(used)] += np.diag(spread)
@@ -198,10 +234,11 @@ def _resampled(bench: Bench, columns: list[list[Held]]) -> Iterator[np.ndarray]:
     for weights in intervals.resamples(n, RESAMPLES, seed=bench.seed):
         block = np.zeros((len(weights), len(columns)))
         for number, column in enumerate(columns):
-            better = [
-                methods.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
-                for h in column
-            ]
+            with np.errstate(invalid="ignore", divide="ignore"):  # a draw may miss all items of a column
+                better = [
+                    methods.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
+                    for h in column
+                ]
             if better:
                 mean = np.mean(better, axis=0)
                 block[:, number] = 1 - mean if bench.task.higher_is_better else -mean

@@ -26,8 +26,8 @@ POINTS = 25
 def learning_curve(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> dict[str, Any] | None:
     """The curve as `insight.json` holds it; `shipped` names the arm that is shipped.
 
-    It is of the linear probe on the shipped arm's source (or on that of the best probe), on the taps of
-    that probe. None where no source was probed, and for more than `MOST_CLASSES` classes.
+    It is of the linear probe on the shipped arm's source (or on that of the best probe), fold by fold on the
+    taps of that probe. None where no source was probed, and for more than `MOST_CLASSES` classes.
     """
     probe = _probe(bench, trials, shipped)
     if probe is None or (bench.task.kind != REGRESSION and bench.task.outputs > MOST_CLASSES):
