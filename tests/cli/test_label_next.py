@@ -110,9 +110,9 @@ def test_one_item(ask: Any) -> None:
 
 def test_enough_labels_ask_what_the_model_doubts(call: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for number in range(60):
+    for number in range(36):
         for label, light in (("dark", 60), ("light", 150)):
-            path = tmp_path / ("photos" if number < 40 else "pool") / label / f"{number}.png"
+            path = tmp_path / ("photos" if number < 18 else "pool") / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.uint8(light + rng.integers(0, 100, (24, 24, 3)))).save(path)
     done = call(tmp_path, "fit", "photos", "--source", "bundled/strokes", "--strategy", "probe", "--out", "run",
@@ -135,6 +135,28 @@ def test_data_that_moved_is_named(ask: Any, place: Path) -> None:
         assert code == 0, err
     finally:
         (place / "moved").rename(place / "labelled")
+
+
+def test_labels_added_since_the_run_are_told(ask: Any, place: Path) -> None:
+    assert json.loads((place / "runs" / "labelled-1" / "run.json").read_text())["reading"] == {}
+    new = place / "labelled" / "disc" / "new.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (30, 30, 3), np.uint8)).save(new)
+    try:
+        code, _, err = ask("runs/labelled-1", "pool", "-n", 2)
+    finally:
+        new.unlink()
+    assert code == 0
+    assert "has changed since the run (43 labelled items instead of 42)" in err
+
+
+def test_other_weights_than_those_of_the_run(ask: Any, place: Path) -> None:
+    copy = place / "runs" / "other-weights"
+    shutil.copytree(place / "runs" / "labelled-1", copy)
+    trial = copy / "trials" / "strokes-probe" / "trial.json"
+    trial.write_text(json.dumps({**json.loads(trial.read_text()), "digest": "0" * 64}))
+    code, _, err = ask("runs/other-weights", "pool")
+    assert code == 2
+    assert "the weights of strokes are not those it was made with" in err
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,25 @@ def test_data_that_is_gone_is_one_sentence(tmp_path) -> None:
             labelled_items(tmp_path, {"origin": origin}, Wanted())
 
 
+def test_data_is_read_as_the_run_did(tmp_path, monkeypatch) -> None:
+    from PIL import Image
+
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    lines = ["where;kind;wing".replace(";", ",")]
+    for number in range(8):
+        Image.fromarray(np.full((20, 20), 20 * number, np.uint8)).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{'ab'[number % 2] if number < 6 else ''},{number}")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    record = {
+        "origin": str(tmp_path / "table.csv"),
+        "reading": {"path_column": "where", "label_column": "kind", "task": "classification"},
+    }
+    known = labelled_items(tmp_path, record, Wanted())
+    assert [item.id for item in known.items] == [f"{n}.png" for n in range(6)]
+    assert known.task is not None
+    assert known.task.labels == ("a", "b")
+
+
 def test_how_many_must_be_positive(tmp_path) -> None:
     with pytest.raises(BadOption, match="at least 1"):
         propose(tmp_path, Predictor(tiny_model(), device="cpu"), [], Wanted(n=0))
