@@ -176,6 +176,18 @@ def test_many_items_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert curve["twice"] is None or curve["twice"]["n"] == 180
 
 
+def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = bench(per_class=1)  # three rows, three classes: one size
+    small.split = folds(small.dataset, parts=3)
+    taps = {"taps": ["stem/g1"], "folds": []}
+    trial = Trial("tiny: probe", "probe", "tiny", np.full((1, 3, 3), 1 / 3, np.float32), choices=taps)
+    assert learning_curve(small, {trial.arm: trial}, trial.arm) is None
+    setting = bench()
+    probe = probed(setting)
+    monkeypatch.setattr("headstart.run.curve.MOST_CLASSES", 2)
+    assert learning_curve(setting, {probe.arm: probe}, probe.arm) is None
+
+
 def test_the_same_run_gives_the_same_curve() -> None:
     setting = bench()
     probe = probed(setting)

@@ -64,7 +64,7 @@ class Held:
 
 
 def measure(bench: Bench, probe: Trial, baseline: Trial | None = None) -> Measured | None:
-    """The points; None when there are too few rows for two sizes.
+    """The points; None when there are too few rows for two sizes, or a metric that they do not define.
 
     Each fold reads the taps, and has about the penalty, that the probe chose on its training rows: its
     held-out items have had no say in either.
@@ -76,12 +76,14 @@ def measure(bench: Bench, probe: Trial, baseline: Trial | None = None) -> Measur
     total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
     classes = bench.task.outputs if bench.task.kind == CLASSIFICATION else 1
     wanted = _portions.sizes(total, classes)
-    if len(wanted) < 2:
+    parts = [part for draw in draws for fold in draw.folds for part in draw.parts(fold)]
+    if len(wanted) < 2 or not all(map(len, parts)):
         return None
     seen: dict[int, np.ndarray] = {}
     found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
     used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
-    return _summed(bench, used, [[held for _, held in row] for row in found], baseline)
+    measured = _summed(bench, used, [[held for _, held in row] for row in found], baseline)
+    return measured if np.isfinite(measured.errors).all() else None
 
 
 def _folds(bench: Bench, number: int, *, one: bool) -> list[int]:
