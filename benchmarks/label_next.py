@@ -176,8 +176,9 @@ def main() -> None:
 def save(rows: list[dict[str, Any]]) -> None:
     """Write what is done so far."""
     RESULTS.parent.mkdir(exist_ok=True)
-    content = {"rows": rows, "versions": environment.versions(), "machine": environment.machine()}
-    RESULTS.write_text(json.dumps(content, indent=1, default=str) + "\n")
+    lines = ",\n ".join(json.dumps(row) for row in rows)  # a line a cell
+    about = json.dumps({"versions": environment.versions(), "machine": environment.machine()}, default=str)
+    RESULTS.write_text(f'{{"rows": [\n {lines}\n],\n{about[1:]}\n')
 
 
 if __name__ == "__main__":
