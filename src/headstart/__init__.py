@@ -29,6 +29,7 @@ _WHERE = {
     "check": "headstart.api",
     "compare": "headstart.api",
     "embed": "headstart.api",
+    "label_next": "headstart.api",
     "load": "headstart.data",
     "open_model": "headstart.api",
     "sources": "headstart.sources",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from headstart.api import compare as compare
     from headstart.api import embed as embed
     from headstart.api import fit as fit
+    from headstart.api import label_next as label_next
     from headstart.api import open_model as open_model
     from headstart.api import open_run as open_run
     from headstart.api import plan as plan

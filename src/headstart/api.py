@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.data.doctor import Report
     from headstart.export.model import LoadedModel
     from headstart.run.fit import Result
+    from headstart.run.label_next import Proposal
     from headstart.run.versus import Versus
 
 READING = ("path_column", "label_column", "split_column", "group_column", "task", "labels", "name")
@@ -135,7 +136,8 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     path = bundle.save(model, result.folder / "model", probes=probes(model, result.bench))
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
-    record = {**result.record, "command": command(ask, result)}
+    reading = {name: value for name, value in ask.reading.items() if isinstance(value, str)}
+    record = {**result.record, "command": command(ask, result), "reading": reading}
     insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
     mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
@@ -207,6 +209,26 @@ def check(data: Any, **reading: Any) -> Report:
     return near.check(load(data, **reading))
 
 
+def label_next(
+    run: Run | str | Path,
+    data: Any,
+    *,
+    n: int = 20,
+    labelled: Any = None,
+    seed: int = 0,
+    download: bool = False,
+) -> Proposal:
+    """The `n` items of `data` to label next, each with the reason; see `headstart.run.label_next.propose`.
+
+    `data` is anything `LoadedModel.predict` takes. `labelled` is the run's own data where it is not to be
+    found at the place it was read from. Raises `HeadstartError`.
+    """
+    from headstart.run.label_next import Wanted, propose
+
+    done = run if isinstance(run, Run) else open_run(run)
+    return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download))
+
+
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:
     """float32 `[N, width]`: the source's embedding of every item, through the feature store."""
     import numpy as np
@@ -225,4 +247,6 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     return rows[np.arange(len(dataset))].astype(np.float32)
 
 
-__all__ = ["Run", "Verdict", "check", "compare", "embed", "fit", "open_model", "open_run", "plan"]
+__all__ = [
+    "Run", "Verdict", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run", "plan",
+]  # fmt: skip

@@ -13,7 +13,8 @@ from headstart import __version__
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "check", "predict", "evaluate", "report", "compare", "export", "verify", "sources", "cache", "demo",
+    "fit", "check", "predict", "evaluate", "label_next", "report", "compare", "export", "verify", "sources",
+    "cache", "demo",
 )  # fmt: skip
 """Each names a module here with a function `register(app)`."""
 

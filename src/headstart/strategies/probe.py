@@ -21,7 +21,7 @@ from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.task import CLASSIFICATION
+from headstart.core.task import CLASSIFICATION, Task
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets, silenced
@@ -258,6 +258,12 @@ def _about() -> str:
 def _summary(taps: tuple[Tap, ...], count: int) -> str:
     seen = f", {count} views" if count else ""
     return f"reads {' + '.join(map(str, taps))}{seen}"
+
+
+def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:
+    """The probe's linear model on features `[N, D]` that have been read, at a penalty chosen before."""
+    methods = tasks.for_task(task)
+    return methods.fit_linear(silenced(features), y, outputs=task.outputs, penalties=[penalty], seed=seed)
 
 
 def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:

@@ -1,0 +1,97 @@
+"""`headstart label-next`: which items of an unlabelled pool to label next, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.cli.predict import Files
+
+if TYPE_CHECKING:
+    from headstart.run.label_next import Proposal
+
+NAMED = 5
+"""Unreadable files that the warning names."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("label-next", help="Which unlabelled items to label next, and why.")(label_next_command)
+
+
+def label_next_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
+    unlabelled: Files,
+    n: Annotated[int, typer.Option("--n", "-n", help="How many items to propose.", min=1)] = 20,
+    format: Annotated[str, typer.Option("--format", "-f", help="text, json or csv.")] = "text",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the list to this .csv file as well.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of clusters and random draws.", min=0)] = 0,
+    download: Annotated[
+        bool, typer.Option("--download", help="Allow fetching the source's weights again.")
+    ] = False,
+) -> None:
+    import json
+
+    from headstart import api
+    from headstart.core.files import write_atomic
+    from headstart.errors import BadOption, PathError
+
+    if format not in ("text", "json", "csv"):
+        raise BadOption("--format", format, "text, json or csv")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise PathError(out, "cannot be written", "name a file in a folder that exists")
+    found = api.label_next(run, unlabelled, n=n, labelled=data, seed=seed, download=download)
+    if out is not None:
+        write_atomic(out, csv_text(found).encode())
+    if format == "json":
+        sys.stdout.write(
+            json.dumps({"run": str(run), **found.to_json()}, indent=2, ensure_ascii=False) + "\n"
+        )
+    elif format == "csv":
+        sys.stdout.write(csv_text(found))
+    else:
+        sys.stdout.writelines(text(found))
+    sys.stderr.writelines(warnings(found))
+
+
+def text(found: Proposal) -> Iterator[str]:
+    """The policy, and a line for each item."""
+    yield f"policy    {found.policy}; about a fifth at random\n"
+    yield f"pool      {found.pool:,} readable, {found.copies:,} of them copies of labelled ones or of one another\n\n"
+    width = max(4, *(len(pick.item) for pick in found.picks))
+    yield f"rank  {'item':<{width}}  why\n"
+    for pick in found.picks:
+        yield f"{pick.rank:>4}  {pick.item:<{width}}  {pick.why}\n"
+
+
+def csv_text(found: Proposal) -> str:
+    """A header, then a line for each item."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["rank", "item", "how", "why"])
+    writer.writerows([pick.rank, pick.item, pick.how, pick.why] for pick in found.picks)
+    return buffer.getvalue()
+
+
+def warnings(found: Proposal) -> Iterator[str]:
+    """What must be known beside the list."""
+    from headstart.core import words
+
+    for note in found.notes:
+        yield f"headstart: {note}\n"
+    if found.unreadable:
+        named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:NAMED])
+        more = f"; and {len(found.unreadable) - NAMED} more" if len(found.unreadable) > NAMED else ""
+        count = words.count(len(found.unreadable), "item")
+        yield f"headstart: {count} cannot be read and left out: {named}{more}\n"

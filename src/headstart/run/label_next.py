@@ -1,0 +1,282 @@
+"""What to label next: items of an unlabelled pool, each with the reason why it is worth a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import sources
+from headstart.core import words
+from headstart.core.backbone import embedding_tap
+from headstart.core.dataset import Dataset, Item
+from headstart.core.events import ignore
+from headstart.core.features import FeatureSpec
+from headstart.core.strategy import arm_name
+from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.data import doctor, splits
+from headstart.errors import BadOption, DataError, RunError
+from headstart.measure import selection
+from headstart.run import ask as asking
+from headstart.run import near
+from headstart.run.ask import Ask
+from headstart.run.extract import make_extractor
+from headstart.run.folder import load_trial, read_run, slug
+from headstart.run.inputs import items_of
+from headstart.run.predict import Predictor, stream
+from headstart.store.memo import Memo
+from headstart.store.store import FeatureStore
+
+FEW_LABELS = 15
+"""Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
+GOOD = 0.6
+"""Below this score the model does not know yet what it does not know."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for."""
+
+    n: int = 20
+    seed: int = 0
+    labelled: Any = None
+    """The run's data, where it is not at the place it was read from."""
+    download: bool = False
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An item to label."""
+
+    rank: int
+    item: str
+    how: str
+    """ "typical", "doubtful" or "random"."""
+    why: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to label next, most useful first."""
+
+    picks: tuple[Pick, ...]
+    policy: str
+    """How the items were chosen, in words."""
+    source: str
+    """Whose features were looked at."""
+    pool: int
+    """Readable items there were to choose from."""
+    copies: int
+    """Of these, near-duplicates of labelled items or of one another, which are not proposed."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(id, reason) of items that cannot be read."""
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        record = asdict(self)
+        return {**record, "unreadable": [{"id": i, "error": reason} for i, reason in self.unreadable]}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The unlabelled items that can be read, and what the model says of them."""
+
+    items: tuple[Item, ...]
+    predictions: np.ndarray
+    """float32 `[N, K]`"""
+    unreadable: tuple[tuple[str, str], ...]
+
+
+def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> Proposal:
+    """Choose from everything `inputs` names (see `headstart.run.inputs.items_of`).
+
+    `folder` is that of a finished run, `predictor` its shipped model. Features are those of the run's best
+    source, through the feature store. Few labels (`FEW_LABELS` a class, or a score below `GOOD`), and
+    numbers to predict: typical items of groups that have no label. Else items on which the model
+    hesitates. About a fifth is drawn at random. Near-duplicates of labelled items, or of one another, are
+    proposed once at most.
+
+    Raises `BadOption` for n below 1, `DataError` when nothing can be read or all are copies, `RunError` when
+    the run's data is gone, `SourceError` for a source that is not what it was.
+    """
+    if wanted.n < 1:
+        raise BadOption("n", wanted.n, "at least 1")
+    record = read_run(folder)
+    pool = read_pool(predictor, inputs)
+    known = labelled_items(folder, record, wanted)
+    name, backbone = best_source(folder, record, wanted)
+    both = Dataset("pool", known.modality, (*known.items, *pool.items))
+    extract = make_extractor(FeatureStore.default(), both)
+    pairs = near.find(backbone, both, extract)
+    tap = embedding_tap(backbone)
+    rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
+    labelled = np.arange(len(both)) < len(known)
+    groups = splits.unite(both, doctor.duplicate_groups(both, pairs) if pairs else None)
+    free = selection.one_of_each(groups, labelled)
+    if not free.any():
+        raise DataError(
+            str(folder), f"all {len(pool.items):,} readable items are copies of labelled ones", "add others"
+        )
+    task = predictor.model.task
+    few, policy = choose_policy(record, known, task)
+    room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, known.modality)
+    picks = [
+        Pick(rank, both.items[row].id, how, why)
+        for rank, (row, how, why) in enumerate(choose(room, wanted.n, few=few, seed=wanted.seed), start=1)
+    ]
+    copies = len(pool.items) - int(free.sum())
+    return Proposal(
+        tuple(picks),
+        policy,
+        name,
+        len(pool.items),
+        copies,
+        pool.unreadable,
+        _notes(record, known, picks, wanted),
+    )
+
+
+def read_pool(predictor: Predictor, inputs: Any) -> Pool:
+    """Every item predicted once, without what cannot be read. Raises `DataError` when nothing is left."""
+    items = items_of(inputs)
+    good, scores, bad = [], [], []
+    for item, found in zip(items, stream(predictor, items), strict=True):
+        if found.scores is None:
+            bad.append((found.id, found.error))
+        else:
+            good.append(item)
+            scores.append(found.scores)
+    if not good:
+        first = f"; the first: {bad[0][0]}: {bad[0][1]}" if bad else ""
+        raise DataError("the unlabelled items", f"none of {len(bad):,} can be read{first}")
+    return Pool(tuple(good), np.stack(scores), tuple(bad))
+
+
+def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> Dataset:
+    """The labelled rows of the run's data, read as the run did. Raises `RunError` when it is gone."""
+    data, origin = wanted.labelled, str(record.get("origin", ""))
+    if data is None and not (origin and Path(origin).exists()):
+        raise RunError(
+            folder,
+            f"its data ({origin or 'given in Python'}) is not there any more",
+            "say where it is now with --data (labelled= in Python)",
+        )
+    ask = Ask(origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {})))
+    if isinstance(data, Dataset):
+        return data.subset(np.flatnonzero(data.labelled))
+    dataset, _, _ = asking.read(ask, Memo(), ignore)
+    return dataset.subset(np.flatnonzero(dataset.labelled))
+
+
+def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> tuple[str, Any]:
+    """(name, network) of the shipped arm's source, else of the best probe.
+
+    Raises `SourceError` or `WeightsMissing` as `fit` does, and `RunError` for other weights than the run's.
+    """
+    rows = record["answer"]["rows"]  # best first
+    shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
+    probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
+    specs = tuple(record["question"]["sources"])
+    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download))
+    name = next(iter([*shipped, *probed]), next(iter(named)))
+    if name not in named:
+        raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
+    backbone = sources.load(
+        named[name], download=asking.downloads_allowed(Ask(None, download=wanted.download))
+    )
+    trial = folder / "trials" / slug(arm_name("probe", name)) / "trial.json"
+    if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
+        raise RunError(
+            folder, f"the weights of {name} are not those it was made with", "run `headstart fit` again"
+        )
+    return name, backbone
+
+
+def choose_policy(record: Mapping[str, Any], known: Dataset, task: Task) -> tuple[bool, str]:
+    """(whether labels are few, how items are chosen in words)."""
+    typical = "typical items of groups without labels"
+    if task.kind == REGRESSION:
+        return True, f"numbers to predict: {typical}"
+    learnt = len(known) if known.split is None else int((known.split != "test").sum())
+    score = next((row["score"] for row in record["answer"]["rows"] if row["shipped"]), None)
+    if learnt <= FEW_LABELS * task.outputs:
+        return True, f"few labels ({learnt:,} for {words.count(task.outputs, 'class', 'classes')}): {typical}"
+    shown = f"{words.value(task.metric, score)} {task.metric}"
+    if score is not None and score < GOOD:
+        return True, f"a model that is often wrong ({shown}): {typical}"
+    return False, f"enough labels to doubt ({learnt:,}, {shown}): items on which the model hesitates"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is chosen from: the labelled rows first, then the pool."""
+
+    features: np.ndarray
+    """float32 `[L + N, D]`, prepared."""
+    labelled: np.ndarray
+    free: np.ndarray
+    """bool `[L + N]`: rows that may be proposed."""
+    predictions: np.ndarray
+    """float32 `[N, K]`, of the pool."""
+    task: Task
+    noun: str = "item"
+
+
+def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, str, str]]:
+    """(row, "typical", "doubtful" or "random", why) of n free rows, most useful first."""
+    count = min(n, int(room.free.sum()))
+    places = selection.random_places(count)
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(np.flatnonzero(room.free))[: len(places)]
+    free = room.free.copy()
+    free[drawn] = False
+    how = "typical" if few else "doubtful"
+    why: dict[int, str] = {}
+    if few:
+        for pick in selection.typical(room.features, room.labelled, free, count - len(places), seed=seed):
+            why[pick.row] = stands_for(pick, room.noun)
+    else:
+        first = len(room.labelled) - len(room.predictions)
+        margin = np.ones(len(room.labelled))
+        margin[first:] = selection.margins(room.predictions, exclusive=room.task.kind == CLASSIFICATION)
+        for row in selection.hesitant(room.features, margin, free, count - len(places), seed=seed):
+            why[row] = doubt(room.task, room.predictions[row - first])
+    ranked = selection.interleaved(list(why), [int(row) for row in drawn], places)
+    check = "drawn at random: an unbiased check"
+    return [(row, "random", check) if chance else (row, how, why[row]) for row, chance in ranked]
+
+
+def stands_for(pick: selection.Typical, noun: str) -> str:
+    """typical of a group of 41 images with no label near"""
+    near_it = f"{words.count(pick.labelled, 'label')} in it" if pick.labelled else "no label near"
+    if pick.size == 1:
+        return "unlike the others, no label near"
+    return f"typical of a group of {words.count(pick.size, noun)} with {near_it}"
+
+
+def doubt(task: Task, probabilities: np.ndarray) -> str:
+    """between cat and dog (0.48 / 0.45)"""
+    if task.kind == CLASSIFICATION and len(probabilities) > 1:
+        one, two = np.argsort(-probabilities, kind="stable")[:2]
+        return (
+            f"between {task.labels[one]} and {task.labels[two]} "
+            f"({probabilities[one]:.2f} / {probabilities[two]:.2f})"
+        )
+    least = int(np.abs(probabilities - 0.5).argmin())
+    return f"unsure about {task.labels[least]} ({probabilities[least]:.2f})"
+
+
+def _notes(record: Mapping[str, Any], known: Dataset, picks: list[Pick], wanted: Wanted) -> tuple[str, ...]:
+    out = []
+    if len(picks) < wanted.n:
+        out.append(f"only {len(picks):,} of the {wanted.n:,} items asked for are there to propose")
+    before = record["split"]["development"] + record["split"]["test"]
+    if len(known) != before:
+        out.append(
+            f"the labelled data has changed since the run ({len(known):,} labelled items instead of "
+            f"{before:,}): the model has not learnt from the new ones"
+        )
+    return tuple(out)
