@@ -118,7 +118,7 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
-    from headstart.report import page, pictures
+    from headstart.report import page, pictures, saved
     from headstart.run.finish import probes
 
     model = result.answer.model
@@ -127,8 +127,10 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     record = {**result.record, "command": command(ask, result)}
     dataset, task = result.bench.dataset, result.bench.task
-    mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
-    report = page.write(result.folder / "report.html", record, mistakes, pictures.examples(dataset, task))
+    insight = saved.insight(result.folder)
+    shown = pictures.gather(dataset, task, insight)
+    write_json(result.folder / "pictures.json", shown)
+    report = page.write(result.folder / "report.html", record, insight, shown, saved.events(result.folder))
     result.bench.folder.write({**record, "complete": True})
     listen(Event("report", {"path": str(report)}))
 

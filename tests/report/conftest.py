@@ -15,7 +15,7 @@ from PIL import Image
 
 HOSTILE = (
     "<script>alert(1)</script>",
-    'a "quoted" & \'odd\' name.png',
+    "a \"quoted\" & 'odd' name.png",
     "n" * 200,
     "شجرة كبيرة",
     "größe-漢字-🦔",
@@ -54,7 +54,9 @@ def comparison(against: str, value: float, p: float | None = 0.01) -> dict[str, 
     return {"arm": "a: probe", "against": against, "gain": gain, "p_value": p, "smallest_visible": 0.05}
 
 
-def record(kind: str = "classification", labels: tuple[str, ...] = ("ant", "<bee>"), **answer: Any) -> dict[str, Any]:
+def record(
+    kind: str = "classification", labels: tuple[str, ...] = ("ant", "<bee>"), **answer: Any
+) -> dict[str, Any]:
     metric = METRICS[kind]
     sentence = f"Transfer helps: 90 % {metric} with a: probe against 70 % for scratch: +20.0 points [10, 30], n = 100."
     return {
@@ -128,7 +130,13 @@ def depth(metric: str) -> dict[str, Any]:
          "low": 0.2 + 0.1 * s, "high": 0.45 + 0.1 * s, "chosen": s == 4 and g == 2}
         for s in range(1, 6) for g in (1, 2, 4)
     ]  # fmt: skip
-    return {"source": "a", "metric": metric, "chance": 0.1, "rows": rows, "sentence": "The last stage reads best."}
+    return {
+        "source": "a",
+        "metric": metric,
+        "chance": 0.1,
+        "rows": rows,
+        "sentence": "The last stage reads best.",
+    }
 
 
 def reliability() -> dict[str, Any]:
@@ -202,7 +210,11 @@ def build(kind: str = "classification", count: int | None = None) -> Content:
         "map": cloud(labels if kind != "regression" else ("low", "high"), rng),
     }
     items = {
-        str(i): {"source": jpeg(96, 72, rng), "id": HOSTILE[i % len(HOSTILE)], "label": labels[i % len(labels)]}
+        str(i): {
+            "source": jpeg(96, 72, rng),
+            "id": HOSTILE[i % len(HOSTILE)],
+            "label": labels[i % len(labels)],
+        }
         for i in range(15)
     }
     sheet = {"source": jpeg(40 * 25, 40 * 4, rng), "tile": 40, "columns": 25, "rows": list(range(100))}

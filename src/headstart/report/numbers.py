@@ -21,7 +21,8 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
             _number(
                 words.value(metric, shipped["score"]),
                 f"{metric}, cross-validated",
-                f"{words.interval(metric, shipped['low'], shipped['high'])} on {words.count(shipped['n'], 'item')}",
+                f"{words.interval(metric, shipped['low'], shipped['high'])} "
+                f"on {words.count(shipped['n'], 'item')}",
             )
         )
     test = answer.get("test")
@@ -41,7 +42,8 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
             _number(
                 words.gain(metric, gain["value"]),
                 "against the same architecture from scratch",
-                f"{words.gain_interval(metric, gain['low'], gain['high'])} on {words.count(gain['n'], 'item')}",
+                f"{words.gain_interval(metric, gain['low'], gain['high'])} "
+                f"on {words.count(gain['n'], 'item')}",
             )
         )
     found += _labels_saved(insight)

@@ -27,9 +27,7 @@ SIGNS = {"helps": "▲", "hurts": "▼", "no evidence": "○", "not compared": "
 Record = Mapping[str, Any]
 
 
-def write(
-    path: Path, record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()
-) -> Path:
+def write(path: Path, record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> Path:
     """Write the page atomically and return its path. Arguments as in `render`. Raises `OSError`."""
     write_atomic(path, render(record, insight, shown, events).encode())
     return path
@@ -51,27 +49,31 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     answer = record["answer"]
-    return environment().get_template("page.html").render(
-        run=record,
-        answer=answer,
-        verdict=answer["verdict"],
-        metric=record["task"]["metric"],
-        sign=SIGNS.get(answer["verdict"]["outcome"], ""),
-        insight=insight,
-        shown=shown,
-        style=asset("style.css"),
-        script=script,
-        script_hash=digest,
-        numbers=key_numbers(record, insight),
-        board=board(answer["rows"], record["task"]["metric"]),
-        gains=gains(answer["verdict"]["comparisons"]),
-        figures=figures(record, insight),
-        classes=classes(insight),
-        metrics=metric_rows(record, insight),
-        tried=story.tried(events),
-        decisions=story.decisions(events),
-        untried=story.untried(answer),
-        map_data=map_data(insight, shown),
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            run=record,
+            answer=answer,
+            verdict=answer["verdict"],
+            metric=record["task"]["metric"],
+            sign=SIGNS.get(answer["verdict"]["outcome"], ""),
+            insight=insight,
+            shown=shown,
+            style=asset("style.css"),
+            script=script,
+            script_hash=digest,
+            numbers=key_numbers(record, insight),
+            board=board(answer["rows"], record["task"]["metric"]),
+            gains=gains(answer["verdict"]["comparisons"]),
+            figures=figures(record, insight),
+            classes=classes(insight),
+            metrics=metric_rows(record, insight),
+            tried=story.tried(events),
+            decisions=story.decisions(events),
+            untried=story.untried(answer),
+            map_data=map_data(insight, shown),
+        )
     )
 
 

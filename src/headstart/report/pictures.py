@@ -41,8 +41,14 @@ def gather(
     for row in dict.fromkeys([*rows, *chosen]):
         image = opened(dataset, int(row))
         if image is not None:
-            label = None if dataset.y is None or not dataset.labelled[row] else text(truth(task, dataset.y[row]))
-            items[str(row)] = {"source": data_uri(fitted(image, SIDE)), "id": dataset.items[row].id, "label": label}
+            label = (
+                None if dataset.y is None or not dataset.labelled[row] else text(truth(task, dataset.y[row]))
+            )
+            items[str(row)] = {
+                "source": data_uri(fitted(image, SIDE)),
+                "id": dataset.items[row].id,
+                "label": label,
+            }
     points = (insight.get("map") or {}).get("points") or []
     return {
         "version": 1,
@@ -71,8 +77,8 @@ def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int
     wrong = [p["row"] for p in points if p.get("right") is False][:most]
     rest = [p["row"] for p in points if p.get("right") is not False]
     count = min(len(rest), most - len(wrong))
-    spread = np.linspace(0, len(rest) - 1, count).round().astype(np.int64) if count else []
-    return [int(row) for row in [*wrong, *(rest[i] for i in spread)]]
+    places = np.linspace(0, max(0, len(rest) - 1), count).round().astype(np.int64)
+    return [int(row) for row in [*wrong, *(rest[i] for i in places)]]
 
 
 def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> dict[str, Any] | None:

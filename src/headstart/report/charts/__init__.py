@@ -1,1 +1,1 @@
-"""The geometry of the report's figures: numbers in, coordinates out. Templates draw them; nothing here knows HTML."""
+"""The geometry of the report's figures: numbers in, coordinates out. Templates draw them."""

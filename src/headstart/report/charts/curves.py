@@ -9,14 +9,20 @@ from headstart.core import words
 from headstart.report.charts.scales import WIDTH, Scale, axis, path, spread
 
 HEIGHT = 300.0
-BOX = {"left": 58.0, "right": WIDTH - 12, "top": 12.0, "bottom": HEIGHT - 46}
+BOX = {"left": 58.0, "right": WIDTH - 22, "top": 12.0, "bottom": HEIGHT - 46}
 """Edges of the plot inside the figure."""
 
 
 def _figure(x: Scale, y: Scale, x_metric: str, y_metric: str, height: float = HEIGHT) -> dict[str, Any]:
     """What every figure with two axes has."""
     box = {**BOX, "bottom": height - 46}
-    return {"width": WIDTH, "height": height, **box, "x_ticks": axis(x, x_metric), "y_ticks": axis(y, y_metric)}
+    return {
+        "width": WIDTH,
+        "height": height,
+        **box,
+        "x_ticks": axis(x, x_metric),
+        "y_ticks": axis(y, y_metric),
+    }
 
 
 def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +32,8 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
     everything = [*points, *band, *([twice] if twice else [])]
     sizes = [p["n"] for p in everything]
     low, high = spread(
-        [p[k] for p in everything for k in ("low", "value", "high")] + ([saved["their_value"]] if saved else []),
+        [p[k] for p in everything for k in ("low", "value", "high")]
+        + ([saved["their_value"]] if saved else []),
         metric=metric,
     )
     x = Scale(0.9 * min(sizes), 1.1 * max(sizes), BOX["left"], BOX["right"], log=True)
@@ -96,7 +103,7 @@ def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     ends = [v for p in points for v in (p["true"], p["predicted"])]
     low, high = spread([*ends, found.get("low"), found.get("high")])
     x = Scale(low, high, BOX["left"], BOX["right"])
-    y = Scale(low, high, WIDTH - 68, BOX["top"])
+    y = Scale(low, high, WIDTH - 78, BOX["top"])
     marks = [
         {
             "x": x.at(p["true"]),
@@ -106,7 +113,7 @@ def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
         for p in points
     ]
     return {
-        **_figure(x, y, "", "", WIDTH - 22),
+        **_figure(x, y, "", "", WIDTH - 32),
         "marks": marks,
         "diagonal": path([(x.at(low), y.at(low)), (x.at(high), y.at(high))]),
         "x_title": f"true {name}".strip(),

@@ -47,7 +47,7 @@ def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
     low, high = spread([*ends, profile.get("chance")], metric=metric)
     gap = 14.0 + 9.0 * len(grids)
     top, bottom = 10.0, 10.0 + gap * len(stages)
-    x = Scale(low, high, NAME, WIDTH - 14)
+    x = Scale(low, high, NAME, WIDTH - 22)
     marks = []
     for row in rows:
         lane = grids.index(row["grid"]) - (len(grids) - 1) / 2
@@ -64,7 +64,8 @@ def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     return {
-        "width": WIDTH, "height": bottom + 44, "left": NAME, "right": WIDTH - 14, "top": top, "bottom": bottom,
+        "width": WIDTH, "height": bottom + 44,
+        "left": NAME, "right": WIDTH - 22, "top": top, "bottom": bottom,
         "x_ticks": axis(x, metric, most=5),
         "names": [
             {"text": short(str(s), 17), "full": str(s), "y": round(top + gap * (i + 0.5), 2)}

@@ -50,14 +50,13 @@ def spread(values: Iterable[float | None], *, metric: str = "", pad: float = 0.0
 
 
 def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) inside [low, high], at most `most`."""
-    raw = (high - low) / max(1, most - 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    found = [round(k * step, 12) + 0.0 for k in range(first, last + 1)]
-    return found[:: math.ceil(len(found) / most)] if len(found) > most else found
+    """Round numbers (1, 2 or 5 times a power of ten apart) inside [low, high]: as many as there may be."""
+    power = 10.0 ** (math.floor(math.log10((high - low) / most)) - 1)
+    for step in (m * 10.0**k * power for k in range(4) for m in (1, 2, 5)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
+    return [round(k * step, 12) + 0.0 for k in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
@@ -79,7 +78,9 @@ def tick_text(value: float, metric: str = "") -> str:
 
 def axis(scale: Scale, metric: str = "", *, most: int = 6) -> list[dict[str, Any]]:
     """Ticks as `at` and `text`."""
-    found = log_ticks(scale.low, scale.high, most=most) if scale.log else ticks(scale.low, scale.high, most=most)
+    found = (
+        log_ticks(scale.low, scale.high, most=most) if scale.log else ticks(scale.low, scale.high, most=most)
+    )
     return [{"at": scale.at(v), "text": tick_text(v, metric)} for v in found]
 
 
