@@ -64,6 +64,9 @@ for (const svg of document.querySelectorAll("svg[role=img], svg.bar")) {
 }
 return wrong;
 """
+BLANK = (
+    "return [...document.images].filter((one) => !one.complete || !one.naturalWidth).map((one) => one.alt)"
+)
 CUT_OFF = """
 const edge = document.body.getBoundingClientRect().right + 1;
 return [...document.querySelectorAll("table, figure, svg[role=img], pre, .pictures")]
@@ -132,6 +135,7 @@ def test_every_run_is_drawn_at_both_widths(content: Any, visit: Callable[[Any], 
         scroll, client = driver.execute_script(inside)
         assert scroll <= client == width
         assert driver.execute_script(FIGURES) == []
+        assert driver.execute_script(BLANK) == []
     assert driver.execute_script("return document.title").startswith("Helps")
 
 

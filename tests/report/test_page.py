@@ -178,7 +178,9 @@ def test_labels_saved_are_a_number_at_the_top(make: Any) -> None:
     content.insight["learning_curve"]["saved"]["at_least"] = True
     text = " ".join(drawn(content)[1].text.split())
     assert "at least 3.8 ×" in text
-    assert "21 labels do what 80 do for a: scratch; [2.1, 5.5]" in text
+    assert "[2.1, 5.5]: 21 labels do what 80 do for a: scratch" in text
+    content.insight["learning_curve"]["saved"]["low"] = 0.9  # perhaps none is saved
+    assert "fewer labels" not in drawn(content)[1].text
 
 
 def test_a_page_is_drawn_again_without_the_data(make: Any, tmp_path: Path) -> None:

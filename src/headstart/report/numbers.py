@@ -49,20 +49,21 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
     found += _labels_saved(insight)
     spent = f"of {seconds_in_words(answer['budget'])} allowed" if answer.get("budget") else ""
     if answer.get("seconds") is not None:
-        found.append(_number(seconds_in_words(answer["seconds"]), "time for the whole run", spent))
+        found.append(_number(seconds_in_words(answer["seconds"]), "time until the answer", spent))
     return found
 
 
 def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
-    """How many times fewer labels transfer needs, where the learning curve could tell."""
+    """How many times fewer labels transfer needs, where the interval says that it needs fewer at all."""
     saved = (insight.get("learning_curve") or {}).get("saved")
-    if not saved or saved.get("ratio") is None:
+    if not saved or not saved.get("ratio") or not saved.get("low") or saved["low"] <= 1:
         return []
     more = "at least " if saved.get("at_least") else ""
-    about = [f"{saved['labels']:,.0f} labels do what {saved['their_n']:,} do for {saved['against']}"]
-    if saved.get("low") is not None and saved.get("high") is not None:
-        about.append(f"[{saved['low']:.2g}, {saved['high']:.2g}]")
-    return [_number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", "; ".join(about))]
+    high = f"{saved['high']:.2g}" if saved.get("high") else "∞"
+    about = f"[{saved['low']:.2g}, {high}]: {saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
+    return [
+        _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
+    ]
 
 
 def _number(value: str, what: str, detail: str) -> dict[str, str]:
