@@ -60,7 +60,9 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
         return []
     more = "at least " if saved.get("at_least") else ""
     high = f"{saved['high']:.2g}" if saved.get("high") else "∞"
-    about = f"[{saved['low']:.2g}, {high}]: {saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
+    about = f"{saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
+    if f"{saved['low']:.2g}" != high:
+        about = f"[{saved['low']:.2g}, {high}]: {about}"
     return [
         _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
     ]

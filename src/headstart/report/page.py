@@ -21,7 +21,7 @@ from headstart.report.numbers import key_numbers, metric_rows
 
 CLASSES = 100
 """Rows of the table of classes; of more, those with the lowest recall are shown."""
-SIGNS = {"helps": "▲", "hurts": "▼", "no evidence": "○", "not compared": "–"}
+SIGNS = {"helps": "▲", "hurts": "▼", "no evidence": "○", "not compared": "◇"}
 """The outcome as a sign, for those to whom colours say nothing."""
 
 Record = Mapping[str, Any]
