@@ -209,6 +209,9 @@ def build(kind: str = "classification", count: int | None = None) -> Content:
         "mistakes": wrong,
         "map": cloud(labels if kind != "regression" else ("low", "high"), rng),
     }
+    if kind == "regression":
+        for p in insight["map"]["points"]:
+            p |= {"label": 100 * p["x"], "said": 100 * p["x"] + 3, "right": None}
     items = {
         str(i): {
             "source": jpeg(96, 72, rng),

@@ -103,6 +103,17 @@ def test_many_labels_share_a_mark(make: Callable[..., Any]) -> None:
     assert sum(g["count"] for g in figure["groups"]) == 240
 
 
+def test_numbers_on_the_map_are_sizes(make: Callable[..., Any]) -> None:
+    found = make("regression").insight["map"]
+    figure = cloud.cloud(found)
+    pairs = sorted((p["label"], m["shape"]) for p, m in zip(found["points"], figure["marks"], strict=True))
+    assert [shape for _, shape in pairs] == sorted(shape for _, shape in pairs)
+    assert len(figure["groups"]) == cloud.STEPS
+    assert sum(g["count"] for g in figure["groups"]) == 240
+    same = cloud.cloud({**found, "points": [{**p, "label": 3.0} for p in found["points"]]})
+    assert [g["count"] for g in same["groups"]] == [240]
+
+
 def test_shades_are_shares_of_a_row() -> None:
     table = np.array([[8, 2], [0, 0]])
     assert cloud.shades(table.tolist()) == [[80, 20], [0, 0]]

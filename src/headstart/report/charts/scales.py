@@ -39,11 +39,12 @@ class Scale:
 
 
 def spread(values: Iterable[float | None], *, metric: str = "", pad: float = 0.06) -> tuple[float, float]:
-    """An interval around all values with some air; inside [0, 1] for fractions, never empty."""
+    """An interval around all values with some air, never empty: not below zero unless they are, and inside
+    [0, 1] for fractions."""
     known = [v for v in values if v is not None and math.isfinite(v)] or [0.0, 1.0]
     low, high = min(known), max(known)
     air = pad * (high - low) or 0.05 * abs(high) or 0.5
-    low, high = low - air, high + air
+    low, high = max(0.0, low - air) if low >= 0 else low - air, high + air
     if metric in PERCENT:
         low, high = max(0.0, low), min(1.0, high)
     return (low, high) if low < high else (low - 0.5, high + 0.5)
