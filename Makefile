@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint types architecture docs bench pretrain clean
+.PHONY: help demo test test-fast lint types architecture docs screenshots bench pretrain clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ architecture: $(VENV)/.dev  ## Import direction, sizes, lightness
 
 docs: $(VENV)/.docs  ## Build the documentation into site/
 	@$(BIN)/zensical build
+
+screenshots: $(VENV)/.dev  ## Photograph the demo's report page into docs/images/ (needs chromium and chromedriver)
+	@$(BIN)/python docs/screenshots.py
 
 bench: $(VENV)/.dev  ## Run the benchmarks on real data (SHARED=folder with data and weights)
 	@for script in benchmarks/*.py; do case $$script in */_*) ;; *) $(BIN)/python $$script --shared $(SHARED) || exit 1;; esac; done

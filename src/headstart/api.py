@@ -128,7 +128,7 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
-    from headstart.report import page, pictures
+    from headstart.report import page, pictures, saved
     from headstart.run.finish import probes
     from headstart.run.insight import insight_of
 
@@ -138,10 +138,11 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     reading = {name: value for name, value in ask.reading.items() if isinstance(value, str)}
     record = {**result.record, "command": command(ask, result), "reading": reading}
-    insight_of(result)
+    insight = insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
-    mistakes = pictures.choose(result.trials[result.answer.winner], dataset, task)
-    report = page.write(result.folder / "report.html", record, mistakes, pictures.examples(dataset, task))
+    shown = pictures.gather(dataset, task, insight)
+    write_json(result.folder / "pictures.json", shown)
+    report = page.write(result.folder / "report.html", record, insight, shown, saved.events(result.folder))
     result.bench.folder.write({**record, "complete": True})
     listen(Event("report", {"path": str(report)}))
 

@@ -34,7 +34,14 @@ def test_fit_tells_the_story_and_leaves_a_run(fitted: Path) -> None:
     assert outcome["sentence"].startswith(
         ("Transfer helps", "Transfer hurts", "No evidence that transfer helps", "Not compared")
     )
-    for name in ("run.json", "events.jsonl", "report.html", "model/bundle.json", "model/model.safetensors"):
+    for name in (
+        "run.json",
+        "events.jsonl",
+        "report.html",
+        "pictures.json",
+        "model/bundle.json",
+        "model/model.safetensors",
+    ):
         assert (fitted / name).is_file(), name
     assert "größe" in (fitted / "report.html").read_text(encoding="utf-8")
 
@@ -90,6 +97,24 @@ def test_evaluate_export_verify_report(fitted: Path, shapes: Path, headstart: An
     done = headstart("report", fitted, "--format", "json")
     assert json.loads(done.stdout)["answer"]["test"] == kept
     assert headstart("report", fitted).returncode == 0
+
+
+def test_a_report_is_drawn_again_from_the_run_folder_alone(
+    fitted: Path, headstart: Any, tmp_path: Path
+) -> None:
+    run = shutil.copytree(fitted, tmp_path / "kept")
+    before = (run / "report.html").read_text(encoding="utf-8")
+    (run / "report.html").unlink()
+    done = headstart("report", run, "--format", "html")
+    assert (done.returncode, done.stdout.strip()) == (0, str(run / "report.html"))
+    again = (run / "report.html").read_text(encoding="utf-8")
+    assert again.count("data:image/jpeg") == before.count("data:image/jpeg") >= 3
+    assert "Every score is over items that the arm was not trained on" in again
+    done = headstart("report", run, "--format", "md")
+    assert done.returncode == 0, done.stderr
+    assert "### Leaderboard" in done.stdout
+    assert "### What was tried, and why" in done.stdout
+    assert headstart("report", run, "--format", "pdf").returncode == 2
 
 
 def test_check_plan_sources_cache(shapes: Path, headstart: Any) -> None:

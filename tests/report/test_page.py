@@ -1,109 +1,201 @@
 from __future__ import annotations
 
-import io
+import base64
+import hashlib
+import json
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from headstart.core.dataset import ArrayItem
 from headstart.report import page
 
-
-def row(arm: str, score: float | None, **more: Any) -> dict[str, Any]:
-    base = {
-        "arm": arm, "strategy": "probe", "source": None, "status": "done" if score is not None else "cut off",
-        "reason": "no time <left>", "seconds": 1.0, "score": score, "low": score and score - 0.1,
-        "high": score and score + 0.05, "n": 100, "gain": None, "gain_low": None, "gain_high": None,
-        "place": 1, "shipped": False,
-    }  # fmt: skip
-    return {**base, **more}
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+SVG_LEAVES = {"line", "path", "rect", "circle"}
 
 
-def record(**answer: Any) -> dict[str, Any]:
-    return {
-        "name": "<b>photos</b>",
-        "task": {"metric": "accuracy", "kind": "classification", "labels": ["ant", "<bee>"]},
-        "split": {"kind": "10 repeats of 5 stratified folds"},
-        "data": {"summary": "100 images in 2 classes", "findings": ["HS201 warning"]},
-        "question": {"seed": 0, "data": "0123456789abcdef"},
-        "command": "headstart fit 'my photos'",
-        "versions": {"python": "3.11"},
-        "machine": {"system": "Linux"},
-        "answer": {
-            "verdict": {
-                "outcome": "helps", "sentence": "Transfer helps: 90 %", "notes": ["A note."], "arm": "a: probe",
-                "missing": [], "comparisons": [
-                    {"against": "a: scratch", "gain": {"value": 0.2, "low": 0.1, "high": 0.3, "n": 100},
-                     "p_value": 0.01, "smallest_visible": 0.05},
-                ],
-            },
-            "rows": [row("a: probe", 0.9, shipped=True), row("a: full", None, place=None)],
-            "skipped": [{"arm": "a: lora", "reason": "no time left"}],
-            "reference": "scratch",
-            "test": {"metric": "accuracy", "value": 0.91, "low": 0.85, "high": 0.95, "n": 150},
-            **answer,
-        },
-    }  # fmt: skip
+class Tree(HTMLParser):
+    """Every tag with its attributes; raises on tags that are not closed in order."""
 
-
-class Tags(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.seen if name == tag]
 
 
-def tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
-    parser = Tags()
-    parser.feed(html)
-    return parser.seen
+def drawn(content: Any) -> tuple[str, Tree]:
+    html = page.render(*content.args())
+    return html, Tree(html)
 
 
-def test_the_page_says_the_verdict_first_and_escapes_what_users_wrote() -> None:
-    html = page.render(record(), [])
-    assert html.index("Transfer helps: 90 %") < html.index("<table>")
-    assert "<b>photos</b>" not in html
-    assert "&lt;b&gt;photos" in html
-    assert "no time &lt;left&gt;" in html
-    assert "ant, &lt;bee&gt;" in html
-    many = record()
-    many["task"]["labels"] = [f"class {i}" for i in range(2000)]
-    assert "class 49 and 1950 more" in page.render(many, [])
+def test_the_page_is_well_formed_and_says_the_verdict_first(content: Any) -> None:
+    html, tree = drawn(content)
+    assert html.startswith("<!doctype html>")
+    start, _, rest = content.record["answer"]["verdict"]["sentence"].partition(": ")
+    assert tree.text.index(start) < tree.text.index(rest) < tree.text.index("Leaderboard")
+    assert len(tree.all("h1")) == len(tree.all("main")) == 1
+    identifiers = [a["id"] for _, a in tree.seen if a.get("id")]
+    assert len(identifiers) == len(set(identifiers))
+    for attributes in tree.all("a"):
+        assert attributes["href"][1:] in identifiers
+    assert len(html) < 6e6
 
 
-def test_nothing_is_fetched() -> None:
-    pixels = io.BytesIO()
-    np.save(pixels, np.zeros((8, 8), np.uint8), allow_pickle=False)
-    html = page.render(
-        record(), [page.picture(ArrayItem("x", np.zeros((8, 8), np.uint8)).read(), "x.png", "said")]
-    )
-    for tag, attributes in tags(html):
-        assert tag not in {"script", "link", "iframe", "object"}
+def test_nothing_is_fetched_and_only_the_pages_own_script_runs(content: Any) -> None:
+    html, tree = drawn(content)
+    for tag, attributes in tree.seen:
+        assert tag not in {"iframe", "object", "embed", "form", "base"}
+        assert not [name for name in attributes if name.startswith("on")]
         for name in ("src", "href"):
-            assert (attributes.get(name) or "data:").startswith("data:")
+            assert re.match(r"data:|#", attributes.get(name) or "#"), attributes
+    assert not re.search(r"url\((?!\"\$\{data)|@import", html)
+    policy = next(a["content"] for a in tree.all("meta") if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.S)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
 
 
-def test_every_picture_has_words_for_those_who_cannot_see_it() -> None:
-    html = page.render(record(), [page.picture(ArrayItem("x", np.zeros((3, 5), np.uint8)).read(), "ä.png")])
-    pictures = [a for tag, a in tags(html) if tag == "img"]
-    assert [a["alt"] for a in pictures] == ["ä.png"]
+def test_names_of_users_are_text(content: Any) -> None:
+    html, tree = drawn(content)
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "<b>photos</b>" not in html
+    assert "<b>photos</b>" in tree.text
+    assert "no time <left>" in tree.text
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"), [([], None), ([row("a", None)], None), ([row("a", 0.5)], page.Scale(0.4, 0.55))]
-)
-def test_the_scale_holds_every_interval(rows: list[dict[str, Any]], expected: page.Scale | None) -> None:
-    scale = page.Scale.over(rows)
-    assert scale == expected
-    if scale is not None:
-        assert scale.at(scale.low) == 0
-        assert scale.at(scale.high) <= 100
+def test_what_is_there_has_a_heading_and_what_is_not_has_none(make: Any) -> None:
+    full = make()
+    full.record["answer"]["response"] = [{"step": "lower rate", "arm": "a: full", "text": "it hurt"}]
+    parts = {a["id"] for a in drawn(full)[1].all("section") if a.get("id")}
+    assert parts == {
+        "board", "compared", "mistakes", "labels", "classes", "curve", "depth", "reliability", "metrics", "map", "tried",
+        "response", "untried", "data", "again",
+    }  # fmt: skip
+    full.insight = dict.fromkeys(full.insight) | {"mistakes": [], "label_errors": []}
+    full.shown, full.events = {}, []
+    del full.record["answer"]["response"], full.record["command"]
+    full.record["answer"] |= {
+        "skipped": [],
+        "test_metrics": {},
+        "test": None,
+        "rows": full.record["answer"]["rows"][:2],
+    }
+    html, tree = drawn(full)
+    assert {a["id"] for a in tree.all("section") if a.get("id")} == {"board", "compared", "data", "again"}
+    assert "map-data" not in re.sub(r"<script>.*?</script>", "", html, flags=re.S)
 
 
-def test_a_run_without_scores_still_has_a_page() -> None:
-    html = page.render(record(rows=[row("a", None, place=None)], skipped=[], test=None), [])
+def test_a_run_without_scores_still_has_a_page(make: Any) -> None:
+    content = make()
+    answer = content.record["answer"]
+    answer["rows"] = answer["rows"][2:]
+    answer["verdict"] |= {
+        "comparisons": [],
+        "missing": [],
+        "outcome": "not compared",
+        "sentence": "Not compared: none.",
+    }
+    html, _ = drawn(content)
     assert "cut off" in html
+    assert "What transfer was compared with" not in html
+
+
+def test_everyone_can_read_it(content: Any) -> None:
+    _, tree = drawn(content)
+    assert all(a.get("alt") for a in tree.all("img"))
+    for svg in tree.all("svg"):
+        assert svg.get("aria-hidden") == "true" or (svg["role"] == "img" and svg["aria-label"])
+    assert all(a.get("scope") in {"row", "col"} for a in tree.all("th"))
+    assert tree.all("html")[0]["lang"] == "en"
+    assert [a for a in tree.all("a") if a.get("class") == "skip"]
+    assert all(a["aria-labelledby"] for a in tree.all("section"))
+    for region in [a for a in tree.all("div") if a.get("class") == "wide"]:
+        assert region["tabindex"] == "0"
+        assert region["aria-label"]
+
+
+def test_the_numbers_of_figures_are_in_tables_too(make: Any) -> None:
+    _, tree = drawn(make())
+    text = " ".join(tree.text.split())
+    assert "71.5 % [66.5, 77.9]" in text  # learning curve
+    assert "62.0 % [50.0, 75.0]" in text  # depth
+    assert "Expected calibration error 3.0 % (before: 10.0 %)" in text
+
+
+def test_many_classes(make: Any) -> None:
+    content = make(count=150)
+    content.record["task"]["labels"] = [f"class {i}" for i in range(2000)]
+    html, _ = drawn(content)
+    assert "and 1950 more" in html
+    assert "The 100 classes with the lowest recall (50 more in insight.json)" in html
+    assert "Confusion table" not in html
+
+
+def test_what_the_script_reads(make: Any) -> None:
+    content = make()
+    html, _ = drawn(content)
+    found = re.search(r'<script type="application/json" id="map-data">(.*?)</script>', html, re.S)
+    assert found
+    data = json.loads(found[1])
+    assert len(data["points"]) == 240
+    assert data["points"][0][:4] == [
+        "<script>alert(1)</script>",
+        "<script>alert(1)</script>",
+        "a \"quoted\" & 'odd' name.png",
+        0,
+    ]
+    assert [p[5] for p in data["points"]] == [*range(100), *[-1] * 140]
+
+
+def test_labels_saved_are_a_number_at_the_top(make: Any) -> None:
+    content = make()
+    content.insight["learning_curve"]["saved"]["at_least"] = True
+    text = " ".join(drawn(content)[1].text.split())
+    assert "at least 3.8 ×" in text
+    assert "[2.1, 5.5]: 21 labels do what 80 do for a: scratch" in text
+    content.insight["learning_curve"]["saved"]["low"] = 0.9  # perhaps none is saved
+    assert "fewer labels" not in drawn(content)[1].text
+
+
+def test_a_page_is_drawn_again_without_the_data(make: Any, tmp_path: Path) -> None:
+    content = make()
+    (tmp_path / "insight.json").write_text(json.dumps(content.insight))
+    (tmp_path / "pictures.json").write_text(json.dumps(content.shown))
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in content.events))
+    path = page.rewrite(tmp_path, content.record)
+    assert path == tmp_path / "report.html"
+    assert path.read_text(encoding="utf-8") == page.render(*content.args())
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("outcome", page.SIGNS)
+def test_an_outcome_is_a_sign_and_not_only_a_colour(make: Any, outcome: str) -> None:
+    content = make()
+    content.record["answer"]["verdict"]["outcome"] = outcome
+    assert page.SIGNS[outcome] in drawn(content)[1].text

@@ -114,9 +114,9 @@ def test_the_contract(make_run: Any, kind: str) -> None:
     assert "NaN" not in text
     assert json.loads(text) == found == insight.read(made.folder)
     absent = {
-        "classification": {"scatter", "learning_curve"},
-        "multilabel": {"scatter", "learning_curve", "reliability"},
-        "regression": {"confusion", "learning_curve", "reliability"},
+        "classification": {"scatter"},
+        "multilabel": {"scatter", "reliability"},
+        "regression": {"confusion", "reliability"},
     }
     assert {key for key, value in found.items() if value is None} == absent[kind]
     shown, dataset = found["map"], made.bench.dataset

@@ -1,49 +1,76 @@
-"""`headstart report`: a finished run once more, as text, JSON or its page."""
+"""`headstart report`: a finished run once more, as text, Markdown or JSON, or its page drawn again."""
 
 from __future__ import annotations
 
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.errors import BadOption
+from headstart.errors import BadOption, RunError
+
+if TYPE_CHECKING:
+    from headstart.api import Run
+
+
+FORMATS = ("text", "md", "json", "html")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("report", help="Show a finished run: leaderboard, verdict, where its page lies.")(
+    app.command("report", help="Show a finished run: as text, Markdown or JSON, or its page drawn again.")(
         report_command
     )
 
 
 def report_command(
     run: Annotated[Path, typer.Argument(help="Run folder that `headstart fit` printed.")],
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="text, md, json, or html: draw the page again.")
+    ] = "text",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     from headstart import api
-    from headstart.cli.fit import print_json
+    from headstart.report import markdown, saved
+
+    if format not in FORMATS:
+        raise BadOption("--format", format, ", ".join(FORMATS))
+    found = api.open_run(run)
+    if format == "json":
+        from headstart.cli.fit import print_json
+
+        print_json({"run": str(found.folder), **found.record, "insight": saved.insight(run) or None})
+    elif format == "md":
+        sys.stdout.write(markdown.render(found.record, saved.insight(run), saved.events(run)))
+    elif format == "html":
+        sys.stdout.write(f"{redrawn(found)}\n")
+    else:
+        tell(found)
+    if open_page and not webbrowser.open(found.report().resolve().as_uri()):
+        sys.stderr.write("headstart: no browser could be opened; open the page by hand\n")
+
+
+def redrawn(run: Run) -> Path:
+    """The page, drawn again from what the folder holds. Raises `RunError` when it cannot be written."""
+    from headstart.report import page
+
+    try:
+        return page.rewrite(run.folder, run.record)
+    except OSError as error:
+        problem = f"report.html cannot be written ({error.strerror or error})"
+        raise RunError(run.folder, problem, "free some space, or copy the run elsewhere") from error
+
+
+def tell(run: Run) -> None:
+    """Leaderboard, verdict and the page's path on the terminal."""
     from headstart.core.events import Event
     from headstart.report.terminal import Story
 
-    if format not in ("text", "json"):
-        raise BadOption("--format", format, "text or json")
-    found = api.open_run(run)
-    if format == "json":
-        print_json({"run": str(found.folder), **found.record})
-        return
-    answer, story = found.record["answer"], Story()
-    story(Event("data", found.record["data"]))
-    rows = {
-        "rows": answer["rows"],
-        "metric": found.record["task"]["metric"],
-        "reference": answer["reference"],
-    }
+    answer, story = run.record["answer"], Story()
+    story(Event("data", run.record["data"]))
+    rows = {"rows": answer["rows"], "metric": run.record["task"]["metric"], "reference": answer["reference"]}
     story(Event("leaderboard", rows))
     story(Event("verdict", answer["verdict"]))
-    story(Event("report", {"path": str(found.report())}))
-    if open_page and not webbrowser.open(found.report().resolve().as_uri()):
-        sys.stderr.write("headstart: no browser could be opened; open the page by hand\n")
+    story(Event("report", {"path": str(run.report())}))

@@ -1,11 +1,12 @@
-"""report.html: one file, no network, no scripts; what a manager reads."""
+"""report.html: one file that needs no network; the page a manager reads and a statistician signs."""
 
 from __future__ import annotations
 
 import base64
-import io
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,74 +15,160 @@ import jinja2
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.files import write_atomic
+from headstart.report import saved, story
+from headstart.report.charts import cloud, curves, forest
+from headstart.report.numbers import key_numbers, metric_rows
+from headstart.run import mistakes
 
-THUMBNAIL = 96
-"""Pixels on the longer side of a picture in the report."""
+CLASSES = 100
+"""Rows of the table of classes; of more, those with the lowest recall are shown."""
+SIGNS = {"helps": "▲", "hurts": "▼", "no evidence": "○", "not compared": "◇"}
+"""The outcome as a sign, for those to whom colours say nothing."""
+
+Record = Mapping[str, Any]
 
 
-def render(
-    content: Mapping[str, Any],
-    mistakes: Sequence[Mapping[str, Any]] = (),
-    examples: Sequence[Mapping[str, Any]] = (),
-) -> str:
-    """The page as HTML from the content of run.json and pictures made by `picture`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headstart", "report"),
+def write(path: Path, record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> Path:
+    """Write the page atomically and return its path. Arguments as in `render`. Raises `OSError`."""
+    write_atomic(path, render(record, insight, shown, events).encode())
+    return path
+
+
+def rewrite(folder: Path, record: Record) -> Path:
+    """Draw the page of a finished run again from what its folder holds; no data set is needed."""
+    return write(
+        folder / "report.html", record, saved.insight(folder), saved.pictures(folder), saved.events(folder)
+    )
+
+
+def render(record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> str:
+    """The page as HTML.
+
+    `record` is the content of run.json, `insight` of insight.json, `shown` what `pictures.gather` made,
+    `events` the lines of events.jsonl. All but the first may be empty: what is missing is not shown.
+    """
+    script = asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    answer = record["answer"]
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            run=record,
+            answer=answer,
+            verdict=answer["verdict"],
+            metric=record["task"]["metric"],
+            sign=SIGNS.get(answer["verdict"]["outcome"], ""),
+            insight=insight,
+            shown=shown,
+            style=asset("style.css"),
+            script=script,
+            script_hash=digest,
+            numbers=key_numbers(record, insight),
+            board=board(answer["rows"], record["task"]["metric"]),
+            gains=gains(answer["verdict"]["comparisons"]),
+            figures=figures(record, insight),
+            classes=classes(insight),
+            metrics=metric_rows(record, insight),
+            tried=story.tried(events),
+            decisions=story.decisions(events),
+            untried=story.untried(answer),
+            map_data=map_data(insight, shown),
+        )
+    )
+
+
+@cache
+def asset(name: str) -> str:
+    """A file that goes into the page as it is."""
+    return (resources.files("headstart.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Templates with everything escaped: names of files and labels are hostile text."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("headstart", "report/templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["seconds"] = seconds_in_words
-    environment.globals["words"] = words
-    scale = Scale.over(content["answer"]["rows"])
-    template = environment.get_template("page.html")
-    return template.render(run=content, mistakes=mistakes, examples=examples, scale=scale)
+    made.filters["seconds"] = seconds_in_words
+    made.filters["label"] = mistakes.text
+    made.globals["words"] = words
+    return made
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From metric values to the 0..100 of the interval drawings."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def over(cls, rows: Sequence[Mapping[str, Any]]) -> Scale | None:
-        """The scale that holds every interval; None when there is nothing to draw."""
-        ends = [row[key] for row in rows for key in ("low", "high") if row[key] is not None]
-        return cls(min(ends), max(ends)) if ends and max(ends) > min(ends) else None
-
-    def at(self, value: float) -> float:
-        return round(99 * (value - self.low) / (self.high - self.low), 2)
-
-    def width(self, low: float, high: float) -> float:
-        return round(max(0.5, self.at(high) - self.at(low)), 2)
+def board(rows: Sequence[Record], metric: str) -> dict[str, Any]:
+    """The leaderboard's rows, each with its interval on the common scale."""
+    drawn = [{"value": row["score"], "low": row["low"], "high": row["high"]} for row in rows]
+    bars = forest.Bars(drawn, metric)
+    out = [
+        {**row, "bar": bars.of(d["value"], d["low"], d["high"]) if row["score"] is not None else None}
+        for row, d in zip(rows, drawn, strict=True)
+    ]
+    return {"rows": out, "scale": bars.scale}
 
 
-def write(
-    path: Path,
-    content: Mapping[str, Any],
-    mistakes: Sequence[Mapping[str, Any]],
-    examples: Sequence[Mapping[str, Any]],
-) -> Path:
-    """Write the page atomically and return its path."""
-    write_atomic(path, render(content, mistakes, examples).encode())
-    return path
+def gains(comparisons: Sequence[Record]) -> list[dict[str, Any]]:
+    """The comparisons, each with its gain on a common scale on which zero is marked."""
+    bars = forest.Bars([c["gain"] for c in comparisons], "", zero=True)
+    return [{**c, "bar": bars.of(*(c["gain"][k] for k in ("value", "low", "high")))} for c in comparisons]
 
 
-def picture(data: bytes, caption: str, detail: str = "") -> dict[str, Any]:
-    """An item as a small embedded picture with its caption."""
-    from PIL import Image
+def figures(record: Record, insight: Record) -> dict[str, Any]:
+    """The geometry of every figure that there is something to draw for; None for the others."""
+    curve, depth = insight.get("learning_curve"), insight.get("depth")
+    calibration, points = insight.get("reliability"), insight.get("scatter")
+    name = record["task"]["labels"][0] if record["task"]["labels"] else ""
+    return {
+        "curve": curves.learning(curve) if curve and curve.get("points") else None,
+        "depth": forest.depth(depth) if depth and depth.get("rows") else None,
+        "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
+        "scatter": curves.scatter(points, name) if points and points.get("points") else None,
+        "map": cloud.cloud(insight["map"]) if (insight.get("map") or {}).get("points") else None,
+    }
 
-    from headstart.modalities.image import open_image
 
-    image = open_image(data)
-    if max(image.size) < THUMBNAIL:
-        scale = THUMBNAIL // max(image.size) or 1
-        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=80)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return {"source": f"data:image/jpeg;base64,{encoded}", "caption": caption, "detail": detail}
+def classes(insight: Record) -> dict[str, Any] | None:
+    """Confusion table with shades, the pairs most often confused, and the classes; None without any."""
+    found = insight.get("confusion")
+    if not found:
+        return None
+    table = found.get("table")
+    rows = list(found.get("per_class") or ())
+    worst = sorted(rows, key=lambda row: 2.0 if row["recall"] is None else row["recall"])
+    return {
+        "labels": found["labels"],
+        "table": table,
+        "shades": cloud.shades(table) if table else None,
+        "pairs": found.get("pairs") or [],
+        "rows": rows if len(rows) <= CLASSES else worst[:CLASSES],
+        "left_out": max(0, len(rows) - CLASSES),
+    }
+
+
+def map_data(insight: Record, shown: Record) -> dict[str, Any] | None:
+    """What the script needs to show the item under the pointer; None without a map."""
+    found = insight.get("map")
+    if not found or not found.get("points"):
+        return None
+    sheet = shown.get("sheet") or {}
+    place = {row: number for number, row in enumerate(sheet.get("rows", ()))}
+    return {
+        "sheet": sheet.get("source"),
+        "tile": sheet.get("tile"),
+        "columns": sheet.get("columns"),
+        "points": [
+            [
+                p["id"],
+                mistakes.text(p["label"]),
+                "" if p.get("said") is None else mistakes.text(p["said"]),
+                {True: 1, False: 0}.get(p.get("right"), -1),
+                int(p.get("part") == "test"),
+                place.get(p["row"], -1),
+            ]
+            for p in found["points"]
+        ],
+    }

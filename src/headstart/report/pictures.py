@@ -1,69 +1,135 @@
-"""Which items a report shows: some of each class, and those on which the arm was most confidently wrong."""
+"""Small pictures of the items that a report shows, so that it can be drawn again without the data set."""
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import tasks
 from headstart.core.dataset import Dataset
-from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, Task
-from headstart.report import page
-from headstart.run import board
-from headstart.run.mistakes import badness, text, true_label
+from headstart.errors import HeadstartError
+from headstart.run.mistakes import text, true_label
 
-MOST = 16
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIDE = 96
+"""Pixels on the longer side of a picture in the report."""
 EXAMPLES = 12
+TILE, TILES, COLUMNS = 40, 600, 25
+"""Side of a picture on the map, how many there are, and how many in a row of the sheet that holds them."""
+SECONDS = 6.0
+"""Time for the map's pictures: large photos are slow to open, and the run's budget is a promise."""
 
 
-def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[dict[str, Any]]:
-    """Pictures for `page.render`: labelled items spread evenly, classes in turn."""
-    assert dataset.y is not None
+def gather(
+    dataset: Dataset, task: Task, insight: Mapping[str, Any], *, clock: Callable[[], float] = time.monotonic
+) -> dict[str, Any]:
+    """Pictures of everything that `insight` names by row, as plain JSON.
+
+    `items` are single pictures by row (as text): source (a data URI), id, label. `examples` are rows
+    among them. `sheet` holds the map's tiles in one JPEG: source, tile (pixels), columns, rows in the
+    order of the tiles; None without a map. Items that cannot be opened are left out.
+    """
+    chosen = examples(dataset, task)
+    rows = [entry["row"] for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
+    items: dict[str, dict[str, Any]] = {}
+    for row in dict.fromkeys([*rows, *chosen]):
+        image = opened(dataset, int(row))
+        if image is not None:
+            label = (
+                None
+                if dataset.y is None or not dataset.labelled[row]
+                else text(true_label(task, dataset.y[row]))
+            )
+            items[str(row)] = {
+                "source": data_uri(fitted(image, SIDE)),
+                "id": dataset.items[row].id,
+                "label": label,
+            }
+    points = (insight.get("map") or {}).get("points") or []
+    return {
+        "version": 1,
+        "items": items,
+        "examples": [row for row in chosen if str(row) in items],
+        "sheet": sheet(dataset, map_rows(points), clock) if points else None,
+    }
+
+
+def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]:
+    """Labelled rows spread evenly, classes in turn."""
+    if dataset.y is None:
+        return []
     rows = np.flatnonzero(dataset.labelled)
     if task.kind == CLASSIFICATION:
         order = rows[np.argsort(dataset.y[rows], kind="stable")]
         labels = dataset.y[order]
         place = np.arange(len(order)) - np.searchsorted(labels, labels)  # within the class
         rows = order[np.lexsort((labels, place))][:most]
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))]
-    return [
-        shown
-        for row in chosen
-        if (shown := drawn(dataset, int(row), text(true_label(task, dataset.y[row])))) is not None
-    ]
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))
+    return [int(row) for row in rows[chosen]]
 
 
-def drawn(dataset: Dataset, row: int, detail: str) -> dict[str, Any] | None:
-    """An item as `page.picture` makes it; None when it cannot be drawn."""
-    item = dataset.items[row]
+def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int]:
+    """Rows of the map that get a picture: those it was wrong on first, then others spread evenly."""
+    wrong = [p["row"] for p in points if p.get("right") is False][:most]
+    rest = [p["row"] for p in points if p.get("right") is not False]
+    count = min(len(rest), most - len(wrong))
+    places = np.linspace(0, max(0, len(rest) - 1), count).round().astype(np.int64)
+    return [int(row) for row in [*wrong, *(rest[i] for i in places)]]
+
+
+def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> dict[str, Any] | None:
+    """The rows' pictures, cut square, side by side in one JPEG; None when no item can be opened."""
+    from PIL import Image, ImageOps
+
+    end = clock() + SECONDS
+    tiles, drawn = [], []
+    for row in rows:
+        if clock() > end:
+            break
+        image = opened(dataset, row)
+        if image is not None:
+            tiles.append(ImageOps.fit(image, (TILE, TILE), method=Image.Resampling.LANCZOS))
+            drawn.append(row)
+    if not tiles:
+        return None
+    whole = Image.new("RGB", (TILE * min(COLUMNS, len(tiles)), TILE * -(-len(tiles) // COLUMNS)))
+    for place, tile in enumerate(tiles):
+        whole.paste(tile, (TILE * (place % COLUMNS), TILE * (place // COLUMNS)))
+    return {"source": data_uri(whole, 70), "tile": TILE, "columns": min(COLUMNS, len(tiles)), "rows": drawn}
+
+
+def opened(dataset: Dataset, row: int) -> Image | None:
+    """An item as an RGB image; None when it cannot be opened."""
+    from headstart.modalities.image import open_image
+
     try:
-        return page.picture(item.read(), item.id, detail)
-    except (OSError, ValueError):
+        return open_image(dataset.items[row].read())
+    except (OSError, ValueError, HeadstartError):
         return None
 
 
-def choose(trial: Trial, dataset: Dataset, task: Task, *, most: int = MOST) -> list[dict[str, Any]]:
-    """Pictures for `page.render`, worst first; none where nothing is wrong.
+def fitted(image: Image, side: int) -> Image:
+    """At most `side` pixels long; small pictures grow by whole pixels, so that they stay sharp."""
+    from PIL import Image as pillow
 
-    Items that cannot be drawn are left out.
-    """
-    rows, predictions = board.averaged(trial)
-    if not len(rows) or dataset.y is None:
-        return []
-    truth = dataset.y[rows]
-    off = badness(task, truth, predictions)
-    order = [int(i) for i in np.argsort(off, kind="stable")[::-1][:most] if off[i] > 0]
-    if not order:
-        return []
-    decoded = tasks.for_task(task).decode(task, predictions[order])
-    shown = []
-    for label, index in zip(decoded, order, strict=True):
-        detail = f"said {text(label)}, is {text(true_label(task, truth[index]))}"
-        if task.kind == CLASSIFICATION:
-            detail += f" ({100 * predictions[index].max():.0f} %)"
-        picture = drawn(dataset, int(rows[index]), detail)
-        if picture is not None:
-            shown.append(picture)
-    return shown
+    longest = max(image.size)
+    if longest < side:
+        scale = side // longest
+        return image.resize((image.width * scale, image.height * scale), pillow.Resampling.NEAREST)
+    image = image.copy()
+    image.thumbnail((side, side))
+    return image
+
+
+def data_uri(image: Image, quality: int = 80) -> str:
+    """The image as JPEG inside a `data:` address."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

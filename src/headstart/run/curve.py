@@ -13,9 +13,10 @@ from headstart.core.strategy import Trial
 from headstart.core.task import REGRESSION
 from headstart.measure import curves, intervals
 from headstart.measure.curves import Curve, Saved
-from headstart.run import board, compare
+from headstart.run import board
 from headstart.run._points import DRAWS, Measured, measure, turned
 from headstart.run.bench import Bench
+from headstart.run.choose import BASELINES
 
 MOST_CLASSES = 200
 """With more classes there is no curve: the fits would take minutes."""
@@ -147,7 +148,7 @@ class _Words:
             np.append(m.errors, error), m.covariance, curves.RESAMPLES, seed=bench.seed
         )
         saved = curves.labels_saved(m.sizes, m.errors, error, their_n, draws=draws)
-        against = f"{compare.BASELINES[self.baseline.strategy]} with {their_n:,.0f}"
+        against = f"{BASELINES[self.baseline.strategy]} with {their_n:,.0f}"
         if saved is None or saved.ratio < 1:
             return None, (
                 f"No labels are saved: with {m.sizes[-1]:,.0f} labels the frozen probe does not reach "

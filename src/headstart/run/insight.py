@@ -21,7 +21,7 @@ from headstart.core.strategy import Trial
 from headstart.core.task import REGRESSION
 from headstart.errors import HeadstartError, RunError
 from headstart.measure import intervals
-from headstart.run import atlas, board, evaluate, mistakes
+from headstart.run import atlas, board, curve, evaluate, mistakes
 from headstart.run.bench import Bench
 from headstart.run.reliability import reliability
 
@@ -183,19 +183,13 @@ def embedding_map(view: View) -> dict[str, Any] | None:
     return atlas.embedding_map(view.bench, source, rows, dict(zip(view.rows.tolist(), decoded, strict=True)))
 
 
-def learning_curve(view: View) -> dict[str, Any] | None:  # noqa: ARG001 - until the line below is
-    """What more labels would bring."""
-    # return curve.learning_curve(view.bench, view.trials, view.shipped)  # headstart.run.curve
-    return None
-
-
 PARTS: dict[str, Callable[[View], Any]] = {
     "metrics": metrics,
     "confusion": confusion,
     "scatter": scatter,
     "reliability": lambda v: reliability(v.bench, v.shipped),
     "depth": depth,
-    "learning_curve": learning_curve,
+    "learning_curve": lambda v: curve.learning_curve(v.bench, v.trials, v.shipped.arm),
     "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "map": embedding_map,

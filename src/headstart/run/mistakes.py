@@ -43,7 +43,7 @@ def text(label: Any) -> str:
     """A label, a list of labels or a number as a person reads it."""
     if isinstance(label, float):
         return f"{label:.4g}"
-    return ", ".join(map(str, label)) or "none" if isinstance(label, list) else str(label)
+    return ", ".join(map(str, label)) or "none" if isinstance(label, list | tuple) else str(label)
 
 
 def told(label: Any) -> str | float:

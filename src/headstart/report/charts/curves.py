@@ -1,0 +1,121 @@
+"""Figures with two axes: learning curve, reliability, true against predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headstart.core import words
+from headstart.report.charts.scales import WIDTH, Scale, axis, path, spread
+
+HEIGHT = 300.0
+BOX = {"left": 58.0, "right": WIDTH - 22, "top": 12.0, "bottom": HEIGHT - 46}
+"""Edges of the plot inside the figure."""
+
+
+def _figure(x: Scale, y: Scale, x_metric: str, y_metric: str, height: float = HEIGHT) -> dict[str, Any]:
+    """What every figure with two axes has."""
+    box = {**BOX, "bottom": height - 46}
+    return {
+        "width": WIDTH,
+        "height": height,
+        **box,
+        "x_ticks": axis(x, x_metric),
+        "y_ticks": axis(y, y_metric),
+    }
+
+
+def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
+    """The learning curve: measured points with intervals, the fitted band, and what twice the labels give."""
+    metric, points = curve["metric"], curve["points"]
+    band, twice, saved = curve.get("band") or [], curve.get("twice"), curve.get("saved")
+    everything = [*points, *band, *([twice] if twice else [])]
+    sizes = [p["n"] for p in everything]
+    low, high = spread(
+        [p[k] for p in everything for k in ("low", "value", "high")]
+        + ([saved["their_value"]] if saved else []),
+        metric=metric,
+    )
+    x = Scale(0.9 * min(sizes), 1.1 * max(sizes), BOX["left"], BOX["right"], log=True)
+    y = Scale(low, high, BOX["bottom"], BOX["top"])
+
+    def mark(p: Mapping[str, Any]) -> dict[str, Any]:
+        text = f"{p['n']:,} labels: {words.value(metric, p['value'])}"
+        if p["low"] is not None and p["high"] is not None:
+            text += f" {words.interval(metric, p['low'], p['high'])}"
+        at = {k: y.at(p["value"] if p[k] is None else p[k]) for k in ("low", "high")}
+        return {"x": x.at(p["n"]), "y": y.at(p["value"]), **at, "title": text}
+
+    edge = [(x.at(p["n"]), y.at(p["high"])) for p in band]
+    edge += [(x.at(p["n"]), y.at(p["low"])) for p in reversed(band)]
+    return {
+        **_figure(x, y, "", metric),
+        "band": path(edge, closed=True),
+        "line": path([(x.at(p["n"]), y.at(p["value"])) for p in band]),
+        "points": [mark(p) for p in points],
+        "twice": mark(twice) if twice else None,
+        "saved": _saved(saved, x, y) if saved else None,
+        "x_title": "labelled items (logarithmic)",
+        "y_title": metric,
+    }
+
+
+def _saved(saved: Mapping[str, Any], x: Scale, y: Scale) -> dict[str, Any]:
+    """The rival's level, and the number of labels that reaches it."""
+    at = saved.get("labels")
+    return {
+        "y": y.at(saved["their_value"]),
+        "x": x.at(at) if at else None,
+        "text": saved["against"],
+        "right": x.at(saved["their_n"]),
+    }
+
+
+def reliability(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Accuracy against confidence, a mark a bin, and how many items each bin holds."""
+    bins = [b for b in found["bins"] if b["count"] and b["accuracy"] is not None]
+    x = Scale(0.0, 1.0, BOX["left"], BOX["right"])
+    y = Scale(0.0, 1.0, HEIGHT + 6, BOX["top"])
+    most = max((b["count"] for b in bins), default=1)
+    marks = []
+    for b in bins:
+        ends = {k: y.at(b["accuracy"] if b[k] is None else b[k]) for k in ("low", "high")}
+        marks.append(
+            {
+                "x": x.at(b["confidence"]), "y": y.at(b["accuracy"]), **ends,
+                "size": round(34 * b["count"] / most, 2),
+                "title": f"said {100 * b['confidence']:.0f} %, right {100 * b['accuracy']:.0f} % "
+                f"of {words.count(b['count'], 'item')}",
+            }
+        )  # fmt: skip
+    return {
+        **_figure(x, y, "accuracy", "accuracy", HEIGHT + 52),
+        "marks": marks,
+        "diagonal": path([(x.at(0), y.at(0)), (x.at(1), y.at(1))]),
+        "x_title": "how sure it was",
+        "y_title": "how often it was right",
+    }
+
+
+def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+    """Predicted against true, on one scale for both."""
+    points = found["points"]
+    ends = [v for p in points for v in (p["true"], p["predicted"])]
+    low, high = spread([*ends, found.get("low"), found.get("high")])
+    x = Scale(low, high, BOX["left"], BOX["right"])
+    y = Scale(low, high, WIDTH - 78, BOX["top"])
+    marks = [
+        {
+            "x": x.at(p["true"]),
+            "y": y.at(p["predicted"]),
+            "title": f"true {p['true']:.4g}, said {p['predicted']:.4g}",
+        }
+        for p in points
+    ]
+    return {
+        **_figure(x, y, "", "", WIDTH - 32),
+        "marks": marks,
+        "diagonal": path([(x.at(low), y.at(low)), (x.at(high), y.at(high))]),
+        "x_title": f"true {name}".strip(),
+        "y_title": f"predicted {name}".strip(),
+    }

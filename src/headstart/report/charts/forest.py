@@ -1,0 +1,87 @@
+"""Intervals under one another: the leaderboard, the gains, and the profile over a network's depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headstart.core import words
+from headstart.report.charts.scales import WIDTH, Scale, axis, short, spread
+
+MARKS = ("circle", "square", "diamond", "triangle", "down", "cross")
+"""Shapes of marks, told apart without colour."""
+NAME = 118.0
+"""Room for the names at the left of the depth profile."""
+
+
+class Bars:
+    """The common scale of a column of intervals, each drawn in 0..100."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], metric: str, *, zero: bool = False) -> None:
+        """`rows` have value, low, high (None: not drawn). `zero`: zero is on the scale."""
+        ends = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+        self.scale = None
+        if ends:
+            low, high = spread([*ends, *([0.0] if zero else [])], metric="" if zero else metric, pad=0.03)
+            self.scale = Scale(low, high, 1, 99)
+        self.zero = self.scale.at(0.0) if self.scale and zero else None
+
+    def of(self, value: float, low: float, high: float) -> dict[str, float | None]:
+        """`at`, `low`, `high` and `zero` of one interval."""
+        assert self.scale is not None
+        return {
+            "at": self.scale.at(value),
+            "low": self.scale.at(low),
+            "high": self.scale.at(high),
+            "zero": self.zero,
+        }
+
+
+def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The depth profile: a line for every stage, first layers on top, a mark for every grid."""
+    rows = profile["rows"]
+    metric = profile["metric"]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    grids = sorted({row["grid"] for row in rows})
+    ends = [row[key] for row in rows for key in ("low", "value", "high")]
+    low, high = spread([*ends, profile.get("chance")], metric=metric)
+    gap = 14.0 + 9.0 * len(grids)
+    top, bottom = 10.0, 10.0 + gap * len(stages)
+    x = Scale(low, high, NAME, WIDTH - 22)
+    marks = []
+    for row in rows:
+        lane = grids.index(row["grid"]) - (len(grids) - 1) / 2
+        value = words.value(metric, row["value"])
+        marks.append(
+            {
+                "x": x.at(row["value"]),
+                "low": x.at(_known(row["low"], row["value"])),
+                "high": x.at(_known(row["high"], row["value"])),
+                "y": round(top + gap * (stages.index(row["stage"]) + 0.5) + 9 * lane, 2),
+                "kind": grids.index(row["grid"]) % len(MARKS),
+                "chosen": bool(row.get("chosen")),
+                "title": f"{row['tap']}: {value}" + (", chosen" if row.get("chosen") else ""),
+            }
+        )
+    return {
+        "width": WIDTH, "height": bottom + 44,
+        "left": NAME, "right": WIDTH - 22, "top": top, "bottom": bottom,
+        "x_ticks": axis(x, metric, most=5),
+        "names": [
+            {"text": short(str(s), 17), "full": str(s), "y": round(top + gap * (i + 0.5), 2)}
+            for i, s in enumerate(stages)
+        ],
+        "lanes": [round(top + gap * i, 2) for i in range(1, len(stages))],
+        "marks": marks,
+        "chance": x.at(profile["chance"]) if profile.get("chance") is not None else None,
+        "grids": [{"text": _grid(grid), "kind": i % len(MARKS)} for i, grid in enumerate(grids)],
+        "x_title": "skill (1 - squared error / variance)" if metric == "skill" else metric,
+    }  # fmt: skip
+
+
+def _known(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def _grid(grid: int) -> str:
+    return "whole picture" if grid == 1 else f"{grid} x {grid} grid"

@@ -1,0 +1,87 @@
+"""The few numbers at the top of a report, and its table of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headstart.core import words
+from headstart.core.budget import words as seconds_in_words
+
+LEVEL = "95 % interval"
+
+
+def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a reader in a hurry takes along: each with a value, what it is, and how sure it is."""
+    answer, metric = record["answer"], record["task"]["metric"]
+    found = []
+    shipped = next((row for row in answer["rows"] if row["shipped"] and row["score"] is not None), None)
+    if shipped:
+        found.append(
+            _number(
+                words.value(metric, shipped["score"]),
+                f"{metric}, cross-validated",
+                f"{words.interval(metric, shipped['low'], shipped['high'])} "
+                f"on {words.count(shipped['n'], 'item')}",
+            )
+        )
+    test = answer.get("test")
+    if test:
+        found.append(
+            _number(
+                words.value(test["metric"], test["value"]),
+                f"{test['metric']} on the test part",
+                f"{words.interval(test['metric'], test['low'], test['high'])} "
+                f"on {words.count(test['n'], 'item')}, touched once",
+            )
+        )
+    scratch = next((c for c in answer["verdict"]["comparisons"] if "scratch" in c["against"]), None)
+    if scratch:
+        gain = scratch["gain"]
+        found.append(
+            _number(
+                words.gain(metric, gain["value"]),
+                "against the same architecture from scratch",
+                f"{words.gain_interval(metric, gain['low'], gain['high'])} "
+                f"on {words.count(gain['n'], 'item')}",
+            )
+        )
+    found += _labels_saved(insight)
+    spent = f"of {seconds_in_words(answer['budget'])} allowed" if answer.get("budget") else ""
+    if answer.get("seconds") is not None:
+        found.append(_number(seconds_in_words(answer["seconds"]), "time until the answer", spent))
+    return found
+
+
+def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
+    """How many times fewer labels transfer needs, where the interval says that it needs fewer at all."""
+    saved = (insight.get("learning_curve") or {}).get("saved")
+    if not saved or not saved.get("ratio") or not saved.get("low") or saved["low"] <= 1:
+        return []
+    more = "at least " if saved.get("at_least") else ""
+    high = f"{saved['high']:.2g}" if saved.get("high") else "∞"
+    about = f"{saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
+    if f"{saved['low']:.2g}" != high:
+        about = f"[{saved['low']:.2g}, {high}]: {about}"
+    return [
+        _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
+    ]
+
+
+def _number(value: str, what: str, detail: str) -> dict[str, str]:
+    return {"value": value, "what": what, "detail": detail}
+
+
+def metric_rows(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a metric: out-of-fold and on the test part, either may be None."""
+    held = insight.get("metrics") or {}
+    test = (record["answer"].get("test_metrics") or {}).get("metrics") or {}
+    return [
+        {"name": name, "held": held.get(name), "test": test.get(name)}
+        for name in dict.fromkeys([*held, *test])
+        if _known(held.get(name)) or _known(test.get(name))
+    ]
+
+
+def _known(entry: Mapping[str, Any] | None) -> bool:
+    return bool(entry) and entry is not None and entry.get("value") is not None

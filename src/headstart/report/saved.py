@@ -1,0 +1,42 @@
+"""What a run folder holds for its report beside run.json. Runs of older versions lack some of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def insight(folder: Path) -> dict[str, Any]:
+    """The content of insight.json; empty where there is none that can be read."""
+    return _object(folder / "insight.json")
+
+
+def pictures(folder: Path) -> dict[str, Any]:
+    """The content of pictures.json as `pictures.gather` made it; empty where there is none."""
+    return _object(folder / "pictures.json")
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """The lines of events.jsonl; a line that a crash cut short is left out."""
+    try:
+        lines = (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
