@@ -3,7 +3,7 @@
 The interval is a paired bootstrap over items (or groups), which sees that other items could have been
 drawn, widened for the training parts, which could have been others too. The variance added is a share of
 the training term of the corrected resampled t (Nadeau and Bengio, Machine Learning 2003). The share is
-calibrated: without the term intervals cover 83 to 94 % of true gains, with all of it 95 to 100 %
+calibrated: without the term intervals cover 82 to 92 % of true gains, with this share of it 93 to 99 %
 (`benchmarks/coverage.py`: real features, learners fitted anew).
 """
 
