@@ -1,6 +1,6 @@
 """Is the verdict right? Few labels are drawn, `fit` judges transfer by cross-validation, the test part tells.
 
-    python benchmarks/verdicts.py --shared FOLDER [--draws 2] [--budget 30] [--set digits]
+    python benchmarks/verdicts.py --shared FOLDER [--draws 2] [--budget 40] [--set digits]
 
 FOLDER holds `data/` and, for one ImageNet network, `weights/imagenet/`. For every image set, source, number of
 labels a class and draw: one run with that source alone; then the arm that the verdict is about and every
@@ -38,9 +38,7 @@ RESULTS = Path(__file__).parent / "results" / "verdicts.json"
 OUTCOMES = ("helps", "no evidence", "hurts", "not compared")
 
 
-def cell(
-    target: Target, dataset: Dataset, source: str, seed: int, options: argparse.Namespace
-) -> dict[str, Any]:
+def cell(target: Target, dataset: Dataset, source: str, seed: int, budget: float) -> dict[str, Any]:
     """One run and what the test part says to it."""
     found: dict[str, Any] = {}
 
@@ -71,7 +69,7 @@ def cell(
         ask = Ask(
             dataset,
             sources=(source,),
-            budget=options.budget,
+            budget=budget,
             out=Path(scratch) / "run",
             seed=seed,
             settings=Settings(augment=target.augment),
@@ -152,7 +150,12 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/ and weights/")
     parser.add_argument("--set", action="append", dest="sets", choices=[t.name for t in TARGETS])
     parser.add_argument("--draws", type=int, default=2)
-    parser.add_argument("--budget", type=float, default=30.0, help="seconds for each run")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=40.0,
+        help="seconds for a run with few labels; three times as many at 100 a class",
+    )
     options = parser.parse_args()
     sources = {"strokes": "bundled/strokes", "textures": "bundled/textures"}
     imagenet = options.shared / "weights" / "imagenet" / IMAGENET
@@ -171,11 +174,12 @@ def main() -> None:
                 held = items.split == "test" if items.split is not None else np.zeros(len(items), bool)
                 least = int(np.bincount(items.y[~held]).min())
                 for count in (n for n in COUNTS if n <= least):
+                    budget = options.budget * (1 + count / 50)
                     for name, spec in sources.items():
                         if (target.name, name, count, seed) in done:
                             continue
                         row = {"set": target.name, "source": name, "per_class": count, "seed": seed}
-                        row |= cell(target, draw(items, count, seed, TESTS), spec, seed, options)
+                        row |= cell(target, draw(items, count, seed, TESTS), spec, seed, budget)
                         rows.append(row)
                         save(rows, options.budget)
                         print(

@@ -38,6 +38,12 @@ def wilson(hits: float, n: int, *, level: float = 0.95) -> Interval:
     return Interval(max(0.0, float(centre - half)), min(1.0, float(centre + half)), "Wilson", n)
 
 
+def union(first: Interval, second: Interval) -> Interval:
+    """From the lower of both lower ends to the higher of both higher ends."""
+    low, high = min(first.low, second.low), max(first.high, second.high)
+    return Interval(low, high, f"{first.method} or {second.method}", first.n)
+
+
 def units(items: int, groups: np.ndarray | None) -> tuple[np.ndarray, int]:
     """(unit of each item int64 `[N]`, number of units): the groups, or every item its own."""
     if groups is None:

@@ -13,7 +13,7 @@ from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, union, wilson
 
 RESAMPLES = 500
 """For metrics that have to be computed anew on every resample."""
@@ -124,6 +124,8 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
     if shared is not None:
         rows, share = shared
         found = bootstrap_mean(share, groups=groups_of(rows, groups), seed=seed)
+        if task.metric == "accuracy":  # all of few right is no certainty, which no resample can show
+            found = union(found, wilson(float(share.mean()) * found.n, found.n))
     else:
         found = recomputed(trial, dataset, task, groups=groups, seed=seed)
     low, high = sorted((sign * found.low, sign * found.high))

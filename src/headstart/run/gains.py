@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from headstart import tasks
+from headstart.core import words
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.strategy import Trial
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
@@ -18,7 +19,7 @@ def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> Pair
     assert bench.dataset.y is not None
     if not (board.evaluated(ours)[:1] & board.evaluated(theirs)[:1]).any():
         return None
-    return paired_gain(
+    found = paired_gain(
         bench.dataset.y,
         ours.predictions,
         theirs.predictions,
@@ -27,6 +28,9 @@ def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> Pair
         groups=bench.split.groups,
         resampling=Resampling(count, seed=bench.seed),
     )
+    if bench.task.metric in words.FRACTIONS:
+        return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    return found
 
 
 def compared(ours: Trial, theirs: Trial, found: PairedGain, bench: Bench) -> Comparison:

@@ -16,8 +16,16 @@ from headstart.run.bench import Bench
 
 PARTS = 5
 """Parts for the cross-fit where a single fold is held out."""
+ELSEWHERE = (
+    "This holds for items like these; on items from elsewhere (another camera, place or season) stated "
+    "confidence is usually too high."
+)
 ENOUGH = 1_000
 """With fewer items a part of the calibration error is luck, and the sentence says how much."""
+
+
+ITEMS_A_BIN = 20
+"""Fewer say nothing about how often a bin is right."""
 
 
 def reliability(bench: Bench, trial: Trial) -> dict[str, Any] | None:
@@ -35,7 +43,8 @@ def reliability(bench: Bench, trial: Trial) -> dict[str, Any] | None:
     before = np.clip(trial.predictions[0, known].astype(np.float64), 1e-7, 1 - 1e-7)
     before /= before.sum(axis=1, keepdims=True)
     after = cross_fitted(before, y, parts(bench.split, known))
-    bins = calibration.reliability(y, after)
+    count = int(np.clip(len(y) // ITEMS_A_BIN, 4, 15))
+    bins = calibration.reliability(y, after, bins=count)
     temperature = calibration.fit_temperature(np.log(before), y)
     found = {
         "bins": [
@@ -44,7 +53,7 @@ def reliability(bench: Bench, trial: Trial) -> dict[str, Any] | None:
             for c, a, n in zip(bins.confidence, bins.accuracy, bins.count, strict=True)
         ],
         "ece": bins.ece,
-        "ece_before": calibration.ece(y, before),
+        "ece_before": calibration.ece(y, before, bins=count),
         "log_loss": metrics.log_loss(y, after),
         "log_loss_before": metrics.log_loss(y, before),
         "temperature": temperature,
@@ -91,4 +100,4 @@ def _sentence(found: dict[str, Any], n: int, luck: float) -> str:
     )
     if n < ENOUGH:
         text += f" With {n:,} items, perfect probabilities would show about {100 * luck:.1f} points by luck."
-    return text
+    return f"{text} {ELSEWHERE}"
