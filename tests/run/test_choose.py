@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from headstart.core.strategy import Trial
 from headstart.run import board, choose, compare
 from headstart.run.gains import gain
-from headstart.testing.simulated import TASK, arm, bench, ridge
+from headstart.testing.simulated import TASK, arm, bench, ridge, trials
 
 
 def test_the_best_of_equal_arms_is_no_better_than_one() -> None:
@@ -150,3 +150,15 @@ def test_permuted_labels_give_no_evidence_with_real_learners() -> None:
             arms[name] = Trial(name, strategy, source or None, p)
         outcomes.append(compare.verdict(arms, setting).outcome)
     assert outcomes.count("no evidence") >= 0.9 * len(outcomes), outcomes
+
+
+def test_the_luck_of_being_best_is_told() -> None:
+    setting = bench(n=120, repeats=1)
+    arms = trials(setting, probe=0.7, scratch=0.6)
+    assert not any("luck" in note for note in compare.verdict(arms, setting).notes)
+    for number in range(6):
+        arms[f"{number}: probe"] = replace(
+            arm(setting, f"{number}: probe", "probe", 0.7, seed=50 + number), source="net"
+        )
+    (note,) = [note for note in compare.verdict(arms, setting).notes if "luck" in note]
+    assert " By itself it has " in note

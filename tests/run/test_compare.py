@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +13,7 @@ from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import board, choose, compare, gains
 from headstart.run.finish import in_order, ranked
-from headstart.testing.simulated import TASK, arm, bench
-
-
-def trials(setting: Any, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
-    arms = [
-        arm(setting, "majority", "majority", 0.5, seed=1),
-        arm(setting, "pixels", "pixels", pixels, seed=2),
-        arm(setting, "net: probe", "probe", probe, seed=3),
-        arm(setting, "net: scratch", "scratch", scratch, seed=4),
-    ]
-    return {t.arm: t for t in arms}
+from headstart.testing.simulated import TASK, arm, bench, trials
 
 
 def test_a_clear_gain_helps() -> None:

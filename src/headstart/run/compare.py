@@ -47,7 +47,7 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
         ours.arm,
         adjusted(compared(ours, rival, result, bench) for rival, result in found.values()),
         missing,
-        notes=_notes(outcome, found, missing, bench.task.metric),
+        notes=(*_notes(outcome, found, missing, bench.task.metric), *_luck(ours, trials, bench)),
     )
 
 
@@ -109,6 +109,20 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Ben
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {BASELINES[name]}: "
         f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}."
+    )
+
+
+def _luck(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str, ...]:
+    """What the arm scored by itself, where choosing it among others made a difference."""
+    metric = bench.task.metric
+    again, alone = (
+        words.value(metric, board.score(t, bench.dataset, bench.task)) for t in (ours, trials[ours.arm])
+    )
+    if again == alone:
+        return ()
+    return (
+        f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric}; with the "
+        f"choice made anew in every fold, as it counts above, {again}: the difference is the luck of being best.",
     )
 
 

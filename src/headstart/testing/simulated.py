@@ -48,6 +48,17 @@ def arm(
     return Trial(name, strategy, "net" if strategy not in ("majority", "pixels") else None, predictions)
 
 
+def trials(setting: Any, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
+    """The arms a verdict needs, with the true accuracies given."""
+    arms = [
+        arm(setting, "majority", "majority", 0.5, seed=1),
+        arm(setting, "pixels", "pixels", pixels, seed=2),
+        arm(setting, "net: probe", "probe", probe, seed=3),
+        arm(setting, "net: scratch", "scratch", scratch, seed=4),
+    ]
+    return {t.arm: t for t in arms}
+
+
 def ridge(x: np.ndarray, y: np.ndarray, classes: int) -> Callable[[np.ndarray], np.ndarray]:
     """A least-squares classifier, fitted in closed form."""
     mean, targets = x.mean(axis=0), np.eye(classes)[y]
