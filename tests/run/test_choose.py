@@ -156,7 +156,7 @@ def test_the_luck_of_being_best_is_told() -> None:
     setting = bench(n=120, repeats=1)
     arms = trials(setting, probe=0.7, scratch=0.6)
     assert not any("luck" in note for note in compare.verdict(arms, setting).notes)
-    for number in range(6):
+    for number in range(12):
         arms[f"{number}: probe"] = replace(
             arm(setting, f"{number}: probe", "probe", 0.7, seed=50 + number), source="net"
         )
