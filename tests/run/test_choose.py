@@ -158,7 +158,7 @@ def test_the_luck_of_being_best_is_told() -> None:
     assert not any("luck" in note for note in compare.verdict(arms, setting).notes)
     for number in range(12):
         arms[f"{number}: probe"] = replace(
-            arm(setting, f"{number}: probe", "probe", 0.7, seed=50 + number), source="net"
+            arm(setting, f"{number}: probe", "probe", 0.7, seed=150 + number), source="net"
         )
     (note,) = [note for note in compare.verdict(arms, setting).notes if "luck" in note]
     assert " By itself it has " in note
