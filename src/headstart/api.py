@@ -74,8 +74,12 @@ class Run:
         return open_model(self.folder)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """The report page; copied to `path` when one is given."""
+        """The report page; copied to `path` when one is given. Drawn again where it is missing."""
         page = self.folder / "report.html"
+        if not page.is_file():
+            from headstart.report.page import rewrite
+
+            rewrite(self.folder, self.record)
         return page if path is None else Path(shutil.copyfile(page, path))
 
 

@@ -129,7 +129,7 @@ def test_data_that_moved_is_named(ask: Any, place: Path) -> None:
     try:
         code, out, err = ask("runs/labelled-1", "pool")
         assert (code, out) == (2, "")
-        assert "its data (labelled) is not there any more" in err
+        assert "/labelled) is not there any more" in err
         assert err.count("\n") == 1
         code, _, err = ask("runs/labelled-1", "pool", "--data", "moved", "-n", 2)
         assert code == 0, err

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from headstart.errors import RunError
 from headstart.report import saved, story
 
 
@@ -55,11 +58,13 @@ def test_what_was_not_tried(make: Callable[..., Any]) -> None:
     assert [f["arm"] for f in found] == ["a: lora", "a: full"]
 
 
-def test_what_cannot_be_read_is_empty(tmp_path: Path) -> None:
+def test_what_is_missing_is_empty_and_what_is_damaged_is_named(tmp_path: Path) -> None:
     assert saved.insight(tmp_path) == saved.pictures(tmp_path) == {}
     assert saved.events(tmp_path) == []
     (tmp_path / "insight.json").write_text("[1]")
     (tmp_path / "pictures.json").write_text('{"version": 1')
     (tmp_path / "events.jsonl").write_text(json.dumps({"kind": "plan"}) + '\n"text"\n{"kind": "st')
-    assert saved.insight(tmp_path) == saved.pictures(tmp_path) == {}
+    for damaged in (saved.insight, saved.pictures):
+        with pytest.raises(RunError, match="is damaged; delete that file"):
+            damaged(tmp_path)
     assert saved.events(tmp_path) == [{"kind": "plan"}]

@@ -162,3 +162,32 @@ def test_the_luck_of_being_best_is_told() -> None:
         )
     (note,) = [note for note in compare.verdict(arms, setting).notes if "luck" in note]
     assert " By itself it has " in note
+
+
+def test_an_arm_of_a_single_fold_keeps_its_own_predictions() -> None:
+    setting = bench(n=250, repeats=1)
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.6, seed=3),
+        "net: finetune": arm(setting, "net: finetune", "finetune", 0.98, seed=4, folds=1),
+    }
+    found = choose.nested(arms, arms, setting)
+    assert found is not None
+    assert found.arm == "net: finetune"
+    assert np.array_equal(found.predictions, arms["net: finetune"].predictions, equal_nan=True)
+
+
+def test_a_single_hold_out_has_no_winner_s_curse_either() -> None:
+    nested = []
+    for seed in range(30):
+        setting = bench(n=400, repeats=1)
+        setting.split = replace(setting.split, folds=setting.split.folds[:1])
+        arms = {
+            f"{i}: probe": replace(
+                arm(setting, f"{i}: probe", "probe", 0.7, seed=40 * seed + i, folds=1), source=str(i)
+            )
+            for i in range(12)
+        }
+        again = choose.nested(arms, arms, setting)
+        assert again is not None
+        nested.append(board.score(again, setting.dataset, TASK))
+    assert abs(np.mean(nested) - 0.7) < 3 * 0.05 / np.sqrt(30)

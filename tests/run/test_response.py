@@ -72,9 +72,10 @@ def test_what_came_of_it_is_told_against_what_would_have_been_shipped() -> None:
     assert entry["arm"] == "net: early-probe"
     assert "with net: scratch: +" in entry["text"]
     assert entry["text"].endswith("better")
-    note = response.note([entry], "hurts", "net: early-probe")
+    assert entry["because"].startswith("transfer hurts so far")
+    note = response.note([entry], "net: early-probe")
     assert note.startswith(
         "Because it hurt, these were tried, and net: early-probe is shipped: earlier layers ("
     )
-    assert "but net: scratch is shipped without them" in response.note([entry], "hurts", "net: scratch")
-    assert response.note([], "hurts", "net: scratch") == ""
+    assert "but net: scratch is shipped without them" in response.note([entry], "net: scratch")
+    assert response.note([], "net: scratch") == ""

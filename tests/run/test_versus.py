@@ -52,7 +52,8 @@ def test_a_better_run_is_told_from_a_worse_one(make_run: Any) -> None:
 def test_equal_runs_are_not_told_apart(make_run: Any) -> None:
     one, two = make_run("one", per_class=50), make_run("two", per_class=50)
     pair = versus([one.folder, two.folder]).pairs[0]
-    assert (pair.outcome, pair.gain, pair.low, pair.high, pair.p_value) == ("not told apart", 0, 0, 0, 1)
+    assert (pair.outcome, pair.gain, pair.p_value) == ("not told apart", 0, 1)
+    assert -pair.low == pair.high < 0.03
     assert "cannot be told from" in pair.sentence
     other = versus([one.folder, make_run("three", per_class=50, seed=1).folder]).pairs[0]
     assert other.outcome == "not told apart"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-FRACTIONS = frozenset({"accuracy", "balanced accuracy", "mAP", "F1", "AUROC"})
+FRACTIONS = frozenset(
+    {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
+)
 """Metrics between 0 and 1 that are shown in percent."""
 
 
@@ -14,7 +16,12 @@ def value(metric: str, number: float | None, *, unit: bool = True) -> str:
         return "-"
     if metric in FRACTIONS:
         return f"{100 * number:.1f}" + (" %" if unit else "")
-    return f"{number:.4g}"
+    return plain(number)
+
+
+def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
+    """1,590 or 0.0329: so many digits, and never an exponent where a person would write the number out."""
+    return f"{number:{sign},.0f}" if 1000 <= abs(number) < 1e15 else f"{number:{sign}.{digits}g}"
 
 
 def interval(metric: str, low: float, high: float) -> str:
@@ -26,14 +33,14 @@ def gain(metric: str, number: float) -> str:
     """+27.8 points; +0.31 for metrics that are not fractions. Positive is better."""
     if metric in FRACTIONS:
         return f"{signed(100 * number)} points"
-    return f"{number:+.3g}"
+    return plain(number, 3, sign="+")
 
 
 def gain_interval(metric: str, low: float, high: float) -> str:
     """[25.0, 30.6], in points for fractions."""
     if metric in FRACTIONS:
         return f"[{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")
-    return f"[{low:.3g}, {high:.3g}]"
+    return f"[{plain(low, 3)}, {plain(high, 3)}]"
 
 
 def signed(number: float) -> str:

@@ -49,11 +49,13 @@ class Average(Net):
 
 
 def scaled(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """uint8 images at another size (antialiased, as they are prepared), or as they are."""
+    """uint8 images at another size (float, antialiased, as they are prepared), or as they are.
+
+    Not rounded to whole grey levels: where two libraries differ in the last digit, rounding makes it one.
+    """
     if size is None:
         return pixels
-    smaller = functional.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
-    return smaller.round().clamp(0, 255).to(torch.uint8)
+    return functional.interpolate(pixels.float(), size, mode="bilinear", antialias=True).clamp(0, 255)
 
 
 def build(recipe: Recipe) -> Net:

@@ -17,12 +17,12 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
     found = []
     shipped = next((row for row in answer["rows"] if row["shipped"] and row["score"] is not None), None)
     if shipped:
+        score = answer.get("chosen") or {**shipped, "value": shipped["score"]}
         found.append(
             _number(
-                words.value(metric, shipped["score"]),
+                words.value(metric, score["value"]),
                 f"{metric}, cross-validated",
-                f"{words.interval(metric, shipped['low'], shipped['high'])} "
-                f"on {words.count(shipped['n'], 'item')}",
+                f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships",
             )
         )
     test = answer.get("test")
@@ -42,13 +42,16 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
             _number(
                 words.gain(metric, gain["value"]),
                 "against the same architecture from scratch",
-                f"{words.gain_interval(metric, gain['low'], gain['high'])} "
-                f"on {words.count(gain['n'], 'item')}",
+                f"{words.gain_interval(metric, gain['low'], gain['high'])} with {scratch['arm']}",
             )
         )
-    found += _labels_saved(insight)
-    spent = f"of {seconds_in_words(answer['budget'])} allowed" if answer.get("budget") else ""
-    if answer.get("seconds") is not None:
+    if answer["verdict"]["outcome"] == "helps":
+        found += _labels_saved(insight)
+    budget, seconds = answer.get("budget"), answer.get("seconds")
+    spent = f"of {seconds_in_words(budget)} allowed" if budget else ""
+    if budget and seconds and seconds > 1.2 * budget:
+        spent = f"in several runs of the command; the last was allowed {seconds_in_words(budget)}"
+    if seconds is not None:
         found.append(_number(seconds_in_words(answer["seconds"]), "time until the answer", spent))
     return found
 

@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from headstart.errors import RunError
+
 
 def insight(folder: Path) -> dict[str, Any]:
-    """The content of insight.json; empty where there is none that can be read."""
+    """The content of insight.json; empty where there is none. Raises `RunError` when it is damaged."""
     return _object(folder / "insight.json")
 
 
 def pictures(folder: Path) -> dict[str, Any]:
-    """The content of pictures.json as `pictures.gather` made it; empty where there is none."""
+    """The content of pictures.json as `pictures.gather` made it; empty where there is none. Raises `RunError`
+    when it is damaged."""
     return _object(folder / "pictures.json")
 
 
@@ -35,8 +38,12 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 
 def _object(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        content = None
+    if not isinstance(content, dict):
+        raise RunError(path.parent, f"{path.name} is damaged", "delete that file to go on without it")
+    return content

@@ -92,7 +92,7 @@ class Common:
     """The same of the first run."""
     groups: np.ndarray
     folds: tuple[Fold, ...]
-    """Of the first run."""
+    """Of one of the runs."""
     same_folds: bool
     other_labels: int
 
@@ -119,9 +119,10 @@ class Common:
         unions = Unions(len(at_first))
         unions.join_equal(first.items.groups[at_first].tolist())
         unions.join_equal(other.items.groups[at_other].tolist())
-        return cls(
-            y[same], ours, theirs, unions.numbers(), folds_among(first, at_first), alike, int((~same).sum())
-        )
+        # of one of the two, the same one in whichever order they are named
+        first_s = fingerprint_of(first) <= fingerprint_of(other)
+        folds = folds_among(first, at_first) if first_s else folds_among(other, at_other)
+        return cls(y[same], ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
 
 
 def _held_out(run: Finished) -> np.ndarray:
@@ -168,15 +169,20 @@ def _renumbered(y: np.ndarray, task: Task, order: Sequence[int]) -> np.ndarray:
 
 def same_folds(first: Finished, other: Finished, at_first: np.ndarray, at_other: np.ndarray) -> bool:
     """Whether both runs held the common items out in the very same folds."""
-    prints = [run.record.get("split", {}).get("fingerprint") for run in (first, other)]
-    return prints[0] is not None and prints[0] == prints[1] and np.array_equal(at_first, at_other)
+    prints = [fingerprint_of(run) for run in (first, other)]
+    return bool(prints[0]) and prints[0] == prints[1] and np.array_equal(at_first, at_other)
 
 
-def folds_among(first: Finished, rows: np.ndarray) -> tuple[Fold, ...]:
-    """The first run's folds in the numbering of some of its rows."""
+def fingerprint_of(run: Finished) -> str:
+    """Of its folds; empty for a run that does not say."""
+    return str(run.record.get("split", {}).get("fingerprint") or "")
+
+
+def folds_among(run: Finished, rows: np.ndarray) -> tuple[Fold, ...]:
+    """A run's folds in the numbering of some of its rows."""
     return tuple(
         Fold(fold.repeat, np.flatnonzero(np.isin(rows, fold.train)), np.flatnonzero(np.isin(rows, fold.test)))
-        for fold in first.items.folds()
+        for fold in run.items.folds()
     )
 
 

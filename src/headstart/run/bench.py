@@ -70,6 +70,8 @@ class Bench:
     """Seconds by arm name."""
     paid: dict[str, float] = field(default_factory=dict)
     """Seconds of passes made before the first arm, by source: they belong to its probe."""
+    gains: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Paired gains computed so far (`run.gains`)."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
 
     def backbone(self, name: str | None) -> Backbone | None:

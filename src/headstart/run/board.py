@@ -124,7 +124,8 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
     if shared is not None:
         rows, share = shared
         found = bootstrap_mean(share, groups=groups_of(rows, groups), seed=seed)
-        if task.metric == "accuracy":  # all of few right is no certainty, which no resample can show
+        if task.metric == "accuracy" and (found.n == len(rows) or not found.width):
+            # all of few right is no certainty, which no resample can show
             found = union(found, wilson(float(share.mean()) * found.n, found.n))
     else:
         found = recomputed(trial, dataset, task, groups=groups, seed=seed)

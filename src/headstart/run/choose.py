@@ -10,6 +10,8 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core.strategy import Trial
+from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.measure.intervals import units
 from headstart.measure.paired import PairedGain
 from headstart.run import board
 from headstart.run.bench import Bench
@@ -23,11 +25,20 @@ BASELINES = {
 }
 """What transfer is compared with, in the order in which a sentence names them."""
 ENOUGH = 30
-"""Held-out items on which an arm that trains the trunk must have shown that it is better."""
+"""Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""
 ROUGH = 400
 """Resamples where only a standard error is asked for."""
 
-Chooser = Callable[[Iterable[str], Mapping[str, Trial], Bench], str | None]
+PARTS = 5
+"""Parts of whole groups that stand in for folds where an arm was only held out once."""
+
+Chooser = Callable[..., str | None]
+"""(names, trials, bench, *, enough=ENOUGH) -> the name of one of them, or None."""
+
+
+def called(strategy: str, task: Task) -> str:
+    """A baseline in words."""
+    return "the median" if strategy == "majority" and task.kind == REGRESSION else BASELINES[strategy]
 
 
 def heavy(trial: Trial) -> bool:
@@ -35,11 +46,13 @@ def heavy(trial: Trial) -> bool:
     return trial.strategy == "stack" or strategies.get(trial.strategy).trains_trunk
 
 
-def best(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str | None:
+def best(
+    names: Iterable[str], trials: Mapping[str, Trial], bench: Bench, *, enough: float = ENOUGH
+) -> str | None:
     """The arm to prefer among some; None when none of them has a score.
 
     The best-scoring one, except that an arm that trains the trunk must beat whatever arm that does not is
-    best on the same items by more than one standard error of their paired difference, on `ENOUGH` items or
+    best on the same items by more than one standard error of their paired difference, on `enough` items or
     all of them: simpler is safer when equal, and a single small fold is luck.
     """
     order = _ranked(trials, names, bench)
@@ -50,7 +63,7 @@ def best(names: Iterable[str], trials: Mapping[str, Trial], bench: Bench) -> str
         there = {other: board.common(trials[other], trials[name])[0] for other in simple}
         rivals = _ranked(there, simple, bench)
         found = gain(trials[name], trials[rivals[0]], bench, count=ROUGH) if rivals else None
-        if not simple or (found is not None and convincing(found, bench)):
+        if not simple or (found is not None and convincing(found, bench, enough)):
             return name
     return simple[0] if simple else None
 
@@ -65,14 +78,19 @@ def _ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> 
     return sorted(scored, key=lambda name: -scored[name])
 
 
-def convincing(found: PairedGain, bench: Bench) -> bool:
-    """Whether a gain is more than one standard error, on enough items."""
-    enough = found.items >= min(ENOUGH, len(bench.split.development))
-    return enough and found.gain > (found.high - found.low) / (2 * 1.96)
+def convincing(found: PairedGain, bench: Bench, enough: float = ENOUGH) -> bool:
+    """Whether a gain is more than one standard error, on enough items (or groups)."""
+    units = len(np.unique(bench.split.groups[bench.split.development]))
+    return found.n >= min(enough, units) and found.gain > (found.high - found.low) / (2 * 1.96)
 
 
 def shipped(
-    names: Iterable[str], trials: Mapping[str, Trial], bench: Bench, *, count: int = 5000
+    names: Iterable[str],
+    trials: Mapping[str, Trial],
+    bench: Bench,
+    *,
+    enough: float = ENOUGH,
+    count: int = 5000,
 ) -> str | None:
     """The arm to ship: the best of all, scratch among them.
 
@@ -82,9 +100,9 @@ def shipped(
     """
     known = list(names)
     twins = [name for name in known if trials[name].strategy == "random-frozen"]
-    chosen = best((name for name in known if name not in twins), trials, bench)
+    chosen = best((name for name in known if name not in twins), trials, bench, enough=enough)
     if chosen is None:
-        return best(twins, trials, bench)
+        return best(twins, trials, bench, enough=enough)
     rivals = [name for name in known if trials[name].strategy in BASELINES and name != chosen]
     while True:
         worse = {
@@ -104,7 +122,12 @@ def winner(trials: Mapping[str, Trial], bench: Bench) -> str | None:
 
 
 def winner_again(trials: Mapping[str, Trial], bench: Bench) -> Trial | None:
-    """What the choice of the shipped arm is worth, made anew in every fold."""
+    """What the choice of the shipped arm is worth, made anew in every fold.
+
+    Where the metric must be computed anew on every resample, without the control and the last guard.
+    """
+    if bench.task.kind == MULTILABEL:
+        return nested([n for n, t in trials.items() if t.strategy != "random-frozen"], trials, bench)
     return nested(trials, trials, bench, partial(shipped, count=ROUGH))
 
 
@@ -125,15 +148,33 @@ def nested(
     own = trials[overall]
     covered = board.evaluated(own)
     predictions = np.full_like(own.predictions, np.nan)
-    for fold in bench.split.folds:
-        cells = fold.test[covered[fold.repeat, fold.test]] if fold.repeat < len(covered) else fold.test[:0]
-        if not len(cells):
-            continue
-        able = [n for n in scored if _has(trials[n], fold.repeat, cells)]
-        seen = {n: _without(trials[n], fold.test) for n in able}
-        chosen = chooser(able, seen, bench) or overall
-        predictions[fold.repeat, cells] = trials[chosen].predictions[fold.repeat, cells]
+    for repeat, cells, hidden in held_out_parts(bench, covered):
+        able = [n for n in scored if _has(trials[n], repeat, cells)]
+        seen = {n: _without(trials[n], hidden) for n in able}
+        # fewer items are seen than the choice was made by: it must not fail for their number
+        enough = ENOUGH * board.evaluated(seen[overall]).any(axis=0).sum() / covered.any(axis=0).sum()
+        chosen = chooser(able, seen, bench, enough=enough) or overall
+        predictions[repeat, cells] = trials[chosen].predictions[repeat, cells]
     return replace(own, predictions=predictions)
+
+
+def held_out_parts(bench: Bench, covered: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """(repeat, rows with a prediction there, all rows to hide while they are looked at).
+
+    The folds of `covered` bool `[R, N]`; where a single fold is, `PARTS` parts of it, groups together.
+    """
+    folds = [
+        (fold.repeat, fold.test[covered[fold.repeat, fold.test]], fold.test)
+        for fold in bench.split.folds
+        if fold.repeat < len(covered)
+    ]
+    folds = [entry for entry in folds if len(entry[1])]
+    if len(folds) != 1:
+        return folds
+    repeat, rows, _ = folds[0]
+    unit, n = units(len(rows), bench.split.groups[rows])
+    part = np.random.default_rng(bench.seed).permutation(n)[unit] % min(PARTS, n)
+    return [(repeat, rows[part == k], rows[part == k]) for k in range(min(PARTS, n))]
 
 
 def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:

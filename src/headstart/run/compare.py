@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.strategy import Trial
-from headstart.measure.paired import PairedGain, too_few
+from headstart.measure.paired import PairedGain
 from headstart.run import board
 from headstart.run.bench import Bench
-from headstart.run.choose import BASELINES, best, nested
+from headstart.run.choose import BASELINES, best, called, nested
 from headstart.run.gains import adjusted, compared, gain
 
 TRANSFER = ("direct", "probe", "finetune", "full", "early-probe", "finetune-slow")
@@ -36,7 +36,7 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
         if rival is not None and result is not None:
             found[strategy] = (trials[rival], result)
     missing = tuple(
-        _missing(strategy, [trials[name] for name in names])
+        _missing(called(strategy, bench.task), [trials[name] for name in names])
         for strategy, names in rivals.items()
         if strategy not in found
     )
@@ -47,17 +47,17 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
         ours.arm,
         adjusted(compared(ours, rival, result, bench) for rival, result in found.values()),
         missing,
-        notes=(*_notes(outcome, found, missing, bench.task.metric), *_luck(ours, trials, bench)),
+        notes=(*_notes(outcome, found, missing, bench), *_luck(ours, trials, bench)),
     )
 
 
 def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     """The outcome from the paired gains over each baseline that was run, by strategy."""
-    if any(g.high < 0 and not too_few(g.n, g.gain) for g in gains.values()):
+    if any(g.high < 0 and not g.too_few for g in gains.values()):
         return "hurts"
     if any(name not in gains for name in NEEDED):
         return "not compared"
-    if all(g.low > 0 and not too_few(g.n, g.gain) for g in gains.values()):
+    if all(g.low > 0 and not g.too_few for g in gains.values()):
         return "helps"
     return "no evidence"
 
@@ -67,10 +67,10 @@ def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]
     return [name for name, t in trials.items() if t.strategy == strategy and t.source in (None, arm.source)]
 
 
-def _missing(strategy: str, rivals: Sequence[Trial]) -> str:
+def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
     """Why a baseline is absent."""
     reasons = [t.reason for t in rivals if t.reason]
-    return f"Not compared with {BASELINES[strategy]}: {reasons[0] if reasons else 'it was not run'}."
+    return f"Not compared with {baseline}: {reasons[0] if reasons else 'it was not run'}."
 
 
 def _sentence(
@@ -88,7 +88,7 @@ def _sentence(
         ours = f"{words.value(metric, board.score(arm, bench.dataset, bench.task))} {metric} with {arm.arm}"
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
-        without = " and ".join(BASELINES[name] for name in NEEDED if name not in found)
+        without = " and ".join(called(name, bench.task) for name in NEEDED if name not in found)
         start = f"{start} with {without}"
     name = _decisive(outcome, found)
     return f"{start}: {_against(arm, name, *found[name], bench)}"
@@ -106,9 +106,10 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Ben
         words.value(metric, board.score(t, bench.dataset, bench.task)) for t in board.common(arm, rival)
     )
     interval = words.gain_interval(metric, result.low, result.high)
+    error = "" if bench.task.higher_is_better else " (a positive gain is a smaller error)"
     return (
-        f"{ours} {metric} with {arm.arm} against {theirs} for {BASELINES[name]}: "
-        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}."
+        f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, bench.task)}: "
+        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{error}."
     )
 
 
@@ -128,19 +129,27 @@ def _luck(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str, 
 
 
 def _notes(
-    outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]], missing: tuple[str, ...], metric: str
+    outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]], missing: tuple[str, ...], bench: Bench
 ) -> tuple[str, ...]:
     """What must be read with the sentence."""
+    metric = bench.task.metric
     notes = [text for text in missing if "random" not in text]
     if outcome == "no evidence" and found:
-        rival = found[_decisive(outcome, found)][1]
+        against, rival = found[_decisive(outcome, found)]
+        score = board.score(against, bench.dataset, bench.task) or 0.0
+        room = metric not in words.FRACTIONS or score + rival.smallest_visible < 1
+        units = "items" if rival.n == rival.items else "groups"
         text = (
-            f"The smallest gain that {rival.n:,} held-out items could have shown there is about "
+            f"The smallest gain that {rival.n:,} held-out {units} could have shown there is about "
             f"{words.gain(metric, rival.smallest_visible).lstrip('+')}"
         )
-        notes.append(text + (": label more to know more." if rival.n < 1000 else "."))
+        notes.append(text + (": label more to know more." if room and rival.n < 1000 else "."))
     control = found.get("random-frozen")
-    if control is not None and control[1].low <= 0:
+    if control is not None and control[1].high < 0:
+        notes.append(
+            "The same architecture with random weights does better: what the source has learnt harms."
+        )
+    elif control is not None and control[1].low <= 0:
         notes.append(
             "The same architecture with random weights cannot be told from it on these items: "
             "what the source has learnt is not shown to matter."

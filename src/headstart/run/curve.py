@@ -33,7 +33,7 @@ def learning_curve(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> d
     probe = _probe(bench, trials, shipped)
     if probe is None or (bench.task.kind != REGRESSION and bench.task.outputs > MOST_CLASSES):
         return None
-    baseline = _baseline(trials, probe)
+    baseline = _baseline(bench, trials, probe)
     measured = measure(bench, probe, baseline)
     if measured is None:
         return None
@@ -56,14 +56,16 @@ def _probe(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> Trial | N
     return trials[best[0]] if best else None
 
 
-def _baseline(trials: Mapping[str, Trial], probe: Trial) -> Trial | None:
-    """What the labels saved are counted against: the architecture from scratch, else raw pixels."""
-    for strategy in ("scratch", "pixels"):
-        for trial in trials.values():
-            related = trial.strategy == strategy and trial.source in (None, probe.source)
-            if related and board.evaluated(trial).any():
-                return trial
-    return None
+def _baseline(bench: Bench, trials: Mapping[str, Trial], probe: Trial) -> Trial | None:
+    """What the labels saved are counted against: the better of scratch and raw pixels."""
+    scored = {
+        name: score
+        for name, trial in trials.items()
+        if trial.strategy in ("scratch", "pixels")
+        and trial.source in (None, probe.source)
+        and (score := board.signed_score(trial, bench.dataset, bench.task)) is not None
+    }
+    return trials[max(scored, key=lambda name: scored[name])] if scored else None
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,7 @@ class _Words:
         if self.baseline is None:
             return None, ""
         bench, m = self.bench, self.measured
-        theirs = board.score(self.baseline, bench.dataset, bench.task)
-        assert theirs is not None
+        theirs = self._theirs()
         known = board.evaluated(self.baseline)
         used = [len(f.train) for f in bench.split.folds if known[min(f.repeat, len(known) - 1), f.test].any()]
         their_n, error = float(np.mean(used)), float(turned(bench.task, theirs))
@@ -166,6 +167,15 @@ class _Words:
         }
         return record, _saving(saved, against)
 
+    def _theirs(self) -> float:
+        """The baseline's score on the curve's items: as far from the probe as on the items that both have."""
+        scores = [
+            board.score(trial, self.bench.dataset, self.bench.task)
+            for trial in board.common(self.probe, self.baseline or self.probe)
+        ]
+        last = float(turned(self.bench.task, self.measured.errors[-1]))
+        return last if scores[0] is None or scores[1] is None else last + scores[1] - scores[0]
+
     def _about(self) -> str:
         m, metric = self.measured, self.bench.task.metric
         first, last = (words.value(metric, float(turned(self.bench.task, m.errors[k]))) for k in (0, -1))
@@ -182,7 +192,10 @@ class _Words:
         shown = words.gain(metric, gain["value"])
         band = words.gain_interval(metric, gain["low"], gain["high"])
         better = "" if self.bench.task.higher_is_better else " (how much smaller the error gets)"
-        return f"Twice the labels ({twice['n']:,}) would bring about {shown} {band}{better}."
+        return (
+            f"Twice as many labels to learn from ({twice['n']:,} instead of {twice['n'] // 2:,}) would bring "
+            f"about {shown} {band}{better}."
+        )
 
 
 def _saving(saved: Saved, against: str) -> str:

@@ -101,13 +101,14 @@ def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
     out = list(answer.verdict.notes)
-    tried = note(answer.response, answer.verdict.outcome, answer.winner)
+    tried = note(answer.response, answer.winner)
     if tried:
         out.append(tried)
     if answer.test is not None:
         test = answer.test
+        units = "groups of test items" if "groups" in test.method else "test items"
         out.append(
-            f"On the {test.n:,} test items, touched once: {test.metric} "
+            f"On the {test.n:,} {units}, touched once: {test.metric} "
             f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "
             f"with {answer.winner}."
         )

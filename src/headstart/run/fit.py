@@ -218,10 +218,19 @@ def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
 
 
 def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:
-    """Arms that need not be run again: all but those that broke, or that a smaller budget cut off."""
+    """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
+    from all of their folds."""
     concluded = bench.folder.read().get("answer", {}).get("budget")
     retry = {"failed"} if concluded is not None and ask.budget <= concluded else {"failed", "cut off"}
-    return {name: trial for name, trial in bench.folder.trials().items() if trial.status not in retry}
+    kept = {name: trial for name, trial in bench.folder.trials().items() if trial.status not in retry}
+    if concluded is not None and ask.budget > concluded:
+        whole = sum(fold.repeat == 0 for fold in bench.split.folds)
+        for name in [n for n, t in kept.items() if t.choices.get("trained_folds", whole) < whole]:
+            bench.folder.forget_plan(name)
+            del kept[name]
+    if stack.NAME in kept and stack.outdated(kept[stack.NAME], kept):
+        del kept[stack.NAME]
+    return kept
 
 
 def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> plan.Known:

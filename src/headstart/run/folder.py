@@ -121,6 +121,10 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def forget_plan(self, arm: str) -> None:
+        """Let a training arm settle anew on what fits its time; finished folds stay."""
+        (self.workdir(arm) / "plan.json").unlink(missing_ok=True)
+
     def save_trial(self, trial: Trial) -> None:
         folder = self.workdir(trial.arm).parent
         buffer = io.BytesIO()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from headstart import tasks
 from headstart.core import words
@@ -13,9 +15,27 @@ from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 from headstart.run import board
 from headstart.run.bench import Bench
 
+OBVIOUS = 0.25
+"""A gain that few items can show, where the metric is no fraction: in parts of what the rival has."""
+
 
 def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> PairedGain | None:
-    """The paired gain of one arm over another; None when no item was held out from both."""
+    """The paired gain of one arm over another; None when no item was held out from both.
+
+    What was asked before is remembered on the bench: a verdict is formed several times in a run.
+    """
+    known: dict[Any, PairedGain | None] = getattr(bench, "gains", {})
+    key = (_content(ours), _content(theirs), count)
+    if key not in known:
+        known[key] = _gain(ours, theirs, bench, count)
+    return known[key]
+
+
+def _content(trial: Trial) -> bytes:
+    return hashlib.blake2b(trial.predictions.tobytes(), digest_size=16).digest()
+
+
+def _gain(ours: Trial, theirs: Trial, bench: Bench, count: int) -> PairedGain | None:
     assert bench.dataset.y is not None
     if not (board.evaluated(ours)[:1] & board.evaluated(theirs)[:1]).any():
         return None
@@ -30,7 +50,8 @@ def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> Pair
     )
     if bench.task.metric in words.FRACTIONS:
         return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
-    return found
+    _, there = board.common(ours, theirs)
+    return replace(found, obvious=OBVIOUS * abs(board.score(there, bench.dataset, bench.task) or 0.0))
 
 
 def compared(ours: Trial, theirs: Trial, found: PairedGain, bench: Bench) -> Comparison:

@@ -164,9 +164,13 @@ def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> D
             f"its data ({origin or 'given in Python'}) is not there any more",
             "say where it is now with --data (labelled= in Python)",
         )
-    ask = Ask(origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {})))
     if isinstance(data, Dataset):
         return data.subset(np.flatnonzero(data.labelled))
+    if data is not None and not isinstance(data, str | Path):
+        raise BadOption(
+            "labelled", type(data).__name__, "a path, or what headstart.load(items, labels=...) gives"
+        )
+    ask = Ask(origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {})))
     dataset, _, _ = asking.read(ask, Memo(), ignore)
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
@@ -251,7 +255,7 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
 
 def stands_for(pick: selection.Typical, noun: str) -> str:
     """typical of a group of 41 images with no label near"""
-    near_it = f"{words.count(pick.labelled, 'label')} in it" if pick.labelled else "no label near"
+    near_it = f"{pick.labelled:,} labelled or picked in it" if pick.labelled else "no label near"
     if pick.size == 1:
         return "unlike the others, no label near"
     return f"typical of a group of {words.count(pick.size, noun)} with {near_it}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.measure.label_errors import suspects
@@ -42,7 +43,7 @@ def true_label(task: Task, value: Any) -> Any:
 def text(label: Any) -> str:
     """A label, a list of labels or a number as a person reads it."""
     if isinstance(label, float):
-        return f"{label:.4g}"
+        return words.plain(label)
     return ", ".join(map(str, label)) or "none" if isinstance(label, list | tuple) else str(label)
 
 

@@ -160,7 +160,10 @@ def answers(known: Known, best: Candidate) -> list[tuple[str, Candidate | None, 
     if second is None:
         return [early, slow, stack]
     reason = f"{so_far}: {second.name} has the next best probe"
-    return [early, slow, ("scratch", second, reason), ("finetune", second, reason), stack]
+    alone = known.outcomes.get(arm_name("scratch", second.name))
+    compared = "scratch" not in known.allowed or (alone is not None and alone.score is not None)
+    deeper = [("finetune", second, reason)] if compared else []  # it would hide the verdict otherwise
+    return [early, slow, ("scratch", second, reason), *deeper, stack]
 
 
 def _score(known: Known, source: Candidate) -> float | None:
@@ -205,7 +208,7 @@ def _obstacle(known: Known, strategy: str, arm: str) -> str:
     estimate = known.estimates.get(arm, 0.0)
     if known.left < LEAST:
         return "no time left"
-    if strategy in ("probe", "direct") and estimate > known.left:
+    if strategy in ("probe", "direct", "early-probe") and estimate > known.left:
         return "does not fit in the time left"
     kept = KEPT_FOR_PROOF if "scratch" in known.allowed else 0.0
     if strategy in ("probe", "direct") and estimate > (1 - kept) * known.left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def write_answer(
     content = {
         **bench.folder.read(),
         "name": bench.dataset.name,
-        "origin": bench.dataset.origin,
+        "origin": absolute(bench.dataset.origin),
         "task": bench.task.to_json(),
         "data": data,
         "split": bench.split.to_json(),
@@ -46,7 +47,7 @@ def write_answer(
             "test": answer.test.to_json() if answer.test else None,
             "test_metrics": answer.test_metrics,
             "budget": budget.seconds,
-            "seconds": budget.spent,
+            "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
             "pass_seconds": bench.extractor.seconds,
         },
         "complete": False,
@@ -57,6 +58,11 @@ def write_answer(
         items.write(bench)
     bench.folder.write(content)
     return content
+
+
+def absolute(origin: str) -> str:
+    """Where the data is, from wherever one looks; what is no path stays as it is."""
+    return str(Path(origin).resolve()) if origin and Path(origin).exists() else origin
 
 
 def finished(folder: RunFolder, ask: Ask) -> bool:

@@ -11,6 +11,7 @@ from headstart.run import board
 from headstart.run.bench import Bench
 from headstart.run.choose import winner
 from headstart.run.gains import gain
+from headstart.run.plan import DOUBTS
 
 STEPS = {
     "early-probe": "earlier layers",
@@ -23,17 +24,23 @@ STEPS = {
 
 
 def response(trials: Mapping[str, Trial], bench: Bench) -> list[dict[str, Any]]:
-    """Each answer that was tried: {"step", "arm", "text"}; empty when none was needed.
+    """Each answer that was tried: {"step", "arm", "because", "text"}; empty when none was needed.
 
     Its gain is over the arm that would have been shipped without any of them.
     """
-    answers = [trial for trial in trials.values() if "answers" in trial.choices]
+    answers = [t for t in trials.values() if "answers" in t.choices and board.evaluated(t).any()]
     answers.sort(key=lambda trial: list(STEPS).index(trial.strategy))
     before = winner({n: t for n, t in trials.items() if "answers" not in t.choices}, bench)
     if not answers or before is None:
         return []
     return [
-        {"step": STEPS[t.strategy], "arm": t.arm, "text": _came_of(t, trials[before], bench)} for t in answers
+        {
+            "step": STEPS[t.strategy],
+            "arm": t.arm,
+            "because": t.choices["answers"],
+            "text": _came_of(t, trials[before], bench),
+        }
+        for t in answers
     ]
 
 
@@ -49,12 +56,13 @@ def _came_of(answer: Trial, before: Trial, bench: Bench) -> str:
     )
 
 
-def note(tried: list[dict[str, Any]], outcome: str, shipped: str) -> str:
+def note(tried: list[dict[str, Any]], shipped: str) -> str:
     """The same in one sentence to stand under the verdict; empty when nothing was tried."""
     if not tried:
         return ""
     arms = [entry["arm"] for entry in tried]
     steps = "; ".join(f"{entry['step']} ({entry['text']})" for entry in tried)
-    because = "it hurt" if outcome == "hurts" else "it was not shown to help"
+    hurt = any(entry["because"].startswith(DOUBTS["hurts"]) for entry in tried)
+    because = "it hurt" if hurt else "it was not shown to help"
     end = f"and {shipped} is shipped" if shipped in arms else f"but {shipped} is shipped without them"
     return f"Because {because}, these were tried, {end}: {steps}."

@@ -8,13 +8,14 @@ brought to its own temperature; in every fold by the other rows alone. Wolpert, 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from headstart import strategies, tasks
+from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
@@ -22,7 +23,7 @@ from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.measure.calibration import fit_temperature
 from headstart.run import board
 from headstart.run.bench import Bench
-from headstart.run.choose import best
+from headstart.run.choose import best, held_out_parts
 
 NAME = "stack"
 WEIGHTS = tuple(step / 10 for step in range(11))
@@ -52,8 +53,11 @@ def fit(bench: Bench, trials: Mapping[str, Trial], transfer: tuple[str, ...], se
     members = (trials[ours], trials[theirs])
     needed = sum(_seconds_of_one(trial) for trial in members)
     if needed > seconds:
-        return replace(empty, reason="training both on all rows would take more than the time left")
+        reason = "training both on all rows would take more than the time left"
+        return replace(empty, status="cut off", reason=reason, choices={"needs": needed - bench.reserve})
     predictions, weight, temperatures = stacked(members, bench)
+    if weight in (0, 1):
+        return replace(empty, reason=f"all of the weight belongs to {ours if weight else theirs}")
     return Trial(
         NAME,
         NAME,
@@ -61,13 +65,31 @@ def fit(bench: Bench, trials: Mapping[str, Trial], transfer: tuple[str, ...], se
         predictions,
         Cost(seconds=time.monotonic() - start),
         reason=f"{100 * weight:.0f} % {ours}, {100 * (1 - weight):.0f} % {theirs}",
-        choices={"members": [ours, theirs], "weights": [weight, 1 - weight], "temperatures": temperatures},
+        choices={
+            "members": [ours, theirs],
+            "weights": [weight, 1 - weight],
+            "temperatures": temperatures,
+            "of": fingerprints(members),
+        },
     )
+
+
+def fingerprints(members: Iterable[Trial]) -> list[str]:
+    """Of what the members predict."""
+    return [fingerprint.of_array(member.predictions) for member in members]
+
+
+def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
+    """Whether a stack's members are gone, or predict something else by now."""
+    names = trial.choices.get("members", [])
+    if not all(name in trials for name in names):
+        return True
+    return trial.choices.get("of", []) != fingerprints(trials[name] for name in names)
 
 
 def _seconds_of_one(trial: Trial) -> float:
     """Rough seconds of one more training of an arm."""
-    return trial.cost.seconds / max(1, int(trial.choices.get("trained_folds", 5)))
+    return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
 
 
 def _common(ours: Trial, theirs: Trial) -> np.ndarray:
@@ -80,24 +102,25 @@ def stacked(members: tuple[Trial, Trial], bench: Bench) -> tuple[np.ndarray, flo
     """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
     known = _common(*members)
     out = np.full_like(members[0].predictions, np.nan)
-    for fold in bench.split.folds:
-        rows = fold.test[known[fold.repeat, fold.test]]
-        if len(rows):
-            others = known.copy()
-            others[:, fold.test] = False
-            weight, temperatures = choose(members, others if others.any() else known, bench)
-            parts = [
-                softened(m.predictions[fold.repeat, rows], t, bench.task.kind)
-                for m, t in zip(members, temperatures, strict=True)
-            ]
-            out[fold.repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
+    for repeat, rows, hidden in held_out_parts(bench, known):
+        others = known.copy()
+        others[:, hidden] = False
+        weight, temperatures = choose(members, others, bench)
+        parts = [
+            softened(m.predictions[repeat, rows], t, bench.task.kind)
+            for m, t in zip(members, temperatures, strict=True)
+        ]
+        out[repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
     weight, temperatures = choose(members, known, bench)
     return out, weight, temperatures
 
 
 def choose(members: tuple[Trial, Trial], cells: np.ndarray, bench: Bench) -> tuple[float, list[float]]:
-    """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`."""
+    """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`; an equal
+    average where there are none."""
     assert bench.dataset.y is not None
+    if not cells.any():
+        return 0.5, [1.0, 1.0]
     kind = bench.task.kind
     _, rows = np.nonzero(cells)
     y = bench.dataset.y[rows]

@@ -13,7 +13,7 @@ from headstart import tasks
 from headstart.core import words
 from headstart.core.task import Task
 from headstart.errors import BadOption
-from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain, too_few
+from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 from headstart.run._common import Common, Finished, check_alike
 
 
@@ -132,7 +132,7 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
 
 def judge(found: PairedGain) -> str:
     """What the interval says; with few items only an obvious gain counts, as in a verdict."""
-    if too_few(found.n, found.gain) or found.low <= 0 <= found.high:
+    if found.too_few or found.low <= 0 <= found.high:
         return "not told apart"
     return "better" if found.gain > 0 else "worse"
 

@@ -43,7 +43,7 @@
       found.append(picture);
     }
     found.append(line(label));
-    if (said) found.append(line((right === 0 ? "✗ said " : "✓ said ") + said));
+    if (said) found.append(line((right < 0 ? "said " : right ? "✓ said " : "✗ said ") + said));
     found.append(line(id + (test ? " (test part)" : ""), true));
   }
   function nearest(x, y, keep) {
