@@ -236,3 +236,16 @@ def test_a_class_of_one_item() -> None:
 
 def test_is_a_backbone() -> None:
     assert isinstance(_Narrow(), Backbone)
+
+
+def test_a_tap_that_knows_nothing_is_at_chance() -> None:
+    """On equal classes, leaving a row out must not tilt the vote against its class."""
+    y = np.arange(100) % 2
+    targets = np.eye(2)[y]
+    noise = np.random.default_rng(0).normal(size=(100, 5))
+    blocks = _taps.Blocks.of({"noise": noise}, np.arange(100))
+    errors = _taps.profile(blocks, targets)["noise"]
+    plain = np.mean(errors.predictions.argmax(axis=1) == y)
+    level = np.mean((errors.predictions + probe.left_out_tilt(targets, None)).argmax(axis=1) == y)
+    assert plain < level
+    assert 0.4 < level < 0.6

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from headstart import __version__
+from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
@@ -75,5 +76,5 @@ def main() -> None:
 
 def fail(message: str, code: int) -> None:
     """Say why on stderr and leave."""
-    sys.stderr.write(f"headstart: {message}\n")
+    sys.stderr.write(f"headstart: {words.printable(message)}\n")
     sys.exit(code)

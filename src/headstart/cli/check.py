@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from headstart.cli import _options
 from headstart.core import words
+from headstart.core.words import printable
 
 STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -60,7 +61,8 @@ def check_command(
 def _print(console: Console, dataset: Any, report: Any) -> None:
     for severity, style in STYLES.items():
         for line in report.grouped(severity):
-            console.print(f"[{style}]{escape(line)}[/]" if console.is_terminal else escape(line))
+            shown = escape(printable(line))
+            console.print(f"[{style}]{shown}[/]" if console.is_terminal else shown)
     console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
 
 

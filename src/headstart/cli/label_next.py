@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli.predict import Files
+from headstart.core.words import printable
 
 if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
@@ -61,8 +62,8 @@ def label_next_command(
     elif format == "csv":
         sys.stdout.write(csv_text(found))
     else:
-        sys.stdout.writelines(text(found))
-    sys.stderr.writelines(warnings(found))
+        sys.stdout.writelines(map(printable, text(found)))
+    sys.stderr.writelines(map(printable, warnings(found)))
 
 
 def text(found: Proposal) -> Iterator[str]:

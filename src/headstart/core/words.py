@@ -24,6 +24,11 @@ def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
     return f"{number:{sign},.0f}" if 1000 <= abs(number) < 1e15 else f"{number:{sign}.{digits}g}"
 
 
+def printable(text: str) -> str:
+    """Without characters that a terminal would obey: a file name may hold any."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
 def interval(metric: str, low: float, high: float) -> str:
     """[89.0, 93.1]"""
     return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"

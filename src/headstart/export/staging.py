@@ -31,7 +31,9 @@ def staged(*targets: Path) -> Iterator[Path]:
         _move(room, targets)
     except OSError as error:
         problem = f"could not be written ({error.strerror or error})"
-        raise PathError(target, problem, "nothing was kept") from error
+        raise PathError(
+            target, problem, "what was there before is unchanged; free some space and repeat the command"
+        ) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
 

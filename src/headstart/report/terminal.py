@@ -96,7 +96,7 @@ class Story:
 
     def line(self, label: str, text: str, style: str = "") -> None:
         """One line under a label of its own."""
-        self.console.print(Text(f"{label:<9} ", style="dim") + Text(text, style=style))
+        self.console.print(Text(f"{label:<9} ", style="dim") + Text(words.printable(text), style=style))
 
     # one method an event
 

@@ -11,11 +11,18 @@ from headstart.report.charts.scales import WIDTH, Scale, axis, path, spread
 HEIGHT = 300.0
 BOX = {"left": 58.0, "right": WIDTH - 22, "top": 12.0, "bottom": HEIGHT - 46}
 """Edges of the plot inside the figure."""
+LONG = 84.0
+"""The left edge where the numbers beside it are long."""
+
+
+def left_of(metric: str) -> float:
+    """Where the plot begins: numbers that are no percentages may be long."""
+    return BOX["left"] if metric in words.FRACTIONS else LONG
 
 
 def _figure(x: Scale, y: Scale, x_metric: str, y_metric: str, height: float = HEIGHT) -> dict[str, Any]:
     """What every figure with two axes has."""
-    box = {**BOX, "bottom": height - 46}
+    box = {**BOX, "left": left_of(y_metric), "bottom": height - 46}
     return {
         "width": WIDTH,
         "height": height,
@@ -36,7 +43,7 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
         + ([saved["their_value"]] if saved else []),
         metric=metric,
     )
-    x = Scale(0.9 * min(sizes), 1.1 * max(sizes), BOX["left"], BOX["right"], log=True)
+    x = Scale(0.9 * min(sizes), 1.1 * max(sizes), left_of(metric), BOX["right"], log=True)
     y = Scale(low, high, BOX["bottom"], BOX["top"])
 
     def mark(p: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,18 +109,19 @@ def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
     points = found["points"]
     ends = [v for p in points for v in (p["true"], p["predicted"])]
     low, high = spread([*ends, found.get("low"), found.get("high")])
-    x = Scale(low, high, BOX["left"], BOX["right"])
-    y = Scale(low, high, WIDTH - 78, BOX["top"])
+    x = Scale(low, high, LONG, BOX["right"])
+    bottom = BOX["top"] + BOX["right"] - LONG  # square: one scale for both
+    y = Scale(low, high, bottom, BOX["top"])
     marks = [
         {
             "x": x.at(p["true"]),
             "y": y.at(p["predicted"]),
-            "title": f"true {p['true']:.4g}, said {p['predicted']:.4g}",
+            "title": f"true {words.plain(p['true'])}, said {words.plain(p['predicted'])}",
         }
         for p in points
     ]
     return {
-        **_figure(x, y, "", "", WIDTH - 32),
+        **_figure(x, y, "", "", bottom + 46),
         "marks": marks,
         "diagonal": path([(x.at(low), y.at(low)), (x.at(high), y.at(high))]),
         "x_title": f"true {name}".strip(),
