@@ -107,6 +107,9 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     record = read_run(folder)
     pool = read_pool(predictor, inputs)
     known = labelled_items(folder, record, wanted)
+    task, given = predictor.model.task, known.task
+    if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
+        raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
     name, backbone = best_source(folder, record, wanted)
     both = Dataset("pool", known.modality, (*known.items, *pool.items))
     extract = make_extractor(FeatureStore.default(), both)
@@ -120,7 +123,6 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
         raise DataError(
             str(folder), f"all {len(pool.items):,} readable items are copies of labelled ones", "add others"
         )
-    task = predictor.model.task
     few, policy = choose_policy(record, known, task)
     room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, known.modality)
     picks = [
