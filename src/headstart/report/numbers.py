@@ -35,17 +35,19 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
                 f"on {words.count(test['n'], 'item')}, touched once",
             )
         )
-    scratch = next((c for c in answer["verdict"]["comparisons"] if "scratch" in c["against"]), None)
-    if scratch:
-        gain = scratch["gain"]
+    comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
+    if comparisons:  # the one on which the verdict hangs
+        end = "high" if outcome == "hurts" else "low"
+        hardest = min(comparisons, key=lambda c: c["gain"][end])
+        gain = hardest["gain"]
         found.append(
             _number(
                 words.gain(metric, gain["value"]),
-                "against the same architecture from scratch",
-                f"{words.gain_interval(metric, gain['low'], gain['high'])} with {scratch['arm']}",
+                f"against {hardest['against']}",
+                f"{words.gain_interval(metric, gain['low'], gain['high'])} with {hardest['arm']}",
             )
         )
-    if answer["verdict"]["outcome"] == "helps":
+    if outcome == "helps":
         found += _labels_saved(insight)
     budget, seconds = answer.get("budget"), answer.get("seconds")
     spent = f"of {seconds_in_words(budget)} allowed" if budget else ""
