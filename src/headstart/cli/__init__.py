@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -66,7 +67,9 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.strerror is None:
             raise
-        fail(f"{error.filename or 'this machine'}: {error.strerror or error}", 2)
+        full = error.errno == errno.ENOSPC
+        hope = "; free some space and repeat the command: what is finished is kept" if full else ""
+        fail(f"{error.filename or 'the disk'}: {error.strerror or error}{hope}", 2)
     if code == 130:  # typer, too, turns Ctrl-C into this
         resumes = len(sys.argv) > 1 and sys.argv[1] in RESUMABLE
         hope = "; nothing finished is lost, and the same command goes on from here"
