@@ -29,7 +29,7 @@ def demo_command(
     seed: Annotated[
         int, typer.Option("--seed", help="Which items are drawn, and everything else.", min=0)
     ] = 0,
-    budget: Annotated[str, typer.Option("--budget", "-b", help="Time to spend on both.")] = "110s",
+    budget: Annotated[str, typer.Option("--budget", "-b", help="Time to spend on both.")] = "130s",
 ) -> None:
     from headstart import api
     from headstart.cli import _digits

@@ -122,9 +122,9 @@ def _luck(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str, 
     if again == alone:
         return ()
     return (
-        f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric}; with "
-        f"the choice made anew in every fold, as it counts above, {again}: the difference is the luck of "
-        "being best.",
+        f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric} on all "
+        f"held-out items; with the choice made anew in every fold, as the comparison counts it, {again}: the "
+        "difference is the luck of being best.",
     )
 
 
