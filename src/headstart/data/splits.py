@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -122,7 +123,7 @@ def _folds(
     folds = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _deal(strata, groups, free, count, rng)
+        place = _deal(strata, groups, free, count, rng, classes=classes)
         if share is not None and share > 0.5:  # hold out all parts but one
             place = np.where(place >= 0, (place > 0).astype(np.int64) ^ 1, -1)
         for fold in range(1 if share is not None else count):
@@ -176,13 +177,20 @@ def _fewest(strata: list[list[int]], groups: np.ndarray, free: np.ndarray) -> in
 
 
 def _deal(
-    strata: list[list[int]], groups: np.ndarray, free: np.ndarray, count: int, rng: np.random.Generator
+    strata: list[list[int]],
+    groups: np.ndarray,
+    free: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    classes: bool,
 ) -> np.ndarray:
     """int64: the fold of each row, -1 for pinned ones.
 
     Groups are dealt one after the other, large ones first, each to the fold that is furthest behind
     in the group's own strata, then in size. Single rows of one stratum thus differ by at most one
-    between folds.
+    between folds. The last group of a class does not join all the others of it in one fold, whose model
+    would never see that class; where no fold is left for it, it is pinned.
     """
     members: dict[int, list[int]] = {}
     for row in np.flatnonzero(free).tolist():
@@ -197,15 +205,41 @@ def _deal(
     sizes = np.zeros(count)
     luck = rng.permutation(count)
     place = np.full(len(groups), -1, dtype=np.int64)
+    lone = _Lone(content, {strata[row][0] for row in np.flatnonzero(~free).tolist()}) if classes else None
     for group in order:
+        barred = lone.barred(group) if lone is not None else set()
+        if len(barred) == count:
+            continue
         cost = np.zeros(count)
         for label, number in content[group].items():
             # growth of the squared distance from an even share, rare strata weighing more
             behind = filled[label] - totals[label] / count
             cost += number * (2 * behind + number) / totals[label]
+        cost[list(barred)] = np.inf
         fold = int(np.lexsort((luck, sizes, np.round(cost, 9)))[0])
+        if lone is not None:
+            lone.put(group, fold)
         for label, number in content[group].items():
             filled[label][fold] += number
         sizes[fold] += len(members[group])
         place[members[group]] = fold
     return place
+
+
+class _Lone:
+    """Keeps the groups of a class from ending up in one fold."""
+
+    def __init__(self, content: Mapping[int, Mapping[int, int]], always_seen: set[int]) -> None:
+        self._content = {group: set(labels) - always_seen for group, labels in content.items()}
+        self._left = Counter(label for labels in self._content.values() for label in labels)
+        self._folds: dict[int, set[int]] = {}
+
+    def barred(self, group: int) -> set[int]:
+        """Folds in which the group would complete a class that no other fold has."""
+        last = [label for label in self._content[group] if self._left[label] == 1]
+        return {next(iter(folds)) for label in last if len(folds := self._folds.get(label, set())) == 1}
+
+    def put(self, group: int, fold: int) -> None:
+        for label in self._content[group]:
+            self._left[label] -= 1
+            self._folds.setdefault(label, set()).add(fold)
