@@ -242,3 +242,10 @@ def test_a_blind_sample_takes_whole_groups() -> None:
     found = _portions.blind_sample(split, 20, seed=0)
     assert len(found) == 20
     assert set(np.bincount(found // 4)) == {0, 4}
+
+
+def test_the_curve_knows_when_a_probe_is_ridge() -> None:
+    from headstart.run import _points
+    from headstart.tasks import _linear
+
+    assert _points.RIDGE_FROM == _linear.MANY

@@ -6,18 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from headstart.errors import RunError
+from headstart.run.folder import read_object
 
 
 def insight(folder: Path) -> dict[str, Any]:
     """The content of insight.json; empty where there is none. Raises `RunError` when it is damaged."""
-    return _object(folder / "insight.json")
+    return read_object(folder / "insight.json")
 
 
 def pictures(folder: Path) -> dict[str, Any]:
     """The content of pictures.json as `pictures.gather` made it; empty where there is none. Raises `RunError`
     when it is damaged."""
-    return _object(folder / "pictures.json")
+    return read_object(folder / "pictures.json")
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -35,15 +35,3 @@ def events(folder: Path) -> list[dict[str, Any]]:
         if isinstance(event, dict):
             found.append(event)
     return found
-
-
-def _object(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict):
-        raise RunError(path.parent, f"{path.name} is damaged", "delete that file to go on without it")
-    return content

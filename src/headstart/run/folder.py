@@ -184,6 +184,22 @@ def read_run(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     return content
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file of a run folder holds; empty for a run of an older Headstart, which has none.
+
+    Raises `RunError` when it is damaged.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise RunError(path.parent, f"{path.name} is damaged", "delete that file to go on without it")
+    return content
+
+
 def default_folder(name: str, question: Mapping[str, Any], root: Path) -> Path:
     """`root/NAME-K`: the run of the same question when there is one, else the next free number."""
     number = 1

@@ -5,7 +5,6 @@ Everything is made from what is stored already: out-of-fold predictions, leave-o
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,10 +18,11 @@ from headstart.core.events import Event
 from headstart.core.files import write_json
 from headstart.core.strategy import Trial
 from headstart.core.task import REGRESSION
-from headstart.errors import HeadstartError, RunError
+from headstart.errors import HeadstartError
 from headstart.measure import intervals
 from headstart.run import atlas, board, curve, evaluate, mistakes
 from headstart.run.bench import Bench
+from headstart.run.folder import read_object
 from headstart.run.reliability import reliability
 
 if TYPE_CHECKING:
@@ -86,17 +86,7 @@ def read(folder: Path) -> dict[str, Any]:
 
     Raises `RunError` when it is damaged.
     """
-    try:
-        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(
-            folder, f"{NAME} is damaged", "run its command once more with another --out"
-        ) from error
-    if not isinstance(content, dict):
-        raise RunError(folder, f"{NAME} is damaged", "run its command once more with another --out")
-    return content
+    return read_object(folder / NAME)
 
 
 def metrics(view: View) -> dict[str, dict[str, Any]]:
