@@ -7,6 +7,8 @@ from typing import Any
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.core.task import Task
+from headstart.run.choose import called
 
 LEVEL = "95 % interval"
 
@@ -43,7 +45,7 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
         found.append(
             _number(
                 words.gain(metric, gain["value"]),
-                f"against {hardest['against']}",
+                f"against {called(hardest['against'].rpartition(': ')[2], Task.from_json(record['task']))}",
                 f"{words.gain_interval(metric, gain['low'], gain['high'])} with {hardest['arm']}",
             )
         )

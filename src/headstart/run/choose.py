@@ -38,7 +38,11 @@ Chooser = Callable[..., str | None]
 
 def called(strategy: str, task: Task) -> str:
     """A baseline in words."""
-    return "the median" if strategy == "majority" and task.kind == REGRESSION else BASELINES[strategy]
+    return (
+        "the median"
+        if strategy == "majority" and task.kind == REGRESSION
+        else BASELINES.get(strategy, strategy)
+    )
 
 
 def heavy(trial: Trial) -> bool:
