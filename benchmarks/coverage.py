@@ -61,7 +61,7 @@ def features(dataset: Dataset) -> dict[str, np.ndarray]:
     for name, net in nets.items():
         tap = embedding_tap(net)
         found[name] = extract(net, FeatureSpec(taps=(tap,))).tap(tap)[rows]
-    stored = np.asarray(extract(None, FeatureSpec(pixels=64)).pixels()[rows], np.float32)
+    stored = np.asarray(extract(None, FeatureSpec(inputs=64)).inputs()[rows], np.float32)
     found["pixels"] = stored.reshape(len(rows), 3, 16, 4, 16, 4).mean(axis=(3, 5)).reshape(len(rows), -1)
     return {name: components(np.asarray(x, np.float64)) for name, x in found.items()}
 

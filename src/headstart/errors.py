@@ -94,13 +94,21 @@ class DataError(HeadstartError):
         super().__init__("\n  ".join([text, *self.details]))
 
 
-class ImageError(HeadstartError):
-    """Bytes that are not a usable image; `code` is the finding code that `headstart check` reports."""
+class ItemError(HeadstartError):
+    """Bytes that are not a usable item; `code` is the finding code that `headstart check` reports."""
 
     def __init__(self, code: str, problem: str) -> None:
         self.code = code
         self.problem = problem
         super().__init__(f"{problem} ({code})")
+
+
+class ImageError(ItemError):
+    """Bytes that are not a usable image."""
+
+
+class TextError(ItemError):
+    """Bytes that are not a usable text."""
 
 
 class SourceError(HeadstartError):

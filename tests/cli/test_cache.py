@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureStore:
 @pytest.fixture
 def filled(store: FeatureStore) -> FeatureStore:
     extract = make_extractor(store, shapes(per_class=3))
-    extract(TinyBackbone(name="little"), FeatureSpec(pixels=8, taps=TinyBackbone().taps()))
+    extract(TinyBackbone(name="little"), FeatureSpec(inputs=8, taps=TinyBackbone().taps()))
     extract(TinyBackbone(1, name="other"), FeatureSpec(views=1))
     return store
 

@@ -54,7 +54,7 @@ def test_the_contracts(store: FeatureStore) -> None:
     extract = make_extractor(store, shapes(per_class=2))
     assert callable(extract)
     features = extract(TinyBackbone(), FeatureSpec())
-    for name in (*Features.__annotations__, "tap", "state", "pixels"):
+    for name in (*Features.__annotations__, "tap", "state", "inputs"):
         assert hasattr(features, name), name
     assert features.taps == TinyBackbone().taps()
     assert Extractor is not None
@@ -130,7 +130,7 @@ def test_a_file_is_opened_once_for_all_views(store: FeatureStore, monkeypatch: p
     real = image.open_image
     monkeypatch.setattr(image, "open_image", lambda data: opened.append(1) or real(data))
     dataset = shapes(per_class=4)
-    make_extractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), pixels=8, views=3))
+    make_extractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), inputs=8, views=3))
     assert len(opened) == 12
 
 
@@ -157,10 +157,10 @@ def test_what_cannot_be_asked(store: FeatureStore) -> None:
     with pytest.raises(BadOption, match="views"):
         extract(backbone, FeatureSpec(views=-1))
     with pytest.raises(BadOption, match="pixels"):
-        extract(None, FeatureSpec(pixels=0))
+        extract(None, FeatureSpec(inputs=0))
     with pytest.raises(BadOption, match="backbone"):
         extract(None, FeatureSpec(taps=(Tap("stem"),)))
-    features = extract(backbone, FeatureSpec(taps=(Tap("stem"),), pixels=8))
+    features = extract(backbone, FeatureSpec(taps=(Tap("stem"),), inputs=8))
     with pytest.raises(UnknownName, match="stored tap"):
         features.tap(Tap("stem", 2))
     with pytest.raises(BadOption, match="cut"):
@@ -168,7 +168,7 @@ def test_what_cannot_be_asked(store: FeatureStore) -> None:
     with pytest.raises(BadOption, match="view"):
         features.tap(Tap("stem"), 1)
     with pytest.raises(BadOption, match="view"):
-        features.pixels(1)
+        features.inputs(1)
     with pytest.raises(DataError, match="holds text"):
         make_extractor(store, Dataset("words", "text", ()))(backbone, FeatureSpec())
 

@@ -74,7 +74,7 @@ def test_the_model_of_pixels_computes_what_was_fitted(kind: str, map_name: str) 
 
 def test_small_images_are_means_of_areas() -> None:
     asked = request()
-    stored = asked.features(None, FeatureSpec(pixels=baselines.STORED)).pixels()
+    stored = asked.features(None, FeatureSpec(inputs=baselines.STORED)).inputs()
     small = baselines._small_images(asked).reshape(len(asked.dataset), 3, baselines.SIDE, baselines.SIDE)
     assert small[4, 1, 2, 3] == pytest.approx(stored[4, 1, 4:6, 6:8].mean() / 255)
 

@@ -302,7 +302,7 @@ class TestRefit:
         other = TinyBackbone(99)
         trunk = {k[6:]: torch.from_numpy(v) for k, v in model.tensors.items() if k.startswith("trunk.")}
         other.module.load_state_dict(trunk)
-        pixels = MemoryExtractor(asked.dataset)(None, FeatureSpec(pixels=24)).pixels()
+        pixels = MemoryExtractor(asked.dataset)(None, FeatureSpec(inputs=24)).inputs()
         with torch.inference_mode():
             features = other.pool(
                 other.full(other.normalise(torch.from_numpy(pixels.copy()))), _training.embedding_tap(other)

@@ -33,27 +33,31 @@ class Stage:
 
 @dataclass(frozen=True, order=True)
 class Tap:
-    """Features read from a network: a stage, pooled to `grid` x `grid` cells.
+    """Features read from a network: a stage, and how its state becomes one vector an item.
 
-    The width is `channels * grid**2`; for token sequences grid 0 means the class token and
-    grid 1 the mean of the patch tokens.
+    Of images: pooled to `grid` x `grid` cells, `channels * grid**2` numbers; for patch tokens grid 0
+    means the class token and grid 1 the mean of the patches. Of texts `grid` is a word, one of
+    `headstart.core.source.POOLINGS`.
     """
 
     stage: str
-    grid: int = 1
+    grid: int | str = 1
 
     def __str__(self) -> str:
-        return f"{self.stage}/g{self.grid}"
+        return f"{self.stage}/g{self.grid}" if isinstance(self.grid, int) else f"{self.stage}/{self.grid}"
 
     @classmethod
     def parse(cls, text: str) -> Tap:
-        stage, _, grid = text.rpartition("/g")
-        return cls(stage, int(grid))
+        """Back from `str`. Raises `ValueError`."""
+        stage, slash, grid = text.rpartition("/")
+        if not slash or not grid:
+            raise ValueError(f"{text!r} names no tap")
+        return cls(stage, int(grid[1:]) if grid[0] == "g" and grid[1:].isdecimal() else grid)
 
 
 def embedding_tap(backbone: Backbone) -> Tap:
-    """The pooled output of the last stage: what a source's own classifier reads."""
-    return Tap(backbone.stages[-1].name, 1)
+    """The source's own embedding: what its own classifier reads."""
+    return backbone.embedding
 
 
 @runtime_checkable
@@ -62,8 +66,12 @@ class Backbone(Protocol):
 
     * `tail(cut)(trunk(cut)(x))` equals `full(x)` to float tolerance at every cut;
     * `trunk` and `tail` share the parameters of `module`, they are not copies;
-    * input `x` is float32 `[B, channels, H, W]` as `normalise` returns it;
-    * `full(x)` is the embedding state; `pool(full(x), Tap(last stage, 1))` is `[B, width]`;
+    * a batch is prepared as `headstart.modalities` does it for `source.input`: images are uint8
+      `[B, 3, H, W]`, texts int32 `[B, channels, T]` (tokens, mask, types); `normalise` turns it into
+      the input `x`: float32 `[B, channels, H, W]`, or the same numbers as int64;
+    * the state of texts is `[B, T, D + 1]` (`[B, 2, T, D + 1]` for two texts apart): hidden states,
+      and the mask as last channel;
+    * `full(x)` is the embedding state; `pool(full(x), embedding)` is `[B, width(embedding)]`;
     * `classifier`, when there is one, maps the embedding state to the source's own logits.
     """
 
@@ -75,6 +83,8 @@ class Backbone(Protocol):
     """All cuts in order of the data flow; the first is "input", the last is the embedding."""
     stages: tuple[Stage, ...]
     """In order; the last is the embedding."""
+    embedding: Tap
+    """How the source itself makes one vector of an item; a tap of the last stage."""
 
     @property
     def digest(self) -> str:
@@ -93,13 +103,19 @@ class Backbone(Protocol):
         """The states at several cuts from one forward pass."""
 
     def pool(self, state: Any, tap: Tap) -> Any:
-        """State -> float tensor `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
+        """State -> float tensor `[B, width(tap)]`."""
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an item."""
 
     def taps(self) -> tuple[Tap, ...]:
-        """The taps worth storing: grids 1, 2, 4 of each stage where the map is large enough."""
+        """The taps worth storing: for images grids 1, 2, 4 of each stage where the map is large enough."""
 
-    def normalise(self, pixels: Any) -> Any:
-        """uint8 `[B, 3, H, W]` -> float32 `[B, channels, H, W]` by the source's mean and std."""
+    def normalise(self, prepared: Any) -> Any:
+        """A prepared batch -> the network's input."""
+
+    def example(self, batch: int) -> Any:
+        """A prepared batch without content (numpy): to build graphs and to measure time."""
 
     def fresh(self, seed: int) -> Backbone:
         """The same architecture with new random weights (for scratch and random-frozen)."""

@@ -51,6 +51,24 @@ class ZipItem:
         return read_member(self.archive, self.member)
 
 
+RECORD = "\x1e"
+"""Stands between the two texts of a pair (ASCII's record separator, which no text holds)."""
+
+
+@dataclass(frozen=True)
+class TextItem:
+    """A text, or a pair of texts, held in memory. Its bytes are UTF-8."""
+
+    id: str
+    text: str = field(repr=False)
+    second: str | None = field(default=None, repr=False)
+
+    def read(self) -> bytes:
+        parts = [self.text] if self.second is None else [self.text, self.second]
+        # lone surrogates come from broken escapes in JSON; they have no UTF-8
+        return RECORD.join(part.replace(RECORD, " ") for part in parts).encode("utf-8", "replace")
+
+
 @dataclass(frozen=True)
 class ArrayItem:
     """An item held in memory: its bytes are those of the .npy format."""
@@ -93,6 +111,7 @@ class Dataset:
 
     name: str
     modality: str
+    """"image" or "text": names a room of `headstart.modalities`."""
     items: tuple[Item, ...]
     task: Task | None = None
     y: np.ndarray | None = None
@@ -100,6 +119,8 @@ class Dataset:
     split: np.ndarray | None = None
     origin: str = ""
     """Where it was read from, as the user wrote it."""
+    pairs: bool = False
+    """Whether each item is a pair of texts."""
     notes: tuple[Note, ...] = ()
     """What its reader decided or left out."""
 

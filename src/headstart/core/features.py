@@ -17,8 +17,11 @@ class FeatureSpec:
     taps: tuple[Tap, ...] = ()
     cut: str | None = None
     """Also store the full state at this cut (to train the layers behind it)."""
-    pixels: int | None = None
-    """Also store the prepared images, uint8, with this short side (to train from the input)."""
+    length: int | None = None
+    """Of texts: tokens that each state at the cut is padded or cut to."""
+    inputs: int | None = None
+    """Also store the prepared inputs (to train from the input): images uint8 with this short side, texts
+    int32 padded or cut to so many tokens."""
     views: int = 0
     view_kind: str = "crop-flip"
     """Recipe of the augmented views, see `headstart.modalities.image.VIEWS`."""
@@ -51,8 +54,8 @@ class Features(Protocol):
     def state(self, view: int = 0) -> Rows:
         """float16 `[N, ...]`: states at the spec's cut."""
 
-    def pixels(self, view: int = 0) -> Rows:
-        """uint8 `[N, 3, H, W]`: prepared images before normalisation."""
+    def inputs(self, view: int = 0) -> Rows:
+        """uint8 `[N, 3, side, side]` or int32 `[N, channels, length]`: prepared, before normalisation."""
 
 
 class Extractor(Protocol):

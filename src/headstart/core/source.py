@@ -1,10 +1,13 @@
-"""Source: everything known about a pretrained model before it is loaded."""
+"""Source: everything known about a pretrained model before it is loaded, and how it wants its inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from headstart.core import fingerprint
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class InputContract:
     crop_mode: str = "center"
     """"center" (resize the short side, cut), "squash" (resize both sides) or "border" (pad)."""
     channels: int = 3
+
+    @property
+    def modality(self) -> str:
+        return "image"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,18 +56,92 @@ class InputContract:
         )
 
 
+JOINT, APART = "joint", "apart"
+"""Two texts as one sequence with a separator between them, or as two sequences."""
+POOLINGS = ("cls", "mean", "max", "last")
+"""Of the states of a text's tokens: that of the first, their mean, their maximum, that of the last."""
+
+
+@dataclass(frozen=True)
+class TextContract:
+    """How a source wants its texts: its own tokenizer, its own prefix, its own pooling, never ours.
+
+    A text becomes `prefix + text`, is cut into tokens by the encoder, its special tokens added, and
+    everything beyond `max_length` tokens (special ones counted) dropped. Of a pair that is read jointly,
+    the longer text is cut first.
+    """
+
+    encoder: str = field(repr=False)
+    """The tokenizer in JSON: that of the package `tokenizers`, or of `headstart.modalities.words`."""
+    max_length: int = 512
+    prefix: str = ""
+    pairs: str = JOINT
+    """How two texts are read: "joint" or "apart"."""
+    pooling: str = "mean"
+    """The source's own: one of `POOLINGS`."""
+    normalize: bool = False
+    """Whether the source's own embedding is scaled to length 1."""
+    pad: int = 0
+    """Token number that fills up short texts; attention never sees it."""
+
+    @property
+    def modality(self) -> str:
+        return "text"
+
+    @property
+    def channels(self) -> int:
+        """Rows of numbers that describe a text: tokens, mask, types; twice that for two texts apart."""
+        return 6 if self.pairs == APART else 3
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of the encoder."""
+        return fingerprint.of_bytes(self.encoder.encode())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "modality": "text",
+            "encoder": self.digest,
+            "max_length": self.max_length,
+            "prefix": self.prefix,
+            "pairs": self.pairs,
+            "pooling": self.pooling,
+            "normalize": self.normalize,
+            "pad": self.pad,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], encoder: str) -> TextContract:
+        """Raises `ValueError` when the encoder is not the one that was meant."""
+        found = cls(
+            encoder=encoder,
+            max_length=int(data["max_length"]),
+            prefix=str(data["prefix"]),
+            pairs=str(data["pairs"]),
+            pooling=str(data["pooling"]),
+            normalize=bool(data["normalize"]),
+            pad=int(data["pad"]),
+        )
+        if found.digest != data["encoder"]:
+            raise ValueError("a tokenizer that is not the one the model was made with")
+        return found
+
+
+Contract = InputContract | TextContract
+
+
 @dataclass(frozen=True)
 class Source:
     """A frozen record of a pretrained model. Reading it loads no weights and opens no socket."""
 
     spec: str
-    """What a user writes: "timm/resnet18.a1_in1k", "bundled/strokes", "file:PATH"."""
+    """What a user writes: "timm/resnet18.a1_in1k", "hf/bert-base-uncased", "bundled/strokes", "file:PATH"."""
     name: str
     """A short name for tables."""
     modality: str = "image"
     architecture: Mapping[str, Any] = field(default_factory=dict)
     """What rebuilds the network without weights, as JSON: {"library", "arch", "kwargs", ...}."""
-    input: InputContract = InputContract()
+    input: Contract = InputContract()
     parameters: int | None = None
     labels: tuple[str, ...] | None = None
     """Names of the source's own classes, where known."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 
@@ -34,12 +33,6 @@ def resampling(name: str) -> Image.Resampling:
     if name not in _RESAMPLING:
         raise BadOption("interpolation", name, f"one of {', '.join(_RESAMPLING)}")
     return _RESAMPLING[name]
-
-
-def generator(key: str, view: int, kind: str) -> np.random.Generator:
-    """Random numbers that depend on nothing but these three."""
-    digest = hashlib.sha256(f"{key}\0{view}\0{kind}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
 def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,29 @@ from PIL import Image
 from headstart.core.source import InputContract
 from headstart.errors import ImageError
 from headstart.modalities._decode import MOST_PIXELS, ROUNDING, opened_from, pixels_of, recognise
-from headstart.modalities._views import VIEWS, centre_cut, evaluation, generator, resize_short
+from headstart.modalities._draws import generator
+from headstart.modalities._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.base import Examination
 
 __all__ = [
+    "DEFAULT_VIEW",
     "MOST_PIXELS",
+    "NOUN",
     "PREPARATION",
     "ROUNDING",
     "SUFFIXES",
     "VIEWS",
     "Examination",
     "as_array",
+    "collate",
     "examine",
     "open_image",
+    "open_item",
     "pixels",
     "prepare",
+    "stored",
+    "stored_column",
+    "weight",
 ]
 
 PREPARATION = 2
@@ -41,35 +49,8 @@ SUFFIXES = frozenset(
 """Endings of files that are taken for images."""
 
 
-@dataclass(frozen=True)
-class Examination:
-    """What is known of one image after decoding it fully.
-
-    `problem` is the finding code that makes it unusable (HS101 to HS105), or "" for a good image;
-    `facts` are codes of what is handled or worth knowing (HS201 to HS209).
-    """
-
-    width: int = 0
-    height: int = 0
-    """Size as seen, after rotation."""
-    mode: str = ""
-    format: str = ""
-    facts: tuple[str, ...] = ()
-    problem: str = ""
-    detail: str = ""
-    """The problem in words."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.width, self.height
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "facts": list(self.facts)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Examination:
-        return cls(**{**data, "facts": tuple(data["facts"])})
+NOUN = "image"
+DEFAULT_VIEW = "crop-flip"
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -119,7 +100,7 @@ def prepare(
     contract: InputContract,
     *,
     view: int = 0,
-    kind: str = "crop-flip",
+    kind: str = DEFAULT_VIEW,
     key: str = "",
 ) -> np.ndarray:
     """Image bytes -> uint8 `[3, H, W]` as the source wants it, before normalisation.
@@ -131,7 +112,7 @@ def prepare(
     views cost one decoding. Raises `ImageError`; `UnknownName` for an unknown recipe.
     """
     image = _opened(data)
-    recipe = VIEWS[kind]
+    recipe = VIEWS[kind or DEFAULT_VIEW]
     out = evaluation(image, contract) if view == 0 else recipe(image, contract, generator(key, view, kind))
     return _channels_first(out)
 
@@ -147,6 +128,31 @@ def pixels(data: bytes | Image.Image, side: int) -> np.ndarray:
 
 def _opened(data: bytes | Image.Image) -> Image.Image:
     return data if isinstance(data, Image.Image) else open_image(data)
+
+
+def open_item(data: bytes) -> Image.Image:
+    """See `open_image`."""
+    return open_image(data)
+
+
+def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
+    """uint8 `[B, 3, H, W]`"""
+    return np.stack(prepared)
+
+
+def stored(data: bytes | Image.Image, contract: InputContract | None, size: int) -> np.ndarray:  # noqa: ARG001
+    """uint8 `[3, size, size]`: the same for all sources, see `pixels`."""
+    return pixels(data, size)
+
+
+def stored_column(size: int) -> str:
+    """The store's column of pixels with that side."""
+    return f"pixels:{size}"
+
+
+def weight(data: bytes) -> int:  # noqa: ARG001 - a source reads all pictures at one size
+    """0: all are alike."""
+    return 0
 
 
 def as_array(image: Image.Image) -> np.ndarray:

@@ -40,12 +40,12 @@ def complete(backbone: Any, spec: FeatureSpec) -> FeatureSpec:
     """
     if not 0 <= spec.views <= MOST_VIEWS:
         raise BadOption("views", spec.views, f"from 0 to {MOST_VIEWS}")
-    if spec.pixels is not None and not 1 <= spec.pixels <= 4096:
-        raise BadOption("pixels", spec.pixels, "a side from 1 to 4096")
+    if spec.inputs is not None and not 1 <= spec.inputs <= 4096:
+        raise BadOption("pixels", spec.inputs, "a side from 1 to 4096")
     if spec.views:
         image.VIEWS[spec.view_kind]  # raises when there is none of that name
     if backbone is None:
-        if spec.taps or spec.cut or spec.pixels is None:
+        if spec.taps or spec.cut or spec.inputs is None:
             raise BadOption("backbone", None, "given unless nothing but pixels is wanted")
         return spec
     stages = [stage.name for stage in backbone.stages]
@@ -54,7 +54,7 @@ def complete(backbone: Any, spec: FeatureSpec) -> FeatureSpec:
             raise UnknownName("stage", tap.stage, stages)
     if spec.cut is not None and spec.cut not in backbone.cuts:
         raise UnknownName("cut", spec.cut, list(backbone.cuts))
-    if not spec.taps and spec.cut is None and spec.pixels is None:
+    if not spec.taps and spec.cut is None and spec.inputs is None:
         spec = replace(spec, taps=tuple(backbone.taps()))
     return replace(spec, taps=tuple(dict.fromkeys(spec.taps)))
 
@@ -73,7 +73,7 @@ def sections(backbone: Any, spec: FeatureSpec, precision: str) -> dict[int, Sect
 
 def pixel_section(spec: FeatureSpec) -> Section | None:
     """The section of prepared images, shared by all sources."""
-    if spec.pixels is None:
+    if spec.inputs is None:
         return None
     preprocessing = fingerprint.of_json({"pixels": image.PREPARATION})
     return Section("", preprocessing, about={"source": "pixels"})
@@ -88,8 +88,8 @@ def wants(spec: FeatureSpec, views: dict[int, Section], pixels: Section | None) 
         Want(section, tuple(columns), tuple(view for view, s in views.items() if s == section))
         for section in dict.fromkeys(views.values())
     ]
-    if pixels is not None and spec.pixels is not None:
-        found.append(Want(pixels, (keys.pixels_column(spec.pixels),), (0,)))
+    if pixels is not None and spec.inputs is not None:
+        found.append(Want(pixels, (keys.pixels_column(spec.inputs),), (0,)))
     return tuple(found)
 
 

@@ -233,7 +233,7 @@ class _Plan:
         self.digests = digests(self.dataset)
         self.contract = backbone.source.input if backbone is not None else None
         self.name = backbone.source.name if backbone is not None else "pixels"
-        size = self.contract.size if self.contract is not None else (self.spec.pixels or 1,) * 2
+        size = self.contract.size if self.contract is not None else (self.spec.inputs or 1,) * 2
         self.batch = extractor.batch or batch_on(self.device, size)
         self._reader = Reader(self.dataset, self.digests, self.spec.view_kind)
 
@@ -268,7 +268,7 @@ class _Plan:
     def _read(self, block: Block) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
         parts = block.job.parts
         views = sorted({view for part in parts if not part.want.pixels for view in part.views})
-        side = self.spec.pixels if any(part.want.pixels for part in parts) else None
+        side = self.spec.inputs if any(part.want.pixels for part in parts) else None
         return self._reader.read(block.rows, self.contract, views, side)
 
     def _compute(self, block: Block, prepared: dict[int, np.ndarray], pixels: np.ndarray | None) -> _Made:

@@ -55,13 +55,13 @@ class StoredFeatures:
             raise BadOption("cut", None, "named in the FeatureSpec for states to be stored")
         return self._column(keys.state_column(self._spec.cut), view)
 
-    def pixels(self, view: int = 0) -> StoredRows:
+    def inputs(self, view: int = 0) -> StoredRows:
         """uint8 `[N, 3, side, side]`. There is one view of them: what trains on pixels varies them itself."""
-        if self._spec.pixels is None or self._pixels is None:
+        if self._spec.inputs is None or self._pixels is None:
             raise BadOption("pixels", None, "a side in the FeatureSpec for pixels to be stored")
         if view != 0:
             raise BadOption("view", view, "0: pixels are stored as they are")
-        return self._get(self._pixels, keys.pixels_column(self._spec.pixels), 0)
+        return self._get(self._pixels, keys.pixels_column(self._spec.inputs), 0)
 
     def _column(self, column: str, view: int) -> StoredRows:
         if view not in self._sections:

@@ -86,8 +86,8 @@ def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     if design.cut == backbone.cuts[0]:
         size: tuple[int, int] | None = input_size(backbone, design)
         stored = round(max(input_size(backbone, design)) / backbone.source.input.crop_pct)
-        features = request.features(backbone if probe else None, FeatureSpec(taps=taps, pixels=stored))
-        views: tuple[Rows, ...] = (features.pixels(),)
+        features = request.features(backbone if probe else None, FeatureSpec(taps=taps, inputs=stored))
+        views: tuple[Rows, ...] = (features.inputs(),)
     else:
         size = None
         spec = FeatureSpec(taps=taps, cut=design.cut, views=design.views, view_kind=design.augment)

@@ -175,7 +175,7 @@ def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _small_images(request: Request) -> np.ndarray:
     """float64 `[N, 3 * SIDE**2]` in [0, 1]: the stored images, areas averaged."""
-    stored = request.features(None, FeatureSpec(pixels=STORED)).pixels()
+    stored = request.features(None, FeatureSpec(inputs=STORED)).inputs()
     step = STORED // SIDE
     out = np.empty((len(stored), 3 * SIDE * SIDE))
     for start in range(0, len(stored), 1024):

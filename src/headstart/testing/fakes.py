@@ -262,7 +262,7 @@ class MemoryFeatures:
     def state(self, view: int = 0) -> Any:
         return self.arrays["state", view]
 
-    def pixels(self, view: int = 0) -> Any:
+    def inputs(self, view: int = 0) -> Any:
         return self.arrays["pixels", view]
 
 
@@ -295,8 +295,8 @@ class MemoryExtractor:
     def _read(self, backbone: Any, spec: FeatureSpec, view: int) -> dict[str, np.ndarray]:
         contents = [item.read() for item in self.dataset.items]
         found: dict[str, np.ndarray] = {}
-        if spec.pixels is not None:
-            found["pixels"] = np.stack([image.pixels(data, spec.pixels) for data in contents])
+        if spec.inputs is not None:
+            found["pixels"] = np.stack([image.pixels(data, spec.inputs) for data in contents])
         if backbone is None or not (spec.taps or spec.cut):
             return found
         prepared = [

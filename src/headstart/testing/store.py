@@ -47,7 +47,7 @@ def check_extractor(make: Callable[[Any], Extractor], *, seed: int = 0) -> None:
     `make(dataset)` gives an extractor on an empty store that all data sets share.
     """
     dataset, backbone = shapes(per_class=10, seed=seed), TinyBackbone(seed)
-    whole = FeatureSpec(taps=backbone.taps(), cut=backbone.cuts[2], pixels=16, views=2)
+    whole = FeatureSpec(taps=backbone.taps(), cut=backbone.cuts[2], inputs=16, views=2)
     first = dataset.subset(np.arange(0, len(dataset), 2))
     found = make(first)(backbone, FeatureSpec(taps=backbone.taps()))
     assert found.forward_passes == 1.0
@@ -71,8 +71,8 @@ def check_extractor(make: Callable[[Any], Extractor], *, seed: int = 0) -> None:
     assert back.forward_passes == 0.0
     _check_features(back, turned, backbone, whole)
     # pixels need no network
-    pixels = make(dataset)(None, replace(FeatureSpec(), pixels=16)).pixels()
-    assert np.array_equal(pixels[np.arange(len(dataset))], everything.pixels()[np.arange(len(dataset))])
+    pixels = make(dataset)(None, replace(FeatureSpec(), inputs=16)).inputs()
+    assert np.array_equal(pixels[np.arange(len(dataset))], everything.inputs()[np.arange(len(dataset))])
 
 
 def _check_features(found: Any, dataset: Any, backbone: Any, spec: FeatureSpec) -> None:
@@ -90,5 +90,5 @@ def _check_features(found: Any, dataset: Any, backbone: Any, spec: FeatureSpec) 
             )
             assert near, f"view {view}: stored features are not what the network computes"
             check_rows(one, one[rows])
-    if spec.pixels is not None:
-        assert np.array_equal(found.pixels()[rows], expected.pixels())
+    if spec.inputs is not None:
+        assert np.array_equal(found.inputs()[rows], expected.inputs())

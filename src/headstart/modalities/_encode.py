@@ -1,0 +1,110 @@
+"""From a text to its source's tokens: the tokenizer that a contract carries, opened once."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from headstart._lazy import optional
+from headstart.core.source import TextContract
+from headstart.modalities.words import FORMAT, WordEncoder
+
+KEPT = 8
+"""Opened tokenizers that are kept."""
+BETWEEN = "\n"
+"""Stands between two texts for a tokenizer that knows no pairs."""
+
+
+class Count(NamedTuple):
+    """How many tokens a text has, how many of them are read, and how many words are unknown."""
+
+    tokens: int
+    read: int
+    unknown: int
+
+
+class Encoder(Protocol):
+    """A tokenizer at work."""
+
+    def __call__(self, first: str, second: str | None = None) -> np.ndarray:
+        """int32 `[3, t]`: tokens, mask, types; cut to the contract's length, t at least 1."""
+
+    def count(self, first: str, second: str | None = None) -> Count:
+        """See `Count`."""
+
+
+def encoder_of(contract: TextContract) -> Encoder:
+    """The contract's encoder. Raises `ValueError` for JSON that is none, `MissingExtra` without `tokenizers`."""
+    return _opened(contract.encoder, contract.max_length)
+
+
+@lru_cache(maxsize=KEPT)
+def _opened(text: str, max_length: int) -> Encoder:
+    content = json.loads(text)
+    if isinstance(content, dict) and content.get("format") == FORMAT:
+        return Words(WordEncoder.from_json(content), max_length)
+    return Subwords(text, max_length)
+
+
+class Subwords:
+    """A tokenizer of the package `tokenizers`. Threads may share one."""
+
+    def __init__(self, text: str, max_length: int) -> None:
+        tokenizers = optional("tokenizers", extra="text", needed_for="reading texts with this source")
+        try:
+            self._whole: Any = tokenizers.Tokenizer.from_str(text)
+            self._cut: Any = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the package raises plain exceptions
+            raise ValueError(f"a tokenizer that cannot be opened ({error})") from error
+        for tokenizer in (self._whole, self._cut):
+            tokenizer.no_padding()
+            tokenizer.no_truncation()
+        self._cut.enable_truncation(max_length)
+        alone = [self._whole.encode(word).ids for word in ("a", "b")]
+        self._knows_pairs = self._whole.encode("a", "b").ids != alone[0] + alone[1]
+        unknown = getattr(self._whole.model, "unk_token", None)
+        self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
+
+    def _encode(self, tokenizer: Any, first: str, second: str | None) -> Any:
+        if second is None:
+            return tokenizer.encode(first)
+        if self._knows_pairs:
+            return tokenizer.encode(first, second)
+        return tokenizer.encode(first + BETWEEN + second)
+
+    def __call__(self, first: str, second: str | None = None) -> np.ndarray:
+        found = self._encode(self._cut, first, second)
+        return _table(found.ids, found.type_ids)
+
+    def count(self, first: str, second: str | None = None) -> Count:
+        ids = self._encode(self._whole, first, second).ids
+        read = len(self._encode(self._cut, first, second).ids)
+        return Count(len(ids), read, ids.count(self._unknown) if self._unknown is not None else 0)
+
+
+class Words:
+    """A list of words; of a pair the second text's words have type 1."""
+
+    def __init__(self, words: WordEncoder, max_length: int) -> None:
+        self._words, self._most = words, max_length
+
+    def __call__(self, first: str, second: str | None = None) -> np.ndarray:
+        one = self._words.encode(first)[0]
+        two = self._words.encode(second)[0] if second is not None else []
+        types = [0] * len(one) + [1] * len(two)
+        return _table((one + two)[: self._most], types[: self._most])
+
+    def count(self, first: str, second: str | None = None) -> Count:
+        known, unknown = self._words.encode(first)
+        more, strange = self._words.encode(second) if second is not None else ([], 0)
+        tokens = len(known) + len(more)
+        return Count(tokens, min(tokens, self._most), unknown + strange)
+
+
+def _table(ids: list[int], types: list[int]) -> np.ndarray:
+    if not ids:
+        return np.zeros((3, 1), dtype=np.int32)
+    return np.array([ids, [1] * len(ids), types], dtype=np.int32)

@@ -1,0 +1,84 @@
+"""The contract of a modality, and what is known of one item of any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from headstart.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of one item after decoding it fully.
+
+    `problem` is the finding code that makes it unusable, or "" for a good item; `facts` are codes of
+    what is handled or worth knowing.
+    """
+
+    width: int = 0
+    height: int = 0
+    """Size of an image as seen, after rotation; characters of a text, and 1."""
+    mode: str = ""
+    format: str = ""
+    facts: tuple[str, ...] = ()
+    problem: str = ""
+    detail: str = ""
+    """The problem in words."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "facts": list(self.facts)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Examination:
+        return cls(**{**data, "facts": tuple(data["facts"])})
+
+
+class Modality(Protocol):
+    """What a module of this room offers; what `open_item` gave may stand in for the bytes everywhere."""
+
+    PREPARATION: int
+    """Raised whenever the same bytes are prepared differently: stored features are then computed anew."""
+    VIEWS: Registry[Any]
+    """Recipes of augmented views by name."""
+    DEFAULT_VIEW: str
+    """The recipe that is meant when none is named."""
+    NOUN: str
+    """What one item is called: "image"."""
+    SUFFIXES: frozenset[str]
+    """Endings of files that are taken for such items."""
+
+    def examine(self, data: bytes) -> Examination:
+        """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
+
+    def open_item(self, data: bytes) -> Any:
+        """The bytes, decoded. Raises `ItemError`."""
+
+    def prepare(
+        self, data: Any, contract: Any, *, view: int = 0, kind: str = "", key: str = ""
+    ) -> np.ndarray:
+        """Bytes, or what `open_item` gave -> one prepared item, before it is put into a batch.
+
+        View 0 is the item as the source wants it; views 1, 2, ... are varied by the recipe `kind` and depend
+        on (key, view, kind) only. Raises `ItemError`; `UnknownName` for an unknown recipe.
+        """
+
+    def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """Prepared items as one batch."""
+
+    def stored(self, data: Any, contract: Any, size: int) -> np.ndarray:
+        """A prepared item of one fixed shape for all items, to be kept on disk and trained on."""
+
+    def stored_column(self, size: int) -> str:
+        """The store's column of such items."""
+
+    def weight(self, data: bytes) -> int:
+        """How large an item is, roughly: items of like weight share a batch. 0: all are alike."""

@@ -1,0 +1,185 @@
+"""Texts and pairs of texts: open and examine one, turn it into its source's tokens, and vary it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from headstart.core.dataset import RECORD
+from headstart.core.registry import Registry
+from headstart.core.source import APART, TextContract
+from headstart.errors import TextError
+from headstart.modalities._draws import generator
+from headstart.modalities._encode import encoder_of
+from headstart.modalities.base import Examination
+
+PREPARATION = 1
+"""Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
+anew."""
+NOUN = "text"
+SUFFIXES = frozenset({".txt", ".text", ".md"})
+"""Endings of files that are taken for texts."""
+DEFAULT_VIEW = "drop-words"
+MOST_BYTES = 10_000_000
+"""A longer file is no text that a network could read."""
+DROPPED = 0.1
+"""Share of the words that the view "drop-words" leaves out."""
+
+
+class Text(NamedTuple):
+    """A text, or a pair of texts."""
+
+    first: str
+    second: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.first,) if self.second is None else (self.first, self.second)
+
+
+Recipe = Callable[[str, np.random.Generator], str]
+VIEWS: Registry[Recipe] = Registry("view recipe")
+"""Recipes of augmented views by name; each text of a pair is varied by itself."""
+
+
+def open_item(data: bytes) -> Text:
+    """The bytes of a text file, or of a `headstart.core.dataset.TextItem`.
+
+    UTF-8, UTF-16 and UTF-32 with their marks, else Windows-1252. Raises `TextError` when there is nothing
+    but blanks, zero bytes, or more than 10 MB.
+    """
+    return opened(data)[0]
+
+
+def opened(data: bytes) -> tuple[Text, str]:
+    """(the text, the encoding it was found to have). Raises `TextError`."""
+    if len(data) > MOST_BYTES:
+        raise TextError(
+            "HS105", f"{len(data) / 1e6:,.0f} MB: texts over {MOST_BYTES // 1_000_000} MB are refused"
+        )
+    decoded, encoding = decode(data)
+    if "\0" in decoded:
+        raise TextError("HS106", "holds zero bytes, so it is no text")
+    first, mark, second = decoded.partition(RECORD)
+    text = Text(first, second if mark else None)
+    if not any(part.strip() for part in text.parts):
+        raise TextError("HS102", "there is nothing but blanks")
+    return text, encoding
+
+
+MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"),
+         (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # fmt: skip
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """(text, encoding); bytes that are no UTF-8 are read as Windows-1252, where every byte is a letter."""
+    marked = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(marked), marked
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), "cp1252"
+
+
+def examine(data: bytes) -> Examination:
+    """Decode and say what was found. Raises nothing: problems are part of the answer."""
+    try:
+        text, encoding = opened(data)
+    except TextError as error:
+        return Examination(problem=error.code, detail=error.problem)
+    facts = ["HS212"] if encoding == "cp1252" or "\ufffd" in "".join(text.parts) else []
+    return Examination(
+        sum(map(len, text.parts)), 1, "pair" if text.second is not None else "", encoding, tuple(facts)
+    )
+
+
+def prepare(
+    data: bytes | Text, contract: TextContract, *, view: int = 0, kind: str = DEFAULT_VIEW, key: str = ""
+) -> np.ndarray:
+    """A text -> int32 `[3, t]`: tokens, mask (ones), types. Two texts apart: `[6, t]`, the shorter filled up.
+
+    View 0 is the text as it is; views 1, 2, ... are varied by the recipe `kind` and depend on (key, view,
+    kind) only. `t` is at least 1: a text of which no word is known has one token that is masked. Raises
+    `TextError`; `UnknownName` for an unknown recipe.
+    """
+    text = data if isinstance(data, Text) else open_item(data)
+    recipe = VIEWS[kind or DEFAULT_VIEW]
+    if view:
+        rng = generator(key, view, kind)
+        text = Text(*(recipe(part, rng) for part in text.parts))
+    encoder = encoder_of(contract)
+    if contract.pairs == APART:
+        return collate([encoder(contract.prefix + part) for part in text.parts]).reshape(6, -1)
+    if text.second is None:
+        return encoder(contract.prefix + text.first)
+    return encoder(contract.prefix + text.first, text.second)
+
+
+def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
+    """int32 `[B, C, T]`: all filled up with zeros (which the mask hides) to the longest."""
+    longest = max(array.shape[-1] for array in prepared)
+    out = np.zeros((len(prepared), prepared[0].shape[0], longest), dtype=np.int32)
+    for row, array in enumerate(prepared):
+        out[row, :, : array.shape[-1]] = array
+    return out
+
+
+def stored(data: bytes | Text, contract: TextContract, size: int) -> np.ndarray:
+    """int32 `[C, size]`: filled up, or cut, to `size` tokens."""
+    found = prepare(data, contract)[:, :size]
+    return np.pad(found, ((0, 0), (0, size - found.shape[1])))
+
+
+def stored_column(size: int) -> str:
+    """The store's column of tokens cut to a length."""
+    return f"tokens:{size}"
+
+
+def weight(data: bytes) -> int:
+    """Bytes: texts of like length share a batch."""
+    return max(1, len(data))
+
+
+class Counted(NamedTuple):
+    """What the encoder makes of a text."""
+
+    tokens: int
+    """Of the whole text, special ones included."""
+    read: int
+    """Of those, how many the source gets to see."""
+    unknown: int
+    """Words that the encoder has no number for."""
+
+
+def count(data: bytes | Text, contract: TextContract) -> Counted:
+    """How long a text is for a source, how much of it is read, and how many words are unknown."""
+    text = data if isinstance(data, Text) else open_item(data)
+    encoder = encoder_of(contract)
+    alone = text.parts if contract.pairs == APART else (text.first,)
+    second = None if contract.pairs == APART else text.second
+    counts = [encoder.count(contract.prefix + part, second) for part in alone]
+    return Counted(max(c.tokens for c in counts), max(c.read for c in counts), sum(c.unknown for c in counts))
+
+
+def longest(items: Sequence[Any], contract: TextContract) -> int:
+    """Tokens of the longest item as far as the source reads it; items that cannot be read do not count."""
+    most = 1
+    for item in items:
+        try:
+            most = max(most, count(item.read(), contract).read)
+        except (OSError, TextError):
+            continue
+    return most
+
+
+def _drop_words(text: str, rng: np.random.Generator) -> str:
+    """Each word left out with a probability of `DROPPED`; never all of them."""
+    words = re.findall(r"\S+", text)
+    kept = [word for word, draw in zip(words, rng.random(len(words)), strict=True) if draw >= DROPPED]
+    return " ".join(kept or words)
+
+
+VIEWS.add("drop-words", _drop_words)
+VIEWS.add("none", lambda text, _: text)

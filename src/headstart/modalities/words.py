@@ -1,0 +1,79 @@
+"""An encoder of our own: words, and runs of words, from a list. For word vectors and for TF-IDF.
+
+Its JSON: {"format": "headstart-words", "version": 1, "words": [...], "ngrams": 2, "lowercase": true,
+"pattern": REGULAR EXPRESSION}. Number 0 is padding; entry i of the list has number i + 1. What is not in
+the list has no number: it is left out, and counted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+FORMAT = "headstart-words"
+PATTERN = r"(?u)\b\w\w+\b"
+"""What counts as a word, as in scikit-learn's vectorizers."""
+
+
+@dataclass(frozen=True)
+class WordEncoder:
+    """A list of words (and of runs of up to `ngrams` words, joined by a blank)."""
+
+    words: tuple[str, ...] = field(repr=False)
+    ngrams: int = 1
+    lowercase: bool = True
+    pattern: str = PATTERN
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Entry -> its number, from 1."""
+        return {word: number for number, word in enumerate(self.words, start=1)}
+
+    def split(self, text: str) -> list[str]:
+        """The words of a text, in order."""
+        return re.findall(self.pattern, text.lower() if self.lowercase else text)
+
+    def entries(self, text: str) -> Iterator[str]:
+        """The words of a text, then its pairs of words, and so on."""
+        words = self.split(text)
+        for length in range(1, self.ngrams + 1):
+            for start in range(len(words) - length + 1):
+                yield " ".join(words[start : start + length])
+
+    def encode(self, text: str) -> tuple[list[int], int]:
+        """(numbers of the entries that are known, how many are not)."""
+        found = [self.numbers.get(entry, 0) for entry in self.entries(text)]
+        known = [number for number in found if number]
+        return known, len(found) - len(known)
+
+    def to_json(self) -> str:
+        """What `from_json` reads."""
+        content = {
+            "format": FORMAT,
+            "version": 1,
+            "words": list(self.words),
+            "ngrams": self.ngrams,
+            "lowercase": self.lowercase,
+            "pattern": self.pattern,
+        }
+        return json.dumps(content, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, content: dict[str, object]) -> WordEncoder:
+        """Raises `ValueError` for what is no such list."""
+        words = content.get("words")
+        pattern = content.get("pattern")
+        if content.get("version") != 1 or not isinstance(words, Sequence) or pattern not in PATTERNS:
+            raise ValueError("a list of words in a form that this version does not know")
+        return cls(
+            tuple(map(str, words)), int(str(content["ngrams"])), bool(content["lowercase"]), str(pattern)
+        )
+
+
+WHOLE = r"\w+|[^\w\s]"
+"""Words and single marks: how lists of word vectors are usually cut."""
+PATTERNS = (PATTERN, WHOLE)
+"""Only these are read from a file: a regular expression may be made to run for ever."""
