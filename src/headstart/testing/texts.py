@@ -18,44 +18,13 @@ from headstart.errors import UnknownName
 from headstart.modalities.words import WHOLE, WordEncoder
 
 TOPICS = {
-    "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
-    "food": ["bread", "soup", "cheese", "apple", "dinner", "cook", "salt", "oven", "butter", "spoon"],
-    "travel": [
-        "train",
-        "ticket",
-        "hotel",
-        "airport",
-        "luggage",
-        "map",
-        "bus",
-        "passport",
-        "journey",
-        "harbour",
-    ],
-    "music": ["guitar", "song", "drum", "concert", "piano", "melody", "choir", "violin", "band", "rhythm"],
+    "weather": "rain snow wind storm cloud sunny frost fog thunder breeze".split(),
+    "food": "bread soup cheese apple dinner cook salt oven butter spoon".split(),
+    "travel": "train ticket hotel airport luggage map bus passport journey harbour".split(),
+    "music": "guitar song drum concert piano melody choir violin band rhythm".split(),
 }
 """Class -> the words that tell it."""
-FILLERS = [
-    "the",
-    "a",
-    "we",
-    "it",
-    "was",
-    "very",
-    "on",
-    "with",
-    "and",
-    "then",
-    "of",
-    "some",
-    "that",
-    "quite",
-    "again",
-    "today",
-    "there",
-    "went",
-    "had",
-]
+FILLERS = "the a we it was very on with and then of some that quite again today there went had".split()
 """Words of every class."""
 WORDS = (*(word for words in TOPICS.values() for word in words), *FILLERS, *TOPICS)
 
