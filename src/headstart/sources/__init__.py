@@ -87,7 +87,9 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
     """
     _known(modality)
     found = (
-        _search(search.lower(), modality) if search else [*_shipped(modality), *recommended.every(modality)]
+        _search(search.lower(), modality)
+        if search
+        else [*_shipped(modality), *(_describe(spec) for spec in recommended.specs(modality))]
     )
     return [source for source in found if source.local or not local]
 
