@@ -1,4 +1,4 @@
-"""Small stand-ins for texts made from a seed: sentences that tell their class, a tiny encoder with its cuts."""
+"""Small stand-ins for texts made from a seed: sentences that tell their class, a tiny encoder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,40 @@ from headstart.errors import UnknownName
 from headstart.modalities.words import WHOLE, WordEncoder
 
 TOPICS = {
-    "weather": "rain snow wind storm cloud sunny frost fog thunder breeze".split(),
-    "food": "bread soup cheese apple dinner cook salt oven butter spoon".split(),
-    "travel": "train ticket hotel airport luggage map bus passport journey harbour".split(),
-    "music": "guitar song drum concert piano melody choir violin band rhythm".split(),
+    "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
+    "food": ["bread", "soup", "cheese", "apple", "dinner", "cook", "salt", "oven", "butter", "spoon"],
+    "travel": [
+        "train",
+        "ticket",
+        "hotel",
+        "airport",
+        "luggage",
+        "map",
+        "bus",
+        "passport",
+        "journey",
+        "harbour",
+    ],
+    "music": ["guitar", "song", "drum", "concert", "piano", "melody", "choir", "violin", "band", "rhythm"],
 }
 """Class -> the words that tell it."""
-FILLERS = "the a we it was very on with and then of some that quite again today there went had".split()
+FILLERS = (
+    "the",
+    "a",
+    "we",
+    "it",
+    "was",
+    "very",
+    "on",
+    "with",
+    "and",
+    "then",
+    "of",
+    "some",
+    "quite",
+    "today",
+    "had",
+)
 """Words of every class."""
 WORDS = (*(word for words in TOPICS.values() for word in words), *FILLERS, *TOPICS)
 
@@ -103,6 +130,13 @@ class _Network(nn.Module):
         self.types = nn.Embedding(2, width)
         self.layers = nn.ModuleList(_Layer(width) for _ in range(layers))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """int64 `[B, C, T]` -> the last state."""
+        state = self.start(x.reshape(len(x), 2, 3, -1) if x.shape[1] == 6 else x)
+        for number in range(len(self.layers)):
+            state = self.advance(state, number)
+        return state
+
     def start(self, x: Tensor) -> Tensor:
         """int64 `[..., 3, T]` -> state `[..., T, D + 1]`."""
         ids, mask, types = x.unbind(-2)
@@ -120,7 +154,7 @@ class _Part(nn.Module):
 
     def __init__(self, network: _Network, start: int, stop: int, channels: int) -> None:
         super().__init__()
-        object.__setattr__(self, "_network", network)  # its layers are registered below, one by one
+        self._whole = (network,)  # in a tuple: its layers are registered below, one by one
         self._start, self._stop, self._channels = start, stop, channels
         if start == 0 < stop:
             self.embeddings, self.types = network.embeddings, network.types
@@ -130,9 +164,9 @@ class _Part(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for number in range(self._start, self._stop):
             if number == 0:
-                x = self._network.start(x.reshape(len(x), -1, 3, x.shape[-1]) if self._channels == 6 else x)
+                x = self._whole[0].start(x.reshape(len(x), -1, 3, x.shape[-1]) if self._channels == 6 else x)
             else:
-                x = self._network.advance(x, number - 1)
+                x = self._whole[0].advance(x, number - 1)
         return x
 
 
@@ -165,7 +199,6 @@ class TinyTextBackbone:
         self.cuts: tuple[str, ...] = ("input", *pieces)
         self.stages: tuple[Stage, ...] = tuple(Stage(piece, piece, self.WIDTH, 1) for piece in pieces)
         self.embedding = Tap(self.stages[-1].name, pooling)
-        self.module.forward = lambda x: self.tail("input")(x)
 
     @property
     def contract(self) -> TextContract:
@@ -186,7 +219,7 @@ class TinyTextBackbone:
         return self.cuts.index(cut)
 
     def full(self, x: Tensor) -> Tensor:
-        embedding: Tensor = self.tail("input")(x)
+        embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
