@@ -1,8 +1,8 @@
 """Networks as they are shipped: a recipe in JSON and tensors, assembled into one torch module.
 
-`assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared images
-(uint8 `[B, 3, H, W]`, as `headstart.modalities.image.prepare` makes them) to predictions
-float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
+`assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared batches (images
+uint8 `[B, 3, H, W]`, texts int32 `[B, channels, T]`, as `headstart.modalities` makes them for `input`) to
+predictions float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.core.source import InputContract
+from headstart.core.source import Contract
 from headstart.core.task import Task
 from headstart.errors import NetError, UnknownName
 
@@ -61,13 +61,10 @@ def kind_of(net: Mapping[str, Any]) -> str:
     return kind
 
 
-def assemble(
-    net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: InputContract, task: Task
-) -> Net:
+def assemble(net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: Contract, task: Task) -> Net:
     """The network a recipe describes, in eval mode and without gradients, on the CPU.
 
-    It maps uint8 `[B, 3, H, W]` with (H, W) = `input.size` to predictions float32 `[B, K]`. Its
-    `state_dict` has the names of `tensors` (plus what a trunk shares under other names).
+    Its `state_dict` has the names of `tensors` (plus what a trunk shares under other names).
 
     Raises `NetError` when recipe and tensors do not fit together, `UnknownName` for an unknown
     kind or architecture.

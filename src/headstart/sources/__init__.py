@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Contract, Source
 from headstart.errors import NetError
 from headstart.sources import providers, recommended
 
@@ -114,7 +114,7 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
 
 def from_state(
     architecture: Mapping[str, Any],
-    input: InputContract,
+    input: Contract,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
     *,

@@ -40,7 +40,8 @@ def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     """
     from headstart.strategies import _design
 
-    _design.check(settings)
+    backbones = list(backbones)
+    _design.check(settings, backbones[0].source.modality if backbones else "image")
     if settings.freeze is None:
         return
     problem: UnknownName | None = None
