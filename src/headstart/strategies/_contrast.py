@@ -20,9 +20,10 @@ from headstart.train.batches import Batch, Batches
 from headstart.train.trim import trimmed
 
 TEMPERATURE = 0.1
-"""Of the similarities. Measured with all-MiniLM-L6-v2 on validation parts, 8 labels a class, 2 draws: at a rate
-of 5e-5 this gains as much in 40 steps as squared errors of similarities at 2e-5 in 120 (TREC 0.77 and 0.78;
-the frozen probe 0.58). At 64 a class it is before cross-entropy from the probe's head (TREC 0.87 and 0.86)."""
+"""Of the similarities. Measured with all-MiniLM-L6-v2 on validation parts, 8 labels a class, 2 draws: at a
+rate of 5e-5 this gains as much in 40 steps as squared errors of similarities at 2e-5 in 120 (TREC 0.77 and
+0.78; the frozen probe 0.58). At 64 a class cross-entropy from the probe's head is no better (TREC 0.86; this
+0.87)."""
 TOGETHER = 16
 """Texts of like length that run through the network at a time: padding costs as much as words."""
 

@@ -46,9 +46,9 @@ STEPS, FROM_ROWS = 40, 64
 """Steps for up to so many rows; with more they grow with the square root."""
 MOST_ROUNDS = 50
 HEAD_C = 10.0
-"""C of the linear model on embeddings of mean length 1 (CLINC, 8 labels a class: 0.924, and 0.914 at C = 1; with
-few classes it makes no difference). Cross-validation would see texts that the network was trained on, and
-trust them too much."""
+"""C of the linear model on embeddings of mean length 1 (CLINC, 8 labels a class: 0.924, and 0.914 at C = 1;
+with few classes it makes no difference). Cross-validation would see texts that the network was trained on,
+and trust them too much."""
 
 
 @dataclass(frozen=True)
