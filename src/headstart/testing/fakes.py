@@ -132,6 +132,13 @@ class TinyNetwork(nn.Module):
         return embedding
 
 
+def index(cuts: Sequence[str], cut: str) -> int:
+    """The place of a cut. Raises `UnknownName`."""
+    if cut not in cuts:
+        raise UnknownName("cut", cut, cuts)
+    return cuts.index(cut)
+
+
 PIECES = ("stem", "middle", "last", "pool")
 
 
@@ -182,23 +189,18 @@ class TinyBackbone:
         made.training = self.module.training
         return made
 
-    def _index(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
-
     def full(self, x: Tensor) -> Tensor:
         embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Sequential:
-        return self._between(0, self._index(cut))
+        return self._between(0, index(self.cuts, cut))
 
     def tail(self, cut: str) -> nn.Sequential:
-        return self._between(self._index(cut), len(PIECES))
+        return self._between(index(self.cuts, cut), len(PIECES))
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
-        found, wanted = {"input": x}, max(map(self._index, cuts), default=0)
+        found, wanted = {"input": x}, max((index(self.cuts, cut) for cut in cuts), default=0)
         for piece in PIECES[:wanted]:
             x = found[piece] = getattr(self.module, piece)(x)
         return {cut: found[cut] for cut in cuts}

@@ -201,12 +201,6 @@ class TinyTextBackbone:
         self.embedding = Tap(self.stages[-1].name, pooling)
 
     @property
-    def contract(self) -> TextContract:
-        found = self.source.input
-        assert isinstance(found, TextContract)
-        return found
-
-    @property
     def digest(self) -> str:
         sha = hashlib.sha256()
         for name, tensor in self.module.state_dict().items():
@@ -223,23 +217,23 @@ class TinyTextBackbone:
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, self._index(cut), self.contract.channels)
+        return _Part(self.module, 0, self._index(cut), self.source.text_input.channels)
 
     def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, self._index(cut), len(self.cuts) - 1, self.contract.channels)
+        return _Part(self.module, self._index(cut), len(self.cuts) - 1, self.source.text_input.channels)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.trunk(cut)(x) for cut in cuts}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        if self.contract.pairs == APART:
+        if self.source.text_input.pairs == APART:
             one, two = (pooled(state[:, side], str(tap.grid)) for side in (0, 1))
             return torch.cat([one - two, (one - two).abs(), one * two], 1)
         return pooled(state, str(tap.grid))
 
     def width(self, tap: Tap) -> int:
         del tap
-        return self.WIDTH * (3 if self.contract.pairs == APART else 1)
+        return self.WIDTH * (3 if self.source.text_input.pairs == APART else 1)
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(Tap(stage.name, pooling) for stage in self.stages for pooling in POOLINGS[:3])
@@ -248,7 +242,7 @@ class TinyTextBackbone:
         return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
-        return np.ones((batch, self.contract.channels, 8), dtype=np.int32)
+        return np.ones((batch, self.source.text_input.channels, 8), dtype=np.int32)
 
     def fresh(self, seed: int) -> TinyTextBackbone:
         return self._like(10_000 + seed)
@@ -260,7 +254,9 @@ class TinyTextBackbone:
 
     def _like(self, seed: int) -> TinyTextBackbone:
         name = self.source.name.removesuffix(" apart")
-        return TinyTextBackbone(seed, pairs=self.contract.pairs, pooling=self.contract.pooling, name=name)
+        return TinyTextBackbone(
+            seed, pairs=self.source.text_input.pairs, pooling=self.source.text_input.pooling, name=name
+        )
 
 
 def pooled(state: Tensor, pooling: str) -> Tensor:
