@@ -182,9 +182,7 @@ def as_read(whole: text.Text, contract: TextContract) -> text.Text:
 
     second = whole.second
     first = kept(whole.first, lambda part: text.Text(part, second))
-    return text.Text(
-        first, None if second is None else kept(second, lambda part: text.Text(first, part))
-    )
+    return text.Text(first, None if second is None else kept(second, lambda part: text.Text(first, part)))
 
 
 def pieces(whole: text.Text) -> list[Piece]:
