@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_every_length_is_in_one_bin(longest: int) -> None:
     assert sum(b["count"] for b in found) == len(tokens)
     assert found[0]["low"] == 1
     assert found[-1]["high"] >= longest
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert two["low"] == one["high"] + 1
 
 

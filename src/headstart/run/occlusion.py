@@ -1,7 +1,7 @@
 """Which words mattered in confident mistakes: leave each out and look at what the shipped model then says.
 
-Occlusion as in Zeiler and Fergus (ECCV 2014); of words as in Li, Monroe and Jurafsky (2016). It asks the shipped
-model, which has learnt from these items too: the mistakes are those of models that had not.
+Occlusion as in Zeiler and Fergus (ECCV 2014); of words as in Li, Monroe and Jurafsky (2016). It asks the
+shipped model, which has learnt from these items too: the mistakes are those of models that had not.
 """
 
 from __future__ import annotations
