@@ -83,7 +83,7 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
     budget = Budget(ask.budget)
     log = Log(listen)
     dataset, task, findings = asking.read(ask, Memo(), log)
-    named = asking.find_sources(ask)
+    named = asking.find_sources(ask, dataset)
     asked = asking.question(ask, dataset, named)
     path = ask.out or default_folder(dataset.name, asked, Path("runs"))
     data = record.data_record(dataset, task, findings)

@@ -111,7 +111,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     task, given = predictor.model.task, known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
-    name, backbone = best_source(folder, record, wanted)
+    name, backbone = best_source(folder, record, wanted, known)
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs)
     extract = make_extractor(FeatureStore.default(), both)
     pairs = near.find(backbone, both, extract)
@@ -179,7 +179,9 @@ def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> D
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
 
-def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> tuple[str, Any]:
+def best_source(
+    folder: Path, record: Mapping[str, Any], wanted: Wanted, known: Dataset
+) -> tuple[str, Any]:
     """(name, network) of the shipped arm's source, else of the best probe.
 
     Raises `SourceError` or `WeightsMissing` as `fit` does, and `RunError` for other weights than the run's.
@@ -188,7 +190,7 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> tupl
     shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
     probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
     specs = tuple(record["question"]["sources"])
-    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download))
+    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download), known)
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")

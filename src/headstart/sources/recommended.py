@@ -79,8 +79,10 @@ def find(spec: str) -> Source | None:
     return None if entry is None else _source(entry)
 
 
-def every() -> list[Source]:
+def every(modality: str = "image") -> list[Source]:
     """All of them, smallest first."""
+    if modality != "image":
+        return []
     return [_source(entry) for entry in sorted(TABLE, key=lambda e: e.parameters)]
 
 

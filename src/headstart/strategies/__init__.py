@@ -12,6 +12,7 @@ from headstart.errors import UnknownName
 WHERE = {
     "majority": "headstart.strategies.baselines:Majority",
     "pixels": "headstart.strategies.baselines:Pixels",
+    "tfidf": "headstart.strategies.tfidf:Tfidf",
     "random-frozen": "headstart.strategies.probe:RandomFrozen",
     "direct": "headstart.strategies.direct:Direct",
     "probe": "headstart.strategies.probe:Probe",
