@@ -301,6 +301,16 @@ def _written(line: str, please: bool, rng: np.random.Generator) -> str:
     return f"{opening}{line} {ending}".strip()
 
 
+def examples(target: str, *, seed: int, most: int = 6) -> list[tuple[str, str]]:
+    """(text, label) of a few messages, the labels in turn."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for message in messages(seed):
+        label = getattr(message, target)
+        found.setdefault(label, []).append((message.text, label))
+    each = -(-most // len(found))
+    return [found[label][i] for i in range(each) for label in sorted(found)][:most]
+
+
 def write(path: Path, target: str, *, seed: int) -> Path:
     """A table with the columns text, label and split, written once; returns its path.
 
