@@ -15,6 +15,7 @@ from headstart.core.events import Event, Listener, ignore
 from headstart.core.evidence import Verdict
 from headstart.core.files import write_json
 from headstart.core.strategy import Settings
+from headstart.data.reading import Reading
 from headstart.errors import BadOption, UnknownName
 from headstart.run.ask import Ask
 from headstart.run.folder import read_run
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
     from headstart.run.versus import Versus
 
-READING = ("path_column", "label_column", "split_column", "group_column", "task", "labels", "name")
+READING = tuple(field.name for field in fields(Reading))
 SETTINGS = tuple(field.name for field in fields(Settings))
 
 
@@ -117,8 +118,8 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 
     `data` is anything `headstart.load` reads. Options: `sources` (specs), `budget` ("10min"), `out`
     (run folder), `seed`, `strategies` (only these), `drop_bad`, `download`; those of `load`
-    (`path_column`, `label_column`, `split_column`, `group_column`, `task`, `labels`, `name`); and the fields
-    of `Settings` (`optimizer`, `lr`, `epochs`, `freeze`, ...).
+    (`text_column`, `label_column`, `task`, ...); and the fields of `Settings` (`optimizer`, `lr`, `epochs`,
+    `freeze`, ...).
 
     Raises `HeadstartError` for mistakes in data, sources or options, before anything is computed.
     The same call on the same folder resumes.
@@ -132,7 +133,7 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
-    from headstart.report import page, pictures, saved
+    from headstart.report import page, samples, saved
     from headstart.run.finish import probes
     from headstart.run.insight import insight_of
 
@@ -144,7 +145,7 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     record = {**result.record, "command": command(ask, result), "reading": reading}
     insight = insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
-    shown = pictures.gather(dataset, task, insight)
+    shown = samples.gather(dataset, task, insight)
     write_json(result.folder / "pictures.json", shown)
     report = page.write(result.folder / "report.html", record, insight, shown, saved.events(result.folder))
     result.bench.folder.write({**record, "complete": True})

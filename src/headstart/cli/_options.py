@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 DATA_HELP = (
-    "A folder of class folders (with or without train, val, test above them), a .csv, .tsv, .parquet or "
-    ".jsonl table, a folder with a table and images, or a .zip of any of these."
+    "A folder of class folders of images or texts (with or without train, val, test above them), a .csv, .tsv, "
+    ".parquet or .jsonl table of texts or of paths, a folder with such tables, or a .zip of any of these."
 )
 _PANEL = "Reading the data"
 
@@ -27,6 +27,22 @@ PathColumn = Annotated[
     str | None,
     typer.Option(
         help="Column of paths in a table (recognised by its name otherwise).", rich_help_panel=_PANEL
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of texts in a table (recognised by its name or its values otherwise).",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+PairColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the second text, where each item is a pair of texts.",
+        rich_help_panel=_PANEL,
+        show_default=False,
     ),
 ]
 LabelColumn = Annotated[
@@ -53,19 +69,6 @@ TaskOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def reading(
-    path_column: str | None,
-    label_column: str | None,
-    split_column: str | None,
-    group_column: str | None,
-    task: TaskKind | None,
-) -> dict[str, Any]:
+def reading(**given: str | TaskKind | None) -> dict[str, str]:
     """The options that were given, as `headstart.data.load` takes them."""
-    given = {
-        "path_column": path_column,
-        "label_column": label_column,
-        "split_column": split_column,
-        "group_column": group_column,
-        "task": task.value if task is not None else None,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: str(value) for name, value in given.items() if value is not None}

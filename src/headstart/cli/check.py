@@ -27,6 +27,8 @@ def register(app: typer.Typer) -> None:
 def check_command(
     data: _options.Data,
     path_column: _options.PathColumn = None,
+    text_column: _options.TextColumn = None,
+    pair_column: _options.PairColumn = None,
     label_column: _options.LabelColumn = None,
     split_column: _options.SplitColumn = None,
     group_column: _options.GroupColumn = None,
@@ -40,8 +42,16 @@ def check_command(
     from headstart import data as reading
     from headstart.run import near
 
-    columns = _options.reading(path_column, label_column, split_column, group_column, task)
-    dataset = reading.load(data, **columns)
+    options = _options.reading(
+        path_column=path_column,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        task=task,
+    )
+    dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)
     with _progress(Console(stderr=True), show=not as_json) as tell:
         report = near.check(dataset, progress=tell)
@@ -67,8 +77,11 @@ def _print(console: Console, dataset: Any, report: Any) -> None:
 
 
 def describe(dataset: Any) -> str:
-    """397 images in 2 classes."""
-    text = words.count(len(dataset), dataset.modality)
+    """397 images in 2 classes; 1,234 pairs of texts in 3 classes."""
+    noun = dataset.modality
+    text = words.count(
+        len(dataset), *((f"pair of {noun}s", f"pairs of {noun}s") if dataset.pairs else (noun,))
+    )
     if dataset.task is None:
         return f"{text} without labels"
     if dataset.task.kind == "regression":

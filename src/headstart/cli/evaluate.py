@@ -27,6 +27,8 @@ Part = Annotated[
     typer.Option("--split", help="Only this part: train, val or test. Default: test where there is one."),
 ]
 PathColumn = Annotated[str | None, typer.Option("--path-column", help="Column of a table with the paths.")]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
+PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the labels.")]
 SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Column with train, val, test.")]
 SHOWN = 30
@@ -46,6 +48,8 @@ def evaluate_command(
     format: Format = "table",
     split: Part = None,
     path_column: PathColumn = None,
+    text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     split_column: SplitColumn = None,
 ) -> None:
@@ -56,7 +60,13 @@ def evaluate_command(
     if format not in ("table", "json"):
         raise BadOption("--format", format, "table or json")
     loaded = load_model(model)
-    columns = {"path_column": path_column, "label_column": label_column, "split_column": split_column}
+    columns = {
+        "path_column": path_column,
+        "text_column": text_column,
+        "pair_column": pair_column,
+        "label_column": label_column,
+        "split_column": split_column,
+    }
     dataset = load(data, task=loaded.task.kind, **columns)
     dataset, part = choose_part(dataset, split)
     found = loaded.evaluate(dataset)

@@ -22,43 +22,40 @@ READERS = {
     "a .csv, .tsv, .parquet or .jsonl table": "headstart.data.table",
     "a .zip archive": "headstart.data.zipped",
     "a folder": "headstart.data.folder",
+    "a list of texts, or of pairs of texts": "headstart.data.strings",
     "arrays, Pillow images or a list of files": "headstart.data.arrays",
 }
 """What is read -> the module that reads it; the first that accepts wins."""
 
 
-def load(
-    data: Any,
-    *,
-    path_column: str | None = None,
-    label_column: str | None = None,
-    split_column: str | None = None,
-    group_column: str | None = None,
-    task: str | None = None,
-    labels: Any = None,
-    name: str | None = None,
-) -> Dataset:
+def load(data: Any, **options: Any) -> Dataset:
     """Read a data set; nothing is decoded yet.
 
     `data` is one of
 
     * a folder of class folders, with or without a train, val or test level above them; a folder of
-      plain images (no labels); a folder with one table and the images, or their .zip, beside it;
-    * a .csv, .tsv, .parquet or .jsonl file with a path column (paths are relative to the file) and
-      a label column, optionally split and group columns: recognised by their usual names or given;
+      plain images or texts (no labels); a folder with one table, or one for each split, and the
+      files that it names, or their .zip, beside it;
+    * a .csv, .tsv, .parquet or .jsonl file with a column of texts, two of them (pairs), or a column of
+      paths to images or texts (relative to the file), and a label column, optionally columns of splits,
+      groups and ids: recognised by their usual names and by their values, or given;
     * a .zip of any of these, read without unpacking it;
+    * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
     * an array `[N, H, W]` or `[N, H, W, C]`, or a list of arrays, Pillow images or paths, with `labels`;
-    * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column.
+    * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.
+
+    Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
+    `split_column`, `group_column`, `task`, `labels`, `name`.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists,
     and text with ";" or "|" in it, are several labels an item; numbers with decimals, and whole
     numbers that hardly repeat, are regression; everything else are classes, in natural order. What
-    was decided is in `Dataset.notes`. For arrays `labels` are the labels, one for each item;
+    was decided is in `Dataset.notes`. For what is in memory `labels` are the labels, one for each item;
     otherwise it may give the class names in the order wanted.
 
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
-    reading = Reading(path_column, label_column, split_column, group_column, task, labels, name)
+    reading = Reading.of(options)
     for module in READERS.values():
         reader = importlib.import_module(module)
         if reader.accepts(data):

@@ -1,4 +1,4 @@
-"""Images in memory, with their labels: arrays, Pillow images, or paths."""
+"""Images in memory with their labels: arrays or Pillow images; and lists of paths."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import Image
 
 from headstart.core.dataset import ArrayItem, Dataset, FileItem, Item, Note
 from headstart.core.task import MULTILABEL
-from headstart.data import labels
+from headstart.data import columns, labels
 from headstart.data.reading import Reading, as_path
 from headstart.errors import BadOption, DataError, ImageError
 from headstart.modalities.image import ROUNDING, as_array
 
-WHERE = "the images given"
+WHERE = "the items given"
 
 
 def accepts(data: Any) -> bool:
@@ -25,28 +25,37 @@ def accepts(data: Any) -> bool:
 
 
 def read(data: Any, reading: Reading) -> Dataset:
-    """A data set from images in memory. Raises `DataError` for what is no image or does not fit."""
-    if reading.names_columns:
-        raise BadOption("a column", "named", "left out: images in memory have no columns")
+    """A data set from images in memory, or from paths. Raises `DataError` for what is no image."""
     items = _from_block(np.asarray(data)) if hasattr(data, "__array__") else _from_list(data)
+    paths = [item.id for item in items if isinstance(item, FileItem)]
+    kind = columns.modality_of(paths) if paths and len(paths) == len(items) else "image"
+    return in_memory(items, kind, reading)
+
+
+def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: bool = False) -> Dataset:
+    """The data set of items that were given with their labels. Raises `DataError`, `BadOption`."""
+    noun = f"{modality}s"
+    if reading.columns:
+        raise BadOption("a column", "named", f"left out: {noun} in memory have no columns")
     if not items:
-        raise DataError(WHERE, "there are none", "give at least two images of each class")
+        raise DataError(WHERE, "there are none", "give at least two of each class")
     task, y, notes = None, None, tuple[Note, ...]()
     if reading.labels is not None:
         values, classes = _values(reading.labels)
         if len(values) != len(items):
-            raise DataError(WHERE, f"there are {len(items)} images, but {len(values)} labels")
+            raise DataError(WHERE, f"there are {len(items)} {noun}, but {len(values)} labels")
         kind = MULTILABEL if classes is not None else reading.task
         task, y, notes = labels.encode(values, where=WHERE, kind=kind, classes=classes)
     elif reading.task is not None:
         raise BadOption("task", reading.task, "left out when no labels are given")
     return Dataset(
-        name=reading.name or "images",
-        modality="image",
+        name=reading.name or noun,
+        modality=modality,
         items=tuple(items),
         task=task,
         y=y,
         origin="memory",
+        pairs=pairs,
         notes=notes,
     )
 
@@ -81,7 +90,7 @@ def _from_list(data: Sequence[Any]) -> list[Item]:
             items.append(ArrayItem(name, usable(entry, f"image {i}", most=most)))
         else:
             raise DataError(
-                f"image {i}", f"a {type(entry).__name__}", "give an array, a Pillow image or a path"
+                f"item {i}", f"a {type(entry).__name__}", "give an array, a Pillow image, a path or a text"
             )
         names.add(name)
     return items
@@ -133,12 +142,12 @@ def _values(given: Any) -> tuple[list[Any], list[str] | None]:
     array = np.asarray(given) if hasattr(given, "__array__") else None
     if array is None:
         if isinstance(given, str) or not isinstance(given, Iterable):
-            raise DataError(WHERE, f"labels={given!r} are no labels", "give a list, one for each image")
+            raise DataError(WHERE, f"labels={given!r} are no labels", "give a list, one for each item")
         return list(given), None
     if array.ndim not in (1, 2):
         shape = " x ".join(map(str, array.shape)) or "no dimension"
         raise DataError(
-            WHERE, f"labels of shape {shape}", "give one for each image, or a column for each label"
+            WHERE, f"labels of shape {shape}", "give one for each item, or a column for each label"
         )
     if array.ndim == 1 or array.shape[1] == 1:
         return array.reshape(-1).tolist(), None

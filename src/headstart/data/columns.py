@@ -1,89 +1,242 @@
-"""Which column of a table is what: named by the user, or recognised by its usual names."""
+"""Which column of a table is what: named by the user, or recognised by its usual names and by its values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
 
 import polars as pl
 
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError, UnknownName
-from headstart.modalities.image import SUFFIXES
+from headstart.modalities import image, text
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
          "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "id")  # fmt: skip
+TEXTS = ("text", "sentence", "review", "question", "query", "content", "body", "message", "utterance",
+         "document", "tweet", "comment", "post", "statement", "narrative", "article", "passage", "abstract",
+         "description", "summary", "title", "headline", "subject")  # fmt: skip
+"""In this order: where there are a title and a text, the text is meant."""
+PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"),
+         ("texta", "textb"), ("text1", "text2"), ("sentencea", "sentenceb"), ("query1", "query2"),
+         ("q1", "q2"), ("s1", "s2"))  # fmt: skip
+LIKELY_PAIRS = (("query", "passage"), ("query", "document"), ("question", "passage"),
+                ("question", "sentence"), ("question", "context"), ("claim", "evidence"),
+                ("question", "answer"))  # fmt: skip
+"""Pairs if both columns hold texts: an "answer" may as well be a label."""
 LABELS = ("label", "labels", "class", "classname", "classes", "category", "categories", "target", "targets",
-          "y", "tag", "tags", "labelname", "species", "breed")  # fmt: skip
+          "y", "tag", "tags", "labelname", "species", "breed", "labeltext", "sentiment", "intent", "topic",
+          "polarity", "emotion", "isduplicate", "goldlabel", "similarity", "rating", "stars",
+          "score")  # fmt: skip
 SPLITS = ("split", "set", "subset", "partition", "fold_name")
 GROUPS = ("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid")
+IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "reviewid", "tweetid", "pairid",
+       "sentenceid", "qid", "index", "unnamed0", "")  # fmt: skip
+
+LOOKED_AT = 200
+"""Values of a column by which it is judged."""
+PROSE_WORDS = 3
+"""Words that a text has at least, as the median of its column."""
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Letters of scripts that put no blanks between words."""
+
+
+class Cells(NamedTuple):
+    """What columns are recognised by: the names of all, and some values of those that hold text."""
+
+    names: tuple[str, ...]
+    texts: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Cells:
+        texts = {name: some(table[name]) for name in table.columns if table[name].dtype == pl.String}
+        return cls(tuple(table.columns), texts)
+
+
+def some(column: pl.Series) -> list[str]:
+    """Up to `LOOKED_AT` values that are not blank, from all over the column."""
+    found = column.filter(column.str.strip_chars() != "")
+    return found.gather_every(max(1, len(found) // LOOKED_AT)).head(LOOKED_AT).to_list()
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns; None where the table has none of the kind."""
+    """Names of the columns; None where the table has none of the kind. Either `path` or `text` is there."""
 
-    path: str
-    label: str | None
-    split: str | None
-    group: str | None
+    path: str | None = None
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    ident: str | None = None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The columns that hold the items."""
+        return tuple(name for name in (self.path, self.text, self.pair) if name is not None)
 
 
-def find(table: pl.DataFrame, reading: Reading, where: str) -> Columns:
-    """The columns to use. Raises `UnknownName` for a named one that is not there, `DataError`
-    when the paths are nowhere to be seen, or several columns might be the labels."""
-    names = table.columns
-    for given in (reading.path_column, reading.label_column, reading.split_column, reading.group_column):
-        if given is not None and given not in names:
-            raise UnknownName(f"column (in {where})", given, names)
-    path = reading.path_column or recognise_path(table)
-    if path is None:
-        raise DataError(
-            where,
-            f"no column of paths to images is recognised among {', '.join(names)}",
-            "name it with path_column (--path-column)",
-        )
-    split = reading.split_column or _usual(names, SPLITS, {path})
-    group = reading.group_column or _usual(names, GROUPS, {path, split})
-    taken = {path, split, group}
+There = Callable[[str], bool]
+
+
+def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _: False) -> Columns:
+    """The columns to use; `there` tells whether a cell names a file that exists.
+
+    Raises `UnknownName` for a named one that is not there, `DataError` when no items are to be seen, or
+    several columns might be the texts or the labels.
+    """
+    names, items = cells.names, find_items(cells, reading, where, there=there)
+    texts = set() if items.path else set(_prose(cells, ()))
+    split = reading.split_column or _usual(names, SPLITS, {*items.items})
+    group = reading.group_column or _usual(names, GROUPS, {*items.items, split, *texts})
+    taken = {*items.items, split, group}
     label = reading.label_column or _usual(names, LABELS, taken)
-    rest = [name for name in names if name not in taken]
+    ident = _usual(names, IDS, {*taken, label}) if items.text else None
+    rest = [name for name in names if name not in taken | texts | {ident}]
     if label is None and len(rest) == 1:
         label = rest[0]
     if label is None and rest:
+        shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
+        raise DataError(
+            where, f"which column holds the labels: {shown}?", "name it with label_column (--label-column)"
+        )
+    return Columns(items.path, items.text, items.pair, label, split, group, ident)
+
+
+def find_items(cells: Cells, reading: Reading, where: str, *, there: There = lambda _: False) -> Columns:
+    """The columns that hold the items, and no others. Raises as `find`."""
+    for given in reading.columns:
+        if given not in cells.names:
+            raise UnknownName(f"column (in {where})", given, cells.names)
+    if reading.path_column is not None:
+        return Columns(path=reading.path_column)
+    if reading.text_column is not None and reading.pair_column is not None:
+        return Columns(text=reading.text_column, pair=reading.pair_column)
+    if reading.text_column is None and reading.pair_column is None and (path := path_by_value(cells)):
+        return Columns(path=path)
+    texts = [reading.text_column] if reading.text_column else recognise_texts(cells, reading)
+    path = path_by_name(cells)
+    if len(texts) == 1 and path not in (None, texts[0]) and reading.text_column is None:
+        shown = cells.texts[path or ""][:3]
+        texts = [] if shown and all(map(there, shown)) else texts
+    if len(texts) == 1:
+        _check_header(texts[0], reading, where)
+        return Columns(text=texts[0], pair=reading.pair_column)
+    if len(texts) == 2 and reading.pair_column is None and _usual_pair(cells) == tuple(texts):
+        return Columns(text=texts[0], pair=texts[1])
+    if texts:
         raise DataError(
             where,
-            f"which column holds the labels: {', '.join(rest)}?",
-            "name it with label_column (--label-column)",
+            f"which column holds the texts: {', '.join(map(repr, texts[:8]))}?",
+            "name it with text_column (--text-column), and for pairs the other with pair_column",
         )
-    return Columns(path, label, split, group)
+    if path is None:
+        problem = (
+            f"no column of paths to images, and none of texts, is recognised among {', '.join(cells.names)}"
+        )
+        raise DataError(
+            where, problem, "name it with path_column or text_column (--path-column, --text-column)"
+        )
+    return Columns(path=path)
 
 
-def recognise_path(table: pl.DataFrame) -> str | None:
-    """The column of paths: by its name if its values look right, else by its values alone."""
-    texts = [name for name in table.columns if table[name].dtype == pl.String]
-    by_value = [name for name in texts if _share_of_images(table[name]) >= 0.8]
-    for usual in PATHS:
-        for name in by_value or texts:
+def kind_of(cells: Cells) -> tuple[str, bool]:
+    """("image", "text", or "" for a table that holds no items; whether more than a name says so)."""
+    path = path_by_value(cells)
+    if path is not None:
+        return modality_of(cells.texts[path]), True
+    if recognise_texts(cells, Reading()):
+        return "text", True
+    return ("image", False) if path_by_name(cells) is not None else ("", False)
+
+
+def path_by_value(cells: Cells) -> str | None:
+    """The column of paths whose values end as those of images or texts do; one with a usual name first."""
+    found = [name for name, values in cells.texts.items() if _share_of_files(values) >= 0.8]
+    return _usual(found, PATHS, ()) or (found[0] if found else None)
+
+
+def path_by_name(cells: Cells) -> str | None:
+    """The column of paths by its name alone: file names may have no endings."""
+    return _usual(list(cells.texts), PATHS, ())
+
+
+def modality_of(paths: Sequence[str]) -> str:
+    """Of files, by most of their endings."""
+    texts = sum(suffix_of(path.strip()) in text.SUFFIXES for path in paths)
+    return "text" if texts > len(paths) / 2 else "image"
+
+
+def _share_of_files(values: Sequence[str]) -> float:
+    known = image.SUFFIXES | text.SUFFIXES
+    return sum(suffix_of(value.strip()) in known for value in values) / len(values) if values else 0.0
+
+
+def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
+    """The column that holds the texts, or both of a pair; several others where it is not clear which.
+
+    First by usual names, then by names with a usual word in them, then by values alone.
+    """
+    taken = {*reading.columns}
+    if reading.pair_column is None and (pair := _usual_pair(cells)) and not taken & {*pair}:
+        return list(pair)
+    full = [name for name, values in cells.texts.items() if values and name not in taken]
+    prose = _prose(cells, taken)
+    for usual in TEXTS:
+        for name in full:
             if _bare(name) == usual:
-                return name
-    return by_value[0] if by_value else None
+                return [name]
+    for usual in TEXTS:
+        for name in prose:
+            if usual in re.split(r"[^a-z]+", name.lower()):
+                return [name]
+    return prose
 
 
-def _share_of_images(column: pl.Series) -> float:
-    values = column.drop_nulls().head(200).to_list()
-    return sum(suffix_of(value) in SUFFIXES for value in values) / len(values) if values else 0.0
-
-
-def _usual(names: Sequence[str], usual: Sequence[str], taken: set[str | None]) -> str | None:
-    for word in usual:
-        for name in names:
-            if name not in taken and _bare(name) == word:
-                return name
+def _usual_pair(cells: Cells) -> tuple[str, str] | None:
+    full = {_bare(name): name for name, values in cells.texts.items() if values}
+    prose = {_bare(name): name for name in _prose(cells, ())}
+    for pairs, there in ((PAIRS, full), (LIKELY_PAIRS, prose)):
+        for one, other in pairs:
+            if one in there and other in there:
+                return there[one], there[other]
     return None
+
+
+def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
+    """The columns whose values have several words and hardly repeat; not those with names of labels."""
+    odd = {*SPLITS, *LABELS}
+    found = [name for name in cells.texts if name not in taken and _bare(name) not in odd]
+    return [name for name in found if _is_prose(cells.texts[name])]
+
+
+def _is_prose(values: Sequence[str]) -> bool:
+    if not values or len(set(values)) <= len(values) / 2:
+        return False
+    return median(map(_words, values)) >= PROSE_WORDS
+
+
+def _words(value: str) -> int:
+    return len(value.split()) + len(_UNSPACED.findall(value)) // 2
+
+
+def _check_header(column: str, reading: Reading, where: str) -> None:
+    if reading.text_column is None and _words(column) > 2 * PROSE_WORDS:
+        shown = column if len(column) <= 40 else f"{column[:40]}..."
+        problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
+        raise DataError(where, problem, "put a row such as text,label above it")
+
+
+def _usual(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
+    """The first of the usual names that is there, but for taken ones."""
+    bare: Iterator[tuple[str, str]] = ((word, name) for word in usual for name in names)
+    return next((name for word, name in bare if name not in taken and _bare(name) == word), None)
 
 
 def _bare(name: str) -> str:
     """ "Image Path" -> "imagepath"."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.lower())

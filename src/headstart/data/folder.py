@@ -1,4 +1,4 @@
-"""Folders: class folders, or a table with the images beside it."""
+"""Folders: class folders, a table with the files beside it, or a table for each split."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from headstart.core.dataset import Dataset
 from headstart.data import columns, table
-from headstart.data.layout import class_folders, images_in, read_folders
-from headstart.data.reading import TABLES, Reading, as_path, existing, suffix_of
+from headstart.data.layout import class_folders, items_in, read_folders
+from headstart.data.reading import TABLES, Reading, as_path, existing, split_in, suffix_of
 from headstart.data.tree import Tree, folder_tree, zip_tree
 from headstart.errors import DataError, PathError
 
@@ -33,12 +33,14 @@ def read(data: Any, reading: Reading) -> Dataset:
 def read_tree(tree: Tree, reading: Reading) -> Dataset:
     """A data set from the files of a folder or an archive."""
     tables = _candidates(tree, reading)
-    found = find_table(tree, tables, reading)
-    if found is not None:
-        return table.read_from_tree(tree, found, reading)
+    chosen = find_tables(tree, tables, reading)
+    if chosen:
+        return table.read_from_tree(tree, chosen, reading)
     archives = [path for path in tree.paths if suffix_of(path) == ".zip"]
-    if tree.root is not None and len(archives) == 1 and not images_in(tree)[0]:
+    if tree.root is not None and len(archives) == 1 and not items_in(tree).paths:
         return read_tree(zip_tree(tree.root / archives[0]), reading)
+    if len(tables) == 1 and not items_in(tree).paths:
+        return table.read_from_tree(tree, tables, reading)  # which says what it lacks
     dataset = read_folders(tree, reading)
     if dataset.task is None:  # then the labels were meant to be in a table: one that is damaged is told
         for path in tables:
@@ -52,40 +54,52 @@ def _candidates(tree: Tree, reading: Reading) -> list[str]:
     Unless columns were named: then there must be a table, wherever it is.
     """
     tables = [path for path in tree.paths if suffix_of(path) in TABLES]
-    if tables and not reading.names_columns:
-        inside = class_folders(images_in(tree)[0])
+    if tables and not reading.columns:
+        inside = class_folders(items_in(tree).paths)
         tables = [path for path in tables if not any(path.startswith(f"{folder}/") for folder in inside)]
     depth = min((path.count("/") for path in tables), default=0)
     return [path for path in tables if path.count("/") == depth]
 
 
-def find_table(tree: Tree, tables: list[str], reading: Reading) -> str | None:
-    """The one of the tables that names images.
+def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:
+    """The one of the tables that holds or names items, or one for each split, as their names tell.
 
     Raises `DataError` when there are several, or none although columns of one were named.
     """
-    near = [path for path in tables if reading.path_column is not None or names_images(tree, path)]
-    if len(near) > 1:
-        raise DataError(
-            tree.origin, f"several tables name images: {', '.join(near[:5])}", "give the one that is meant"
-        )
-    if not near and reading.names_columns:
+    kinds = {path: _kind(tree, path, reading) for path in tables}
+    near = [path for path in tables if kinds[path][1]] or [path for path in tables if kinds[path][0]]
+    if not reading.columns and any(kinds[path][0] == "text" for path in near):
+        found = items_in(tree)  # class folders win over a table with some prose in it
+        inside = found.modality == "image" or class_folders(found.paths)
+        near = [path for path in near if kinds[path][0] != "text" or not (found.paths and inside)]
+    if len(near) > 1 and not _are_splits(near):
+        noun = {"image": "name images", "text": "hold texts"}[kinds[near[0]][0] or "image"]
+        remedy = "give the one that is meant, or call them train, val and test"
+        raise DataError(tree.origin, f"several tables {noun}: {', '.join(near[:5])}", remedy)
+    if not near and reading.columns:
         for path in tables:
             table.parse_member(tree, path)  # a damaged one says so itself
-        what = "table here that names images" if tables else "table here"
-        problem = f"there is no {what} in which to find the column {_first(reading)!r}"
+        what = "table here that names images or holds texts" if tables else "table here"
+        problem = f"there is no {what} in which to find the column {reading.columns[0]!r}"
         raise DataError(tree.origin, problem, "give the table, or leave the column out")
-    return near[0] if near else None
+    return near
 
 
-def names_images(tree: Tree, path: str) -> bool:
-    """Whether a table can be read and has a column that looks like paths to images."""
+def _are_splits(tables: list[str]) -> bool:
+    """Whether the names of all tables tell a split, and not all the same."""
+    found = [split_in(path) for path in tables]
+    return all(found) and len(set(found)) > 1
+
+
+def _kind(tree: Tree, path: str, reading: Reading) -> tuple[str, bool]:
+    """What a table holds, as `columns.kind_of` says; "" for one that cannot be read.
+
+    With a column of items named, every table may be it, and that which has it surely is.
+    """
+    named = reading.path_column or reading.text_column or reading.pair_column
+    wanted = "image" if reading.path_column is not None else "text"
     try:
-        content = table.parse_member(tree, path)
+        cells = columns.Cells.of(table.parse_member(tree, path)[0])
     except DataError:
-        return False
-    return columns.recognise_path(content) is not None
-
-
-def _first(reading: Reading) -> str | None:
-    return reading.path_column or reading.label_column or reading.split_column or reading.group_column
+        return (wanted, False) if named is not None else ("", False)
+    return (wanted, named in cells.names) if named is not None else columns.kind_of(cells)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from headstart._lazy import optional
-from headstart.core.dataset import Dataset, Item
+from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
-from headstart.data import labels, parts
-from headstart.data.columns import GROUPS, LABELS
+from headstart.data import columns, labels, parts
+from headstart.data.columns import GROUPS, LABELS, LOOKED_AT, Cells, Columns
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 
@@ -51,17 +51,14 @@ def read(data: Any, reading: Reading) -> Dataset:
             "the hub data set", f"its part {unknown[0]!r} is no split", "rename it train, val or test"
         )
     first = next(iter(shards.values()))
-    image = _image_column(first.features, reading.path_column, hub)
-    label = _named(first.features, reading.label_column, LABELS)
-    group = _named(first.features, reading.group_column, GROUPS)
-    part_of = _named(first.features, reading.split_column, ())
+    use = _item_columns(first, reading, hub)
+    label = _named(first.features, reading.label_column, LABELS, use.items)
+    group = _named(first.features, reading.group_column, GROUPS, use.items)
+    part_of = _named(first.features, reading.split_column, (), ())
     items: list[Item] = []
     split: list[Any] = []
     for name, part in shards.items():
-        raw = part.cast_column(image, hub.Image(decode=False)).select_columns([image])
-        width = len(str(max(len(part) - 1, 0)))
-        prefix = f"{name}/" if name else ""
-        items += [HubItem(f"{prefix}{i:0{width}d}", raw, image, i) for i in range(len(part))]
+        items += _items(part, use, f"{name}/" if name else "", hub)
         split += [SPLITS.get(name.lower(), "")] * len(part)
     kind, classes, values = (None, None, [None] * len(items))
     if label:
@@ -79,34 +76,66 @@ def read(data: Any, reading: Reading) -> Dataset:
     )
     return Dataset(
         name=reading.name or origin,
-        modality="image",
+        modality="image" if use.text is None else "text",
         items=tuple(items),
         task=task,
         y=y,
         groups=parts.groups(_column(shards, group)) if group else None,
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
+        pairs=use.pair is not None,
         notes=notes,
     )
 
 
-def _image_column(features: Any, given: str | None, hub: Any) -> str:
+def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
+    """The column of images, or else the one or two of texts. Raises `DataError`, `UnknownName`."""
+    where, features = "the hub data set", first.features
+    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    strings = [
+        name
+        for name, feature in features.items()
+        if isinstance(feature, hub.Value) and feature.dtype in ("string", "large_string", "string_view")
+    ]
+    given = reading.path_column
     if given is not None and given not in features:
         raise UnknownName("column", given, list(features))
-    found = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
-    if given is not None and given not in found:
-        raise DataError("the hub data set", f"its column {given!r} holds no images")
-    if not found:
-        raise DataError("the hub data set", f"no column holds images among {', '.join(features)}")
-    return given or found[0]
+    if given is not None and given not in images:
+        raise DataError(where, f"its column {given!r} holds no images")
+    if images and reading.text_column is None and reading.pair_column is None:
+        return Columns(path=given or images[0])
+    for name in (reading.text_column, reading.pair_column):
+        if name in features and name not in strings:
+            raise DataError(where, f"its column {name!r} holds no texts")
+    if not strings:
+        raise DataError(where, f"no column holds images or texts among {', '.join(features)}")
+    step = max(1, len(first) // LOOKED_AT)
+    some = first.select(range(0, len(first), step)).select_columns(strings)
+    cells = Cells(tuple(features), {name: [v for v in some[name] if v and v.strip()] for name in strings})
+    found = columns.find_items(cells, reading, where)
+    if found.path is not None:
+        raise DataError(where, f"no column holds images, and none texts, among {', '.join(features)}")
+    return found
 
 
-def _named(features: Any, given: str | None, usual: tuple[str, ...]) -> str | None:
+def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
+    width = len(str(max(len(part) - 1, 0)))
+    if use.path is not None:
+        raw = part.cast_column(use.path, hub.Image(decode=False)).select_columns([use.path])
+        return [HubItem(f"{prefix}{i:0{width}d}", raw, use.path, i) for i in range(len(part))]
+    firsts = [cell or "" for cell in part[use.text]]
+    seconds = [cell or "" for cell in part[use.pair]] if use.pair else [None] * len(firsts)
+    rows = zip(firsts, seconds, strict=True)
+    return [TextItem(f"{prefix}{i:0{width}d}", one, two) for i, (one, two) in enumerate(rows)]
+
+
+def _named(features: Any, given: str | None, usual: tuple[str, ...], taken: tuple[str, ...]) -> str | None:
     if given is not None:
         if given not in features:
             raise UnknownName("column", given, list(features))
         return given
-    return next((name for word in usual for name in features if name.lower() == word), None)
+    names = [name for name in features if name not in taken]
+    return next((name for word in usual for name in names if name.lower() == word), None)
 
 
 def _column(shards: Mapping[str, Any], name: str) -> list[Any]:

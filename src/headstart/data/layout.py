@@ -10,46 +10,107 @@ import numpy as np
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
 from headstart.data import labels
-from headstart.data.reading import SPLITS, Reading, printable, suffix_of
+from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
 from headstart.data.tree import Tree
-from headstart.errors import BadOption, DataError
-from headstart.modalities.image import SUFFIXES
+from headstart.errors import BadOption, DataError, TextError
+from headstart.modalities import image, text
 
-UNLABELLED = {"unlabelled", "unlabeled"}
-"""Folders beside the splits whose images have no label."""
+ABOUT = {
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "notice",
+    "changelog",
+    "authors",
+    "contributing",
+    "citation",
+}
+"""Names of texts that tell of a data set and are no items of it, where they lie beside the classes."""
+_PEEKED = 8
+_NO_TEXT = frozenset(range(9)) | frozenset(range(14, 27)) | frozenset(range(28, 32))
+"""Bytes that no text has."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the folders above an image say about it."""
+    """What the folders above an item say about it."""
 
     split: str
     label: str | None
 
 
-def is_image(path: str) -> bool:
-    """By its ending; a file without one may be an image, so it is looked at."""
-    return suffix_of(path) in SUFFIXES or suffix_of(path) == ""
+@dataclass(frozen=True)
+class Found:
+    """The items of a tree, all of one modality."""
+
+    modality: str
+    paths: list[str]
+    left_out: list[Note]
 
 
-def images_in(tree: Tree) -> tuple[list[str], list[Note]]:
-    """The images of a tree, and a note for each file that is left out."""
-    paths = [path for path in tree.paths if is_image(path)]
-    other = [path for path in tree.paths if not is_image(path)]
-    return paths, [Note("HS504", printable(path), "not an image by its ending: left out") for path in other]
+def may_be_item(path: str) -> bool:
+    """By its ending; a file without one may be an item, so it is looked at."""
+    return suffix_of(path) in image.SUFFIXES | text.SUFFIXES | {""}
+
+
+def items_in(tree: Tree) -> Found:
+    """The images of a tree, or its texts if those are more, and a note for each file that is left out.
+
+    A text that is named like an image beside it tells of that image.
+    """
+    images = [path for path in tree.paths if suffix_of(path) in image.SUFFIXES]
+    texts = [path for path in tree.paths if suffix_of(path) in text.SUFFIXES]
+    bare = [path for path in tree.paths if suffix_of(path) == ""]
+    stems = {_stem(path) for path in images}
+    own = [path for path in texts if _stem(path) not in stems and not _tells(path)]
+    if len(own) > len(images) and len(own) > len(bare):
+        kind, paths = "text", [path for path in texts if not _tells(path)]
+    elif images or not bare or not _are_texts(tree, bare):
+        kind, paths = "image", [path for path in tree.paths if suffix_of(path) in image.SUFFIXES | {""}]
+    else:
+        kind, paths = "text", [path for path in tree.paths if path in {*bare, *texts} and not _tells(path)]
+    kept, article = set(paths), "an image" if kind == "image" else "a text"
+    why = {path: "tells of the data" if kind == "text" and _tells(path) else f"not {article} by its ending"
+           for path in tree.paths if path not in kept}  # fmt: skip
+    return Found(kind, paths, [Note("HS504", printable(path), f"{why[path]}: left out") for path in why])
+
+
+def _stem(path: str) -> str:
+    ending = suffix_of(path)
+    return path[: len(path) - len(ending)] if ending else path
+
+
+def _tells(path: str) -> bool:
+    return PurePosixPath(path).stem.lower() in ABOUT
+
+
+def _are_texts(tree: Tree, paths: list[str]) -> bool:
+    """Whether files without endings hold texts: most of the first few do."""
+    good = 0
+    some = paths[:: max(1, len(paths) // _PEEKED)][:_PEEKED]
+    for path in some:
+        try:
+            data = tree.item(path).read()
+            text.open_item(data)
+        except (OSError, TextError):
+            continue
+        good += not _NO_TEXT & set(data[:4096])
+    return good > len(some) / 2
 
 
 def read_folders(tree: Tree, reading: Reading) -> Dataset:
     """A data set whose labels are the names of its folders."""
     if reading.task not in (None, CLASSIFICATION):
         raise BadOption("task", reading.task, "classification: folders name classes; others need a table")
-    paths, left_out = images_in(tree)
+    found = items_in(tree)
+    paths, left_out = found.paths, found.left_out
     if not paths:
-        found = f"{len(tree.paths)} other files" if tree.paths else "it is empty"
+        other = f"{len(tree.paths)} other files" if tree.paths else "it is empty"
         raise DataError(
             tree.origin,
-            f"there are no images here ({found})",
-            "give a folder with one folder of images a class",
+            f"there are no images here ({other}), and no texts",
+            "give a folder with one folder of images, or of texts, a class",
         )
     strip = common_depth(paths)
     below = [PurePosixPath(path).parts[strip:] for path in paths]
@@ -67,30 +128,29 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
     task, y, _ = labels.encode(
         names, where=tree.origin, kind=CLASSIFICATION, classes=reading.labels, missing=labels.NOTHING
     )
-    split = np.array([where.split for where in places])
-    notes = (*tree.notes, *left_out)
-    if task is not None and any(name is None for name in names):
-        loose = [path for path, name in zip(paths, names, strict=True) if name is None]
-        notes = (
-            *notes,
-            *(Note("HS505", printable(path), "lies in no class folder: it has no label") for path in loose),
-        )
+    notes = [*tree.notes, *left_out]
+    if task is not None:
+        notes += [
+            Note("HS505", printable(path), "lies in no class folder: it has no label")
+            for path, parts, name in zip(paths, below, names, strict=True)
+            if name is None and not any(part.lower() in UNLABELLED for part in parts[:2])
+        ]
     return Dataset(
         name=reading.name or tree.name,
-        modality="image",
+        modality=found.modality,
         items=tuple(tree.item(path) for path in paths),
         task=task,
         y=y,
-        split=split if level else None,
+        split=np.array([where.split for where in places]) if level else None,
         origin=tree.origin,
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
 def common_depth(paths: list[str]) -> int:
     """How many folders hold all the rest: data.zip/photos/cats/1.jpg has one, photos/.
 
-    A folder that holds images itself is a class, and one named like a split is a split.
+    A folder that holds items itself is a class, and one named like a split is a split.
     """
     depth = 0
     parts = [PurePosixPath(path).parts for path in paths]
@@ -132,5 +192,6 @@ def place(parts: tuple[str, ...], level: bool) -> Place:
         top = parts[0].lower()
         if top in UNLABELLED:
             return Place("", None)
-        return Place(SPLITS[top], parts[1] if len(parts) > 2 else None)
+        labelled = len(parts) > 2 and parts[1].lower() not in UNLABELLED
+        return Place(SPLITS[top], parts[1] if labelled else None)
     return Place("", parts[0] if len(parts) > 1 and not level else None)

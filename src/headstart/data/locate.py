@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from headstart.core.dataset import FileItem, Item
-from headstart.data.layout import is_image
+from headstart.data.layout import may_be_item
 from headstart.data.reading import suffix_of
 from headstart.data.tree import Tree
 from headstart.errors import DataError
@@ -80,9 +80,9 @@ def _index(tree: Tree, here: str = "") -> Callable[[str], Item | None]:
 
 
 def _tails(tree: Tree) -> dict[str, str | None]:
-    """Last parts of each image's path -> the path; None where several share them."""
+    """Last parts of each item's path -> the path; None where several share them."""
     tails: dict[str, str | None] = {}
-    for path in filter(is_image, tree.paths):
+    for path in filter(may_be_item, tree.paths):
         parts = path.split("/")
         for start in range(len(parts)):
             tail = "/".join(parts[start:])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
-from headstart.errors import BadOption, PathError
+from headstart.errors import BadOption, PathError, UnknownName
 
 KINDS = (CLASSIFICATION, MULTILABEL, REGRESSION)
 
@@ -24,15 +25,20 @@ SPLITS = {
 }
 """Names of splits as people write them (in lower case) -> as a data set holds them."""
 
+UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
+"""Folders whose items have no label: beside the splits, or beside the classes of a split."""
+
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found"}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The options of `headstart.data.load`."""
+    """The options of `headstart.data.load`, which says what they mean."""
 
     path_column: str | None = None
+    text_column: str | None = None
+    pair_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
@@ -43,11 +49,41 @@ class Reading:
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in KINDS:
             raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")
+        if self.path_column is not None and (self.text_column or self.pair_column):
+            found = self.text_column or self.pair_column
+            raise BadOption(
+                "text_column", found, "left out where path_column is given: an item is one or the other"
+            )
+        if self.pair_column is not None and self.pair_column == self.text_column:
+            raise BadOption("pair_column", self.pair_column, "another column than text_column")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Reading:
+        """Keyword arguments of `load`. Raises `UnknownName` for one that does not exist."""
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise UnknownName("option for reading data", name, known)
+        return cls(**options)
 
     @property
-    def names_columns(self) -> bool:
-        """Whether columns of a table were named: then there must be a table."""
-        return any((self.path_column, self.label_column, self.split_column, self.group_column))
+    def columns(self) -> tuple[str, ...]:
+        """The columns that were named: where there are any, there must be a table."""
+        named = (self.path_column, self.text_column, self.pair_column)
+        others = (self.label_column, self.split_column, self.group_column)
+        return tuple(name for name in (*named, *others) if name is not None)
+
+
+def split_in(path: str) -> str:
+    """The split that a file's name tells, or else the folder it lies in: "train-00000-of-00002.parquet", say.
+
+    "" where it tells none, or several.
+    """
+    for part in reversed(path.split("/")):
+        found = {SPLITS[word] for word in re.split(r"[^a-z]+", part.lower()) if word in SPLITS}
+        if found:
+            return found.pop() if len(found) == 1 else ""
+    return ""
 
 
 def natural(text: str) -> tuple[Any, ...]:

@@ -1,21 +1,22 @@
-"""Tables: a .csv, .tsv, .parquet or .jsonl file whose rows name images and their labels."""
+"""Tables: .csv, .tsv, .parquet or .jsonl files whose rows hold texts, or name files, and their labels."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from headstart.core.dataset import Dataset, Item, Note
-from headstart.data import columns, labels, parts
+from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
+from headstart.data import columns, delimited, labels, parts
+from headstart.data.columns import Cells, Columns
 from headstart.data.locate import Finder, on_disk, within
-from headstart.data.reading import TABLES, Reading, as_path, existing, suffix_of
+from headstart.data.reading import TABLES, Reading, as_path, existing, split_in, suffix_of
 from headstart.data.tree import Tree, zip_tree
 from headstart.errors import DataError, PathError
 
@@ -27,30 +28,46 @@ def accepts(data: Any) -> bool:
 
 
 def read(data: Any, reading: Reading) -> Dataset:
-    """A table on disk; its images lie beside it, or in the one .zip beside it."""
+    """A table on disk; the files that it names lie beside it, or in the one .zip beside it."""
     path = existing(Path(as_path(data) or ""))
+    return build([sheet_on_disk(path)], reading, origin=str(path), name=path.stem)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table of a data set."""
+
+    rows: pl.DataFrame
+    find: Finder
+    """From a cell that names a file to the file."""
+    name: str
+    split: str = ""
+    """What its name tells, where there are several tables."""
+    notes: tuple[Note, ...] = ()
+
+
+def sheet_on_disk(path: Path) -> Sheet:
+    """Raises `DataError`, `PathError`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
-    table = parse(content, path.name, str(path))
+    rows, notes = parse(content, path.name, str(path))
     beside = _opener(sorted(path.parent.glob("*.zip")))
-    return build(table, reading, origin=str(path), name=path.stem, find=on_disk(path.parent, beside))
+    return Sheet(rows, on_disk(path.parent, beside), path.stem, notes=notes)
 
 
-def read_from_tree(tree: Tree, member: str, reading: Reading) -> Dataset:
-    """A table among the files of a folder or an archive. Raises `DataError`."""
-    table = parse_member(tree, member)
+def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:
+    """A table, or one for each split, among the files of a folder or an archive. Raises `DataError`."""
     root = tree.root
     beside = _opener([root / path for path in tree.paths if suffix_of(path) == ".zip"] if root else [])
-    return build(
-        table,
-        reading,
-        origin=tree.origin,
-        name=tree.name,
-        find=within(tree, member, beside),
-        notes=tree.notes,
-    )
+    sheets = []
+    for member in sorted(members, key=lambda path: ("train", "val", "test", "").index(split_in(path))):
+        rows, notes = parse_member(tree, member)
+        split = split_in(member) if len(members) > 1 else ""
+        name = member[: len(member) - len(suffix_of(member))]
+        sheets.append(Sheet(rows, within(tree, member, beside), name, split, notes))
+    return build(sheets, reading, origin=tree.origin, name=tree.name, notes=tree.notes)
 
 
 def _opener(archives: list[Path]) -> Callable[[], Tree] | None:
@@ -58,7 +75,10 @@ def _opener(archives: list[Path]) -> Callable[[], Tree] | None:
     return cache(lambda: zip_tree(archives[0])) if len(archives) == 1 else None
 
 
-def parse_member(tree: Tree, member: str) -> pl.DataFrame:
+Parsed = tuple[pl.DataFrame, tuple[Note, ...]]
+
+
+def parse_member(tree: Tree, member: str) -> Parsed:
     """The table of a tree's file. Raises `DataError`, also for one that cannot be read."""
     where = f"{tree.origin}: {member}"
     try:
@@ -68,17 +88,19 @@ def parse_member(tree: Tree, member: str) -> pl.DataFrame:
     return parse(content, member, where)
 
 
-def parse(content: bytes, name: str, where: str) -> pl.DataFrame:
-    """The table. CSV cells stay text: "007" is a name. Raises `DataError`."""
-    readers: dict[str, Callable[[io.BytesIO], pl.DataFrame]] = {
-        ".csv": lambda stream: _delimited(stream, ","),
-        ".tsv": lambda stream: _delimited(stream, "\t"),
-        ".parquet": pl.read_parquet,
-        ".jsonl": lambda stream: pl.read_ndjson(stream, infer_schema_length=None),
-        ".ndjson": lambda stream: pl.read_ndjson(stream, infer_schema_length=None),
-    }
+def parse(content: bytes, name: str, where: str) -> Parsed:
+    """The table, and what is to be said of it. Raises `DataError`."""
+    ending, said = suffix_of(name), ""
     try:
-        table = readers[suffix_of(name)](io.BytesIO(content))
+        if ending == ".parquet":
+            table = pl.read_parquet(io.BytesIO(content))
+        else:
+            text, said = delimited.to_text(content)
+            if ending in (".csv", ".tsv"):
+                table = delimited.read(text, ending)
+            else:
+                stream = io.BytesIO(text.encode("utf-8", "replace"))
+                table = pl.read_ndjson(stream, infer_schema_length=None)
     except Exception as error:  # polars raises many kinds, some of them from its engine
         if not content.strip():
             raise DataError(where, "the table is empty") from None
@@ -86,54 +108,129 @@ def parse(content: bytes, name: str, where: str) -> pl.DataFrame:
         raise DataError(where, f"the table cannot be read: {reason}") from None
     if not table.height:
         raise DataError(where, "the table has no rows")
-    return table
-
-
-def _delimited(stream: io.BytesIO, separator: str) -> pl.DataFrame:
-    first = stream.getvalue().split(b"\n", 1)[0]
-    if separator == "," and b"," not in first and b";" in first:
-        separator = ";"  # how spreadsheets save .csv where the comma is a decimal sign
-    return pl.read_csv(stream, separator=separator, infer_schema=False, encoding="utf8-lossy")
+    return table, (Note("HS212", where, said),) if said else ()
 
 
 def build(
-    table: pl.DataFrame,
-    reading: Reading,
-    *,
-    origin: str,
-    name: str,
-    find: Finder,
-    notes: tuple[Note, ...] = (),
+    sheets: Sequence[Sheet], reading: Reading, *, origin: str, name: str, notes: tuple[Note, ...] = ()
 ) -> Dataset:
-    """A data set with one item for each row, in the order of the table."""
-    use = columns.find(table, reading, origin)
-    items = _items(table[use.path], find, origin, use.path)
+    """A data set with one item for each row, in order. Raises `DataError`, `UnknownName`."""
+    table = joined(sheets, origin)
+    use = columns.find(Cells.of(table), reading, origin, there=_there(sheets[0].find))
+    use = _named_classes(table, use, reading)
+    items, modality = items_in(sheets, table, use, origin)
     values = table[use.label].to_list() if use.label else [None] * table.height
     task, y, decided = labels.encode(
         values, where=origin, name=use.label or "label", kind=reading.task, classes=reading.labels
     )
+    if any(sheet.split for sheet in sheets) and reading.split_column is None:
+        use = replace(use, split=None)
+        splits = [sheet.split for sheet in sheets for _ in range(sheet.rows.height)]
+    else:
+        splits = table[use.split].to_list() if use.split else []
     return Dataset(
         name=reading.name or name,
-        modality="image",
-        items=tuple(items),
+        modality=modality,
+        items=items,
         task=task,
         y=y,
         groups=parts.groups(table[use.group].to_list()) if use.group else None,
-        split=parts.splits(table[use.split].to_list(), use.split, origin) if use.split else None,
+        split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
         origin=origin,
-        notes=(*notes, *decided, *_unused(table, use, origin)),
+        pairs=use.pair is not None,
+        notes=(
+            *notes,
+            *(n for sheet in sheets for n in sheet.notes),
+            *decided,
+            _used(table, use, sheets, origin),
+        ),
     )
 
 
-def _items(paths: pl.Series, find: Finder, origin: str, column: str) -> list[Item]:
-    if paths.dtype != pl.String:
-        paths = paths.cast(pl.String, strict=False)
-    values = paths.to_list()
-    missing = [row + 1 for row, value in enumerate(values) if not (value or "").strip()]
+def joined(sheets: Sequence[Sheet], origin: str) -> pl.DataFrame:
+    """All rows in one table; a column that one table lacks is empty there. Raises `DataError`."""
+    if len(sheets) == 1:
+        return sheets[0].rows
+    try:
+        return pl.concat([sheet.rows for sheet in sheets], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        names = ", ".join(sheet.name for sheet in sheets)
+        reason = str(error).strip().splitlines()[0]
+        remedy = "write the same columns in the same way in all of them"
+        raise DataError(origin, f"the tables {names} do not fit together: {reason}", remedy) from None
+
+
+def _there(find: Finder) -> columns.There:
+    def there(cell: str) -> bool:
+        try:
+            item = find(cell.strip())
+        except DataError:
+            return False
+        return not isinstance(item, FileItem) or item.path.is_file()
+
+    return there
+
+
+def _named_classes(table: pl.DataFrame, use: Columns, reading: Reading) -> Columns:
+    """With "label" and "label_text" beside each other the names are taken, if each number has one name."""
+    other = f"{use.label}_text"
+    if use.label is None or reading.label_column is not None or other not in table.columns:
+        return use
+    found = table.select(use.label, other).drop_nulls().unique()
+    one_each = found.height == found[use.label].n_unique() == found[other].n_unique()
+    return replace(use, label=other) if one_each and table[other].dtype == pl.String else use
+
+
+def items_in(
+    sheets: Sequence[Sheet], table: pl.DataFrame, use: Columns, origin: str
+) -> tuple[tuple[Item, ...], str]:
+    """(an item for each row, their modality)."""
+    if use.text is None:
+        assert use.path is not None
+        cells = _strings(table[use.path], origin, "paths")
+        kind = columns.modality_of([cell for cell in cells if cell and cell.strip()])
+        finders = [sheet.find for sheet in sheets for _ in range(sheet.rows.height)]
+        return tuple(_files(cells, finders, origin, use.path)), kind
+    firsts = _strings(table[use.text], origin, "texts")
+    seconds: list[str | None] = [None] * len(firsts)
+    if use.pair is not None:
+        seconds = [cell or "" for cell in _strings(table[use.pair], origin, "texts")]
+    names = _names(sheets, table, use.ident)
+    return tuple(
+        TextItem(*row) for row in zip(names, (cell or "" for cell in firsts), seconds, strict=True)
+    ), "text"
+
+
+def _names(sheets: Sequence[Sheet], table: pl.DataFrame, ident: str | None) -> list[str]:
+    """The column of ids if each is there and once; else the rows, counted from 1."""
+    if ident is not None and not table[ident].dtype.is_nested():
+        found = ["" if value is None else str(value).strip() for value in table[ident].to_list()]
+        if all(found) and len(set(found)) == len(found):
+            return found
+    prefixes = [f"{sheet.name} " if len(sheets) > 1 else "" for sheet in sheets]
+    return [
+        f"{prefix}row {row + 1}"
+        for prefix, sheet in zip(prefixes, sheets, strict=True)
+        for row in range(sheet.rows.height)
+    ]
+
+
+def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        held = {"Struct": "nested values", "List": "lists", "Array": "lists"}.get(
+            type(column.dtype).__name__ if not isinstance(column.dtype, type) else column.dtype.__name__,
+            "bytes",
+        )
+        raise DataError(origin, f"the column {column.name!r} holds {held}, not {noun}", "name another column")
+    return (column if column.dtype == pl.String else column.cast(pl.String, strict=False)).to_list()
+
+
+def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, column: str) -> list[Item]:
+    missing = [row + 1 for row, value in enumerate(cells) if not (value or "").strip()]
     if missing:
         rows = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
         raise DataError(origin, f"{len(missing)} rows have nothing in {column!r} (row {rows})")
-    items = [find(value.strip()) for value in values]
+    items = [find((cell or "").strip()) for cell, find in zip(cells, finders, strict=True)]
     seen = Counter(item.id for item in items)
     if len(seen) < len(items):  # ids name items: a path in two rows is told apart by its row
         items = [
@@ -148,8 +245,21 @@ def _renamed(item: Item, name: str) -> Item:
     return out
 
 
-def _unused(table: pl.DataFrame, use: columns.Columns, origin: str) -> tuple[Note, ...]:
-    taken = {"paths": use.path, "labels": use.label, "splits": use.split, "groups": use.group}
-    text = ", ".join(f"{what} from {name!r}" for what, name in taken.items() if name)
-    rest = [name for name in table.columns if name not in taken.values()]
-    return (Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else "")),)
+def _used(table: pl.DataFrame, use: Columns, sheets: Sequence[Sheet], origin: str) -> Note:
+    """Which column is taken for what, and which are not."""
+    taken = {
+        "paths": use.path,
+        "texts": use.text,
+        "labels": use.label,
+        "splits": use.split,
+        "groups": use.group,
+    }
+    said = {what: repr(name) for what, name in taken.items() if name}
+    if use.pair is not None:
+        said["texts"] = f"{use.text!r} and {use.pair!r}"
+    if any(sheet.split for sheet in sheets) and use.split is None:
+        said["splits"] = f"the names of {len(sheets)} tables"
+    text = ", ".join(f"{'pairs of ' * (what == 'texts' and use.pair is not None)}{what} from {name}"
+                     for what, name in said.items())  # fmt: skip
+    rest = [name for name in table.columns if name not in {*taken.values(), use.pair, use.ident}]
+    return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))

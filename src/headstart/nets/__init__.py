@@ -16,6 +16,9 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "classifier": {"architecture", "columns": [[source class, ...] for each target label]}: the
   source's own classifier (`trunk.*`, `classifier.*`), probabilities of the listed source classes
   summed for each target label and renormalised.
+* "words": {"pairs": bool}: prepared texts int32 `[B, 3, T]` -> TF-IDF of the entries their encoder knows,
+  `words.idf [V]`, then `head.weight`, `head.bias`; of pairs the second text's entries (type 1) are features
+  of their own, and three more say how much the two have in common.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -43,6 +46,7 @@ KINDS = {
     "pixels": "headstart.nets.pixels",
     "taps": "headstart.nets.taps",
     "classifier": "headstart.nets.classifier",
+    "words": "headstart.nets.words",
     "average": "headstart.nets.average",
 }
 """Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its

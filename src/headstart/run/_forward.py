@@ -132,9 +132,10 @@ class Forward:
 
 
 def lengthened(state: torch.Tensor, column: str) -> torch.Tensor:
-    """States of texts `[..., T, D + 1]` padded with zeros (which their mask hides) or cut to the length that
-    the column names; other states as they are."""
+    """States of texts `[..., T, D + 1]`, zero where their mask hides them, padded or cut to the length that the
+    column names; other states as they are."""
     length = keys.cut_of(column)[1]
     if length is None:
         return state
+    state = state * state[..., -1:]  # what stands there else depends on the batch
     return functional.pad(state[..., :length, :], (0, 0, 0, max(0, length - state.shape[-2])))

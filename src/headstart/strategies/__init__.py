@@ -12,9 +12,11 @@ from headstart.errors import UnknownName
 WHERE = {
     "majority": "headstart.strategies.baselines:Majority",
     "pixels": "headstart.strategies.baselines:Pixels",
+    "tfidf": "headstart.strategies.tfidf:Tfidf",
     "random-frozen": "headstart.strategies.probe:RandomFrozen",
     "direct": "headstart.strategies.direct:Direct",
     "probe": "headstart.strategies.probe:Probe",
+    "contrastive": "headstart.strategies.contrastive:Contrastive",
     "finetune": "headstart.strategies.finetune:Finetune",
     "full": "headstart.strategies.finetune:Full",
     "scratch": "headstart.strategies.scratch:Scratch",
