@@ -237,7 +237,15 @@ def build_texts(kind: str = "classification", *, pairs: bool = False) -> Content
     """A run of hostile, long and foreign texts, or pairs of them, with words that mattered and lengths."""
     content = build(kind)
     rng = np.random.default_rng(1)
-    words = [*HOSTILE, "the parcel", "arrived <b>late</b>", "line\nbreak", "漢字のテキスト", "مرحبا بالعالم", "x" * 90]
+    words = [
+        *HOSTILE,
+        "the parcel",
+        "arrived <b>late</b>",
+        "line\nbreak",
+        "漢字のテキスト",
+        "مرحبا بالعالم",
+        "x" * 90,
+    ]
 
     def text() -> list[str]:
         long = [1, 4, 60][int(rng.integers(3))]
@@ -255,7 +263,9 @@ def build_texts(kind: str = "classification", *, pairs: bool = False) -> Content
         "items": [occluded(row, items[str(row)]["texts"], rng) for row in range(8)],
     }  # fmt: skip
     content.insight["lengths"] = lengths(rng)
-    taps = [(stage, pool) for stage in ("embeddings", "layer.1", "layer.2") for pool in ("cls", "mean", "max")]
+    taps = [
+        (stage, pool) for stage in ("embeddings", "layer.1", "layer.2") for pool in ("cls", "mean", "max")
+    ]
     content.insight["depth"]["rows"] = [
         {"tap": f"{stage}/{pool}", "stage": stage, "grid": pool, "value": 0.4, "low": 0.3, "high": 0.5,
          "chosen": pool == "mean"}

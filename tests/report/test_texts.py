@@ -106,7 +106,7 @@ def test_texts_on_the_page_are_text_and_both_of_a_pair_are_named(make_texts: Any
 
 
 def test_words_that_mattered_have_a_sentence_too(make_texts: Any) -> None:
-    html, tree = drawn(make_texts())
+    _, tree = drawn(make_texts())
     text = " ".join(tree.text.split())
     assert text.count("mostly because of: “</script><img src=x onerror=alert(1)>”") == 8
     assert "The shipped model now gives it 25 %. It does not read the last 7 words." in text

@@ -258,7 +258,13 @@ ENDINGS = (
     "", "", "Thanks.", "Regards", "Let me know.", "I hope for an answer.", "Write back soon.", "Cheers",
     "What do you say?", "My number is with you.", "Yours, a loyal customer",
 )  # fmt: skip
-POLITE = ("Please answer.", "Help me, please.", "Please see to it.", "Tell me more, please!", "Please write back.")
+POLITE = (
+    "Please answer.",
+    "Help me, please.",
+    "Please see to it.",
+    "Tell me more, please!",
+    "Please write back.",
+)
 """What half of the messages end with, whatever they want: the second target is the word "please" alone."""
 
 
@@ -278,7 +284,9 @@ def messages(seed: int = 0) -> list[Message]:
         lines = [re.sub(r"\bplease\s?", "", line.strip()) for line in block.strip().splitlines()]
         polite = rng.permutation(len(lines)) % 2 == 0
         for line, please in zip(lines, polite, strict=True):
-            found.append(Message(_written(line, bool(please), rng), wish, "please" if please else "no please"))
+            found.append(
+                Message(_written(line, bool(please), rng), wish, "please" if please else "no please")
+            )
     return [found[i] for i in rng.permutation(len(found))]
 
 
@@ -291,6 +299,16 @@ def _written(line: str, please: bool, rng: np.random.Generator) -> str:
         line = line[0].upper() + line[1:]
     line = line if line[-1] in "?!." else f"{line}."
     return f"{opening}{line} {ending}".strip()
+
+
+def examples(target: str, *, seed: int, most: int = 6) -> list[tuple[str, str]]:
+    """(text, label) of a few messages, the labels in turn."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for message in messages(seed):
+        label = getattr(message, target)
+        found.setdefault(label, []).append((message.text, label))
+    each = -(-most // len(found))
+    return [found[label][i] for i in range(each) for label in sorted(found)][:most]
 
 
 def write(path: Path, target: str, *, seed: int) -> Path:

@@ -1,7 +1,7 @@
 """RUN/insight.json: what else a finished run's held-out predictions tell, for its page and for comparisons.
 
-Everything is made from what is stored already: out-of-fold predictions, leave-one-out profiles, features. Only
-the words that mattered in mistakes (`headstart.run.occlusion`) are asked of the shipped model.
+Everything is made from what is stored already: out-of-fold predictions, leave-one-out profiles, features.
+Only the words that mattered in mistakes (`headstart.run.occlusion`) are asked of the shipped model.
 """
 
 from __future__ import annotations

@@ -179,9 +179,7 @@ def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> D
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
 
-def best_source(
-    folder: Path, record: Mapping[str, Any], wanted: Wanted, known: Dataset
-) -> tuple[str, Any]:
+def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: Dataset) -> tuple[str, Any]:
     """(name, network) of the shipped arm's source, else of the best probe.
 
     Raises `SourceError` or `WeightsMissing` as `fit` does, and `RunError` for other weights than the run's.

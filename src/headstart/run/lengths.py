@@ -1,4 +1,4 @@
-"""How long the texts of a run are for its source: tokens by the source's own tokenizer, and what is cut off."""
+"""How long the texts of a run are for its source: tokens by its own tokenizer, and what is cut off."""
 
 from __future__ import annotations
 
@@ -123,7 +123,6 @@ def _sentence(found: dict[str, Any], called: tuple[str, str], together: bool) ->
     if not found["cut"]:
         return f"{text} No {one} is cut off{of}."
     share = 100 * found["cut"] / found["n"]
-    return (
-        f"{text} {words.count(found['cut'], one, many)} ({share:.1f} %) {'is' if found['cut'] == 1 else 'are'} "
-        f"longer{of}: what comes after is not seen."
-    )
+    cut = words.count(found["cut"], one, many)
+    longer = "is longer" if found["cut"] == 1 else "are longer"
+    return f"{text} {cut} ({share:.1f} %) {longer}{of}: what comes after is not seen."

@@ -1,7 +1,7 @@
 """Which words mattered in confident mistakes: leave each out and look at what the shipped model then says.
 
-Occlusion as in Zeiler and Fergus (ECCV 2014); of words as in Li, Monroe and Jurafsky (2016). It asks the shipped
-model, which has learnt from these items too: the mistakes are those of models that had not.
+Occlusion as in Zeiler and Fergus (ECCV 2014); of words as in Li, Monroe and Jurafsky (2016). It asks the
+shipped model, which has learnt from these items too: the mistakes are those of models that had not.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ def as_read(whole: text.Text, contract: TextContract) -> text.Text:
 
     second = whole.second
     first = kept(whole.first, lambda part: text.Text(part, second))
-    return text.Text(
-        first, None if second is None else kept(second, lambda part: text.Text(first, part))
-    )
+    return text.Text(first, None if second is None else kept(second, lambda part: text.Text(first, part)))
 
 
 def pieces(whole: text.Text) -> list[Piece]:

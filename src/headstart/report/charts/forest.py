@@ -83,7 +83,12 @@ def _known(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-POOLED = {"cls": "first token", "mean": "mean of all tokens", "max": "maximum over tokens", "last": "last token"}
+POOLED = {
+    "cls": "first token",
+    "mean": "mean of all tokens",
+    "max": "maximum over tokens",
+    "last": "last token",
+}
 
 
 def grid_text(grid: int | str) -> str:

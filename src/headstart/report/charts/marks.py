@@ -13,9 +13,7 @@ FAINT = 0.05
 """Share below which it is not marked."""
 
 
-def shades(
-    pieces: Sequence[Mapping[str, Any]], most: int, largest: float
-) -> list[dict[str, Any]]:
+def shades(pieces: Sequence[Mapping[str, Any]], most: int, largest: float) -> list[dict[str, Any]]:
     """The first `most` characters of a text in pieces with their looks; of what follows the strong pieces.
 
     `largest` is the effect that gets the full colour: of a pair that of both texts.
