@@ -36,8 +36,9 @@ from headstart.train.groups import parameter_groups
 from headstart.train.loop import Outcome, Watch, train
 from headstart.train.recipe import Recipe
 
-LR = 5e-5
-"""Peak learning rate, whatever the depth."""
+LR, MOST_LR = 5e-5, 1e-4
+"""Peak learning rate, whatever the depth; where fewer than `STEPS` fit, it is raised as far as this (TREC, 8
+labels a class: 20 steps at 1e-4 give 0.77, at 5e-5 0.75; 40 steps 0.77)."""
 BATCH = 48
 """Texts of a step."""
 ROUND = 8
@@ -130,7 +131,7 @@ def plan_of(request: Request, count: int, folds: int) -> Plan:
     _design.check(settings, request.dataset.modality)
     recipe = Recipe(
         steps=count,
-        lr=settings.lr or LR,
+        lr=settings.lr or min(MOST_LR, LR * max(1.0, STEPS / count)),
         optimizer=settings.optimizer or "adamw",
         weight_decay=0.01,
         smoothing=0.0,
