@@ -1,8 +1,8 @@
 """Sources: pretrained models by name, and the Backbones made from them.
 
-A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images; `package/NAME`, `hf/NAME`,
-`hf:PATH`, `file:PATH` or `vectors:PATH` for texts (see `providers`). Finding and listing load no weights and
-open no socket; `load` fetches weights only when it is allowed to.
+A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images; `package/NAME`,
+`hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts (see `providers`). Finding and listing load no
+weights and open no socket; `load` fetches weights only when it is allowed to.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from headstart.core.backbone import Backbone
-from headstart.core.source import Contract, InputContract, Source, TextContract
-from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
+from headstart.core.source import Contract, Source, TextContract
+from headstart.errors import MissingExtra, NetError, UnknownName
 from headstart.sources import providers, recommended
 from headstart.sources.text import named
 
@@ -87,7 +87,9 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
     """
     _known(modality)
     found = (
-        _search(search.lower(), modality) if search else [*_shipped(modality), *recommended.every(modality)]
+        _search(search.lower(), modality)
+        if search
+        else [*_shipped(modality), *(_describe(spec) for spec in recommended.specs(modality))]
     )
     return [source for source in found if source.local or not local]
 

@@ -43,7 +43,7 @@ Fit = Callable[[sparse.csr_matrix, np.ndarray, int, float], tuple[np.ndarray, np
 
 def _methods(task: Task) -> tuple[Fit, Sequence[float]]:
     if task.kind == CLASSIFICATION:
-        return _classes, STRENGTHS
+        return classes, STRENGTHS
     if task.kind == MULTILABEL:
         return _labels, STRENGTHS
     return _values, RIDGES
@@ -85,9 +85,13 @@ def _loss(methods: tasks.TaskMethods, z: np.ndarray, wanted: np.ndarray) -> floa
     return float(methods.loss(torch.from_numpy(z), torch.from_numpy(np.asarray(wanted))).sum())
 
 
-def _classes(
-    features: sparse.csr_matrix, y: np.ndarray, outputs: int, penalty: float
+def classes(
+    features: sparse.csr_matrix | np.ndarray, y: np.ndarray, outputs: int, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
+    """(weight `[K, D]`, bias `[K]`) of scikit-learn's logistic regression at C = `penalty`.
+
+    A class without rows gets weight 0 and a logit well below the others'.
+    """
     from sklearn.linear_model import LogisticRegression
 
     weight, bias = np.zeros((outputs, features.shape[1])), np.zeros(outputs)

@@ -24,9 +24,18 @@ PROVIDERS = {
     "torchvision/": "headstart.sources.providers.torchvision",
     "file:": "headstart.sources.providers.file",
     "package/": "headstart.sources.providers.package",
+    "hf/": "headstart.sources.providers.hf",
+    "hf:": "headstart.sources.providers.hf",
+    "vectors:": "headstart.sources.providers.vectors",
 }
 """Prefix of a spec -> module."""
-MODALITIES = {"package/": ("text",)}
+MODALITIES = {
+    "package/": ("text",),
+    "hf/": ("text",),
+    "hf:": ("text",),
+    "vectors:": ("text",),
+    "file:": ("image", "text"),
+}
 """Prefix -> what its models read, where that is not images."""
 
 

@@ -1,4 +1,4 @@
-"""`package/NAME`: sources that come as packages of their own, their weights checked against the official ones."""
+"""`package/NAME`: sources that come as packages of their own, checked against the official weights."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
 """Model folders as Hugging Face and sentence-transformers lay them out: read without loading any weights.
 
-A folder holds config.json, a tokenizer, and weights; one of sentence-transformers also modules.json, which
-says how the states of the tokens become one vector.
+A folder holds config.json, a tokenizer, and weights; one of sentence-transformers also modules.json (see
+`headstart.sources.text.modules`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from headstart.core.source import TextContract
 from headstart.errors import SourceError
 from headstart.sources.text import tokenizer
+from headstart.sources.text.modules import Modules, record
 
 LIBRARY = "transformers"
 DROPPED = frozenset(
@@ -34,68 +34,21 @@ WEIGHTS = (SAFE, f"{SAFE}.index.json", PICKLED, f"{PICKLED}.index.json")
 """Weight files, the wanted ones first; an index names the files that weights are spread over."""
 LENGTH = 512
 """Longest text where neither the network nor its tokenizer has a limit."""
-POOLINGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_lasttoken": "last",
-    "cls": "cls",
-    "mean": "mean",
-    "max": "max",
-    "lasttoken": "last",
-}
-"""Ours, for a field of sentence-transformers' pooling that is true, or for its "pooling_mode"."""
 CAUSAL = frozenset(
-    [
-        "biogpt",
-        "bloom",
-        "codegen",
-        "cohere",
-        "cohere2",
-        "falcon",
-        "gemma",
-        "gemma2",
-        "gemma3_text",
-        "glm",
-        "gpt2",
-        "gpt_bigcode",
-        "gpt_neo",
-        "gpt_neox",
-        "gptj",
-        "granite",
-        "llama",
-        "mistral",
-        "mixtral",
-        "mpt",
-        "nemotron",
-        "olmo",
-        "olmo2",
-        "opt",
-        "persimmon",
-        "phi",
-        "phi3",
-        "qwen2",
-        "qwen2_moe",
-        "qwen3",
-        "qwen3_moe",
-        "smollm3",
-        "stablelm",
-        "starcoder2",
-        "xglm",
-    ]
-)
+    {
+        "biogpt", "bloom", "codegen", "cohere", "cohere2", "falcon", "gemma", "gemma2", "gemma3_text", "glm",
+        "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "granite", "llama", "mistral", "mixtral", "mpt",
+        "nemotron", "olmo", "olmo2", "opt", "persimmon", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3",
+        "qwen3_moe", "smollm3", "stablelm", "starcoder2", "xglm",
+    }
+)  # fmt: skip
 """Model types whose tokens see only those before them."""
 OFFSET = frozenset(
-    [
-        "camembert",
-        "data2vec-text",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
+    {
+        "camembert", "data2vec-text", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
         "xlm-roberta-xl",
-    ]
-)
+    }
+)  # fmt: skip
 """Model types that number positions from the padding token on: so many fewer are there for tokens."""
 
 
@@ -146,27 +99,14 @@ def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
 def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
     """The content of a config.json -> an architecture in JSON. Raises `SourceError`."""
     arch = str(config.get("model_type") or "")
+    if config.get("quantization_config"):
+        raise SourceError(spec, "its weights are quantised, which is not supported", "take the plain ones")
     if not arch:
         raise SourceError(spec, "its config.json does not say its model_type", "name the folder of a model")
     kwargs = {key: value for key, value in config.items() if key not in DROPPED}
     if arch == SHARED:
         kwargs["num_hidden_groups"] = kwargs.get("num_hidden_layers", 12)
     return {"library": LIBRARY, "arch": arch, "kwargs": kwargs}
-
-
-def record(path: Path, spec: str) -> dict[str, Any]:
-    """A JSON object. Raises `SourceError`."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SourceError(
-            spec, f"there is no {path.name} in {path.parent}", "name the folder of a model of Hugging Face"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
-    if not isinstance(found, dict):
-        raise SourceError(spec, f"{path} is not a JSON object", "fetch it again")
-    return found
 
 
 def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:
@@ -191,7 +131,7 @@ def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:
 
 
 def own_pooling(config: dict[str, Any]) -> str:
-    """Where nothing is said: the last token of a network whose tokens see only those before, else the mean."""
+    """Where nothing is said: the last token where tokens see only those before them, else the mean."""
     return "last" if is_causal(config) else "mean"
 
 
@@ -216,99 +156,3 @@ def _length(config: dict[str, Any], settings: dict[str, Any]) -> int:
     if isinstance(most, int | float) and 0 < most < 1e6:  # "no limit" is written as 1e30
         found.append(int(most))
     return max(2, min(found, default=LENGTH))
-
-
-@dataclass(frozen=True)
-class Modules:
-    """What sentence-transformers says beside the network."""
-
-    network: str = "."
-    """Folder of the network."""
-    pooling: str = ""
-    normalize: bool = False
-    length: int = 0
-    lowercase: bool = False
-    prefix: str = ""
-
-    @classmethod
-    def read(cls, root: Path, spec: str) -> Modules:
-        """From modules.json and what it names; a folder without one says nothing. Raises `SourceError`."""
-        if not root.is_dir():
-            raise SourceError(spec, f"there is no folder {root}", "correct the path")
-        path = root / "modules.json"
-        if not path.is_file():
-            return cls()
-        steps = _steps(path, spec)
-        kinds = [kind for kind, _ in steps]
-        if kinds[:1] != ["Transformer"] or kinds[1:] not in (
-            [],
-            ["Pooling"],
-            ["Pooling", "Normalize"],
-            ["Normalize"],
-        ):
-            strange = next((k for k in kinds if k not in ("Transformer", "Pooling", "Normalize")), "")
-            what = (
-                f"a step that is not supported: {strange}" if strange else f"these steps: {', '.join(kinds)}"
-            )
-            raise SourceError(
-                spec,
-                f"its modules.json has {what}",
-                "a network, its pooling and scaling to length 1 are supported; take another source",
-            )
-        network = steps[0][1]
-        settings = _if_there(root / network / "sentence_bert_config.json", spec)
-        prefix = _prefix(_if_there(root / "config_sentence_transformers.json", spec), spec)
-        return cls(
-            network=network or ".",
-            pooling=_pooling(root / steps[1][1] / "config.json", prefix, spec) if "Pooling" in kinds else "",
-            normalize="Normalize" in kinds,
-            length=int(settings.get("max_seq_length") or 0),
-            lowercase=bool(settings.get("do_lower_case")),
-            prefix=prefix,
-        )
-
-
-def _steps(path: Path, spec: str) -> list[tuple[str, str]]:
-    """(kind, folder) of every step in modules.json."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
-    if any(Path(folder).is_absolute() or ".." in Path(folder).parts for _, folder in steps):
-        raise SourceError(spec, f"{path} names folders outside its own", "fetch it again")
-    return steps
-
-
-def _if_there(path: Path, spec: str) -> dict[str, Any]:
-    return record(path, spec) if path.is_file() else {}
-
-
-def _pooling(path: Path, prefix: str, spec: str) -> str:
-    config = record(path, spec)
-    named = config.get("pooling_mode")
-    true = [named] if isinstance(named, str) else list(named or ())
-    true = true or [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
-    if len(true) != 1 or true[0] not in POOLINGS:
-        raise SourceError(
-            spec,
-            f"its pooling is not supported ({', '.join(map(str, true)) or 'none named'})",
-            "first token, mean, maximum and last token are; take another source",
-        )
-    if prefix and config.get("include_prompt") is False:
-        raise SourceError(
-            spec,
-            "its pooling leaves out the tokens of the prompt, which is not supported",
-            "take another source",
-        )
-    return POOLINGS[true[0]]
-
-
-def _prefix(config: dict[str, Any], spec: str) -> str:
-    """The prompt that is used when none is named."""
-    name, prompts = config.get("default_prompt_name"), config.get("prompts") or {}
-    if name is None:
-        return ""
-    if not isinstance(prompts, dict) or name not in prompts:
-        raise SourceError(spec, f"its prompt {name!r} is named, but not given", "fetch it again")
-    return str(prompts[name] or "")

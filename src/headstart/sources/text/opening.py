@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from headstart.core.source import Source
-from headstart.errors import NetError, SourceError
+from headstart.errors import NetError, SourceError, UnknownName
 from headstart.sources import weights
 from headstart.sources.text import backbone as backbones
 from headstart.sources.text import folder, transformer
 from headstart.sources.text.backbone import TextBackbone
+from headstart.sources.text.bag import Vectors, WordBackbone
+from headstart.sources.text.vectors import ARCH, LIBRARY
 
 
 def open_folder(source: Source, root: Path) -> TextBackbone:
@@ -26,6 +28,8 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     files = layout.weights
     if source.sha256 is not None and len(files) == 1:
         weights.check_sha256(files[0], source.sha256, source.spec)
+    elif len(files) == 1:
+        source = replace(source, sha256=weights.sha256_of(files[0]))
     architecture = layout.architecture
     tensors: dict[str, Tensor] = {}
     for path in files:
@@ -42,10 +46,30 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     return backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
 
 
-def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone:
-    """A network from the state of `Backbone.module`. Raises `NetError` when they do not fit."""
+def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBackbone:
+    """A network from the state of `Backbone.module`.
+
+    Raises `NetError` when they do not fit, `UnknownName` for a library that has no networks for texts.
+    """
+    library = str(source.architecture.get("library", ""))
+    if library == LIBRARY and source.architecture.get("arch") == ARCH:
+        sizes = source.architecture["kwargs"]
+        words = Vectors(int(sizes["words"]), int(sizes["width"]))
+        _put(words, tensors, ARCH)
+        return WordBackbone(words, source)
+    if library != folder.LIBRARY:
+        raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
     with torch.random.fork_rng(devices=[]):
         network = transformer.build(source.architecture)
+    _put(network, tensors, str(source.architecture["arch"]))
+    try:
+        architecture = source.architecture
+        return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
+    except SourceError as error:
+        raise NetError(str(source.architecture["arch"]), str(error)) from error
+
+
+def _put(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
     state = {
         name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
         for name, value in tensors.items()
@@ -54,11 +78,4 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone:
         network.load_state_dict(state)
     except RuntimeError as error:
         lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise NetError(
-            str(source.architecture["arch"]), f"does not fit its weights ({lines[:200]})"
-        ) from error
-    try:
-        architecture = source.architecture
-        return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
-    except SourceError as error:
-        raise NetError(str(source.architecture["arch"]), str(error)) from error
+        raise NetError(arch, f"does not fit its weights ({lines[:200]})") from error

@@ -46,7 +46,7 @@ class Plan:
 
 
 def make_plan(network: nn.Module, *, types: bool, pad: int, spec: str) -> Plan:
-    """Find the layers of a network, put gates on them, and prove on a few tokens that cutting changes nothing.
+    """Find the layers of a network, put gates on them, and prove that cutting changes nothing.
 
     Raises `SourceError` for a network that is no plain stack of layers.
     """
@@ -77,7 +77,9 @@ EXAMPLE = 3, 5
 
 def _example(network: nn.Module) -> Tensor:
     texts, tokens = EXAMPLE
-    ids = torch.arange(1, texts * tokens + 1).reshape(texts, tokens) % int(network.config.vocab_size)
+    ids = torch.arange(1, texts * tokens + 1).reshape(texts, tokens) % int(
+        getattr(network.config, "vocab_size", 1)
+    )
     mask = torch.ones(texts, tokens, dtype=torch.long)
     mask[1, 3:] = 0
     return torch.stack([ids, mask, torch.zeros_like(ids)], 1)
@@ -155,7 +157,8 @@ class Part(nn.Module):
 
     def __init__(self, network: nn.Module, plan: Plan, start: int, stop: int) -> None:
         super().__init__()
-        object.__setattr__(self, "_network", network)
+        self._network: Any
+        object.__setattr__(self, "_network", network)  # not a part of this module
         self._plan, self._start, self._stop = plan, start, stop
         self.training = False
         _register(self, network, "", plan, range(start, stop))
