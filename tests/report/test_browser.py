@@ -177,6 +177,29 @@ def test_the_map_shows_items_to_mouse_and_keyboard(make: Any, visit: Callable[[A
     assert "✗ said" in found.text
 
 
+def test_the_map_of_texts_shows_them_as_text(make_texts: Any, visit: Callable[[Any], Any]) -> None:
+    from selenium.webdriver import Keys
+    from selenium.webdriver.common.by import By
+
+    driver = visit(content := make_texts(pairs=True))
+    field, found = driver.find_element(By.ID, "map-field"), driver.find_element(By.ID, "map-found")
+    field.send_keys(Keys.HOME)
+    shown = [one.get_attribute("textContent") for one in found.find_elements(By.CSS_SELECTOR, ".text")]
+    assert shown == content.shown["map"]["0"]
+    field.send_keys(Keys.END)  # whose text was not kept
+    assert found.find_elements(By.CSS_SELECTOR, ".text, script, b") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_shaded_words_stand_out(
+    scheme: str, make_texts: Any, visit: Callable[[Any], Any], browser: Any
+) -> None:
+    look(browser, scheme)
+    driver = visit(make_texts())
+    driver.execute_script("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert driver.execute_script(CONTRAST) == []
+
+
 def test_everything_is_reached_with_the_tab_key(make: Any, visit: Callable[[Any], Any]) -> None:
     from selenium.webdriver import ActionChains, Keys
 

@@ -55,7 +55,8 @@ def make_run(tmp_path: Path) -> Make:
     """`make_run(name, kind, noise=..., seed=..., change=...)` -> what `fit` gives to `api.conclude`, its folder
     complete. The shipped arm is the simulated "tiny: finetune"; "tiny: probe" is real.
 
-    `change(dataset, split)` may give others.
+    `change(dataset, split)` may give others; `asked` is the request to make the run of (texts, say, whose
+    shipped model is then the real probe).
     """
 
     def make(
@@ -66,8 +67,9 @@ def make_run(tmp_path: Path) -> Make:
         seed: int = 0,
         per_class: int = 12,
         change: Callable[[Any, Any], tuple[Any, Any]] = lambda dataset, split: (dataset, split),
+        asked: Any = None,
     ) -> Any:
-        asked = example(kind, per_class=per_class)
+        asked = asked or example(kind, per_class=per_class)
         dataset, split = change(asked.dataset, asked.split)
         task = dataset.task
         asked = replace(asked, dataset=dataset, split=split, task=task, features=Stored(dataset))
@@ -77,7 +79,7 @@ def make_run(tmp_path: Path) -> Make:
         bench = Bench(
             dataset, task, split, asked.features, {"tiny": asked.backbone.source}, folder, events.append
         )  # type: ignore[arg-type]
-        bench._loaded["tiny"] = TinyBackbone()
+        bench._loaded["tiny"] = asked.backbone if dataset.modality == "text" else TinyBackbone()
         probe = replace(strategies.get("probe").fit(asked), source="tiny", arm="tiny: probe")
         said = probabilities(kind, dataset.y, task.outputs, noise, seed, split.repeats)
         held = np.zeros(said.shape[:2], bool)
@@ -90,6 +92,10 @@ def make_run(tmp_path: Path) -> Make:
             folder.save_trial(trial)
         rows = finish.ranked(bench, trials, arm.arm)
         model: Any = SimpleNamespace(evidence={"chosen": None})
+        if dataset.modality == "text":
+            model = replace(
+                strategies.get("probe").refit(asked, probe), evidence={"arm": arm.arm, "chosen": None}
+            )
         answer = finish.Answer(rows, compare.verdict(trials, bench), arm.arm, model, None, {})
         content = record.write_answer(bench, answer, [], {}, Budget(60))
         folder.write({**content, "complete": True})

@@ -156,7 +156,7 @@ def test_what_cannot_be_asked(store: FeatureStore) -> None:
         extract(backbone, FeatureSpec(views=1, view_kind="crop-flop"))
     with pytest.raises(BadOption, match="views"):
         extract(backbone, FeatureSpec(views=-1))
-    with pytest.raises(BadOption, match="pixels"):
+    with pytest.raises(BadOption, match="inputs"):
         extract(None, FeatureSpec(inputs=0))
     with pytest.raises(BadOption, match="backbone"):
         extract(None, FeatureSpec(taps=(Tap("stem"),)))

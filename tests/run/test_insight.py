@@ -21,7 +21,7 @@ from headstart.run import atlas, board, insight, mistakes, reliability
 
 KEYS = [
     "arm", "metrics", "confusion", "scatter", "reliability", "depth", "learning_curve", "label_errors", "mistakes",
-    "map",
+    "occlusion", "lengths", "map",
 ]  # fmt: skip
 NEAR = {"abs": 1e-9}
 
@@ -118,6 +118,7 @@ def test_the_contract(make_run: Any, kind: str) -> None:
         "multilabel": {"scatter", "reliability"},
         "regression": {"confusion", "reliability"},
     }
+    absent = {kind: {*names, "occlusion", "lengths"} for kind, names in absent.items()}  # which texts have
     assert {key for key, value in found.items() if value is None} == absent[kind]
     shown, dataset = found["map"], made.bench.dataset
     assert shown["n"] == shown["of"] == len(shown["points"]) == len(dataset)
@@ -326,7 +327,7 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     dataset = type("Data", (), {"y": rng.integers(0, 2000, 3000)})
     bench = type("Bench", (), {"task": Task("classification", labels, "accuracy"), "dataset": dataset})
     row = board.Row("x", "probe", None, "done", "", 0.0)
-    view = insight.View(bench, {}, trial, np.arange(3000), p.astype(np.float64), row)  # type: ignore[arg-type]
+    view = insight.View(bench, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
     found = insight.plain(insight.confusion(view))
     assert found["table"] is None
     assert len(found["pairs"]) == 20

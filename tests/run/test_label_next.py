@@ -36,7 +36,7 @@ def room(task: Task = CLASSES, *, pool: int = 60, seed: int = 0) -> tuple[Room, 
     x = (5 * np.eye(6)[blob] + rng.normal(0, 0.3, (len(blob), 6))).astype(np.float32)
     labelled = np.arange(len(blob)) < 9
     p = rng.dirichlet(np.ones(task.outputs), pool).astype(np.float32)
-    return Room(x, labelled, ~labelled, p, task, "image"), blob
+    return Room(x, labelled, ~labelled, p, task, ("image", "images")), blob
 
 
 def test_few_labels_cover_what_has_none() -> None:

@@ -28,5 +28,8 @@ def test_entry(entry: Entry) -> None:
 
 
 def test_smallest_first() -> None:
-    sizes = [source.parameters or 0 for source in recommended.every()]
-    assert sizes == sorted(sizes)
+    for modality in ("image", "text"):
+        found = [recommended.find(spec) for spec in recommended.specs(modality)]
+        sizes = [source.parameters or 0 for source in found if source is not None]
+        assert sizes == sorted(sizes)
+        assert len(sizes) > 5

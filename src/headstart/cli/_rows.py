@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.core.words import printable
 from headstart.run.predict import Prediction, ranked
 
 Chunks = Iterator[str]
@@ -23,16 +24,23 @@ class Shown:
     """Only so many labels, with their probabilities."""
     sets: bool = False
     """Label sets as well."""
+    texts: tuple[str, ...] | None = None
+    """What the rows are about, in their order: a column of its own on the screen."""
 
 
 def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
-    """File, answer, and the probability of the answer (or the `top` best with theirs), aligned; sets last."""
+    """File, answer, and the probability of the answer (or the `top` best with theirs), aligned; sets and
+    texts last."""
     top = shown.top
     kept = [(row.id, *_cells(row, task, top), *_set(row, shown)) for row in rows]
-    head = ("file", *(("value", "") if task.kind == REGRESSION else ("prediction", "probability")))
+    head = ["file", *(("value", "") if task.kind == REGRESSION else ("prediction", "probability"))]
     if top is not None or task.kind != REGRESSION:
-        head = ("file", "prediction", "probability" if top in (None, 1) and task.kind != MULTILABEL else "")
-    lines = [(*head, "set") if shown.sets else head, *kept]
+        head = ["file", "prediction", "probability" if top in (None, 1) and task.kind != MULTILABEL else ""]
+    head += ["set"] if shown.sets else []
+    if shown.texts is not None:
+        head = ["item", *head[1:], "text"]
+        kept = [(*row, printable(text)) for row, text in zip(kept, shown.texts, strict=True)]
+    lines = [tuple(head), *kept]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]

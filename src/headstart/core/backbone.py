@@ -83,8 +83,10 @@ class Backbone(Protocol):
     """All cuts in order of the data flow; the first is "input", the last is the embedding."""
     stages: tuple[Stage, ...]
     """In order; the last is the embedding."""
-    embedding: Tap
-    """How the source itself makes one vector of an item; a tap of the last stage."""
+
+    @property
+    def embedding(self) -> Tap:
+        """How the source itself makes one vector of an item; a tap of the last stage."""
 
     @property
     def digest(self) -> str:

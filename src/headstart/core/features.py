@@ -23,8 +23,8 @@ class FeatureSpec:
     """Also store the prepared inputs (to train from the input): images uint8 with this short side, texts
     int32 padded or cut to so many tokens."""
     views: int = 0
-    view_kind: str = "crop-flip"
-    """Recipe of the augmented views, see `headstart.modalities.image.VIEWS`."""
+    view_kind: str = ""
+    """Recipe of the augmented views, see `VIEWS` of the modality; empty: its default one."""
 
 
 class Rows(Protocol):

@@ -158,3 +158,17 @@ class Source:
     paper: str | None = None
     note: str = ""
     """What it is good and bad at, in one sentence."""
+
+    @property
+    def image_input(self) -> InputContract:
+        """The contract of a source of images. Raises `TypeError` for others."""
+        if not isinstance(self.input, InputContract):
+            raise TypeError(f"{self.spec} reads no images")
+        return self.input
+
+    @property
+    def text_input(self) -> TextContract:
+        """The contract of a source of texts. Raises `TypeError` for others."""
+        if not isinstance(self.input, TextContract):
+            raise TypeError(f"{self.spec} reads no texts")
+        return self.input

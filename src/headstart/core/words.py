@@ -29,6 +29,22 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
+def shortened(text: str, most: int, *, lines: bool = False) -> str:
+    """At most `most` characters, cut at the end of a word, with an ellipsis where something is left out.
+
+    Blanks and line ends become single blanks, unless `lines` are kept.
+    """
+    text = text.strip() if lines else " ".join(text.split())
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    end = max(cut.rfind(" "), cut.rfind("\n"))
+    if text[most - 1].isspace():
+        end = len(cut)
+    # scripts without blanks, and very long words, are cut anywhere
+    return (cut[:end] if end >= most // 2 else cut).rstrip() + "…"
+
+
 def interval(metric: str, low: float, high: float) -> str:
     """[89.0, 93.1]"""
     return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from headstart.errors import BundleError, PathError
-from headstart.export.schema import FILES, MANIFEST
+from headstart.export.schema import FILES, MANIFEST, TOKENIZER
 
 LARGEST_MANIFEST = 64 * 2**20
 LARGEST = 64 * 2**30
@@ -26,7 +26,8 @@ def is_zip(path: Path) -> bool:
 def read_all(path: Path) -> dict[str, bytes]:
     """The files of a bundle by name. Raises `BundleError` or `PathError`."""
     if path.is_dir():
-        return {name: _read_file(path, name) for name in FILES}
+        names = (*FILES, TOKENIZER) if (path / TOKENIZER).is_file() else FILES
+        return {name: _read_file(path, name) for name in names}
     if not path.is_file():
         raise PathError(path, "there is no model here", "name a model folder, a run folder or a .zip")
     try:
@@ -58,7 +59,11 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     found: dict[str, zipfile.ZipInfo] = {}
     for member in listed:
         file = PurePosixPath(member.filename)
-        if file.name in FILES and len(file.parts) <= 2 and not file.parts[0].startswith("__MACOSX"):
+        if (
+            file.name in (*FILES, TOKENIZER)
+            and len(file.parts) <= 2
+            and not file.parts[0].startswith("__MACOSX")
+        ):
             if file.name in found:
                 raise BundleError(path, f"the archive holds {file.name} twice")
             found[file.name] = member
@@ -82,7 +87,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
     if is_zip(path):
         with path.open("xb") as handle:
             with zipfile.ZipFile(handle, "w", zipfile.ZIP_STORED) as archive:
-                for name in FILES:
+                for name in files:
                     member = zipfile.ZipInfo(name, _EPOCH)
                     member.external_attr = 0o644 << 16
                     member.create_system = 3
@@ -91,7 +96,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
             os.fsync(handle.fileno())
         return
     path.mkdir()
-    for name in FILES:
+    for name in files:
         with (path / name).open("xb") as handle:
             handle.write(files[name])
             handle.flush()

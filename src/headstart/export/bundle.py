@@ -18,10 +18,11 @@ import numpy as np
 
 from headstart.core import fingerprint
 from headstart.core.model import Model
+from headstart.core.source import Contract, InputContract, TextContract
 from headstart.core.task import REGRESSION, Task
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
 from headstart.export import archive, schema
-from headstart.export.schema import MANIFEST, PROBES, TENSORS
+from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
 from headstart.export.staging import staged
 from headstart.run.predict import Predictor
 
@@ -40,7 +41,7 @@ class Bundle:
     path: Path
     model: Model
     inputs: np.ndarray
-    """uint8 `[P, 3, H, W]`: the probes."""
+    """A prepared batch: the probes."""
     outputs: np.ndarray
     """float32 `[P, K]`: what they must give."""
     allowed: float
@@ -85,9 +86,9 @@ def resolve(path: Path | str) -> Path:
 def save(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     """Write `model` to a folder, or to an archive when `path` ends in .zip; returns the path.
 
-    `probes` is uint8 `[P, 3, H, W]`: a few prepared images (1 to 256) whose answers are stored and
-    checked in a fresh process before anything is put in place. The same model and probes give the
-    same bytes. An older bundle at `path` is replaced, anything else there is left alone.
+    `probes` is a prepared batch of a few items (1 to 256) whose answers are stored and checked in a
+    fresh process before anything is put in place. The same model and probes give the same bytes. An
+    older bundle at `path` is replaced, anything else there is left alone.
 
     Raises `ExportMismatch` when the copy answers differently, `PathError` when the place cannot be
     written; in both cases what was at `path` is as it was.
@@ -102,10 +103,18 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
 
 
 def _checked(model: Model, probes: np.ndarray) -> np.ndarray:
-    shape = (len(probes), 3, *model.input.size)
-    if probes.dtype != np.uint8 or probes.shape != shape or not 1 <= len(probes) <= MOST_PROBES:
-        raise ValueError(f"probes must be uint8 [1..{MOST_PROBES}, 3, H, W] with (H, W) = {model.input.size}")
+    if not fit(probes, model.input) or len(probes) > MOST_PROBES:
+        raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
     return np.ascontiguousarray(probes)
+
+
+def fit(probes: np.ndarray, contract: Contract) -> bool:
+    """Whether these are items prepared by the contract."""
+    if isinstance(contract, InputContract):
+        wanted = (np.dtype(np.uint8), (3, *contract.size))
+        return len(probes) > 0 and (probes.dtype, probes.shape[1:]) == wanted
+    shape = (len(probes), contract.channels, probes.shape[-1])
+    return len(probes) > 0 and probes.dtype == np.int32 and probes.shape == shape
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
@@ -120,11 +129,13 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
         ),
         PROBES: serialise({"inputs": probes, "outputs": outputs}),
     }
+    if isinstance(model.input, TextContract):
+        files[TOKENIZER] = model.input.encoder.encode()
     digests = {name: {"sha256": fingerprint.of_bytes(raw), "bytes": len(raw)} for name, raw in files.items()}
     allowed = tolerance(model.task, outputs)
-    files[MANIFEST] = schema.dump(model, count=len(probes), allowed=allowed, files=digests)
-    schema.parse(Path(MANIFEST), files[MANIFEST])
-    return files
+    manifest = schema.dump(model, count=len(probes), allowed=allowed, files=digests)
+    schema.parse(Path(MANIFEST), manifest)
+    return {MANIFEST: manifest, **files}
 
 
 def tolerance(task: Task, outputs: np.ndarray) -> float:
@@ -183,20 +194,23 @@ def read(path: Path | str) -> Bundle:
     files = archive.read_all(place)
     manifest = schema.parse(place, files[MANIFEST])
     for name, about in manifest.files.items():
+        if name not in files:
+            raise BundleError(place, f"{name} is missing", "fetch or save it again")
         if len(files[name]) != about.get("bytes") or fingerprint.of_bytes(files[name]) != about.get("sha256"):
             raise BundleError(place, f"{name} is damaged or was changed", "fetch or save it again")
     try:
         tensors = deserialise(files[TENSORS])
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
+        contract = schema.contract_of(manifest, files)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BundleError(place, f"its tensors cannot be read ({error})") from error
-    model = Model(manifest.task, manifest.input, manifest.net, tensors, manifest.source, manifest.evidence)
+    model = Model(manifest.task, contract, manifest.net, tensors, manifest.source, manifest.evidence)
     if model.fingerprint() != manifest.fingerprint:
         raise BundleError(
             place, f"{MANIFEST} was changed after the model was saved", "fetch or save it again"
         )
-    if inputs.dtype != np.uint8 or inputs.shape[1:] != (3, *model.input.size) or len(inputs) == 0:
+    if not fit(inputs, contract):
         raise BundleError(place, "its probes do not fit its preprocessing")
     return Bundle(place, model, inputs, outputs, manifest.allowed, manifest.versions)
 

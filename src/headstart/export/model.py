@@ -9,7 +9,7 @@ from typing import Any
 
 from headstart import data as reading
 from headstart.core.dataset import Dataset
-from headstart.core.source import InputContract
+from headstart.core.source import Contract
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.export import bundle
@@ -41,8 +41,8 @@ class LoadedModel:
         return self.task.labels
 
     @property
-    def input(self) -> InputContract:
-        """How images are prepared."""
+    def input(self) -> Contract:
+        """How items are prepared."""
         return self._content.model.input
 
     @property
@@ -63,7 +63,7 @@ class LoadedModel:
     def predict(
         self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Predictions:
-        """Answers for paths, folders, globs, archives, arrays or Pillow images, in their order.
+        """Answers for paths, folders, globs, archives, arrays, Pillow images or texts, in their order.
 
         Unreadable items get a row that says why; see `headstart.run.predict.predict`.
         """

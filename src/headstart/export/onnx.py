@@ -1,7 +1,8 @@
-"""Model -> ONNX: one file that takes prepared pixels and gives predictions, proved on the probes.
+"""Model -> ONNX: one file that takes prepared pixels or tokens and gives predictions, proved on the probes.
 
-The graph holds normalisation, network, temperature and activation. Resizing and cutting are not in
-it: how to do them is in the metadata, and in a JSON file of the same name beside it.
+The graph holds normalisation, network, temperature and activation. Resizing and cutting images is not in it:
+how to do them is in the metadata, and in a JSON file of the same name beside it. Neither is the tokenizer: it
+lies beside the graph as NAME.tokenizer.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from headstart import nets
 from headstart._lazy import optional
 from headstart.core.files import write_json
 from headstart.core.model import Model
+from headstart.core.source import Contract, InputContract, TextContract
 from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartError, PathError
 from headstart.export.bundle import difference, tolerance
 from headstart.export.schema import shareable
@@ -29,7 +31,9 @@ from headstart.run.predict import Predictor
 
 FORMAT = "headstart-onnx"
 OPSET = 18
-INPUT, OUTPUT, BATCH = "pixels", "predictions", "N"
+INPUTS = {"image": "pixels", "text": "tokens"}
+"""Modality -> name of the graph's input."""
+OUTPUT, BATCH, LENGTH = "predictions", "N", "T"
 BATCHES = (1, 2, 3, 7)
 """Batch sizes the probes are run in, so that no size is baked into the graph."""
 
@@ -37,9 +41,10 @@ BATCHES = (1, 2, 3, 7)
 def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     """Write `model` as ONNX to `path`, and its description to the same name ending in .json.
 
-    Input `pixels`: uint8 `[N, 3, H, W]` as `headstart.modalities.image.prepare` makes it. Output
-    `predictions`: float32 `[N, K]`, probabilities or values. `probes` (uint8 `[P, 3, H, W]`) are run
-    through onnxruntime in several batch sizes and compared with the model.
+    Input `pixels`: uint8 `[N, 3, H, W]`, or `tokens`: int32 `[N, channels, T]` (tokens, mask, types), as
+    `headstart.modalities` prepares them. Output `predictions`: float32 `[N, K]`, probabilities or values.
+    `probes` (a prepared batch) are run through onnxruntime in several batch sizes (and lengths) and compared
+    with the model.
 
     Raises `MissingExtra` without the packages of the extra "export", `ExportError` when the network
     cannot be expressed, `ExportMismatch` when the copy differs by more than 1e-4 in probability
@@ -52,15 +57,18 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
         optional(module, extra="export", needed_for="export to ONNX")
     expected = Predictor(model, device="cpu").scores(probes)
     description = describe(model)
-    beside = target.with_suffix(".json")
+    beside, tokenizer = target.with_suffix(".json"), target.with_suffix(".tokenizer.json")
+    texts = isinstance(model.input, TextContract)
     _check_targets(target, beside)
-    with staged(target, beside) as room:
+    with staged(target, beside, *([tokenizer] if texts else [])) as room:
         _write(model, room / target.name, description)
         worst = parity(room / target.name, probes, expected)
         allowed = tolerance(model.task, expected)
         if not worst <= allowed:
             raise ExportMismatch(target, worst, allowed)
         write_json(room / beside.name, description)
+        if isinstance(model.input, TextContract):
+            (room / tokenizer.name).write_text(model.input.encoder, encoding="utf-8")
     return target
 
 
@@ -71,12 +79,25 @@ def describe(model: Model) -> dict[str, Any]:
         "version": 1,
         "task": model.task.to_json(),
         "preprocessing": model.input.to_json(),
-        "input": {"name": INPUT, "type": "uint8", "shape": [BATCH, 3, *model.input.size]},
+        "input": {"name": INPUTS[model.input.modality], **_form(model.input)},
         "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
-        "note": "decode to RGB, resize and cut as under preprocessing; normalisation is in the graph",
+        "note": NOTES[model.input.modality],
         "source": shareable(model.source),
         "fingerprint": model.fingerprint(),
     }
+
+
+NOTES = {
+    "image": "decode to RGB, resize and cut as under preprocessing; normalisation is in the graph",
+    "text": "the rows of an input are tokens, mask (1 for a token) and types, of two texts read "
+    "apart those of the second below; put the prefix before the text, cut to max_length tokens",
+}
+
+
+def _form(contract: Contract) -> dict[str, Any]:
+    if isinstance(contract, InputContract):
+        return {"type": "uint8", "shape": [BATCH, 3, *contract.size]}
+    return {"type": "int32", "shape": [BATCH, contract.channels, LENGTH]}
 
 
 def _check_targets(target: Path, beside: Path) -> None:
@@ -93,18 +114,17 @@ def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
     import torch
 
     net = nets.assemble(model.net, model.tensors, model.input, model.task)
-    example = torch.zeros((2, 3, *model.input.size), dtype=torch.uint8)
-    batch = torch.export.Dim(BATCH, min=1, max=2**20)
+    example, shape = _example(model.input)
     try:
         with _quiet(), torch.inference_mode(False), torch.no_grad():
             program = torch.onnx.export(
                 net,
                 (example,),
-                input_names=[INPUT],
+                input_names=[INPUTS[model.input.modality]],
                 output_names=[OUTPUT],
                 opset_version=OPSET,
                 dynamo=True,
-                dynamic_shapes=({0: batch},),
+                dynamic_shapes=(shape,),
                 external_data=False,
                 verbose=False,
             )
@@ -129,6 +149,17 @@ def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
         ) from error
 
 
+def _example(contract: Contract) -> tuple[Any, dict[int, Any]]:
+    """A batch to follow through the network, and which of its sizes may be others."""
+    import torch
+
+    batch = torch.export.Dim(BATCH, min=1, max=2**20)
+    if isinstance(contract, InputContract):
+        return torch.zeros((2, 3, *contract.size), dtype=torch.uint8), {0: batch}
+    tokens = torch.ones((2, contract.channels, min(8, contract.max_length)), dtype=torch.int32)
+    return tokens, {0: batch, 2: torch.export.Dim(LENGTH, min=2, max=contract.max_length)}
+
+
 def _strip(graph: Any) -> None:
     """Remove what the exporter notes about this machine: source lines, paths of its files."""
     del graph.metadata_props[:]
@@ -146,9 +177,10 @@ def parity(path: Path, probes: np.ndarray, expected: np.ndarray) -> float:
     worst = 0.0
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        entry = session.get_inputs()[0].name
         for size in sorted({min(size, len(probes)) for size in (*BATCHES, len(probes))}):
             parts = [probes[start : start + size] for start in range(0, len(probes), size)]
-            found = np.concatenate([session.run([OUTPUT], {INPUT: part})[0] for part in parts])
+            found = np.concatenate([session.run([OUTPUT], {entry: part})[0] for part in parts])
             worst = max(worst, difference(found, expected))
     except Exception as error:  # onnxruntime's own exceptions derive from Exception directly
         raise ExportError(path.name, f"onnxruntime cannot run it: {_first_line(error)}") from error

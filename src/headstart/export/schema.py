@@ -4,9 +4,9 @@ Format 1, one JSON object:
 
     format         "headstart-bundle"
     version        1; readers refuse higher numbers
-    modality       "image"
+    modality       "image" or "text"
     task           kind, labels in the order of the outputs, headline metric and its direction
-    preprocessing  how an image becomes the network's input (`InputContract`)
+    preprocessing  how an item becomes the network's input (`InputContract`, `TextContract`)
     net            the recipe of the network (`headstart.nets`)
     source         spec, revision, digest and licence of the source; empty when there is none
     evidence       arm, cross-validated and test results, verdict, data fingerprint
@@ -15,8 +15,9 @@ Format 1, one JSON object:
     files          name -> sha256 and bytes of the other files
     versions       of the libraries that wrote it
 
-`model.safetensors` holds the tensors of the network. `probes.safetensors` holds `inputs`
-(uint8 `[P, 3, H, W]`, prepared images) and `outputs` (float32 `[P, K]`, what they must give).
+`model.safetensors` holds the tensors of the network. `probes.safetensors` holds `inputs` (a prepared batch:
+images uint8 `[P, 3, H, W]`, texts int32 `[P, channels, T]`) and `outputs` (float32 `[P, K]`, what they must
+give). A model of texts has `tokenizer.json` as well, the encoder of its `TextContract`.
 """
 
 from __future__ import annotations
@@ -31,15 +32,20 @@ from typing import Any
 from headstart import nets, tasks
 from headstart.core import environment
 from headstart.core.model import Model
-from headstart.core.source import InputContract
+from headstart.core.source import APART, JOINT, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
 from headstart.errors import BundleError, HeadstartError
+from headstart.modalities import MODALITIES
 
 FORMAT = "headstart-bundle"
 VERSION = 1
 MANIFEST, TENSORS, PROBES = "bundle.json", "model.safetensors", "probes.safetensors"
+TOKENIZER = "tokenizer.json"
 FILES = (MANIFEST, TENSORS, PROBES)
+"""What every bundle has; one of texts has the tokenizer as well."""
 LARGEST_SIDE = 4096
+LONGEST = 65_536
+"""Tokens that a source of texts may read."""
 
 _FORBIDDEN = frozenset({"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir", "weights"})
 """Keyword arguments with which a model library would read other files, or the network."""
@@ -50,7 +56,8 @@ class Manifest:
     """`bundle.json`, checked."""
 
     task: Task
-    input: InputContract
+    preprocessing: Mapping[str, Any]
+    """Of the contract; that of texts needs the tokenizer's file."""
     net: Mapping[str, Any]
     source: Mapping[str, Any]
     evidence: Mapping[str, Any]
@@ -66,7 +73,7 @@ def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mappin
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "modality": "image",
+        "modality": model.input.modality,
         "task": model.task.to_json(),
         "preprocessing": model.input.to_json(),
         "net": dict(model.net),
@@ -133,17 +140,20 @@ def _fields(content: Mapping[str, Any]) -> Manifest:
     for name in ("task", "preprocessing", "net", "source", "evidence", "probes", "files", "versions"):
         if not isinstance(content[name], dict):
             raise TypeError(f"{name!r} of the wrong type")
-    if content.get("modality") != "image":
-        raise ValueError(f"the modality {content.get('modality')!r}, which this version does not know")
+    modality = content.get("modality")
+    if modality not in MODALITIES or content["preprocessing"].get("modality", "image") != modality:
+        raise ValueError(f"the modality {modality!r}, which this version does not know")
     return Manifest(
         task=Task.from_json(content["task"]),
-        input=InputContract.from_json(content["preprocessing"]),
+        preprocessing=content["preprocessing"],
         net=content["net"],
         source=content["source"],
         evidence=content["evidence"],
         fingerprint=str(content["fingerprint"]),
         allowed=float(content["probes"]["allowed"]),
-        files={name: content["files"][name] for name in (TENSORS, PROBES)},
+        files={
+            name: content["files"][name] for name in files_of(content["preprocessing"]) if name != MANIFEST
+        },
         versions=content["versions"],
     )
 
@@ -154,11 +164,10 @@ def audit(manifest: Manifest) -> None:
     labels = manifest.task.labels
     if not labels or len(set(labels)) != len(labels):
         raise ValueError("labels that are empty or not unique")
-    contract = manifest.input
-    if not all(1 <= side <= LARGEST_SIDE for side in contract.size) or not 0 < contract.crop_pct <= 4:
-        raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
-    if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
-        raise ValueError("a mean and standard deviation that do not fit the channels")
+    if manifest.preprocessing.get("modality") == "text":
+        _audit_texts(manifest.preprocessing)
+    else:
+        _audit_images(InputContract.from_json(manifest.preprocessing))
     if not 0 < manifest.allowed < float("inf"):
         raise ValueError("no usable tolerance for its probes")
     nets.kind_of(manifest.net)
@@ -168,6 +177,32 @@ def audit(manifest: Manifest) -> None:
         for size in net.get("sizes") or ():
             if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
                 raise ValueError(f"a member that reads {size[0]} x {size[1]} pixels")
+
+
+def files_of(preprocessing: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of a bundle with that preprocessing."""
+    return (*FILES, TOKENIZER) if preprocessing.get("modality") == "text" else FILES
+
+
+def contract_of(manifest: Manifest, files: Mapping[str, bytes]) -> Contract:
+    """How items are prepared. Raises `ValueError` for a tokenizer that is not the model's."""
+    if manifest.preprocessing.get("modality") != "text":
+        return InputContract.from_json(manifest.preprocessing)
+    return TextContract.from_json(manifest.preprocessing, files[TOKENIZER].decode("utf-8"))
+
+
+def _audit_texts(preprocessing: Mapping[str, Any]) -> None:
+    if not 1 <= int(preprocessing["max_length"]) <= LONGEST:
+        raise ValueError(f"a text of {preprocessing['max_length']} tokens")
+    if preprocessing["pairs"] not in (JOINT, APART) or preprocessing["pooling"] not in POOLINGS:
+        raise ValueError("a way to read texts that this version does not know")
+
+
+def _audit_images(contract: InputContract) -> None:
+    if not all(1 <= side <= LARGEST_SIDE for side in contract.size) or not 0 < contract.crop_pct <= 4:
+        raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
+    if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
+        raise ValueError("a mean and standard deviation that do not fit the channels")
 
 
 def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:

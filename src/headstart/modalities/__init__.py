@@ -26,3 +26,12 @@ def get(name: str) -> Modality:
     if name not in MODALITIES:
         raise UnknownName("modality", name, sorted(MODALITIES))
     return cast("Modality", importlib.import_module(MODALITIES[name]))
+
+
+def nouns(name: str, *, pairs: bool = False) -> tuple[str, str]:
+    """What an item is called, and several of them: ("text", "texts"); of pairs ("pair of texts", ...).
+
+    Raises `UnknownName`.
+    """
+    noun = get(name).NOUN
+    return (f"pair of {noun}s", f"pairs of {noun}s") if pairs else (noun, f"{noun}s")

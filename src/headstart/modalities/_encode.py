@@ -37,7 +37,7 @@ class Encoder(Protocol):
 
 
 def encoder_of(contract: TextContract) -> Encoder:
-    """The contract's encoder. Raises `ValueError` for JSON that is none, `MissingExtra` without `tokenizers`."""
+    """The contract's encoder. Raises `ValueError` for JSON that is none, `MissingExtra`."""
     return _opened(contract.encoder, contract.max_length)
 
 

@@ -1,8 +1,8 @@
 """Networks as they are shipped: a recipe in JSON and tensors, assembled into one torch module.
 
-`assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared images
-(uint8 `[B, 3, H, W]`, as `headstart.modalities.image.prepare` makes them) to predictions
-float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
+`assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared batches (images
+uint8 `[B, 3, H, W]`, texts int32 `[B, channels, T]`, as `headstart.modalities` makes them for `input`) to
+predictions float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
@@ -16,6 +16,9 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "classifier": {"architecture", "columns": [[source class, ...] for each target label]}: the
   source's own classifier (`trunk.*`, `classifier.*`), probabilities of the listed source classes
   summed for each target label and renormalised.
+* "words": {"pairs": bool}: prepared texts int32 `[B, 3, T]` -> TF-IDF of the entries their encoder knows,
+  `words.idf [V]`, then `head.weight`, `head.bias`; of pairs the second text's entries (type 1) are features
+  of their own, and three more say how much the two have in common.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -31,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.core.source import InputContract
+from headstart.core.source import Contract
 from headstart.core.task import Task
 from headstart.errors import NetError, UnknownName
 
@@ -43,6 +46,7 @@ KINDS = {
     "pixels": "headstart.nets.pixels",
     "taps": "headstart.nets.taps",
     "classifier": "headstart.nets.classifier",
+    "words": "headstart.nets.words",
     "average": "headstart.nets.average",
 }
 """Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its
@@ -61,13 +65,10 @@ def kind_of(net: Mapping[str, Any]) -> str:
     return kind
 
 
-def assemble(
-    net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: InputContract, task: Task
-) -> Net:
+def assemble(net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: Contract, task: Task) -> Net:
     """The network a recipe describes, in eval mode and without gradients, on the CPU.
 
-    It maps uint8 `[B, 3, H, W]` with (H, W) = `input.size` to predictions float32 `[B, K]`. Its
-    `state_dict` has the names of `tensors` (plus what a trunk shares under other names).
+    Its `state_dict` has the names of `tensors` (plus what a trunk shares under other names).
 
     Raises `NetError` when recipe and tensors do not fit together, `UnknownName` for an unknown
     kind or architecture.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from headstart.core.source import Contract, InputContract
 from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
 from headstart.nets.base import Net, Parts, Recipe
 
@@ -33,10 +34,10 @@ class Average(Net):
         for number, member in enumerate(members):
             self.add_module(str(number), member)
 
-    def raw(self, pixels: Tensor) -> Tensor:
+    def raw(self, prepared: Tensor) -> Tensor:
         """Logits whose activation is the averaged prediction."""
         mean = sum(
-            weight * self.get_submodule(str(number))(scaled(pixels, size))
+            weight * self.get_submodule(str(number))(scaled(prepared, size))
             for number, (weight, size) in enumerate(zip(self.weights, self.sizes, strict=True))
         )
         assert isinstance(mean, Tensor)
@@ -69,7 +70,12 @@ def build(recipe: Recipe) -> Net:
     if len(sizes) != len(recipes):
         raise recipe.error(f"has {len(recipes)} members and {len(sizes)} sizes")
     sizes = [None if size is None else (int(size[0]), int(size[1])) for size in sizes]
-    inputs = [recipe.input if size is None else replace(recipe.input, size=size) for size in sizes]
+    inputs: list[Contract] = []
+    for size in sizes:
+        if size is not None and not isinstance(recipe.input, InputContract):
+            raise recipe.error("has members with a size, but reads no images")
+        resized = size is not None and isinstance(recipe.input, InputContract)
+        inputs.append(replace(recipe.input, size=size) if resized else recipe.input)  # type: ignore[call-arg]
     parts = recipe.parts()
     members = [
         recipe.assemble(net, parts.under(str(i)), inputs[i], recipe.task) for i, net in enumerate(recipes)

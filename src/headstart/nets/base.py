@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from headstart import tasks
-from headstart.core.source import InputContract
+from headstart.core.source import Contract
 from headstart.core.task import REGRESSION, Task
 from headstart.errors import NetError
 
 
 class Net(nn.Module, ABC):
-    """Prepared images in, predictions out. Subclasses give `raw`; everything after it is here."""
+    """Prepared batches in, predictions out. Subclasses give `raw`; everything after it is here."""
 
     temperature: Tensor | None
 
@@ -31,17 +31,17 @@ class Net(nn.Module, ABC):
         self.register_buffer("temperature", found)
 
     @abstractmethod
-    def raw(self, pixels: Tensor) -> Tensor:
-        """uint8 `[B, 3, H, W]` -> float32 `[B, K]`, before temperature and activation."""
+    def raw(self, prepared: Tensor) -> Tensor:
+        """A prepared batch -> float32 `[B, K]`, before temperature and activation."""
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        """uint8 `[B, 3, H, W]` -> float32 `[B, K]`, before the activation."""
-        z = self.raw(pixels)
+    def logits(self, prepared: Tensor) -> Tensor:
+        """A prepared batch -> float32 `[B, K]`, before the activation."""
+        z = self.raw(prepared)
         return z if self.temperature is None else z / self.temperature
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """uint8 `[B, 3, H, W]` -> predictions float32 `[B, K]`: probabilities, or the value."""
-        predictions: Tensor = self._activate(self.logits(pixels))
+    def forward(self, prepared: Tensor) -> Tensor:
+        """A prepared batch -> predictions float32 `[B, K]`: probabilities, or the value."""
+        predictions: Tensor = self._activate(self.logits(prepared))
         return predictions.float()
 
 
@@ -108,9 +108,9 @@ class Recipe:
 
     net: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray]
-    input: InputContract
+    input: Contract
     task: Task
-    assemble: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], InputContract, Task], Net]
+    assemble: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Contract, Task], Net]
 
     @property
     def kind(self) -> str:

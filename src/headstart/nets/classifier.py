@@ -30,8 +30,8 @@ class Classifier(Net):
         self._backbone = backbone
         self._columns = [list(column) for column in columns]
 
-    def raw(self, pixels: Tensor) -> Tensor:
-        embedding = self._backbone.full(self._backbone.normalise(pixels))
+    def raw(self, prepared: Tensor) -> Tensor:
+        embedding = self._backbone.full(self._backbone.normalise(prepared))
         source = self.classifier(embedding).float().log_softmax(1)  # [B, source classes]
         log_p = torch.stack([source[:, column].logsumexp(1) for column in self._columns], 1)  # [B, K]
         if self.task.kind == CLASSIFICATION:

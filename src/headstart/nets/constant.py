@@ -9,15 +9,15 @@ from headstart.nets.base import Block, Net, Parts, Recipe
 
 
 class Constant(Net):
-    """`logits = head.bias` for every image."""
+    """`logits = head.bias` for every item."""
 
     def __init__(self, task: Task, parts: Parts) -> None:
         super().__init__(task, parts)
         self.head = Block(bias=parts.take("head.bias", (task.outputs,)))
 
-    def raw(self, pixels: Tensor) -> Tensor:
-        # a sum over nothing of the image keeps its batch size in an exported graph
-        rows = pixels[:, :1, 0, 0].float() * 0.0  # [B, 1]
+    def raw(self, prepared: Tensor) -> Tensor:
+        # a sum over nothing of the item keeps its batch size in an exported graph
+        rows = prepared.flatten(1)[:, :1].float() * 0.0  # [B, 1]
         return rows + self.head.get_buffer("bias")  # [B, K]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from headstart.core.source import InputContract
 from headstart.core.task import Task
 from headstart.nets.base import Block, Net, Parts, Recipe
 
@@ -24,8 +25,8 @@ class Pixels(Net):
             width = len(self.landmarks)  # type: ignore[arg-type]
         self.head = parts.linear("head", width, task.outputs)
 
-    def raw(self, pixels: Tensor) -> Tensor:
-        x = functional.adaptive_avg_pool2d(pixels.float() / 255.0, self.side)  # [B, 3, s, s]
+    def raw(self, prepared: Tensor) -> Tensor:
+        x = functional.adaptive_avg_pool2d(prepared.float() / 255.0, self.side)  # [B, 3, s, s]
         x = (x.flatten(1) - self.pixels.get_buffer("mean")) / self.pixels.get_buffer("sd")  # [B, 3 s s]
         if self.gamma is not None:
             marks: Tensor = self.landmarks  # type: ignore[assignment]
@@ -39,10 +40,11 @@ def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
     recipe.only("side", "map", "gamma")
     side = recipe.field("side", int)
-    if not 1 <= side <= min(recipe.input.size):
-        raise recipe.error(
-            f"has the side {side}, but its images are {recipe.input.size[0]} x {recipe.input.size[1]}"
-        )
+    if not isinstance(recipe.input, InputContract):
+        raise recipe.error("has an input that is no image")
+    height, width = recipe.input.size
+    if not 1 <= side <= min(height, width):
+        raise recipe.error(f"has the side {side}, but its images are {height} x {width}")
     if recipe.net.get("map") not in MAPS:
         raise recipe.error(f"has the map {recipe.net.get('map')!r} instead of {' or '.join(MAPS)}")
     gamma = float(recipe.field("gamma", (int, float))) if recipe.net["map"] == "rbf" else None

@@ -24,17 +24,14 @@ class Taps(Net):
         self._backbone = backbone
         self._taps = tuple(taps)
         self._cuts = {stage.name: stage.cut for stage in backbone.stages}
-        channels = {stage.name: stage.channels for stage in backbone.stages}
         for tap in taps:
-            if tap.stage not in channels:
-                raise UnknownName("stage", tap.stage, list(channels))
-        self.head = parts.linear(
-            "head", sum(channels[t.stage] * max(1, t.grid) ** 2 for t in taps), task.outputs
-        )
+            if tap.stage not in self._cuts:
+                raise UnknownName("stage", tap.stage, list(self._cuts))
+        self.head = parts.linear("head", sum(backbone.width(tap) for tap in taps), task.outputs)
 
-    def raw(self, pixels: Tensor) -> Tensor:
+    def raw(self, prepared: Tensor) -> Tensor:
         cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))
-        states = self._backbone.states(self._backbone.normalise(pixels), cuts)
+        states = self._backbone.states(self._backbone.normalise(prepared), cuts)
         pooled = [self._backbone.pool(states[self._cuts[tap.stage]], tap).float() for tap in self._taps]
         z: Tensor = self.head(torch.cat(pooled, 1))  # [B, D] -> [B, K]
         return z

@@ -15,8 +15,9 @@ import jinja2
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.files import write_atomic
+from headstart.modalities import nouns
 from headstart.report import saved, story
-from headstart.report.charts import cloud, curves, forest
+from headstart.report.charts import cloud, curves, forest, lengths, marks
 from headstart.report.numbers import key_numbers, metric_rows
 from headstart.run import mistakes
 
@@ -44,7 +45,7 @@ def rewrite(folder: Path, record: Record) -> Path:
 def render(record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> str:
     """The page as HTML.
 
-    `record` is the content of run.json, `insight` of insight.json, `shown` what `pictures.gather` made,
+    `record` is the content of run.json, `insight` of insight.json, `shown` what `samples.gather` made,
     `events` the lines of events.jsonl. All but the first may be empty: what is missing is not shown.
     """
     script = asset("page.js")
@@ -55,6 +56,9 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
         .get_template("page.html")
         .render(
             run=record,
+            nouns=called(record),
+            textual=record.get("modality") == "text",
+            occluded={item["row"]: item for item in (insight.get("occlusion") or {}).get("items") or ()},
             answer=answer,
             verdict=answer["verdict"],
             metric=record["task"]["metric"],
@@ -78,6 +82,11 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
     )
 
 
+def called(record: Record) -> tuple[str, str]:
+    """What the run's items are called, one and several; runs of older versions are of images."""
+    return nouns(record.get("modality", "image"), pairs=bool(record.get("pairs")))
+
+
 @cache
 def asset(name: str) -> str:
     """A file that goes into the page as it is."""
@@ -96,7 +105,9 @@ def environment() -> jinja2.Environment:
     )
     made.filters["seconds"] = seconds_in_words
     made.filters["label"] = mistakes.text
+    made.filters["grid"] = forest.grid_text
     made.globals["words"] = words
+    made.globals["shades"] = marks.shades
     return made
 
 
@@ -121,12 +132,14 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
     """The geometry of every figure that there is something to draw for; None for the others."""
     curve, depth = insight.get("learning_curve"), insight.get("depth")
     calibration, points = insight.get("reliability"), insight.get("scatter")
+    counted = insight.get("lengths")
     name = record["task"]["labels"][0] if record["task"]["labels"] else ""
     return {
         "curve": curves.learning(curve) if curve and curve.get("points") else None,
         "depth": forest.depth(depth) if depth and depth.get("rows") else None,
         "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
         "scatter": curves.scatter(points, name) if points and points.get("points") else None,
+        "lengths": lengths.histogram(counted, called(record)) if counted and counted.get("bins") else None,
         "map": cloud.cloud(insight["map"]) if (insight.get("map") or {}).get("points") else None,
     }
 
@@ -160,6 +173,9 @@ def map_data(insight: Record, shown: Record) -> dict[str, Any] | None:
         "sheet": sheet.get("source"),
         "tile": sheet.get("tile"),
         "columns": sheet.get("columns"),
+        "texts": [(shown.get("map") or {}).get(str(p["row"])) or [] for p in found["points"]]
+        if shown.get("map")
+        else None,
         "points": [
             [
                 p["id"],

@@ -42,15 +42,11 @@ def gather(
     for row in dict.fromkeys([*rows, *chosen]):
         image = opened(dataset, int(row))
         if image is not None:
-            label = (
-                None
-                if dataset.y is None or not dataset.labelled[row]
-                else text(true_label(task, dataset.y[row]))
-            )
+            label = label_of(dataset, task, row)
             items[str(row)] = {
                 "source": data_uri(fitted(image, SIDE)),
                 "id": dataset.items[row].id,
-                "label": label,
+                "label": None if label is None else text(label),
             }
     points = (insight.get("map") or {}).get("points") or []
     return {
@@ -73,6 +69,13 @@ def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]
         rows = order[np.lexsort((labels, place))][:most]
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))
     return [int(row) for row in rows[chosen]]
+
+
+def label_of(dataset: Dataset, task: Task, row: int) -> Any:
+    """The label of a row as predictions are decoded; None where it has none."""
+    if dataset.y is None or not dataset.labelled[row]:
+        return None
+    return true_label(task, dataset.y[row])
 
 
 def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int]:

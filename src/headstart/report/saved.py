@@ -15,7 +15,7 @@ def insight(folder: Path) -> dict[str, Any]:
 
 
 def pictures(folder: Path) -> dict[str, Any]:
-    """The content of pictures.json as `pictures.gather` made it; empty where there is none. Raises `RunError`
+    """The content of pictures.json as `samples.gather` made it; empty where there is none. Raises `RunError`
     when it is damaged."""
     return read_object(folder / "pictures.json")
 

@@ -2,13 +2,14 @@
 
 A chunk is a fixed stretch of the distinct items in the data set's order; who computes it holds its
 lock. What is missing of it is written as a shard (or a few). Inside a chunk the network runs on fixed
-blocks: a pass that was killed and resumed puts the same items together as one that was not.
+blocks: a pass that was killed and resumed puts the same items together as one that was not. Items that
+differ in size (texts) are put together with those of like size, up to so much in all.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -22,6 +23,34 @@ from headstart.store.store import FeatureStore
 SMALL, LARGE = 128, 1024
 """Items of a chunk: so much a killed process loses; large data sets get larger shards."""
 MANY = 16_384
+
+
+Packer = Callable[[np.ndarray], list[np.ndarray]]
+"""Rows of the data set (int64) -> blocks of positions among them, int64 each."""
+
+
+def by_number(size: int) -> Packer:
+    """So many items a block, in order."""
+    return lambda rows: [
+        np.arange(start, min(start + size, len(rows))) for start in range(0, len(rows), size)
+    ]
+
+
+def by_weight(weigh: Callable[[int], int], most: int, number: int) -> Packer:
+    """Items of like weight together: a block's largest weight times its items is at most `most`, and its
+    items at most `number`."""
+
+    def pack(rows: np.ndarray) -> list[np.ndarray]:
+        weights = np.array([weigh(int(row)) for row in rows], dtype=np.int64)
+        order = np.argsort(-weights, kind="stable")  # the largest first: what does not fit is seen at once
+        blocks, start = [], 0
+        while start < len(order):
+            count = int(min(number, max(1, most // max(1, weights[order[start]]))))
+            blocks.append(np.sort(order[start : start + count]))
+            start += count
+        return blocks
+
+    return pack
 
 
 @dataclass(frozen=True)
@@ -58,9 +87,9 @@ class Chunks:
     """The chunks of a data set and what is missing of each."""
 
     def __init__(
-        self, store: FeatureStore, wants: Sequence[Want], digests: Sequence[str], *, block: int
+        self, store: FeatureStore, wants: Sequence[Want], digests: Sequence[str], *, pack: Packer
     ) -> None:
-        self._store, self._wants, self._digests, self._block = store, tuple(wants), digests, block
+        self._store, self._wants, self._digests, self._pack = store, tuple(wants), digests, pack
         self._items = keys.item_keys(digests)
         rows = distinct(self._items)
         size = SMALL if len(rows) < MANY else LARGE
@@ -75,7 +104,7 @@ class Chunks:
     def everything(self, rows: np.ndarray) -> Iterator[Block]:
         """Blocks of the given rows that compute everything and store nothing: to measure time."""
         parts = tuple(Part(want, want.columns, want.views) for want in self._wants)
-        job = Job(rows, parts, _split(np.arange(len(rows)), len(rows), self._block))
+        job = Job(rows, parts, self._pack(rows))
         for positions in job.blocks:
             yield Block(job, rows[positions])
 
@@ -142,10 +171,11 @@ class Chunks:
         table = np.hstack(gone)  # [items of the chunk, slots]
         patterns, member = np.unique(table, axis=0, return_inverse=True)
         jobs = []
+        whole = self._pack(chunk) if table.any() else []
         for number, pattern in enumerate(patterns):
             if pattern.any():
                 positions = np.flatnonzero(member.ravel() == number)
-                blocks = _split(positions, len(chunk), self._block)
+                blocks = _split(positions, whole, lambda some: self._pack(chunk[some]))
                 slots_here = [slot for slot, missing in zip(slots, pattern, strict=True) if missing]
                 jobs.append(Job(chunk[positions], _parts(slots_here), blocks))
         return jobs
@@ -162,12 +192,10 @@ def _parts(slots: Sequence[tuple[Want, int, str]]) -> tuple[Part, ...]:
     return tuple(Part(want, names, tuple(found)) for (want, names), found in views.items())
 
 
-def _split(positions: np.ndarray, length: int, size: int) -> list[np.ndarray]:
-    """Positions in fixed blocks of a chunk where a block is whole; what is left over, together."""
-    whole: list[np.ndarray] = []
-    rest: list[np.ndarray] = []
-    for start in range(0, length, size):
-        inside = positions[(positions >= start) & (positions < start + size)]
-        (whole if len(inside) == min(size, length - start) else rest).append(inside)
-    left = np.concatenate([*rest, np.empty(0, dtype=np.int64)]).astype(np.int64)
-    return whole + [left[start : start + size] for start in range(0, len(left), size)]
+def _split(positions: np.ndarray, blocks: Sequence[np.ndarray], pack: Packer) -> list[np.ndarray]:
+    """Positions in the fixed blocks of a chunk where a block is whole; what is left over, packed anew."""
+    wanted = set(positions.tolist())
+    whole = [block for block in blocks if wanted.issuperset(block.tolist())]
+    taken = {position for block in whole for position in block.tolist()}
+    left = np.array([p for p in positions.tolist() if p not in taken], dtype=np.int64)
+    return whole + ([left[block] for block in pack(left)] if len(left) else [])

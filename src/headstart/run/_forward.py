@@ -1,4 +1,4 @@
-"""The frozen network at work: prepared images in, columns out."""
+"""The frozen network at work: prepared batches in, columns out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
+from headstart.core.source import Contract, InputContract
 from headstart.errors import SourceError
 from headstart.run._wanted import cuts_of
+from headstart.store import keys
 
 LARGEST = 65_504.0
 """Of float16."""
@@ -33,12 +36,21 @@ def precision_on(device: torch.device) -> str:
     return "float32"
 
 
-def batch_on(device: torch.device, size: tuple[int, int]) -> int:
-    """Images at once, a power of two.
+TEXTS = {"cuda": 512, "cpu": 32}
+"""Texts at once, at most."""
+BYTES = {"cuda": 131_072, "cpu": 8_192}
+"""Bytes of the texts of a batch, each counted as long as the longest: about four make a token."""
+
+
+def batch_on(device: torch.device, contract: Contract | None, side: int = 1) -> int:
+    """Items at once, a power of two; `side` is the input's where there is no contract.
 
     Few on a processor: activations that stay in its cache are up to twice as fast, and every
     thread has a batch of its own.
     """
+    if contract is not None and not isinstance(contract, InputContract):
+        return TEXTS[device.type if device.type in TEXTS else "cuda"]
+    size = contract.size if contract is not None else (side, side)
     room = (256 if device.type == "cuda" else 8) * 224 * 224 // (size[0] * size[1])
     return int(2 ** int(np.log2(max(4, min(room, 512 if device.type == "cuda" else 64)))))
 
@@ -56,7 +68,7 @@ class Forward:
         self._building = threading.Lock()
 
     @contextmanager
-    def ready(self, columns: Sequence[str], size: tuple[int, int]) -> Iterator[Forward]:
+    def ready(self, columns: Sequence[str]) -> Iterator[Forward]:
         """Eval mode inside, and everything that is built on first use built."""
         found = self.backbone
         if self.device.type != "cpu":
@@ -66,7 +78,7 @@ class Forward:
         self.backbone.module.eval()
         self._built.clear()
         try:
-            self(np.zeros((1, 3, *size), dtype=np.uint8), columns, check=False)
+            self(self.backbone.example(1), columns, check=False)
             yield self
         finally:
             for part in training:
@@ -74,9 +86,9 @@ class Forward:
             self.backbone = found
 
     def __call__(
-        self, pixels: np.ndarray, columns: Sequence[str], *, check: bool = True
+        self, prepared: np.ndarray, columns: Sequence[str], *, check: bool = True
     ) -> tuple[Columns, dict[str, int]]:
-        """uint8 `[B, 3, H, W]` -> float16 `[B, ...]` by column, and how many values were clipped.
+        """A prepared batch -> float16 `[B, ...]` by column, and how many values were clipped.
 
         Raises `SourceError` when the network gives no numbers.
         """
@@ -85,14 +97,17 @@ class Forward:
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
         arrays, clipped = {}, {}
         with torch.inference_mode(), autocast:
+            x = torch.from_numpy(prepared).to(self.device)
             # convolutions of most families are up to a third faster with the channels last, and
             # reordering bytes is cheaper than reordering floats
-            x = torch.from_numpy(pixels).to(self.device).contiguous(memory_format=torch.channels_last)
-            x = self.backbone.normalise(x).contiguous(memory_format=torch.channels_last)
+            layout = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+            x = self.backbone.normalise(x.contiguous(memory_format=layout)).contiguous(memory_format=layout)
             states = self._states(x, wanted)
             for column in columns:
                 state = states[cuts[column]].float()
-                value = self.backbone.pool(state, taps[column]) if column in taps else state
+                value = (
+                    self.backbone.pool(state, taps[column]) if column in taps else lengthened(state, column)
+                )
                 arrays[column], clipped[column] = self._half(value, check=check)
         return arrays, clipped
 
@@ -108,9 +123,19 @@ class Forward:
     def _half(self, value: torch.Tensor, *, check: bool) -> tuple[np.ndarray, int]:
         most, over = float(value.abs().amax()), 0
         if np.isnan(most) and check:
-            problem = "gives no numbers (NaN) for some image"
+            problem = "gives no numbers (NaN) for some item"
             raise SourceError(self.backbone.source.spec, problem, "its weights are damaged")
         if most > LARGEST:
             over = int((value.abs() > LARGEST).sum())
             value = value.clamp(-LARGEST, LARGEST)
         return value.half().contiguous().cpu().numpy(), over
+
+
+def lengthened(state: torch.Tensor, column: str) -> torch.Tensor:
+    """States of texts `[..., T, D + 1]`, zero where their mask hides them, padded or cut to the length that the
+    column names; other states as they are."""
+    length = keys.cut_of(column)[1]
+    if length is None:
+        return state
+    state = state * state[..., -1:]  # what stands there else depends on the batch
+    return functional.pad(state[..., :length, :], (0, 0, 0, max(0, length - state.shape[-2])))

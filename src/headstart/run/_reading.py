@@ -1,4 +1,4 @@
-"""Items in, prepared images out: several threads, a bounded number of blocks ahead."""
+"""Items in, prepared batches out: several threads, a bounded number of blocks ahead."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.core.dataset import Dataset
-from headstart.core.source import InputContract
-from headstart.errors import DataError, ImageError
-from headstart.modalities import image
+from headstart.core.source import Contract
+from headstart.errors import DataError, ItemError
+from headstart.modalities.base import Modality
 
 B = TypeVar("B")
 R = TypeVar("R")
@@ -59,37 +59,36 @@ def flow(
 
 
 class Reader:
-    """Prepared images of the items of a data set."""
+    """Prepared items of a data set."""
 
-    def __init__(self, dataset: Dataset, digests: Sequence[str], kind: str) -> None:
-        self.dataset, self.digests, self.kind = dataset, digests, kind
+    def __init__(self, dataset: Dataset, digests: Sequence[str], kind: str, modality: Modality) -> None:
+        self.dataset, self.digests, self.kind, self.modality = dataset, digests, kind, modality
 
     def read(
-        self, rows: np.ndarray, contract: InputContract | None, views: Sequence[int], side: int | None
+        self, rows: np.ndarray, contract: Contract | None, views: Sequence[int], size: int | None
     ) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
-        """uint8 `[n, 3, H, W]` of each view, and `[n, 3, side, side]`. Each item is read and decoded once.
+        """A batch of each view, and the inputs to store at `size`. Each item is read and decoded once.
 
         Raises `DataError` naming the item that cannot be.
         """
-        size = contract.size if contract is not None else (0, 0)
-        prepared = {view: np.empty((len(rows), 3, *size), dtype=np.uint8) for view in views}
-        pixels = np.empty((len(rows), 3, side, side), dtype=np.uint8) if side is not None else None
-        for place, row in enumerate(rows):
+        prepared: dict[int, list[np.ndarray]] = {view: [] for view in views}
+        kept: list[np.ndarray] = []
+        for row in rows:
             opened = self._open(int(row))
-            for view, array in prepared.items():
-                assert contract is not None
-                array[place] = image.prepare(
-                    opened, contract, view=view, kind=self.kind, key=self.digests[row]
+            for view, found in prepared.items():
+                found.append(
+                    self.modality.prepare(opened, contract, view=view, kind=self.kind, key=self.digests[row])
                 )
-            if pixels is not None and side is not None:
-                pixels[place] = image.pixels(opened, side)
-        return prepared, pixels
+            if size is not None:
+                kept.append(self.modality.stored(opened, contract, size))
+        batches = {view: self.modality.collate(found) for view, found in prepared.items()}
+        return batches, np.stack(kept) if size is not None else None
 
     def _open(self, row: int) -> Any:
         item = self.dataset.items[row]
         try:
-            return image.open_image(item.read())
-        except (OSError, ImageError) as error:
+            return self.modality.open_item(item.read())
+        except (OSError, ItemError) as error:
             problem = getattr(error, "problem", "") or getattr(error, "strerror", "") or str(error)
             remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"
             raise DataError(item.id, f"cannot be used: {problem}", remedy) from error

@@ -12,7 +12,7 @@ from headstart.core import fingerprint
 from headstart.core.backbone import Tap
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, UnknownName
-from headstart.modalities import image
+from headstart.modalities.base import Modality
 from headstart.store import keys
 from headstart.store.keys import Section
 
@@ -28,25 +28,26 @@ class Want:
     views: tuple[int, ...]
 
     @property
-    def pixels(self) -> bool:
-        """Whether this is prepared images, which need no network."""
+    def inputs(self) -> bool:
+        """Whether this is prepared inputs, which need no network."""
         return not self.section.weights
 
 
-def complete(backbone: Any, spec: FeatureSpec) -> FeatureSpec:
-    """The spec with its taps named: all of the backbone's when it asks for nothing else.
+def complete(backbone: Any, spec: FeatureSpec, modality: Modality) -> FeatureSpec:
+    """The spec with its taps and its recipe named: all of the backbone's taps when it asks for nothing else.
 
     Raises `UnknownName` for a stage, cut or recipe that is not there, `BadOption` for the rest.
     """
     if not 0 <= spec.views <= MOST_VIEWS:
         raise BadOption("views", spec.views, f"from 0 to {MOST_VIEWS}")
     if spec.inputs is not None and not 1 <= spec.inputs <= 4096:
-        raise BadOption("pixels", spec.inputs, "a side from 1 to 4096")
+        raise BadOption("inputs", spec.inputs, "a size from 1 to 4096")
+    spec = replace(spec, view_kind=spec.view_kind or modality.DEFAULT_VIEW)
     if spec.views:
-        image.VIEWS[spec.view_kind]  # raises when there is none of that name
+        modality.VIEWS[spec.view_kind]  # raises when there is none of that name
     if backbone is None:
         if spec.taps or spec.cut or spec.inputs is None:
-            raise BadOption("backbone", None, "given unless nothing but pixels is wanted")
+            raise BadOption("backbone", None, "given unless nothing but prepared inputs is wanted")
         return spec
     stages = [stage.name for stage in backbone.stages]
     for tap in spec.taps:
@@ -59,37 +60,47 @@ def complete(backbone: Any, spec: FeatureSpec) -> FeatureSpec:
     return replace(spec, taps=tuple(dict.fromkeys(spec.taps)))
 
 
-def sections(backbone: Any, spec: FeatureSpec, precision: str) -> dict[int, Section]:
+def sections(backbone: Any, spec: FeatureSpec, precision: str, modality: Modality) -> dict[int, Section]:
     """View -> section. The item as it is belongs to no recipe, so every recipe shares it."""
     if backbone is None or not (spec.taps or spec.cut):
         return {}
     contract = backbone.source.input.to_json()
-    preprocessing = fingerprint.of_json({"contract": contract, "code": image.PREPARATION})
+    preprocessing = fingerprint.of_json({"contract": contract, "code": modality.PREPARATION})
     about = {"source": backbone.source.name, "spec": backbone.source.spec, "input": contract}
     plain = Section(backbone.digest, preprocessing, "", precision, about)
     varied = replace(plain, recipe=spec.view_kind)
     return {view: varied if view else plain for view in range(1 + spec.views)}
 
 
-def pixel_section(spec: FeatureSpec) -> Section | None:
-    """The section of prepared images, shared by all sources."""
+def input_section(backbone: Any, spec: FeatureSpec, modality: Modality) -> tuple[Section, str] | None:
+    """Section and column of prepared inputs: images in one way for all sources, texts as the tokens of the
+    source's own tokenizer."""
     if spec.inputs is None:
         return None
-    preprocessing = fingerprint.of_json({"pixels": image.PREPARATION})
-    return Section("", preprocessing, about={"source": "pixels"})
+    if modality.NOUN == "image":
+        preprocessing = fingerprint.of_json({"pixels": modality.PREPARATION})
+        return Section("", preprocessing, about={"source": "pixels"}), modality.stored_column(spec.inputs)
+    if backbone is None:
+        raise BadOption("backbone", None, "given: without it there are no tokens")
+    contract = backbone.source.input.to_json()
+    preprocessing = fingerprint.of_json({"tokens": modality.PREPARATION, "contract": contract})
+    about = {"source": "tokens", "input": contract}
+    return Section("", preprocessing, about=about), modality.stored_column(spec.inputs)
 
 
-def wants(spec: FeatureSpec, views: dict[int, Section], pixels: Section | None) -> tuple[Want, ...]:
+def wants(
+    spec: FeatureSpec, views: dict[int, Section], inputs: tuple[Section, str] | None
+) -> tuple[Want, ...]:
     """All that has to be on disk in the end."""
     columns = [keys.tap_column(tap) for tap in spec.taps]
     if spec.cut is not None:
-        columns.append(keys.state_column(spec.cut))
+        columns.append(keys.state_column(spec.cut, spec.length))
     found = [
         Want(section, tuple(columns), tuple(view for view, s in views.items() if s == section))
         for section in dict.fromkeys(views.values())
     ]
-    if pixels is not None and spec.inputs is not None:
-        found.append(Want(pixels, (keys.pixels_column(spec.inputs),), (0,)))
+    if inputs is not None:
+        found.append(Want(inputs[0], (inputs[1],), (0,)))
     return tuple(found)
 
 
@@ -98,7 +109,7 @@ def cuts_of(backbone: Any, columns: Sequence[str]) -> tuple[dict[str, Tap], dict
     cut_of = {stage.name: stage.cut for stage in backbone.stages}
     taps = {c: Tap.parse(c.removeprefix("tap:")) for c in columns if c.startswith("tap:")}
     cuts = {c: cut_of[tap.stage] for c, tap in taps.items()}
-    cuts |= {c: c.removeprefix("state:") for c in columns if c.startswith("state:")}
+    cuts |= {c: keys.cut_of(c)[0] for c in columns if c.startswith("state:")}
     return taps, cuts
 
 

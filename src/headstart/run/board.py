@@ -166,9 +166,13 @@ def as_json(rows: list[Row], task: Task) -> dict[str, Any]:
     return {"rows": [r.to_json() for r in rows], "metric": task.metric, "reference": reference_name(rows)}
 
 
+REFERENCES = {"scratch": "scratch", "pixels": "raw pixels", "tfidf": "words", "majority": "majority"}
+"""What gains are measured against, the first of these that has a score, with its name in a table."""
+
+
 def reference_name(rows: list[Row]) -> str | None:
     """What gains are measured against: scratch when it ran, else the simple model on raw input."""
-    for strategy, words in (("scratch", "scratch"), ("pixels", "raw pixels"), ("majority", "majority")):
+    for strategy, words in REFERENCES.items():
         if any(r.strategy == strategy and r.score is not None for r in rows):
             return words
     return None
@@ -176,7 +180,7 @@ def reference_name(rows: list[Row]) -> str | None:
 
 def reference(trials: Mapping[str, Trial]) -> Trial | None:
     """The trial that gains are measured against."""
-    for strategy in ("scratch", "pixels", "majority"):
+    for strategy in REFERENCES:
         for trial in trials.values():
             if trial.strategy == strategy and evaluated(trial).any():
                 return trial

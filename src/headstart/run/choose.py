@@ -13,13 +13,14 @@ from headstart.core.strategy import Trial
 from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.measure.intervals import units
 from headstart.measure.paired import PairedGain
-from headstart.run import board
+from headstart.run import board, plan
 from headstart.run.bench import Bench
 from headstart.run.gains import gain
 
 BASELINES = {
     "scratch": "the same architecture from scratch",
     "pixels": "a simple model on raw pixels",
+    "tfidf": "a simple model on words",
     "majority": "the majority class",
     "random-frozen": "the same architecture, random and frozen",
 }
@@ -34,6 +35,12 @@ PARTS = 5
 
 Chooser = Callable[..., str | None]
 """(names, trials, bench, *, enough=ENOUGH) -> the name of one of them, or None."""
+
+
+def baselines(modality: str) -> tuple[str, ...]:
+    """The baselines of one modality: there is one simple model on raw input for each."""
+    known = plan.strategies_of(modality)
+    return tuple(name for name in BASELINES if name in known)
 
 
 def called(strategy: str, task: Task) -> str:

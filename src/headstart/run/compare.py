@@ -10,14 +10,15 @@ from headstart.core.strategy import Trial
 from headstart.measure.paired import PairedGain
 from headstart.run import board
 from headstart.run.bench import Bench
-from headstart.run.choose import BASELINES, best, called, nested
+from headstart.run.choose import baselines, best, called, nested
 from headstart.run.gains import adjusted, compared, gain
+from headstart.run.plan import DEEPER, RAW
 
-TRANSFER = ("direct", "probe", "finetune", "full", "early-probe", "finetune-slow")
+TRANSFER = ("direct", "label-names", "probe", *DEEPER, "early-probe", "finetune-slow")
 """Strategies that use what a source has learnt."""
-NEEDED = ("scratch", "pixels", "majority")
-"""Without these no claim is made that transfer helps. The random and frozen network only counts where it was
-run: it is dropped first when time is short."""
+NEEDED = (("scratch",), tuple(RAW.values()), ("majority",))
+"""Without one of each of these no claim is made that transfer helps. The random and frozen network only
+counts where it was run: it is dropped first when time is short."""
 
 
 def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
@@ -28,7 +29,7 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
     ours = nested([n for n, t in trials.items() if t.strategy in TRANSFER], trials, bench)
     if ours is None:
         return Verdict("not compared", "Not compared: no arm with a source could be measured.")
-    rivals = {strategy: _rivals(strategy, ours, trials) for strategy in BASELINES}
+    rivals = {strategy: _rivals(strategy, ours, trials) for strategy in baselines(bench.dataset.modality)}
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
         rival = best(names, trials, bench)
@@ -55,7 +56,7 @@ def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     """The outcome from the paired gains over each baseline that was run, by strategy."""
     if any(g.high < 0 and not g.too_few for g in gains.values()):
         return "hurts"
-    if any(name not in gains for name in NEEDED):
+    if any(not gains.keys() & set(names) for names in NEEDED):
         return "not compared"
     if all(g.low > 0 and not g.too_few for g in gains.values()):
         return "helps"
@@ -88,7 +89,9 @@ def _sentence(
         ours = f"{words.value(metric, board.score(arm, bench.dataset, bench.task))} {metric} with {arm.arm}"
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
-        without = " and ".join(called(name, bench.task) for name in NEEDED if name not in found)
+        ours = baselines(bench.dataset.modality)
+        needed = [name for names in NEEDED for name in names if name in ours]
+        without = " and ".join(called(name, bench.task) for name in needed if name not in found)
         start = f"{start} with {without}"
     name = _decisive(outcome, found)
     return f"{start}: {_against(arm, name, *found[name], bench)}"

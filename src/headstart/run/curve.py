@@ -17,6 +17,7 @@ from headstart.run import board
 from headstart.run._points import DRAWS, Measured, measure, turned
 from headstart.run.bench import Bench
 from headstart.run.choose import BASELINES
+from headstart.run.plan import RAW
 
 MOST_CLASSES = 200
 """With more classes there is no curve: the fits would take minutes."""
@@ -57,11 +58,11 @@ def _probe(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> Trial | N
 
 
 def _baseline(bench: Bench, trials: Mapping[str, Trial], probe: Trial) -> Trial | None:
-    """What the labels saved are counted against: the better of scratch and raw pixels."""
+    """What the labels saved are counted against: the better of scratch and the simple model."""
     scored = {
         name: score
         for name, trial in trials.items()
-        if trial.strategy in ("scratch", "pixels")
+        if trial.strategy in ("scratch", *RAW.values())
         and trial.source in (None, probe.source)
         and (score := board.signed_score(trial, bench.dataset, bench.task)) is not None
     }

@@ -17,6 +17,7 @@ from headstart.core.strategy import Progress
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
+from headstart.modalities import nouns
 from headstart.run.predict import Predictor, stream
 
 WHOLE_TABLE = 100
@@ -270,5 +271,6 @@ def notes(model: Model, dataset: Dataset) -> tuple[str, ...]:
     about = model.evidence.get("data")
     known = about if isinstance(about, Mapping) else {"fingerprint": about}
     if dataset.fingerprint in (known.get("fingerprint"), known.get("learnt")):
-        return ("the model was trained on this very data: these numbers say nothing about new images",)
+        _, several = nouns(dataset.modality, pairs=dataset.pairs)
+        return (f"the model was trained on this very data: these numbers say nothing about new {several}",)
     return ()

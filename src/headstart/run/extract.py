@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
 from headstart.errors import DataError
 from headstart.run import _wanted
-from headstart.run._chunks import Block, Chunks, Job, Part
-from headstart.run._forward import Columns, Forward, batch_on, device_of
+from headstart.run._chunks import Block, Chunks, Job, Part, by_number, by_weight
+from headstart.run._forward import BYTES, Columns, Forward, batch_on, device_of
 from headstart.run._reading import MOST_WORKERS, Reader, cores, flow
 from headstart.store import keys, upkeep
 from headstart.store.features import StoredFeatures
@@ -70,8 +71,8 @@ def measure_pass(
     """
     store = store or FeatureStore.default()
     extractor = make_extractor(store, dataset, device=device, workers=workers)
-    size = backbone.source.input.size
-    n = min(len(dataset), max(n, 2 * extractor.workers * batch_on(extractor.device, size)))
+    batch = batch_on(extractor.device, backbone.source.input)
+    n = min(len(dataset), max(n, 2 * extractor.workers * batch))
     rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
     measured = make_extractor(store, dataset.subset(rows), device=device, workers=workers)
     return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
@@ -81,7 +82,7 @@ def measure_pass(
 class _Tally:
     """What a pass did."""
 
-    images: int = 0
+    items: int = 0
     clipped: int = 0
     done: int = 0
     seconds: float = 0.0
@@ -94,7 +95,8 @@ class _Made:
     """What came of a block: for each part of its job the rows of each view, in order."""
 
     parts: list[list[tuple[np.ndarray, Columns, dict[str, int]]]] = field(default_factory=list)
-    images: int = 0
+    items: int = 0
+    """Sent through the network."""
 
     @property
     def bytes(self) -> int:
@@ -131,12 +133,12 @@ class StoreExtractor:
         plan = self._plan(backbone, spec)
         pin, tally, items = self._extract(plan)
         work = {
-            "forward_passes": tally.images / max(1, items),
+            "forward_passes": tally.items / max(1, items),
             "seconds": tally.seconds,
             "clipped": tally.clipped,
         }
         return StoredFeatures(
-            self.store, plan.digests, plan.spec, plan.sections, pixels=plan.pixels, pin=pin, work=work
+            self.store, plan.digests, plan.spec, plan.sections, inputs=plan.inputs, pin=pin, work=work
         )
 
     def _plan(self, backbone: Any, spec: FeatureSpec) -> _Plan:
@@ -204,7 +206,7 @@ class StoreExtractor:
                     for writer in writers.pop(block.job):
                         writer.publish()
                     chunks.finish(block)
-                tally.images += made.images
+                tally.items += made.items
                 tally.done += len(block.rows)
                 self.progress(plan.name, min(tally.done, missing), missing)
             tally.seconds = time.perf_counter() - start
@@ -222,33 +224,42 @@ class _Plan:
     def __init__(self, extractor: StoreExtractor, backbone: Any, spec: FeatureSpec) -> None:
         self.dataset, self.device = extractor.dataset, extractor.device
         self.workers, self.threads = extractor.workers, extractor.threads
-        if self.dataset.modality != "image":
-            raise DataError(self.dataset.name, f"holds {self.dataset.modality}, but this pass reads images")
-        self.spec = _wanted.complete(backbone, spec)
+        self.modality = modalities.get(self.dataset.modality)
+        if backbone is not None and backbone.source.modality != self.dataset.modality:
+            wanted, found = (
+                modalities.get(m).NOUN for m in (backbone.source.modality, self.dataset.modality)
+            )
+            raise DataError(self.dataset.name, f"holds {found}s, but {backbone.source.name} reads {wanted}s")
+        self.spec = _wanted.complete(backbone, spec, self.modality)
         self.forward = Forward(backbone, self.device) if backbone is not None else None
         precision = self.forward.precision if self.forward else "float32"
-        self.sections = _wanted.sections(backbone, self.spec, precision)
-        self.pixels = _wanted.pixel_section(self.spec)
-        self.wants = _wanted.wants(self.spec, self.sections, self.pixels)
+        self.sections = _wanted.sections(backbone, self.spec, precision, self.modality)
+        self.inputs = _wanted.input_section(backbone, self.spec, self.modality)
+        self.wants = _wanted.wants(self.spec, self.sections, self.inputs)
         self.digests = digests(self.dataset)
         self.contract = backbone.source.input if backbone is not None else None
         self.name = backbone.source.name if backbone is not None else "pixels"
-        size = self.contract.size if self.contract is not None else (self.spec.inputs or 1,) * 2
-        self.batch = extractor.batch or batch_on(self.device, size)
-        self._reader = Reader(self.dataset, self.digests, self.spec.view_kind)
+        self.batch = extractor.batch or batch_on(self.device, self.contract, self.spec.inputs or 1)
+        self._reader = Reader(self.dataset, self.digests, self.spec.view_kind, self.modality)
 
     def chunks(self, store: FeatureStore) -> Chunks:
         """The data set in portions."""
-        return Chunks(store, self.wants, self.digests, block=self.batch)
+        pack = by_number(self.batch)
+        if self.dataset.modality != "image":
+            most = BYTES[self.device.type if self.device.type in BYTES else "cuda"]
+            pack = by_weight(self._weight, most, self.batch)
+        return Chunks(store, self.wants, self.digests, pack=pack)
+
+    def _weight(self, row: int) -> int:
+        return self.modality.weight(self.dataset.items[row].read())
 
     def ready(self) -> ExitStack:
         """The network set up, and torch's number of threads put back afterwards."""
         stack = ExitStack()
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         if self.forward is not None and self.sections:
-            columns = next(want.columns for want in self.wants if not want.pixels)
-            assert self.contract is not None
-            stack.enter_context(self.forward.ready(columns, self.contract.size))
+            columns = next(want.columns for want in self.wants if not want.inputs)
+            stack.enter_context(self.forward.ready(columns))
         return stack
 
     def made(self, blocks: Iterator[Block | None]) -> Generator[tuple[Block, _Made], None, None]:
@@ -267,24 +278,24 @@ class _Plan:
 
     def _read(self, block: Block) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
         parts = block.job.parts
-        views = sorted({view for part in parts if not part.want.pixels for view in part.views})
-        side = self.spec.inputs if any(part.want.pixels for part in parts) else None
-        return self._reader.read(block.rows, self.contract, views, side)
+        views = sorted({view for part in parts if not part.want.inputs for view in part.views})
+        size = self.spec.inputs if any(part.want.inputs for part in parts) else None
+        return self._reader.read(block.rows, self.contract, views, size)
 
-    def _compute(self, block: Block, prepared: dict[int, np.ndarray], pixels: np.ndarray | None) -> _Made:
+    def _compute(self, block: Block, prepared: dict[int, np.ndarray], inputs: np.ndarray | None) -> _Made:
         made = _Made()
         items = keys.item_keys([self.digests[row] for row in block.rows])
         for part in block.job.parts:
             rows: list[tuple[np.ndarray, Columns, dict[str, int]]] = []
             for view in part.views:
                 found = keys.row_keys(items, [view])
-                if part.want.pixels:
-                    assert pixels is not None
-                    rows.append((found, {part.columns[0]: pixels}, {}))
+                if part.want.inputs:
+                    assert inputs is not None
+                    rows.append((found, {part.columns[0]: inputs}, {}))
                 else:
                     assert self.forward is not None
                     rows.append((found, *self.forward(prepared[view], part.columns)))
-                    made.images += len(block.rows)
+                    made.items += len(block.rows)
             made.parts.append(rows)
         return made
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import strategies
+from headstart import modalities, strategies
 from headstart.core import environment, words
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
@@ -163,8 +163,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
 
 
 def probes(model: Model, bench: Bench, most: int = 4) -> np.ndarray:
-    """uint8 `[P, 3, H, W]`: a few prepared items, to prove that a copy of the model is the model."""
-    from headstart.modalities.image import prepare
-
+    """A small prepared batch, to prove that a copy of the model is the model."""
+    modality = modalities.get(model.input.modality)
     rows = bench.split.development[:: max(1, len(bench.split.development) // most)][:most]
-    return np.stack([prepare(bench.dataset.items[row].read(), model.input) for row in rows])
+    return modality.collate([modality.prepare(bench.dataset.items[row].read(), model.input) for row in rows])

@@ -83,7 +83,7 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
     budget = Budget(ask.budget)
     log = Log(listen)
     dataset, task, findings = asking.read(ask, Memo(), log)
-    named = asking.find_sources(ask)
+    named = asking.find_sources(ask, dataset)
     asked = asking.question(ask, dataset, named)
     path = ask.out or default_folder(dataset.name, asked, Path("runs"))
     data = record.data_record(dataset, task, findings)
@@ -174,7 +174,7 @@ def measure(bench: Bench) -> None:
     for name in bench.sources:
         if name not in passes:
             passes[name] = measure_pass(bench.backbone(name), bench.dataset)
-        for strategy in plan.ALL:
+        for strategy in plan.strategies_of(bench.dataset.modality):
             if strategy == stack.NAME:  # it reads what others predicted
                 continue
             source = None if strategy in plan.BASELINES else name
@@ -250,7 +250,22 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
     )
     tested = max(bench.passes.values()) * len(bench.split.test) / len(bench.dataset)
     reserve = min(FINISH_SECONDS, 0.3 * ask.budget) + bench.reserve + tested
-    return plan.Known(candidates, budget.left - reserve, outcomes, bench.estimates, ask.allowed())
+    return plan.Known(
+        candidates,
+        budget.left - reserve,
+        outcomes,
+        bench.estimates,
+        ask.allowed(),
+        bench.dataset.modality,
+        per_class(bench),
+    )
+
+
+def per_class(bench: Bench) -> float | None:
+    """Labels a class to learn from, on average; None where there are no classes, one an item."""
+    if bench.task.kind != CLASSIFICATION:
+        return None
+    return len(bench.split.development) / bench.task.outputs
 
 
 def tell_trial(bench: Bench, trial: Trial, *, kept: bool = False) -> None:

@@ -48,12 +48,13 @@ class ImageItem:
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
-def items_of(inputs: Any) -> tuple[Item, ...]:
+def items_of(inputs: Any, modality: str = "image") -> tuple[Item, ...]:
     """Everything named by `inputs`, in order; what cannot be found is an item that fails to read.
 
     `inputs` is one of these or a sequence of them: a path (file, folder, .zip), a glob, a numpy
     array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, a Pillow image, an item of a data set.
     """
+    del modality
     if _single(inputs):
         inputs = [inputs]
     found: list[Item] = []

@@ -1,6 +1,7 @@
 """RUN/insight.json: what else a finished run's held-out predictions tell, for its page and for comparisons.
 
 Everything is made from what is stored already: out-of-fold predictions, leave-one-out profiles, features.
+Only the words that mattered in mistakes (`headstart.run.occlusion`) are asked of the shipped model.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 from headstart import tasks
 from headstart.core.events import Event
 from headstart.core.files import write_json
+from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.core.task import REGRESSION
 from headstart.errors import HeadstartError
 from headstart.measure import intervals
-from headstart.run import atlas, board, curve, evaluate, mistakes
+from headstart.run import atlas, board, curve, evaluate, lengths, mistakes, occlusion
 from headstart.run.bench import Bench
 from headstart.run.folder import read_object
 from headstart.run.reliability import reliability
@@ -51,6 +53,8 @@ class View:
     """float64 `[n, K]`: averaged over the repeats."""
     row: board.Row
     """Its row of the leaderboard."""
+    model: Model = field(repr=False)
+    """What ships: the arm, trained on all rows."""
 
     @property
     def y(self) -> np.ndarray:
@@ -61,7 +65,13 @@ class View:
     def of(cls, result: Result) -> View:
         shipped = result.trials[result.answer.winner]
         row = next(row for row in result.answer.rows if row.arm == shipped.arm)
-        return cls(result.bench, result.trials, shipped, *board.averaged(shipped), row)
+        return cls(result.bench, result.trials, shipped, *board.averaged(shipped), row, result.answer.model)
+
+    @property
+    def source(self) -> str | None:
+        """The source that speaks for the run: the shipped arm's own, else that of the best probe."""
+        trial = atlas.probe_of(self.bench, self.trials, self.shipped)
+        return self.shipped.source or (trial.source if trial is not None else None)
 
 
 def insight_of(result: Result) -> dict[str, Any]:
@@ -71,7 +81,7 @@ def insight_of(result: Result) -> dict[str, Any]:
     for name, make in PARTS.items():
         try:
             found[name] = plain(make(view))
-        except (HeadstartError, MemoryError, np.linalg.LinAlgError) as error:
+        except (HeadstartError, MemoryError, RuntimeError, np.linalg.LinAlgError) as error:
             found[name] = [] if name in LISTS else None
             reason = str(error) or type(error).__name__
             text = f"left out of the page: {name.replace('_', ' ')} ({reason})"
@@ -164,13 +174,30 @@ def depth(view: View) -> dict[str, Any] | None:
 
 def embedding_map(view: View) -> dict[str, Any] | None:
     """The items as the source sees them; None where no network was used."""
-    trial = atlas.probe_of(view.bench, view.trials, view.shipped)
-    source = view.shipped.source or (trial.source if trial is not None else None)
+    source = view.source
     if source is None:
         return None
     decoded = tasks.for_task(view.bench.task).decode(view.bench.task, view.predictions)
     rows = np.concatenate([view.bench.split.development, view.bench.split.test])
     return atlas.embedding_map(view.bench, source, rows, dict(zip(view.rows.tolist(), decoded, strict=True)))
+
+
+def wrong_words(view: View) -> dict[str, Any] | None:
+    """Which words mattered in the most confident mistakes; None but for texts."""
+    if view.bench.dataset.modality != "text":
+        return None
+    found = mistakes.worst(view.bench.dataset, view.bench.task, view.rows, view.predictions)
+    held_out = dict(zip(view.rows.tolist(), view.predictions, strict=True))
+    return occlusion.occlusion(view.bench.dataset, view.model, found, held_out)
+
+
+def text_lengths(view: View) -> dict[str, Any] | None:
+    """How long the texts are for the source; None but for texts, and where no source was used."""
+    source = view.source
+    if view.bench.dataset.modality != "text" or source is None:
+        return None
+    rows = np.concatenate([view.bench.split.development, view.bench.split.test])
+    return lengths.lengths(view.bench, source, rows)
 
 
 PARTS: dict[str, Callable[[View], Any]] = {
@@ -182,6 +209,8 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "learning_curve": lambda v: curve.learning_curve(v.bench, v.trials, v.shipped.arm),
     "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
+    "occlusion": wrong_words,
+    "lengths": text_lengths,
     "map": embedding_map,
 }
 LISTS = ("label_errors", "mistakes")

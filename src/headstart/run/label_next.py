@@ -20,6 +20,7 @@ from headstart.core.task import CLASSIFICATION, REGRESSION, Task
 from headstart.data import doctor, splits
 from headstart.errors import BadOption, DataError, RunError
 from headstart.measure import selection
+from headstart.modalities import nouns
 from headstart.run import ask as asking
 from headstart.run import near
 from headstart.run.ask import Ask
@@ -110,8 +111,8 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     task, given = predictor.model.task, known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
-    name, backbone = best_source(folder, record, wanted)
-    both = Dataset("pool", known.modality, (*known.items, *pool.items))
+    name, backbone = best_source(folder, record, wanted, known)
+    both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs)
     extract = make_extractor(FeatureStore.default(), both)
     pairs = near.find(backbone, both, extract)
     tap = embedding_tap(backbone)
@@ -124,7 +125,8 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
             str(folder), f"all {len(pool.items):,} readable items are copies of labelled ones", "add others"
         )
     few, policy = choose_policy(record, known, task)
-    room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, known.modality)
+    called = nouns(known.modality, pairs=known.pairs)
+    room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, called)
     picks = [
         Pick(rank, both.items[row].id, how, why)
         for rank, (row, how, why) in enumerate(choose(room, wanted.n, few=few, seed=wanted.seed), start=1)
@@ -177,7 +179,7 @@ def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> D
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
 
-def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> tuple[str, Any]:
+def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: Dataset) -> tuple[str, Any]:
     """(name, network) of the shipped arm's source, else of the best probe.
 
     Raises `SourceError` or `WeightsMissing` as `fit` does, and `RunError` for other weights than the run's.
@@ -186,7 +188,7 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> tupl
     shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
     probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
     specs = tuple(record["question"]["sources"])
-    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download))
+    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download), known)
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
@@ -228,7 +230,8 @@ class Room:
     predictions: np.ndarray
     """float32 `[N, K]`, of the pool."""
     task: Task
-    noun: str = "item"
+    nouns: tuple[str, str] = ("item", "items")
+    """What one of them is called, and several."""
 
 
 def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, str, str]]:
@@ -243,7 +246,7 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
     why: dict[int, str] = {}
     if few:
         for pick in selection.typical(room.features, room.labelled, free, count - len(places), seed=seed):
-            why[pick.row] = stands_for(pick, room.noun)
+            why[pick.row] = stands_for(pick, room.nouns)
     else:
         first = len(room.labelled) - len(room.predictions)
         margin = np.ones(len(room.labelled))
@@ -255,12 +258,12 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
     return [(row, "random", check) if chance else (row, how, why[row]) for row, chance in ranked]
 
 
-def stands_for(pick: selection.Typical, noun: str) -> str:
+def stands_for(pick: selection.Typical, nouns: tuple[str, str]) -> str:
     """typical of a group of 41 images with no label near"""
     near_it = f"{pick.labelled:,} labelled or picked in it" if pick.labelled else "no label near"
     if pick.size == 1:
         return "unlike the others, no label near"
-    return f"typical of a group of {words.count(pick.size, noun)} with {near_it}"
+    return f"typical of a group of {words.count(pick.size, *nouns)} with {near_it}"
 
 
 def doubt(task: Task, probabilities: np.ndarray) -> str:

@@ -5,7 +5,7 @@ the source whose probe is best, the two controls (the same network random and fr
 scratch) and deeper training. Controls come before deeper training: without them nothing can be
 proved, and a better model without proof is not what was asked for. Where transfer then hurts, or is not
 shown to help, come the answers to that, from the one that takes nothing of the source's last layers to
-the one that leans on it only in part.
+the one that leans on it only in part. What is tried, and in which order, depends on the kind of data.
 """
 
 from __future__ import annotations
@@ -15,13 +15,27 @@ from dataclasses import dataclass, field, replace
 
 from headstart.core.strategy import arm_name
 
-BASELINES = ("majority", "pixels")
+RAW = {"image": "pixels", "text": "tfidf"}
+"""Modality -> the simple model on raw input."""
+BASELINES = ("majority", *RAW.values())
 CONTROLS = ("random-frozen", "scratch")
-DEEPER = ("finetune", "full")
+DEEPER = ("contrastive", "finetune", "lora", "bitfit", "full")
 ANSWERS = ("early-probe", "finetune-slow", "stack")
-ALL = (*BASELINES, "direct", "probe", *CONTROLS, *DEEPER, *ANSWERS)
+ALL = (*BASELINES, "direct", "label-names", "probe", *CONTROLS, *DEEPER, *ANSWERS)
+ONLY = {"pixels": "image", "direct": "image", "tfidf": "text", "label-names": "text", "contrastive": "text"}
+"""Strategies that know one modality alone."""
+BY_HAND = {"image": ("lora", "bitfit")}
+"""Modality -> strategies that are run only where someone has named strategies."""
 
-SHARES = {"scratch": 0.5, "finetune": 0.6, "full": 1.0, "finetune-slow": 0.5}
+SHARES = {
+    "scratch": 0.5,
+    "contrastive": 0.6,
+    "finetune": 0.6,
+    "lora": 0.5,
+    "bitfit": 0.5,
+    "full": 1.0,
+    "finetune-slow": 0.5,
+}
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
 
@@ -37,6 +51,10 @@ MARGIN = 1.1
 
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
+
+CONTRASTIVE = (4, 128)
+"""Labels a class, from and up to (without) which comparing texts with each other comes before other training:
+with fewer there are hardly any pairs, with more plain fine-tuning is as good (Tunstall et al., 2022)."""
 
 
 DOUBTS = {
@@ -80,6 +98,9 @@ class Known:
     """Seconds by arm name, where an estimate exists."""
     allowed: frozenset[str] = frozenset(ALL)
     """Strategies to run. The baselines and controls belong to every run unless excluded by hand."""
+    modality: str = "image"
+    per_class: float | None = None
+    """Labels a class on average; None where there are no classes, one an item."""
     doubt: str = ""
     """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
@@ -115,7 +136,7 @@ def best_source(known: Known) -> Candidate | None:
     scored = [
         (outcome.score, -index, candidate)
         for index, candidate in enumerate(known.sources)
-        for strategy in ("probe", "direct")
+        for strategy in ("probe", "direct", "label-names")
         if (outcome := known.outcomes.get(arm_name(strategy, candidate.name))) and outcome.score is not None
     ]
     if scored:
@@ -127,9 +148,10 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
     """All arms in order with the reason for each: (strategy, source, reason)."""
     arms: list[tuple[str, Candidate | None, str]] = [
         ("majority", None, "the least any model must beat"),
-        ("pixels", None, "what needs no source at all"),
+        (RAW[known.modality], None, "what needs no source at all"),
     ]
     for source in known.sources:
+        arms.append(("label-names", source, "the names of the labels may say enough"))
         arms.append(("probe", source, "one pass over the data pays for it"))
         if source.classifies:
             arms.append(("direct", source, "its own classifier may know these labels"))
@@ -138,11 +160,40 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
         arms += [
             ("random-frozen", best, f"is it the weights of {best.name}, or only its architecture?"),
             ("scratch", best, "the same architecture without the source"),
-            ("finetune", best, f"{best.name} has the best probe; train its last layers further"),
-            ("full", best, "train every layer"),
+            *((name, best, reason) for name, reason in deeper(known, best)),
         ]
         arms += answers(known, best)
-    return [arm for arm in arms if arm[0] in known.allowed]
+    possible = known.allowed.intersection(
+        strategies_of(known.modality, by_hand=known.allowed != frozenset(ALL))
+    )
+    return [arm for arm in arms if arm[0] in possible]
+
+
+def strategies_of(modality: str, *, by_hand: bool = True) -> tuple[str, ...]:
+    """The strategies that know a modality, in the order of `ALL`; with `by_hand` those to be named, too."""
+    left_out = () if by_hand else BY_HAND.get(modality, ())
+    return tuple(name for name in ALL if ONLY.get(name, modality) == modality and name not in left_out)
+
+
+def deeper(known: Known, best: Candidate) -> list[tuple[str, str]]:
+    """The arms that train the network further, with the reason for each, most promising first."""
+    reasons = {
+        "contrastive": "few labels a class: learn from all pairs of texts what makes them alike",
+        "finetune": f"{best.name} has the best probe; train its last layers further",
+        "lora": "small changes of low rank to every layer",
+        "bitfit": "biases and norms alone",
+        "full": "train every layer",
+    }
+    least, most = CONTRASTIVE
+    if known.modality == "image":
+        order = ("finetune", "lora", "bitfit", "full")
+    elif known.per_class is not None and least <= known.per_class < most:
+        order = DEEPER
+    elif known.per_class is not None and known.per_class >= most:
+        order = ("finetune", "full", "lora", "bitfit", "contrastive")
+    else:
+        order = ("finetune", "lora", "bitfit", "full", "contrastive")
+    return [(name, reasons[name]) for name in order]
 
 
 def answers(known: Known, best: Candidate) -> list[tuple[str, Candidate | None, str]]:
@@ -208,10 +259,10 @@ def _obstacle(known: Known, strategy: str, arm: str) -> str:
     estimate = known.estimates.get(arm, 0.0)
     if known.left < LEAST:
         return "no time left"
-    if strategy in ("probe", "direct", "early-probe") and estimate > known.left:
+    if strategy in ("probe", "direct", "label-names", "early-probe") and estimate > known.left:
         return "does not fit in the time left"
     kept = KEPT_FOR_PROOF if "scratch" in known.allowed else 0.0
-    if strategy in ("probe", "direct") and estimate > (1 - kept) * known.left:
+    if strategy in ("probe", "direct", "label-names") and estimate > (1 - kept) * known.left:
         return "would leave no time to compare with training from scratch"
     if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
         return "would take too large a share of the time left"

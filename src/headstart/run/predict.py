@@ -13,14 +13,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from headstart import nets, tasks
+from headstart import modalities, nets, tasks
 from headstart.core.dataset import Item
 from headstart.core.model import Model
-from headstart.core.source import InputContract
+from headstart.core.source import Contract
 from headstart.core.strategy import Progress
 from headstart.core.task import REGRESSION, Task
 from headstart.errors import BadOption
-from headstart.modalities import image
 from headstart.run.inputs import items_of
 
 BATCH = 32
@@ -89,12 +88,12 @@ class Predictor:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._net = nets.assemble(model.net, model.tensors, model.input, model.task).to(self.device)
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Prepared images uint8 `[B, 3, H, W]` -> float32 `[B, K]`: probabilities, or values."""
+    def scores(self, prepared: np.ndarray) -> np.ndarray:
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values."""
         import torch
 
         with torch.inference_mode(), _exact(self.device):
-            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            batch = torch.from_numpy(np.ascontiguousarray(prepared)).to(self.device)
             found: np.ndarray = self._net(batch).cpu().numpy()
         return found
 
@@ -120,7 +119,7 @@ def predict(
     decoding threads. Raises `BadOption` for a batch size below 1.
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    items = items_of(inputs)
+    items = items_of(inputs, predictor.model.input.modality)
     rows = []
     for row in stream(predictor, items, batch_size=batch_size, workers=workers):
         rows.append(row)
@@ -132,7 +131,7 @@ def predict(
 def stream(
     predictor: Predictor, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
 ) -> Iterator[Prediction]:
-    """The same one row after the other; holds no more than a few batches of images."""
+    """The same one row after the other; holds no more than a few batches."""
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise BadOption("batch_size", size, "at least 1")
@@ -151,10 +150,10 @@ def stream(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(item: Item, contract: InputContract) -> np.ndarray | str:
-    """uint8 `[3, H, W]`, or why the item cannot be read."""
+def _prepare(item: Item, contract: Contract) -> np.ndarray | str:
+    """One prepared item, or why it cannot be read."""
     try:
-        return image.prepare(item.read(), contract)
+        return modalities.get(contract.modality).prepare(item.read(), contract)
     except FileNotFoundError:
         return "no such file"
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -163,13 +162,14 @@ def _prepare(item: Item, contract: InputContract) -> np.ndarray | str:
 
 def _finish(predictor: Predictor, batch: list[tuple[str, Future[np.ndarray | str]]]) -> Iterator[Prediction]:
     prepared = [(ident, future.result()) for ident, future in batch]
-    good = [pixels for _, pixels in prepared if not isinstance(pixels, str)]
-    scores = iter(predictor.scores(np.stack(good)) if good else ())
+    good = [found for _, found in prepared if not isinstance(found, str)]
+    collate = modalities.get(predictor.model.input.modality).collate
+    scores = iter(predictor.scores(collate(good)) if good else ())
     task = predictor.model.task
     methods = tasks.get(task.kind)
-    for ident, pixels in prepared:
-        if isinstance(pixels, str):
-            yield Prediction(ident, error=pixels)
+    for ident, found in prepared:
+        if isinstance(found, str):
+            yield Prediction(ident, error=found)
         else:
             row = next(scores)
             yield Prediction(ident, methods.decode(task, row[None])[0], row)

@@ -22,7 +22,7 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
     """
     budget = Budget(ask.budget)
     dataset, task, findings = asking.read(ask, Memo(), listen)
-    named = asking.find_sources(ask)
+    named = asking.find_sources(ask, dataset)
     data = record.data_record(dataset, task, findings)
     listen(Event("data", data))
     listen(Event("sources", {"summary": record.source_summary(named, ask)}))

@@ -33,6 +33,8 @@ def write_answer(
         **bench.folder.read(),
         "name": bench.dataset.name,
         "origin": absolute(bench.dataset.origin),
+        "modality": bench.dataset.modality,
+        "pairs": bench.dataset.pairs,
         "task": bench.task.to_json(),
         "data": data,
         "split": bench.split.to_json(),

@@ -18,6 +18,7 @@ from headstart import strategies, tasks
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.source import Contract, InputContract
 from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.measure.calibration import fit_temperature
@@ -48,7 +49,7 @@ def fit(bench: Bench, trials: Mapping[str, Trial], transfer: tuple[str, ...], se
     if theirs is None or not _common(trials[ours], trials[theirs]).any():
         return replace(empty, reason="there is no network trained from scratch to average with")
     source = bench.sources[trials[ours].source or ""]
-    if source.input.crop_mode != "center":
+    if isinstance(source.input, InputContract) and source.input.crop_mode != "center":
         return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
     members = (trials[ours], trials[theirs])
     needed = sum(_seconds_of_one(trial) for trial in members)
@@ -156,6 +157,13 @@ def loss(p: np.ndarray, y: np.ndarray, kind: str) -> float:
     return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
+def _size(own: Contract, first: Contract) -> list[int] | None:
+    """Height and width of a member that reads images of another size than the first."""
+    if not isinstance(own, InputContract) or not isinstance(first, InputContract) or own.size == first.size:
+        return None
+    return list(own.size)
+
+
 def refit(bench: Bench, trial: Trial, trials: Mapping[str, Trial]) -> Model:
     """Both members on all development rows, averaged in one network of kind "average".
 
@@ -173,7 +181,7 @@ def refit(bench: Bench, trial: Trial, trials: Mapping[str, Trial]) -> Model:
         tensors |= {f"{number}.{name}": tensor for name, tensor in model.tensors.items()}
         if bench.task.kind != REGRESSION:
             tensors[f"{number}.temperature"] = np.array([temperature], np.float32)
-    sizes = [None if m.input.size == models[0].input.size else list(m.input.size) for m in models]
+    sizes = [_size(model.input, models[0].input) for model in models]
     net = {
         "kind": "average",
         "members": [dict(model.net) for model in models],

@@ -1,7 +1,8 @@
 """Sources: pretrained models by name, and the Backbones made from them.
 
-A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` (see `providers`). Finding
-and listing load no weights and open no socket; `load` fetches weights only when it is allowed to.
+A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images; `package/NAME`,
+`hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts (see `providers`). Finding and listing load no
+weights and open no socket; `load` fetches weights only when it is allowed to.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from headstart.core.source import InputContract, Source
-from headstart.errors import NetError
+from headstart.core.backbone import Backbone
+from headstart.core.source import Contract, Source, TextContract
+from headstart.errors import MissingExtra, NetError, UnknownName
 from headstart.sources import providers, recommended
+from headstart.sources.text import named
 
 if TYPE_CHECKING:
     from headstart.sources.traced import TracedBackbone
 
 __all__ = [
+    "apart",
     "at_hand",
     "available",
     "backbone_from_module",
@@ -29,6 +33,8 @@ __all__ = [
 ]
 
 
+SHIPPED = {"image": "bundled/", "text": "package/"}
+"""Modality -> prefix of the sources that come by installation."""
 FEW = 12
 """So many sources found by a search have their parameters counted, which takes a moment each."""
 
@@ -36,14 +42,17 @@ FEW = 12
 def find(spec: str) -> Source:
     """The record of a source. No weights are loaded, no socket is opened.
 
-    Raises `SourceError` for a spec that cannot be read, `UnknownName` for a name that does not exist.
+    "SPEC apart" is a text source that reads the two texts of a pair apart. Raises `SourceError` for a spec
+    that cannot be read, `UnknownName` for a name that does not exist, `MissingExtra` for a source that comes
+    with a package that is not installed.
     """
-    provider, name = providers.of(spec)
-    source: Source = provider.find(spec, name)
-    return source
+    plain = spec.removesuffix(named.ENDING)
+    provider, name = providers.of(plain)
+    source: Source = provider.find(plain, name)
+    return source if plain == spec else named.apart(source)
 
 
-def load(source: Source | str, *, download: bool = False) -> TracedBackbone:
+def load(source: Source | str, *, download: bool = False) -> Backbone:
     """The source's network with its weights, on the CPU and in eval mode.
 
     Weights that are not on this machine are fetched through their hub's own cache when `download`
@@ -51,43 +60,73 @@ def load(source: Source | str, *, download: bool = False) -> TracedBackbone:
     a file is damaged, is not the file it should be, or does not fit the architecture.
     """
     found = find(source) if isinstance(source, str) else source
-    provider, _ = providers.of(found.spec)
-    backbone: TracedBackbone = provider.load(found, download=download)
-    return backbone
+    plain = named.joint(found)
+    provider, _ = providers.of(plain.spec)
+    backbone: Backbone = provider.load(plain, download=download)
+    return backbone if plain is found else apart(backbone)
+
+
+def apart(source: Any) -> Any:
+    """A text source, or its backbone, as "NAME apart": it reads the two texts of a pair one by one.
+
+    The weights are the same, in memory too: a backbone is not copied. Raises `SourceError` for a source of
+    images.
+    """
+    if isinstance(source, Source):
+        return named.apart(source)
+    named.apart(source.source)  # refuses what is no text source
+    return source.apart()
 
 
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
     """Sources that match `search` (part of a spec, or a pattern with * and ?; case does not count).
 
-    Without `search` the bundled and the recommended ones; with it every model of every library. With
-    `local` only those whose weights are on this machine. No weights are loaded, no socket is opened.
+    Without `search` those that need no download and the recommended ones; with it every model of every
+    library. With `local` only those whose weights are on this machine. No weights are loaded, no socket is
+    opened. Raises `UnknownName` for a modality that there is not.
     """
-    if modality != "image":
-        return []
-    found = _search(search.lower()) if search else [*_bundled(), *recommended.every()]
+    _known(modality)
+    found = (
+        _search(search.lower(), modality)
+        if search
+        else [*_shipped(modality), *(_describe(spec) for spec in recommended.specs(modality))]
+    )
     return [source for source in found if source.local or not local]
 
 
-def at_hand() -> list[Source]:
-    """Bundled sources, and recommended ones whose weights are on this machine."""
-    return [*_bundled(), *(source for source in recommended.every() if source.local)]
+def at_hand(modality: str = "image") -> list[Source]:
+    """Sources that came by installation, and recommended ones whose weights are on this machine."""
+    return available(modality=modality, local=True)
 
 
-def _bundled() -> list[Source]:
-    provider, _ = providers.of("bundled/?")
-    return [provider.find(f"bundled/{name}", name) for name in provider.names()]
+def _known(modality: str) -> None:
+    if modality not in SHIPPED:
+        raise UnknownName("modality", modality, sorted(SHIPPED))
 
 
-def _search(text: str) -> list[Source]:
+def _shipped(modality: str) -> list[Source]:
+    prefix = SHIPPED[modality]
+    return [_describe(f"{prefix}{name}") for name in _names(prefix)]
+
+
+def _search(text: str, modality: str) -> list[Source]:
     pattern = text if set(text) & set("*?[") else f"*{text}*"
-    specs = [f"{prefix}{name}" for prefix in providers.PROVIDERS for name in _names(prefix)]
+    prefixes = [prefix for prefix in providers.PROVIDERS if modality in providers.modalities(prefix)]
+    specs = [f"{prefix}{name}" for prefix in prefixes for name in _names(prefix)]
     specs = [spec for spec in specs if fnmatch(spec.lower(), pattern)]
-    return [find(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]
+    return [_counted(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]
 
 
 def _names(prefix: str) -> Iterable[str]:
     provider, _ = providers.of(f"{prefix}?")
     return provider.names()  # type: ignore[no-any-return]
+
+
+def _counted(spec: str) -> Source:
+    try:
+        return find(spec)
+    except MissingExtra:  # it is listed all the same, as not being here
+        return _describe(spec)
 
 
 def _describe(spec: str) -> Source:
@@ -114,21 +153,26 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
 
 def from_state(
     architecture: Mapping[str, Any],
-    input: InputContract,
+    input: Contract,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
     *,
     source: Source | None = None,
-) -> TracedBackbone:
+) -> Backbone:
     """The backbone of an architecture with the given weights.
 
     `tensors` is the state of `Backbone.module`, `classifier` that of `Backbone.classifier` (None or
     empty: without one); arrays of numpy or tensors. Raises `NetError` when names or shapes do not
     fit, `SourceError` or `UnknownName` for an architecture that cannot be built.
     """
+    name = str(architecture.get("arch", ""))
+    record = source or Source("", name, input.modality, architecture, input)
+    if isinstance(input, TextContract):
+        from headstart.sources.text import opening as texts
+
+        return texts.restore(record, tensors)
     from headstart.sources import opening
 
-    record = source or Source("", str(architecture.get("arch", "")), architecture=architecture, input=input)
     try:
         return opening.restore(record, tensors, classifier or {})
     except opening.Misfit as error:

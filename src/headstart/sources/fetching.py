@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.core import words
@@ -23,6 +24,66 @@ def hub_file(repository: str, name: str) -> Path | None:
 
     found = try_to_load_from_cache(repository, name, cache_dir=constants.HF_HUB_CACHE)
     return Path(found) if isinstance(found, str) and Path(found).is_file() else None
+
+
+def hub_model(repository: str, revision: str | None = None) -> Path | None:
+    """The folder of a model in the hub's cache, if its configuration and weights are there."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    for name in ("modules.json", "config.json"):
+        found = try_to_load_from_cache(
+            repository, name, cache_dir=constants.HF_HUB_CACHE, revision=revision or "main"
+        )
+        root = Path(found).parent if isinstance(found, str) else None
+        if root is not None and any(
+            WEIGHT.fullmatch(path.name) for path in root.rglob("*") if path.is_file()
+        ):
+            return root
+    return None
+
+
+def hub_names() -> list[str]:
+    """Names of the models in the hub's cache."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    found = [path.name.split("--")[1:] for path in folder.glob("models--*")] if folder.is_dir() else []
+    return sorted("/".join(parts) for parts in found)
+
+
+WEIGHT = re.compile(r"(model(-\d+-of-\d+)?\.safetensors|pytorch_model(-\d+-of-\d+)?\.bin)")
+"""Names of weight files, whole or in pieces."""
+OTHER = ("onnx", "openvino", "coreml", "gguf", "flax", "tf")
+"""Folders of a repository with the same model in another form."""
+
+
+def wanted(names: Sequence[str]) -> list[str]:
+    """Of the files of a repository those that a model needs: no code, no second form of the weights."""
+    found = []
+    places = sorted({name.rpartition("/")[0] for name in names})
+    for place in places:
+        if place.partition("/")[0] in OTHER:
+            continue
+        inside = [name for name in names if name.rpartition("/")[0] == place]
+        found += [name for name in inside if name.endswith((".json", ".txt", ".model"))]
+        weights = [name for name in inside if WEIGHT.fullmatch(name.rpartition("/")[2])]
+        safe = [name for name in weights if name.endswith(".safetensors")]
+        found += safe or weights
+    return found
+
+
+def fetch_model(repository: str, revision: str | None, source: Source, download: bool) -> Path:
+    """Fetch a model into the hub's cache; gives its folder. Raises `WeightsMissing` or `SourceError`."""
+    if not allowed(download):
+        raise missing(source)
+    import huggingface_hub
+
+    try:
+        names = huggingface_hub.HfApi().list_repo_files(repository, revision=revision)
+        patterns = wanted(names)
+        return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
+    except Exception as error:  # offline, refused, renamed: whatever the hub's client raises
+        raise _failed(source, error) from error
 
 
 def torch_hub_file(url: str) -> Path | None:

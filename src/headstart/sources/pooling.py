@@ -26,23 +26,24 @@ def grids(layout: Layout) -> tuple[int, ...]:
     return (*((0,) if layout.prefix else ()), *(g for g in found if g <= 2))
 
 
-def pool(state: Tensor, layout: Layout, grid: int, name: str) -> Tensor:
+def pool(state: Tensor, layout: Layout, cells: int | str, name: str) -> Tensor:
     """State -> float32 `[B, channels * max(1, grid)**2]`, averaged over `grid` x `grid` cells.
 
     The channel comes before the cell in the flattened order. For tokens grid 0 is the class token;
     other tokens in front of the patches are left out. Raises `BadOption` for a grid the state has not.
     """
+    grid = cells if isinstance(cells, int) else -1
     if grid < 0 or (grid == 0 and not layout.prefix) or (grid > 1 and layout.kind == VECTOR):
         known = ", ".join(map(str, grids(layout)))
-        raise BadOption(f"the grid of tap {name}", grid, f"one of {known}")
+        raise BadOption(f"the grid of tap {name}", cells, f"one of {known}")
     if layout.kind == VECTOR:
         return state.flatten(1).float()
     if layout.kind == TOKENS and grid == 0:
         return state[:, 0].float()
-    cells = as_map(state, layout)
+    table = as_map(state, layout)
     if grid == 1:
-        return cells.mean((2, 3)).float()
-    return F.adaptive_avg_pool2d(cells, grid).flatten(1).float()
+        return table.mean((2, 3)).float()
+    return F.adaptive_avg_pool2d(table, grid).flatten(1).float()
 
 
 def as_map(state: Tensor, layout: Layout) -> Tensor:

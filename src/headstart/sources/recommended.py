@@ -2,18 +2,18 @@
 
 Their records are written down here, so that listing and finding them loads no library; a test holds
 them against the libraries. Published accuracies are top-1 on ImageNet-1k: timm's results table
-(results-imagenet.csv), and torchvision's `weights.meta`. To add one: a line in `TABLE`.
+(results-imagenet.csv), and torchvision's `weights.meta`. To add one: a line in `TABLE` or `TEXTS`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from headstart.core.source import InputContract, Source
-from headstart.sources.fetching import hub_file, torch_hub_file
+from headstart.core.source import InputContract, Source, TextContract
+from headstart.sources.fetching import hub_file, hub_model, torch_hub_file
 
 HALF = (0.5, 0.5, 0.5)
-APACHE = "apache-2.0"
+APACHE, MIT = "apache-2.0", "mit"
 TORCHVISION = InputContract(interpolation="bilinear", crop_pct=224 / 232)
 
 
@@ -73,15 +73,98 @@ TABLE = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class TextEntry:
+    """A line of the table of text encoders. Tokenizer and prefix are those of its folder, once it is here."""
+
+    spec: str
+    parameters: int
+    """Of the encoder alone."""
+    max_length: int
+    pooling: str
+    normalize: bool
+    note: str
+    licence: str = APACHE
+    size: int | None = None
+    """Bytes of the weight file, where they are not those of the parameters in float32."""
+
+
+TEXTS = (
+    TextEntry(
+        "hf/sentence-transformers/all-MiniLM-L6-v2", 22565376, 256, "mean", True,
+        "small, quick and good at topics and meaning of English sentences", size=90868376,
+    ),
+    TextEntry(
+        "hf/BAAI/bge-small-en-v1.5", 33212160, 512, "cls", True,
+        "small and strong at meaning of English sentences", MIT,
+    ),
+    TextEntry(
+        "hf/intfloat/e5-small-v2", 33212160, 512, "mean", True,
+        "small and strong at search; trained with the prefix 'query: ', which its folder does not name", MIT,
+    ),
+    TextEntry(
+        "hf/sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2", 117505920, 128, "mean", False,
+        "sentences in about 50 languages",
+    ),
+    TextEntry(
+        "hf/distilbert/distilbert-base-uncased", 66362880, 512, "mean", False,
+        "a smaller BERT to fine-tune",
+    ),
+    TextEntry(
+        "hf/sentence-transformers/all-mpnet-base-v2", 108895872, 384, "mean", True,
+        "strong at meaning of English sentences; slow without a GPU",
+    ),
+    TextEntry(
+        "hf/google-bert/bert-base-uncased", 108891648, 512, "mean", False,
+        "the plain one to fine-tune; frozen features are weak",
+    ),
+    TextEntry(
+        "hf/FacebookAI/roberta-base", 124055040, 512, "mean", False,
+        "strong to fine-tune, also at grammar; frozen features are weak", MIT,
+    ),
+    TextEntry(
+        "hf/openai-community/gpt2", 124439808, 1024, "last", False,
+        "a causal model: reads left to right, and was trained to go on with a text", MIT,
+    ),
+    TextEntry(
+        "hf/microsoft/deberta-v3-small", 141304320, 512, "mean", False,
+        "strong to fine-tune on pairs of sentences; slow without a GPU", MIT,
+    ),
+    TextEntry(
+        "hf/answerdotai/ModernBERT-base", 149014272, 8192, "mean", False,
+        "reads long texts; slow without a GPU",
+    ),
+)  # fmt: skip
+
+
 def find(spec: str) -> Source | None:
     """The record of a recommended source, or None."""
     entry = next((entry for entry in TABLE if entry.spec == spec), None)
+    text = next((entry for entry in TEXTS if entry.spec == spec), None)
+    if text is not None:
+        return _text_source(text)
     return None if entry is None else _source(entry)
 
 
-def every() -> list[Source]:
+def specs(modality: str) -> list[str]:
     """All of them, smallest first."""
-    return [_source(entry) for entry in sorted(TABLE, key=lambda e: e.parameters)]
+    table: tuple[Entry | TextEntry, ...] = TEXTS if modality == "text" else TABLE
+    return [entry.spec for entry in sorted(table, key=lambda e: e.parameters)]
+
+
+def _text_source(entry: TextEntry) -> Source:
+    name = entry.spec.partition("/")[2]
+    return Source(
+        spec=entry.spec,
+        name=name,
+        modality="text",
+        input=TextContract("", max_length=entry.max_length, pooling=entry.pooling, normalize=entry.normalize),
+        parameters=entry.parameters,
+        licence=entry.licence,
+        local=hub_model(name) is not None,
+        size_bytes=entry.size or 4 * entry.parameters,
+        note=entry.note,
+    )
 
 
 def _source(entry: Entry) -> Source:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -62,7 +63,8 @@ def make_plan(network: nn.Module, source: Source, *, head: bool = True) -> Plan:
     with weights (or two, when a network averages two); without a head it is the output.
     Raises `SourceError` when the network cannot be followed.
     """
-    size = (source.input.channels, *source.input.size)
+    contract = source.image_input
+    size = (contract.channels, *contract.size)
     flow = flows.analyse(trace(network, source.spec), network, size)
     cuts = flows.find_cuts(flow, network)
     if head:
@@ -70,8 +72,8 @@ def make_plan(network: nn.Module, source: Source, *, head: bool = True) -> Plan:
         cuts = [cut for cut in cuts if layer is not None and cut.node < layer]
     if len(cuts) < 2:
         raise SourceError(source.spec, "no place was found where its network could be cut")
-    layouts = [layout_of(cut, network, source.input.size) for cut in cuts]
-    chosen = choose(cuts, layouts, min(source.input.size))
+    layouts = [layout_of(cut, network, contract.size) for cut in cuts]
+    chosen = choose(cuts, layouts, min(contract.size))
     kept = flows.thin(cuts, {"input", *(stage.cut for stage, _ in chosen)})
     return Plan(
         flow,
@@ -166,6 +168,19 @@ class TracedBackbone:
         """State -> float32 `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
         return pooling.pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
 
+    @property
+    def embedding(self) -> Tap:
+        """The last stage's mean."""
+        return Tap(self.stages[-1].name, 1)
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an image. Raises `UnknownName` for a stage that is not there."""
+        return self._plan.layout(tap.stage).channels * max(1, int(tap.grid)) ** 2
+
+    def example(self, batch: int) -> np.ndarray:
+        """uint8 `[batch, 3, H, W]`: black images of the source's own size."""
+        return np.zeros((batch, 3, *self.source.image_input.size), dtype=np.uint8)
+
     def taps(self) -> tuple[Tap, ...]:
         """The taps worth storing. One that only repeats the embedding is left out."""
         repeated = repeats_embedding(self, self._plan, self._network)
@@ -178,7 +193,7 @@ class TracedBackbone:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[B, 3, H, W]` -> float32 `[B, channels, H, W]` by the source's mean and std."""
-        contract = self.source.input
+        contract = self.source.image_input
         return pooling.normalise(pixels, contract.mean, contract.std, contract.channels)
 
     def fresh(self, seed: int) -> TracedBackbone:

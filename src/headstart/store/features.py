@@ -25,7 +25,7 @@ class StoredFeatures:
         spec: FeatureSpec,
         sections: Mapping[int, Section],
         *,
-        pixels: Section | None = None,
+        inputs: tuple[Section, str] | None = None,
         pin: Pin,
         work: Mapping[str, Any],
     ) -> None:
@@ -37,7 +37,7 @@ class StoredFeatures:
         self.clipped: int = work.get("clipped", 0)
         """Values computed now that were too large for float16."""
         self._store, self._digests, self._spec = store, digests, spec
-        self._sections, self._pixels, self._pin = sections, pixels, pin
+        self._sections, self._inputs, self._pin = sections, inputs, pin
         self._rows: dict[tuple[str, int], StoredRows] = {}
 
     def __repr__(self) -> str:
@@ -53,15 +53,17 @@ class StoredFeatures:
         """float16 `[N, ...]`: states at the spec's cut."""
         if self._spec.cut is None:
             raise BadOption("cut", None, "named in the FeatureSpec for states to be stored")
-        return self._column(keys.state_column(self._spec.cut), view)
+        return self._column(keys.state_column(self._spec.cut, self._spec.length), view)
 
     def inputs(self, view: int = 0) -> StoredRows:
-        """uint8 `[N, 3, side, side]`. There is one view of them: what trains on pixels varies them itself."""
-        if self._spec.inputs is None or self._pixels is None:
-            raise BadOption("pixels", None, "a side in the FeatureSpec for pixels to be stored")
+        """uint8 `[N, 3, side, side]`, or int32 `[N, channels, length]` of texts. There is one view of them:
+        what trains on them varies them itself."""
+        if self._inputs is None:
+            raise BadOption("inputs", None, "a size in the FeatureSpec for inputs to be stored")
         if view != 0:
-            raise BadOption("view", view, "0: pixels are stored as they are")
-        return self._get(self._pixels, keys.pixels_column(self._spec.inputs), 0)
+            raise BadOption("view", view, "0: inputs are stored as they are")
+        section, column = self._inputs
+        return self._get(section, column, 0)
 
     def _column(self, column: str, view: int) -> StoredRows:
         if view not in self._sections:

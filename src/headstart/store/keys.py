@@ -54,18 +54,19 @@ def tap_column(tap: Tap) -> str:
     return f"tap:{tap}"
 
 
-def state_column(cut: str) -> str:
-    """The column of full states at a cut."""
-    return f"state:{cut}"
+def state_column(cut: str, length: int | None = None) -> str:
+    """The column of full states at a cut; of texts each padded or cut to `length` tokens."""
+    return f"state:{cut}" if length is None else f"state:{cut}@{length}"
 
 
-def pixels_column(side: int) -> str:
-    """The column of prepared images with that side."""
-    return f"pixels:{side}"
+def cut_of(column: str) -> tuple[str, int | None]:
+    """(cut, length) of a column that `state_column` named."""
+    cut, mark, length = column.removeprefix("state:").rpartition("@")
+    return (cut, int(length)) if mark else (length, None)
 
 
 def family(column: str) -> str:
-    """Columns that are used, listed and given up together: all taps, or one cut, or one side."""
+    """Columns that are used, listed and given up together: all taps, or one cut, or one size of inputs."""
     return "taps" if column.startswith("tap:") else column
 
 

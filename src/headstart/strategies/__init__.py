@@ -12,9 +12,12 @@ from headstart.errors import UnknownName
 WHERE = {
     "majority": "headstart.strategies.baselines:Majority",
     "pixels": "headstart.strategies.baselines:Pixels",
+    "tfidf": "headstart.strategies.tfidf:Tfidf",
     "random-frozen": "headstart.strategies.probe:RandomFrozen",
     "direct": "headstart.strategies.direct:Direct",
     "probe": "headstart.strategies.probe:Probe",
+    "label-names": "headstart.strategies.label_names:LabelNames",
+    "contrastive": "headstart.strategies.contrastive:Contrastive",
     "finetune": "headstart.strategies.finetune:Finetune",
     "full": "headstart.strategies.finetune:Full",
     "scratch": "headstart.strategies.scratch:Scratch",
@@ -40,7 +43,8 @@ def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     """
     from headstart.strategies import _design
 
-    _design.check(settings)
+    backbones = list(backbones)
+    _design.check(settings, backbones[0].source.modality if backbones else "image")
     if settings.freeze is None:
         return
     problem: UnknownName | None = None

@@ -11,23 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
+from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.strategies import _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies._inputs import input_size, load_inputs
 from headstart.strategies._shipping import origin, state
 from headstart.strategies._trainee import outputs_of
 from headstart.strategies._training import (
     Arm,
     head_tensors,
-    input_size,
-    load_inputs,
     named_watch,
     predict,
     probe_head,
@@ -80,8 +81,8 @@ def measure(arm: Arm) -> _ladder.Pace:
         return _ladder.Pace(time.perf_counter() - start, per_epoch)  # the time is over: nothing will fit
     step = float(np.median(np.diff(times)))
     copy = _seconds(arm.source.copy)
-    some, view, size = fold.test[:64], arm.inputs.views[0], arm.inputs.size
-    forward = _seconds(lambda: outputs_of(trained.net, view, some, size=size)) / len(some)
+    some, view, unvaried = fold.test[:64], arm.inputs.views[0], arm.inputs.unvaried
+    forward = _seconds(lambda: outputs_of(trained.net, view, some, unvaried=unvaried)) / len(some)
     renewal = min(RENEWED, per_epoch) * step / 2
     return _ladder.Pace(step, per_epoch, head + copy + forward * len(fold.test) + renewal)
 
@@ -184,7 +185,7 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
 def summary(design: Design, folds: int, of: int) -> str:
     """What was chosen, in words."""
     frozen = "all layers" if design.freeze == "none" else f"layers after {design.freeze}"
-    size = f" at {design.side} px" if design.smaller else ""
+    size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
     return f"{frozen}{size}, {design.epochs} epochs, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
 
@@ -209,8 +210,8 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     trained = train_on(arm, rows, named_watch(arm, rows, "all rows"))
     source = arm.source.source
     contract = source.input
-    if arm.inputs.size is not None:  # trained on stored pixels, which are prepared in one way for all sources
-        contract = replace(
+    if isinstance(contract, InputContract) and arm.inputs.size is not None:
+        contract = replace(  # stored pixels are prepared in one way for all sources
             contract, size=input_size(arm.source, arm.design), interpolation="bilinear", crop_mode="center"
         )
     return Model(
@@ -227,17 +228,18 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
 
 
 def seconds_of_a_pass(request: Request, *, batch: int = 8) -> float:
-    """A rough time for one pass over the data, from a small batch of noise; 0 where a GPU makes it short."""
+    """A rough time for one pass over the data, from a small batch of it; 0 where a GPU makes it short."""
     if torch.cuda.is_available():
         return 0.0
     backbone = request.backbone
     assert backbone is not None
-    height, width = backbone.source.input.size
-    noise = torch.zeros((batch, 3, height, width), dtype=torch.uint8)
+    modality = modalities.get(request.dataset.modality)
+    items = request.dataset.items[:: max(1, len(request.dataset) // batch)][:batch]
+    some = modality.collate([modality.prepare(item.read(), backbone.source.input) for item in items])
     module = backbone.tail(backbone.cuts[0]).eval()
     with torch.inference_mode():
-        x = backbone.normalise(noise)
+        x = backbone.normalise(torch.from_numpy(some))
         module(x)
         start = time.perf_counter()
         module(x)
-    return (time.perf_counter() - start) * len(request.dataset) / batch
+    return (time.perf_counter() - start) * len(request.dataset) / len(items)

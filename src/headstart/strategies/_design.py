@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
@@ -33,6 +34,8 @@ class Design:
     augment: str = "crop-flip"
     side: int | None = None
     """Side of the network's input in pixels (training from the pixels)."""
+    length: int | None = None
+    """Of texts: tokens that stored inputs and states are padded to."""
     smaller: bool = False
     """Whether that is less than the source's own, for want of time."""
 
@@ -45,7 +48,7 @@ class Design:
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
-        own = {name: data[name] for name in cls.__dataclass_fields__ if name != "recipe"}
+        own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
         return cls(recipe=recipe, **own)
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
@@ -53,12 +56,13 @@ class Design:
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, modality: str = "image") -> None:
     """Raises `BadOption` or `UnknownName` for settings that no training can follow."""
     if settings.optimizer is not None and settings.optimizer not in OPTIMIZERS:
         raise BadOption("--optimizer", settings.optimizer, " or ".join(OPTIMIZERS))
-    if settings.augment is not None and settings.augment not in KINDS:
-        raise UnknownName("augmentation", settings.augment, KINDS)
+    kinds = KINDS if modality == "image" else tuple(modalities.get(modality).VIEWS)
+    if settings.augment is not None and settings.augment not in kinds:
+        raise UnknownName("augmentation", settings.augment, kinds)
     for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
         if value is not None and not (isinstance(value, int | float) and 0 < value < 1e3):
             raise BadOption(option, value, "a positive number")
@@ -74,12 +78,15 @@ def batch_size(settings: Settings, rows: int) -> int:
     return settings.batch_size or (16 if rows <= 250 else 32 if rows <= 2_500 else 64)
 
 
-def views(settings: Settings, rows: int) -> int:
-    """How many augmented views of the states at the cut to train on."""
+def views(settings: Settings, rows: int, modality: str = "image") -> int:
+    """How many augmented views of the states at the cut to train on. Of texts none, unless it was set:
+    leaving words out helps too seldom to pay for a pass."""
     if settings.augment == "none":
         return 0
     if settings.views is not None:
         return settings.views
+    if modality != "image":
+        return 0
     return next((count for most, count in DEFAULT_VIEWS if rows <= most), 0)
 
 

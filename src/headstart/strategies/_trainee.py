@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -10,12 +11,11 @@ from torch import Tensor, nn
 
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import Rows
-from headstart.train.augment import centre
 from headstart.train.batches import in_order
 
 
 class Trainee(nn.Module):
-    """States at a cut `[B, ...]`, or uint8 pixels `[B, 3, H, W]` at the first cut -> z `[B, K]`.
+    """States at a cut `[B, ...]` (floats), or prepared inputs (whole numbers) at the first cut -> z `[B, K]`.
 
     `body` shares its parameters with the backbone: training this trains that.
     """
@@ -23,12 +23,12 @@ class Trainee(nn.Module):
     def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
         super().__init__()
         self.body = backbone.tail(cut)
-        self.head = nn.Linear(backbone.stages[-1].channels, outputs)
+        self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
         self._normalise = backbone.normalise
         self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        x = self._normalise(inputs) if inputs.dtype == torch.uint8 else inputs.float()
+        x = inputs.float() if inputs.is_floating_point() else self._normalise(inputs)
         z: Tensor = self.head(self._pool(self.body(x)).float())  # [B, D] -> [B, K]
         return z
 
@@ -40,14 +40,13 @@ class Trainee(nn.Module):
 
 
 def outputs_of(
-    net: nn.Module, view: Rows, rows: np.ndarray, *, size: tuple[int, int] | None, batch: int = 64
+    net: nn.Module, view: Rows, rows: np.ndarray, *, unvaried: Callable[[Tensor], Tensor], batch: int = 64
 ) -> np.ndarray:
-    """float64 `[len(rows), K]`: z of unvaried rows; pixels are cut to `size` at the centre."""
+    """float64 `[len(rows), K]`: z of rows as they are; `unvaried` makes inputs of what is stored."""
     net.eval()
     device = next(net.parameters()).device
     out = []
     with torch.inference_mode():
         for _, inputs in in_order(view, rows, batch):
-            cut = centre(inputs, size) if size is not None else inputs
-            out.append(net(cut.to(device)).float().cpu())
+            out.append(net(unvaried(inputs).to(device)).float().cpu())
     return np.asarray(torch.cat(out).numpy(), np.float64)

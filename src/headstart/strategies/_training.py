@@ -11,13 +11,12 @@ from torch import nn
 
 from headstart import tasks
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, Tap, embedding_tap
-from headstart.core.features import FeatureSpec, Rows
+from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request
 from headstart.strategies._design import Design
+from headstart.strategies._inputs import Inputs
 from headstart.strategies._trainee import Trainee, outputs_of
 from headstart.train import draws
-from headstart.train.augment import Augment
 from headstart.train.batches import Batches
 from headstart.train.device import reproducible
 from headstart.train.freeze import FrozenPart
@@ -29,18 +28,6 @@ LEAST_TO_STOP_EARLY = 500
 """Rows of a validation part below which its loss is too noisy to stop by."""
 HELD_BACK = 0.1
 """Share of the training rows that may serve as validation part."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the trainings of an arm read from disk."""
-
-    views: tuple[Rows, ...]
-    embedding: Rows | None
-    """The stored embedding, from which the head's first weights are fitted; None: at random."""
-    size: tuple[int, int] | None
-    """Input size in pixels; None for states at a cut."""
-    forward_passes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,31 +65,6 @@ class Trained:
     lr: float
 
 
-def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
-    """Have the pass store what the design needs, and open it."""
-    backbone = request.backbone
-    assert backbone is not None
-    taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
-    if design.cut == backbone.cuts[0]:
-        size: tuple[int, int] | None = input_size(backbone, design)
-        stored = round(max(input_size(backbone, design)) / backbone.source.input.crop_pct)
-        features = request.features(backbone if probe else None, FeatureSpec(taps=taps, inputs=stored))
-        views: tuple[Rows, ...] = (features.inputs(),)
-    else:
-        size = None
-        spec = FeatureSpec(taps=taps, cut=design.cut, views=design.views, view_kind=design.augment)
-        features = request.features(backbone, spec)
-        views = tuple(features.state(view) for view in range(design.views + 1))
-    embedding = features.tap(taps[0]) if probe else None
-    return Inputs(views, embedding, size, features.forward_passes)
-
-
-def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
-    """Height and width a design trains at, in pixels."""
-    size = backbone.source.input.size
-    return size if design.side is None or design.side == max(size) else (design.side, design.side)
-
-
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
     """Train on the given rows of the data set.
 
@@ -119,7 +81,7 @@ def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
 
 
 def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
-    request, design, size = arm.request, arm.design, arm.inputs.size
+    request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
     offset, scale = methods.scaling(labels(request)[rows], request.task.outputs)
     backbone = arm.source.fresh(request.seed) if arm.fresh else arm.source.copy()
@@ -127,16 +89,18 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     frozen = FrozenPart.of(backbone.module, net.body)
     part, held = hold_back(request, rows)
     targets = methods.targets(labels(request)[part], offset, scale)
-    augment = Augment(design.augment, size, request.seed) if size is not None else None
+    vary = arm.inputs.varied(design.augment, request.seed)
 
     def validation(model: nn.Module) -> float:
-        z = torch.from_numpy(outputs_of(model, arm.inputs.views[0], held, size=size)).float()
+        z = torch.from_numpy(
+            outputs_of(model, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
+        ).float()
         wanted = torch.from_numpy(methods.targets(labels(request)[held], offset, scale))
         return float(methods.loss(z, wanted).mean())
 
     outcome = train(
         net,
-        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, augment),
+        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
         recipe,
         param_groups=parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
         loss=partial(methods.loss, smoothing=recipe.smoothing),
@@ -214,7 +178,7 @@ def divide(request: Request, rows: np.ndarray, share: float) -> tuple[np.ndarray
 
 def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> np.ndarray:
     """float32 `[len(rows), K]`: predictions for rows as they are, not varied."""
-    z = outputs_of(trained.net, arm.inputs.views[0], rows, size=arm.inputs.size)
+    z = outputs_of(trained.net, arm.inputs.views[0], rows, unvaried=arm.inputs.unvaried)
     activate = tasks.get(arm.request.task.kind).activate
     return activate(z * trained.scale + trained.offset).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: the layers behind a cut on stored activations, or all layers from the pixels.
+"""Fine-tuning: the layers behind a cut on stored activations, or all layers from the pixels or tokens.
 
 Always linear probing first (LP-FT; Kumar et al., ICLR 2022): the head starts as the converged probe.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
+from headstart.strategies._inputs import length_of
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -26,6 +29,9 @@ points: 12 epochs behind blocks.4 of MobileNetV2 on 244 photos of ants and bees 
 of 16 and moving statistics, 0.930 with the source's own (3 folds; the probe 0.939)."""
 STATE_BYTES = 4_000_000_000
 """Largest size on disk of the states at a cut, all views together."""
+TEXT_LR, TEXT_DECAY = 5e-5, 0.9
+"""Learning rate of encoders of texts, and its factor from each layer to the one before (Mosbach et al., ICLR
+2021)."""
 SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
 PASS_SHARE = 0.35
@@ -42,7 +48,7 @@ class Finetune:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """Passes for the views, then the folds at an assumed fifth of the network's work."""
-        passes = 1.0 + _design.views(request.settings, len(request.dataset))
+        passes = 1.0 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
         return _estimate(request, seconds_per_pass, passes=passes, share=0.2)
 
     def fit(self, request: Request) -> Trial:
@@ -138,13 +144,15 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
     """
     settings, convolutional = request.settings, has_batchnorm(request)
     optimizer = settings.optimizer or ("sgd" if convolutional else "adamw")
-    lr = settings.lr or {"sgd": 3e-3, "adamw": 1e-4}[optimizer]
+    texts = request.dataset.modality == "text"
+    lr = settings.lr or {"sgd": 3e-3, "adamw": TEXT_LR if texts else 1e-4}[optimizer]
+    decay = 1e-4 if optimizer == "sgd" else 0.01 if texts else 0.05
     return Recipe(
         steps=1,
         lr=lr,
         optimizer=optimizer,
         head_lr=settings.head_lr,
-        weight_decay=1e-4 if optimizer == "sgd" else 0.05,
+        weight_decay=decay,
         layer_decay=layer_decay,
         statistics_from=STATISTICS_FROM,
         seed=request.seed,
@@ -160,18 +168,21 @@ def has_batchnorm(request: Request) -> bool:
 
 
 def design_whole(request: Request) -> Design:
-    """All layers, from the pixels."""
-    _design.check(request.settings)
+    """All layers, from the pixels or tokens."""
+    modality = request.dataset.modality
+    _design.check(request.settings, modality)
     assert request.backbone is not None
-    rows = _design.training_rows(request)
+    rows, contract = _design.training_rows(request), request.backbone.source.input
+    pictures = isinstance(contract, InputContract)
     return Design(
         cut=request.backbone.cuts[0],
         freeze="none",
-        recipe=recipe(request, layer_decay=0.75),
+        recipe=recipe(request, layer_decay=0.75 if pictures else TEXT_DECAY),
         batch_size=_design.batch_size(request.settings, rows),
         epochs=0,
-        augment=request.settings.augment or "crop-flip",
-        side=max(request.backbone.source.input.size),
+        augment=request.settings.augment or modalities.get(modality).DEFAULT_VIEW,
+        side=max(contract.size) if isinstance(contract, InputContract) else None,
+        length=length_of(request),
     )
 
 
@@ -186,7 +197,7 @@ def design_cut(request: Request) -> Design:
         freeze, cut = default_cut(request)
     if freeze == "none":
         return design
-    views = _design.views(settings, len(request.dataset))
+    views = _design.views(settings, len(request.dataset), request.dataset.modality)
     return replace(design, cut=cut, freeze=freeze, views=views, side=None)
 
 
@@ -206,9 +217,14 @@ def default_cut(request: Request) -> tuple[str, str]:
     rows = _design.training_rows(request)
     share = next(share for most, share in TAIL_SHARES if rows <= most)
     start = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
-    copies = 1 + _design.views(request.settings, len(request.dataset))
+    copies = 1 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
+    length, contract = length_of(request), backbone.source.input
     for number in range(start, last):
         stage = stages[number]
-        if 2 * stage.channels * stage.side**2 * len(request.dataset) * copies <= STATE_BYTES:
+        if length is None or isinstance(contract, InputContract):
+            values = stage.channels * stage.side**2
+        else:
+            values = (stage.channels + 1) * length * (contract.channels // 3)
+        if 2 * values * len(request.dataset) * copies <= STATE_BYTES:
             return stage.name, stage.cut
     return stages[last - 1].name, stages[last - 1].cut

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
+from headstart.strategies._inputs import Inputs, length_of
 from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, Inputs, divide, labels, train_on
+from headstart.strategies._training import Arm, divide, labels, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -32,6 +34,8 @@ LEAST_SIDE = 64
 """No smaller side is tried, unless the source's own is smaller."""
 RATES = {"adamw": (1e-3, 3e-3, 3e-4), "sgd": (3e-2, 1e-1, 1e-2)}
 """Learning rates by optimiser: the one used when there is no time to try, then the others."""
+TEXT_RATES = (5e-4, 1e-3, 2e-4)
+"""Those of encoders of texts: they are deeper and narrower."""
 LEAST_EPOCHS_TO_TRY = 20
 """Trainings shorter than this say nothing about learning rates in a quarter of their length."""
 TRIAL_SHARE = 0.25
@@ -39,7 +43,7 @@ TRIAL_SHARE = 0.25
 
 
 class Scratch:
-    """Trains a new network of the source's architecture from the pixels."""
+    """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
     needs_source = True
@@ -75,13 +79,13 @@ class Scratch:
 def design(request: Request) -> Design:
     """All layers from new weights, at the largest side that leaves enough epochs."""
     settings, backbone = request.settings, request.backbone
-    _design.check(settings)
+    _design.check(settings, request.dataset.modality)
     assert backbone is not None
     rows = _design.training_rows(request)
     optimizer = settings.optimizer or "adamw"
     recipe = Recipe(
         steps=1,
-        lr=settings.lr or RATES[optimizer][0],
+        lr=settings.lr or rates(request, optimizer)[0],
         optimizer=optimizer,
         head_lr=settings.head_lr,
         head_boost=1.0,
@@ -95,11 +99,21 @@ def design(request: Request) -> Design:
         recipe=recipe,
         batch_size=_design.batch_size(settings, rows),
         epochs=0,
-        augment=settings.augment or "crop-flip",
-        side=max(backbone.source.input.size),
+        augment=settings.augment or modalities.get(request.dataset.modality).DEFAULT_VIEW,
+        length=length_of(request),
     )
-    side = choose_side(request, whole)
-    return replace(whole, side=side, smaller=side < max(backbone.source.input.size))
+    contract = backbone.source.input
+    if not isinstance(contract, InputContract):
+        return whole
+    own = max(contract.size)
+    side = choose_side(request, replace(whole, side=own))
+    return replace(whole, side=side, smaller=side < own)
+
+
+def rates(request: Request, optimizer: str) -> tuple[float, ...]:
+    """Learning rates to try, the usual one first."""
+    texts = request.dataset.modality == "text" and optimizer == "adamw"
+    return TEXT_RATES if texts else RATES[optimizer]
 
 
 def choose_side(request: Request, whole: Design) -> int:
@@ -109,7 +123,7 @@ def choose_side(request: Request, whole: Design) -> int:
     """
     backbone = request.backbone
     assert backbone is not None
-    own = max(backbone.source.input.size)
+    own = max(backbone.source.image_input.size)
     smaller = [side for side in SIDES if LEAST_SIDE <= side < own]
     if request.budget.left == float("inf") or not smaller or not any_size(backbone, smaller[-1]):
         return own
@@ -168,9 +182,9 @@ def try_rates(settled: _arm.Settled) -> Arm:
     Some of those rows are held out in later folds. That can only flatter this control, never transfer.
     """
     arm, request, design = settled.arm, settled.arm.request, settled.arm.design
-    rates = RATES[design.recipe.optimizer]
+    tried = rates(request, design.recipe.optimizer)
     part, held = divide(request, request.split.folds[0].train, 0.2)
-    trainings = settled.folds + len(rates) * TRIAL_SHARE
+    trainings = settled.folds + len(tried) * TRIAL_SHARE
     pace = settled.pace
     if design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
         return arm
@@ -178,11 +192,11 @@ def try_rates(settled: _arm.Settled) -> Arm:
         return arm
     short = arm.lasting(max(1, round(TRIAL_SHARE * design.epochs)), len(part))
     losses = {}
-    for done, rate in enumerate(rates):
-        request.progress("learning rates", done, len(rates))
+    for done, rate in enumerate(tried):
+        request.progress("learning rates", done, len(tried))
         recipe = replace(short.design.recipe, lr=rate)
         losses[rate] = held_out_loss(replace(short, design=replace(short.design, recipe=recipe)), part, held)
-    best = min(rates, key=lambda rate: losses[rate])
+    best = min(tried, key=lambda rate: losses[rate])
     return replace(arm, design=replace(design, recipe=replace(design.recipe, lr=best)))
 
 
@@ -196,5 +210,5 @@ def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:
         return float("inf")
     methods = tasks.get(arm.request.task.kind)
     targets = methods.targets(labels(arm.request)[held], trained.offset, trained.scale)
-    z = outputs_of(trained.net, arm.inputs.views[0], held, size=arm.inputs.size)
+    z = outputs_of(trained.net, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
     return float(methods.loss(torch.from_numpy(z).float(), torch.from_numpy(targets)).mean())

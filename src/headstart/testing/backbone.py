@@ -8,27 +8,33 @@ Every check raises `AssertionError` saying what was promised and what was found.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Backbone, Tap
+from headstart._lazy import optional
+from headstart.core.backbone import Backbone, Stage, Tap
+from headstart.core.source import JOINT, TextContract
+from headstart.modalities.words import FORMAT
 
 TOLERANCE = 1e-4
 """Allowed difference, relative to the largest value of the embedding."""
 
 
 def check_backbone(backbone: Any, batch: int = 2, *, least_cuts: int = 3, rebuild: bool = True) -> None:
-    """Run every check on batches of random images of the source's own input size.
+    """Run every check on batches of random images of the source's own input size, or of random texts.
 
     With `rebuild` the backbone is also made again from its architecture and its state alone.
     """
-    pixels = random_pixels(backbone, batch)
-    x = backbone.normalise(pixels)
+    prepared = random_batch(backbone, batch)
+    x = backbone.normalise(prepared)
     check_structure(backbone, least_cuts)
-    check_normalise(backbone, pixels)
+    check_normalise(backbone, prepared)
+    if backbone.source.modality == "text":
+        check_padding(backbone, prepared)
     check_cuts(backbone, x)
     check_pooling(backbone, x)
     check_frozen(backbone, x)
@@ -42,8 +48,42 @@ def check_backbone(backbone: Any, batch: int = 2, *, least_cuts: int = 3, rebuil
 def random_pixels(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
     """uint8 `[batch, 3, H, W]` of the source's input size."""
     generator = torch.Generator().manual_seed(seed)
-    height, width = backbone.source.input.size
+    height, width = backbone.source.image_input.size
     return torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)
+
+
+def random_batch(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
+    """A prepared batch of the source's modality: see `random_pixels` and `random_tokens`."""
+    make = random_tokens if backbone.source.modality == "text" else random_pixels
+    return make(backbone, batch, seed)
+
+
+LENGTHS = (9, 1, 4)
+"""Tokens of the texts of a batch, again and again."""
+
+
+def random_tokens(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
+    """int32 `[batch, channels, 9]` of the source's vocabulary; the second text has one token."""
+    generator = torch.Generator().manual_seed(seed)
+    contract = backbone.source.input
+    assert isinstance(contract, TextContract)
+    lengths = torch.tensor([LENGTHS[row % len(LENGTHS)] for row in range(batch)])
+    mask = (torch.arange(max(LENGTHS)) < lengths[:, None]).int()  # [B, T]
+    sides = []
+    for _ in range(contract.channels // 3):
+        tokens = torch.randint(1, words_of(contract), mask.shape, generator=generator).int()
+        types = (torch.arange(max(LENGTHS)) >= 5).int().expand_as(mask)
+        sides += [tokens * mask, mask, types * mask]
+    return torch.stack(sides, 1)
+
+
+def words_of(contract: TextContract) -> int:
+    """Numbers that a contract's encoder gives out: all below this one."""
+    content = json.loads(contract.encoder)
+    if content.get("format") == FORMAT:
+        return len(content["words"]) + 1
+    tokenizers = optional("tokenizers", extra="text", needed_for="the conformance suite of text sources")
+    return int(tokenizers.Tokenizer.from_str(contract.encoder).get_vocab_size())
 
 
 def check_structure(backbone: Any, least_cuts: int = 3) -> None:
@@ -53,17 +93,27 @@ def check_structure(backbone: Any, least_cuts: int = 3) -> None:
     assert cuts[0] == "input", f"the first cut is {cuts[0]!r}, not 'input'"
     assert len(set(cuts)) == len(cuts), "two cuts have one name"
     assert least_cuts <= len(cuts) <= 70, f"{len(cuts)} cuts"
-    assert 1 <= len(stages) <= 8, f"{len(stages)} stages"
+    most = 13 if backbone.source.modality == "text" else 8
+    assert 1 <= len(stages) <= most, f"{len(stages)} stages"
     places = [cuts.index(stage.cut) for stage in stages]
     assert places == sorted(set(places)), "stages are not in order of the data flow"
     assert stages[-1].cut == cuts[-1], "the last stage is not the embedding"
     assert len({stage.name for stage in stages}) == len(stages), "two stages have one name"
     assert not any(part.training for part in backbone.module.modules()), "it is not in eval mode"
+    assert backbone.embedding.stage == stages[-1].name, "its embedding is not of the last stage"
+    assert backbone.embedding in backbone.taps(), f"{backbone.embedding} is not among the taps"
+    example = backbone.normalise(torch.from_numpy(backbone.example(3)))
+    assert len(backbone.full(example)) == 3, "its example is no batch"
 
 
 def check_normalise(backbone: Backbone, pixels: Tensor) -> None:
-    """Pixels become (value / 255 - mean) / std, channel by channel."""
+    """Pixels become (value / 255 - mean) / std, channel by channel; tokens stay what they are, as int64."""
     contract = backbone.source.input
+    if isinstance(contract, TextContract):
+        x = backbone.normalise(pixels)
+        assert x.dtype == torch.int64, f"normalised tokens are {x.dtype}"
+        assert torch.equal(x, pixels.long()), "tokens are changed"
+        return
     x = backbone.normalise(pixels)
     assert x.dtype == torch.float32, f"normalised pixels are {x.dtype}"
     assert x.shape == (len(pixels), contract.channels, *contract.size), f"their shape is {tuple(x.shape)}"
@@ -71,6 +121,29 @@ def check_normalise(backbone: Backbone, pixels: Tensor) -> None:
         for channel, (mean, std) in enumerate(zip(contract.mean, contract.std, strict=True)):
             expected = (pixels[:, channel].double() / 255 - mean) / std
             assert torch.allclose(x[:, channel].double(), expected, atol=1e-5), "mean or std is not applied"
+
+
+@torch.no_grad()
+def check_padding(backbone: Backbone, tokens: Tensor) -> None:
+    """What fills up a text changes nothing, whatever stands there, and neither do the other texts of a
+    batch."""
+    cuts = tuple(stage.cut for stage in backbone.stages)
+    longer = torch.cat([tokens, torch.zeros_like(tokens)], -1)
+    strange = longer.clone()
+    strange[:, 0::3] = torch.where(longer[:, 1::3] > 0, longer[:, 0::3], torch.ones_like(longer[:, 0::3]))
+    whole = backbone.states(backbone.normalise(tokens), cuts)
+    others = [backbone.states(backbone.normalise(batch), cuts) for batch in (longer, strange)]
+    alone = [
+        backbone.states(backbone.normalise(tokens[row : row + 1, :, : int(tokens[row, 1].sum())]), cuts)
+        for row in range(len(tokens))
+    ]
+    for tap in backbone.taps():
+        cut = next(stage.cut for stage in backbone.stages if stage.name == tap.stage)
+        expected = backbone.pool(whole[cut], tap)
+        for states in others:
+            assert close(backbone.pool(states[cut], tap), expected), f"filling up a text changes {tap}"
+        single = torch.cat([backbone.pool(states[cut], tap) for states in alone])
+        assert close(single, expected), f"{tap} of a text depends on the other texts of its batch"
 
 
 @torch.no_grad()
@@ -93,24 +166,37 @@ def check_cuts(backbone: Backbone, x: Tensor) -> None:
 
 @torch.no_grad()
 def check_pooling(backbone: Backbone, x: Tensor) -> None:
-    """Every tap gives float32 `[B, channels * max(1, grid)**2]`; the embedding has one of grid 1."""
+    """Every tap gives float32 `[B, width(tap)]`; the embedding is one of them."""
     taps = backbone.taps()
     stages = {stage.name: stage for stage in backbone.stages}
-    last = Tap(backbone.stages[-1].name, 1)
-    assert last in taps, f"{last} is not among the taps"
+    assert backbone.embedding in taps, f"{backbone.embedding} is not among the taps"
     assert len(set(taps)) == len(taps), "a tap is named twice"
     states = backbone.states(x, tuple(stage.cut for stage in backbone.stages))
     for tap in taps:
         stage = stages[tap.stage]
         pooled = backbone.pool(states[stage.cut], tap)
-        width = stage.channels * max(1, tap.grid) ** 2
+        width = backbone.width(tap)
         assert pooled.shape == (len(x), width), f"{tap} has shape {tuple(pooled.shape)}, not {width} wide"
         assert pooled.dtype == torch.float32, f"{tap} is {pooled.dtype}"
         assert torch.isfinite(pooled).all(), f"{tap} is not finite"
-        if tap.grid > 1 and stage.side % tap.grid == 0:
-            cells = pooled.reshape(len(x), stage.channels, -1).mean(2)  # [B, C, cells] -> [B, C]
-            mean = backbone.pool(states[stage.cut], Tap(tap.stage, 1))
-            assert close(cells, mean), f"the cells of {tap} do not average to grid 1"
+        if isinstance(tap.grid, int):
+            check_grid(backbone, stage, tap, states[stage.cut])
+    contract = backbone.source.input
+    if isinstance(contract, TextContract) and contract.normalize and contract.pairs == JOINT:
+        lengths = backbone.pool(backbone.full(x), backbone.embedding).norm(dim=1)
+        assert close(lengths, torch.ones_like(lengths)), "the embedding is not scaled to length 1"
+
+
+def check_grid(backbone: Backbone, stage: Stage, tap: Tap, state: Tensor) -> None:
+    """A tap of an image has `channels * max(1, grid)**2` numbers, and its cells average to grid 1."""
+    assert isinstance(tap.grid, int)
+    width = stage.channels * max(1, tap.grid) ** 2
+    assert backbone.width(tap) == width, f"{tap} is not {width} wide"
+    if tap.grid > 1 and stage.side % tap.grid == 0:
+        pooled = backbone.pool(state, tap)
+        cells = pooled.reshape(len(state), stage.channels, -1).mean(2)  # [B, C, cells] -> [B, C]
+        mean = backbone.pool(state, Tap(tap.stage, 1))
+        assert close(cells, mean), f"the cells of {tap} do not average to grid 1"
 
 
 def check_frozen(backbone: Backbone, x: Tensor) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart import modalities
 from headstart.core.backbone import Stage, Tap
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.features import FeatureSpec
@@ -22,7 +23,6 @@ from headstart.core.source import InputContract, Source
 from headstart.core.split import Fold, Split
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
-from headstart.modalities import image
 
 SHAPES = ("disc", "square", "cross", "ring", "stripes", "dots")
 """What `shape` can draw, and the labels of `shapes`."""
@@ -132,6 +132,13 @@ class TinyNetwork(nn.Module):
         return embedding
 
 
+def index(cuts: Sequence[str], cut: str) -> int:
+    """The place of a cut. Raises `UnknownName`."""
+    if cut not in cuts:
+        raise UnknownName("cut", cut, cuts)
+    return cuts.index(cut)
+
+
 PIECES = ("stem", "middle", "last", "pool")
 
 
@@ -164,6 +171,7 @@ class TinyBackbone:
         self.cuts: tuple[str, ...] = ("input", *PIECES)
         sides = (SIDE // 2, SIDE // 4, SIDE // 8, 1)
         widths = (*TinyNetwork.WIDTHS, TinyNetwork.WIDTHS[-1])
+        self.embedding = Tap(PIECES[-1], 1)
         self.stages: tuple[Stage, ...] = tuple(
             Stage(piece, piece, width, side) for piece, width, side in zip(PIECES, widths, sides, strict=True)
         )
@@ -181,23 +189,18 @@ class TinyBackbone:
         made.training = self.module.training
         return made
 
-    def _index(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
-
     def full(self, x: Tensor) -> Tensor:
         embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Sequential:
-        return self._between(0, self._index(cut))
+        return self._between(0, index(self.cuts, cut))
 
     def tail(self, cut: str) -> nn.Sequential:
-        return self._between(self._index(cut), len(PIECES))
+        return self._between(index(self.cuts, cut), len(PIECES))
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
-        found, wanted = {"input": x}, max(map(self._index, cuts), default=0)
+        found, wanted = {"input": x}, max((index(self.cuts, cut) for cut in cuts), default=0)
         for piece in PIECES[:wanted]:
             x = found[piece] = getattr(self.module, piece)(x)
         return {cut: found[cut] for cut in cuts}
@@ -205,7 +208,14 @@ class TinyBackbone:
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         if state.ndim == 2:
             return state.float()
-        return nn.functional.adaptive_avg_pool2d(state.float(), tap.grid).flatten(1)
+        return nn.functional.adaptive_avg_pool2d(state.float(), int(tap.grid)).flatten(1)
+
+    def width(self, tap: Tap) -> int:
+        channels = {stage.name: stage.channels for stage in self.stages}
+        return channels[tap.stage] * int(tap.grid) ** 2
+
+    def example(self, batch: int) -> np.ndarray:
+        return np.zeros((batch, 3, SIDE, SIDE), dtype=np.uint8)
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(
@@ -216,8 +226,8 @@ class TinyBackbone:
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        mean = torch.tensor(self.source.input.mean, device=pixels.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.source.input.std, device=pixels.device).view(1, 3, 1, 1)
+        mean = torch.tensor(self.source.image_input.mean, device=pixels.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.source.image_input.std, device=pixels.device).view(1, 3, 1, 1)
         return (pixels.float() / 255.0 - mean) / std
 
     def fresh(self, seed: int) -> TinyBackbone:
@@ -263,13 +273,13 @@ class MemoryFeatures:
         return self.arrays["state", view]
 
     def inputs(self, view: int = 0) -> Any:
-        return self.arrays["pixels", view]
+        return self.arrays["inputs", view]
 
 
 class MemoryExtractor:
     """An `Extractor` that computes everything on first use and keeps it; counts its forward passes.
 
-    Without a backbone it gives pixels only.
+    Without a backbone it gives prepared inputs only.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -293,14 +303,17 @@ class MemoryExtractor:
         return made
 
     def _read(self, backbone: Any, spec: FeatureSpec, view: int) -> dict[str, np.ndarray]:
+        modality = modalities.get(self.dataset.modality)
+        contract = backbone.source.input if backbone is not None else None
         contents = [item.read() for item in self.dataset.items]
         found: dict[str, np.ndarray] = {}
         if spec.inputs is not None:
-            found["pixels"] = np.stack([image.pixels(data, spec.inputs) for data in contents])
+            found["inputs"] = np.stack([modality.stored(data, contract, spec.inputs) for data in contents])
         if backbone is None or not (spec.taps or spec.cut):
             return found
+        kind = spec.view_kind or modality.DEFAULT_VIEW
         prepared = [
-            image.prepare(data, backbone.source.input, view=view, kind=spec.view_kind, key=digest)
+            modality.prepare(data, contract, view=view, kind=kind, key=digest)
             for data, digest in zip(contents, self.dataset.digests(), strict=True)
         ]
         cut_of = {stage.name: stage.cut for stage in backbone.stages}
@@ -308,9 +321,14 @@ class MemoryExtractor:
             dict.fromkeys([*(cut_of[t.stage] for t in spec.taps), *([spec.cut] if spec.cut else [])])
         )
         with torch.inference_mode():
-            states = backbone.states(backbone.normalise(torch.from_numpy(np.stack(prepared))), cuts)
+            x = backbone.normalise(torch.from_numpy(modality.collate(prepared)))
+            states = backbone.states(x, cuts)
             for tap in spec.taps:
                 found[str(tap)] = backbone.pool(states[cut_of[tap.stage]], tap).half().numpy()
             if spec.cut:
-                found["state"] = states[spec.cut].half().numpy()
+                state = states[spec.cut]
+                if spec.length is not None:
+                    state = state[..., : spec.length, :]
+                    state = nn.functional.pad(state, (0, 0, 0, spec.length - state.shape[-2]))
+                found["state"] = state.half().numpy()
         return found

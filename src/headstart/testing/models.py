@@ -108,7 +108,7 @@ def _taps(
     backbone = random_backbone(architecture, input)
     taps = [backbone.taps()[0], backbone.taps()[-1]]
     channels = {stage.name: stage.channels for stage in backbone.stages}
-    width = sum(channels[tap.stage] * max(1, tap.grid) ** 2 for tap in taps)
+    width = sum(channels[tap.stage] * max(1, int(tap.grid)) ** 2 for tap in taps)
     net = {"kind": "taps", "architecture": dict(architecture), "taps": [str(tap) for tap in taps]}
     return net, {**_state("trunk", backbone.module), **_head(rng, width, task.outputs)}
 

@@ -1,4 +1,4 @@
-"""Small stand-ins for texts made from a seed: sentences that tell their class, a tiny encoder with its cuts."""
+"""Small stand-ins for texts made from a seed: sentences that tell their class, a tiny encoder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,40 @@ from headstart.errors import UnknownName
 from headstart.modalities.words import WHOLE, WordEncoder
 
 TOPICS = {
-    "weather": "rain snow wind storm cloud sunny frost fog thunder breeze".split(),
-    "food": "bread soup cheese apple dinner cook salt oven butter spoon".split(),
-    "travel": "train ticket hotel airport luggage map bus passport journey harbour".split(),
-    "music": "guitar song drum concert piano melody choir violin band rhythm".split(),
+    "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
+    "food": ["bread", "soup", "cheese", "apple", "dinner", "cook", "salt", "oven", "butter", "spoon"],
+    "travel": [
+        "train",
+        "ticket",
+        "hotel",
+        "airport",
+        "luggage",
+        "map",
+        "bus",
+        "passport",
+        "journey",
+        "harbour",
+    ],
+    "music": ["guitar", "song", "drum", "concert", "piano", "melody", "choir", "violin", "band", "rhythm"],
 }
 """Class -> the words that tell it."""
-FILLERS = "the a we it was very on with and then of some that quite again today there went had".split()
+FILLERS = (
+    "the",
+    "a",
+    "we",
+    "it",
+    "was",
+    "very",
+    "on",
+    "with",
+    "and",
+    "then",
+    "of",
+    "some",
+    "quite",
+    "today",
+    "had",
+)
 """Words of every class."""
 WORDS = (*(word for words in TOPICS.values() for word in words), *FILLERS, *TOPICS)
 
@@ -103,6 +130,13 @@ class _Network(nn.Module):
         self.types = nn.Embedding(2, width)
         self.layers = nn.ModuleList(_Layer(width) for _ in range(layers))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """int64 `[B, C, T]` -> the last state."""
+        state = self.start(x.reshape(len(x), 2, 3, -1) if x.shape[1] == 6 else x)
+        for number in range(len(self.layers)):
+            state = self.advance(state, number)
+        return state
+
     def start(self, x: Tensor) -> Tensor:
         """int64 `[..., 3, T]` -> state `[..., T, D + 1]`."""
         ids, mask, types = x.unbind(-2)
@@ -120,7 +154,7 @@ class _Part(nn.Module):
 
     def __init__(self, network: _Network, start: int, stop: int, channels: int) -> None:
         super().__init__()
-        object.__setattr__(self, "_network", network)  # its layers are registered below, one by one
+        self._whole = (network,)  # in a tuple: its layers are registered below, one by one
         self._start, self._stop, self._channels = start, stop, channels
         if start == 0 < stop:
             self.embeddings, self.types = network.embeddings, network.types
@@ -130,9 +164,9 @@ class _Part(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for number in range(self._start, self._stop):
             if number == 0:
-                x = self._network.start(x.reshape(len(x), -1, 3, x.shape[-1]) if self._channels == 6 else x)
+                x = self._whole[0].start(x.reshape(len(x), -1, 3, x.shape[-1]) if self._channels == 6 else x)
             else:
-                x = self._network.advance(x, number - 1)
+                x = self._whole[0].advance(x, number - 1)
         return x
 
 
@@ -165,13 +199,6 @@ class TinyTextBackbone:
         self.cuts: tuple[str, ...] = ("input", *pieces)
         self.stages: tuple[Stage, ...] = tuple(Stage(piece, piece, self.WIDTH, 1) for piece in pieces)
         self.embedding = Tap(self.stages[-1].name, pooling)
-        self.module.forward = lambda x: self.tail("input")(x)
-
-    @property
-    def contract(self) -> TextContract:
-        found = self.source.input
-        assert isinstance(found, TextContract)
-        return found
 
     @property
     def digest(self) -> str:
@@ -186,27 +213,27 @@ class TinyTextBackbone:
         return self.cuts.index(cut)
 
     def full(self, x: Tensor) -> Tensor:
-        embedding: Tensor = self.tail("input")(x)
+        embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, self._index(cut), self.contract.channels)
+        return _Part(self.module, 0, self._index(cut), self.source.text_input.channels)
 
     def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, self._index(cut), len(self.cuts) - 1, self.contract.channels)
+        return _Part(self.module, self._index(cut), len(self.cuts) - 1, self.source.text_input.channels)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.trunk(cut)(x) for cut in cuts}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        if self.contract.pairs == APART:
+        if self.source.text_input.pairs == APART:
             one, two = (pooled(state[:, side], str(tap.grid)) for side in (0, 1))
             return torch.cat([one - two, (one - two).abs(), one * two], 1)
         return pooled(state, str(tap.grid))
 
     def width(self, tap: Tap) -> int:
         del tap
-        return self.WIDTH * (3 if self.contract.pairs == APART else 1)
+        return self.WIDTH * (3 if self.source.text_input.pairs == APART else 1)
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(Tap(stage.name, pooling) for stage in self.stages for pooling in POOLINGS[:3])
@@ -215,7 +242,7 @@ class TinyTextBackbone:
         return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
-        return np.ones((batch, self.contract.channels, 8), dtype=np.int32)
+        return np.ones((batch, self.source.text_input.channels, 8), dtype=np.int32)
 
     def fresh(self, seed: int) -> TinyTextBackbone:
         return self._like(10_000 + seed)
@@ -227,7 +254,9 @@ class TinyTextBackbone:
 
     def _like(self, seed: int) -> TinyTextBackbone:
         name = self.source.name.removesuffix(" apart")
-        return TinyTextBackbone(seed, pairs=self.contract.pairs, pooling=self.contract.pooling, name=name)
+        return TinyTextBackbone(
+            seed, pairs=self.source.text_input.pairs, pooling=self.source.text_input.pooling, name=name
+        )
 
 
 def pooled(state: Tensor, pooling: str) -> Tensor:

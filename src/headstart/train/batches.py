@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,9 @@ from torch import Tensor
 
 from headstart.core.features import Rows
 from headstart.train import draws
-from headstart.train.augment import Augment
+
+Vary = Callable[[Tensor, np.ndarray, int], Tensor]
+"""(stored inputs `[B, ...]` on the device, their rows, the epoch) -> inputs of the network."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Batch:
     """Items of one step, on the CPU."""
 
     inputs: Tensor
-    """As stored: states (float16) or pixels (uint8), `[B, ...]`."""
+    """As stored: states (float16), pixels (uint8) or tokens (int32), `[B, ...]`."""
     targets: Tensor
     """What the task's loss takes, `[B]` or `[B, K]`."""
     rows: np.ndarray
@@ -43,8 +45,8 @@ class Batches:
     targets: np.ndarray = field(repr=False)
     size: int
     seed: int = 0
-    augment: Augment | None = None
-    """Applied to pixels on the training device."""
+    augment: Vary | None = None
+    """Applied on the training device."""
 
     @property
     def per_epoch(self) -> int:

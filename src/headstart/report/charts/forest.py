@@ -42,7 +42,7 @@ def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
     rows = profile["rows"]
     metric = profile["metric"]
     stages = list(dict.fromkeys(row["stage"] for row in rows))
-    grids = sorted({row["grid"] for row in rows})
+    grids = sorted({row["grid"] for row in rows}, key=lambda grid: (str(type(grid)), grid))
     ends = [row[key] for row in rows for key in ("low", "value", "high")]
     low, high = spread([*ends, profile.get("chance")], metric=metric)
     gap = 14.0 + 9.0 * len(grids)
@@ -74,7 +74,7 @@ def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
         "lanes": [round(top + gap * i, 2) for i in range(1, len(stages))],
         "marks": marks,
         "chance": x.at(profile["chance"]) if profile.get("chance") is not None else None,
-        "grids": [{"text": _grid(grid), "kind": i % len(MARKS)} for i, grid in enumerate(grids)],
+        "grids": [{"text": grid_text(grid), "kind": i % len(MARKS)} for i, grid in enumerate(grids)],
         "x_title": "skill (1 - squared error / variance)" if metric == "skill" else metric,
     }  # fmt: skip
 
@@ -83,5 +83,16 @@ def _known(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def _grid(grid: int) -> str:
-    return "whole picture" if grid == 1 else f"{grid} x {grid} grid"
+POOLED = {
+    "cls": "first token",
+    "mean": "mean of all tokens",
+    "max": "maximum over tokens",
+    "last": "last token",
+}
+
+
+def grid_text(grid: int | str) -> str:
+    """How a layer's state became one vector, in words."""
+    if isinstance(grid, str):
+        return POOLED.get(grid, grid)
+    return {0: "class token", 1: "whole picture"}.get(grid, f"{grid} x {grid} grid")

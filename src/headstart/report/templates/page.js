@@ -42,6 +42,12 @@
         `-${(tile % data.columns) * size}px -${Math.floor(tile / data.columns) * size}px`;
       found.append(picture);
     }
+    const texts = (data.texts && data.texts[index]) || [];
+    for (const text of texts) {
+      const told = line(text);
+      told.className = "text";
+      found.append(told);
+    }
     found.append(line(label));
     if (said) found.append(line((right < 0 ? "said " : right ? "✓ said " : "✗ said ") + said));
     found.append(line(id + (test ? " (test part)" : ""), true));

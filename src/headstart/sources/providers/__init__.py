@@ -8,7 +8,7 @@ A provider is a module with
   machine and may not be fetched;
 * `names() -> Sequence[str]`: every name it knows (for `--search`).
 
-To add a provider: its file, and its line here.
+To add a provider: its file, its line here, and in `MODALITIES` when it has no images.
 """
 
 from __future__ import annotations
@@ -23,8 +23,25 @@ PROVIDERS = {
     "timm/": "headstart.sources.providers.timm",
     "torchvision/": "headstart.sources.providers.torchvision",
     "file:": "headstart.sources.providers.file",
+    "package/": "headstart.sources.providers.package",
+    "hf/": "headstart.sources.providers.hf",
+    "hf:": "headstart.sources.providers.hf",
+    "vectors:": "headstart.sources.providers.vectors",
 }
 """Prefix of a spec -> module."""
+MODALITIES = {
+    "package/": ("text",),
+    "hf/": ("text",),
+    "hf:": ("text",),
+    "vectors:": ("text",),
+    "file:": ("image", "text"),
+}
+"""Prefix -> what its models read, where that is not images."""
+
+
+def modalities(prefix: str) -> tuple[str, ...]:
+    """What the models of a provider read."""
+    return MODALITIES.get(prefix, ("image",))
 
 
 def of(spec: str) -> tuple[Any, str]:
@@ -35,6 +52,7 @@ def of(spec: str) -> tuple[Any, str]:
     guess = near(spec.partition("/")[0] + "/", PROVIDERS) if "/" in spec else f", for example timm/{spec}"
     raise SourceError(
         spec,
-        f"a source is written bundled/NAME, timm/NAME, torchvision/NAME or file:PATH{guess}",
+        f"a source is written bundled/NAME, timm/NAME, torchvision/NAME, hf/NAME, package/NAME, "
+        f"vectors:PATH or file:PATH{guess}",
         "list them with `headstart sources`",
     )

@@ -7,6 +7,8 @@ Options after a question mark come before the side-car's fields:
 
 with `arch` (LIBRARY/NAME), `input` (160, or 160x200), `mean`, `std`, `crop_pct`, `interpolation`,
 `crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights) and `name`.
+
+The path of a folder with a config.json is a text model, see `headstart.sources.providers.hf`.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
 from headstart.sources import record as records
+from headstart.sources.text import folder as texts
 
 if TYPE_CHECKING:
     from headstart.sources.traced import TracedBackbone
@@ -47,8 +51,12 @@ def find(spec: str, name: str) -> Source:
     from headstart.sources.weights import SUFFIXES
 
     path, options = split(spec, name)
+    if texts.is_model(path) and not options:
+        from headstart.sources.providers import hf
+
+        return hf.of_folder(Source(spec, path.resolve().name), path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
+        what = "is a folder without a model in it" if path.is_dir() else "is not there"
         raise SourceError(spec, f"{path} {what}", "correct the path")
     if path.suffix not in SUFFIXES:
         raise SourceError(spec, f"a weight file ends in {', '.join(SUFFIXES)}", "name one of those")
@@ -83,10 +91,14 @@ def _described(path: Path, options: dict[str, Any], spec: str) -> dict[str, Any]
     return {**found, **options}
 
 
-def load(source: Source, *, download: bool = False) -> TracedBackbone:  # noqa: ARG001 - it is here or nowhere
+def load(source: Source, *, download: bool = False) -> Backbone:  # noqa: ARG001 - it is here or nowhere
     """The network with the file's weights. Raises `SourceError`."""
     spec = source.spec
     path, options = split(spec, spec.removeprefix("file:"))
+    if texts.is_model(path):
+        from headstart.sources.text import opening
+
+        return opening.open_folder(source, path)
     return load_file(source, path, _described(path, options, spec))
 
 

@@ -1,0 +1,124 @@
+"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: text encoders of transformers.
+
+`hf/NAME@REVISION` is one state of a repository. Names in the hub's cache are found without the network;
+others are fetched only when that is allowed. A folder of sentence-transformers brings its pooling, its
+prefix and its maximum length. A model that needs code of its own is refused: no code is fetched, and none is
+run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.core.source import Source, TextContract
+from headstart.errors import SourceError
+from headstart.sources import fetching, recommended
+from headstart.sources.text import folder
+
+if TYPE_CHECKING:
+    from headstart.sources.text.backbone import TextBackbone
+
+HUB, LOCAL = "hf/", "hf:"
+NAME = re.compile(r"(?P<repository>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+UNUSED = re.compile(r"(^|\.)(lm_head|cls|pooler|classifier|decoder|vocab_\w+|predictions)\.")
+"""Tensors of a file that an encoder has no use for."""
+
+
+def find(spec: str, name: str) -> Source:
+    """The record of a model: of one on this machine all that its folder says.
+
+    Raises `SourceError` for a name that cannot be one, and for a folder that is no model.
+    """
+    if spec.startswith(HUB) and not NAME.fullmatch(name):
+        raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
+    root = _root(spec, name)
+    known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextContract(""))
+    return replace(known, local=False) if root is None else of_folder(known, root)
+
+
+describe = find
+
+
+def of_folder(source: Source, root: Path) -> Source:
+    """The record, completed with what a folder says. Raises `SourceError`."""
+    layout = folder.read(root, source.spec)
+    files = layout.weights
+    return replace(
+        source,
+        modality="text",
+        architecture=layout.architecture,
+        input=layout.contract,
+        parameters=source.parameters or _parameters(files),
+        sha256=_blob(files),
+        revision=root.name if root.parent.name == "snapshots" else None,
+        local=True,
+        size_bytes=sum(file.stat().st_size for file in files),
+    )
+
+
+def load(source: Source, *, download: bool = False) -> TextBackbone:
+    """The network with its weights. Raises `SourceError`, `WeightsMissing`, `MissingExtra`."""
+    from headstart.sources.text import opening
+
+    name = source.spec[len(HUB) :]
+    root = _root(source.spec, name)
+    if root is None:
+        root = fetching.fetch_model(*_parts(name), source, download)
+        source = of_folder(source, root)
+    return opening.open_folder(source, root)
+
+
+def names() -> Sequence[str]:
+    """Recommended ones and those in the hub's cache."""
+    known = [spec.removeprefix(HUB) for spec in recommended.specs("text")]
+    return sorted({*known, *(name for name in fetching.hub_names() if fetching.hub_model(name) is not None)})
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    """Repository and revision."""
+    found = NAME.fullmatch(name)
+    return (found["repository"], found["revision"]) if found else (name, None)
+
+
+def _root(spec: str, name: str) -> Path | None:
+    """The model's folder, if it is on this machine. Raises `SourceError` for a path that is no folder."""
+    if spec.startswith(HUB):
+        return fetching.hub_model(*_parts(name))
+    root = Path(name).expanduser()
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "is not there"
+        raise SourceError(spec, f"{root} {what}", "name the folder of a model of Hugging Face")
+    return root
+
+
+def _short(spec: str, name: str) -> str:
+    return name if spec.startswith(HUB) else Path(name).expanduser().resolve().name
+
+
+def _blob(files: Sequence[Path]) -> str | None:
+    """The SHA-256 that the hub's cache names a weight file by."""
+    name = files[0].resolve().name if len(files) == 1 else ""
+    return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
+
+
+def _parameters(files: Sequence[Path]) -> int | None:
+    """Numbers in the weight files, as far as their heads tell without reading them."""
+    total = 0
+    for path in files:
+        if path.suffix != ".safetensors":
+            return None
+        try:
+            with path.open("rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                head = json.loads(file.read(min(length, 100_000_000)))
+            total += sum(prod(v["shape"]) for k, v in head.items() if "shape" in v and not UNUSED.search(k))
+        except (OSError, ValueError, struct.error, TypeError):
+            return None  # a damaged file is told about when it is read
+    return total or None

@@ -1,0 +1,115 @@
+"""`vectors:PATH`: word vectors of word2vec (binary or text), GloVe, or fastText's .vec, also packed as .gz.
+
+Options after a question mark: `words=N` (how many words are read, the first 200,000 where nothing is said)
+and `lowercase=true` or `false` (whether texts are put into small letters; where nothing is said they are
+when nearly all of the list's words are):
+
+    vectors:glove.6B.300d.txt?words=50000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from headstart.core.source import Source, TextContract
+from headstart.errors import SourceError, near
+from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.sources.text import vectors
+
+if TYPE_CHECKING:
+    from headstart.sources.text.bag import WordBackbone
+    from headstart.sources.text.vectors import Table
+
+WORDS = 200_000
+MOST_WORDS = 3_000_000
+LENGTH = 4096
+"""Words of a text that are read."""
+OPTIONS = ("words", "lowercase")
+SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def find(spec: str, name: str) -> Source:
+    """The record of a file; its words are read. Raises `SourceError`."""
+    path, words, lowercase = split(spec, name)
+    table = _table(path, _stamp(path, spec), spec, words, lowercase)
+    return _source(spec, path, table)
+
+
+describe = find
+
+
+def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
+    """Path, number of words, and whether to lowercase. Raises `SourceError` for other options."""
+    text, mark, query = name.rpartition("?")
+    if not mark or (Path(name).expanduser().exists() and "=" not in query):
+        return Path(name).expanduser(), WORDS, None
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for key in options:
+        if key not in OPTIONS:
+            raise SourceError(
+                spec, f"it has no option {key!r}{near(key, OPTIONS) or '; known: words, lowercase'}"
+            )
+    words, switch = options.get("words", str(WORDS)), options.get("lowercase", "")
+    if not words.isdecimal() or not 0 < int(words) <= MOST_WORDS:
+        raise SourceError(spec, f"words={words} is no number from 1 to {MOST_WORDS:,}")
+    if switch.lower() not in {*SWITCH, ""}:
+        raise SourceError(spec, f"lowercase={switch} is neither true nor false")
+    return Path(text).expanduser(), int(words), SWITCH.get(switch.lower())
+
+
+def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: ARG001 - it is here or nowhere
+    """The vectors as a network. Raises `SourceError`."""
+    from dataclasses import replace
+
+    from headstart.sources import weights
+    from headstart.sources.text.bag import Vectors, WordBackbone
+
+    spec = source.spec
+    path, words, lowercase = split(spec, spec.removeprefix("vectors:"))
+    if source.sha256 is not None:
+        weights.check_sha256(path, source.sha256, spec)
+    table = _table(path, _stamp(path, spec), spec, words, lowercase)
+    module = Vectors(*table.vectors.shape)
+    module.fill(table.vectors)
+    found = _source(spec, path, table)
+    return WordBackbone(module, replace(found, sha256=source.sha256 or weights.sha256_of(path)))
+
+
+def names() -> Sequence[str]:
+    """None: files are named by their path."""
+    return ()
+
+
+def _source(spec: str, path: Path, table: Table) -> Source:
+    encoder = WordEncoder(table.words, lowercase=table.lowercase, pattern=WHOLE)
+    return Source(
+        spec=spec,
+        name=path.name.partition(".")[0] or path.name,
+        modality="text",
+        architecture=table.architecture,
+        input=TextContract(encoder.to_json(), max_length=LENGTH, pooling="mean"),
+        parameters=int(table.vectors.size),
+        local=True,
+        size_bytes=path.stat().st_size,
+        note="word vectors: the weighted mean of a text's words, which knows nothing of their order",
+    )
+
+
+def _stamp(path: Path, spec: str) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        raise SourceError(spec, f"there is no file {path}", "correct the path") from None
+    if path.is_dir():
+        raise SourceError(spec, f"{path} is a folder", "name a file of word vectors")
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)
+def _table(path: Path, stamp: tuple[int, int], spec: str, words: int, lowercase: bool | None) -> Table:
+    del stamp  # of the file: a changed one is read again
+    return vectors.read(path, spec, words, lowercase=lowercase)

@@ -1,0 +1,158 @@
+"""Model folders as Hugging Face and sentence-transformers lay them out: read without loading any weights.
+
+A folder holds config.json, a tokenizer, and weights; one of sentence-transformers also modules.json (see
+`headstart.sources.text.modules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headstart.core.source import TextContract
+from headstart.errors import SourceError
+from headstart.sources.text import tokenizer
+from headstart.sources.text.modules import Modules, record
+
+LIBRARY = "transformers"
+DROPPED = frozenset(
+    {
+        "_name_or_path", "architectures", "auto_map", "custom_pipelines", "dtype", "torch_dtype", "id2label",
+        "label2id", "model_type", "problem_type", "quantization_config", "transformers_version",
+        "_attn_implementation", "output_attentions", "output_hidden_states", "return_dict", "use_cache",
+        "gradient_checkpointing",
+    }
+)  # fmt: skip
+"""Fields of a configuration that say nothing about the network itself."""
+SHARED = "albert"
+"""ALBERT runs one layer again and again. Here each place gets a copy of it, which computes the same: trained
+from a cut, a shared layer would change what lies before the cut."""
+SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+WEIGHTS = (SAFE, f"{SAFE}.index.json", PICKLED, f"{PICKLED}.index.json")
+"""Weight files, the wanted ones first; an index names the files that weights are spread over."""
+LENGTH = 512
+"""Longest text where neither the network nor its tokenizer has a limit."""
+CAUSAL = frozenset(
+    {
+        "biogpt", "bloom", "codegen", "cohere", "cohere2", "falcon", "gemma", "gemma2", "gemma3_text", "glm",
+        "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "granite", "llama", "mistral", "mixtral", "mpt",
+        "nemotron", "olmo", "olmo2", "opt", "persimmon", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3",
+        "qwen3_moe", "smollm3", "stablelm", "starcoder2", "xglm",
+    }
+)  # fmt: skip
+"""Model types whose tokens see only those before them."""
+OFFSET = frozenset(
+    {
+        "camembert", "data2vec-text", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
+        "xlm-roberta-xl",
+    }
+)  # fmt: skip
+"""Model types that number positions from the padding token on: so many fewer are there for tokens."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder says; no weights yet."""
+
+    spec: str
+    folder: Path
+    """Where the network lies; sentence-transformers may put it into a folder of its own."""
+    config: dict[str, Any] = field(repr=False)
+    contract: TextContract
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """In JSON, as `Source.architecture`. Raises `SourceError`."""
+        return architecture(self.config, self.spec)
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The files that hold them. Raises `SourceError`."""
+        return weight_files(self.folder, self.spec)
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder looks like a model."""
+    return folder.is_dir() and ((folder / "config.json").is_file() or (folder / "modules.json").is_file())
+
+
+def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
+    """See the module. Raises `SourceError` for what is missing, damaged or not supported."""
+    modules = Modules.read(root, spec)
+    folder = root / modules.network
+    config = record(folder / "config.json", spec)
+    encoder, settings = tokenizer.read(folder, spec, lowercase=modules.lowercase)
+    contract = TextContract(
+        encoder=encoder,
+        max_length=modules.length or _length(config, settings),
+        prefix=modules.prefix,
+        pairs=pairs,
+        pooling=modules.pooling or own_pooling(config),
+        normalize=modules.normalize,
+        pad=tokenizer.pad(encoder, settings, config),
+    )
+    return Layout(spec, folder, config, contract)
+
+
+def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
+    """The content of a config.json -> an architecture in JSON. Raises `SourceError`."""
+    arch = str(config.get("model_type") or "")
+    if config.get("quantization_config"):
+        raise SourceError(spec, "its weights are quantised, which is not supported", "take the plain ones")
+    if not arch:
+        raise SourceError(spec, "its config.json does not say its model_type", "name the folder of a model")
+    kwargs = {key: value for key, value in config.items() if key not in DROPPED}
+    if arch == SHARED:
+        kwargs["num_hidden_groups"] = kwargs.get("num_hidden_layers", 12)
+    return {"library": LIBRARY, "arch": arch, "kwargs": kwargs}
+
+
+def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:
+    """The weight file, or the files that an index names. Raises `SourceError` when there are none."""
+    for name in WEIGHTS:
+        path = folder / name
+        if not path.is_file():
+            continue
+        if path.suffix != ".json":
+            return (path,)
+        named = record(path, spec).get("weight_map")
+        if not isinstance(named, dict):
+            raise SourceError(spec, f"{path} names no files", "fetch it again")
+        files = tuple(folder / Path(str(file)).name for file in sorted(set(named.values())))
+        lost = [file.name for file in files if not file.is_file()]
+        if lost:
+            raise SourceError(
+                spec, f"weight files are missing in {folder}: {', '.join(lost[:3])}", "fetch it again"
+            )
+        return files
+    raise SourceError(spec, f"there are no weights in {folder}", f"a model folder has {SAFE}, or {PICKLED}")
+
+
+def own_pooling(config: dict[str, Any]) -> str:
+    """Where nothing is said: the last token where tokens see only those before them, else the mean."""
+    return "last" if is_causal(config) else "mean"
+
+
+def is_causal(config: dict[str, Any]) -> bool:
+    """Whether tokens see only those before them."""
+    if config.get("is_encoder_decoder"):
+        return False
+    if config.get("is_decoder"):
+        return True
+    names = [str(name) for name in config.get("architectures") or ()]
+    return config.get("model_type") in CAUSAL or any(name.endswith("ForCausalLM") for name in names)
+
+
+def _length(config: dict[str, Any], settings: dict[str, Any]) -> int:
+    """The smaller of what the network has positions for and what its tokenizer was set to."""
+    positions = config.get("max_position_embeddings", config.get("n_positions"))
+    found = []
+    if isinstance(positions, int) and positions > 0 and config.get("model_type") not in ("t5", "mt5", "umt5"):
+        taken = int(config.get("pad_token_id") or 0) + 1 if config.get("model_type") in OFFSET else 0
+        found.append(positions - taken)
+    most = settings.get("model_max_length")
+    if isinstance(most, int | float) and 0 < most < 1e6:  # "no limit" is written as 1e30
+        found.append(int(most))
+    return max(2, min(found, default=LENGTH))

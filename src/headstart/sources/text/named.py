@@ -1,0 +1,31 @@
+"""The second name of a text source, under which it reads the two texts of a pair apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headstart.core.source import APART, JOINT, Source, TextContract
+from headstart.errors import SourceError
+
+ENDING = f" {APART}"
+
+
+def apart(source: Source) -> Source:
+    """The same weights with another contract and another name. Raises `SourceError` for one of images."""
+    if not isinstance(source.input, TextContract):
+        raise SourceError(source.spec, "it reads no texts, so it cannot read two of them apart")
+    if source.input.pairs == APART:
+        return source
+    return _renamed(source, source.spec + ENDING, source.name + ENDING, APART)
+
+
+def joint(source: Source) -> Source:
+    """Back from `apart`."""
+    if not isinstance(source.input, TextContract) or source.input.pairs == JOINT:
+        return source
+    return _renamed(source, source.spec.removesuffix(ENDING), source.name.removesuffix(ENDING), JOINT)
+
+
+def _renamed(source: Source, spec: str, name: str, pairs: str) -> Source:
+    assert isinstance(source.input, TextContract)
+    return replace(source, spec=spec, name=name, input=replace(source.input, pairs=pairs))

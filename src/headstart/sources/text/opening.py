@@ -1,0 +1,81 @@
+"""From a folder, or from an architecture and its tensors, to a text Backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headstart.core.source import Source
+from headstart.errors import NetError, SourceError, UnknownName
+from headstart.sources import weights
+from headstart.sources.text import backbone as backbones
+from headstart.sources.text import folder, transformer
+from headstart.sources.text.backbone import TextBackbone
+from headstart.sources.text.bag import Vectors, WordBackbone
+from headstart.sources.text.vectors import ARCH, LIBRARY
+
+
+def open_folder(source: Source, root: Path) -> TextBackbone:
+    """The source's network with the weights in its folder. Raises `SourceError`, `MissingExtra`."""
+    layout = folder.read(root, source.spec)
+    transformer.library()
+    files = layout.weights
+    if source.sha256 is not None and len(files) == 1:
+        weights.check_sha256(files[0], source.sha256, source.spec)
+    elif len(files) == 1:
+        source = replace(source, sha256=weights.sha256_of(files[0]))
+    architecture = layout.architecture
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        tensors |= weights.read(path, source.spec)
+    network = transformer.fill(architecture, tensors, source.spec)
+    found = replace(
+        source,
+        modality="text",
+        architecture=architecture,
+        input=layout.contract,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        local=True,
+    )
+    return backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
+
+
+def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBackbone:
+    """A network from the state of `Backbone.module`.
+
+    Raises `NetError` when they do not fit, `UnknownName` for a library that has no networks for texts.
+    """
+    library = str(source.architecture.get("library", ""))
+    if library == LIBRARY and source.architecture.get("arch") == ARCH:
+        sizes = source.architecture["kwargs"]
+        words = Vectors(int(sizes["words"]), int(sizes["width"]))
+        _put(words, tensors, ARCH)
+        return WordBackbone(words, source)
+    if library != folder.LIBRARY:
+        raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
+    with torch.random.fork_rng(devices=[]):
+        network = transformer.build(source.architecture)
+    _put(network, tensors, str(source.architecture["arch"]))
+    try:
+        architecture = source.architecture
+        return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
+    except SourceError as error:
+        raise NetError(str(source.architecture["arch"]), str(error)) from error
+
+
+def _put(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
+    state = {
+        name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
+        for name, value in tensors.items()
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise NetError(arch, f"does not fit its weights ({lines[:200]})") from error

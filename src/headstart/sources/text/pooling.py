@@ -1,0 +1,43 @@
+"""From the states of a text's tokens to one feature vector a text."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from headstart.errors import BadOption
+
+LOWEST = -1e4
+"""Stands for "not there" when the maximum is taken; half precision still holds it."""
+
+
+def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
+    """`[B, T, D + 1]`, the mask as last channel -> float32 `[B, D]`; zeros where every token is masked.
+
+    Raises `BadOption` for a word that is none of `headstart.core.source.POOLINGS`.
+    """
+    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
+    if pooling == "mean":
+        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+    if pooling == "max":
+        return hidden.masked_fill(mask == 0, LOWEST).amax(1) * mask.amax(1)
+    if pooling == "cls":
+        return hidden[:, 0] * mask.amax(1)
+    if pooling == "last":
+        last = (mask.sum(1, keepdim=True).long() - 1).clamp(min=0)  # [B, 1, 1]
+        return hidden.gather(1, last.expand(-1, 1, hidden.shape[-1]))[:, 0] * mask.amax(1)
+    raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max or last")
+
+
+def compared(one: Tensor, two: Tensor) -> Tensor:
+    """Two vectors `[B, D]` of a pair -> `[B, 3 D]`: difference, its size, product.
+
+    After Conneau et al., EMNLP 2017, who also give the two vectors themselves.
+    """
+    return torch.cat([one - two, (one - two).abs(), one * two], 1)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Scaled to length 1; what is zero stays zero."""
+    return F.normalize(vectors, dim=1)

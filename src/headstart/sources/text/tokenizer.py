@@ -1,0 +1,83 @@
+"""A source's own tokenizer, as the JSON of the package `tokenizers`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from headstart._lazy import optional
+from headstart.errors import SourceError
+
+NAME = "tokenizer.json"
+SETTINGS = "tokenizer_config.json"
+SLOW = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+        "spm.model")  # fmt: skip
+"""What tokenizers of the older form are made of."""
+
+
+def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict[str, Any]]:
+    """(JSON, settings) of the tokenizer in a folder; one of the older form is converted by transformers.
+
+    With `lowercase` every text is put into small letters first. Raises `SourceError`; `MissingExtra` when a
+    conversion needs a package that is not installed.
+    """
+    settings = _settings(folder / SETTINGS)
+    path = folder / NAME
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else _converted(folder, spec)
+        content = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise SourceError(spec, f"its tokenizer {path} cannot be read ({error})", "fetch it again") from error
+    if not isinstance(content, dict) or "model" not in content:
+        raise SourceError(spec, f"{path} is no tokenizer", "fetch it again")
+    if lowercase:
+        first = {"type": "Lowercase"}
+        rest = [content["normalizer"]] if content.get("normalizer") else []
+        content["normalizer"] = {"type": "Sequence", "normalizers": [first, *rest]}
+        text = json.dumps(content, ensure_ascii=False)
+    return text, settings
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """The settings beside a tokenizer; they are few and none is needed."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _converted(folder: Path, spec: str) -> str:
+    if not any((folder / name).is_file() for name in SLOW):
+        raise SourceError(
+            spec, f"there is no tokenizer in {folder}", f"a model folder has {NAME} beside its weights"
+        )
+    transformers = optional("transformers", extra="text", needed_for="converting this source's tokenizer")
+    try:
+        found = transformers.AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        backend = getattr(found, "backend_tokenizer", None)
+        text: str = backend.to_str()  # type: ignore[union-attr]
+        return text
+    except Exception as error:  # whatever a tokenizer raises for files that are not its own
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise SourceError(
+            spec,
+            f"the tokenizer in {folder} cannot be converted ({reason})",
+            f"put a {NAME} beside its weights",
+        ) from error
+
+
+def pad(encoder: str, settings: dict[str, Any], config: dict[str, Any]) -> int:
+    """The number of the token that fills up short texts; 0 where the source has none."""
+    named = config.get("pad_token_id")
+    if isinstance(named, int):
+        return max(0, named)
+    token = settings.get("pad_token")
+    token = token.get("content") if isinstance(token, dict) else token
+    content = json.loads(encoder)
+    added = {entry["content"]: entry["id"] for entry in content.get("added_tokens") or ()}
+    found = added.get(token, 0)
+    return found if 0 <= found < int(config.get("vocab_size") or found + 1) else 0

@@ -1,0 +1,111 @@
+"""Training arms on texts: from stored states, from tokens, from scratch; the shipped net is the trained one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from headstart import nets, strategies
+from headstart.core.dataset import Dataset
+from headstart.core.source import APART, JOINT
+from headstart.core.strategy import Request, Settings
+from headstart.modalities import text
+from headstart.strategies._inputs import length_of
+from headstart.testing.fakes import MemoryExtractor, folds
+from headstart.testing.texts import TinyTextBackbone, sentences
+from headstart.train.trim import trimmed
+
+QUICK = Settings(epochs=2, batch_size=8)
+
+
+def request(dataset: Dataset, pairs: str = JOINT, settings: Settings = QUICK) -> Request:
+    assert dataset.task is not None
+    return Request(
+        dataset=dataset,
+        task=dataset.task,
+        split=folds(dataset),
+        features=MemoryExtractor(dataset),
+        backbone=TinyTextBackbone(pairs=pairs),
+        settings=settings,
+    )
+
+
+def test_trimmed_takes_away_what_all_masks_hide() -> None:
+    tokens = torch.zeros((2, 6, 5), dtype=torch.int32)
+    tokens[0, :2, :2] = 1
+    tokens[1, 3:5, :3] = 1  # the second text of a pair
+    assert trimmed(tokens).shape == (2, 6, 3)
+    states = torch.zeros((2, 2, 5, 4))
+    states[0, 1, :4, -1] = 1
+    assert trimmed(states).shape == (2, 2, 4, 4)
+    assert trimmed(torch.zeros((2, 3, 5), dtype=torch.int32)).shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("name", ["probe", "finetune", "full", "scratch", "random-frozen"])
+@pytest.mark.parametrize("pairs", [JOINT, APART])
+def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
+    dataset = sentences(per_class=8, pairs=pairs == APART)
+    asked = request(dataset, pairs)
+    strategy = strategies.get(name)
+    trial = strategy.fit(asked)
+    assert trial.status == "done", trial.reason
+    held = trial.predictions[0]
+    assert np.isfinite(held).all()
+    assert np.allclose(held.sum(axis=1), 1, atol=1e-5)
+    model = strategy.refit(asked, trial)
+    tiny = nets_of(model, asked)
+    batch = text.collate([text.prepare(item.read(), model.input) for item in dataset.items])
+    with torch.inference_mode():
+        answers = tiny(torch.from_numpy(batch)).numpy()
+        alone = np.concatenate([tiny(torch.from_numpy(row[None])).numpy() for row in batch[:3]])
+    assert answers.shape == held.shape
+    assert np.allclose(answers[:3], alone, atol=1e-5)
+
+
+def nets_of(model: object, asked: Request) -> nets.Net:  # type: ignore[name-defined]
+    """The model's network, its trunk being a tiny one that no provider knows."""
+    from headstart.core.backbone import Tap
+    from headstart.nets.base import Recipe
+    from headstart.nets.taps import Taps
+
+    recipe = Recipe(model.net, model.tensors, model.input, model.task, nets.assemble)  # type: ignore[attr-defined]
+    parts = recipe.parts()
+    assert asked.backbone is not None
+    backbone = asked.backbone.copy()
+    state = {name: torch.from_numpy(value) for name, value in parts.under("trunk").items()}
+    backbone.module.load_state_dict(state)
+    taps = [Tap.parse(tap) for tap in recipe.net["taps"]]
+    module = Taps(recipe.task, parts, backbone, taps)
+    parts.finish()
+    return module.eval()
+
+
+def test_the_probe_learns_topics() -> None:
+    dataset = sentences(per_class=40, telling=3)
+    trial = strategies.get("probe").fit(request(dataset))
+    assert dataset.y is not None
+    assert (trial.predictions[0].argmax(axis=1) == dataset.y).mean() > 0.5
+
+
+def test_length_is_that_of_the_longest_text_rounded_up() -> None:
+    dataset = sentences()
+    longest = max(len(item.read().split()) for item in dataset.items)
+    assert length_of(request(dataset)) == -(-longest // 8) * 8
+
+
+def test_full_training_from_tokens_equals_training_from_stored_states() -> None:
+    """All layers behind the embeddings see the same numbers, whichever is stored."""
+    dataset = sentences(per_class=6)
+    asked = request(dataset)
+    backbone = asked.backbone
+    assert backbone is not None
+    features = MemoryExtractor(dataset)
+    from headstart.core.features import FeatureSpec
+
+    stored = features(backbone, FeatureSpec(cut="embeddings", length=16)).state()
+    tokens = features(backbone, FeatureSpec(inputs=16)).inputs()
+    with torch.inference_mode():
+        one = backbone.tail("embeddings")(trimmed(torch.from_numpy(stored.copy())).float())
+        two = backbone.full(backbone.normalise(trimmed(torch.from_numpy(tokens.copy()))))
+    assert torch.allclose(one, two, atol=2e-3)
