@@ -52,7 +52,9 @@ def test_the_loss_is_the_formula() -> None:
 def test_batches_hold_pairs_of_every_class_in_turn() -> None:
     y = np.repeat(np.arange(10), [30, 3, 3, 3, 3, 3, 3, 3, 3, 1])
     rows = np.arange(len(y)) + 100
-    batches = PairBatches.of(Tokens([], TinyTextBackbone().contract), rows, y, size=12, seed=3, steps=8)
+    batches = PairBatches.of(
+        Tokens([], TinyTextBackbone().source.text_input), rows, y, size=12, seed=3, steps=8
+    )
     seen = np.zeros(10)
     for step in range(60):
         members = batches.members(step)
@@ -70,11 +72,11 @@ def test_batches_hold_pairs_of_every_class_in_turn() -> None:
 def test_texts_of_all_lengths_get_their_own_embedding() -> None:
     asked = request()
     backbone = TinyTextBackbone()
-    view = Tokens(asked.dataset.items, backbone.contract)
+    view = Tokens(asked.dataset.items, backbone.source.text_input)
     inputs = torch.from_numpy(view[np.arange(40) % len(view)])
     net = Embedder(backbone).eval()
     for row in (0, 17, 39):
-        alone = text.prepare(asked.dataset.items[row % len(view)].read(), backbone.contract)
+        alone = text.prepare(asked.dataset.items[row % len(view)].read(), backbone.source.text_input)
         x = backbone.normalise(torch.from_numpy(alone[None]))
         expected = backbone.pool(backbone.full(x), backbone.embedding)[0]
         assert torch.allclose(net(inputs)[row], expected, atol=1e-5)

@@ -16,6 +16,7 @@ WHERE = {
     "random-frozen": "headstart.strategies.probe:RandomFrozen",
     "direct": "headstart.strategies.direct:Direct",
     "probe": "headstart.strategies.probe:Probe",
+    "label-names": "headstart.strategies.label_names:LabelNames",
     "contrastive": "headstart.strategies.contrastive:Contrastive",
     "finetune": "headstart.strategies.finetune:Finetune",
     "full": "headstart.strategies.finetune:Full",

@@ -1,0 +1,174 @@
+"""Tiny text models of every family, with random weights, written as Hugging Face and sentence-transformers lay
+them out: real configurations, real weight files and a real tokenizer, in milliseconds and without a download.
+
+    from headstart.testing.pretrained import write_model
+    backbone = headstart.sources.load(f"hf:{write_model(folder, 'bert')}")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headstart._lazy import optional
+from headstart.sources.text import folder as layouts
+from headstart.sources.text import transformer
+from headstart.testing.texts import WORDS
+
+WIDTH, LAYERS, HEADS, LENGTH = 16, 3, 4, 40
+_PLAIN = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "intermediate_size": 2 * WIDTH,
+    "max_position_embeddings": LENGTH,
+}
+_GROUPED = {**_PLAIN, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": None}
+_DISENTANGLED = {**_PLAIN, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
+
+FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "bert": ("bert", _PLAIN),
+    "distilbert": (
+        "distilbert",
+        {"dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "hidden_dim": 32, "max_position_embeddings": LENGTH},
+    ),
+    "roberta": ("roberta", {**_PLAIN, "type_vocab_size": 1, "pad_token_id": 1, "max_position_embeddings": 42}),
+    "mpnet": ("mpnet", {**_PLAIN, "pad_token_id": 1, "max_position_embeddings": LENGTH + 2}),
+    "modernbert": (
+        "modernbert",
+        {**_PLAIN, "global_attn_every_n_layers": 2, "local_attention": 8, "bos_token_id": 2, "eos_token_id": 3,
+         "cls_token_id": 2, "sep_token_id": 3},
+    ),
+    "deberta": ("deberta", {**_PLAIN, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+    "deberta-v2": (
+        "deberta-v2",
+        {**_DISENTANGLED, "position_biased_input": False, "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3,
+         "conv_act": "gelu"},
+    ),
+    "deberta-v3": (
+        "deberta-v2",
+        {**_DISENTANGLED, "position_biased_input": False, "norm_rel_ebd": "layer_norm", "share_att_key": True},
+    ),
+    "gpt2": (
+        "gpt2",
+        {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_positions": LENGTH, "bos_token_id": None,
+         "eos_token_id": None},
+    ),
+    "llama": ("llama", _GROUPED),
+    "qwen2": ("qwen2", _GROUPED),
+    "t5": (
+        "t5",
+        {"d_model": WIDTH, "d_kv": 4, "d_ff": 32, "num_layers": LAYERS, "num_heads": HEADS,
+         "relative_attention_num_buckets": 8},
+    ),
+    "bart": (
+        "bart",
+        {"d_model": WIDTH, "encoder_layers": LAYERS, "decoder_layers": 1, "encoder_attention_heads": HEADS,
+         "decoder_attention_heads": HEADS, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "pad_token_id": 1,
+         "max_position_embeddings": LENGTH, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2,
+         "forced_eos_token_id": None},
+    ),
+    "electra": ("electra", {**_PLAIN, "embedding_size": 8}),
+    "albert": ("albert", {**_PLAIN, "embedding_size": 8, "num_hidden_groups": 1}),
+}  # fmt: skip
+"""Name -> (model type of transformers, its configuration)."""
+CAUSAL = ("gpt2", "llama", "qwen2")
+
+
+def configuration(family: str, words: int) -> dict[str, Any]:
+    """The content of a config.json."""
+    kind, fields = FAMILIES[family]
+    return {"pad_token_id": 0, **fields, "model_type": kind, "vocab_size": words}
+
+
+def tokenizer(family: str, words: Sequence[str] = WORDS) -> Any:
+    """A tokenizer of whole words, with the family's special tokens."""
+    tokenizers = optional("tokenizers", extra="text", needed_for="tiny text models")
+    pad = int(FAMILIES[family][1].get("pad_token_id") or 0)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    if pad == 1:
+        special[:3] = ["[CLS]", "[PAD]", "[UNK]"]
+    numbers = {word: number for number, word in enumerate([*special, *words])}
+    found = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token="[UNK]"))
+    found.normalizer = tokenizers.normalizers.Lowercase()
+    found.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    found.add_special_tokens(special)
+    if family not in CAUSAL:
+        ends = [(name, numbers[name]) for name in ("[CLS]", "[SEP]")]
+        found.post_processor = tokenizers.processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+        )
+    return found
+
+
+def write_model(folder: Path, family: str = "bert", *, seed: int = 0, words: Sequence[str] = WORDS) -> Path:
+    """A model of that family with random weights, laid out as Hugging Face does; gives the folder.
+
+    The weights are those of the whole model: with a pooler, or a decoder, where the family has one.
+    """
+    from safetensors.torch import save_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = tokenizer(family, words)
+    config = configuration(family, encoder.get_vocab_size())
+    architecture = layouts.architecture(config, family)
+    if config["model_type"] == layouts.SHARED:  # in the file its layer is one
+        architecture["kwargs"]["num_hidden_groups"] = 1
+    library = transformer.library()
+    with transformer.quietly(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = library.AutoModel.from_config(transformer.configuration(architecture))
+        _spread(network)
+    save_model(network, str(folder / layouts.SAFE), metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",
+                "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "model_max_length": LENGTH}  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@torch.no_grad()
+def _spread(network: torch.nn.Module) -> None:
+    """Weights large enough that the layers do something: the families' own are meant for wide networks."""
+    for name, parameter in network.named_parameters():
+        if parameter.ndim > 1:
+            parameter.normal_(0, 0.3)
+        elif name.endswith("bias"):
+            parameter.normal_(0, 0.1)
+
+
+def write_sentence_model(
+    folder: Path,
+    family: str = "bert",
+    *,
+    pooling: str = "mean",
+    normalize: bool = True,
+    prompts: Mapping[str, str] | None = None,
+    prompt: str | None = None,
+    seed: int = 0,
+) -> Path:
+    """The same as sentence-transformers lays it out; `prompt` is the name of the one used by default."""
+    write_model(folder, family, seed=seed)
+    steps = [("Transformer", ""), ("Pooling", "1_Pooling")] + ([("Normalize", "2_Normalize")] if normalize else [])
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for number, (kind, path) in enumerate(steps)
+    ]
+    fields = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
+    modes = {f"pooling_mode_{field}": name == pooling for name, field in fields.items()}
+    contents: dict[str, Any] = {
+        "modules.json": modules,
+        "1_Pooling/config.json": {"word_embedding_dimension": WIDTH, **modes},
+        "sentence_bert_config.json": {"max_seq_length": LENGTH - 8, "do_lower_case": False},
+        "config_sentence_transformers.json": {"prompts": dict(prompts or {}), "default_prompt_name": prompt},
+    }
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
