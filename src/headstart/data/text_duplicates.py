@@ -7,11 +7,11 @@ that is looked up (Chaudhuri et al., "A primitive operator for similarity joins"
 
 Measured with 200 planted copies a set, in sets of texts with 650, 230, 80 and 40 letters (medians; Amazon
 books, AG News, CR, CLINC). Other case and marks: 99 to 100 % found. One letter changed: 99, 100, 92, 84 %;
-three: 98, 100, 58, 12 %; a word dropped: 99, 100, 92, 76 %; a word changed: 99, 100, 68, 17 %: in a question of
-seven words another word is another question. The last tenth cut off: 98 to 100 %. Of the pairs found in AG News
-and in two Amazon sets (74) none that were looked at told of different things; in CoLA, whose sentences differ
-by a word on purpose, there are 1,636 pairs among 9,049. 20,000 texts take 2 s (40 letters) to 12 s (230 letters)
-on one core.
+three: 98, 100, 58, 12 %; a word dropped: 99, 100, 92, 76 %; a word changed: 99, 100, 68, 17 %: in a question
+of seven words another word is another question. The last tenth cut off: 98 to 100 %. Of the 74 pairs in
+AG News and two Amazon sets none that was looked at told of different things; in CoLA, whose sentences differ
+by a word on purpose, there are 1,636 pairs among 9,049. 20,000 texts take 2 s (40 letters) to 12 s (230
+letters) on one core.
 """
 
 from __future__ import annotations

@@ -110,6 +110,8 @@ def garbled(text: str) -> str:
     for run in re.findall(r"[\u0080-\u2122]{2,}", text):
         with contextlib.suppress(UnicodeError):
             meant = b"".join(_byte(sign) for sign in run).decode("utf-8")
+            if "\ufffd" in meant:
+                return f"holds {run!r}, which stands for signs that were lost"
             return f"holds {run!r} where {meant!r} was meant"
     return ""
 

@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart import sources
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
 from headstart.modalities.image import open_image
-from headstart.run.extract import make_extractor
 from headstart.store.memo import Memo
-from headstart.store.store import FeatureStore
 
 LEAST_SIDE = 16
 """Pixels on the shorter side under which near-duplicates are not looked for: two digits of 8 x 8
@@ -33,6 +30,10 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
         return report.with_more(doctor.near_findings(dataset, _among_texts(dataset)))
     if report.errors:
         return report
+    from headstart import sources  # texts are checked without waiting for torch
+    from headstart.run.extract import make_extractor
+    from headstart.store.store import FeatureStore
+
     extract = make_extractor(FeatureStore.default(), dataset)
     pairs = find(sources.load(SOURCE), dataset, extract)
     return report.with_more(doctor.near_findings(dataset, pairs))
