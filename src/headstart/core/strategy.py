@@ -41,6 +41,8 @@ class Settings:
     augment: str | None = None
     """Name of a view recipe of the modality, or "none"."""
     views: int | None = None
+    lora_targets: str | None = None
+    """Linear layers that LoRA changes, by their names or the last parts of these, with commas between."""
     label_map: Mapping[str, str] | None = None
     """Source label -> target label, for direct use."""
 
