@@ -19,7 +19,9 @@ MODALITIES = ("image", "text")
 
 Search = Annotated[
     str,
-    typer.Option("--search", help="Part of a name, or a pattern (timm/mobilenet*, hf/*bert*); looks in all libraries."),
+    typer.Option(
+        "--search", help="Part of a name, or a pattern (timm/mobilenet*, hf/*bert*); looks in all libraries."
+    ),
 ]
 Modality = Annotated[str, typer.Option("--modality", help="Kind of data: image or text; both when not said.")]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
@@ -106,5 +108,7 @@ def closing(found: list[Source], search: str) -> str:
     text += ".\nUse one: headstart fit DATA --source NAME"
     text += " (with --download to fetch its weights).\n" if not all(s.local for s in found) else "\n"
     if not search:
-        text += "More: headstart sources --search TEXT; your own: --source file:PATH, hf:FOLDER, vectors:PATH.\n"
+        text += (
+            "More: headstart sources --search TEXT; your own: --source file:PATH, hf:FOLDER, vectors:PATH.\n"
+        )
     return text
