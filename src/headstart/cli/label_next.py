@@ -74,14 +74,18 @@ def text(found: Proposal) -> Iterator[str]:
     yield f"rank  {'item':<{width}}  why\n"
     for pick in found.picks:
         yield f"{pick.rank:>4}  {pick.item:<{width}}  {pick.why}\n"
+        if pick.text:
+            yield f"      {pick.text}\n"
 
 
 def csv_text(found: Proposal) -> str:
     """A header, then a line for each item."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["rank", "item", "how", "why"])
-    writer.writerows([pick.rank, pick.item, pick.how, pick.why] for pick in found.picks)
+    more = any(pick.text for pick in found.picks)
+    writer.writerow(["rank", "item", "how", "why", *(["text"] if more else [])])
+    for pick in found.picks:
+        writer.writerow([pick.rank, pick.item, pick.how, pick.why, *([pick.text] if more else [])])
     return buffer.getvalue()
 
 

@@ -147,6 +147,16 @@ def build(
     )
 
 
+def items_of(path: Path, reading: Reading) -> tuple[Item, ...]:
+    """The items of a table on disk, without labels; their names begin with its path. Raises `DataError`."""
+    sheet = sheet_on_disk(path)
+    use = columns.find_items(Cells.of(sheet.rows), reading, str(path), there=_there(sheet.find))
+    items, _ = items_in([sheet], sheet.rows, use, str(path))
+    return tuple(
+        _renamed(item, f"{path} {item.id}") if isinstance(item, TextItem) else item for item in items
+    )
+
+
 def joined(sheets: Sequence[Sheet], origin: str) -> pl.DataFrame:
     """All rows in one table; a column that one table lacks is empty there. Raises `DataError`."""
     if len(sheets) == 1:
