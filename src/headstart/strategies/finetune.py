@@ -44,6 +44,7 @@ class Finetune:
     name = "finetune"
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("finetune")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
@@ -83,6 +84,7 @@ class Full:
     name = "full"
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("full")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
