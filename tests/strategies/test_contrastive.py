@@ -15,6 +15,7 @@ from headstart.core.source import APART
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.strategies._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
+from headstart.strategies.contrastive import options
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -134,3 +135,11 @@ def test_too_little_time_is_said() -> None:
     trial = strategies.get("contrastive").fit(asked)
     assert trial.status == "cut off"
     assert trial.choices["needs"] > 0
+
+
+def test_folds_are_given_up_before_steps_where_enough_is_held_out() -> None:
+    few = [(p.epochs, p.folds) for p in options(5, 5, 10)]
+    assert few[:4] == [(5, 5), (3, 5), (2, 5), (2, 4)]
+    many = [(p.epochs, p.folds) for p in options(12, 5, 60)]
+    assert many[:5] == [(12, 5), (12, 4), (12, 3), (12, 2), (8, 5)]
+    assert many[-1] == (2, 1)

@@ -99,14 +99,14 @@ def digits(out: Path, seed: int) -> tuple[Act, ...]:
 
 
 def messages(out: Path, seed: int) -> tuple[Act, ...]:
-    """What a customer wants, and whether the word "please" is there. Raises `MissingExtra`."""
+    """What a customer wants, and how the message came in. Raises `MissingExtra`."""
     from headstart import sources
     from headstart.cli import _parcels
 
     sources.find(TEXT_SOURCE)  # where it is not installed, this says what to do
     titles = {
         "wish": "Messages to a parcel service: what does the customer want? (written by a grammar)",
-        "please": 'The same messages: is the word "please" among them? One word, which counting finds as well',
+        "channel": "The same messages: how did they come in? That stands at their end, always in the same words",
     }
     acts = []
     for name, title in titles.items():

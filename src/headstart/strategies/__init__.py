@@ -19,6 +19,8 @@ WHERE = {
     "label-names": "headstart.strategies.label_names:LabelNames",
     "contrastive": "headstart.strategies.contrastive:Contrastive",
     "finetune": "headstart.strategies.finetune:Finetune",
+    "lora": "headstart.strategies.lora:Lora",
+    "bitfit": "headstart.strategies.lora:BitFit",
     "full": "headstart.strategies.finetune:Full",
     "scratch": "headstart.strategies.scratch:Scratch",
     "early-probe": "headstart.strategies.probe:EarlyProbe",

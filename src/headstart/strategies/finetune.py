@@ -44,6 +44,7 @@ class Finetune:
     name = "finetune"
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("finetune")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
@@ -53,7 +54,7 @@ class Finetune:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
-        return _fit(request, self.kind, design_cut(request))
+        return fit_design(request, self.kind, design_cut(request))
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -74,7 +75,7 @@ class FinetuneSlow(Finetune):
             lr=SLOW * design.recipe.lr,
             head_lr=None if design.recipe.head_lr is None else SLOW * design.recipe.head_lr,
         )
-        return _fit(request, self.kind, replace(design, recipe=slow))
+        return fit_design(request, self.kind, replace(design, recipe=slow))
 
 
 class Full:
@@ -83,6 +84,7 @@ class Full:
     name = "full"
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("full")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
@@ -91,14 +93,15 @@ class Full:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
-        return _fit(request, self.kind, design_whole(request))
+        return fit_design(request, self.kind, design_whole(request))
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
         return _arm.refit(request, trial, self.kind)
 
 
-def _fit(request: Request, kind: _arm.Kind, design: Design) -> Trial:
+def fit_design(request: Request, kind: _arm.Kind, design: Design) -> Trial:
+    """The folds of an arm of that kind, as far as they fit the budget."""
     settled = _arm.recall(request, kind)
     if settled is not None:
         arm = _arm.open_arm(request, settled[0], kind)

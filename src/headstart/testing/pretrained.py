@@ -154,7 +154,9 @@ def write_sentence_model(
 ) -> Path:
     """The same as sentence-transformers lays it out; `prompt` is the name of the one used by default."""
     write_model(folder, family, seed=seed)
-    steps = [("Transformer", ""), ("Pooling", "1_Pooling")] + ([("Normalize", "2_Normalize")] if normalize else [])
+    steps = [("Transformer", ""), ("Pooling", "1_Pooling")] + (
+        [("Normalize", "2_Normalize")] if normalize else []
+    )
     modules = [
         {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for number, (kind, path) in enumerate(steps)

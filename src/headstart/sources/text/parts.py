@@ -134,7 +134,7 @@ def run(network: nn.Module, x: Tensor, *, types: bool, pad: int) -> Tensor:
     """int64 `[B, 3, T]` -> hidden states `[B, T, D]`, through whatever the gates are told."""
     ids, mask, kinds = x.unbind(1)  # each [B, T]
     # attention over nothing gives NaN: a text without tokens sees its first filler, and its mask says 0
-    seen = torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1)
+    seen = mask.masked_fill(torch.arange(mask.shape[1], device=mask.device) == 0, 1)
     ids = torch.where(mask > 0, ids, torch.full_like(ids, pad))
     more = {"token_type_ids": kinds} if types else {}
     found: Tensor = network(input_ids=ids, attention_mask=seen, **more)[0]
