@@ -189,7 +189,7 @@ def deeper(known: Known, best: Candidate) -> list[tuple[str, str]]:
     }
     least, most = CONTRASTIVE
     if known.modality == "image":
-        order = ("finetune", "lora", "bitfit", "full")
+        order: tuple[str, ...] = ("finetune", "lora", "bitfit", "full")
     elif known.per_class is not None and least <= known.per_class < most:
         order = DEEPER
     elif known.per_class is not None and known.per_class >= most:
