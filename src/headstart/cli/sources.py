@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.core.source import TextContract
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
     from headstart.core.source import Source
 
-MODALITIES = ("image",)
+MODALITIES = ("image", "text")
 
 Search = Annotated[
     str,
-    typer.Option("--search", help="Part of a name, or a pattern (timm/mobilenet*); looks in all libraries."),
+    typer.Option(
+        "--search", help="Part of a name, or a pattern (timm/mobilenet*, hf/*bert*); looks in all libraries."
+    ),
 ]
-Modality = Annotated[str, typer.Option("--modality", help="Kind of data; so far: image.")]
+Modality = Annotated[str, typer.Option("--modality", help="Kind of data: image or text; both when not said.")]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -33,13 +36,14 @@ def register(app: typer.Typer) -> None:
 
 
 def sources_command(
-    search: Search = "", modality: Modality = "image", local: Local = False, json_output: Json = False
+    search: Search = "", modality: Modality = "", local: Local = False, json_output: Json = False
 ) -> None:
     from headstart import sources
 
-    if modality not in MODALITIES:
+    if modality and modality not in MODALITIES:
         raise BadOption("--modality", modality, " or ".join(MODALITIES))
-    found = sources.available(search, modality, local)
+    kinds = [modality] if modality else MODALITIES
+    found = [source for kind in kinds for source in sources.available(search, kind, local)]
     if json_output:
         sys.stdout.write(json.dumps([as_json(s) for s in found], indent=2, ensure_ascii=False) + "\n")
         return
@@ -57,6 +61,7 @@ def as_json(source: Source) -> dict[str, Any]:
     """The record with its spec, without what only rebuilds it; labels by their number."""
     record = asdict(source)
     record["labels"] = None if source.labels is None else len(source.labels)
+    record["input"] = source.input.to_json()  # of a tokenizer its fingerprint
     return record
 
 
@@ -78,15 +83,21 @@ def table(found: list[Source]) -> list[str]:
 
 
 def _row(source: Source) -> tuple[str, ...]:
-    height, width = source.input.size
     return (
         source.spec,
         f"{source.parameters / 1e6:.1f} M" if source.parameters else "-",
-        f"{height} px" if height == width else f"{height}x{width} px",
+        _wants(source),
         source.licence or "not stated",
         f"{100 * source.prior:.1f} %" if source.prior is not None else "-",
         "yes" if source.local else "no",
     )
+
+
+def _wants(source: Source) -> str:
+    if isinstance(source.input, TextContract):
+        return f"{source.input.max_length} tokens"
+    height, width = source.input.size
+    return f"{height} px" if height == width else f"{height}x{width} px"
 
 
 def closing(found: list[Source], search: str) -> str:
@@ -97,5 +108,7 @@ def closing(found: list[Source], search: str) -> str:
     text += ".\nUse one: headstart fit DATA --source NAME"
     text += " (with --download to fetch its weights).\n" if not all(s.local for s in found) else "\n"
     if not search:
-        text += "More: headstart sources --search TEXT; your own: --source file:PATH.\n"
+        text += (
+            "More: headstart sources --search TEXT; your own: --source file:PATH, hf:FOLDER, vectors:PATH.\n"
+        )
     return text

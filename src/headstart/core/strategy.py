@@ -97,6 +97,8 @@ class Strategy(Protocol):
     needs_source: bool
     trains_trunk: bool
     """Whether weights of the trunk change (such arms run on few folds)."""
+    modalities: tuple[str, ...]
+    """Kinds of data it knows."""
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """An estimate before anything runs; `seconds_per_pass` is measured on 32 items."""

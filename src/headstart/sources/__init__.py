@@ -111,7 +111,8 @@ def _shipped(modality: str) -> list[Source]:
 
 def _search(text: str, modality: str) -> list[Source]:
     pattern = text if set(text) & set("*?[") else f"*{text}*"
-    prefixes = [prefix for prefix in providers.PROVIDERS if modality in providers.modalities(prefix)]
+    by_name = [prefix for prefix in providers.PROVIDERS if not prefix.endswith(":")]  # the others take a path
+    prefixes = [prefix for prefix in by_name if modality in providers.modalities(prefix)]
     specs = [f"{prefix}{name}" for prefix in prefixes for name in _names(prefix)]
     specs = [spec for spec in specs if fnmatch(spec.lower(), pattern)]
     return [_counted(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]

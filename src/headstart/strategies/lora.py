@@ -25,6 +25,7 @@ class _Small:
     lr: float
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
 
     def adapter(self, request: Request) -> Adapter:
         """What decides which part is trained."""
