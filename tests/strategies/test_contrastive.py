@@ -15,6 +15,7 @@ from headstart.core.source import APART
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.strategies._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
+from headstart.strategies.contrastive import options
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -52,7 +53,9 @@ def test_the_loss_is_the_formula() -> None:
 def test_batches_hold_pairs_of_every_class_in_turn() -> None:
     y = np.repeat(np.arange(10), [30, 3, 3, 3, 3, 3, 3, 3, 3, 1])
     rows = np.arange(len(y)) + 100
-    batches = PairBatches.of(Tokens([], TinyTextBackbone().contract), rows, y, size=12, seed=3, steps=8)
+    batches = PairBatches.of(
+        Tokens([], TinyTextBackbone().source.text_input), rows, y, size=12, seed=3, steps=8
+    )
     seen = np.zeros(10)
     for step in range(60):
         members = batches.members(step)
@@ -70,11 +73,11 @@ def test_batches_hold_pairs_of_every_class_in_turn() -> None:
 def test_texts_of_all_lengths_get_their_own_embedding() -> None:
     asked = request()
     backbone = TinyTextBackbone()
-    view = Tokens(asked.dataset.items, backbone.contract)
+    view = Tokens(asked.dataset.items, backbone.source.text_input)
     inputs = torch.from_numpy(view[np.arange(40) % len(view)])
     net = Embedder(backbone).eval()
     for row in (0, 17, 39):
-        alone = text.prepare(asked.dataset.items[row % len(view)].read(), backbone.contract)
+        alone = text.prepare(asked.dataset.items[row % len(view)].read(), backbone.source.text_input)
         x = backbone.normalise(torch.from_numpy(alone[None]))
         expected = backbone.pool(backbone.full(x), backbone.embedding)[0]
         assert torch.allclose(net(inputs)[row], expected, atol=1e-5)
@@ -132,3 +135,11 @@ def test_too_little_time_is_said() -> None:
     trial = strategies.get("contrastive").fit(asked)
     assert trial.status == "cut off"
     assert trial.choices["needs"] > 0
+
+
+def test_folds_are_given_up_before_steps_where_enough_is_held_out() -> None:
+    few = [(p.epochs, p.folds) for p in options(5, 5, 10)]
+    assert few[:4] == [(5, 5), (3, 5), (2, 5), (2, 4)]
+    many = [(p.epochs, p.folds) for p in options(12, 5, 60)]
+    assert many[:5] == [(12, 5), (12, 4), (12, 3), (12, 2), (8, 5)]
+    assert many[-1] == (2, 1)

@@ -1,14 +1,13 @@
 """The demo's texts: messages to a parcel service, written by a small grammar and a seed.
 
 What a customer wants is said in many words, and hardly any of them twice: that is what a network that has read a
-lot helps with. Whether "please" is among them is one word, which counting words finds as well.
+lot helps with. How a message came in stands at its end in always the same words, which counting finds as well.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,50 +254,47 @@ OPENINGS = (
     "To whom it may concern: ", "Excuse me, ",
 )  # fmt: skip
 ENDINGS = (
-    "", "", "Thanks.", "Regards", "Let me know.", "I hope for an answer.", "Write back soon.", "Cheers",
-    "What do you say?", "My number is with you.", "Yours, a loyal customer",
+    "", "", "", "Thanks.", "Let me know.", "I hope for an answer.", "Write back soon.", "What do you say?",
+    "My number is with you.", "I am waiting.",
 )  # fmt: skip
-POLITE = (
-    "Please answer.",
-    "Help me, please.",
-    "Please see to it.",
-    "Tell me more, please!",
-    "Please write back.",
-)
-"""What half of the messages end with, whatever they want: the second target is the word "please" alone."""
+CHANNELS = {
+    "app": "Sent from the parcel app",
+    "web form": "Submitted online, contact page",
+    "letter": "By post, yours sincerely",
+}
+"""How a message came in -> what it then ends with, whatever it wants: the second target."""
 
 
 class Message(NamedTuple):
-    """One message, what it wants, and whether it says please."""
+    """One message, what it wants, and how it came in."""
 
     text: str
     wish: str
-    please: str
+    channel: str
 
 
 def messages(seed: int = 0) -> list[Message]:
-    """All messages, in an order and with wording that depend on the seed. Half of each wish say "please"."""
+    """All messages, in an order and with wording that depend on the seed; a third of each wish by each way."""
     rng = np.random.default_rng(seed)
     found = []
     for wish, block in WISHES.items():
-        lines = [re.sub(r"\bplease\s?", "", line.strip()) for line in block.strip().splitlines()]
-        polite = rng.permutation(len(lines)) % 2 == 0
-        for line, please in zip(lines, polite, strict=True):
-            found.append(
-                Message(_written(line, bool(please), rng), wish, "please" if please else "no please")
-            )
+        lines = [line.strip() for line in block.strip().splitlines()]
+        channels = rng.permutation(np.arange(len(lines)) % len(CHANNELS))
+        for line, channel in zip(lines, channels, strict=True):
+            name = tuple(CHANNELS)[channel]
+            found.append(Message(_written(line, CHANNELS[name], rng), wish, name))
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def _written(line: str, please: bool, rng: np.random.Generator) -> str:
-    """The line with its blanks filled, between an opening and an ending."""
+def _written(line: str, last: str, rng: np.random.Generator) -> str:
+    """The line with its blanks filled, between an opening and two endings."""
     for name, words in SLOTS.items():
         line = line.replace(f"{{{name}}}", str(rng.choice(words.split("|"))))
-    opening, ending = str(rng.choice(OPENINGS)), str(rng.choice(POLITE if please else ENDINGS))
+    opening, ending = str(rng.choice(OPENINGS)), str(rng.choice(ENDINGS))
     if not opening:
         line = line[0].upper() + line[1:]
     line = line if line[-1] in "?!." else f"{line}."
-    return f"{opening}{line} {ending}".strip()
+    return " ".join(f"{opening}{line} {ending} {last}".split())
 
 
 def examples(target: str, *, seed: int, most: int = 6) -> list[tuple[str, str]]:
@@ -314,7 +310,7 @@ def examples(target: str, *, seed: int, most: int = 6) -> list[tuple[str, str]]:
 def write(path: Path, target: str, *, seed: int) -> Path:
     """A table with the columns text, label and split, written once; returns its path.
 
-    `target` is "wish" or "please".
+    `target` is "wish" or "channel".
     """
     if not path.exists():
         buffer = io.StringIO()

@@ -26,8 +26,8 @@ Strategies = Annotated[
     list[str] | None,
     typer.Option(
         "--strategy",
-        help="Only this one (repeat it): probe, direct, finetune, full, scratch, random-frozen, and the answers "
-        "to harm: early-probe, finetune-slow, stack.",
+        help="Only this one (repeat it): probe, direct, label-names, contrastive, finetune, lora, bitfit, full, "
+        "scratch, random-frozen, and the answers to harm: early-probe, finetune-slow, stack.",
     ),
 ]  # fmt: skip
 DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
@@ -46,6 +46,10 @@ Freeze = Annotated[
     typer.Option(
         "--freeze", help="Stage up to and including which the trunk stays frozen; none trains everything."
     ),
+]
+LoraTargets = Annotated[
+    str | None,
+    typer.Option("--lora-targets", help="Linear layers that LoRA changes, such as query,value; else all."),
 ]
 Augment = Annotated[
     str | None, typer.Option("--augment", help="Recipe of augmented views: crop-flip, crop, glyph, none.")
@@ -90,6 +94,7 @@ def fit_command(
     freeze: Freeze = None,
     augment: Augment = None,
     views: Views = None,
+    lora_targets: LoraTargets = None,
     label_map: LabelMap = None,
     json_output: Json = False,
     quiet: Quiet = False,

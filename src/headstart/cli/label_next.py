@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli.predict import Files
+from headstart.cli.predict import Files, paths
 from headstart.core.words import printable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def label_next_command(
         raise BadOption("--format", format, "text, json or csv")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise PathError(out, "cannot be written", "name a file in a folder that exists")
-    found = api.label_next(run, unlabelled, n=n, labelled=data, seed=seed, download=download)
+    found = api.label_next(run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download)
     if out is not None:
         write_atomic(out, csv_text(found).encode())
     if format == "json":
@@ -74,14 +74,18 @@ def text(found: Proposal) -> Iterator[str]:
     yield f"rank  {'item':<{width}}  why\n"
     for pick in found.picks:
         yield f"{pick.rank:>4}  {pick.item:<{width}}  {pick.why}\n"
+        if pick.text:
+            yield f"      {pick.text}\n"
 
 
 def csv_text(found: Proposal) -> str:
     """A header, then a line for each item."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["rank", "item", "how", "why"])
-    writer.writerows([pick.rank, pick.item, pick.how, pick.why] for pick in found.picks)
+    more = any(pick.text for pick in found.picks)
+    writer.writerow(["rank", "item", "how", "why", *(["text"] if more else [])])
+    for pick in found.picks:
+        writer.writerow([pick.rank, pick.item, pick.how, pick.why, *([pick.text] if more else [])])
     return buffer.getvalue()
 
 

@@ -58,7 +58,9 @@ def shown(found: Run, format: str) -> None:
 
         print_json({"run": str(found.folder), **found.record, "insight": saved.insight(run) or None})
     elif format == "md":
-        sys.stdout.write(markdown.render(found.record, saved.insight(run), saved.events(run)))
+        sys.stdout.write(
+            markdown.render(found.record, saved.insight(run), saved.events(run), saved.pictures(run))
+        )
     elif format == "html":
         sys.stdout.write(f"{redrawn(found)}\n")
     else:

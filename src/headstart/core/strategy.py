@@ -41,6 +41,8 @@ class Settings:
     augment: str | None = None
     """Name of a view recipe of the modality, or "none"."""
     views: int | None = None
+    lora_targets: str | None = None
+    """Linear layers that LoRA changes, by their names or the last parts of these, with commas between."""
     label_map: Mapping[str, str] | None = None
     """Source label -> target label, for direct use."""
 
@@ -95,6 +97,8 @@ class Strategy(Protocol):
     needs_source: bool
     trains_trunk: bool
     """Whether weights of the trunk change (such arms run on few folds)."""
+    modalities: tuple[str, ...]
+    """Kinds of data it knows."""
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """An estimate before anything runs; `seconds_per_pass` is measured on 32 items."""

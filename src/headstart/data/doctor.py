@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.dataset import Dataset, Item
+from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION
 from headstart.data.duplicates import (
     MOST_ITEMS,
@@ -22,7 +23,8 @@ from headstart.data.duplicates import (
 )
 from headstart.data.findings import ORDER, Finding, Report, finding, lines
 from headstart.data.judge import duplicate_findings, group_findings, label_findings
-from headstart.modalities.image import Examination, examine
+from headstart.data.text_checks import length_findings, text_findings
+from headstart.modalities.base import Examination
 
 __all__ = [
     "MOST_ITEMS",
@@ -32,13 +34,14 @@ __all__ = [
     "check",
     "drop_bad",
     "duplicate_groups",
+    "length_findings",
     "lines",
     "near_duplicates",
     "near_findings",
     "parted_pairs",
 ]
 
-MEMO_VERSION = 2
+MEMO_VERSION = 3
 _CHUNK = 32
 
 Memo = MutableMapping[str, dict]
@@ -57,7 +60,9 @@ def check(
     data set remembers the digests that were computed. Raises nothing for bad data: errors are
     part of the report.
     """
-    looked = list(_look(dataset, memo if memo is not None else {}, progress))
+    # to decode a text takes less than to look it up
+    kept = memo if memo is not None and dataset.modality != "text" else {}
+    looked = list(_look(dataset, kept, progress))
     digests = tuple(digest for digest, _ in looked)
     if all(digest is not None for digest in digests):
         dataset.remember(tuple(digest or "" for digest in digests))
@@ -66,8 +71,10 @@ def check(
     found += label_findings(dataset, usable)
     found += duplicate_findings(dataset, digests)
     found += group_findings(dataset)
+    if dataset.modality == "text":
+        found += text_findings(dataset)
     found += [finding(note.code, note.where, note.message) for note in dataset.notes]
-    odd = [item.id for item in dataset.items if not item.id.isascii()]
+    odd = [item.id for item in dataset.items if not item.id.isascii() and not isinstance(item, TextItem)]
     found += [finding("HS503", name) for name in odd]
     found.sort(key=lambda f: (ORDER.index(f.severity), f.code))
     return Report(tuple(found), len(dataset), digests=digests)
@@ -104,23 +111,30 @@ def _look(
     """(digest, examination) of every item, in order; decoded by several threads."""
     total = len(dataset)
     known = dataset.known_digests()
-    if known is not None and all(_remembered(memo, digest) is not None for digest in known):
-        yield from ((digest, Examination.from_json(memo[digest]["image"])) for digest in known)
-        return
+    room = dataset.modality
+    if known is not None:
+        remembered = [_remembered(memo, digest, room) for digest in known]
+        if all(entry is not None for entry in remembered):
+            yield from (
+                (digest, Examination.from_json(entry))
+                for digest, entry in zip(known, remembered, strict=True)
+                if entry is not None
+            )
+            return
     chunks = [dataset.items[start : start + _CHUNK] for start in range(0, total, _CHUNK)]
     done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for results in pool.map(lambda chunk: [_examine(item, memo) for item in chunk], chunks):
+        for results in pool.map(lambda chunk: [_examine(item, memo, room) for item in chunk], chunks):
             for digest, seen in results:
-                if digest is not None and _remembered(memo, digest) is None:
-                    memo[digest] = {"version": MEMO_VERSION, "image": seen.to_json()}
+                if digest is not None and _remembered(memo, digest, room) is None:
+                    _remember(memo, digest, room, seen)
             yield from results
             done += len(results)
             if progress is not None:
                 progress(done, total)
 
 
-def _examine(item: Item, memo: Memo) -> tuple[str | None, Examination]:
+def _examine(item: Item, memo: Memo, room: str) -> tuple[str | None, Examination]:
     try:
         data = item.read()
     except FileNotFoundError:
@@ -129,13 +143,22 @@ def _examine(item: Item, memo: Memo) -> tuple[str | None, Examination]:
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return None, Examination(problem="HS101", detail=f"cannot be read: {text}")
     digest = fingerprint.of_bytes(data)
-    known = _remembered(memo, digest)
-    return digest, Examination.from_json(known) if known is not None else examine(data)
+    known = _remembered(memo, digest, room)
+    if known is not None:
+        return digest, Examination.from_json(known)
+    return digest, modalities.get(room).examine(data)
 
 
-def _remembered(memo: Memo, digest: str) -> dict | None:
+def _remembered(memo: Memo, digest: str, room: str) -> dict | None:
+    """What the bytes are as an item of that modality: the same bytes may be looked at as either."""
     entry = memo.get(digest)
-    return entry["image"] if entry is not None and entry.get("version") == MEMO_VERSION else None
+    return entry.get(room) if entry is not None and entry.get("version") == MEMO_VERSION else None
+
+
+def _remember(memo: Memo, digest: str, room: str, seen: Examination) -> None:
+    entry = memo.get(digest)
+    others = entry if entry is not None and entry.get("version") == MEMO_VERSION else {}
+    memo[digest] = {**others, "version": MEMO_VERSION, room: seen.to_json()}
 
 
 def _item_findings(dataset: Dataset, looked: Sequence[Examination]) -> Iterator[Finding]:
@@ -143,4 +166,4 @@ def _item_findings(dataset: Dataset, looked: Sequence[Examination]) -> Iterator[
         if seen.problem:
             yield finding(seen.problem, item.id, seen.detail, row)
         for fact in seen.facts if not seen.problem else ():
-            yield finding(fact, item.id, row=row)
+            yield finding(fact, item.id, seen.detail if len(seen.facts) == 1 else "", row)

@@ -1,5 +1,7 @@
 """Near-duplicates: items whose stored features point the same way, found without reading them again.
 
+For texts `headstart.data.text_duplicates` finds the pairs; what is made of them is here.
+
 Plain cosine calls everything similar: features of a network are positive and few directions hold
 most of their variance. So features are centred, projected on their leading principal directions
 and (softly) whitened first. Measured with a MobileNet v1 of width 0.25 on three sets of photos, at
@@ -18,6 +20,7 @@ import numpy as np
 
 from headstart.core.dataset import Dataset
 from headstart.data.findings import Finding, finding
+from headstart.data.judge import label_text
 from headstart.data.unions import Unions
 
 THRESHOLD = 0.75
@@ -146,7 +149,10 @@ def parted_pairs(pairs: Sequence[Pair], groups: np.ndarray) -> int:
 
 
 def near_findings(dataset: Dataset, pairs: Sequence[Pair]) -> list[Finding]:
-    """HS402 for pairs that reach from the training into the test part, HS405 for the others."""
+    """HS402 for pairs that reach from the training into the test part, HS405 for the others.
+
+    HS403 besides for texts that are the same but for case, marks or blanks, and labelled differently.
+    """
     digests = dataset.known_digests()
     out = []
     for i, j, cosine in pairs:
@@ -155,7 +161,13 @@ def near_findings(dataset: Dataset, pairs: Sequence[Pair]) -> list[Finding]:
         parts = (
             {dataset.split[i] == "test", dataset.split[j] == "test"} if dataset.split is not None else {False}
         )
-        across = len(parts) > 1
-        text = f"looks like {dataset.items[i].id} (similarity {cosine:.2f})"
-        out.append(finding("HS402" if across else "HS405", dataset.items[j].id, text, j))
+        one, other = dataset.items[i].id, dataset.items[j].id
+        text = f"looks like {one} (similarity {cosine:.2f})"
+        if dataset.modality == "text" and cosine >= 1:
+            text = f"the same as {one} but for case, marks or blanks"
+            labels = {label_text(dataset, i), label_text(dataset, j)} - {None}
+            if len(labels) > 1:
+                said = " and ".join(sorted(map(str, labels)))
+                out.append(finding("HS403", other, f"{text}, labelled {said}", j))
+        out.append(finding("HS402" if len(parts) > 1 else "HS405", other, text, j))
     return out

@@ -24,10 +24,11 @@ class Code:
 CODES: dict[str, Code] = {
     # the item cannot be used
     "HS101": Code("error", "cannot be read", "mend the path or the permissions, or drop it (--drop-bad)"),
-    "HS102": Code("error", "empty file", "fetch it again, or drop it (--drop-bad)"),
+    "HS102": Code("error", "empty", "fetch it again or fill it, or drop it (--drop-bad)"),
     "HS103": Code("error", "not an image", "remove it, or drop it (--drop-bad)"),
     "HS104": Code("error", "truncated or damaged", "fetch it again, or drop it (--drop-bad)"),
     "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),
+    "HS106": Code("error", "not a text", "remove it, or drop it (--drop-bad)"),
     # the item is used; this is how
     "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
     "HS202": Code("warning", "very long (over 10 : 1)", "most of it is cut away: cut it up, or pad it"),
@@ -38,6 +39,12 @@ CODES: dict[str, Code] = {
     "HS207": Code("note", "palette colours", "converted to RGB"),
     "HS208": Code("note", "rotated by its EXIF orientation", "turned upright"),
     "HS209": Code("warning", "one colour all over", "look whether it is a placeholder; remove it if so"),
+    "HS212": Code("warning", "not UTF-8, or garbled", "save it as UTF-8; what is garbled stays so"),
+    "HS213": Code("note", "longer than the source reads", "the rest is not read: a source may read more"),
+    "HS214": Code("warning", "texts in several languages", "name a source that knows them all, or keep one"),
+    "HS215": Code("warning", "words that the source does not know", "they are left out: try another source"),
+    "HS216": Code("warning", "one text of the pair is empty", "mend it, or leave the pair out"),
+    "HS217": Code("note", "texts that begin or end alike", "nothing, or cut it off: it takes up room"),
     # labels
     "HS301": Code("warning", "no labels", "to learn, name a label column or sort into folders"),
     "HS302": Code("warning", "label missing", "label it; until then it is left out"),
@@ -50,20 +57,23 @@ CODES: dict[str, Code] = {
     "HS309": Code("warning", "labels that differ by case or blanks", "write alike what means the same"),
     "HS310": Code("note", "how the labels were read", "say otherwise with task"),
     "HS311": Code("warning", "label that no item has", "leave it out of the list of labels"),
+    "HS312": Code("warning", "a mark gives the label away", "take it out, unless new texts have it too"),
+    "HS313": Code("warning", "numbers give the label away", "take them out, unless new texts have them too"),
+    "HS314": Code("note", "rows in the order of their classes", "nothing: they are shuffled before any use"),
     # duplicates and groups
     "HS401": Code("note", "exact duplicates", "kept on one side of every fold"),
     "HS402": Code("warning", "near-duplicates across parts", "the test score is optimistic: keep one side"),
-    "HS403": Code("warning", "same image, different labels", "keep the one with the right label"),
-    "HS404": Code("warning", "same image in training and test", "the test score is optimistic: remove one"),
+    "HS403": Code("warning", "same item, different labels", "keep the one with the right label"),
+    "HS404": Code("warning", "same item in training and test", "the test score is optimistic: remove one"),
     "HS405": Code("note", "near-duplicates", "kept on one side of every fold"),
     "HS406": Code("warning", "group in training and test", "the test score is optimistic: keep one side"),
     # files
     "HS501": Code("note", "hidden or system files", "ignored"),
     "HS502": Code("warning", "empty folder", "fill it or remove it; it is no class"),
     "HS503": Code("note", "names beyond ASCII", "nothing: they are fine here, but other tools may stumble"),
-    "HS504": Code("note", "files left out", "nothing, unless they were meant to be images"),
-    "HS505": Code("warning", "images in no class folder", "move them into one to give them a label"),
-    "HS506": Code("note", "columns", "name others with --path-column, --label-column, ..."),
+    "HS504": Code("note", "files left out", "nothing, unless they were meant to be items"),
+    "HS505": Code("warning", "items in no class folder", "move them into one to give them a label"),
+    "HS506": Code("note", "columns", "name others with --text-column, --path-column, --label-column, ..."),
     "HS507": Code("note", "dropped", "mend them to use them"),
 }  # fmt: skip
 

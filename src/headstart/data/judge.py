@@ -1,4 +1,4 @@
-"""What can be said of labels, parts and duplicates without looking at a picture."""
+"""What can be said of labels, parts and duplicates without looking into an item."""
 
 from __future__ import annotations
 
@@ -141,23 +141,25 @@ def _same(dataset: Dataset, rows: list[int]) -> Iterator[Finding]:
     """What is to be said of rows with the same bytes; each row but the first is named once."""
     ids = {row: dataset.items[row].id for row in rows}
     told: set[int] = set()
+    what = "text" if dataset.modality == "text" else "bytes"
     if dataset.split is not None:
         tests = [row for row in rows if dataset.split[row] == "test"]
         others = [row for row in rows if dataset.split[row] != "test"]
         if tests and others:
-            yield finding("HS404", ids[tests[0]], f"the same bytes as {ids[others[0]]}", tests[0])
+            yield finding("HS404", ids[tests[0]], f"the same {what} as {ids[others[0]]}", tests[0])
             told = {tests[0], others[0]}
-    labels = {_label_text(dataset, row) for row in rows} - {None}
+    labels = {label_text(dataset, row) for row in rows} - {None}
     if len(labels) > 1:
         text = " and ".join(sorted(str(label) for label in labels))
-        yield finding("HS403", ids[rows[1]], f"the same bytes as {ids[rows[0]]}, labelled {text}", rows[1])
+        yield finding("HS403", ids[rows[1]], f"the same {what} as {ids[rows[0]]}, labelled {text}", rows[1])
         return
     for row in rows[1:]:
         if row not in told:
-            yield finding("HS401", ids[row], f"the same bytes as {ids[rows[0]]}", row)
+            yield finding("HS401", ids[row], f"the same {what} as {ids[rows[0]]}", row)
 
 
-def _label_text(dataset: Dataset, row: int) -> str | None:
+def label_text(dataset: Dataset, row: int) -> str | None:
+    """The label of a row in words; None where there is none."""
     if dataset.y is None or dataset.task is None or not dataset.labelled[row]:
         return None
     if dataset.task.kind == CLASSIFICATION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -89,10 +90,35 @@ def examine(data: bytes) -> Examination:
         text, encoding = opened(data)
     except TextError as error:
         return Examination(problem=error.code, detail=error.problem)
-    facts = ["HS212"] if encoding == "cp1252" or "\ufffd" in "".join(text.parts) else []
+    said = {}
+    if encoding == "cp1252":
+        said["HS212"] = "no UTF-8: read as Windows-1252"
+    elif found := garbled("\n".join(text.parts)):
+        said["HS212"] = found
+    if not all(part.strip() for part in text.parts):
+        said["HS216"] = f"its {'first' if not text.first.strip() else 'second'} text is empty"
+    form = "pair" if text.second is not None else ""
     return Examination(
-        sum(map(len, text.parts)), 1, "pair" if text.second is not None else "", encoding, tuple(facts)
+        sum(map(len, text.parts)), 1, form, encoding, tuple(said), detail="; ".join(said.values())
     )
+
+
+def garbled(text: str) -> str:
+    """How a text was spoiled on its way, or nothing: UTF-8 that was read as Windows-1252, or signs lost."""
+    if "\ufffd" in text:
+        return "holds \ufffd, which stands for signs that were lost"
+    for run in re.findall(r"[\u0080-\u2122]{2,}", text):
+        with contextlib.suppress(UnicodeError):
+            meant = b"".join(_byte(sign) for sign in run).decode("utf-8")
+            if "\ufffd" in meant:
+                return f"holds {run!r}, which stands for signs that were lost"
+            return f"holds {run!r} where {meant!r} was meant"
+    return ""
+
+
+def _byte(sign: str) -> bytes:
+    """The byte that Windows-1252 shows as this sign, where it shows one."""
+    return bytes([ord(sign)]) if ord(sign) < 256 else sign.encode("cp1252")
 
 
 def prepare(

@@ -11,12 +11,19 @@ from headstart.core.budget import words as seconds_in_words
 from headstart.report import story
 from headstart.run import mistakes
 
+TEXT = 120
+"""Characters of a text that are told."""
 MOST = 10
 """Suspicious labels that are listed; all of them are on the page."""
 
 
-def render(record: Mapping[str, Any], insight: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
-    """The whole report. Arguments as for the page; `insight` and `events` may be empty."""
+def render(
+    record: Mapping[str, Any],
+    insight: Mapping[str, Any],
+    events: Sequence[Mapping[str, Any]],
+    shown: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole report. Arguments as for the page; all but the first may be empty."""
     answer, metric = record["answer"], record["task"]["metric"]
     verdict = answer["verdict"]
     start, _, rest = verdict["sentence"].partition(": ")
@@ -33,7 +40,7 @@ def render(record: Mapping[str, Any], insight: Mapping[str, Any], events: Sequen
     if curve.get("sentences"):
         parts += ["### Labels", *map(safe, curve["sentences"])]
     if insight.get("label_errors"):
-        parts += ["### Probable label errors", _suspects(insight["label_errors"])]
+        parts += ["### Probable label errors", _suspects(insight["label_errors"], shown or {})]
     parts += _tried(answer, events, metric)
     if record["data"].get("findings"):
         parts += ["### Findings in the data", _list(record["data"]["findings"])]
@@ -100,13 +107,18 @@ def _gain(metric: str, value: float, low: float, high: float) -> str:
     return f"{words.gain(metric, value)} {words.gain_interval(metric, low, high)}"
 
 
-def _suspects(found: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        [safe(e["id"]), safe(mistakes.text(e["given"])), safe(mistakes.text(e["suggested"]))]
-        for e in found[:MOST]
-    ]
+def _suspects(found: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> str:
+    """A row each; of texts with their beginning."""
+    kept = shown.get("items") or {} if shown.get("modality") == "text" else {}
+    rows = []
+    for e in found[:MOST]:
+        row = [safe(e["id"]), safe(mistakes.text(e["given"])), safe(mistakes.text(e["suggested"]))]
+        if kept:
+            texts = kept.get(str(e["row"]), {}).get("texts", ())
+            row.append(safe(" / ".join(words.shortened(text, TEXT) for text in texts)))
+        rows.append(row)
     more = f"\n\nand {len(found) - MOST} more on the page" if len(found) > MOST else ""
-    return table(["item", "given", "suggested"], rows) + more
+    return table(["item", "given", "suggested", *(["text"] if kept else [])], rows) + more
 
 
 def _tried(answer: Mapping[str, Any], events: Sequence[Mapping[str, Any]], metric: str) -> list[str]:

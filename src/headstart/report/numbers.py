@@ -8,6 +8,7 @@ from typing import Any
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.task import Task
+from headstart.modalities import nouns
 from headstart.run.choose import called
 
 LEVEL = "95 % interval"
@@ -34,7 +35,7 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
                 words.value(test["metric"], test["value"]),
                 f"{test['metric']} on the test part",
                 f"{words.interval(test['metric'], test['low'], test['high'])} "
-                f"on {words.count(test['n'], 'item')}, touched once",
+                f"on {words.count(test['n'], *_units(record, test))}, touched once",
             )
         )
     comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
@@ -73,6 +74,13 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
     ]
+
+
+def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
+    """What a number was counted over, one and several; runs of older versions are of images."""
+    if "groups" in str(found.get("method")):
+        return "group", "groups"
+    return nouns(record.get("modality", "image"), pairs=bool(record.get("pairs")))
 
 
 def _number(value: str, what: str, detail: str) -> dict[str, str]:

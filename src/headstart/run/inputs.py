@@ -1,35 +1,23 @@
-"""What a person may hand to `predict`, as items: paths, folders, globs, archives, arrays, images."""
+"""What a person may hand to `predict`, as items: paths, folders, globs, archives, arrays, images; texts."""
 
 from __future__ import annotations
 
-import glob
 import io
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.core.dataset import ArrayItem, FileItem, Item, ZipItem
-from headstart.data.tree import danger
+from headstart.core.dataset import ArrayItem, Item
+from headstart.data.reading import Reading
 from headstart.modalities.image import SUFFIXES
+from headstart.run._files import BadItem, from_path
+from headstart.run.text_inputs import texts_of
 
-LARGEST_MEMBER = 512 * 2**20
-"""A larger member of an archive is no image, and is not unpacked."""
-
-
-@dataclass(frozen=True)
-class BadItem:
-    """Something that was named and cannot be read; reading it says why."""
-
-    id: str
-    problem: str
-
-    def read(self) -> bytes:
-        raise OSError(self.problem)
+__all__ = ["BadItem", "ImageItem", "items_of"]
 
 
 @dataclass(frozen=True)
@@ -48,13 +36,17 @@ class ImageItem:
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
-def items_of(inputs: Any, modality: str = "image") -> tuple[Item, ...]:
+def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tuple[Item, ...]:
     """Everything named by `inputs`, in order; what cannot be found is an item that fails to read.
 
-    `inputs` is one of these or a sequence of them: a path (file, folder, .zip), a glob, a numpy
-    array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, a Pillow image, an item of a data set.
+    `inputs` is one of these or a sequence of them: a path (file, folder, .zip), a glob, an item of a data
+    set; for images a numpy array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, or a Pillow image. For texts a
+    string is a path if there is such a file, else the text itself; a tuple of two strings is a pair of texts;
+    a table (.csv, .tsv, .parquet, .jsonl) has one item a row, in columns recognised as in data to learn from,
+    or named by `text_column` and `pair_column`. Raises `DataError` for a table that cannot be read so.
     """
-    del modality
+    if modality == "text":
+        return texts_of(inputs, Reading.of(reading))
     if _single(inputs):
         inputs = [inputs]
     found: list[Item] = []
@@ -71,7 +63,7 @@ def _single(inputs: Any) -> bool:
 
 def _expand(entry: Any, number: int) -> Iterator[Item]:
     if isinstance(entry, str | os.PathLike):
-        yield from _from_path(Path(entry))
+        yield from from_path(Path(entry), SUFFIXES, "images")
     elif isinstance(entry, np.ndarray):
         if entry.ndim == 4:
             yield from (
@@ -85,66 +77,3 @@ def _expand(entry: Any, number: int) -> Iterator[Item]:
         yield entry
     else:
         yield BadItem(str(number), f"{type(entry).__name__} is neither a path nor an image")
-
-
-def _from_path(path: Path) -> Iterator[Item]:
-    # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
-    if os.path.isdir(path):  # noqa: PTH112
-        yield from _from_folder(path)
-    elif os.path.isfile(path):  # noqa: PTH113
-        if path.suffix.lower() == ".zip":
-            yield from _from_zip(path)
-        else:
-            yield FileItem(str(path), path)
-    elif os.path.exists(path):  # noqa: PTH110
-        yield BadItem(str(path), "neither a file nor a folder")
-    elif glob.has_magic(str(path)):
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (takes absolute patterns)
-        if not matches:
-            yield BadItem(str(path), "no file matches")
-        for match in matches:
-            yield from _from_path(Path(match))
-    else:
-        yield BadItem(str(path), "no such file or folder")
-
-
-def _from_folder(path: Path) -> Iterator[Item]:
-    found = False
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                found = True
-                file = Path(folder) / name
-                yield FileItem(str(file), file)
-    if not found:
-        yield BadItem(str(path), "there are no images in this folder")
-
-
-def _from_zip(path: Path) -> Iterator[Item]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.infolist(), key=lambda member: member.filename)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        yield BadItem(str(path), f"not a readable .zip archive ({error})")
-        return
-    found = False
-    for member in members:
-        name = PurePosixPath(member.filename)
-        hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts if part != "..")
-        if member.is_dir() or hidden or name.suffix.lower() not in SUFFIXES:
-            continue
-        found = True
-        ident = f"{path}/{member.filename}"
-        problem = _problem(member)
-        yield BadItem(ident, problem) if problem else ZipItem(ident, path, member.filename)
-    if not found:
-        yield BadItem(str(path), "there are no images in this archive")
-
-
-def _problem(member: zipfile.ZipInfo) -> str:
-    """Why a member is not unpacked, or nothing."""
-    if member.file_size > LARGEST_MEMBER:
-        return f"it would unpack to {member.file_size / 1e6:,.0f} MB, which no image needs"
-    found = danger(member)
-    return f"it {found}" if found else ""

@@ -33,6 +33,8 @@ from headstart.store.store import FeatureStore
 
 FEW_LABELS = 15
 """Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
+SHOWN = 200
+"""Characters of a text that are told."""
 GOOD = 0.6
 """Below this score the model does not know yet what it does not know."""
 
@@ -57,6 +59,8 @@ class Pick:
     how: str
     """ "typical", "doubtful" or "random"."""
     why: str
+    text: str = ""
+    """The beginning of a text; nothing for other items."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     called = nouns(known.modality, pairs=known.pairs)
     room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, called)
     picks = [
-        Pick(rank, both.items[row].id, how, why)
+        Pick(rank, both.items[row].id, how, why, beginning(both, row))
         for rank, (row, how, why) in enumerate(choose(room, wanted.n, few=few, seed=wanted.seed), start=1)
     ]
     copies = len(pool.items) - int(free.sum())
@@ -143,9 +147,19 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     )
 
 
+def beginning(dataset: Dataset, row: int) -> str:
+    """The first words of a text, or of both texts of a pair; nothing for other items."""
+    if dataset.modality != "text":
+        return ""
+    from headstart.modalities.text import open_item
+
+    parts = open_item(dataset.items[row].read()).parts
+    return " | ".join(words.shortened(part, SHOWN // len(parts)) for part in parts)
+
+
 def read_pool(predictor: Predictor, inputs: Any) -> Pool:
     """Every item predicted once, without what cannot be read. Raises `DataError` when nothing is left."""
-    items = items_of(inputs)
+    items = items_of(inputs, predictor.model.input.modality)
     good, scores, bad = [], [], []
     for item, found in zip(items, stream(predictor, items), strict=True):
         if found.scores is None:

@@ -1,4 +1,4 @@
-"""Near-duplicates: found on the features of a source, told as findings, kept on one side of every fold."""
+"""Near-duplicates: found by what texts say or by a source's features, told as findings, kept on one side."""
 
 from __future__ import annotations
 
@@ -7,42 +7,54 @@ from typing import Any
 
 import numpy as np
 
-from headstart import sources
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
-from headstart.data import doctor
+from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
 from headstart.modalities.image import open_image
-from headstart.run.extract import make_extractor
 from headstart.store.memo import Memo
-from headstart.store.store import FeatureStore
 
 LEAST_SIDE = 16
 """Pixels on the shorter side under which near-duplicates are not looked for: two digits of 8 x 8
 pixels by one hand are as alike as a picture and its copy."""
 SOURCE = "bundled/strokes"
-"""Whose features `check` reads. On ants, bees, dogs and cats it found every one of 360 pairs of a photo with
-its re-encoded and rescaled copies, and no other pair; an ImageNet MobileNet found 346."""
+"""Whose features `check` reads for images. On ants, bees, dogs and cats it found every one of 360 pairs of a
+photo with its re-encoded and rescaled copies, and no other pair; an ImageNet MobileNet found 346."""
 
 
 def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = None) -> doctor.Report:
-    """`doctor.check` and, where every item can be read, the near-duplicates."""
+    """`doctor.check` and, where every item can be read, the near-duplicates; texts need no source."""
     report = doctor.check(dataset, memo=Memo(), progress=progress)
+    if dataset.modality == "text":
+        return report.with_more(doctor.near_findings(dataset, _among_texts(dataset)))
     if report.errors:
         return report
+    from headstart import sources  # texts are checked without waiting for torch
+    from headstart.run.extract import make_extractor
+    from headstart.store.store import FeatureStore
+
     extract = make_extractor(FeatureStore.default(), dataset)
     pairs = find(sources.load(SOURCE), dataset, extract)
     return report.with_more(doctor.near_findings(dataset, pairs))
 
 
 def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
-    """Pairs of near-duplicates by the embedding of a source; its whole pass is stored on the way."""
+    """Pairs of near-duplicates; the whole pass of the source is stored on the way.
+
+    Images are compared by the source's embedding, texts by their letters.
+    """
     features = extract(backbone, FeatureSpec(taps=backbone.taps()))
+    if dataset.modality == "text":
+        return _among_texts(dataset)
     if not doctor.can_search(len(dataset)) or not large_enough(dataset):
         return []
     rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
     return doctor.near_duplicates(rows.astype(np.float32))
+
+
+def _among_texts(dataset: Dataset) -> list[Pair]:
+    return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
 
 
 def large_enough(dataset: Dataset) -> bool:

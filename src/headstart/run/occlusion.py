@@ -65,6 +65,12 @@ class Question:
         """An effect that is not worth telling."""
         return LITTLE if self.kind in (CLASSIFICATION, MULTILABEL) else 1e-3 * abs(value)
 
+    def still(self, scores: np.ndarray) -> bool:
+        """Whether scores `[K]` say it."""
+        if self.kind == CLASSIFICATION:
+            return int(scores.argmax()) == self.column
+        return bool((scores[self.column] >= 0.5) == (self.sign > 0))
+
     def of(self, scores: np.ndarray) -> np.ndarray:
         """float64 `[B]`: log-odds of what was said from scores `[B, K]`; the number itself for regression."""
         p = scores.astype(np.float64)
@@ -226,20 +232,25 @@ def told(
         "said": question.said,
         "now": 1 - now if question.sign < 0 else now,
         "parts": parts,
+        "still": question.still(scores),
         "largest": max(float(np.abs(effect).max(initial=0.0)), question.little(now)),
         "unread": [len(part[max((p.stop for p in found if p.part == n), default=0) :].split())
                    for n, part in enumerate(whole.parts)],
-        "sentence": sentence(question, whole, found, effect, question.little(now)),
+        "sentence": sentence(question, whole, found, effect, scores),
     }  # fmt: skip
 
 
 def sentence(
-    question: Question, whole: text.Text, found: Sequence[Piece], effect: np.ndarray, little: float
+    question: Question, whole: text.Text, found: Sequence[Piece], effect: np.ndarray, scores: np.ndarray
 ) -> str:
-    """said refund mostly because of: "money back", "return"; against it: "thanks"."""
+    """said refund mostly because of: "money back", "return"; against it: "thanks".
+
+    Where the model says something else by now, only that these words speak for it.
+    """
 
     def named(sign: int) -> str:
         strength = sign * effect
+        little = question.little(float(scores[question.column]))
         least = max(little, 0.25 * float(np.abs(effect).max(initial=0.0)))
         order = [i for i in np.argsort(-strength, kind="stable")[:TOLD] if strength[i] >= least]
         words = [whole.parts[found[i].part][found[i].start : found[i].stop] for i in order]
@@ -250,8 +261,7 @@ def sentence(
     if question.kind not in (CLASSIFICATION, MULTILABEL):
         told = [f"{how}: {words}" for how, words in (("raised by", up), ("lowered by", down)) if words]
         return "; ".join(told) or "no single word moves the number"
-    if not up:
-        text_ = f"no single word speaks for {question.said}"
-    else:
-        text_ = f"said {question.said} mostly because of: {up}"
+    still = question.still(scores)
+    start = f"said {question.said} mostly because of: " if still else f"for {question.said} speaks: "
+    text_ = start + up if up else f"no single word speaks for {question.said}"
     return text_ + (f"; against it: {down}" if down else "")

@@ -38,6 +38,9 @@ SHARES = {
 }
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
+OF_TEXTS = {"scratch": 0.2, "contrastive": 0.85}
+"""The same for texts, where it differs: an encoder of texts learns next to nothing from a few hundred of
+them, however long it is trained, and comparing pairs gains most."""
 
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started."""
@@ -186,7 +189,7 @@ def deeper(known: Known, best: Candidate) -> list[tuple[str, str]]:
     }
     least, most = CONTRASTIVE
     if known.modality == "image":
-        order = ("finetune", "lora", "bitfit", "full")
+        order: tuple[str, ...] = ("finetune", "lora", "bitfit", "full")
     elif known.per_class is not None and least <= known.per_class < most:
         order = DEEPER
     elif known.per_class is not None and known.per_class >= most:
@@ -229,7 +232,8 @@ def next_step(known: Known) -> Step | None:
         again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
         if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
             continue
-        seconds = max(0.0, known.left) * (1.0 if again else SHARES.get(strategy, 1.0))
+        shares = {**SHARES, **OF_TEXTS} if known.modality == "text" else SHARES
+        seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         name = source.name if source else None
         return Step(arm, strategy, name, seconds, known.estimates.get(arm), reason, answer)

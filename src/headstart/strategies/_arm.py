@@ -21,6 +21,7 @@ from headstart.core.model import Model
 from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.strategies import _ladder
+from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies._inputs import input_size, load_inputs
@@ -48,6 +49,8 @@ class Kind:
     name: str
     fresh: bool = False
     """Starts from new random weights, head and all."""
+    adapter: Adapter | None = None
+    """Trains a small part of every layer."""
 
 
 def first_folds(request: Request) -> int:
@@ -57,7 +60,7 @@ def first_folds(request: Request) -> int:
 
 def open_arm(request: Request, design: Design, kind: Kind) -> Arm:
     """Have the pass store what is missing, and put the arm together."""
-    return Arm(request, design, load_inputs(request, design, probe=not kind.fresh), kind.fresh)
+    return Arm(request, design, load_inputs(request, design, probe=not kind.fresh), kind.fresh, kind.adapter)
 
 
 def measure(arm: Arm) -> _ladder.Pace:

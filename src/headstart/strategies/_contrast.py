@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.modalities import text
 from headstart.train.batches import Batch, Batches
+from headstart.train.device import quick_on_cpu
 from headstart.train.trim import trimmed
 
 TEMPERATURE = 0.1
@@ -65,19 +66,12 @@ class Embedder(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         lengths = (inputs[:, 1::3].amax(1) > 0).sum(1)  # [B]
         order = lengths.argsort(stable=True)
-        quick = self.training and inputs.device.type == "cpu" and fast()
-        with torch.autocast("cpu", torch.bfloat16, enabled=quick):
+        with quick_on_cpu(self.training and inputs.device.type == "cpu"):
             parts = [
                 self._pool(self.body(self._normalise(trimmed(inputs[part])))).float()
                 for part in order.split(TOGETHER)
             ]
         return torch.cat(parts)[order.argsort()]
-
-
-def fast() -> bool:
-    """Whether the processor multiplies in bfloat16 (a step of MiniLM then takes a third of the time)."""
-    check: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(check()) if check is not None else False
 
 
 class Tokens:

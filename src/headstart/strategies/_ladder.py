@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 EPOCHS = (2, 3, 5, 8, 12, 20, 30, 50, 80, 120)
@@ -57,14 +57,24 @@ def options(epochs: int, folds: int) -> Iterator[Plan]:
 
 
 def fitting(
-    pace: Pace, left: float, *, epochs: int, folds: int, fixed: bool = False, reserve: float = 0.0
+    pace: Pace,
+    left: float,
+    *,
+    epochs: int,
+    folds: int,
+    fixed: bool = False,
+    reserve: float = 0.0,
+    plans: Iterable[Plan] | None = None,
 ) -> Plan | None:
-    """The best plan that fits into `left` seconds, or None.
+    """The best plan that fits into `left` seconds, or None. `plans` are to be tried instead of `options`.
 
     The model on all rows comes after the folds: it may use the `reserve` as well. With `fixed` the
     epochs are as given, and only the folds vary.
     """
-    plans = options(epochs, folds) if not fixed else (Plan(epochs, f) for f in range(folds, 0, -1))
+    if fixed:
+        plans = (Plan(epochs, f) for f in range(folds, 0, -1))
+    elif plans is None:
+        plans = options(epochs, folds)
     return next((plan for plan in plans if _lacking(pace, plan, left, reserve) <= 0), None)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import Rows
 from headstart.train.batches import in_order
+from headstart.train.device import quick_on_cpu
 
 
 class Trainee(nn.Module):
@@ -24,12 +25,15 @@ class Trainee(nn.Module):
         super().__init__()
         self.body = backbone.tail(cut)
         self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
+        self._texts = backbone.source.modality == "text"
         self._normalise = backbone.normalise
         self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
 
     def forward(self, inputs: Tensor) -> Tensor:
         x = inputs.float() if inputs.is_floating_point() else self._normalise(inputs)
-        z: Tensor = self.head(self._pool(self.body(x)).float())  # [B, D] -> [B, K]
+        with quick_on_cpu(self._texts and self.training and inputs.device.type == "cpu"):
+            pooled = self._pool(self.body(x)).float()
+        z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
 
     def set_head(self, weight: np.ndarray, bias: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request
+from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
 from headstart.strategies._inputs import Inputs
 from headstart.strategies._trainee import Trainee, outputs_of
@@ -39,6 +40,8 @@ class Arm:
     inputs: Inputs
     fresh: bool = False
     """New random weights instead of the source's."""
+    adapter: Adapter | None = None
+    """Trains a small part of every layer."""
     heads: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
     """Probes fitted so far, by their rows."""
 
@@ -86,6 +89,8 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     offset, scale = methods.scaling(labels(request)[rows], request.task.outputs)
     backbone = arm.source.fresh(request.seed) if arm.fresh else arm.source.copy()
     net = _start(arm, backbone, rows, offset, scale)
+    if arm.adapter is not None:
+        arm.adapter.begin(backbone, net.body, request.seed)
     frozen = FrozenPart.of(backbone.module, net.body)
     part, held = hold_back(request, rows)
     targets = methods.targets(labels(request)[part], offset, scale)
@@ -108,6 +113,8 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
         watch=watch,
     )
     frozen.verify()
+    if arm.adapter is not None:
+        arm.adapter.end(net.body)
     return Trained(net, backbone, offset, scale, outcome, recipe.lr)
 
 

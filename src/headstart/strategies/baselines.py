@@ -41,6 +41,7 @@ class Majority:
     name = "majority"
     needs_source = False
     trains_trunk = False
+    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Nothing to speak of."""
@@ -75,6 +76,7 @@ class Pixels:
     name = "pixels"
     needs_source = False
     trains_trunk = False
+    modalities: tuple[str, ...] = ("image",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a linear model a fold."""

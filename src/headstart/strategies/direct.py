@@ -32,6 +32,7 @@ class Direct:
     name = "direct"
     needs_source = True
     trains_trunk = False
+    modalities: tuple[str, ...] = ("image",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """One pass."""

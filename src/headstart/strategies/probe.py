@@ -39,6 +39,7 @@ class Probe:
     name = "probe"
     needs_source = True
     trains_trunk = False
+    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass for the items and one for each view; the closed forms by rows, taps and folds."""
@@ -87,6 +88,7 @@ class RandomFrozen:
     name = "random-frozen"
     needs_source = True
     trains_trunk = False
+    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """The same as that of the probe."""

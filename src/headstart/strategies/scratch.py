@@ -48,6 +48,7 @@ class Scratch:
     name = "scratch"
     needs_source = True
     trains_trunk = True
+    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("scratch", fresh=True)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:

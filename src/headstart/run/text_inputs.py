@@ -1,0 +1,67 @@
+"""What a person may hand to `predict` for texts, as items: the texts themselves, pairs, files, tables."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from headstart.core.dataset import Item, TextItem
+from headstart.data import strings, table
+from headstart.data.reading import TABLES, Reading, suffix_of
+from headstart.modalities.text import SUFFIXES
+from headstart.run._files import BadItem, from_path
+
+NAMES_FILES = SUFFIXES | {".zip", *TABLES}
+"""A single word that ends so was meant to be a file, even where there is none."""
+
+
+def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
+    """See `headstart.run.inputs.items_of`."""
+    pair = isinstance(inputs, tuple) and strings.is_pair(inputs)  # a list of two strings is two texts
+    single = isinstance(inputs, str | bytes | os.PathLike | Item) or pair or not _iterable(inputs)
+    entries: Iterable[Any] = [inputs] if single else inputs
+    return tuple(
+        item for number, entry in enumerate(entries, start=1) for item in _expand(entry, number, reading)
+    )
+
+
+def _iterable(inputs: Any) -> bool:
+    return isinstance(inputs, Iterable) and not hasattr(inputs, "read")
+
+
+def _expand(entry: Any, number: int, reading: Reading) -> Iterator[Item]:
+    if isinstance(entry, os.PathLike):
+        yield from _from_path(Path(entry), reading)
+    elif isinstance(entry, str):
+        yield from _from_text(str(entry), number, reading)
+    elif strings.is_pair(entry):
+        yield TextItem(f"text {number}", *("" if part is None else str(part) for part in entry))
+    elif isinstance(entry, Item):
+        yield entry
+    else:
+        yield BadItem(f"text {number}", f"{type(entry).__name__} is neither a text nor a path")
+
+
+def _from_text(entry: str, number: int, reading: Reading) -> Iterator[Item]:
+    """A file, a folder or a glob if there is one; else the text."""
+    word = len(entry.split()) == 1 and "\0" not in entry
+    matches = sorted(glob.glob(entry, recursive=True)) if word and "*" in entry else []  # noqa: PTH207
+    if "\0" not in entry and os.path.exists(entry) and entry.strip():  # noqa: PTH110 (Path raises for odd names)
+        yield from _from_path(Path(entry), reading)
+    elif matches:
+        for match in matches:
+            yield from _from_path(Path(match), reading)
+    elif word and suffix_of(entry) in NAMES_FILES:
+        yield BadItem(entry, "no file matches" if "*" in entry else "no such file or folder")
+    else:
+        yield TextItem(f"text {number}", entry)
+
+
+def _from_path(path: Path, reading: Reading) -> Iterator[Item]:
+    if suffix_of(path.name) in TABLES and path.is_file():
+        yield from table.items_of(path, reading)
+    else:
+        yield from from_path(path, SUFFIXES, "texts")

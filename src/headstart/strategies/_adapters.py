@@ -1,0 +1,101 @@
+"""Small changes to every layer instead of all weights: matrices of low rank (LoRA), or biases and norms.
+
+An adapter prepares a body for training and makes plain weights of it again; what is trained in between is an
+ordinary arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import nn
+
+from headstart._lazy import optional
+from headstart.core.backbone import Backbone
+from headstart.errors import BadOption
+from headstart.train.device import reproducible
+
+RANK, ALPHA = 8, 16
+"""Rank of the matrices, and what their product is scaled by (alpha / rank)."""
+
+
+class Adapter(Protocol):
+    """What stands between a body and its training."""
+
+    def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:
+        """Decide which parameters of the body are trained; perhaps add some."""
+
+    def end(self, body: nn.Module) -> None:
+        """Leave plain weights under their own names."""
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """LoRA (Hu et al., ICLR 2022) on linear layers, through peft."""
+
+    targets: tuple[str, ...] = ()
+    """Names of linear layers, or the last parts of such; empty: all of them inside the network's layers."""
+
+    def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:
+        """Raises `BadOption` for a name that matches nothing, `MissingExtra` without peft."""
+        peft = optional("peft", extra="text", needed_for="LoRA")
+        names = resolve(backbone, body, self.targets)
+        config = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=names, lora_dropout=0.0)
+        with reproducible(seed):
+            peft.inject_adapter_in_model(config, body)
+        for name, parameter in body.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+
+    def end(self, body: nn.Module) -> None:
+        """The products are added to the weights, and the layers put back."""
+        layers = optional("peft.tuners.lora", extra="text", needed_for="LoRA").LoraLayer
+        for parent in list(body.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, layers):
+                    merged: Any = child
+                    merged.merge()
+                    setattr(parent, name, merged.get_base_layer())
+        if hasattr(body, "peft_config"):
+            del body.peft_config
+        body.requires_grad_(True)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """BitFit (Ben Zaken et al., ACL 2022), with norms: every parameter that is a vector, and no other."""
+
+    def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:  # noqa: ARG002
+        """Nothing is added."""
+        for parameter in body.parameters():
+            parameter.requires_grad_(parameter.ndim <= 1)
+
+    def end(self, body: nn.Module) -> None:
+        """Nothing to undo."""
+        body.requires_grad_(True)
+
+
+def linear_layers(backbone: Backbone, body: nn.Module) -> Iterator[tuple[str, bool]]:
+    """(name in the body, whether it lies inside the network's layers) of each linear layer."""
+    inside = {id(module) for module in backbone.tail(backbone.stages[0].cut).modules()}
+    for name, module in body.named_modules():
+        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D":  # GPT-2's, of transformers
+            yield name, id(module) in inside
+
+
+def resolve(backbone: Backbone, body: nn.Module, targets: tuple[str, ...]) -> list[str]:
+    """Names of the linear layers meant. Raises `BadOption` for a target that matches none."""
+    layers = list(linear_layers(backbone, body))
+    if not targets:
+        return [name for name, inside in layers if inside]
+    found: list[str] = []
+    for target in targets:
+        meant = [name for name, _ in layers if name == target or name.endswith(f".{target}")]
+        if not meant:
+            there = sorted({name.rsplit(".", 1)[-1] for name, _ in layers})
+            raise BadOption(
+                "--lora-targets", target, f"names of linear layers there are: {', '.join(there) or 'none'}"
+            )
+        found += [name for name in meant if name not in found]
+    return found

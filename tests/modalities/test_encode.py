@@ -1,0 +1,143 @@
+"""From texts to tokens: the package's tokenizer and our list of words, alone, in pairs, joint and apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headstart import modalities
+from headstart.core.dataset import TextItem
+from headstart.core.source import APART, TextContract
+from headstart.errors import TextError, UnknownName
+from headstart.modalities import text
+from headstart.modalities.words import PATTERN, WHOLE, WordEncoder
+
+WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
+CONTRACT = TextContract(WORDS.to_json(), max_length=6)
+
+
+def subwords(**special: str) -> str:
+    """A word-level tokenizer of the package, with BERT's frame around texts unless told otherwise."""
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "red": 3, "green": 4, "blue": 5}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    if special.get("frame", "yes") == "yes":
+        made.post_processor = tokenizers.processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+        )
+    return str(made.to_str())
+
+
+def test_words_and_their_pairs_have_numbers_and_others_are_counted() -> None:
+    assert WORDS.encode("Red green, purple RED") == ([1, 2, 1, 4], 3)  # purple, "green purple", "purple red"
+    assert WordEncoder(("x", "!"), pattern=WHOLE).encode("x!?")[0] == [1, 2]
+    again = WordEncoder.from_json(json.loads(WORDS.to_json()))
+    assert again == WORDS
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"words": None}, {"pattern": "(a+)+$"}])
+def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="a list of words"):
+        WordEncoder.from_json({**json.loads(WORDS.to_json()), **change})
+
+
+def test_a_text_is_tokens_mask_and_types() -> None:
+    found = text.prepare(b"red blue", CONTRACT)
+    assert found.dtype == np.int32
+    assert found.tolist() == [[1, 3], [1, 1], [0, 0]]
+    assert text.prepare(b"purple", CONTRACT).tolist() == [[0], [0], [0]]
+    assert text.prepare(b"red red red red red red red red", CONTRACT).shape == (3, 6)
+
+
+def test_pairs_joint_and_apart() -> None:
+    pair = TextItem("1", "red", "blue green").read()
+    assert text.prepare(pair, CONTRACT).tolist() == [[1, 3, 2], [1, 1, 1], [0, 1, 1]]
+    apart = text.prepare(pair, replace(CONTRACT, pairs=APART))
+    assert apart.tolist() == [[1, 0], [1, 0], [0, 0], [3, 2], [1, 1], [0, 0]]
+
+
+def test_a_framed_tokenizer_cuts_the_longer_text_first() -> None:
+    contract = TextContract(subwords(), max_length=7)
+    assert text.prepare(b"red green", contract)[0].tolist() == [1, 3, 4, 2]
+    pair = TextItem("1", "red", "blue blue blue blue blue blue").read()
+    found = text.prepare(pair, contract)
+    assert found[0].tolist() == [1, 3, 2, 5, 5, 5, 2]
+    assert found[2].tolist() == [0, 0, 0, 1, 1, 1, 1]
+    counted = text.count(pair, contract)
+    assert (counted.tokens, counted.read) == (10, 7)
+
+
+def test_a_tokenizer_without_pairs_gets_a_line_between() -> None:
+    contract = TextContract(subwords(frame="no"), max_length=16)
+    assert text.prepare(TextItem("1", "red", "blue").read(), contract)[0].tolist() == [3, 5]
+    assert text.count(b"red mauve", contract).unknown == 1
+
+
+def test_the_prefix_stands_before_each_text() -> None:
+    contract = replace(CONTRACT, prefix="green ", pairs=APART)
+    found = text.prepare(TextItem("1", "red", "blue").read(), contract)
+    assert found[0, 0] == found[3, 0] == 2
+
+
+def test_a_tokenizer_that_is_none_and_a_contract_of_another() -> None:
+    with pytest.raises(ValueError, match="a tokenizer that cannot be opened"):
+        text.prepare(b"red", TextContract('{"version": "1.0"}'))
+    with pytest.raises(ValueError, match="a tokenizer that is not the one"):
+        TextContract.from_json(CONTRACT.to_json(), subwords())
+    assert TextContract.from_json(CONTRACT.to_json(), CONTRACT.encoder) == CONTRACT
+
+
+def test_views_are_seeded_and_leave_words_out() -> None:
+    words = b" ".join(b"w%d" % i for i in range(200))
+    contract = TextContract(WordEncoder(tuple(f"w{i}" for i in range(200))).to_json())
+    one = text.prepare(words, contract, view=1, key="a")
+    assert np.array_equal(one, text.prepare(words, contract, view=1, key="a"))
+    assert not np.array_equal(one, text.prepare(words, contract, view=2, key="a"))
+    assert 160 <= one.shape[1] < 200
+    assert text.prepare(b"w1", contract, view=1, key="b")[0].tolist() == [2]  # never all of them
+    with pytest.raises(UnknownName, match="view recipe"):
+        text.prepare(b"w1", contract, view=1, kind="mixup")
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_a_batch_hides_what_fills_it_up(lengths: list[int]) -> None:
+    alone = [text.prepare(b"red " * n, replace(CONTRACT, max_length=9)) for n in lengths]
+    batch = text.collate(alone)
+    assert batch.shape == (len(lengths), 3, max(lengths))
+    assert batch[:, 1].sum(axis=1).tolist() == lengths
+    stored = text.stored(b"red " * lengths[0], CONTRACT, 12)
+    assert stored.shape == (3, 12)
+    assert np.array_equal(stored[:, : min(6, lengths[0])], alone[0][:, : min(6, lengths[0])])
+
+
+def test_longest_leaves_out_what_cannot_be_read() -> None:
+    items = (TextItem("1", "red green"), TextItem("2", " "), TextItem("3", "blue"))
+    assert text.longest(items, CONTRACT) == 3  # red, green, "red green"
+    with pytest.raises(TextError, match="nothing but blanks"):
+        text.open_item(items[1].read())
+
+
+@given(st.text(), st.text())
+def test_the_bytes_of_a_pair_give_it_back(one: str, two: str) -> None:
+    data = TextItem("1", "a" + one, two).read()
+    if "\0" in one + two:
+        with pytest.raises(TextError, match="zero bytes"):
+            text.open_item(data)
+        return
+    found = text.open_item(data)
+    assert found == (("a" + one).replace("\x1e", " "), two.replace("\x1e", " "))
+
+
+def test_the_two_modalities_are_found_by_name() -> None:
+    assert modalities.get("text") is text
+    assert WORDS.pattern == PATTERN
+    with pytest.raises(UnknownName, match="did you mean 'image'"):
+        modalities.get("images")
