@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.core.backbone import Backbone
 from headstart.core.source import Contract, Source, TextContract
-from headstart.errors import MissingExtra, NetError, UnknownName
+from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
 from headstart.sources import providers, recommended
 from headstart.sources.text import named
 
@@ -126,7 +126,7 @@ def _names(prefix: str) -> Iterable[str]:
 def _counted(spec: str) -> Source:
     try:
         return find(spec)
-    except MissingExtra:  # it is listed all the same, as not being here
+    except (MissingExtra, SourceError):  # it is listed all the same, as not being here
         return _describe(spec)
 
 

@@ -61,6 +61,19 @@ def test_a_recommended_one_is_found_too(cached: Callable[..., Path]) -> None:
     assert found.input.encoder
 
 
+def test_listing_goes_on_past_what_cannot_be_used(cached: Callable[..., Path], tmp_path: Path) -> None:
+    (cached() / "1_Pooling" / "config.json").write_text("{}")
+    root = write_model(tmp_path / "picture")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (root / name).unlink()
+    put(tmp_path / "hub", root, "timm/tiny-net")
+    found = sources.available("tiny", "text")
+    assert [(s.spec, s.local) for s in found] == [(SPEC, False)]
+    assert "pooling is not supported" in found[0].note
+    with pytest.raises(SourceError, match="pooling is not supported"):
+        sources.find(SPEC)
+
+
 def test_changed_weights(cached: Callable[..., Path]) -> None:
     blob = (cached() / "model.safetensors").resolve()
     blob.write_bytes(blob.read_bytes()[:-4] + b"1234")

@@ -111,6 +111,21 @@ def test_a_tail_holds_what_lies_behind_its_cut(roots: dict[str, Path]) -> None:
         assert before == set(whole) - expected
 
 
+@pytest.mark.parametrize("family", ["bert", "t5", "gpt2", "mpnet"])
+def test_parts_move_with_the_whole(roots: dict[str, Path], family: str) -> None:
+    """One call moves every trunk and tail, and what lies before a tail is moved with it."""
+    backbone = sources.load(f"hf:{roots[family]}")
+    x = backbone.normalise(suite.random_tokens(backbone, 2))
+    trunk, tail = backbone.trunk("layer.2"), backbone.tail("layer.2")
+    with torch.no_grad():
+        expected = tail(trunk(x))
+        tail.double()
+        state = trunk(x)
+        assert state.dtype == torch.float64
+        assert torch.allclose(tail(state).float(), expected, atol=1e-4)
+        assert torch.allclose(tail(state), backbone.full(x))
+
+
 def test_a_text_without_tokens(roots: dict[str, Path]) -> None:
     for family in ("gpt2", "bert", "t5"):
         backbone = sources.load(f"hf:{roots[family]}")

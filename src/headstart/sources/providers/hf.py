@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError
 from headstart.sources import fetching, recommended
-from headstart.sources.text import folder
+from headstart.sources.text import folder, tokenizer
 
 if TYPE_CHECKING:
     from headstart.sources.text.backbone import TextBackbone
@@ -44,7 +44,13 @@ def find(spec: str, name: str) -> Source:
     return replace(known, local=False) if root is None else of_folder(known, root)
 
 
-describe = find
+def describe(spec: str, name: str) -> Source:
+    """The same, but a folder that cannot be used is listed as not being here."""
+    try:
+        return find(spec, name)
+    except SourceError as error:
+        known = recommended.find(spec) or Source(spec, name, "text", input=TextContract(""))
+        return replace(known, local=False, note=str(error))
 
 
 def of_folder(source: Source, root: Path) -> Source:
@@ -79,7 +85,15 @@ def load(source: Source, *, download: bool = False) -> TextBackbone:
 def names() -> Sequence[str]:
     """Recommended ones and those in the hub's cache."""
     known = [spec.removeprefix(HUB) for spec in recommended.specs("text")]
-    return sorted({*known, *(name for name in fetching.hub_names() if fetching.hub_model(name) is not None)})
+    cached = (name for name in fetching.hub_names() if _reads_texts(fetching.hub_model(name)))
+    return sorted({*known, *cached})
+
+
+def _reads_texts(root: Path | None) -> bool:
+    """Whether there is a tokenizer: the hub's cache holds models of all kinds."""
+    if root is None:
+        return False
+    return any((root / name).is_file() for name in (tokenizer.NAME, *tokenizer.SLOW, "modules.json"))
 
 
 def _parts(name: str) -> tuple[str, str | None]:
