@@ -90,3 +90,31 @@ def test_columns_and_task_reach_the_reader(app: typer.Typer, photos: Path) -> No
 def test_mistakes_are_errors_of_ours(app: typer.Typer) -> None:
     done = CliRunner().invoke(app, ["check", "nowhere"])
     assert isinstance(done.exception, PathError)
+
+
+def test_texts_and_pairs_of_texts(app: typer.Typer, tmp_path: Path) -> None:
+    rows = [
+        f"{i},a sentence of some words {i * 7919},another one {i * 104729},{'xyz'[i % 3]}" for i in range(36)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["nr,left,right,kind", *rows]) + "\n")
+    command = ["check", str(tmp_path / "t.csv"), "--label-column", "kind", "--text-column", "left"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1].startswith("36 texts in 3 classes: no errors")
+    done = CliRunner().invoke(app, [*command, "--pair-column", "right"])
+    assert done.output.splitlines()[-1].startswith("36 pairs of texts in 3 classes: no errors")
+
+
+def test_texts_are_checked_without_a_source(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.sources.load", lambda *_, **__: pytest.fail("a source was loaded"))
+    one = "the quick brown fox jumps over the lazy dog again"
+    rows = [
+        f"{one},x",
+        f"{one.upper()}!,x",
+        *(f"words {i * 7919} of {i * 104729} sorts,{'xy'[i % 2]}" for i in range(30)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "t.csv")])
+    assert "HS405 row 2: the same as row 1 but for case, marks or blanks" in done.output

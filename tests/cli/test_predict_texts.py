@@ -109,6 +109,23 @@ def test_a_table_gets_an_answer_a_row(headstart: Any, model: Path, tmp_path: Pat
     assert "100.0 %" in out
 
 
+def test_two_texts_in_a_list_are_two_texts(model: Path) -> None:
+    from headstart.api import open_model
+
+    assert open_model(model).predict(["so late", "lovely"]).answers == ["bad", "good"]
+    assert len(open_model(model).predict(("so late", "lovely"))) == 1  # a pair
+
+
+def test_what_is_named_and_not_there_is_not_taken_for_a_text(
+    headstart: Any, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a b.txt").write_text("so late")
+    code, out, err = headstart("predict", model, "no such thing", tmp_path / "*.txt", "-f", "json")
+    assert code == 0
+    assert [row.get("label") for row in json.loads(out)["predictions"]] == [None, "bad"]
+    assert "no such thing: no such file or folder" in err
+
+
 def test_pairs(headstart: Any, tmp_path: Path) -> None:
     model = save(tmp_path / "pairs.zip", pairs=True)
     code, out, _ = headstart("predict", model, "--text", "late", "--second", "lovely lovely")

@@ -219,7 +219,7 @@ def test_a_table_that_cannot_be_read_beside_class_folders(write: Write, content:
 def test_columns_that_were_named_are_never_ignored(write: Write) -> None:
     folder = write(two_classes() | {"statistics.csv": "epoch,loss\n1,0.5\n"})
     with pytest.raises(
-        DataError, match="no table here that names images or holds texts in which to find .* 'loss'"
+        DataError, match=r"no table here that names images or holds texts in which to find .* 'loss'"
     ):
         load(folder, label_column="loss")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli.predict import Files
+from headstart.cli.predict import Files, paths
 from headstart.core.words import printable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def label_next_command(
         raise BadOption("--format", format, "text, json or csv")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise PathError(out, "cannot be written", "name a file in a folder that exists")
-    found = api.label_next(run, unlabelled, n=n, labelled=data, seed=seed, download=download)
+    found = api.label_next(run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download)
     if out is not None:
         write_atomic(out, csv_text(found).encode())
     if format == "json":

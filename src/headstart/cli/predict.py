@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,8 @@ Seconds = Annotated[
     list[str] | None,
     typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
 ]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
+PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
 Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
 Sets = Annotated[
@@ -72,6 +75,8 @@ def predict_command(
     batch_size: BatchSize = None,
     sets: Sets = None,
     risk: Risk = None,
+    text_column: TextColumn = None,
+    pair_column: PairColumn = None,
 ) -> None:
     from headstart.cli import _rows
     from headstart.errors import BadOption
@@ -83,7 +88,8 @@ def predict_command(
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = load_model(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
-    items = inputs(files or [], text or [], second or [], loaded.input.modality)
+    columns = {"text_column": text_column, "pair_column": pair_column}
+    items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
     with _destination(output) as write, _bar(len(items), output) as step:
@@ -97,8 +103,21 @@ def predict_command(
         raise typer.Exit(2)
 
 
+def paths(files: Sequence[str]) -> list[Path]:
+    """What was named on the command line: paths, and what globs find. What is not there stays, to be told."""
+    found: list[str] = []
+    for entry in files:
+        matches = glob.glob(entry, recursive=True) if glob.has_magic(entry) else []  # noqa: PTH207
+        found += sorted(matches) or [entry]
+    return [Path(name) for name in found]
+
+
 def inputs(
-    files: Sequence[str], texts: Sequence[str], seconds: Sequence[str], modality: str
+    files: Sequence[str],
+    texts: Sequence[str],
+    seconds: Sequence[str],
+    modality: str,
+    columns: Mapping[str, str | None],
 ) -> tuple[Item, ...]:
     """What is to be predicted, files first. Raises `BadOption` for options that do not go together."""
     from headstart.core.dataset import TextItem
@@ -117,7 +136,7 @@ def inputs(
         )
     pairs = zip_longest(texts, seconds)
     given = [TextItem(f"text {number}", *pair) for number, pair in enumerate(pairs, start=1)]
-    return (*(items_of(files, modality) if files else ()), *given)
+    return (*(items_of(paths(files), modality, **columns) if files else ()), *given)
 
 
 def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ...] | None:

@@ -27,7 +27,7 @@ def accepts(data: Any) -> bool:
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from images in memory, or from paths. Raises `DataError` for what is no image."""
     items = _from_block(np.asarray(data)) if hasattr(data, "__array__") else _from_list(data)
-    paths = [item.id for item in items if isinstance(item, FileItem)]
+    paths = [str(item.path) for item in items if isinstance(item, FileItem)]
     kind = columns.modality_of(paths) if paths and len(paths) == len(items) else "image"
     return in_memory(items, kind, reading)
 

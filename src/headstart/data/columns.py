@@ -49,11 +49,14 @@ class Cells(NamedTuple):
 
     names: tuple[str, ...]
     texts: Mapping[str, Sequence[str]]
+    nested: tuple[str, ...] = ()
+    """The columns of lists and of records."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
         texts = {name: some(table[name]) for name in table.columns if table[name].dtype == pl.String}
-        return cls(tuple(table.columns), texts)
+        nested = tuple(name for name in table.columns if table[name].dtype.is_nested())
+        return cls(tuple(table.columns), texts, nested)
 
 
 def some(column: pl.Series) -> list[str]:
@@ -135,11 +138,13 @@ def find_items(cells: Cells, reading: Reading, where: str, *, there: There = lam
             "name it with text_column (--text-column), and for pairs the other with pair_column",
         )
     if path is None:
-        problem = (
-            f"no column of paths to images, and none of texts, is recognised among {', '.join(cells.names)}"
-        )
+        known = ", ".join(cells.names)
+        if cells.nested:
+            known += f" ({', '.join(map(repr, cells.nested))}: no texts, but lists or records)"
         raise DataError(
-            where, problem, "name it with path_column or text_column (--path-column, --text-column)"
+            where,
+            f"no column of paths to images, and none of texts, is recognised among {known}",
+            "name it with path_column or text_column (--path-column, --text-column)",
         )
     return Columns(path=path)
 

@@ -1,9 +1,10 @@
-"""Texts of tables as bytes -> rows: .csv and .tsv as spreadsheets and scripts write them, in any encoding."""
+"""From the text of a table to its rows: .csv and .tsv as people and programs write them, and JSON lines."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
 import polars as pl
@@ -25,8 +26,27 @@ def read(content: str, ending: str) -> pl.DataFrame:
     separator = _separator(content)
     try:
         return _polars(content, separator)
-    except pl.exceptions.ComputeError as error:
+    except pl.exceptions.PolarsError as error:
         raise ValueError(_longer_row(content, separator) or str(error)) from None
+
+
+def read_lines(content: str) -> pl.DataFrame:
+    """A table of JSON lines. Raises `ValueError`, and whatever polars does."""
+    try:
+        return pl.read_ndjson(io.BytesIO(content.encode("utf-8", "replace")), infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(_broken_line(content) or str(error)) from None
+
+
+def _broken_line(content: str) -> str:
+    for number, line in enumerate(content.split("\n"), start=1):
+        try:
+            record = json.loads(line) if line.strip() else {}
+        except ValueError:
+            return f"line {number} is no JSON"
+        if not isinstance(record, dict):
+            return f"line {number} is no record: write {{...}} in each line"
+    return ""
 
 
 def to_text(content: bytes) -> tuple[str, str]:

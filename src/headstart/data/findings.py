@@ -24,7 +24,7 @@ class Code:
 CODES: dict[str, Code] = {
     # the item cannot be used
     "HS101": Code("error", "cannot be read", "mend the path or the permissions, or drop it (--drop-bad)"),
-    "HS102": Code("error", "empty", "fetch it again, or drop it (--drop-bad)"),
+    "HS102": Code("error", "empty", "fetch it again or fill it, or drop it (--drop-bad)"),
     "HS103": Code("error", "not an image", "remove it, or drop it (--drop-bad)"),
     "HS104": Code("error", "truncated or damaged", "fetch it again, or drop it (--drop-bad)"),
     "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),

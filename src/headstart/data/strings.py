@@ -38,8 +38,8 @@ def read(data: Any, reading: Reading) -> Dataset:
             items.append(TextItem(f"row {row}", str(entry)))
         else:
             wanted = "a pair of texts" if pairs else "a text"
-            found = f"a {type(entry).__name__}, where those before it are {wanted[2:]}s"
-            raise DataError(f"row {row} of {WHERE}", found, f"give {wanted} in each row")
+            found = f"{type(entry).__name__}, where {wanted} is needed"
+            raise DataError(f"row {row} of {WHERE}", found, "give the same in each row")
     return in_memory(items, "text", reading, pairs=pairs)
 
 

@@ -96,11 +96,7 @@ def parse(content: bytes, name: str, where: str) -> Parsed:
             table = pl.read_parquet(io.BytesIO(content))
         else:
             text, said = delimited.to_text(content)
-            if ending in (".csv", ".tsv"):
-                table = delimited.read(text, ending)
-            else:
-                stream = io.BytesIO(text.encode("utf-8", "replace"))
-                table = pl.read_ndjson(stream, infer_schema_length=None)
+            table = delimited.read(text, ending) if ending in (".csv", ".tsv") else delimited.read_lines(text)
     except Exception as error:  # polars raises many kinds, some of them from its engine
         if not content.strip():
             raise DataError(where, "the table is empty") from None
@@ -119,6 +115,8 @@ def build(
     use = columns.find(Cells.of(table), reading, origin, there=_there(sheets[0].find))
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin)
+    if use.label is not None and table[use.label].dtype == pl.Struct:
+        raise DataError(origin, f"the column {use.label!r} holds records, not labels", "name another column")
     values = table[use.label].to_list() if use.label else [None] * table.height
     task, y, decided = labels.encode(
         values, where=origin, name=use.label or "label", kind=reading.task, classes=reading.labels
@@ -226,13 +224,19 @@ def _names(sheets: Sequence[Sheet], table: pl.DataFrame, ident: str | None) -> l
 
 
 def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
-    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
-        held = {"Struct": "nested values", "List": "lists", "Array": "lists"}.get(
-            type(column.dtype).__name__ if not isinstance(column.dtype, type) else column.dtype.__name__,
-            "bytes",
-        )
+    kind = column.dtype
+    held = (
+        "records"
+        if kind == pl.Struct
+        else "lists"
+        if kind.is_nested()
+        else "bytes"
+        if kind == pl.Binary
+        else ""
+    )
+    if held:
         raise DataError(origin, f"the column {column.name!r} holds {held}, not {noun}", "name another column")
-    return (column if column.dtype == pl.String else column.cast(pl.String, strict=False)).to_list()
+    return (column if kind == pl.String else column.cast(pl.String, strict=False)).to_list()
 
 
 def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, column: str) -> list[Item]:

@@ -35,7 +35,7 @@ def text_findings(dataset: Dataset) -> list[Finding]:
 def length_findings(dataset: Dataset, contract: TextContract) -> list[Finding]:
     """HS213 for texts longer than the source reads, HS215 for words that it does not know.
 
-    Of over 2,000 texts so many are looked at, and the longest. Nothing for what is no text.
+    Of over 2,000 texts so many are looked at, from everywhere. Nothing for images.
     """
     if dataset.modality != "text":
         return []
@@ -62,7 +62,7 @@ def _cut(dataset: Dataset, counted: dict[int, text.Counted]) -> Iterator[Finding
     longest = max(cut, key=lambda row: counted[row].tokens)
     of = f"{len(cut):,} of {len(counted):,} texts"
     of += f" looked at ({share:.1%})" if len(counted) < len(dataset) else f" ({share:.1%})"
-    most = f"the longest, {dataset.items[longest].id}, has {counted[longest].tokens:,} tokens"
+    most = f"the longest of them, {dataset.items[longest].id}, has {counted[longest].tokens:,} tokens"
     found = finding(
         "HS213",
         dataset.origin or dataset.name,

@@ -29,6 +29,8 @@ from headstart.modalities.text import open_item
 
 THRESHOLD = 0.75
 """Jaccard similarity from which on two texts are near-duplicates."""
+ALMOST = 0.99
+"""The most that unequal texts reach: 1 is for those equal but for case, marks and blanks."""
 RUN = 4
 """Letters in a run."""
 LEAST_LETTERS = 12
@@ -46,7 +48,10 @@ Pair = tuple[int, int, float]
 
 
 def search(dataset: Dataset) -> list[Pair]:
-    """Pairs of rows (i < j) with their similarity, most similar first; what cannot be read is in none."""
+    """Pairs of rows (i < j) with their similarity, most similar first; what cannot be read is in none.
+
+    Of pairs of texts both must be alike; which of the two comes first makes little difference.
+    """
     return near_duplicates([_letters(item) for item in dataset.items])
 
 
@@ -132,7 +137,7 @@ def _alike(runs: sparse.csr_matrix, lengths: np.ndarray, threshold: float) -> It
                 for at in range(0, len(one), 4096)
             ]
         )
-        similarity = both / (sizes[one] + sizes[other] - both)
+        similarity = np.minimum(both / (sizes[one] + sizes[other] - both), ALMOST)
         good = (similarity >= threshold) & _among_most(one, similarity, _NEAREST)
         yield from zip(one[good].tolist(), other[good].tolist(), similarity[good].tolist(), strict=True)
 

@@ -140,6 +140,7 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
     Raises `BadOption` when even that one pass does not fit the budget.
     """
     measure(bench)
+    data["findings"] += lengths(bench)
     first = min(bench.sources, key=lambda name: bench.passes[name])
     backbone = bench.backbone(first)
     assert backbone is not None
@@ -162,6 +163,23 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
         )
         data["findings"] += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
     return bench
+
+
+def lengths(bench: Bench) -> list[str]:
+    """Texts that are longer than a source reads, and words that it does not know, in lines; told as notes."""
+    found: dict[str, list[str]] = {}
+    for name in bench.sources if bench.dataset.modality == "text" else ():
+        backbone = bench.backbone(name)
+        assert backbone is not None
+        contract = backbone.source.text_input
+        key = (
+            f"{contract.digest} {contract.max_length}"  # a pair is read with the same tokenizer in both ways
+        )
+        if key not in found:
+            found[key] = doctor.lines(doctor.length_findings(bench.dataset, contract), "warning")
+            for line in found[key]:
+                bench.listen(Event("note", {"label": name, "text": line}))
+    return [line for lines in found.values() for line in lines]
 
 
 def measure(bench: Bench) -> None:
@@ -257,15 +275,8 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         bench.estimates,
         ask.allowed(),
         bench.dataset.modality,
-        per_class(bench),
+        bench.per_class,
     )
-
-
-def per_class(bench: Bench) -> float | None:
-    """Labels a class to learn from, on average; None where there are no classes, one an item."""
-    if bench.task.kind != CLASSIFICATION:
-        return None
-    return len(bench.split.development) / bench.task.outputs
 
 
 def tell_trial(bench: Bench, trial: Trial, *, kept: bool = False) -> None:

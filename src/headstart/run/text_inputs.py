@@ -20,8 +20,9 @@ NAMES_FILES = SUFFIXES | {".zip", *TABLES}
 
 def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
     """See `headstart.run.inputs.items_of`."""
-    single = isinstance(inputs, str | os.PathLike | Item) or strings.is_pair(inputs) or not _iterable(inputs)
-    entries: Iterable[Any] = [inputs] if single or isinstance(inputs, bytes) else inputs
+    pair = isinstance(inputs, tuple) and strings.is_pair(inputs)  # a list of two strings is two texts
+    single = isinstance(inputs, str | bytes | os.PathLike | Item) or pair or not _iterable(inputs)
+    entries: Iterable[Any] = [inputs] if single else inputs
     return tuple(
         item for number, entry in enumerate(entries, start=1) for item in _expand(entry, number, reading)
     )

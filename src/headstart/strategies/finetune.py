@@ -15,6 +15,7 @@ from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._inputs import length_of
+from headstart.strategies._recipes import RECIPES
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -29,9 +30,6 @@ points: 12 epochs behind blocks.4 of MobileNetV2 on 244 photos of ants and bees 
 of 16 and moving statistics, 0.930 with the source's own (3 folds; the probe 0.939)."""
 STATE_BYTES = 4_000_000_000
 """Largest size on disk of the states at a cut, all views together."""
-TEXT_LR, TEXT_DECAY = 5e-5, 0.9
-"""Learning rate of encoders of texts, and its factor from each layer to the one before (Mosbach et al., ICLR
-2021)."""
 SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
 PASS_SHARE = 0.35
@@ -147,15 +145,14 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
     """
     settings, convolutional = request.settings, has_batchnorm(request)
     optimizer = settings.optimizer or ("sgd" if convolutional else "adamw")
-    texts = request.dataset.modality == "text"
-    lr = settings.lr or {"sgd": 3e-3, "adamw": TEXT_LR if texts else 1e-4}[optimizer]
-    decay = 1e-4 if optimizer == "sgd" else 0.01 if texts else 0.05
+    numbers = RECIPES[request.dataset.modality]
     return Recipe(
         steps=1,
-        lr=lr,
+        lr=settings.lr or (3e-3 if optimizer == "sgd" else numbers.lr),
         optimizer=optimizer,
         head_lr=settings.head_lr,
-        weight_decay=decay,
+        weight_decay=1e-4 if optimizer == "sgd" else numbers.weight_decay,
+        smoothing=numbers.smoothing,
         layer_decay=layer_decay,
         statistics_from=STATISTICS_FROM,
         seed=request.seed,
@@ -176,11 +173,10 @@ def design_whole(request: Request) -> Design:
     _design.check(request.settings, modality)
     assert request.backbone is not None
     rows, contract = _design.training_rows(request), request.backbone.source.input
-    pictures = isinstance(contract, InputContract)
     return Design(
         cut=request.backbone.cuts[0],
         freeze="none",
-        recipe=recipe(request, layer_decay=0.75 if pictures else TEXT_DECAY),
+        recipe=recipe(request, layer_decay=RECIPES[modality].layer_decay),
         batch_size=_design.batch_size(request.settings, rows),
         epochs=0,
         augment=request.settings.augment or modalities.get(modality).DEFAULT_VIEW,
