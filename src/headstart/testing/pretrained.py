@@ -1,5 +1,6 @@
-"""Tiny text models of every family, with random weights, written as Hugging Face and sentence-transformers lay
-them out: real configurations, real weight files and a real tokenizer, in milliseconds and without a download.
+"""Tiny text models of every family, with random weights, laid out as Hugging Face does.
+
+Real configurations, real weight files and a real tokenizer, in milliseconds and without a download:
 
     from headstart.testing.pretrained import write_model
     backbone = headstart.sources.load(f"hf:{write_model(folder, 'bert')}")
@@ -28,49 +29,64 @@ _PLAIN = {
     "max_position_embeddings": LENGTH,
 }
 _GROUPED = {**_PLAIN, "num_key_value_heads": 2, "bos_token_id": None, "eos_token_id": None}
-_DISENTANGLED = {**_PLAIN, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
+_DISENTANGLED = {
+    **_PLAIN,
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_buckets": 8,
+    "position_biased_input": False,
+    "norm_rel_ebd": "layer_norm",
+}
 
 FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "bert": ("bert", _PLAIN),
     "distilbert": (
         "distilbert",
-        {"dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "hidden_dim": 32, "max_position_embeddings": LENGTH},
+        {
+            "dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "hidden_dim": 32,
+            "max_position_embeddings": LENGTH,
+        },
     ),
-    "roberta": ("roberta", {**_PLAIN, "type_vocab_size": 1, "pad_token_id": 1, "max_position_embeddings": 42}),
+    "roberta": (
+        "roberta",
+        {**_PLAIN, "type_vocab_size": 1, "pad_token_id": 1, "max_position_embeddings": LENGTH + 2},
+    ),
     "mpnet": ("mpnet", {**_PLAIN, "pad_token_id": 1, "max_position_embeddings": LENGTH + 2}),
     "modernbert": (
         "modernbert",
-        {**_PLAIN, "global_attn_every_n_layers": 2, "local_attention": 8, "bos_token_id": 2, "eos_token_id": 3,
-         "cls_token_id": 2, "sep_token_id": 3},
+        {
+            **_PLAIN, "global_attn_every_n_layers": 2, "local_attention": 8, "bos_token_id": 2,
+            "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3,
+        },
     ),
     "deberta": ("deberta", {**_PLAIN, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
-    "deberta-v2": (
-        "deberta-v2",
-        {**_DISENTANGLED, "position_biased_input": False, "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3,
-         "conv_act": "gelu"},
-    ),
-    "deberta-v3": (
-        "deberta-v2",
-        {**_DISENTANGLED, "position_biased_input": False, "norm_rel_ebd": "layer_norm", "share_att_key": True},
-    ),
+    "deberta-v2": ("deberta-v2", {**_DISENTANGLED, "conv_kernel_size": 3, "conv_act": "gelu"}),
+    "deberta-v3": ("deberta-v2", {**_DISENTANGLED, "share_att_key": True}),
     "gpt2": (
         "gpt2",
-        {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_positions": LENGTH, "bos_token_id": None,
-         "eos_token_id": None},
+        {
+            "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "n_positions": LENGTH,
+            "bos_token_id": None, "eos_token_id": None,
+        },
     ),
     "llama": ("llama", _GROUPED),
     "qwen2": ("qwen2", _GROUPED),
     "t5": (
         "t5",
-        {"d_model": WIDTH, "d_kv": 4, "d_ff": 32, "num_layers": LAYERS, "num_heads": HEADS,
-         "relative_attention_num_buckets": 8},
+        {
+            "d_model": WIDTH, "d_kv": 4, "d_ff": 32, "num_layers": LAYERS, "num_heads": HEADS,
+            "relative_attention_num_buckets": 8,
+        },
     ),
     "bart": (
         "bart",
-        {"d_model": WIDTH, "encoder_layers": LAYERS, "decoder_layers": 1, "encoder_attention_heads": HEADS,
-         "decoder_attention_heads": HEADS, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "pad_token_id": 1,
-         "max_position_embeddings": LENGTH, "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2,
-         "forced_eos_token_id": None},
+        {
+            "d_model": WIDTH, "encoder_layers": LAYERS, "decoder_layers": 1,
+            "encoder_attention_heads": HEADS, "decoder_attention_heads": HEADS, "encoder_ffn_dim": 32,
+            "decoder_ffn_dim": 32, "pad_token_id": 1, "max_position_embeddings": LENGTH,
+            "bos_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 2,
+            "forced_eos_token_id": None,
+        },
     ),
     "electra": ("electra", {**_PLAIN, "embedding_size": 8}),
     "albert": ("albert", {**_PLAIN, "embedding_size": 8, "num_hidden_groups": 1}),
@@ -126,8 +142,8 @@ def write_model(folder: Path, family: str = "bert", *, seed: int = 0, words: Seq
     save_model(network, str(folder / layouts.SAFE), metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config))
     encoder.save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",
-                "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "model_max_length": LENGTH}  # fmt: skip
+    named = {f"{name.lower()}_token": f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": LENGTH, **named}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
 
@@ -159,7 +175,7 @@ def write_sentence_model(
     )
     modules = [
         {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for number, (kind, path) in enumerate(steps)
+        for number, (kind, path) in enumerate(steps[: 3 if normalize else 2])
     ]
     fields = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
     modes = {f"pooling_mode_{field}": name == pooling for name, field in fields.items()}

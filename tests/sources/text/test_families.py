@@ -52,9 +52,7 @@ def reference(root: Path, family: str, x: torch.Tensor) -> Any:
     more = {"token_type_ids": x[:, 2]} if kind in ("bert", "electra", "albert") else {}
     ids = torch.where(x[:, 1] > 0, x[:, 0], config["pad_token_id"])
     with torch.no_grad():
-        return network.eval()(
-            input_ids=ids, attention_mask=x[:, 1], output_hidden_states=True, **more
-        )
+        return network.eval()(input_ids=ids, attention_mask=x[:, 1], output_hidden_states=True, **more)
 
 
 def test_states_are_those_of_transformers(root: Path, family: str) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from headstart.sources.text.backbone import TextBackbone
 
 HUB, LOCAL = "hf/", "hf:"
-NAME = re.compile(r"(?P<repository>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+_PART = r"\w([\w.-]*\w)?"
+NAME = re.compile(rf"(?!.*(\.\.|--))(?P<repository>{_PART}(/{_PART})?)(@(?P<revision>[\w./-]+))?", re.ASCII)
 UNUSED = re.compile(r"(^|\.)(lm_head|cls|pooler|classifier|decoder|vocab_\w+|predictions)\.")
 """Tensors of a file that an encoder has no use for."""
 

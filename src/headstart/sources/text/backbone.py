@@ -65,11 +65,6 @@ class TextBackbone:
         recipe = fingerprint.of_json(dict(self.source.architecture))
         return fingerprint.of_parts([recipe, of_tensors(dict(self.module.state_dict()))])
 
-    def _index(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
-
     def full(self, x: Tensor) -> Tensor:
         """The embedding state of a normalised batch."""
         embedding: Tensor = self.module(x)
@@ -77,20 +72,20 @@ class TextBackbone:
 
     def trunk(self, cut: str) -> Trunk:
         """Module: normalised batch -> state at `cut`. Always in eval mode, without gradients."""
-        return Trunk(self._network, self._plan, 0, self._index(cut))
+        return Trunk(self._network, self._plan, 0, _place(self.cuts, cut))
 
     def tail(self, cut: str) -> Part:
         """Module: state at `cut` -> embedding state. Its layers are those of `module`."""
         _ = self.digest  # what follows may train the weights
-        return Part(self._network, self._plan, self._index(cut), len(self.cuts) - 1)
+        return Part(self._network, self._plan, _place(self.cuts, cut), len(self.cuts) - 1)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         """The states at several cuts from one forward pass in eval mode, no further than needed."""
         wanted = tuple(dict.fromkeys(cuts))
-        deep = tuple(cut for cut in wanted if self._index(cut))
+        deep = tuple(cut for cut in wanted if _place(self.cuts, cut))
         found = {"input": x}
         if deep:
-            numbers = tuple(map(self._index, deep))
+            numbers = tuple(_place(self.cuts, cut) for cut in deep)
             with evaluating(self._network):
                 states = parts.states(self._network, self._plan, x, 0, numbers)
             found |= dict(zip(deep, states, strict=True))
@@ -158,6 +153,12 @@ def wrap(network: nn.Module, source: Source, *, rebuild: Callable[[], nn.Module]
         network, types=parts.takes_types(network), pad=source.input.pad, spec=source.spec or source.name
     )
     return TextBackbone(network, source, plan, rebuild=rebuild)
+
+
+def _place(cuts: tuple[str, ...], cut: str) -> int:
+    if cut not in cuts:
+        raise UnknownName("cut", cut, cuts)
+    return cuts.index(cut)
 
 
 def _chosen(pieces: tuple[str, ...]) -> tuple[str, ...]:

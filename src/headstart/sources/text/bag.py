@@ -58,7 +58,7 @@ class Vectors(nn.Module):
 
     def __init__(self, words: int, width: int) -> None:
         super().__init__()
-        self.vectors = nn.Embedding(words + 1, width)
+        self.vectors = nn.Embedding.from_pretrained(torch.zeros(words + 1, width), freeze=False)
         self.register_buffer("weights", torch.zeros(words + 1))
         self.register_buffer("common", torch.zeros(width))
         self.weights: Tensor

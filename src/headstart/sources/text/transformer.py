@@ -46,10 +46,10 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_
 MiniLM takes a third of the time, the whole step half). Dropout elsewhere stays."""
 
 
-def configuration(architecture: Mapping[str, Any]) -> Any:
+def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
     """The library's own configuration. Raises `SourceError`."""
     arch = str(architecture["arch"])
-    spec = f"{LIBRARY}/{arch}"
+    spec = spec or f"{LIBRARY}/{arch}"
     known = library().CONFIG_MAPPING
     if arch not in known:
         raise SourceError(
@@ -93,7 +93,7 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
 
     Raises `SourceError` when weights are missing or have other shapes.
     """
-    config = configuration(architecture)
+    config = configuration(architecture, spec)
     try:
         with quietly(), torch.random.fork_rng(devices=[]):
             with torch.device("meta"):
