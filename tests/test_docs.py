@@ -99,6 +99,8 @@ def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
             words[words.index("--budget") + 1] = BUDGET
         else:
             words = [*words, "--budget", BUDGET]
+        if OF_TEXTS.search(" ".join(words)):  # what is trained on photos need not be trained on texts again
+            words = [*words, "--strategy", "probe"]
     expanded = [
         str(found.relative_to(where)) if "*" in word else word
         for word in words[1:]

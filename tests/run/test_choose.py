@@ -191,3 +191,26 @@ def test_a_single_hold_out_has_no_winner_s_curse_either() -> None:
         assert again is not None
         nested.append(board.score(again, setting.dataset, TASK))
     assert abs(np.mean(nested) - 0.7) < 3 * 0.05 / np.sqrt(30)
+
+
+@pytest.mark.parametrize(("accuracy", "chosen"), [(0.72, "contrastive"), (0.2, "probe")])
+def test_what_is_expected_to_be_better_need_not_prove_it_on_few_items(accuracy: float, chosen: str) -> None:
+    """16 items cannot show a gain of some points; they can show that an arm does not work."""
+    setting = bench(n=16, repeats=1)
+    wins = []
+    for seed in range(20):
+        arms = {
+            "net: probe": arm(setting, "net: probe", "probe", 0.7, seed=2 * seed),
+            "net: contrastive": arm(setting, "net: contrastive", "contrastive", accuracy, seed=2 * seed + 1),
+        }
+        wins.append(choose.best(arms, arms, setting) == f"net: {chosen}")
+    assert np.mean(wins) > 0.6
+
+
+def test_with_many_labels_nothing_is_expected() -> None:
+    setting = bench(n=400, repeats=1)
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.8, seed=1),
+        "net: contrastive": arm(setting, "net: contrastive", "contrastive", 0.79, seed=2),
+    }
+    assert choose.best(arms, arms, setting) == "net: probe"

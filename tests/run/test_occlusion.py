@@ -155,7 +155,7 @@ def test_the_answer_says_why(linear: None) -> None:
     made = model()
     made.tensors["weights"][:] = 0
     made.tensors["weights"][0] = (3, -3, 0)  # refund
-    made.tensors["weights"][5] = (-2, 0, 2)  # thanks
+    made.tensors["weights"][5] = (-1, 0, 1)  # thanks
     dataset = data(["Refund!  The parcel, thanks.", "   ", "the"], [2, 0, 0])
     wrong = [{"row": row, "id": f"row {row + 1}"} for row in (0, 1, 2)]
     held = {row: np.array([0.8, 0.1, 0.1]) for row in range(3)}
@@ -166,13 +166,13 @@ def test_the_answer_says_why(linear: None) -> None:
     assert first["sentence"] == "said refund mostly because of: “Refund”; against it: “thanks”"
     assert "".join(p["before"] + p["text"] for p in first["parts"][0]) == "Refund!  The parcel, thanks."
     assert last["sentence"] == "no single word speaks for refund"
-    held[0] = np.array([0.1, 0.8, 0.1])  # what had been said, and what the shipped model does not say
+    assert found == occlusion.occlusion(dataset, made, wrong, held)
+    held[0] = np.array([0.1, 0.1, 0.8])  # what had been said, and what the shipped model does not say
     other = occlusion.occlusion(dataset, made, wrong[:1], held)
     assert other is not None
-    assert other["items"][0]["sentence"] == "for delay speaks: “thanks”; against it: “Refund”"
+    assert other["items"][0]["sentence"] == "for thanks speaks: “thanks”; against it: “Refund”"
     assert not other["items"][0]["still"]
     assert "may be right on them by now" in found["sentence"]
-    assert found == occlusion.occlusion(dataset, made, wrong, held)
 
 
 def test_it_stops_in_time_and_says_nothing_where_there_is_nothing_to_say(linear: None) -> None:

@@ -113,3 +113,19 @@ def test_pixels_learn() -> None:
     asked = request(per_class=30)
     trial = strategies.get("pixels").fit(asked)
     assert tasks.get("classification").headline(asked.dataset.y, trial.predictions[0]) > 0.7
+
+
+def test_the_majority_of_texts_reads_texts() -> None:
+    from headstart.modalities import text
+    from headstart.run.predict import Predictor
+    from headstart.testing.texts import sentences
+
+    data = sentences()
+    assert data.task is not None
+    asked = Request(data, data.task, folds(data), MemoryExtractor(data))
+    majority = strategies.get("majority")
+    model = majority.refit(asked, majority.fit(asked))
+    batch = text.collate([text.prepare(item.read(), model.input) for item in data.items[:3]])
+    scores = Predictor(model).scores(batch)
+    assert scores.shape == (3, 3)
+    np.testing.assert_allclose(scores, scores[:1].repeat(3, axis=0))

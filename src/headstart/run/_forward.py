@@ -132,8 +132,8 @@ class Forward:
 
 
 def lengthened(state: torch.Tensor, column: str) -> torch.Tensor:
-    """States of texts `[..., T, D + 1]`, zero where their mask hides them, padded or cut to the length that the
-    column names; other states as they are."""
+    """States of texts `[..., T, D + 1]`, zero where their mask hides them, padded or cut to the length that
+    the column names; other states as they are."""
     length = keys.cut_of(column)[1]
     if length is None:
         return state

@@ -19,7 +19,7 @@ from headstart.core.features import Features, FeatureSpec
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Progress, Request, Settings, Status, Trial, arm_name
-from headstart.core.task import Task
+from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import BadOption, StoreError, UnknownName
 from headstart.run.extract import StoreExtractor
 from headstart.run.folder import RunFolder
@@ -73,6 +73,13 @@ class Bench:
     gains: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Paired gains computed so far (`run.gains`)."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
+
+    @property
+    def per_class(self) -> float | None:
+        """Labels a class to learn from, on average; None where there are no classes, one an item."""
+        if self.task.kind != CLASSIFICATION:
+            return None
+        return len(self.split.development) / self.task.outputs
 
     def backbone(self, name: str | None) -> Backbone | None:
         """The network of a source, loaded on first use."""

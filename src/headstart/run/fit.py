@@ -275,15 +275,8 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         bench.estimates,
         ask.allowed(),
         bench.dataset.modality,
-        per_class(bench),
+        bench.per_class,
     )
-
-
-def per_class(bench: Bench) -> float | None:
-    """Labels a class to learn from, on average; None where there are no classes, one an item."""
-    if bench.task.kind != CLASSIFICATION:
-        return None
-    return len(bench.split.development) / bench.task.outputs
 
 
 def tell_trial(bench: Bench, trial: Trial, *, kept: bool = False) -> None:

@@ -38,7 +38,7 @@ SHARES = {
 }
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
-OF_TEXTS = {"scratch": 0.2, "contrastive": 0.85}
+OF_TEXTS = {"scratch": 0.2, "contrastive": 0.75}
 """The same for texts, where it differs: an encoder of texts learns next to nothing from a few hundred of
 them, however long it is trained, and comparing pairs gains most."""
 
@@ -160,11 +160,13 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
             arms.append(("direct", source, "its own classifier may know these labels"))
     best = best_source(known)
     if best is not None:
-        arms += [
+        first, *further = [(name, best, reason) for name, reason in deeper(known, best)]
+        controls = [
             ("random-frozen", best, f"is it the weights of {best.name}, or only its architecture?"),
             ("scratch", best, "the same architecture without the source"),
-            *((name, best, reason) for name, reason in deeper(known, best)),
         ]
+        early = first[0] == "contrastive"  # it is what few labels call for, and scratch cannot use them
+        arms += [controls[0], first, controls[1], *further] if early else [*controls, first, *further]
         arms += answers(known, best)
     possible = known.allowed.intersection(
         strategies_of(known.modality, by_hand=known.allowed != frozenset(ALL))

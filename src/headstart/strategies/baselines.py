@@ -13,9 +13,10 @@ from headstart import tasks
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.source import InputContract
+from headstart.core.source import InputContract, TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.spectral import fit_scaling
+from headstart.modalities.words import WordEncoder
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets
@@ -62,7 +63,8 @@ class Majority:
         """A net of kind "constant"."""
         y = _labels(request)[request.split.development]
         bias = tasks.for_task(request.task).constant(y, request.task.outputs)
-        return Model(request.task, INPUT, {"kind": "constant"}, {"head.bias": bias.astype(np.float32)})
+        reads = INPUT if request.dataset.modality == "image" else TextContract(WordEncoder(()).to_json())
+        return Model(request.task, reads, {"kind": "constant"}, {"head.bias": bias.astype(np.float32)})
 
 
 class Pixels:

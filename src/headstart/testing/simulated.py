@@ -28,7 +28,7 @@ def bench(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> A
     unit = np.arange(n) if groups is None else groups
     split = Split(np.arange(n), np.array([], np.int64), tuple(folds), unit, 0, "simulated")
     dataset = Dataset("sim", "image", items, TASK, rng.integers(0, 2, n))
-    return SimpleNamespace(dataset=dataset, task=TASK, split=split, seed=0)
+    return SimpleNamespace(dataset=dataset, task=TASK, split=split, seed=0, per_class=n / 2)
 
 
 def arm(
