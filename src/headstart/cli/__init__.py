@@ -16,7 +16,7 @@ from headstart.errors import HeadstartError
 
 COMMANDS = (
     "fit", "check", "predict", "evaluate", "label_next", "report", "compare", "export", "verify", "sources",
-    "cache", "demo",
+    "cache", "demo", "pretrain",
 )  # fmt: skip
 """Each names a module here with a function `register(app)`."""
 

@@ -89,8 +89,8 @@ def _sentence(
         ours = f"{words.value(metric, board.score(arm, bench.dataset, bench.task))} {metric} with {arm.arm}"
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
-        ours = baselines(bench.dataset.modality)
-        needed = [name for names in NEEDED for name in names if name in ours]
+        there = baselines(bench.dataset.modality)
+        needed = [name for names in NEEDED for name in names if name in there]
         without = " and ".join(called(name, bench.task) for name in needed if name not in found)
         start = f"{start} with {without}"
     name = _decisive(outcome, found)

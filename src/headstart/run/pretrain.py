@@ -1,0 +1,252 @@
+"""Pretrain: go on training an encoder on texts without labels, and say whether it knows them better."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headstart import sources
+from headstart.core import fingerprint
+from headstart.core.backbone import Backbone
+from headstart.core.budget import Budget, words
+from headstart.core.dataset import Dataset
+from headstart.core.files import write_json
+from headstart.errors import BadOption, DataError, PathError
+from headstart.sources.text import saving
+from headstart.strategies._contrast import Tokens
+from headstart.strategies._shipping import state
+from headstart.train import checkpoint, draws
+from headstart.train.device import reproducible
+from headstart.train.groups import parameter_groups
+from headstart.train.loop import Watch, train
+from headstart.train.masked import Guesser, MaskedBatches, Vocabulary, held_out_loss, hide, passed_on
+from headstart.train.recipe import Recipe
+
+BATCH, LENGTH = 16, 128
+"""Texts of a step, and tokens that are read of each."""
+LR, HEAD_LR = 5e-5, 1e-3
+HELD_OUT = 0.1
+MOST_HELD_OUT = 1_000
+HEAD_SHARE = 0.25
+"""Share of the steps in which the new head learns alone: its first loss says nothing of the encoder."""
+MOST_EPOCHS = 10
+LEAST_STEPS = 20
+PILOT = 3
+MARGIN = 1.25
+"""What the training really takes, against its first steps."""
+WORK = ".training"
+"""Folder of what a stopped run goes on from."""
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it. Losses are those of the words hidden in texts that were kept out, in nats a token."""
+
+    before: float
+    after: float
+    steps: int
+    texts: int
+    held_out: int
+    seconds: float
+
+    @property
+    def helped(self) -> bool:
+        return self.after < self.before
+
+    def sentence(self) -> str:
+        """In one sentence."""
+        losses = (
+            f"{self.before:.3f} to {self.after:.3f} nats a hidden word on {self.held_out:,} texts kept out"
+        )
+        if self.helped:
+            return f"The source now knows these texts better: {losses}, after {self.steps:,} steps."
+        return (
+            f"The source does not know these texts better: {losses}, after {self.steps:,} steps. "
+            "Use it as it was, or give it more texts or more time."
+        )
+
+
+def pretrain(
+    spec: str, dataset: Dataset, out: Path, *, seconds: float, seed: int = 0, download: bool = False,
+    tell: Tell = lambda *_: None,
+) -> Outcome:  # fmt: skip
+    """Train the source on the texts of the data set, for at most so many seconds, and write it to `out`.
+
+    A tenth of the texts is kept out and measured before and after. A stopped call is continued by the same
+    call on the same folder. Raises `SourceError` for what is no encoder, `DataError` for too few texts,
+    `BadOption` where the time is too short, `PathError` when something else lies at `out`.
+    """
+    start, budget = time.monotonic(), Budget(seconds)
+    check_place(out)
+    backbone = sources.load(sources.find(spec), download=download)
+    saving.encoder_only(backbone)
+    job = Job.of(backbone, dataset, seed)
+    work = out / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    net = Guesser(backbone, seed)
+    about = fingerprint.of_parts([backbone.digest, dataset.fingerprint, str(seed)])
+    steps = settled(work, about, lambda: job.affordable(net, budget))
+    head = Phase(work / "head.ckpt", about, round(HEAD_SHARE * steps), HEAD_LR, "the new head")
+    whole = Phase(work / "all.ckpt", about, steps - head.steps, LR, "all layers")
+    before = warmed(net, head, job, work, budget, tell)
+    run(net, whole, job, budget, tell)
+    after = held_out_loss(net, job.held)
+    tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
+    saving.save(backbone.source.architecture, tensors, backbone, out)
+    outcome = Outcome(before, after, steps, len(job.rows), job.kept_out, time.monotonic() - start)
+    write_json(out / "headstart.json", {**asdict(outcome), "source": spec, "sentence": outcome.sentence()})
+    shutil.rmtree(work)
+    return outcome
+
+
+def check_place(out: Path) -> None:
+    """Raises `PathError` for a file, or a folder with something else in it."""
+    if out.is_file():
+        raise PathError(out, "is a file", "name a folder")
+    if (
+        out.is_dir()
+        and any(out.iterdir())
+        and not ((out / WORK).is_dir() or (out / "headstart.json").is_file())
+    ):
+        raise PathError(out, "holds something else", "name a new folder")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is read."""
+
+    view: Tokens
+    rows: np.ndarray
+    held: list[Tensor]
+    kept_out: int
+    vocabulary: Vocabulary
+    seed: int
+
+    @classmethod
+    def of(cls, backbone: Backbone, dataset: Dataset, seed: int) -> Job:
+        """Raises `DataError` for too few texts."""
+        if dataset.modality != "text" or len(dataset) < 10:
+            found = f"{len(dataset)} {dataset.modality}s"
+            raise DataError(
+                dataset.origin or dataset.name, f"{found}: at least 10 texts are needed", "give more"
+            )
+        mask, special = saving.token_numbers(backbone)
+        contract = backbone.source.text_input
+        view = Tokens(
+            dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length), pairs="joint")
+        )
+        _, first, same = np.unique(list(dataset.digests()), return_index=True, return_inverse=True)
+        order = np.argsort(draws.uniforms(seed, 0, np.arange(len(first)), 1, purpose=9)[:, 0])
+        count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(first))))
+        kept = first[order[:count]]
+        rows = np.flatnonzero(~np.isin(same, order[:count]))  # no copy of a text that is kept out
+        vocabulary = Vocabulary(len(words_of(backbone)), mask, special)
+        rng = np.random.default_rng(seed)
+        held = [
+            torch.from_numpy(hide(view[kept[i : i + 32]], vocabulary, rng)) for i in range(0, len(kept), 32)
+        ]
+        return cls(view, rows, held, len(kept), vocabulary, seed)
+
+    def batches(self) -> MaskedBatches:
+        targets = np.zeros(len(self.rows), np.int64)
+        return MaskedBatches((self.view,), self.rows, targets, BATCH, self.seed, vocabulary=self.vocabulary)
+
+    def affordable(self, net: Guesser, budget: Budget) -> int:
+        """Steps that the budget allows, by the pace of a few on a copy. Raises `BadOption` for too few."""
+        import copy
+
+        began = time.monotonic()
+        held_out_loss(net, self.held)
+        evaluation = time.monotonic() - began
+        began = time.monotonic()
+        run(copy.deepcopy(net), Phase(None, "", PILOT, LR, "pace"), self, Budget(), lambda *_: None)
+        pace = (time.monotonic() - began) / PILOT
+        most = MOST_EPOCHS * self.batches().per_epoch
+        steps = int((budget.left - 2 * MARGIN * evaluation) / (MARGIN * pace))
+        if steps < LEAST_STEPS:
+            needed = budget.spent + 2 * MARGIN * evaluation + LEAST_STEPS * MARGIN * pace
+            raise BadOption(
+                "--budget", words(budget.seconds or 0), f"more than {words(needed)}: {LEAST_STEPS} steps"
+            )
+        return max(LEAST_STEPS, min(steps, most))
+
+
+def words_of(backbone: Backbone) -> Any:
+    """The table of the tokens' embeddings."""
+    from headstart.train.masked import largest_embedding
+
+    return largest_embedding(backbone.module).weight
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One of the two trainings."""
+
+    path: Path | None
+    about: str
+    steps: int
+    lr: float
+    name: str
+
+    @property
+    def head_alone(self) -> bool:
+        return self.lr == HEAD_LR
+
+
+def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
+    """The number of steps: that of the stopped run where there was one."""
+    import json
+
+    path = work / "plan.json"
+    if path.is_file():
+        saved = json.loads(path.read_text())
+        if saved.get("about") == about:
+            return int(saved["steps"])
+    steps = decide()
+    write_json(path, {"about": about, "steps": steps})
+    return steps
+
+
+def warmed(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> float:
+    """Train the new head alone, or take the one of the stopped run; the loss that the encoder then has."""
+    path = work / "head.tensors"
+    kept = checkpoint.load(path, about=phase.about)
+    if kept is not None:
+        net.load_state_dict(kept["net"], strict=False)
+        return float(kept["before"])
+    run(net, phase, job, budget, tell)
+    before = held_out_loss(net, job.held)
+    mine = {name: t for name, t in net.state_dict().items() if not name.startswith(("body.", "words."))}
+    checkpoint.save(path, {"net": mine, "before": before}, about=phase.about)
+    return before
+
+
+def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:
+    """One training. Raises `BadOption` when the time ends in the middle of it; the next call goes on."""
+    net.requires_grad_(True)
+    if phase.head_alone:
+        net.body.requires_grad_(False)
+        net.words.requires_grad_(False)
+    recipe = Recipe(phase.steps, phase.lr, "adamw", weight_decay=0.01, head_boost=1.0, seed=job.seed)
+    watch = Watch(budget, phase.path, phase.about, lambda done, total: tell(phase.name, done, total))
+    with reproducible(job.seed):
+        groups = parameter_groups(net, torch.nn.Module(), recipe)
+        outcome = train(net, job.batches(), recipe, param_groups=groups, loss=passed_on, watch=watch)
+    if outcome.status == "diverged":
+        raise BadOption("the source", phase.name, "one whose loss stays finite")
+    if outcome.status == "out of time":
+        raise BadOption(
+            "--budget", words(budget.seconds or 0),
+            f"more: the time ended after {outcome.steps} of {phase.steps} steps of {phase.name}; the same "
+            "command with more time goes on from there",
+        )  # fmt: skip

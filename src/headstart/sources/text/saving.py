@@ -1,0 +1,89 @@
+"""A text network as a folder that Hugging Face, sentence-transformers and this package open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from headstart.core.backbone import Backbone
+from headstart.errors import SourceError
+from headstart.sources.text import folder as layouts
+from headstart.sources.text import transformer
+
+FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
+"""sentence-transformers' words for poolings."""
+MASKS = ("[MASK]", "<mask>")
+"""How tokenizers write the token that stands for a hidden word."""
+
+
+def encoder_only(backbone: Backbone) -> None:
+    """Raises `SourceError` for what is no encoder of Hugging Face with a token for hidden words."""
+    source = backbone.source
+    architecture = source.architecture
+    if architecture.get("library") != layouts.LIBRARY:
+        raise SourceError(
+            source.spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER"
+        )
+    config = {"model_type": architecture["arch"], **architecture.get("kwargs", {})}
+    if layouts.is_causal(config):
+        raise SourceError(
+            source.spec,
+            "its tokens see only those before them, so no word can be guessed from both sides",
+            "take an encoder, such as a BERT or a MiniLM",
+        )
+
+
+def token_numbers(backbone: Backbone) -> tuple[int, frozenset[int]]:
+    """(the token that stands for a hidden word, all special ones). Raises `SourceError` without the first."""
+    content = json.loads(backbone.source.text_input.encoder)
+    added = content.get("added_tokens") or ()
+    special = frozenset(int(token["id"]) for token in added if token.get("special"))
+    mask = next((int(token["id"]) for token in added if token.get("content") in MASKS), None)
+    if mask is None:
+        problem = "its tokenizer has no token that stands for a hidden word"
+        raise SourceError(backbone.source.spec, problem, "take another source")
+    return mask, special
+
+
+def save(
+    architecture: Mapping[str, Any], tensors: Mapping[str, np.ndarray], backbone: Backbone, place: Path
+) -> None:
+    """Write a network of the backbone's architecture with these weights (those of `Backbone.module`)."""
+    with torch.random.fork_rng(devices=[]):
+        network: Any = transformer.build(architecture)
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
+    with transformer.quietly():
+        network.save_pretrained(str(place))
+    contract = backbone.source.text_input
+    steps = [("Transformer", ""), ("Pooling", "1_Pooling")]
+    steps += [("Normalize", "2_Normalize")] if contract.normalize else []
+    prompts = {"own": contract.prefix} if contract.prefix else {}
+    contents: dict[str, Any] = {
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": contract.max_length,
+        },
+        "modules.json": [
+            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for number, (kind, path) in enumerate(steps)
+        ],
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": backbone.stages[-1].channels,
+            **{f"pooling_mode_{field}": name == contract.pooling for name, field in FIELDS.items()},
+        },
+        "sentence_bert_config.json": {"max_seq_length": contract.max_length, "do_lower_case": False},
+        "config_sentence_transformers.json": {
+            "prompts": prompts,
+            "default_prompt_name": "own" if prompts else None,
+        },
+    }
+    (place / "tokenizer.json").write_text(contract.encoder, encoding="utf-8")
+    for name, content in contents.items():
+        path = place / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from headstart import sources
+from headstart.core.dataset import Dataset, TextItem
+from headstart.errors import BadOption, DataError, PathError, SourceError
+from headstart.run import pretrain as pretraining
+from headstart.run.pretrain import pretrain
+from headstart.testing import pretrained
+from headstart.testing.texts import WORDS, TinyTextBackbone, sentences
+from headstart.train.masked import Guesser, Vocabulary, held_out_loss, hide
+
+
+def test_tokens_are_hidden_as_in_bert() -> None:
+    vocabulary = Vocabulary(1000, 999, frozenset({1, 2}))
+    tokens = np.zeros((400, 3, 50), np.int32)
+    tokens[:, 0] = np.random.default_rng(0).integers(3, 900, (400, 50))
+    tokens[:, 0, 0], tokens[:, 0, 39] = 1, 2
+    tokens[:, 1, :40] = 1
+    found = hide(tokens, vocabulary, np.random.default_rng(1))
+    asked = found[:, 3] > 0
+    assert not asked[:, [0, 39]].any()
+    assert not asked[:, 40:].any()
+    assert np.array_equal(found[:, 3][asked] - 1, tokens[:, 0][asked])
+    assert np.array_equal(found[:, 0][~asked], tokens[:, 0][~asked])
+    assert asked[:, 1:39].mean() == pytest.approx(0.15, abs=0.01)
+    now, before = found[:, 0][asked], tokens[:, 0][asked]
+    assert (now == 999).mean() == pytest.approx(0.8, abs=0.03)
+    assert (now == before).mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_loss_is_cross_entropy_over_the_tokens_asked_for() -> None:
+    net = Guesser(TinyTextBackbone(), 0).eval()
+    tokens = np.ones((3, 3, 6), np.int32)
+    tokens[:, 0] = np.arange(18).reshape(3, 6) + 3
+    tokens[:, 2] = 0
+    made = np.concatenate([tokens, np.zeros((3, 1, 6), np.int32)], axis=1)
+    made[0, 3, 1], made[0, 3, 4], made[2, 3, 0] = 8, 5, 12
+    batch = torch.from_numpy(made)
+    with torch.inference_mode():
+        states = net.body(batch[:, :3].long())[..., :-1]
+        hidden = net.norm(torch.nn.functional.gelu(net.dense(states)))
+        shares = (hidden @ net.words.weight.T + net.bias).softmax(-1)
+        expected = -np.mean([math.log(shares[i, t, c]) for i, t, c in ((0, 1, 7), (0, 4, 4), (2, 0, 11))])
+        assert float(net(batch).mean()) == pytest.approx(expected, rel=1e-5)
+    assert held_out_loss(net, [batch]) == pytest.approx(expected, rel=1e-5)
+
+
+transformers = pytest.importorskip("transformers")
+
+
+def corpus(count: int = 60) -> Dataset:
+    """Sentences of the words that the tiny models know, without labels."""
+    rng = np.random.default_rng(0)
+    items = tuple(
+        TextItem(f"row {i}", " ".join(str(WORDS[k]) for k in sorted(rng.integers(len(WORDS), size=9))))
+        for i in range(count)
+    )
+    return Dataset("corpus", "text", items, origin="corpus")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretraining.Job, "affordable", lambda *_: 24)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_trained_folder_opens_with_its_pooling(tmp_path: Path) -> None:
+    folder = pretrained.write_sentence_model(tmp_path / "model", pooling="max")
+    out = tmp_path / "out"
+    told: list[str] = []
+    found = pretrain(f"file:{folder}", corpus(), out, seconds=600, tell=lambda what, *_: told.append(what))
+    assert found.steps == 24
+    assert found.held_out == 6
+    assert ("better:" in found.sentence()) == (found.after < found.before)
+    before, after = (sources.load(sources.find(f"file:{place}")) for place in (folder, out))
+    assert after.source.input.to_json() == before.source.input.to_json()
+    assert after.embedding == before.embedding
+    assert after.digest != before.digest
+    assert not (out / pretraining.WORK).exists()
+    again = pretrain(f"file:{folder}", corpus(), tmp_path / "twin", seconds=600)
+    assert (again.before, again.after) == (found.before, found.after)
+
+
+@pytest.mark.usefixtures("quick")
+def test_stopped_and_continued_it_ends_the_same(tmp_path: Path) -> None:
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    whole = pretrain(f"file:{folder}", corpus(), tmp_path / "whole", seconds=600)
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "all layers" and done == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pretrain(f"file:{folder}", corpus(), tmp_path / "parts", seconds=600, tell=stop)
+    found = pretrain(f"file:{folder}", corpus(), tmp_path / "parts", seconds=600)
+    assert (found.before, found.after) == (whole.before, whole.after)
+
+
+def test_what_cannot_be_pretrained(tmp_path: Path) -> None:
+    causal = pretrained.write_model(tmp_path / "causal", "gpt2")
+    with pytest.raises(SourceError, match="only those before them"):
+        pretrain(f"file:{causal}", corpus(), tmp_path / "out", seconds=60)
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    with pytest.raises(DataError, match="at least 10 texts"):
+        pretrain(f"file:{folder}", sentences(per_class=1), tmp_path / "out", seconds=60)
+    with pytest.raises(BadOption, match="more than"):
+        pretrain(f"file:{folder}", corpus(), tmp_path / "short", seconds=1e-3)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(PathError, match="something else"):
+        pretrain(f"file:{folder}", corpus(), tmp_path / "full", seconds=60)
