@@ -123,6 +123,8 @@ def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.nda
     """The whole of `headstart fit` on a table of the texts, and its model's answers for the test texts."""
     import tempfile
 
+    # budgets and paces are in seconds of this core, as the limit of the peer is: other programs do not count
+    time.monotonic = time.perf_counter = time.process_time
     import headstart as hs
 
     names = [f"class {number}" if label.isdecimal() else label for number, label in enumerate(drawn.labels)]
@@ -148,7 +150,7 @@ def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.nda
 
 def budget_for(texts: int) -> float:
     """Seconds for `headstart fit`: the same rule for every set."""
-    return float(np.clip(60 + 0.5 * texts, 60, 600))
+    return float(np.clip(80 + 0.3 * texts, 80, 400))
 
 
 PEERS: dict[str, Callable[[str, Draw, float, int], tuple[np.ndarray, dict[str, Any]]]] = {
@@ -157,6 +159,12 @@ PEERS: dict[str, Callable[[str, Draw, float, int], tuple[np.ndarray, dict[str, A
     "tfidf-lr": tfidf_lr,
 }
 ARMS = {"headstart": headstart, **PEERS}
+
+
+def core_seconds() -> float:
+    """Of this process and of those that it started."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def main() -> None:
@@ -175,7 +183,7 @@ def main() -> None:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     drawn = draw(options.shared, options.set, options.count or None, options.draw)
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.time(), core_seconds()
     said, notes = ARMS[options.peer](options.encoder, drawn, options.limit, options.draw)
     result = {
         "set": options.set,
@@ -184,8 +192,8 @@ def main() -> None:
         "peer": options.peer,
         "accuracy": float((said == np.array(drawn.truth)).mean()),
         "n": len(drawn.truth),
-        "seconds": round(time.perf_counter() - wall, 2),
-        "core_seconds": round(time.process_time() - cpu, 2),
+        "seconds": round(time.time() - wall, 2),
+        "core_seconds": round(core_seconds() - cpu, 2),
         **notes,
     }
     options.out.write_text(json.dumps(result) + "\n")
