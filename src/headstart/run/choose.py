@@ -28,8 +28,8 @@ BASELINES = {
 ENOUGH = 30
 """Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""
 EXPECTED = ("contrastive",)
-"""Arms that are known to be worth more than a frozen probe where labels are few (`plan.CONTRASTIVE`): a few held-out
-items cannot show it, and need not (docs/measured.md, few labelled texts)."""
+"""Arms that are known to be worth more than a frozen probe where labels are few (`plan.CONTRASTIVE`): a few
+held-out items cannot show it, and need not (docs/measured.md, few labelled texts)."""
 ROUGH = 400
 """Resamples where only a standard error is asked for."""
 
