@@ -38,7 +38,7 @@ def reproducible(seed: int) -> Iterator[None]:
 def quick_on_cpu(enabled: bool) -> AbstractContextManager[Any]:
     """Products of matrices in bfloat16 where the processor has instructions for them, if `enabled`.
 
-    A training step of a small transformer then takes half of the time; norms, losses and weights stay float32.
+    A training step of a small transformer takes half of the time then; norms and weights stay float32.
     """
     check: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return torch.autocast("cpu", torch.bfloat16, enabled=bool(enabled and check is not None and check()))
