@@ -35,6 +35,10 @@ class Encoder(Protocol):
     def count(self, first: str, second: str | None = None) -> Count:
         """See `Count`."""
 
+    @property
+    def largest(self) -> int:
+        """The largest number of a token."""
+
 
 def encoder_of(contract: TextContract) -> Encoder:
     """The contract's encoder. Raises `ValueError` for JSON that is none, `MissingExtra`."""
@@ -68,6 +72,10 @@ class Subwords:
         unknown = getattr(self._whole.model, "unk_token", None)
         self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
 
+    @property
+    def largest(self) -> int:
+        return max(self._whole.get_vocab(with_added_tokens=True).values(), default=0)
+
     def _encode(self, tokenizer: Any, first: str, second: str | None) -> Any:
         if second is None:
             return tokenizer.encode(first)
@@ -90,6 +98,10 @@ class Words:
 
     def __init__(self, words: WordEncoder, max_length: int) -> None:
         self._words, self._most = words, max_length
+
+    @property
+    def largest(self) -> int:
+        return len(self._words.words)
 
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
         one = self._words.encode(first)[0]

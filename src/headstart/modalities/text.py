@@ -168,6 +168,11 @@ def weight(data: bytes) -> int:
     return max(1, len(data))
 
 
+def largest_number(contract: TextContract) -> int:
+    """The largest number that the contract's encoder gives a token."""
+    return encoder_of(contract).largest
+
+
 class Counted(NamedTuple):
     """What the encoder makes of a text."""
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headstart import data, sources
+from headstart import data, modalities, sources
 from headstart.core import fingerprint, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
@@ -141,11 +141,11 @@ def weights(source: Source) -> str:
 def summary(dataset: Dataset, task: Task, tests: int) -> str:
     """244 images in 2 classes (121 to 123 each), 153 more kept for the test."""
     labelled = int(dataset.labelled.sum()) - tests
-    noun = dataset.modality
+    noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
     if task.kind == REGRESSION:
-        text = f"{words.count(labelled, noun)} with a number ({task.labels[0]})"
+        text = f"{words.count(labelled, noun, several)} with a number ({task.labels[0]})"
     else:
-        text = f"{words.count(labelled, noun)} in {words.count(task.outputs, 'class', 'classes')}"
+        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, 'class', 'classes')}"
         text += _class_sizes(dataset, task)
     if tests:
         text += f", {tests:,} more kept for the test"

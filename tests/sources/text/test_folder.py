@@ -18,7 +18,7 @@ from headstart.core.source import TextContract
 from headstart.errors import SourceError
 from headstart.modalities import text
 from headstart.sources.text import folder as layouts
-from headstart.testing.pretrained import LENGTH, write_model, write_sentence_model
+from headstart.testing.pretrained import LENGTH, tokenizer, write_model, write_sentence_model
 
 pytest.importorskip("transformers")
 TEXTS = ("the rain and the snow", "bread", "a concert with guitar and drum was on today and it went on")
@@ -242,3 +242,10 @@ def test_paths_that_are_no_model(tmp_path: Path) -> None:
 )
 def test_pooling_where_nothing_is_said(config: dict[str, Any], pooling: str) -> None:
     assert layouts.own_pooling(config) == pooling
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "tiny", "bert", words=("rain",))
+    tokenizer("bert", ("rain", "snow", "wind")).save(str(folder / "tokenizer.json"))
+    with pytest.raises(SourceError, match="its tokenizer numbers tokens up to 7, but its network knows 6"):
+        sources.load(f"hf:{folder}")

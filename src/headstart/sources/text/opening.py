@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.source import Source
+from headstart.core.source import Source, TextContract
 from headstart.errors import NetError, SourceError, UnknownName
+from headstart.modalities.text import largest_number
 from headstart.sources import weights
 from headstart.sources.text import backbone as backbones
 from headstart.sources.text import folder, transformer
@@ -35,6 +36,7 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     for path in files:
         tensors |= weights.read(path, source.spec)
     network = transformer.fill(architecture, tensors, source.spec)
+    _check_words(network, layout.contract, source.spec)
     found = replace(
         source,
         modality="text",
@@ -44,6 +46,14 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
         local=True,
     )
     return backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
+
+
+def _check_words(network: Any, contract: TextContract, spec: str) -> None:
+    """Raises `SourceError` for a tokenizer that gives numbers for which the network has no embedding."""
+    rows, largest = network.get_input_embeddings().num_embeddings, largest_number(contract)
+    if largest >= rows:
+        problem = f"its tokenizer numbers tokens up to {largest:,}, but its network knows {rows:,}"
+        raise SourceError(spec, problem, "tokenizer and weights are not of one model: fetch them again")
 
 
 def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBackbone:
