@@ -98,7 +98,7 @@ def test_predict_evaluate_and_label_next(fitted: Path, call: Any, tmp_path: Path
     assert "1 of 3 could not be predicted" in done.stderr
     done = call(tmp_path, "predict", fitted, "--text", "guitar and drum", "--format", "json")
     assert len(json.loads(done.stdout)["predictions"]) == 1
-    done = call(tmp_path, "evaluate", fitted, fitted.parents[1] / "größe.csv", "--json")
+    done = call(tmp_path, "evaluate", fitted, fitted.parents[1] / "größe.csv", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["n"] > 0
     (tmp_path / "pool.csv").write_text("review\n" + "\n".join(f"{w} and the {w}" for w in FILLERS) + "\n")
