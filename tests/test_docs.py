@@ -80,7 +80,7 @@ def write_texts(root: Path) -> None:
             "question1,question2,label",
             *(f"{i.text},{i.second},{y}" for i, y in zip(pairs.items, pairs.y, strict=True)),
         ],
-        "new.csv": ["text", *texts_of(sentences(per_class=2, seed=1))],
+        "new.csv": ["text", *texts_of(sentences(per_class=5, seed=1))],
         "vectors.txt": [f"{word} {' '.join(f'{v:.3f}' for v in rng.normal(size=8))}" for word in WORDS],
     }  # fmt: skip
     for name, lines in tables.items():
@@ -94,6 +94,8 @@ def wants_encoder(words: str) -> None:
 
 
 def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    if words[1] == "pretrain":
+        words[words.index("--budget") + 1] = BUDGET
     if words[1] in ("fit", "plan", "demo"):
         if "--budget" in words:
             words[words.index("--budget") + 1] = BUDGET
