@@ -198,6 +198,8 @@ def test_labels_changed_after_saving_are_noticed(copy: Path) -> None:
     [
         {"library": "timm", "arch": "resnet18", "kwargs": {"checkpoint_path": "/etc/passwd"}},
         {"library": "timm", "arch": "resnet18", "kwargs": {"pretrained": True}},
+        {"library": "transformers", "arch": "bert", "kwargs": {"attn_implementation": "someone/kernels"}},
+        {"library": "transformers", "arch": "bert", "kwargs": {"text_config": {"auto_map": {"A": "x.A"}}}},
         {"library": "timm", "arch": "hf-hub:someone/model"},
         {"library": "timm", "arch": "../../model"},
         {"library": "timm", "arch": 7},

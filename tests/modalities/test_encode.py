@@ -43,7 +43,9 @@ def test_words_and_their_pairs_have_numbers_and_others_are_counted() -> None:
     assert again == WORDS
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"words": None}, {"pattern": "(a+)+$"}])
+@pytest.mark.parametrize(
+    "change", [{"version": 2}, {"words": None}, {"pattern": "(a+)+$"}, {"ngrams": 10**9}]
+)
 def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a list of words"):
         WordEncoder.from_json({**json.loads(WORDS.to_json()), **change})

@@ -214,3 +214,23 @@ def test_with_many_labels_nothing_is_expected() -> None:
         "net: contrastive": arm(setting, "net: contrastive", "contrastive", 0.79, seed=2),
     }
     assert choose.best(arms, arms, setting) == "net: probe"
+
+
+def test_a_choice_by_what_is_known_beforehand_says_so() -> None:
+    setting = bench(n=16, repeats=1)
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.7, seed=1),
+        "majority": arm(setting, "majority", "majority", 0.4, seed=3),
+    }
+    for seed in range(200):
+        arms["net: contrastive"] = arm(setting, "net: contrastive", "contrastive", 0.68, seed=seed)
+        lower = board.score(arms["net: contrastive"], setting.dataset, TASK) < board.score(
+            arms["net: probe"], setting.dataset, TASK
+        )
+        if lower and choose.best(arms, arms, setting) == "net: contrastive":
+            break
+    else:
+        pytest.fail("no such draw")
+    assert any("not because these items show it" in note for note in compare.verdict(arms, setting).notes)
+    arms["net: contrastive"] = arm(setting, "net: contrastive", "contrastive", 0.99, seed=1)
+    assert not any("not because these" in note for note in compare.verdict(arms, setting).notes)

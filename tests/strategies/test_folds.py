@@ -185,3 +185,22 @@ def test_empty_trial() -> None:
     assert (trial.strategy, trial.source, trial.status) == ("direct", "tiny", "not applicable")
     assert trial.predictions.shape == (2, 18, 3)
     assert np.isnan(trial.predictions).all()
+
+
+def test_the_same_weights_with_another_preparation_begin_anew(tmp_path: Path) -> None:
+    ran = []
+
+    def fit(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+        ran.append(number)
+        return np.zeros((len(test), 3)), {}
+
+    asked = request(workdir=tmp_path)
+    assert asked.backbone is not None
+    run_folds(asked, "tiny: probe", fit)
+    before = len(ran)
+    run_folds(asked, "tiny: probe", fit)
+    assert len(ran) == before
+    source = asked.backbone.source
+    asked.backbone.source = replace(source, input=replace(source.input, crop_pct=0.5))
+    run_folds(asked, "tiny: probe", fit)
+    assert len(ran) == 2 * before

@@ -137,3 +137,21 @@ def test_the_network_becomes_onnx(tmp_path: Path) -> None:
         prepared = text.collate([text.prepare(item.read(), model.input) for item in asked.dataset.items])
         found = session.run(None, {session.get_inputs()[0].name: prepared})[0]
         assert np.abs(found - run(model, asked)).max() < 1e-5
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_very_long_texts_are_cut_as_the_network_has_them_cut(
+    pairs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headstart.strategies._words.MOST_TOKENS", 4)
+    texts = [
+        Text("rain snow rain hail", "bread rain" if pairs else None),
+        Text("snow", "hail" if pairs else None),
+    ]
+    words = Words.of(texts, pairs=pairs)
+    prepared = text.collate([text.prepare(one, words.contract) for one in texts])
+    for row, block in zip(words.matrix(texts).toarray(), prepared, strict=True):
+        first = len(words.idf)
+        for side, part in enumerate((row[:first], row[first : 2 * first])[: 1 + pairs]):
+            ids = block[0][(block[1] > 0) & (block[2] == side)]
+            assert set(np.flatnonzero(part) + 1) == set(ids.tolist())

@@ -13,6 +13,9 @@ from headstart.export.schema import FILES, MANIFEST, TOKENIZER
 
 LARGEST_MANIFEST = 64 * 2**20
 LARGEST = 64 * 2**30
+LARGEST_TOKENIZER = 2**30
+LIMITS = {MANIFEST: LARGEST_MANIFEST, TOKENIZER: LARGEST_TOKENIZER}
+"""File -> most bytes; `LARGEST` for the others."""
 LARGEST_RATIO = 100
 """Bundles are stored, not compressed; someone may have packed one again, but weights shrink little."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -44,8 +47,8 @@ def _read_file(folder: Path, name: str) -> bytes:
         if name == MANIFEST:
             raise PathError(folder, f"there is no model here (no {MANIFEST})", "name a model or run folder")
         raise BundleError(folder, f"{name} is missing", "fetch or save it again")
-    if name == MANIFEST and file.stat().st_size > LARGEST_MANIFEST:
-        raise BundleError(folder, f"{name} is larger than any description of a model")
+    if file.stat().st_size > LIMITS.get(name, LARGEST):
+        raise BundleError(folder, f"{name} is larger than any that a model has")
     return file.read_bytes()
 
 
@@ -73,7 +76,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         if name not in found:
             raise BundleError(path, f"{name} is missing", "fetch or save it again")
     for name, member in found.items():
-        limit = LARGEST_MANIFEST if name == MANIFEST else LARGEST
+        limit = LIMITS.get(name, LARGEST)
         ratio = member.file_size / max(1, member.compress_size)
         if member.file_size > limit or (member.file_size > 2**20 and ratio > LARGEST_RATIO):
             raise BundleError(

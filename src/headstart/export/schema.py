@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,14 @@ LARGEST_SIDE = 4096
 LONGEST = 65_536
 """Tokens that a source of texts may read."""
 
-_FORBIDDEN = frozenset({"pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir", "weights"})
-"""Keyword arguments with which a model library would read other files, or the network."""
+_FORBIDDEN = frozenset(
+    {
+        "pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir", "weights", "auto_map",
+        "trust_remote_code", "attn_implementation", "_attn_implementation", "experts_implementation",
+        "use_pretrained_backbone", "quantization_config",
+    }
+)  # fmt: skip
+"""Keyword arguments with which a model library would read other files, or the network, or run other code."""
 
 
 @dataclass(frozen=True)
@@ -218,5 +224,14 @@ def audit_architecture(architecture: Any) -> None:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name):
         raise ValueError(f"the architecture name {name!r}, which is not a plain name")
     kwargs = architecture.get("kwargs") or {}
-    if not isinstance(kwargs, Mapping) or _FORBIDDEN & set(kwargs):
+    if not isinstance(kwargs, Mapping) or _FORBIDDEN & set(_names(kwargs)):
         raise ValueError("an architecture whose arguments would read other files")
+
+
+def _names(kwargs: Any) -> Iterator[str]:
+    """Names of arguments, at any depth."""
+    inner = kwargs.values() if isinstance(kwargs, Mapping) else kwargs if isinstance(kwargs, list) else ()
+    if isinstance(kwargs, Mapping):
+        yield from kwargs
+    for value in inner:
+        yield from _names(value)

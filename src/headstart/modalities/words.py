@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,14 +66,17 @@ class WordEncoder:
         """Raises `ValueError` for what is no such list."""
         words = content.get("words")
         pattern = content.get("pattern")
-        if content.get("version") != 1 or not isinstance(words, Sequence) or pattern not in PATTERNS:
+        ngrams = content.get("ngrams")
+        known = content.get("version") == 1 and isinstance(words, list) and pattern in PATTERNS
+        if not known or not isinstance(ngrams, int) or not 1 <= ngrams <= MOST_NGRAMS:
             raise ValueError("a list of words in a form that this version does not know")
-        return cls(
-            tuple(map(str, words)), int(str(content["ngrams"])), bool(content["lowercase"]), str(pattern)
-        )
+        assert isinstance(words, list)
+        return cls(tuple(map(str, words)), ngrams, bool(content.get("lowercase")), str(pattern))
 
 
 WHOLE = r"\w+|[^\w\s]"
 """Words and single marks: how lists of word vectors are usually cut."""
 PATTERNS = (PATTERN, WHOLE)
 """Only these are read from a file: a regular expression may be made to run for ever."""
+MOST_NGRAMS = 5
+"""Longest runs of words that are read from a file."""

@@ -10,7 +10,7 @@ from headstart.core.strategy import Trial
 from headstart.measure.paired import PairedGain
 from headstart.run import board
 from headstart.run.bench import Bench
-from headstart.run.choose import baselines, best, called, nested
+from headstart.run.choose import baselines, best, called, expected, heavy, nested
 from headstart.run.gains import adjusted, compared, gain
 from headstart.run.plan import DEEPER, RAW
 
@@ -48,7 +48,11 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
         ours.arm,
         adjusted(compared(ours, rival, result, bench) for rival, result in found.values()),
         missing,
-        notes=(*_notes(outcome, found, missing, bench), *_luck(ours, trials, bench)),
+        notes=(
+            *_notes(outcome, found, missing, bench),
+            *_luck(ours, trials, bench),
+            *_prior(ours, trials, bench),
+        ),
     )
 
 
@@ -128,6 +132,27 @@ def _luck(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str, 
         f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric} on all "
         f"held-out items; with the choice made anew in every fold, as the comparison counts it, {again}: the "
         "difference is the luck of being best.",
+    )
+
+
+def _prior(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str, ...]:
+    """That an arm was preferred by what is known beforehand, where a frozen one scores higher."""
+    arm = trials[ours.arm]
+    if not expected(arm, bench):
+        return ()
+    frozen = best([n for n, t in trials.items() if t.strategy in TRANSFER and not heavy(t)], trials, bench)
+    if frozen is None:
+        return ()
+    metric = bench.task.metric
+    pair = board.common(arm, trials[frozen])
+    own, other = (board.signed_score(t, bench.dataset, bench.task) for t in pair)
+    if own is None or other is None or own >= other:
+        return ()
+    mine, theirs = (words.value(metric, board.score(t, bench.dataset, bench.task)) for t in pair)
+    return (
+        f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}: a difference within one standard error, "
+        "on so few labels. It was preferred because learning from pairs is known to be worth more than a "
+        "frozen network there, not because these items show it.",
     )
 
 

@@ -57,8 +57,8 @@ def run_folds(
     one the budget is asked, and a fold that takes as long as the longest so far must fit in.
 
     Finished folds are kept in `request.workdir`. They are used again when nothing has changed that
-    they depend on: data, split, source weights, seed, settings, and `about` (whatever else the
-    result depends on, such as a recipe).
+    they depend on: data, split, source weights and how the source reads, seed, settings, and `about`
+    (whatever else the result depends on, such as a recipe).
 
     The trial's choices are `{"folds": [choices of each finished fold]}`; `Trial.reason` says how
     many folds an arm that was cut off has done. Raises `FloatingPointError` for predictions that
@@ -138,6 +138,8 @@ def _key(request: Request, arm: str, about: str) -> str:
             "task": request.task.to_json(),
             "split": request.split.fingerprint(),
             "weights": request.backbone.digest if request.backbone is not None else "",
+            # the same weights with another tokenizer, or other pixels, are another source
+            "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,
             "settings": {
                 name: dict(value) if isinstance(value, Mapping) else value

@@ -135,7 +135,10 @@ def named_watch(arm: Arm, rows: np.ndarray, name: str) -> Watch:
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
     path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    about = [arm.source.digest, fingerprint.of_array(rows), fingerprint.of_json(arm.design.to_json())]
+    reads = fingerprint.of_json(arm.source.source.input.to_json())
+    data = request.dataset.fingerprint if request.workdir is not None else ""
+    design = fingerprint.of_json(arm.design.to_json())
+    about = [arm.source.digest, reads, data, fingerprint.of_array(rows), design]
     return Watch(
         request.budget,
         path,

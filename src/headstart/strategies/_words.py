@@ -66,19 +66,26 @@ class Words:
 
     def matrix(self, texts: Sequence[Text]) -> sparse.csr_matrix:
         """float64 `[len(texts), width]`."""
-        counts = [self._counts(text.first for text in texts)]
+        read = [self._numbers(text) for text in texts]
+        counts = [self._counts(one for one, _ in read)]
         if self.pairs:
-            counts.append(self._counts(text.second or "" for text in texts))
+            counts.append(self._counts(two for _, two in read))
         blocks: list[sparse.csr_matrix | np.ndarray] = [self._weighted(block) for block in counts]
         if self.pairs:
             blocks.append(sparse.csr_matrix(overlap(*counts)))
         return sparse.hstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
 
-    def _counts(self, texts: Iterable[str]) -> sparse.csr_matrix:
+    def _numbers(self, text: Text) -> tuple[list[int], list[int]]:
+        """The entries of both texts, cut as the shipped network has them cut."""
+        one = self.encoder.encode(text.first)[0][:MOST_TOKENS]
+        two = self.encoder.encode(text.second or "")[0] if self.pairs else []
+        return one, two[: MOST_TOKENS - len(one)]
+
+    def _counts(self, texts: Iterable[Sequence[int]]) -> sparse.csr_matrix:
         """How often each entry occurs in each text."""
         starts, columns, values = [0], [], []
-        for text in texts:
-            counted = sorted(Counter(self.encoder.encode(text)[0]).items())
+        for numbers in texts:
+            counted = sorted(Counter(numbers).items())
             columns += [number - 1 for number, _ in counted]
             values += [float(times) for _, times in counted]
             starts.append(len(columns))

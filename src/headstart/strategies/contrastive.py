@@ -293,8 +293,10 @@ def watch_of(request: Request, plan: Plan, rows: np.ndarray, name: str) -> Watch
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
     path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    y = fingerprint.of_array(labels(request)[rows])
-    about = [request.backbone.digest, fingerprint.of_array(rows), y, fingerprint.of_json(plan.to_json())]
+    reads = fingerprint.of_json(request.backbone.source.input.to_json())
+    data = request.dataset.fingerprint if request.workdir is not None else ""
+    design = fingerprint.of_json(plan.to_json())
+    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), design]
     return Watch(
         request.budget,
         path,

@@ -13,7 +13,7 @@ import torch
 from headstart import sources
 from headstart.core.backbone import Tap
 from headstart.core.source import Source, TextContract
-from headstart.errors import BadOption, SourceError, UnknownName
+from headstart.errors import BadOption, NetError, SourceError, UnknownName
 from headstart.modalities import text
 from headstart.sources.text import folder, transformer
 from headstart.sources.text.backbone import TextBackbone, wrap
@@ -219,3 +219,29 @@ def test_can_be_followed_for_export(roots: dict[str, Path], family: str) -> None
             part = torch.cat([tokens, tokens], 2)[:texts, :, :length]
             assert torch.allclose(graph(part), network(part), atol=1e-5)
             assert network(part).shape == (texts, WIDTH * len(backbone.taps()))
+
+
+def test_claimed_sizes_take_no_memory(bert: TextBackbone) -> None:
+    """A bundle's description may claim anything; the tensors are there."""
+    architecture = dict(bert.source.architecture)
+    state = {name: t.numpy() for name, t in bert.module.state_dict().items()}
+    for claim in ({"vocab_size": 10**12}, {"num_hidden_layers": 10**9}):
+        kwargs = {**architecture["kwargs"], **claim}
+        with pytest.raises(NetError, match=r"does not fit its weights|layers, and"):
+            sources.from_state({**architecture, "kwargs": kwargs}, bert.source.input, state)
+
+
+def test_no_name_of_other_code_reaches_the_library() -> None:
+    """The name of an attention may be that of a repository whose kernels transformers would run."""
+    kwargs = {
+        "attn_implementation": "someone/kernels",
+        "_attn_implementation": "someone/kernels",
+        "auto_map": {"AutoModel": "someone--model.Model"},
+        "num_hidden_layers": 1,
+    }
+    config = transformer.configuration({"library": "transformers", "arch": "bert", "kwargs": kwargs})
+    assert config._attn_implementation != "someone/kernels"
+    assert not hasattr(config, "auto_map")
+    assert folder.plain({"text_config": {"model_type": "a", "attn_implementation": "b/c", "rank": 1}}) == {
+        "text_config": {"model_type": "a", "rank": 1}
+    }

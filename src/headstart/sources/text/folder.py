@@ -22,10 +22,12 @@ DROPPED = frozenset(
         "_name_or_path", "architectures", "auto_map", "custom_pipelines", "dtype", "torch_dtype", "id2label",
         "label2id", "model_type", "problem_type", "quantization_config", "transformers_version",
         "_attn_implementation", "output_attentions", "output_hidden_states", "return_dict", "use_cache",
-        "gradient_checkpointing",
+        "gradient_checkpointing", "attn_implementation", "experts_implementation", "trust_remote_code",
+        "backbone", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone",
     }
 )  # fmt: skip
-"""Fields of a configuration that say nothing about the network itself."""
+"""Fields of a configuration that say nothing about the network itself, or with which `transformers` would
+fetch other code or weights: the name of an attention may be that of a repository whose kernels it runs."""
 SHARED = "albert"
 """ALBERT runs one layer again and again. Here each place gets a copy of it, which computes the same: trained
 from a cut, a shared layer would change what lies before the cut."""
@@ -103,10 +105,27 @@ def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
         raise SourceError(spec, "its weights are quantised, which is not supported", "take the plain ones")
     if not arch:
         raise SourceError(spec, "its config.json does not say its model_type", "name the folder of a model")
-    kwargs = {key: value for key, value in config.items() if key not in DROPPED}
+    kwargs = plain(config)
     if arch == SHARED:
         kwargs["num_hidden_groups"] = kwargs.get("num_hidden_layers", 12)
     return {"library": LIBRARY, "arch": arch, "kwargs": kwargs}
+
+
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without what is `DROPPED` and without private fields; so are those inside it, whose
+    types say what they are."""
+    found = {}
+    for key, value in config.items():
+        if key in DROPPED or key.startswith("_"):
+            continue
+        inner = isinstance(value, Mapping)
+        found[key] = _inner(value) if inner else value
+    return found
+
+
+def _inner(config: Mapping[str, Any]) -> dict[str, Any]:
+    kind = {"model_type": config["model_type"]} if "model_type" in config else {}
+    return {**kind, **plain(config)}
 
 
 def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:

@@ -64,19 +64,40 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBa
     library = str(source.architecture.get("library", ""))
     if library == LIBRARY and source.architecture.get("arch") == ARCH:
         sizes = source.architecture["kwargs"]
+        with torch.device(
+            "meta"
+        ):  # whatever sizes are claimed, memory is only taken for those that are there
+            _compare(Vectors(int(sizes["words"]), int(sizes["width"])), tensors, ARCH)
         words = Vectors(int(sizes["words"]), int(sizes["width"]))
         _put(words, tensors, ARCH)
         return WordBackbone(words, source)
     if library != folder.LIBRARY:
         raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
+    arch = str(source.architecture["arch"])
+    layers = (source.architecture.get("kwargs") or {}).get("num_hidden_layers", 0)
+    if isinstance(layers, int) and layers > len(tensors):
+        raise NetError(arch, f"has {layers:,} layers, and {len(tensors):,} tensors")
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        _compare(transformer.build(source.architecture), tensors, arch)
     with torch.random.fork_rng(devices=[]):
         network = transformer.build(source.architecture)
-    _put(network, tensors, str(source.architecture["arch"]))
+    _put(network, tensors, arch)
     try:
         architecture = source.architecture
         return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
     except SourceError as error:
         raise NetError(str(source.architecture["arch"]), str(error)) from error
+
+
+def _compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
+    """Raises `NetError` where a network has other shapes than its weights."""
+    for name, value in network.state_dict().items():
+        if name in tensors and tuple(tensors[name].shape) != tuple(value.shape):
+            found, wanted = tuple(tensors[name].shape), tuple(value.shape)
+            raise NetError(arch, f"does not fit its weights ({name} is {found}, not {wanted})")
+    lost = sorted(network.state_dict().keys() - set(tensors))
+    if lost:
+        raise NetError(arch, f"does not fit its weights ({', '.join(lost[:3])} missing)")
 
 
 def _put(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:

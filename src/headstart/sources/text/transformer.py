@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from headstart._lazy import optional
 from headstart.errors import HeadstartError, SourceError
-from headstart.sources.text.folder import DROPPED, LIBRARY, SHARED
+from headstart.sources.text.folder import LIBRARY, SHARED, plain
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -58,7 +58,7 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
             "models that bring their own code are not run",
             "update transformers, or take another source",
         )
-    kwargs = {k: v for k, v in dict(architecture.get("kwargs") or {}).items() if k not in DROPPED}
+    kwargs = plain(architecture.get("kwargs") or {})
     try:
         config = known[arch](**kwargs)
     except Exception as error:  # whatever a configuration raises for fields that do not go together
