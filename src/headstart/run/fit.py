@@ -150,9 +150,9 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
         raise BadOption(
             "--budget",
             seconds_in_words(ask.budget),
-            f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to read "
-            f"the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, the "
-            f"fastest source, over {len(bench.dataset):,} items",
+            f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
+            f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
+            f"the fastest source, over {len(bench.dataset):,} items",
         )
     before = bench.extractor.seconds
     pairs = near.find(backbone, bench.dataset, bench.extractor)
