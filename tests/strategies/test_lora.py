@@ -114,3 +114,10 @@ def test_images(name: str) -> None:
     trial = strategies.get(name).fit(asked)
     assert trial.status == ("done" if name == "bitfit" else "not applicable")
     assert Vectors() == Vectors()
+
+
+def test_targets_that_no_network_has_are_refused_before_any_training() -> None:
+    networks = [TinyTextBackbone()]
+    with pytest.raises(BadOption, match="nothing"):
+        strategies.check(Settings(lora_targets="nothing"), networks)
+    strategies.check(Settings(), networks)

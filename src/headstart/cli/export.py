@@ -32,9 +32,10 @@ def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> Non
     loaded = load_model(model)
     target = out or default_name(model)
     path = loaded.export(target)
+    noun = {"image": "an image", "text": "a text"}[loaded.input.modality]
     sys.stdout.write(
         f"{path}: the same answers as the model on its probes\n"
-        f"{path.with_suffix('.json')}: labels, and how to prepare an image\n"
+        f"{path.with_suffix('.json')}: labels, and how to prepare {noun}\n"
     )
 
 

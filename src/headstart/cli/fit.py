@@ -15,7 +15,7 @@ from headstart.core.budget import words as seconds_in_words
 
 Sources = Annotated[
     list[str] | None,
-    typer.Option("--source", "-s", help="A pretrained model: timm/NAME, torchvision/NAME, bundled/NAME, file:PATH. Repeat it. Default: what is on this machine."),
+    typer.Option("--source", "-s", help="A pretrained model: timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts package/NAME, hf/NAME, hf:PATH, vectors:PATH. Repeat it. Default: what is on this machine."),
 ]  # fmt: skip
 BudgetOption = Annotated[str, typer.Option("--budget", "-b", help="Time to spend: 90s, 10min, 2h.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/NAME-1, -2, ...")]
@@ -27,7 +27,7 @@ Strategies = Annotated[
     typer.Option(
         "--strategy",
         help="Only this one (repeat it): probe, direct, label-names, contrastive, finetune, lora, bitfit, full, "
-        "scratch, random-frozen, and the answers to harm: early-probe, finetune-slow, stack.",
+        "scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: early-probe, finetune-slow, stack.",
     ),
 ]  # fmt: skip
 DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
@@ -52,7 +52,11 @@ LoraTargets = Annotated[
     typer.Option("--lora-targets", help="Linear layers that LoRA changes, such as query,value; else all."),
 ]
 Augment = Annotated[
-    str | None, typer.Option("--augment", help="Recipe of augmented views: crop-flip, crop, glyph, none.")
+    str | None,
+    typer.Option(
+        "--augment",
+        help="Recipe of augmented views: crop-flip, crop, glyph, none; of texts drop-words, none.",
+    ),
 ]
 Views = Annotated[
     int | None, typer.Option("--views", help="Augmented views stored of each item.", min=0, max=64)

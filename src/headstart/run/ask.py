@@ -14,7 +14,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.strategy import Settings
-from headstart.core.task import REGRESSION, Task
+from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.run.plan import ALL, BASELINES
@@ -145,7 +145,8 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
     if task.kind == REGRESSION:
         text = f"{words.count(labelled, noun, several)} with a number ({task.labels[0]})"
     else:
-        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, 'class', 'classes')}"
+        named = ("label", "labels") if task.kind == MULTILABEL else ("class", "classes")
+        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, *named)}"
         text += _class_sizes(dataset, task)
     if tests:
         text += f", {tests:,} more kept for the test"

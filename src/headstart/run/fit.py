@@ -146,11 +146,13 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
     assert backbone is not None
     needed = bench.passes[first] * bench.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
     if needed > budget.left:
+        spent = max(0.0, ask.budget - budget.left)
         raise BadOption(
             "--budget",
             seconds_in_words(ask.budget),
-            f"more than {seconds_in_words(needed)}: so long takes one pass of {first}, the fastest source, "
-            f"over {len(bench.dataset):,} items on this machine",
+            f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
+            f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
+            f"the fastest source, over {len(bench.dataset):,} items",
         )
     before = bench.extractor.seconds
     pairs = near.find(backbone, bench.dataset, bench.extractor)

@@ -130,5 +130,5 @@ def plan_summary(known: plan.Known, ask: Ask) -> dict[str, Any]:
     total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
     text = f"about {seconds_in_words(total)} of the {seconds_in_words(ask.budget)}: {len(steps)} arms"
     if left_out:
-        text += f"; {len(left_out)} do not fit"
+        text += f"; {len(left_out)} {'does' if len(left_out) == 1 else 'do'} not fit"
     return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

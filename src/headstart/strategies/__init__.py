@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Settings, Strategy
-from headstart.errors import UnknownName
+from headstart.errors import BadOption, HeadstartError, UnknownName
 
 WHERE = {
     "majority": "headstart.strategies.baselines:Majority",
@@ -41,19 +41,29 @@ def get(name: str) -> Strategy:
 def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     """Refuse settings that no training can follow, before any has begun.
 
-    A stage to freeze must exist in one of the networks at least. Raises `BadOption` or `UnknownName`.
+    A stage to freeze, and linear layers to adapt, must exist in one of the networks at least. Raises
+    `BadOption` or `UnknownName`.
     """
     from headstart.strategies import _design
+    from headstart.strategies._adapters import resolve
+    from headstart.strategies.lora import named_targets
 
     backbones = list(backbones)
     _design.check(settings, backbones[0].source.modality if backbones else "image")
-    if settings.freeze is None:
-        return
-    problem: UnknownName | None = None
+    freeze, targets = settings.freeze, named_targets(settings.lora_targets)
+    if freeze is not None:
+        _one_at_least(backbones, lambda backbone: _design.frozen_stage(backbone, freeze))
+    if targets:
+        _one_at_least(backbones, lambda backbone: resolve(backbone, backbone.tail(backbone.cuts[0]), targets))
+
+
+def _one_at_least(backbones: Iterable[Backbone], test: Callable[[Backbone], object]) -> None:
+    """Raises what `test` raises of the first network when it raises of all."""
+    problem: HeadstartError | None = None
     for backbone in backbones:
         try:
-            _design.frozen_stage(backbone, settings.freeze)
-        except UnknownName as error:
+            test(backbone)
+        except (BadOption, UnknownName) as error:
             problem = problem or error
         else:
             return

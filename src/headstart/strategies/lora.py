@@ -129,4 +129,9 @@ class BitFit(_Small):
 
 def targets(request: Request) -> tuple[str, ...]:
     """The linear layers named by hand: "query, value"."""
-    return tuple(part for part in (request.settings.lora_targets or "").replace(" ", "").split(",") if part)
+    return named_targets(request.settings.lora_targets)
+
+
+def named_targets(text: str | None) -> tuple[str, ...]:
+    """The names in "query, value"."""
+    return tuple(part for part in (text or "").replace(" ", "").split(",") if part)

@@ -69,3 +69,22 @@ def test_states_are_those_of_transformers(root: Path, family: str) -> None:
             continue  # transformers gives the embeddings before they are widened
         assert torch.allclose(states[cut][..., :-1] * seen, wanted * seen, atol=1e-5), cut
         assert torch.equal(states[cut][..., -1:], seen.float())
+
+
+@pytest.mark.parametrize("family", ["bert"])
+def test_a_pass_that_ends_early_can_be_exported(root: Path) -> None:
+    """A probe on a layer before the last reads only so far; the exporter must not stumble over the end."""
+    backbone = sources.load(f"hf:{root}")
+
+    class Early(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = backbone.module
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return backbone.states(x, ("layer.1",))["layer.1"]
+
+    x = backbone.normalise(suite.random_tokens(backbone, 3))
+    with torch.no_grad():
+        program = torch.export.export(Early(), (x,), strict=False)
+        assert torch.allclose(program.module()(x), Early()(x), atol=1e-6)

@@ -79,7 +79,9 @@ class Gate:
             arrived = act.given
         if self.number in act.wanted:
             act.seen[self.number] = arrived
-        if self.number == act.stop:
+        # the exporter keeps a stack of the modules it is in, which an exception would leave askew: it follows
+        # the pass to its end, and drops what no output needs
+        if self.number == act.stop and not torch.compiler.is_compiling():
             raise Stopped
         if act.given is None or self.number >= act.start:
             return type(self.layer).forward(self.layer, *args, **kwargs)
