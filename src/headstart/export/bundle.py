@@ -194,6 +194,8 @@ def read(path: Path | str) -> Bundle:
     files = archive.read_all(place)
     manifest = schema.parse(place, files[MANIFEST])
     for name, about in manifest.files.items():
+        if not isinstance(about, Mapping):
+            raise BundleError(place, f"{MANIFEST} does not describe {name}", "fetch or save it again")
         if name not in files:
             raise BundleError(place, f"{name} is missing", "fetch or save it again")
         if len(files[name]) != about.get("bytes") or fingerprint.of_bytes(files[name]) != about.get("sha256"):
