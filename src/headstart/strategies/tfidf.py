@@ -36,7 +36,7 @@ class Tfidf:
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Counting the words, and a linear model a fold."""
         rows = len(request.split.folds[0].train) if request.split.folds else 0
-        fold = 0.05 + 5e-5 * rows * min(50, request.task.outputs)
+        fold = 0.15 + 5e-5 * rows * min(50, request.task.outputs)
         return Cost(seconds=(2e-4 * len(request.dataset) + fold) * (len(request.split.folds) + 1))
 
     def fit(self, request: Request) -> Trial:
