@@ -104,3 +104,29 @@ def test_every_arm_is_run_or_named(left: float, allowed: set[str]) -> None:
     assert {s.split(": ")[-1] for s in (*arms, *(s.arm for s in left_out))} <= allowed
     assert skipped(state) == skipped(state)
     assert all(step.seconds <= max(left, 0) for step in steps)
+
+
+def test_few_texts_are_compared_in_pairs_before_anything_else_is_trained() -> None:
+    def order(per_class: float | None) -> list[str]:
+        steps, _ = outline(known(sources=TWO[1:], modality="text", per_class=per_class, left=6000.0))
+        return [step.strategy for step in steps if step.source]
+
+    few = ["label-names", "probe", "random-frozen", "contrastive", "scratch", "finetune", "lora", "bitfit"]
+    assert order(8.0)[:8] == few
+    assert order(500.0)[:5] == ["label-names", "probe", "random-frozen", "scratch", "finetune"]
+    assert order(None)[-1] == "contrastive"  # it says itself that there are no classes
+
+
+def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
+    def share(per_class: float) -> float:
+        done = {
+            arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "tfidf", "b: random-frozen")
+        }
+        done |= {f"b: {name}": Outcome(name, "b", 0.8) for name in ("label-names", "probe", "contrastive")}
+        state = known(sources=TWO[1:], modality="text", per_class=per_class, outcomes=done, left=100.0)
+        step = next_step(state)
+        assert step is not None
+        assert step.strategy == "scratch"
+        return step.seconds
+
+    assert share(8.0) < share(500.0) == 50.0

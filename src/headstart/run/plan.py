@@ -38,8 +38,8 @@ SHARES = {
 }
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
-OF_TEXTS = {"scratch": 0.2, "contrastive": 0.75}
-"""The same for texts, where it differs: an encoder of texts learns next to nothing from a few hundred of
+OF_FEW_TEXTS = {"scratch": 0.2, "contrastive": 0.75}
+"""The same for few texts a class, where it differs: an encoder learns next to nothing from a few hundred of
 them, however long it is trained, and comparing pairs gains most."""
 
 LEAST = 3.0
@@ -180,6 +180,12 @@ def strategies_of(modality: str, *, by_hand: bool = True) -> tuple[str, ...]:
     return tuple(name for name in ALL if ONLY.get(name, modality) == modality and name not in left_out)
 
 
+def few_texts(known: Known) -> bool:
+    """Whether comparing texts with each other comes before other training: see `CONTRASTIVE`."""
+    least, most = CONTRASTIVE
+    return known.modality == "text" and known.per_class is not None and least <= known.per_class < most
+
+
 def deeper(known: Known, best: Candidate) -> list[tuple[str, str]]:
     """The arms that train the network further, with the reason for each, most promising first."""
     reasons = {
@@ -189,12 +195,11 @@ def deeper(known: Known, best: Candidate) -> list[tuple[str, str]]:
         "bitfit": "biases and norms alone",
         "full": "train every layer",
     }
-    least, most = CONTRASTIVE
     if known.modality == "image":
         order: tuple[str, ...] = ("finetune", "lora", "bitfit", "full")
-    elif known.per_class is not None and least <= known.per_class < most:
+    elif few_texts(known):
         order = DEEPER
-    elif known.per_class is not None and known.per_class >= most:
+    elif known.per_class is not None and known.per_class >= CONTRASTIVE[1]:
         order = ("finetune", "full", "lora", "bitfit", "contrastive")
     else:
         order = ("finetune", "lora", "bitfit", "full", "contrastive")
@@ -234,7 +239,7 @@ def next_step(known: Known) -> Step | None:
         again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
         if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
             continue
-        shares = {**SHARES, **OF_TEXTS} if known.modality == "text" else SHARES
+        shares = {**SHARES, **OF_FEW_TEXTS} if few_texts(known) else SHARES
         seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         name = source.name if source else None
