@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from headstart.core.dataset import ArrayItem
+from headstart.core.model import Model
+from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.run.predict import AHEAD, Predictor, predict, ranked, stream
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from headstart.testing.texts import contract
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +120,17 @@ def test_nothing_to_predict(predictor: Predictor) -> None:
 def test_a_batch_needs_a_size(predictor: Predictor) -> None:
     with pytest.raises(BadOption, match="at least 1"):
         predict(predictor, [], batch_size=0)
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_model_of_pairs_says_so_of_single_texts_and_the_other_way_round(pairs: bool) -> None:
+    task = Task("classification", ("no", "yes"), "accuracy")
+    bias = {"head.bias": np.zeros(2, np.float32)}
+    evidence = {"data": {"pairs": pairs}}
+    model = Model(task, contract(), {"kind": "constant"}, bias, evidence=evidence)
+    found = predict(model, ["rain", ("rain", "snow")])
+    wrong, right = (found[0], found[1]) if pairs else (found[1], found[0])
+    assert wrong.error == (
+        "one text, but the model reads pairs" if pairs else "two texts, but the model reads one"
+    )
+    assert right.answer == "no"

@@ -154,6 +154,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
             "fingerprint": bench.dataset.fingerprint,
             "learnt": bench.dataset.subset(bench.split.development).fingerprint,
             "items": len(bench.dataset),
+            "pairs": bench.dataset.pairs,
         },
         "split": bench.split.to_json(),
         "seed": bench.seed,

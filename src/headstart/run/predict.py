@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -135,13 +135,13 @@ def stream(
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise BadOption("batch_size", size, "at least 1")
-    contract = predictor.model.input
+    contract, pairs = predictor.model.input, wants_pairs(predictor.model)
     pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
     pending: deque[list[tuple[str, Future[np.ndarray | str]]]] = deque()
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
-            pending.append([(item.id, pool.submit(_prepare, item, contract)) for item in batch])
+            pending.append([(item.id, pool.submit(_prepare, item, contract, pairs)) for item in batch])
             if len(pending) > AHEAD:
                 yield from _finish(predictor, pending.popleft())
         while pending:
@@ -150,10 +150,21 @@ def stream(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(item: Item, contract: Contract) -> np.ndarray | str:
+def wants_pairs(model: Model) -> bool | None:
+    """Whether a model of texts has learnt from pairs; None for others, and where it does not say."""
+    said = model.evidence.get("data")
+    found = said.get("pairs") if isinstance(said, Mapping) and model.input.modality == "text" else None
+    return found if isinstance(found, bool) else None
+
+
+def _prepare(item: Item, contract: Contract, pairs: bool | None) -> np.ndarray | str:
     """One prepared item, or why it cannot be read."""
+    modality = modalities.get(contract.modality)
     try:
-        return modalities.get(contract.modality).prepare(item.read(), contract)
+        opened = modality.open_item(item.read())
+        if pairs is not None and (opened.second is not None) != pairs:
+            return "one text, but the model reads pairs" if pairs else "two texts, but the model reads one"
+        return modality.prepare(opened, contract)
     except FileNotFoundError:
         return "no such file"
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
