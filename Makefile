@@ -41,10 +41,10 @@ demo-text: $(VENV)/.text  ## Set up with a sentence encoder, then run the main j
 	@$(BIN)/headstart demo --text
 
 test: $(VENV)/.dev  ## Set up, then run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.dev  ## The tests that take less than five seconds each
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/.dev  ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
