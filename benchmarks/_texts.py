@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def setfit(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarra
 
     model = SetFitModel.from_pretrained(folder)
     arguments = TrainingArguments(
-        output_dir="/tmp/setfit", seed=seed, save_strategy="no", report_to="none", show_progress_bar=False
+        output_dir=tempfile.gettempdir(), seed=seed, save_strategy="no", report_to="none", show_progress_bar=False
     )
     data = Dataset.from_dict({"text": drawn.train, "label": drawn.y})
     trainer = Trainer(model=model, args=arguments, train_dataset=data, callbacks=[Stop()])
@@ -121,8 +122,6 @@ def tfidf_lr(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndar
 
 def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
     """The whole of `headstart fit` on a table of the texts, and its model's answers for the test texts."""
-    import tempfile
-
     # budgets and paces are in seconds of this core, as the limit of the peer is: other programs do not count
     time.monotonic = time.perf_counter = time.process_time
     import headstart as hs
