@@ -87,7 +87,11 @@ def setfit(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.ndarra
 
     model = SetFitModel.from_pretrained(folder)
     arguments = TrainingArguments(
-        output_dir=tempfile.gettempdir(), seed=seed, save_strategy="no", report_to="none", show_progress_bar=False
+        output_dir=tempfile.gettempdir(),
+        seed=seed,
+        save_strategy="no",
+        report_to="none",
+        show_progress_bar=False,
     )
     data = Dataset.from_dict({"text": drawn.train, "label": drawn.y})
     trainer = Trainer(model=model, args=arguments, train_dataset=data, callbacks=[Stop()])
