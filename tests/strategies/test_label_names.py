@@ -86,3 +86,11 @@ def test_numbers_are_no_names() -> None:
     assert "numbers" in trial.reason
     paired = request(pairs=True)
     assert "two texts" in strategies.get("label-names").fit(paired).reason
+
+
+def test_a_label_may_be_called_no() -> None:
+    """CLINC has intents "yes" and "no"; "no" is no abbreviation of number there."""
+    from headstart.strategies.label_names import telling
+
+    assert telling(("yes", "no", "book_flight"))
+    assert not telling(("class 1", "class 2"))

@@ -32,9 +32,7 @@ TEMPLATES = ("{}", "This text is about {}.", "It is {}.")
 SHARPNESS = 20.0
 """Logits are so many times the similarity, before the temperature."""
 BATCH = 64
-EMPTY_WORDS = frozenset(
-    {"class", "label", "category", "cat", "type", "topic", "group", "id", "no", "nr", "c", "l"}
-)
+EMPTY_WORDS = frozenset({"class", "label", "category", "type", "topic", "group", "id", "nr", "c", "l"})
 """Words that number labels, and say nothing of what they are."""
 
 
