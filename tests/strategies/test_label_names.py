@@ -94,3 +94,5 @@ def test_a_label_may_be_called_no() -> None:
 
     assert telling(("yes", "no", "book_flight"))
     assert not telling(("class 1", "class 2"))
+    assert not telling(("item 1", "item 2", "item 3"))
+    assert telling(("gas", "gas_type", *"abdefghijkmnopqrst"))
