@@ -130,3 +130,10 @@ def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
         return step.seconds
 
     assert share(8.0) < share(500.0) == 50.0
+
+
+def test_counting_words_leaves_time_for_what_it_is_compared_with() -> None:
+    done = {"majority": Outcome("majority", None, 0.5)}
+    step = next_step(known(sources=TWO[1:], modality="text", outcomes=done, left=100.0))
+    assert step is not None
+    assert (step.strategy, step.seconds) == ("tfidf", 20.0)

@@ -28,6 +28,7 @@ BY_HAND = {"image": ("lora", "bitfit")}
 """Modality -> strategies that are run only where someone has named strategies."""
 
 SHARES = {
+    "tfidf": 0.2,
     "scratch": 0.5,
     "contrastive": 0.6,
     "finetune": 0.6,
