@@ -22,8 +22,8 @@ RIDGES = (0.1, 1.0, 10.0)
 """Penalties tried for ridge regression."""
 FOLDS = 3
 MANY = 5e5
-"""Numbers that are not zero x outputs from which the middle penalty is taken without trying others: 1,200 texts
-in 150 classes took 5 s a fold with a choice, and a baseline must not starve what it is compared with."""
+"""Numbers that are not zero x outputs from which the middle penalty is taken without trying others: on 1,200
+texts in 150 classes a choice took 5 s a fold, and a baseline must not starve what it is compared with."""
 
 
 def fit_sparse(
