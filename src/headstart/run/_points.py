@@ -35,7 +35,7 @@ RIDGE_COST = 16
 EVERY_FOLD = 1_000
 """Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
 RESAMPLES = 200
-RIDGE_FROM = 1e9
+RIDGE_FROM = 3e9
 """Rows x columns x labels from which a probe is solved as ridge regression, whose penalty is another."""
 
 

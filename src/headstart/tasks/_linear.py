@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import DataError
-from headstart.tasks._logistic import HEAVY, Design, Link, Parts, design, loss_cells, predict, solve
+from headstart.tasks._logistic import HEAVY, LARGE, Design, Link, Parts, design, loss_cells, predict, solve
 from headstart.tasks._many import fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
@@ -15,8 +15,9 @@ STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 The middle one is taken when there is nothing to choose by."""
 RISE = 1.02
 """The walk to weaker penalties ends when the held-out loss is this much above the best."""
-MANY = 1e9
-"""Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place."""
+MANY = 3e9
+"""Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place: on CLINC
+with 50 labels a class (7,500 x 768 x 150) 0.963 in 9 s of a core, and ridge 0.926 in 1 s."""
 LIGHT = 1e6
 """Rows x columns up to which single precision saves nothing."""
 
@@ -74,18 +75,19 @@ def fit_logistic(
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
     made = design(np.asarray(features, np.float64))
     rows, width = made.matrix.shape
-    heavy = rows * width * targets.shape[1] > HEAVY  # then one held-out part and every other penalty must do
+    work = rows * width * targets.shape[1]
+    large, heavy = work > LARGE, work > HEAVY  # one held-out part must do; heavy: every other penalty, too
     everything = Parts(targets, np.ones((1, rows), bool), link)
     grid = sorted(penalties) if penalties is not None else _grid(made, groups)[:: 2 if heavy else 1]
     start = everything.start(width)
     chosen = grid[0] if len(grid) == 1 else None
     if chosen is None:
         strata = targets.argmax(axis=1) if link == "softmax" else targets[:, 0]
-        folds = inner_folds(strata, groups, folds=5 if rows <= 1000 else 4 if heavy else 3, seed=seed)
-        parts = Parts(targets, folds[:1] if heavy else folds, link)
+        folds = inner_folds(strata, groups, folds=5 if rows <= 1000 else 4 if large else 3, seed=seed)
+        parts = Parts(targets, folds[:1] if large else folds, link)
         chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid)
         start = start if warm is None else warm
-    exact = made.single() if heavy else made
+    exact = made.single() if large else made
     final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
     return weight, bias, float(chosen)
