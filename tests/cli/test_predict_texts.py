@@ -146,3 +146,17 @@ def test_what_does_not_go_together_is_said(headstart: Any, model: Path, tmp_path
     code, _, err = headstart("predict", images, "--text", "late")
     assert code == 2
     assert "this model reads images" in err
+
+
+def test_a_tokenizer_that_cannot_be_opened_is_told_at_once(
+    headstart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tokenizers")
+    path = save(tmp_path / "model")
+    monkeypatch.setattr(
+        bundle.schema, "contract_of", lambda *_: TextContract('{"version": 1}', max_length=64)
+    )
+    for command in (("predict", path, "--text", "so late"), ("verify", path)):
+        code, _, err = headstart(*command)
+        assert code == 2, err
+        assert "tokenizer that cannot be opened" in err

@@ -59,7 +59,7 @@ def fitted(source: str, tmp_path_factory: pytest.TempPathFactory, call: Any) -> 
     """A finished run that the tests below share."""
     where = tmp_path_factory.mktemp("texts")
     write(where / "größe.csv")
-    done = call(where, "fit", "größe.csv", "--source", source, "--budget", "60s")
+    done = call(where, "fit", "größe.csv", "--source", source, "--budget", "20s")
     assert done.returncode == 0, done.stdout + done.stderr
     (where / "told.txt").write_text(done.stdout)
     return where / "runs" / "größe-1"
@@ -82,7 +82,7 @@ def test_fit_tells_the_story_of_texts(fitted: Path) -> None:
 
 def test_the_same_command_again_changes_nothing(fitted: Path, source: str, call: Any) -> None:
     before = json.loads((fitted / "run.json").read_text())["answer"]
-    done = call(fitted.parents[1], "fit", "größe.csv", "--source", source, "--budget", "60s", "--out", fitted)
+    done = call(fitted.parents[1], "fit", "größe.csv", "--source", source, "--budget", "20s", "--out", fitted)
     assert done.returncode == 0, done.stderr
     assert json.loads((fitted / "run.json").read_text())["answer"]["rows"] == before["rows"]
 
@@ -118,7 +118,7 @@ def test_export_with_the_tokenizer_alongside(fitted: Path, call: Any, tmp_path: 
 
 def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path) -> None:
     write(tmp_path / "pairs.parquet", pairs=True)
-    options = ("--strategy", "probe", "--strategy", "random-frozen", "--budget", "40s")
+    options = ("--strategy", "probe", "--budget", "20s")
     done = call(tmp_path, "fit", "pairs.parquet", "--source", source, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "27 pairs of texts" in done.stdout
@@ -131,16 +131,7 @@ def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path
 @pytest.mark.parametrize("kind", ["regression", "multilabel"])
 def test_numbers_and_several_labels(kind: str, source: str, call: Any, tmp_path: Path) -> None:
     write(tmp_path / "texts.csv", kind=kind)
-    options = (
-        "--strategy",
-        "probe",
-        "--strategy",
-        "contrastive",
-        "--strategy",
-        "finetune",
-        "--budget",
-        "40s",
-    )
+    options = ("--strategy", "probe", "--strategy", "contrastive", "--budget", "20s")
     done = call(tmp_path, "fit", "texts.csv", "--source", source, "--task", kind, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "runs" / "texts-1" / "run.json").read_text())["answer"]["rows"]

@@ -85,6 +85,8 @@ def test_split_fingerprint_follows_the_folds() -> None:
     [
         (words.value("accuracy", 0.9123), "91.2 %"),
         (words.value("MAE", 12.34567), "12.35"),
+        (words.value("log loss", 1.9873e-09), "0.0000"),
+        (words.value("MAE", 1.9873e-09), "1.987e-09"),
         (words.value("accuracy", float("nan")), "-"),
         (words.interval("accuracy", 0.89, 0.931), "[89.0, 93.1]"),
         (words.gain("accuracy", -0.0001), "+0.0 points"),

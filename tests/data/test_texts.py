@@ -54,6 +54,11 @@ def test_an_items_bytes_say_all_of_it(first: str, second: str | None) -> None:
     assert modality.open_item(TextItem("x", first, second).read()) == (first.removeprefix("\ufeff"), second)
 
 
+@pytest.mark.parametrize("content", ["a\x1eb", "a\x1eb\x1ec", "\x1ea", "\x1ea\x1eb\x1ec"])
+def test_a_record_separator_in_a_file_makes_no_pair(content: str) -> None:
+    assert modality.open_item(content.encode()) == (content.replace("\x1e", " "), None)
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -298,9 +303,10 @@ def test_a_named_column_that_holds_no_texts(write: Write) -> None:
 
 
 def test_empty_cells_are_findings_and_may_go(write: Write) -> None:
-    dataset = load(write({"t.csv": csv("text,label", ("", "  ", *S), ("a", "b", *AB))}) / "t.csv")
+    dataset = load(write({"t.csv": csv("text,label", ("", "", *S), ("a", "b", *AB))}) / "t.csv")
     report = doctor.check(dataset)
     assert [(f.code, f.where) for f in report.errors] == [("HS102", "row 1"), ("HS102", "row 2")]
+    assert not {"HS401", "HS403"} & {f.code for f in report.findings}
     kept, gone = doctor.drop_bad(dataset, report)
     assert (texts(kept), gone) == (list(S), ["row 1", "row 2"])
     assert not doctor.check(kept).errors

@@ -52,6 +52,7 @@ def test_without_scratch_nothing_is_claimed() -> None:
     assert verdict.outcome == "not compared"
     assert verdict.sentence.startswith("Not compared with the same architecture from scratch: ")
     assert any("from scratch" in text for text in verdict.missing)
+    assert not any("from scratch" in note for note in verdict.notes)  # the sentence has said it
 
 
 def test_few_items_need_an_obvious_gain() -> None:

@@ -11,7 +11,7 @@ from headstart import sources
 from headstart.core.dataset import Dataset, TextItem
 from headstart.errors import BadOption, DataError, PathError, SourceError
 from headstart.run import pretrain as pretraining
-from headstart.run.pretrain import pretrain
+from headstart.run.pretrain import pretrain, settled
 from headstart.testing import pretrained
 from headstart.testing.texts import WORDS, TinyTextBackbone, sentences
 from headstart.train.masked import Guesser, Vocabulary, held_out_loss, hide
@@ -104,6 +104,13 @@ def test_stopped_and_continued_it_ends_the_same(tmp_path: Path) -> None:
         pretrain(f"file:{folder}", corpus(), tmp_path / "parts", seconds=600, tell=stop)
     found = pretrain(f"file:{folder}", corpus(), tmp_path / "parts", seconds=600)
     assert (found.before, found.after) == (whole.before, whole.after)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"about": "it"}', '{"about": "it", "steps": null}'])
+def test_a_damaged_plan_is_made_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / "plan.json").write_text(content)
+    assert settled(tmp_path, "it", lambda: 7) == 7
+    assert settled(tmp_path, "it", lambda: 8) == 7
 
 
 def test_what_cannot_be_pretrained(tmp_path: Path) -> None:

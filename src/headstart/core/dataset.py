@@ -52,7 +52,7 @@ class ZipItem:
 
 
 RECORD = "\x1e"
-"""Stands between the two texts of a pair (ASCII's record separator, which no text holds)."""
+"""Begins a pair of texts, and stands between the two (ASCII's record separator)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TextItem:
     second: str | None = field(default=None, repr=False)
 
     def read(self) -> bytes:
-        parts = [self.text] if self.second is None else [self.text, self.second]
+        parts = [self.text] if self.second is None else ["", self.text, self.second]
         # lone surrogates come from broken escapes in JSON; they have no UTF-8
         return RECORD.join(part.replace(RECORD, " ") for part in parts).encode("utf-8", "replace")
 

@@ -8,6 +8,8 @@ FRACTIONS = frozenset(
     {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
 )
 """Metrics between 0 and 1 that are shown in percent."""
+SHARES = frozenset({"log loss", "Brier", "ECE"})
+"""Metrics of probabilities: beyond four places there is nothing to see."""
 
 
 def value(metric: str, number: float | None, *, unit: bool = True) -> str:
@@ -16,7 +18,7 @@ def value(metric: str, number: float | None, *, unit: bool = True) -> str:
         return "-"
     if metric in FRACTIONS:
         return f"{100 * number:.1f}" + (" %" if unit else "")
-    return plain(number)
+    return f"{number:.4f}" if metric in SHARES and abs(number) < 1 else plain(number)
 
 
 def plain(number: float, digits: int = 4, *, sign: str = "") -> str:

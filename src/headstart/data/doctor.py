@@ -69,7 +69,8 @@ def check(
     found = [*_item_findings(dataset, [seen for _, seen in looked])]
     usable = np.array([not seen.problem for _, seen in looked], dtype=bool)
     found += label_findings(dataset, usable)
-    found += duplicate_findings(dataset, digests)
+    # two items that cannot be read are broken, not alike
+    found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
     found += group_findings(dataset)
     if dataset.modality == "text":
         found += text_findings(dataset)

@@ -127,7 +127,8 @@ def _first_rows(groups: np.ndarray, part: np.ndarray) -> dict[int, tuple[int, in
 
 
 def duplicate_findings(dataset: Dataset, digests: Sequence[str | None]) -> Iterator[Finding]:
-    """Items with the same bytes: with different labels, across parts, or simply twice."""
+    """Items with the same bytes: with different labels, across parts, or simply twice. Those without a digest
+    are passed over."""
     same: dict[str, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         if digest is not None:

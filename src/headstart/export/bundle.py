@@ -24,6 +24,7 @@ from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetErr
 from headstart.export import archive, schema
 from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
 from headstart.export.staging import staged
+from headstart.modalities.text import encoder_of
 from headstart.run.predict import Predictor
 
 TOLERANCE = 1e-4
@@ -205,6 +206,8 @@ def read(path: Path | str) -> Bundle:
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
         contract = schema.contract_of(manifest, files)
+        if isinstance(contract, TextContract):
+            encoder_of(contract)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BundleError(place, f"its tensors cannot be read ({error})") from error
     model = Model(manifest.task, contract, manifest.net, tensors, manifest.source, manifest.evidence)

@@ -61,7 +61,9 @@ class Subwords:
         try:
             self._whole: Any = tokenizers.Tokenizer.from_str(text)
             self._cut: Any = tokenizers.Tokenizer.from_str(text)
-        except Exception as error:  # the package raises plain exceptions
+        except BaseException as error:  # plain exceptions, and "panics" that are no `Exception`
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise ValueError(f"a tokenizer that cannot be opened ({error})") from error
         for tokenizer in (self._whole, self._cut):
             tokenizer.no_padding()

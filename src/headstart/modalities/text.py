@@ -64,8 +64,9 @@ def opened(data: bytes) -> tuple[Text, str]:
     decoded, encoding = decode(data)
     if "\0" in decoded:
         raise TextError("HS106", "holds zero bytes, so it is no text")
-    first, mark, second = decoded.partition(RECORD)
-    text = Text(first, second if mark else None)
+    nothing, *parts = decoded.split(RECORD)
+    # a text file may hold such a sign anywhere: that makes no pair of it
+    text = Text(*parts) if not nothing and len(parts) == 2 else Text(decoded.replace(RECORD, " "))
     if not any(part.strip() for part in text.parts):
         raise TextError("HS102", "there is nothing but blanks")
     return text, encoding

@@ -21,6 +21,9 @@ NEEDED = (("scratch",), tuple(RAW.values()), ("majority",))
 counts where it was run: it is dropped first when time is short."""
 
 
+NOT_RUN = "it was not run"
+
+
 def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
     """What the evidence says about transfer, in the four outcomes of `Verdict`.
 
@@ -75,7 +78,7 @@ def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]
 def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
     """Why a baseline is absent."""
     reasons = [t.reason for t in rivals if t.reason]
-    return f"Not compared with {baseline}: {reasons[0] if reasons else 'it was not run'}."
+    return f"Not compared with {baseline}: {reasons[0] if reasons else NOT_RUN}."
 
 
 def _sentence(
@@ -161,7 +164,8 @@ def _notes(
 ) -> tuple[str, ...]:
     """What must be read with the sentence."""
     metric = bench.task.metric
-    notes = [text for text in missing if "random" not in text]
+    said = outcome == "not compared"  # by the sentence itself: only a reason adds to it
+    notes = [text for text in missing if "random" not in text and not (said and NOT_RUN in text)]
     if outcome == "no evidence" and found:
         against, rival = found[_decisive(outcome, found)]
         score = board.score(against, bench.dataset, bench.task) or 0.0

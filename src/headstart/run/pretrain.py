@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -208,9 +209,9 @@ def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
     import json
 
     path = work / "plan.json"
-    if path.is_file():
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # damaged is as good as absent
         saved = json.loads(path.read_text())
-        if saved.get("about") == about:
+        if saved["about"] == about:
             return int(saved["steps"])
     steps = decide()
     write_json(path, {"about": about, "steps": steps})

@@ -51,7 +51,7 @@ def test_two_texts_apart(roots: dict[str, Path], family: str) -> None:
     assert {id(p) for p in apart.module.parameters()} == {id(p) for p in joint.module.parameters()}
     assert apart.digest == joint.digest
     suite.check_backbone(apart, 3)
-    pair = batch(apart, "rain and snow\x1ebread")
+    pair = batch(apart, "\x1erain and snow\x1ebread")
     with torch.no_grad():
         one, two = (
             joint.pool(joint.full(batch(joint, t)), joint.embedding) for t in ("rain and snow", "bread")
