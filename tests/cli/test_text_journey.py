@@ -118,7 +118,7 @@ def test_export_with_the_tokenizer_alongside(fitted: Path, call: Any, tmp_path: 
 
 def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path) -> None:
     write(tmp_path / "pairs.parquet", pairs=True)
-    options = ("--strategy", "probe", "--budget", "20s")
+    options = ("--strategy", "probe", "--budget", "60s")
     done = call(tmp_path, "fit", "pairs.parquet", "--source", source, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "27 pairs of texts" in done.stdout
@@ -131,7 +131,7 @@ def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path
 @pytest.mark.parametrize("kind", ["regression", "multilabel"])
 def test_numbers_and_several_labels(kind: str, source: str, call: Any, tmp_path: Path) -> None:
     write(tmp_path / "texts.csv", kind=kind)
-    options = ("--strategy", "probe", "--strategy", "contrastive", "--budget", "20s")
+    options = ("--strategy", "probe", "--strategy", "contrastive", "--budget", "60s")
     done = call(tmp_path, "fit", "texts.csv", "--source", source, "--task", kind, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "runs" / "texts-1" / "run.json").read_text())["answer"]["rows"]
