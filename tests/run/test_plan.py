@@ -107,29 +107,38 @@ def test_every_arm_is_run_or_named(left: float, allowed: set[str]) -> None:
 
 
 def test_few_texts_are_compared_in_pairs_before_anything_else_is_trained() -> None:
-    def order(per_class: float | None) -> list[str]:
-        steps, _ = outline(known(sources=TWO[1:], modality="text", per_class=per_class, left=6000.0))
+    def order(per_class: float | None, labelled: int = 100) -> list[str]:
+        here = known(sources=TWO[1:], modality="text", per_class=per_class, labelled=labelled, left=6000.0)
+        steps, _ = outline(here)
         return [step.strategy for step in steps if step.source]
 
     few = ["label-names", "probe", "random-frozen", "contrastive", "scratch", "finetune", "lora", "bitfit"]
     assert order(8.0)[:8] == few
+    assert order(50.0, 7_500)[3:5] == ["scratch", "contrastive"]  # many in all, for many classes
     assert order(500.0)[:5] == ["label-names", "probe", "random-frozen", "scratch", "finetune"]
     assert order(None)[-1] == "contrastive"  # it says itself that there are no classes
 
 
 def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
-    def share(per_class: float) -> float:
+    def share(per_class: float, labelled: int = 100) -> float:
         done = {
             arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "tfidf", "b: random-frozen")
         }
         done |= {f"b: {name}": Outcome(name, "b", 0.8) for name in ("label-names", "probe", "contrastive")}
-        state = known(sources=TWO[1:], modality="text", per_class=per_class, outcomes=done, left=100.0)
+        state = known(
+            sources=TWO[1:],
+            modality="text",
+            per_class=per_class,
+            labelled=labelled,
+            outcomes=done,
+            left=100.0,
+        )
         step = next_step(state)
         assert step is not None
         assert step.strategy == "scratch"
         return step.seconds
 
-    assert share(8.0) < share(500.0) == 50.0
+    assert share(8.0) < share(500.0) == share(50.0, 7_500) == 50.0
 
 
 def test_counting_words_leaves_time_for_what_it_is_compared_with() -> None:

@@ -278,6 +278,7 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         ask.allowed(),
         bench.dataset.modality,
         bench.per_class,
+        len(bench.split.development),
     )
 
 

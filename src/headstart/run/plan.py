@@ -40,8 +40,10 @@ SHARES = {
 """Share of the time then left that a training arm may take. Scratch gets as much as it can use
 without starving fine-tuning; whatever one leaves over goes to the next."""
 OF_FEW_TEXTS = {"scratch": 0.2, "contrastive": 0.75}
-"""The same for few texts a class, where it differs: an encoder learns next to nothing from a few hundred of
-them, however long it is trained, and comparing pairs gains most."""
+"""The same for few texts, where it differs: an encoder learns next to nothing from a few hundred of them,
+however long it is trained, and comparing pairs gains most."""
+MANY_TEXTS = 2_000
+"""Labelled texts from which training from scratch comes first again, though there be few a class."""
 
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started."""
@@ -105,6 +107,8 @@ class Known:
     modality: str = "image"
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
+    labelled: int = 0
+    """Items to learn from."""
     doubt: str = ""
     """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
@@ -166,7 +170,7 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
             ("random-frozen", best, f"is it the weights of {best.name}, or only its architecture?"),
             ("scratch", best, "the same architecture without the source"),
         ]
-        early = first[0] == "contrastive"  # it is what few labels call for, and scratch cannot use them
+        early = pairs_first(known)
         arms += [controls[0], first, controls[1], *further] if early else [*controls, first, *further]
         arms += answers(known, best)
     possible = known.allowed.intersection(
@@ -179,6 +183,11 @@ def strategies_of(modality: str, *, by_hand: bool = True) -> tuple[str, ...]:
     """The strategies that know a modality, in the order of `ALL`; with `by_hand` those to be named, too."""
     left_out = () if by_hand else BY_HAND.get(modality, ())
     return tuple(name for name in ALL if ONLY.get(name, modality) == modality and name not in left_out)
+
+
+def pairs_first(known: Known) -> bool:
+    """Whether texts are compared with each other even before training from scratch, which cannot use few."""
+    return few_texts(known) and known.labelled < MANY_TEXTS
 
 
 def few_texts(known: Known) -> bool:
@@ -240,7 +249,7 @@ def next_step(known: Known) -> Step | None:
         again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
         if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
             continue
-        shares = {**SHARES, **OF_FEW_TEXTS} if few_texts(known) else SHARES
+        shares = {**SHARES, **OF_FEW_TEXTS} if pairs_first(known) else SHARES
         seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         name = source.name if source else None
