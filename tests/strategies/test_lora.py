@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from headstart import strategies
+from headstart import sources, strategies
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption
 from headstart.strategies._adapters import ALPHA, RANK, LowRank, Vectors
+from headstart.testing import pretrained
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy, example
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -121,3 +122,10 @@ def test_targets_that_no_network_has_are_refused_before_any_training() -> None:
     with pytest.raises(BadOption, match="nothing"):
         strategies.check(Settings(lora_targets="nothing"), networks)
     strategies.check(Settings(), networks)
+
+
+def test_a_layer_before_the_networks_layers_is_no_target(tmp_path: Path) -> None:
+    network = sources.load(f"hf:{pretrained.write_model(tmp_path / 'electra', 'electra')}")
+    with pytest.raises(BadOption, match="names of linear layers there are"):
+        strategies.check(Settings(lora_targets="embeddings_project"), [network])
+    strategies.check(Settings(lora_targets="query"), [network])

@@ -76,24 +76,28 @@ class Vectors:
         body.requires_grad_(True)
 
 
-def linear_layers(backbone: Backbone, body: nn.Module) -> Iterator[tuple[str, bool]]:
-    """(name in the body, whether it lies inside the network's layers) of each linear layer."""
+def linear_layers(backbone: Backbone, body: nn.Module) -> Iterator[str]:
+    """Name in the body of each linear layer inside the network's layers: what stands before them is not
+    trained."""
     inside = {id(module) for module in backbone.tail(backbone.stages[0].cut).modules()}
     for name, module in body.named_modules():
-        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D":  # GPT-2's, of transformers
-            yield name, id(module) in inside
+        linear = (
+            isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+        )  # GPT-2's, of transformers
+        if linear and id(module) in inside:
+            yield name
 
 
 def resolve(backbone: Backbone, body: nn.Module, targets: tuple[str, ...]) -> list[str]:
     """Names of the linear layers meant. Raises `BadOption` for a target that matches none."""
     layers = list(linear_layers(backbone, body))
     if not targets:
-        return [name for name, inside in layers if inside]
+        return layers
     found: list[str] = []
     for target in targets:
-        meant = [name for name, _ in layers if name == target or name.endswith(f".{target}")]
+        meant = [name for name in layers if name == target or name.endswith(f".{target}")]
         if not meant:
-            there = sorted({name.rsplit(".", 1)[-1] for name, _ in layers})
+            there = sorted({name.rsplit(".", 1)[-1] for name in layers})
             raise BadOption(
                 "--lora-targets", target, f"names of linear layers there are: {', '.join(there) or 'none'}"
             )
