@@ -153,9 +153,9 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str,
         return ()
     mine, theirs = (words.value(metric, board.score(t, bench.dataset, bench.task)) for t in pair)
     return (
-        f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}: a difference within one standard error, "
-        "on so few labels. It was preferred because learning from pairs is known to be worth more than a "
-        "frozen network there, not because these items show it.",
+        f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}, on so few labels. It was preferred "
+        "because learning from pairs is known to be worth more than a frozen network there, and these items "
+        "are too few to outweigh that: not because they show it.",
     )
 
 
