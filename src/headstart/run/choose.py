@@ -31,8 +31,10 @@ EXPECTED = ("contrastive",)
 """Arms that are known to be worth more than a frozen probe where labels are few (`plan.CONTRASTIVE`): a few
 held-out items cannot show it, and need not (docs/measured.md, few labelled texts)."""
 PRIOR_GAIN, PRIOR_SPREAD = 0.06, 0.07
-"""What they gain in accuracy before anything was seen, and how much that differs from one data set to another:
-on validation parts of four text sets 0 to 0.2 with 8 and with 64 labels a class."""
+"""What they gain in accuracy before anything was seen, and how much that differs between data sets: 0 to 0.2
+on validation parts of four text sets, with 8 and with 64 labels a class."""
+SURPRISE = 2.0
+"""Standard deviations from what was to be expected at which that is not believed any more."""
 ROUGH = 400
 """Resamples where only a standard error is asked for."""
 
@@ -111,10 +113,13 @@ def _standard_error(found: PairedGain) -> float:
 def likely(found: PairedGain) -> bool:
     """Whether what was known beforehand and what was seen, each weighted by how sure it is, make a gain.
 
-    The mean of the posterior of a normal prior (`PRIOR_GAIN`, `PRIOR_SPREAD`) is above 0: on 16 items, where
-    one standard error is 12 points, unless the arm is worse by 18; on 100 by 3.
+    The mean of the posterior of a normal prior (`PRIOR_GAIN`, `PRIOR_SPREAD`) is above 0, and what was seen
+    is no `SURPRISE`: with a standard error of 12 points unless the arm is worse by 18, with one of 5 by 3.
     """
-    return found.gain > -PRIOR_GAIN * (_standard_error(found) / PRIOR_SPREAD) ** 2
+    error = _standard_error(found)
+    even = -PRIOR_GAIN * (error / PRIOR_SPREAD) ** 2
+    odd = PRIOR_GAIN - SURPRISE * float(np.hypot(error, PRIOR_SPREAD))
+    return found.gain > max(even, odd)
 
 
 def expected(trial: Trial, bench: Bench) -> bool:

@@ -46,8 +46,8 @@ ROUND = 8
 STEPS, FROM_ROWS = 16, 400
 """Steps for up to so many rows; with more they grow with the square root. Longer training buys nothing: on
 validation parts (300 texts, 3 draws) 8, 16 and 32 steps give 0.789, 0.782, 0.784 on TREC, 0.703, 0.700, 0.712
-on CR and 0.832, 0.833, 0.838 on AG News with 8 labels a class; with 64 (2 draws) 16 and 72 steps give 0.905 and
-0.900 on TREC, 16 and 40 steps 0.824 and 0.820 on CR."""
+on CR and 0.832, 0.833, 0.838 on AG News with 8 labels a class; with 64 (2 draws) 16 and 72 steps give 0.905
+and 0.900 on TREC, 16 and 40 steps 0.824 and 0.820 on CR."""
 MOST_ROUNDS = 50
 ENOUGH = 100
 """Held-out texts on which the arm can be told from others; more are worth less than more steps."""
