@@ -154,8 +154,8 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], bench: Bench) -> tuple[str,
     mine, theirs = (words.value(metric, board.score(t, bench.dataset, bench.task)) for t in pair)
     return (
         f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}, on so few labels. It was preferred "
-        "because learning from pairs is known to be worth more than a frozen network there, not because these "
-        "items show it: they are too few to outweigh that.",
+        "because learning from pairs is known to be worth more than a frozen network there, not because these"
+        " items show it: they are too few to outweigh that.",
     )
 
 
