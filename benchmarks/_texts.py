@@ -153,7 +153,7 @@ def headstart(folder: str, drawn: Draw, limit: float, seed: int) -> tuple[np.nda
 
 def budget_for(texts: int) -> float:
     """Seconds for `headstart fit`: the same rule for every set."""
-    return float(np.clip(50 + 0.2 * texts, 50, 300))
+    return float(np.clip(60 + 0.25 * texts, 60, 300))
 
 
 PEERS: dict[str, Callable[[str, Draw, float, int], tuple[np.ndarray, dict[str, Any]]]] = {

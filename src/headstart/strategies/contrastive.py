@@ -51,6 +51,8 @@ and 0.900 on TREC, 16 and 40 steps 0.824 and 0.820 on CR."""
 MOST_ROUNDS = 50
 ENOUGH = 100
 """Held-out texts on which the arm can be told from others; more are worth less than more steps."""
+FEW = 3
+"""Folds that do where there are not so many texts."""
 HEAD_C = 10.0
 """C of the linear model on embeddings of mean length 1 (CLINC, 8 labels a class: 0.924, and 0.914 at C = 1;
 with few classes it makes no difference). Cross-validation would see texts that the network was trained on,
@@ -165,9 +167,9 @@ def settle(request: Request) -> Plan | float:
 
 
 def options(rounds: int, folds: int, held: int) -> Iterator[_ladder.Plan]:
-    """What would be done, best first: folds are given up down to `ENOUGH` held-out texts, then steps down to
-    a quarter, then the other folds, then steps down to one round."""
-    least = min(folds, max(1, math.ceil(ENOUGH / max(1, held))))
+    """What would be done, best first: folds are given up down to `ENOUGH` held-out texts or `FEW` folds, then
+    steps down to a quarter, then the other folds, then steps down to one round."""
+    least = min(folds, FEW, max(1, math.ceil(ENOUGH / max(1, held))))
     ladder = sorted({e for e in (1, *_ladder.EPOCHS, rounds) if e <= rounds}, reverse=True)
     kept = [e for e in ladder if 4 * e >= rounds] or ladder
     for e in kept:
