@@ -168,10 +168,10 @@ def settle(request: Request) -> Plan | float:
 
 def options(rounds: int, folds: int, held: int) -> Iterator[_ladder.Plan]:
     """What would be done, best first: folds are given up down to `ENOUGH` held-out texts or `FEW` folds, then
-    steps down to a quarter, then the other folds, then steps down to one round."""
+    steps down to a quarter (but two rounds), then the other folds, then steps down to one round."""
     least = min(folds, FEW, max(1, math.ceil(ENOUGH / max(1, held))))
     ladder = sorted({e for e in (1, *_ladder.EPOCHS, rounds) if e <= rounds}, reverse=True)
-    kept = [e for e in ladder if 4 * e >= rounds] or ladder
+    kept = [e for e in ladder if e >= max(2, rounds / 4)] or ladder
     for e in kept:
         yield from (_ladder.Plan(e, f) for f in range(folds, least - 1, -1))
     yield from (_ladder.Plan(kept[-1], f) for f in range(least - 1, 0, -1))
