@@ -44,7 +44,8 @@ BATCH = 48
 ROUND = 8
 """Steps that are added or left out at a time."""
 STEPS, FROM_ROWS = 16, 400
-"""Steps for up to so many rows; with more they grow with the square root. Longer training buys nothing: on
+"""Steps for up to so many rows; with more they grow with the square root, and where a batch holds but a part
+of the classes, with their number (CLINC's 150, 8 labels each: 24 steps give 0.916, 96 give 0.931). Longer training buys nothing: on
 validation parts (300 texts, 3 draws) 8, 16 and 32 steps give 0.789, 0.782, 0.784 on TREC, 0.703, 0.700, 0.712
 on CR and 0.832, 0.833, 0.838 on AG News with 8 labels a class; with 64 (2 draws) 16 and 72 steps give 0.905
 and 0.900 on TREC, 16 and 40 steps 0.824 and 0.820 on CR."""
@@ -125,10 +126,13 @@ def unsuited(request: Request) -> str:
 
 def steps(request: Request, rows: int) -> int:
     """Steps aimed at: whole rounds."""
+    batch = request.settings.batch_size or BATCH
     if request.settings.epochs is not None:
-        batch = request.settings.batch_size or BATCH
         return request.settings.epochs * max(1, round(rows / batch))
-    aimed = STEPS * math.sqrt(max(1.0, rows / FROM_ROWS))
+    meetings = (
+        2 * request.task.outputs / batch
+    )  # steps in which each class is met once, with a pair of its own
+    aimed = STEPS * max(1.0, math.sqrt(rows / FROM_ROWS), meetings)
     return ROUND * _ladder.wanted(ROUND, steps=round(aimed), most=MOST_ROUNDS)
 
 
