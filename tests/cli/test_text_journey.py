@@ -8,12 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from headstart.core import fingerprint
 from headstart.core.dataset import TextItem
 from headstart.testing.texts import FILLERS, TOPICS, WORDS, sentences
 
@@ -114,6 +116,19 @@ def test_export_with_the_tokenizer_alongside(fitted: Path, call: Any, tmp_path: 
     assert json.loads((tmp_path / "m.json").read_text())["input"]["name"] == "tokens"
     done = call(tmp_path, "verify", fitted)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_changed_tokenizer_is_named(fitted: Path, call: Any, tmp_path: Path) -> None:
+    model = shutil.copytree(fitted / "model", tmp_path / "model")
+    other = b"{}"
+    (model / "tokenizer.json").write_bytes(other)
+    about = json.loads((model / "bundle.json").read_text())
+    about["files"]["tokenizer.json"] = {"bytes": len(other), "sha256": fingerprint.of_bytes(other)}
+    (model / "bundle.json").write_text(json.dumps(about))
+    done = call(tmp_path, "predict", "model", "--text", "guitar and drum")
+    assert done.returncode == 2
+    assert "its tokenizer cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path) -> None:

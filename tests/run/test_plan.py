@@ -70,6 +70,24 @@ def test_an_arm_that_lacked_a_little_gets_all_the_time_left() -> None:
     assert step.strategy == "finetune"
 
 
+def test_what_trains_all_layers_is_not_measured_again_where_one_took_too_long() -> None:
+    done = {
+        arm: Outcome(arm.split(": ")[-1], None, 0.5)
+        for arm in ("majority", "tfidf", "a: label-names", "a: probe", "a: random-frozen", "a: finetune")
+    }
+    slow = {**done, "a: scratch": Outcome("scratch", "a", None, needs=160.0)}
+    texts = replace(known(outcomes=slow, left=90.0), sources=(Candidate("a"),), modality="text")
+    step = next_step(texts)
+    assert step is not None
+    assert step.strategy == "contrastive"
+    why = {s.strategy: s.reason for s in skipped(texts)}
+    assert why["full"] == "trains all layers, as scratch does, which would have taken about 2 min 40 s"
+    assert {"lora", "bitfit", "full"} <= set(why)
+    step = next_step(replace(texts, left=100.0))
+    assert step is not None
+    assert step.strategy == "lora"
+
+
 def test_a_further_source_leaves_time_for_the_comparison() -> None:
     outcomes = {
         "majority": Outcome("majority", None, 0.5),

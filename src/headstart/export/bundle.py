@@ -205,11 +205,15 @@ def read(path: Path | str) -> Bundle:
         tensors = deserialise(files[TENSORS])
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(place, f"its tensors cannot be read ({error})") from error
+    try:
         contract = schema.contract_of(manifest, files)
         if isinstance(contract, TextContract):
             encoder_of(contract)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(place, f"its tensors cannot be read ({error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        what = "its tokenizer" if TOKENIZER in files else "how it prepares items"
+        raise BundleError(place, f"{what} cannot be read ({error})", "fetch or save it again") from error
     model = Model(manifest.task, contract, manifest.net, tensors, manifest.source, manifest.evidence)
     if model.fingerprint() != manifest.fingerprint:
         raise BundleError(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from headstart.core.budget import words
 from headstart.core.strategy import arm_name
 
 RAW = {"image": "pixels", "text": "tfidf"}
@@ -54,6 +55,12 @@ source without it would be a better model that nothing is known about."""
 
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
+
+ALL_LAYERS = ("scratch", "lora", "bitfit", "full")
+"""Arms that train through every layer: the shortest training of each takes about as long."""
+AT_LEAST = 0.6
+"""Part of the time that one of them needs which another needs at the least: without gradients of the weights a
+step takes two thirds."""
 
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
@@ -247,7 +254,7 @@ def next_step(known: Known) -> Step | None:
     for strategy, source, reason in agenda(known):
         arm = arm_name(strategy, source.name if source else None)
         again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
-        if (arm in known.outcomes and not again) or _obstacle(known, strategy, arm):
+        if (arm in known.outcomes and not again) or _obstacle(known, strategy, source):
             continue
         shares = {**SHARES, **OF_FEW_TEXTS} if pairs_first(known) else SHARES
         seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
@@ -267,17 +274,17 @@ def skipped(known: Known) -> list[Skipped]:
     out = []
     for strategy, source, _ in agenda(known):
         arm = arm_name(strategy, source.name if source else None)
-        obstacle = "" if arm in known.outcomes else _obstacle(known, strategy, arm)
+        obstacle = "" if arm in known.outcomes else _obstacle(known, strategy, source)
         if obstacle:
             out.append(Skipped(arm, strategy, obstacle, known.estimates.get(arm)))
     return out
 
 
-def _obstacle(known: Known, strategy: str, arm: str) -> str:
+def _obstacle(known: Known, strategy: str, source: Candidate | None) -> str:
     """Why an arm cannot be started now; empty when it can."""
     if strategy in BASELINES or (strategy == "probe" and not _probed(known)):
         return ""  # a run always ends with at least one baseline and one source measured
-    estimate = known.estimates.get(arm, 0.0)
+    estimate = known.estimates.get(arm_name(strategy, source.name if source else None), 0.0)
     if known.left < LEAST:
         return "no time left"
     if strategy in ("probe", "direct", "label-names", "early-probe") and estimate > known.left:
@@ -287,7 +294,25 @@ def _obstacle(known: Known, strategy: str, arm: str) -> str:
         return "would leave no time to compare with training from scratch"
     if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
         return "would take too large a share of the time left"
-    return ""
+    return _too_slow(known, strategy, source) if strategy in ALL_LAYERS else ""
+
+
+def _too_slow(known: Known, strategy: str, source: Candidate | None) -> str:
+    """That another arm has shown how long training all layers takes, if that is too long: no time is spent on
+    measuring it once more. Empty when it is not."""
+    name = source.name if source is not None else None
+    needed = [
+        (outcome.needs, outcome.strategy)
+        for outcome in known.outcomes.values()
+        if outcome.needs is not None
+        and outcome.source == name
+        and outcome.strategy in ALL_LAYERS
+        and outcome.strategy != strategy
+    ]
+    most, other = max(needed, default=(0.0, ""))
+    if AT_LEAST * most <= known.left:
+        return ""
+    return f"trains all layers, as {other} does, which would have taken about {words(most)}"
 
 
 def _probed(known: Known) -> bool:

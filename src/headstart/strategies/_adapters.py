@@ -81,9 +81,8 @@ def linear_layers(backbone: Backbone, body: nn.Module) -> Iterator[str]:
     trained."""
     inside = {id(module) for module in backbone.tail(backbone.stages[0].cut).modules()}
     for name, module in body.named_modules():
-        linear = (
-            isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
-        )  # GPT-2's, of transformers
+        # GPT-2's linear layers are a class of transformers, "Conv1D"
+        linear = isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
         if linear and id(module) in inside:
             yield name
 

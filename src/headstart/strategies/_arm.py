@@ -162,7 +162,8 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
     def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        trained = train_on(arm, train, named_watch(arm, train, f"fold {number + 1} of {folds}"))
+        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1} of {folds}")
+        trained = train_on(arm, train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
         choices = {
@@ -210,7 +211,7 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     request = replace(request, budget=Budget())
     arm = open_arm(request, Design.from_json(trial.choices), kind)
     rows = request.split.development
-    trained = train_on(arm, rows, named_watch(arm, rows, "all rows"))
+    trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
     source = arm.source.source
     contract = source.input
     if isinstance(contract, InputContract) and arm.inputs.size is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,16 +131,18 @@ def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, s
     return net
 
 
-def named_watch(arm: Arm, rows: np.ndarray, name: str) -> Watch:
-    """The request's budget, a checkpoint of that name in its folder, and its progress callback."""
-    request = arm.request
+def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, name: str) -> Watch:
+    """The request's budget, a checkpoint of that name in its folder, and its progress callback.
+
+    The checkpoint is continued only by a training of the same design, rows, data and source.
+    """
+    assert request.backbone is not None
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
     path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    reads = fingerprint.of_json(arm.source.source.input.to_json())
+    reads = fingerprint.of_json(request.backbone.source.input.to_json())
     data = request.dataset.fingerprint if request.workdir is not None else ""
-    design = fingerprint.of_json(arm.design.to_json())
-    about = [arm.source.digest, reads, data, fingerprint.of_array(rows), design]
+    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
     return Watch(
         request.budget,
         path,

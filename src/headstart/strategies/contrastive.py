@@ -29,7 +29,7 @@ from headstart.strategies._contrast import Embedder, PairBatches, Tokens, embed,
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies._shipping import origin, state
 from headstart.strategies._sparse import classes
-from headstart.strategies._training import labels
+from headstart.strategies._training import labels, named_watch
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
@@ -130,9 +130,7 @@ def steps(request: Request, rows: int) -> int:
     batch = request.settings.batch_size or BATCH
     if request.settings.epochs is not None:
         return request.settings.epochs * max(1, round(rows / batch))
-    meetings = (
-        2 * request.task.outputs / batch
-    )  # steps in which each class is met once, with a pair of its own
+    meetings = 2 * request.task.outputs / batch  # steps in which every class is met once, two texts of it
     aimed = STEPS * max(1.0, math.sqrt(rows / FROM_ROWS), meetings)
     return ROUND * _ladder.wanted(ROUND, steps=round(aimed), most=MOST_ROUNDS)
 
@@ -296,30 +294,12 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
     return weight / unit, bias
 
 
-def watch_of(request: Request, plan: Plan, rows: np.ndarray, name: str) -> Watch:
-    """The request's budget, a checkpoint of that name in its folder, and its progress callback."""
-    assert request.backbone is not None
-    if request.workdir is not None:
-        request.workdir.mkdir(parents=True, exist_ok=True)
-    path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    reads = fingerprint.of_json(request.backbone.source.input.to_json())
-    data = request.dataset.fingerprint if request.workdir is not None else ""
-    design = fingerprint.of_json(plan.to_json())
-    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), design]
-    return Watch(
-        request.budget,
-        path,
-        fingerprint.of_parts(about),
-        lambda done, total: request.progress(f"training, {name}", done, total),
-    )
-
-
 def run(request: Request, name: str, plan: Plan) -> Trial:
     """Out-of-fold predictions over the first folds."""
     activate = Classification().activate
 
     def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = watch_of(request, plan, train, f"fold {number + 1} of {plan.folds}")
+        watch = named_watch(request, plan.to_json(), train, f"fold {number + 1} of {plan.folds}")
         trained = train_pairs(request, plan, train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
@@ -341,7 +321,7 @@ def refit(request: Request, plan: Plan) -> Model:
     request = replace(request, budget=Budget())
     assert request.backbone is not None
     rows, source = request.split.development, request.backbone.source
-    trained = train_pairs(request, plan, rows, watch_of(request, plan, rows, "all rows"))
+    trained = train_pairs(request, plan, rows, named_watch(request, plan.to_json(), rows, "all rows"))
     weight, bias = head(request, trained, rows)
     net = {
         "kind": "taps",

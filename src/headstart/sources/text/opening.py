@@ -64,9 +64,7 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBa
     library = str(source.architecture.get("library", ""))
     if library == LIBRARY and source.architecture.get("arch") == ARCH:
         sizes = source.architecture["kwargs"]
-        with torch.device(
-            "meta"
-        ):  # whatever sizes are claimed, memory is only taken for those that are there
+        with torch.device("meta"):  # memory is taken for sizes that are there, not for those claimed
             _compare(Vectors(int(sizes["words"]), int(sizes["width"])), tensors, ARCH)
         words = Vectors(int(sizes["words"]), int(sizes["width"]))
         _put(words, tensors, ARCH)
