@@ -89,6 +89,7 @@ def test_split_fingerprint_follows_the_folds() -> None:
         (words.value("MAE", 1.9873e-09), "1.987e-09"),
         (words.value("accuracy", float("nan")), "-"),
         (words.interval("accuracy", 0.89, 0.931), "[89.0, 93.1]"),
+        (words.interval("MAE", 10.5, 10.5), "[not known]"),
         (words.gain("accuracy", -0.0001), "+0.0 points"),
         (words.gain("accuracy", 0.278), "+27.8 points"),
         (words.gain_interval("accuracy", -0.0001, 0.306), "[0.0, 30.6]"),

@@ -66,6 +66,25 @@ def test_few_items_need_an_obvious_gain() -> None:
     assert compare.verdict(small, setting).outcome == "no evidence"
 
 
+def test_one_common_item_compares_no_numbers() -> None:
+    setting = bench()
+    numbers = Task(kind="regression", labels=("y",), metric="MAE", higher_is_better=False)
+    y = np.arange(200, dtype=float)
+    setting = SimpleNamespace(**{**vars(setting), "task": numbers, "gains": {}})
+    setting.dataset = replace(setting.dataset, task=numbers, y=y)
+    answers = np.repeat((y + 1.0)[None, :, None], 2, axis=0)
+    ours = Trial("net: probe", "probe", "net", answers)
+    others = np.full_like(answers, np.nan)
+    others[0, 7] = 0.0
+    arms = {"net: probe": ours, "majority": Trial("majority", "majority", None, others, reason="the median")}
+    assert gains.gain(ours, arms["majority"], setting) is None
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "not compared"
+    assert "Not compared with the median: too few items were held out from both." in verdict.missing
+    others[0, 8] = 0.0
+    assert gains.gain(ours, replace(arms["majority"], predictions=others), setting) is not None
+
+
 def test_identical_arms_never_differ() -> None:
     setting = bench()
     one = arm(setting, "net: probe", "probe", 0.8, seed=3)

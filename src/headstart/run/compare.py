@@ -22,6 +22,7 @@ counts where it was run: it is dropped first when time is short."""
 
 
 NOT_RUN = "it was not run"
+TOO_LITTLE = "too few items were held out from both"
 
 
 def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
@@ -77,7 +78,7 @@ def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]
 
 def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
     """Why a baseline is absent."""
-    reasons = [t.reason for t in rivals if t.reason]
+    reasons = [TOO_LITTLE if t.status == "done" else t.reason for t in rivals if t.reason]
     return f"Not compared with {baseline}: {reasons[0] if reasons else NOT_RUN}."
 
 

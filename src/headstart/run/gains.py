@@ -20,7 +20,8 @@ OBVIOUS = 0.25
 
 
 def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> PairedGain | None:
-    """The paired gain of one arm over another; None when no item was held out from both.
+    """The paired gain of one arm over another; None when no item was held out from both, or but one unit where
+    the metric is no fraction: how far such a number could be off is not known.
 
     What was asked before is remembered on the bench: a verdict is formed several times in a run.
     """
@@ -50,6 +51,8 @@ def _gain(ours: Trial, theirs: Trial, bench: Bench, count: int) -> PairedGain | 
     )
     if bench.task.metric in words.FRACTIONS:
         return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    if found.n < 2:
+        return None
     _, there = board.common(ours, theirs)
     return replace(found, obvious=OBVIOUS * abs(board.score(there, bench.dataset, bench.task) or 0.0))
 
