@@ -48,7 +48,7 @@ def shortened(text: str, most: int, *, lines: bool = False) -> str:
 
 
 def interval(metric: str, low: float, high: float) -> str:
-    """[89.0, 93.1]; an interval of no width, of a number that is no fraction, is none: one unit tells nothing."""
+    """[89.0, 93.1]; of a number that is no fraction, one of no width is none: a single unit tells nothing."""
     if low == high and metric not in FRACTIONS:
         return "[not known]"
     return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"

@@ -20,8 +20,8 @@ OBVIOUS = 0.25
 
 
 def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> PairedGain | None:
-    """The paired gain of one arm over another; None when no item was held out from both, or but one unit where
-    the metric is no fraction: how far such a number could be off is not known.
+    """The paired gain of one arm over another; None when no item was held out from both, or but one unit
+    where the metric is no fraction: how far such a number could be off is not known.
 
     What was asked before is remembered on the bench: a verdict is formed several times in a run.
     """

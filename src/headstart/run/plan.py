@@ -59,8 +59,8 @@ MARGIN = 1.1
 ALL_LAYERS = ("scratch", "lora", "bitfit", "full")
 """Arms that train through every layer: the shortest training of each takes about as long."""
 AT_LEAST = 0.6
-"""Part of the time that one of them needs which another needs at the least: without gradients of the weights a
-step takes two thirds."""
+"""Part of the time that one of them needs which another needs at the least: without gradients of the weights
+a step takes two thirds."""
 
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
