@@ -11,6 +11,8 @@ import pytest
 from sklearn import metrics as reference
 
 from headstart import tasks
+from headstart.core import words
+from headstart.core.backbone import embedding_tap
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
@@ -280,6 +282,11 @@ def test_depth_of_classes(make_run: Any) -> None:
     found = atlas.depth(made.bench, probe)
     assert found is not None
     assert [row["tap"] for row in found["rows"]] == list(probe.choices["profile"])
+    embedding = str(embedding_tap(made.bench.backbone("tiny")))
+    own = next(row for row in found["rows"] if row["tap"] == embedding)
+    best = max(found["rows"], key=lambda row: row["value"])
+    against = f"{words.value('accuracy', own['value'])} of its own embedding."
+    assert found["sentence"].endswith(": its own embedding." if best is own else against)
     for row in found["rows"]:
         seen = wilson(row["value"] * n, n)
         assert (row["low"], row["high"]) == pytest.approx((seen.low, seen.high))

@@ -135,7 +135,7 @@ def depth(bench: Bench, trial: Trial) -> dict[str, Any] | None:
         "metric": metric,
         "chance": chance if metric == "accuracy" else 0.0,
         "rows": found,
-        "sentence": _depth_sentence(found, metric, str(trial.source)),
+        "sentence": _depth_sentence(found, metric, str(trial.source), _embedding(bench, trial.source)),
     }
 
 
@@ -166,13 +166,24 @@ def _skill(errors: Mapping[str, float], variance: float) -> tuple[float, float |
     return value, value - half, value + half
 
 
-def _depth_sentence(found: list[dict[str, Any]], metric: str, source: str) -> str:
-    """Where in the network the best single layer lies."""
+def _embedding(bench: Bench, source: str | None) -> str:
+    backbone = bench.backbone(source)
+    return "" if backbone is None else str(embedding_tap(backbone))
+
+
+def _depth_sentence(found: list[dict[str, Any]], metric: str, source: str, embedding: str) -> str:
+    """Where in the network the best single layer lies, and how its own embedding (the last layer, where it is
+    not among them) compares."""
     best = max(found, key=lambda row: row["value"])
-    last = found[-1]
+    own = next((row for row in found if row["tap"] == embedding), None)
 
     def said(row: Mapping[str, Any]) -> str:
         return words.value("accuracy", row["value"]) if metric == "accuracy" else f"{row['value']:.2f}"
 
     text = f"Of single layers of {source}, {best['tap']} does best: {said(best)} {metric}, leave-one-out"
+    if own is best:
+        return f"{text}: its own embedding."
+    if own is not None:
+        return f"{text}, against {said(own)} of its own embedding."
+    last = found[-1]
     return text + (f", against {said(last)} at the end of the network." if best is not last else ".")
