@@ -14,7 +14,7 @@ from headstart.modalities import text
 from headstart.strategies._inputs import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
-from headstart.train.trim import trimmed
+from headstart.train.trim import by_length, trimmed
 
 QUICK = Settings(epochs=2, batch_size=8)
 
@@ -40,6 +40,31 @@ def test_trimmed_takes_away_what_all_masks_hide() -> None:
     states[0, 1, :4, -1] = 1
     assert trimmed(states).shape == (2, 2, 4, 4)
     assert trimmed(torch.zeros((2, 3, 5), dtype=torch.int32)).shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "states", "apart"])
+def test_texts_of_like_length_go_together(kind: str) -> None:
+    lengths = torch.tensor(np.random.default_rng(0).integers(1, 90, 60))
+    shown = (torch.arange(96) < lengths[:, None]).int()  # [60, 96]
+    if kind == "tokens":
+        inputs = torch.stack([torch.arange(60)[:, None] * shown, shown, 0 * shown], 1).int()
+    else:
+        inputs = torch.stack([torch.arange(60)[:, None] * shown, shown], -1).float()
+        inputs = torch.stack([inputs, inputs.flip(0)], 1) if kind == "apart" else inputs
+    seen: list[tuple[int, ...]] = []
+
+    def act(some: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(some.shape))
+        return (some.double().flatten(1) ** 2).sum(1, keepdim=True)
+
+    rows = by_length(inputs, act)
+    assert torch.equal(rows, act(inputs))
+    sizes, seen[:] = seen[:-1], []
+    assert len(sizes) == 8
+    if kind != "apart":  # the shortest come first, cut to the longest of them
+        widths = [shape[2] if kind == "tokens" else shape[1] for shape in sizes]
+        assert widths == sorted(widths)
+        assert widths[0] < 20
 
 
 @pytest.mark.parametrize("name", ["probe", "finetune", "full", "scratch", "random-frozen"])

@@ -13,6 +13,7 @@ from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import Rows
 from headstart.train.batches import in_order
 from headstart.train.device import quick_on_cpu
+from headstart.train.trim import by_length
 
 
 class Trainee(nn.Module):
@@ -30,11 +31,15 @@ class Trainee(nn.Module):
         self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        x = inputs.float() if inputs.is_floating_point() else self._normalise(inputs)
         with quick_on_cpu(self._texts and self.training and inputs.device.type == "cpu"):
-            pooled = self._pool(self.body(x)).float()
+            pooled = by_length(inputs, self._pooled) if self._texts else self._pooled(inputs)
         z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
+
+    def _pooled(self, inputs: Tensor) -> Tensor:
+        x = inputs.float() if inputs.is_floating_point() else self._normalise(inputs)
+        pooled: Tensor = self._pool(self.body(x))
+        return pooled.float()
 
     def set_head(self, weight: np.ndarray, bias: np.ndarray) -> None:
         """Start from a linear probe; `weight` is `[K, D]`."""
