@@ -372,13 +372,16 @@ def test_a_model_that_answers_nonsense_is_not_saved(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_folders_of_this_machine_stay_here(tmp_path: Path) -> None:
-    for spec in (
-        "file:/home/ada/nets/n.pth?arch=timm/resnet18",
-        r"file:C:\Users\ada\n.pth?arch=timm/resnet18",
+    for spec, name in (
+        ("file:/home/ada/nets/n.pth?arch=timm/resnet18", "file:n.pth?arch=timm/resnet18"),
+        (r"file:C:\Users\ada\n.pth?arch=timm/resnet18", "file:n.pth?arch=timm/resnet18"),
+        ("hf:/home/ada/nets/encoder/", "hf:encoder"),
+        ("vectors:/home/ada/glove.txt?words=10 apart", "vectors:glove.txt?words=10 apart"),
+        ("hf/owner/encoder", "hf/owner/encoder"),
     ):
         model = replace(tiny_model(), source={"spec": spec, "digest": "d"})
         back = bundle.load(bundle.save(model, tmp_path / "model", probes=PROBES))
-        assert back.source == {"spec": "file:n.pth?arch=timm/resnet18", "digest": "d"}
+        assert back.source == {"spec": name, "digest": "d"}
 
 
 def test_tolerance_follows_the_scale_of_a_regression() -> None:

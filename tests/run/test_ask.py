@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from headstart import sources
 from headstart.core.events import ignore
@@ -27,6 +27,30 @@ def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) 
     second = asking.weights(source)
     record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 48}))
     assert len({first, second, asking.weights(source)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["hf", "file"])
+def test_a_changed_folder_is_another_question(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("transformers")
+    from headstart.testing.pretrained import write_model
+
+    folder = write_model(tmp_path / "tiny", "bert", words=["rain", "soup"])
+    source = sources.find(f"{kind}:{folder}")
+    first = asking.weights(source)
+    assert first == asking.weights(sources.apart(source))
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, folder / "model.safetensors")
+    second = asking.weights(source)
+    (folder / "tokenizer_config.json").write_text("{}")
+    assert len({first, second, asking.weights(source)}) == 3
+
+
+def test_changed_word_vectors_are_another_question(tmp_path: Path) -> None:
+    path = tmp_path / "words.vec"
+    path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    first = asking.weights(sources.find(f"vectors:{path}"))
+    path.write_text("2 2\nrain 1 0\nsoup 1 1\n")
+    assert asking.weights(sources.find(f"vectors:{path}?words=2")) != first
 
 
 def test_bundled_weights_are_known_by_their_digest() -> None:

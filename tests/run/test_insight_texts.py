@@ -124,12 +124,13 @@ def test_lengths_of_texts_that_are_cut(make_texts: Callable[..., Any]) -> None:
     assert f"of 2 of {len(tokens)} counted" in few["sentence"]
 
 
+@pytest.mark.parametrize("shortest", [0, 1])
 @pytest.mark.parametrize("longest", [1, 3, 40, 5000])
-def test_every_length_is_in_one_bin(longest: int) -> None:
-    tokens = np.append(np.random.default_rng(0).integers(1, 12, 300), longest)
+def test_every_length_is_in_one_bin(longest: int, shortest: int) -> None:
+    tokens = np.append(np.random.default_rng(0).integers(1, 12, 300), [shortest, longest])
     found = lengths.bins(tokens)
     assert sum(b["count"] for b in found) == len(tokens)
-    assert found[0]["low"] == 1
+    assert found[0]["low"] == shortest
     assert found[-1]["high"] >= longest
     for one, two in pairwise(found):
         assert two["low"] == one["high"] + 1

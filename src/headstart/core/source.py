@@ -9,6 +9,9 @@ from typing import Any
 
 from headstart.core import fingerprint
 
+LONGEST = 65_536
+"""Most tokens of a text that a source may read."""
+
 
 @dataclass(frozen=True)
 class InputContract:

@@ -32,7 +32,7 @@ from typing import Any
 from headstart import nets, tasks
 from headstart.core import environment
 from headstart.core.model import Model
-from headstart.core.source import APART, JOINT, POOLINGS, Contract, InputContract, TextContract
+from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
 from headstart.errors import BundleError, HeadstartError
 from headstart.modalities import MODALITIES
@@ -44,8 +44,6 @@ TOKENIZER = "tokenizer.json"
 FILES = (MANIFEST, TENSORS, PROBES)
 """What every bundle has; one of texts has the tokenizer as well."""
 LARGEST_SIDE = 4096
-LONGEST = 65_536
-"""Tokens that a source of texts may read."""
 
 _FORBIDDEN = frozenset(
     {
@@ -96,12 +94,12 @@ def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mappin
 
 def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
     """The source without the folders of this machine: "file:/home/me/net.pth" -> "file:net.pth"."""
-    spec = source.get("spec")
-    if not isinstance(spec, str) or not spec.startswith("file:"):
+    kind, colon, where = str(source.get("spec", "")).partition(":")
+    if kind not in ("file", "hf", "vectors") or not colon:
         return dict(source)
-    path, mark, options = spec.removeprefix("file:").partition("?")
-    name = path.replace("\\", "/").rpartition("/")[2]
-    return {**source, "spec": f"file:{name}{mark}{options}"}
+    path, mark, options = where.partition("?")
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return {**source, "spec": f"{kind}:{name}{mark}{options}"}
 
 
 def _plain(value: Any) -> Any:

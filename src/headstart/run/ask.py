@@ -18,7 +18,6 @@ from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.run.plan import ALL, BASELINES
-from headstart.sources.providers import file
 from headstart.sources.weights import sha256_of
 from headstart.store.memo import Memo
 
@@ -131,11 +130,10 @@ def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[st
 
 def weights(source: Source) -> str:
     """What tells the weights of a source from others under the same name; empty where nothing is known."""
-    if not source.spec.startswith("file:"):
+    made_of = sources.files(source)
+    if not made_of:
         return source.sha256 or source.revision or ""
-    path, _ = file.split(source.spec, source.spec.removeprefix("file:"))
-    parts = [one for one in (path, path.with_suffix(".json")) if one.is_file()]
-    return fingerprint.of_parts([sha256_of(one) for one in parts])
+    return fingerprint.of_parts([sha256_of(one) for one in made_of])
 
 
 def summary(dataset: Dataset, task: Task, tests: int) -> str:

@@ -81,7 +81,7 @@ def insight_of(result: Result) -> dict[str, Any]:
     for name, make in PARTS.items():
         try:
             found[name] = plain(make(view))
-        except (HeadstartError, MemoryError, RuntimeError, np.linalg.LinAlgError) as error:
+        except (HeadstartError, MemoryError, RuntimeError, ValueError) as error:  # the model is saved: go on
             found[name] = [] if name in LISTS else None
             reason = str(error) or type(error).__name__
             text = f"left out of the page: {name.replace('_', ' ')} ({reason})"

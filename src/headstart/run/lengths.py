@@ -86,7 +86,8 @@ def bins(tokens: np.ndarray) -> list[dict[str, int]]:
     """Whole numbers of tokens from `low` to `high` (both within), and how many texts have them."""
     low, high = int(tokens.min()), int(tokens.max())
     if high > SKEWED * np.median(tokens):
-        edges = np.geomspace(low, high + 1, BINS + 1)
+        edges = np.geomspace(max(1, low), high + 1, BINS + 1)
+        edges[0] = low  # a text without a word that a list of vectors knows has no tokens
     else:
         edges = np.linspace(low, high + 1, min(BINS, high + 1 - low) + 1)
     edges = np.unique(np.round(edges).astype(np.int64))

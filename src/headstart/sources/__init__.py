@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.core.backbone import Backbone
@@ -26,6 +27,7 @@ __all__ = [
     "available",
     "backbone_from_module",
     "build",
+    "files",
     "find",
     "from_state",
     "frozen_digest",
@@ -50,6 +52,17 @@ def find(spec: str) -> Source:
     provider, name = providers.of(plain)
     source: Source = provider.find(plain, name)
     return source if plain == spec else named.apart(source)
+
+
+def files(source: Source) -> tuple[Path, ...]:
+    """What a source that is named by its path is made of: with a change of one it is another source.
+
+    Empty for those that a library, a hub or Headstart itself knows by name. Raises `SourceError`.
+    """
+    plain = source.spec.removesuffix(named.ENDING)
+    provider, name = providers.of(plain)
+    made_of = getattr(provider, "files", None)
+    return made_of(plain, name) if made_of is not None else ()
 
 
 def load(source: Source | str, *, download: bool = False) -> Backbone:

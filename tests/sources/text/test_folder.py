@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from headstart import sources
-from headstart.core.source import TextContract
+from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
 from headstart.modalities import text
 from headstart.sources.text import folder as layouts
@@ -91,6 +91,17 @@ def test_what_a_plain_folder_says(plain: Path) -> None:
     change(plain / "tokenizer_config.json", model_max_length=1e30)
     change(plain / "config.json", max_position_embeddings=None)
     assert contract_of(f"hf:{plain}").max_length == 512
+    change(plain / "config.json", max_position_embeddings=131_072)
+    assert contract_of(f"hf:{plain}").max_length == LONGEST  # what a bundle may say
+
+
+def test_no_more_is_read_than_there_are_positions_for(sentences: Path) -> None:
+    change(sentences / "sentence_bert_config.json", max_seq_length=LENGTH + 8)
+    assert contract_of(f"hf:{sentences}").max_length == LENGTH
+    backbone = sources.load(f"hf:{sentences}")
+    assert np.isfinite(embeddings(backbone, " ".join(TEXTS * 9))).all()
+    change(sentences / "sentence_bert_config.json", max_seq_length="many")
+    assert contract_of(f"hf:{sentences}").max_length <= LENGTH
 
 
 def test_lengths_of_networks_with_an_offset(tmp_path: Path) -> None:

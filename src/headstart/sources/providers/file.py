@@ -66,6 +66,14 @@ def find(spec: str, name: str) -> Source:
 describe = find
 
 
+def files(spec: str, name: str) -> tuple[Path, ...]:
+    """The weights and what describes them. Raises `SourceError`."""
+    path, options = split(spec, name)
+    if texts.is_model(path) and not options:
+        return texts.files(path, spec)
+    return tuple(one for one in (path, path.with_suffix(".json")) if one.is_file())
+
+
 def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
     """The path and the options of a spec. Raises `SourceError` for options that cannot be read."""
     text, mark, query = name.rpartition("?")

@@ -70,6 +70,12 @@ def of_folder(source: Source, root: Path) -> Source:
     )
 
 
+def files(spec: str, name: str) -> tuple[Path, ...]:
+    """Of a folder that is named by its path: those of the hub have revisions. Raises `SourceError`."""
+    root = None if spec.startswith(HUB) else _root(spec, name)
+    return () if root is None else folder.files(root, spec)
+
+
 def load(source: Source, *, download: bool = False) -> TextBackbone:
     """The network with its weights. Raises `SourceError`, `WeightsMissing`, `MissingExtra`."""
     from headstart.sources.text import opening

@@ -42,6 +42,11 @@ def find(spec: str, name: str) -> Source:
 describe = find
 
 
+def files(spec: str, name: str) -> tuple[Path, ...]:
+    """The file itself. Raises `SourceError`."""
+    return (split(spec, name)[0],)
+
+
 def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
     """Path, number of words, and whether to lowercase. Raises `SourceError` for other options."""
     text, mark, query = name.rpartition("?")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headstart.core.source import TextContract
+from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
 from headstart.sources.text import tokenizer
 from headstart.sources.text.modules import Modules, record
@@ -88,7 +88,7 @@ def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
     encoder, settings = tokenizer.read(folder, spec, lowercase=modules.lowercase)
     contract = TextContract(
         encoder=encoder,
-        max_length=modules.length or _length(config, settings),
+        max_length=_length(config, modules.length or settings.get("model_max_length")),
         prefix=modules.prefix,
         pairs=pairs,
         pooling=modules.pooling or own_pooling(config),
@@ -128,6 +128,12 @@ def _inner(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**kind, **plain(config)}
 
 
+def files(root: Path, spec: str) -> tuple[Path, ...]:
+    """The weights, and all that says how they are used. Raises `SourceError`."""
+    told = [path for name in ("*.json", "*/*.json", "*.txt", "*.model") for path in root.glob(name)]
+    return tuple(sorted({*told, *weight_files(root / Modules.read(root, spec).network, spec)}))
+
+
 def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:
     """The weight file, or the files that an index names. Raises `SourceError` when there are none."""
     for name in WEIGHTS:
@@ -164,14 +170,13 @@ def is_causal(config: dict[str, Any]) -> bool:
     return config.get("model_type") in CAUSAL or any(name.endswith("ForCausalLM") for name in names)
 
 
-def _length(config: dict[str, Any], settings: dict[str, Any]) -> int:
-    """The smaller of what the network has positions for and what its tokenizer was set to."""
+def _length(config: dict[str, Any], wanted: Any) -> int:
+    """The smaller of what the network has positions for and what it was set to read."""
     positions = config.get("max_position_embeddings", config.get("n_positions"))
     found = []
     if isinstance(positions, int) and positions > 0 and config.get("model_type") not in ("t5", "mt5", "umt5"):
         taken = int(config.get("pad_token_id") or 0) + 1 if config.get("model_type") in OFFSET else 0
         found.append(positions - taken)
-    most = settings.get("model_max_length")
-    if isinstance(most, int | float) and 0 < most < 1e6:  # "no limit" is written as 1e30
-        found.append(int(most))
-    return max(2, min(found, default=LENGTH))
+    if isinstance(wanted, int | float) and 0 < wanted < 1e6:  # "no limit" is written as 1e30
+        found.append(int(wanted))
+    return max(2, min(LONGEST, *found) if found else LENGTH)

@@ -77,7 +77,7 @@ class Modules:
             network=network or ".",
             pooling=_pooling(root / steps[1][1] / "config.json", prefix, spec) if "Pooling" in kinds else "",
             normalize="Normalize" in kinds,
-            length=int(settings.get("max_seq_length") or 0),
+            length=length if isinstance(length := settings.get("max_seq_length"), int) else 0,
             lowercase=bool(settings.get("do_lower_case")),
             prefix=prefix,
         )
