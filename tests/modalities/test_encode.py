@@ -21,17 +21,23 @@ WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
 CONTRACT = TextContract(WORDS.to_json(), max_length=6)
 
 
-def subwords(**special: str) -> str:
+FRAMES = {
+    "yes": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"),
+    "start": ("[CLS] $A", "[CLS] $A $B:1"),
+    "end": ("$A [SEP]", "$A [SEP] $B:1 [SEP]:1"),
+}
+
+
+def subwords(frame: str = "yes") -> str:
     """A word-level tokenizer of the package, with BERT's frame around texts unless told otherwise."""
     tokenizers = pytest.importorskip("tokenizers")
     vocabulary = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "red": 3, "green": 4, "blue": 5}
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    if special.get("frame", "yes") == "yes":
+    if frame in FRAMES:
+        single, pair = FRAMES[frame]
         made.post_processor = tokenizers.processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+            single=single, pair=pair, special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
         )
     return str(made.to_str())
 
@@ -81,6 +87,29 @@ def test_a_tokenizer_without_pairs_gets_a_line_between() -> None:
     contract = TextContract(subwords(frame="no"), max_length=16)
     assert text.prepare(TextItem("1", "red", "blue").read(), contract)[0].tolist() == [3, 5]
     assert text.count(b"red mauve", contract).unknown == 1
+
+
+@pytest.mark.parametrize("frame", ["no", "start", "words"])
+def test_a_long_first_text_leaves_room_for_the_second(frame: str) -> None:
+    encoder = WordEncoder(("red", "green", "blue")).to_json() if frame == "words" else subwords(frame=frame)
+    contract = TextContract(encoder, max_length=6)
+    for first, second in (("red " * 9, "blue"), ("red", "blue " * 9), ("red " * 9, "blue " * 9)):
+        pair = TextItem("1", first, second).read()
+        found = text.prepare(pair, contract)[0].tolist()
+        assert len(found) == 6 == text.count(pair, contract).read
+        red, blue = (text.prepare(word, replace(contract, max_length=9))[0, -1] for word in (b"red", b"blue"))
+        own = [token for token in found if token in (red, blue)]
+        assert own == sorted(own, key=[red, blue].index)
+        assert own.count(red) >= min(2, len(first.split()))
+        assert own.count(blue) >= min(2, len(second.split()))
+
+
+def test_a_separator_that_also_ends_a_text_is_one() -> None:
+    """T5's pairs look like two texts one after the other."""
+    contract = TextContract(subwords(frame="end"), max_length=16)
+    assert text.prepare(TextItem("1", "red", "blue").read(), contract)[0].tolist() == [3, 2, 5, 2]
+    short = replace(contract, max_length=5)
+    assert text.prepare(TextItem("1", "red " * 9, "blue").read(), short)[0].tolist() == [3, 3, 2, 5, 2]
 
 
 def test_the_prefix_stands_before_each_text() -> None:

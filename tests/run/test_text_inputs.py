@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -39,6 +40,25 @@ def test_strings_are_texts_unless_they_name_a_file(tmp_path: Path, monkeypatch: 
     assert problem(Path("nowhere")) == "no such file or folder"
     assert problem("no*.csv") == "no file matches"
     assert problem([3.5]) == "float is neither a text nor a path"
+
+
+def test_each_string_of_a_list_has_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "one.txt").write_text("from a file")
+    given = ["***", ".", "/", "notes", "notes/", "*", "good"]
+    assert read(given) == [Text(one) for one in given]
+    assert read("notes") == read("notes/*") == [Text("from a file")]
+    assert read(["notes/*.txt", "good"]) == [Text("from a file"), Text("good")]
+
+
+def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.txt"))
+    file.write_text("read all the same")
+    for given in (tmp_path, file):
+        (item,) = items_of(given, "text")
+        assert item.id.encode().endswith(b"bad\\udcff.txt")
+        assert open_item(item.read()) == Text("read all the same")
 
 
 def test_tuples_are_pairs() -> None:

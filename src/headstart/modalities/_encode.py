@@ -69,8 +69,8 @@ class Subwords:
             tokenizer.no_padding()
             tokenizer.no_truncation()
         self._cut.enable_truncation(max_length)
-        alone = [self._whole.encode(word).ids for word in ("a", "b")]
-        self._knows_pairs = self._whole.encode("a", "b").ids != alone[0] + alone[1]
+        self._most = max_length
+        self._knows_pairs = _knows_pairs(self._whole)
         unknown = getattr(self._whole.model, "unk_token", None)
         self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
 
@@ -78,21 +78,30 @@ class Subwords:
     def largest(self) -> int:
         return max(self._whole.get_vocab(with_added_tokens=True).values(), default=0)
 
-    def _encode(self, tokenizer: Any, first: str, second: str | None) -> Any:
-        if second is None:
-            return tokenizer.encode(first)
-        if self._knows_pairs:
-            return tokenizer.encode(first, second)
-        return tokenizer.encode(first + BETWEEN + second)
-
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
-        found = self._encode(self._cut, first, second)
+        if second is not None and not self._knows_pairs:
+            return self._glued(first, second)
+        found = self._cut.encode(first, second)
         return _table(found.ids, found.type_ids)
 
+    def _glued(self, first: str, second: str) -> np.ndarray:
+        """Two texts as one, tokens beyond the limit taken from the end of the longer one."""
+        found = self._whole.encode(first + BETWEEN + second)
+        ids, types = np.array(found.ids, np.int64), np.array(found.type_ids, np.int64)
+        own = np.flatnonzero(np.array(found.special_tokens_mask, np.int64) == 0)
+        of_second = np.array([found.offsets[place][0] >= len(first + BETWEEN) for place in own], bool)
+        one, two = own[~of_second], own[of_second]
+        kept = longest_first(len(one), len(two), self._most - (len(ids) - len(own)))
+        left_out = np.concatenate([one[kept[0] :], two[kept[1] :]])
+        return _table(np.delete(ids, left_out).tolist(), np.delete(types, left_out).tolist())
+
     def count(self, first: str, second: str | None = None) -> Count:
-        ids = self._encode(self._whole, first, second).ids
-        read = len(self._encode(self._cut, first, second).ids)
-        return Count(len(ids), read, ids.count(self._unknown) if self._unknown is not None else 0)
+        glued = second is not None and not self._knows_pairs
+        ids = (
+            self._whole.encode(f"{first}{BETWEEN}{second}") if glued else self._whole.encode(first, second)
+        ).ids
+        unknown = ids.count(self._unknown) if self._unknown is not None else 0
+        return Count(len(ids), min(len(ids), self._most), unknown)
 
 
 class Words:
@@ -108,14 +117,34 @@ class Words:
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
         one = self._words.encode(first)[0]
         two = self._words.encode(second)[0] if second is not None else []
-        types = [0] * len(one) + [1] * len(two)
-        return _table((one + two)[: self._most], types[: self._most])
+        kept = longest_first(len(one), len(two), self._most)
+        return _table(one[: kept[0]] + two[: kept[1]], [0] * kept[0] + [1] * kept[1])
 
     def count(self, first: str, second: str | None = None) -> Count:
         known, unknown = self._words.encode(first)
         more, strange = self._words.encode(second) if second is not None else ([], 0)
         tokens = len(known) + len(more)
         return Count(tokens, min(tokens, self._most), unknown + strange)
+
+
+def _knows_pairs(tokenizer: Any) -> bool:
+    """Whether something of its own stands between the two texts of a pair."""
+    texts: list[int | None] = tokenizer.encode("a", "b").sequence_ids
+    if 0 in texts and 1 in texts:
+        return None in texts[texts.index(0) : texts.index(1)]
+    alone = [tokenizer.encode(word).ids for word in ("a", "b")]
+    return tokenizer.encode("a", "b").ids != alone[0] + alone[1]  # it knows neither word
+
+
+def longest_first(one: int, two: int, most: int) -> tuple[int, int]:
+    """How many tokens are kept of two texts with so many: those of the longer one go first."""
+    most = max(0, most)
+    if one + two <= most:
+        return one, two
+    half = most // 2
+    if one <= half:
+        return one, most - one
+    return (most - two, two) if two <= half else (most - half, half)
 
 
 def _table(ids: list[int], types: list[int]) -> np.ndarray:

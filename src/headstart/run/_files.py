@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from headstart.core.dataset import FileItem, Item, ZipItem
+from headstart.data.reading import printable
 from headstart.data.tree import danger
 
 LARGEST_MEMBER = 512 * 2**20
@@ -39,7 +40,7 @@ def from_path(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
         if path.suffix.lower() == ".zip":
             yield from _from_zip(path, endings, noun)
         else:
-            yield FileItem(str(path), path)
+            yield FileItem(printable(str(path)), path)
     elif os.path.exists(path):  # noqa: PTH110
         yield BadItem(str(path), "neither a file nor a folder")
     elif glob.has_magic(str(path)):
@@ -60,7 +61,7 @@ def _from_folder(path: Path, endings: frozenset[str], noun: str) -> Iterator[Ite
             if not name.startswith(".") and Path(name).suffix.lower() in endings:
                 found = True
                 file = Path(folder) / name
-                yield FileItem(str(file), file)
+                yield FileItem(printable(str(file)), file)
     if not found:
         yield BadItem(str(path), f"there are no {noun} in this folder")
 

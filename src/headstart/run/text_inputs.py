@@ -24,7 +24,9 @@ def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
     single = isinstance(inputs, str | bytes | os.PathLike | Item) or pair or not _iterable(inputs)
     entries: Iterable[Any] = [inputs] if single else inputs
     return tuple(
-        item for number, entry in enumerate(entries, start=1) for item in _expand(entry, number, reading)
+        item
+        for number, entry in enumerate(entries, start=1)
+        for item in _expand(entry, number, reading, alone=single)
     )
 
 
@@ -32,11 +34,11 @@ def _iterable(inputs: Any) -> bool:
     return isinstance(inputs, Iterable) and not hasattr(inputs, "read")
 
 
-def _expand(entry: Any, number: int, reading: Reading) -> Iterator[Item]:
+def _expand(entry: Any, number: int, reading: Reading, *, alone: bool) -> Iterator[Item]:
     if isinstance(entry, os.PathLike):
         yield from _from_path(Path(entry), reading)
     elif isinstance(entry, str):
-        yield from _from_text(str(entry), number, reading)
+        yield from _from_text(str(entry), number, reading, alone=alone)
     elif strings.is_pair(entry):
         yield TextItem(f"text {number}", *("" if part is None else str(part) for part in entry))
     elif isinstance(entry, Item):
@@ -45,9 +47,15 @@ def _expand(entry: Any, number: int, reading: Reading) -> Iterator[Item]:
         yield BadItem(f"text {number}", f"{type(entry).__name__} is neither a text nor a path")
 
 
-def _from_text(entry: str, number: int, reading: Reading) -> Iterator[Item]:
-    """A file, a folder or a glob if there is one; else the text."""
+def _from_text(entry: str, number: int, reading: Reading, *, alone: bool) -> Iterator[Item]:
+    """A file, a folder or a glob if there is one; else the text.
+
+    One of several is a file only if it ends as one: people answer "." and "***", and each wants its answer.
+    """
     word = len(entry.split()) == 1 and "\0" not in entry
+    if not alone and suffix_of(entry) not in NAMES_FILES:
+        yield TextItem(f"text {number}", entry)
+        return
     matches = sorted(glob.glob(entry, recursive=True)) if word and "*" in entry else []  # noqa: PTH207
     if "\0" not in entry and os.path.exists(entry) and entry.strip():  # noqa: PTH110 (Path raises for odd names)
         yield from _from_path(Path(entry), reading)
