@@ -73,6 +73,8 @@ def test_a_part_in_another_language_is_told_with_its_number() -> None:
     ("data", "message"),
     [
         ("le cafÃ© est".encode(), "holds 'Ã©' where 'é' was meant"),
+        ("\u00d0\u0178\u00d1\u20ac".encode(), "holds '\u00d0\u0178\u00d1\u20ac' where 'Пр' was meant"),
+        ("RÉSUMÉ\u00a0: voici, »groß« et «\u00a0né\u00a0»".encode(), ""),
         ("itâ€™s".encode(), "holds 'â€™' where '’' was meant"),
         ("what\ufffdis".encode(), "signs that were lost"),
         ("what ï¿½ is".encode(), "signs that were lost"),

@@ -104,6 +104,10 @@ def examine(data: bytes) -> Examination:
     )
 
 
+WESTERN = re.compile("[\u0080-\u017f\u2010-\u206f\u20ac\u2122]")
+"""What a single garbled sign may have been; any other is what "É" and a hard blank make by chance."""
+
+
 def garbled(text: str) -> str:
     """How a text was spoiled on its way, or nothing: UTF-8 that was read as Windows-1252, or signs lost."""
     if "\ufffd" in text:
@@ -113,7 +117,8 @@ def garbled(text: str) -> str:
             meant = b"".join(_byte(sign) for sign in run).decode("utf-8")
             if "\ufffd" in meant:
                 return f"holds {run!r}, which stands for signs that were lost"
-            return f"holds {run!r} where {meant!r} was meant"
+            if len(meant) > 1 or WESTERN.fullmatch(meant):
+                return f"holds {run!r} where {meant!r} was meant"
     return ""
 
 
