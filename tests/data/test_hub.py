@@ -92,6 +92,24 @@ def test_rows_without_a_group_are_groups_of_their_own() -> None:
     assert load(toy).groups.tolist() == [0, 1, 2, 0, 3]
 
 
+def test_columns_are_recognised_as_those_of_a_table() -> None:
+    rows = {"text": [f"some words number {i}" for i in range(6)], "gold_label": list("ababab"),
+            "Patient ID": list("xxyyzz"), "split": ["train"] * 4 + ["test"] * 2}  # fmt: skip
+    dataset = load(datasets.Dataset.from_dict(rows))
+    assert dataset.y.tolist() == [0, 1] * 3
+    assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.split.tolist() == ["train"] * 4 + ["test"] * 2
+    (note,) = (note for note in dataset.notes if note.code == "HS506")
+    assert (
+        note.message
+        == "texts from 'text', labels from 'gold_label', splits from 'split', groups from 'Patient ID'"
+    )
+    alone = load(datasets.Dataset.from_dict({"text": rows["text"], "mood": list("ababab"), "id": range(6)}))
+    assert alone.task.labels == ("a", "b")
+    parts = datasets.DatasetDict({"train": datasets.Dataset.from_dict(rows)})
+    assert load(parts).split.tolist() == ["train"] * 6  # what the parts are called goes first
+
+
 def test_a_class_may_be_called_nothing() -> None:
     dataset = load(hub([0, 1, -1], datasets.ClassLabel(names=["n/a", "null"])))
     assert dataset.y.tolist() == [0, 1, -1]

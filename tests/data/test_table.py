@@ -68,6 +68,18 @@ def test_splits_and_groups(write: Write) -> None:
     assert any("splits from 'split'" in note.message for note in dataset.notes)
 
 
+@pytest.mark.parametrize("name", ["set", "Subset", "partition"])
+def test_a_column_is_of_splits_by_what_it_holds(write: Write, name: str) -> None:
+    path = write({"t.csv": f"text,label,{name}\nsome words one,a,en\nsome words two,b,de\n"}) / "t.csv"
+    dataset = load(path)
+    assert dataset.split is None
+    assert dataset.notes[-1].message.endswith(f"; not used: {name!r}")
+    with pytest.raises(DataError, match="which is no split"):
+        load(path, split_column=name)
+    write({"t.csv": f"text,label,{name}\nsome words one,a,train\nsome words two,b,Test\n"})
+    assert load(path).split.tolist() == ["train", "test"]
+
+
 def test_a_split_that_is_none(write: Write) -> None:
     folder = write(two_classes() | {"t.csv": csv("path,label,split", [(*row, "fold7") for row in ROWS])})
     with pytest.raises(DataError, match=r"'fold7' \(first in row 1\)"):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from headstart.core.dataset import Note
+from headstart.data.reading import SPLITS as PARTS
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError, UnknownName
 from headstart.modalities import image, text
@@ -31,7 +33,8 @@ LABELS = ("label", "labels", "class", "classname", "classes", "category", "categ
           "y", "tag", "tags", "labelname", "species", "breed", "labeltext", "sentiment", "intent", "topic",
           "polarity", "emotion", "isduplicate", "goldlabel", "similarity", "rating", "stars",
           "score")  # fmt: skip
-SPLITS = ("split", "set", "subset", "partition", "fold_name")
+SPLITS = ("split", "set", "subset", "partition", "foldname")
+"""The first says it by itself; the others may mean anything, and are taken by what they hold."""
 GROUPS = ("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid")
 IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "reviewid", "tweetid", "pairid",
        "sentenceid", "qid", "index", "unnamed0", "")  # fmt: skip
@@ -77,6 +80,26 @@ class Columns:
     group: str | None = None
     ident: str | None = None
 
+    def told(self, names: Sequence[str], origin: str, *, parts: str = "") -> Note:
+        """Which of all columns is taken for what, and which are not; `parts` where the splits come from
+        elsewhere."""
+        taken = {
+            "paths": self.path,
+            "texts": self.text,
+            "labels": self.label,
+            "splits": self.split,
+            "groups": self.group,
+        }
+        said = {what: repr(name) for what, name in taken.items() if name}
+        if self.pair is not None:
+            said["texts"] = f"{self.text!r} and {self.pair!r}"
+        if parts and self.split is None:
+            said["splits"] = parts
+        text = ", ".join(f"{'pairs of ' * (what == 'texts' and self.pair is not None)}{what} from {name}"
+                         for what, name in said.items())  # fmt: skip
+        rest = [name for name in names if name not in {*taken.values(), self.pair, self.ident}]
+        return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
+
     @property
     def items(self) -> tuple[str, ...]:
         """The columns that hold the items."""
@@ -93,12 +116,12 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     several columns might be the texts or the labels.
     """
     names, items = cells.names, find_items(cells, reading, where, there=there)
-    texts = set() if items.path else set(_prose(cells, ()))
-    split = reading.split_column or _usual(names, SPLITS, {*items.items})
-    group = reading.group_column or _usual(names, GROUPS, {*items.items, split, *texts})
+    texts = set() if items.path else set(prose(cells, ()))
+    split = reading.split_column or split_column(cells, items.items)
+    group = reading.group_column or named_as(names, GROUPS, {*items.items, split, *texts})
     taken = {*items.items, split, group}
-    label = reading.label_column or _usual(names, LABELS, taken)
-    ident = _usual(names, IDS, {*taken, label}) if items.text else None
+    label = reading.label_column or named_as(names, LABELS, taken)
+    ident = named_as(names, IDS, {*taken, label}) if items.text else None
     rest = [name for name in names if name not in taken | texts | {ident}]
     if label is None and len(rest) == 1:
         label = rest[0]
@@ -108,6 +131,16 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
             where, f"which column holds the labels: {shown}?", "name it with label_column (--label-column)"
         )
     return Columns(items.path, items.text, items.pair, label, split, group, ident)
+
+
+def split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
+    """The column that says which part a row belongs to; None where there is none."""
+    for usual in SPLITS:
+        found = named_as(cells.names, (usual,), taken)
+        values = {value.strip().lower() for value in cells.texts.get(found or "", ())}
+        if found is not None and (usual == SPLITS[0] or (values and values <= set(PARTS))):
+            return found
+    return None
 
 
 def find_items(cells: Cells, reading: Reading, where: str, *, there: There = lambda _: False) -> Columns:
@@ -162,12 +195,12 @@ def kind_of(cells: Cells) -> tuple[str, bool]:
 def path_by_value(cells: Cells) -> str | None:
     """The column of paths whose values end as those of images or texts do; one with a usual name first."""
     found = [name for name, values in cells.texts.items() if _share_of_files(values) >= 0.8]
-    return _usual(found, PATHS, ()) or (found[0] if found else None)
+    return named_as(found, PATHS, ()) or (found[0] if found else None)
 
 
 def path_by_name(cells: Cells) -> str | None:
     """The column of paths by its name alone: file names may have no endings."""
-    return _usual(list(cells.texts), PATHS, ())
+    return named_as(list(cells.texts), PATHS, ())
 
 
 def modality_of(paths: Sequence[str]) -> str:
@@ -190,29 +223,29 @@ def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
     if reading.pair_column is None and (pair := _usual_pair(cells)) and not taken & {*pair}:
         return list(pair)
     full = [name for name, values in cells.texts.items() if values and name not in taken]
-    prose = _prose(cells, taken)
+    long = prose(cells, taken)
     for usual in TEXTS:
         for name in full:
             if _bare(name) == usual:
                 return [name]
     for usual in TEXTS:
-        for name in prose:
+        for name in long:
             if usual in re.split(r"[^a-z]+", name.lower()):
                 return [name]
-    return prose
+    return long
 
 
 def _usual_pair(cells: Cells) -> tuple[str, str] | None:
     full = {_bare(name): name for name, values in cells.texts.items() if values}
-    prose = {_bare(name): name for name in _prose(cells, ())}
-    for pairs, there in ((PAIRS, full), (LIKELY_PAIRS, prose)):
+    long = {_bare(name): name for name in prose(cells, ())}
+    for pairs, there in ((PAIRS, full), (LIKELY_PAIRS, long)):
         for one, other in pairs:
             if one in there and other in there:
                 return there[one], there[other]
     return None
 
 
-def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
+def prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
     """The columns whose values have several words and hardly repeat; not those with names of labels."""
     odd = {*SPLITS, *LABELS}
     found = [name for name in cells.texts if name not in taken and _bare(name) not in odd]
@@ -236,7 +269,7 @@ def _check_header(column: str, reading: Reading, where: str) -> None:
         raise DataError(where, problem, "put a row such as text,label above it")
 
 
-def _usual(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
+def named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
     """The first of the usual names that is there, but for taken ones."""
     bare: Iterator[tuple[str, str]] = ((word, name) for word in usual for name in names)
     return next((name for word, name in bare if name not in taken and _bare(name) == word), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,8 @@ def read(data: Any, reading: Reading) -> Dataset:
         )
     first = next(iter(shards.values()))
     use = _item_columns(first, reading, hub)
-    label = _named(first.features, reading.label_column, LABELS, use.items)
-    group = _named(first.features, reading.group_column, GROUPS, use.items)
-    part_of = _named(first.features, reading.split_column, (), ())
+    use = _others(first, use, reading, hub, named="" not in shards)
+    label, group, part_of = use.label, use.group, use.split
     items: list[Item] = []
     split: list[Any] = []
     for name, part in shards.items():
@@ -84,7 +83,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
         pairs=use.pair is not None,
-        notes=notes,
+        notes=(*notes, use.told(list(first.features), origin, parts="" if "" in shards else "its parts")),
     )
 
 
@@ -92,11 +91,6 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     """The column of images, or else the one or two of texts. Raises `DataError`, `UnknownName`."""
     where, features = "the hub data set", first.features
     images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
-    strings = [
-        name
-        for name, feature in features.items()
-        if isinstance(feature, hub.Value) and feature.dtype in ("string", "large_string", "string_view")
-    ]
     given = reading.path_column
     if given is not None and given not in features:
         raise UnknownName("column", given, list(features))
@@ -104,18 +98,29 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
         raise DataError(where, f"its column {given!r} holds no images")
     if images and reading.text_column is None and reading.pair_column is None:
         return Columns(path=given or images[0])
+    cells = _cells(first, hub)
     for name in (reading.text_column, reading.pair_column):
-        if name in features and name not in strings:
+        if name in features and name not in cells.texts:
             raise DataError(where, f"its column {name!r} holds no texts")
-    if not strings:
+    if not cells.texts:
         raise DataError(where, f"no column holds images or texts among {', '.join(features)}")
-    step = max(1, len(first) // LOOKED_AT)
-    some = first.select(range(0, len(first), step)).select_columns(strings)
-    cells = Cells(tuple(features), {name: [v for v in some[name] if v and v.strip()] for name in strings})
     found = columns.find_items(cells, reading, where)
     if found.path is not None:
         raise DataError(where, f"no column holds images, and none texts, among {', '.join(features)}")
     return found
+
+
+def _cells(first: Any, hub: Any) -> Cells:
+    """What columns are recognised by."""
+    strings = [
+        name
+        for name, feature in first.features.items()
+        if isinstance(feature, hub.Value) and feature.dtype in ("string", "large_string", "string_view")
+    ]
+    step = max(1, len(first) // LOOKED_AT)
+    some = first.select(range(0, len(first), step)).select_columns(strings)
+    found = {name: [value for value in some[name] if value and value.strip()] for name in strings}
+    return Cells(tuple(first.features), found)
 
 
 def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
@@ -129,13 +134,25 @@ def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
     return [TextItem(f"{prefix}{i:0{width}d}", one, two) for i, (one, two) in enumerate(rows)]
 
 
-def _named(features: Any, given: str | None, usual: tuple[str, ...], taken: tuple[str, ...]) -> str | None:
-    if given is not None:
-        if given not in features:
+def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool) -> Columns:
+    """With the columns of labels, splits and groups, recognised as a table's are; `named` parts need none of
+    splits. Raises `UnknownName`."""
+    features = first.features
+    for given in (reading.label_column, reading.split_column, reading.group_column):
+        if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
-        return given
-    names = [name for name in features if name not in taken]
-    return next((name for word in usual for name in names if name.lower() == word), None)
+    cells = _cells(first, hub)
+    texts = set() if use.path else set(columns.prose(cells, ()))
+    split = reading.split_column or (None if named else columns.split_column(cells, use.items))
+    group = reading.group_column or columns.named_as(cells.names, GROUPS, {*use.items, split, *texts})
+    taken = {*use.items, split, group}
+    label = reading.label_column or columns.named_as(cells.names, LABELS, taken)
+    ident = columns.named_as(cells.names, columns.IDS, {*taken, label})
+    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    rest = [name for name in cells.names if name not in {*taken, *texts, *images, ident}]
+    if label is None and len(rest) == 1:
+        label = rest[0]
+    return replace(use, label=label, split=split, group=group, ident=ident)
 
 
 def _column(shards: Mapping[str, Any], name: str) -> list[Any]:

@@ -140,7 +140,7 @@ def build(
             *notes,
             *(n for sheet in sheets for n in sheet.notes),
             *decided,
-            _used(table, use, sheets, origin),
+            use.told(table.columns, origin, parts=_named_by(sheets)),
         ),
     )
 
@@ -259,21 +259,6 @@ def _renamed(item: Item, name: str) -> Item:
     return out
 
 
-def _used(table: pl.DataFrame, use: Columns, sheets: Sequence[Sheet], origin: str) -> Note:
-    """Which column is taken for what, and which are not."""
-    taken = {
-        "paths": use.path,
-        "texts": use.text,
-        "labels": use.label,
-        "splits": use.split,
-        "groups": use.group,
-    }
-    said = {what: repr(name) for what, name in taken.items() if name}
-    if use.pair is not None:
-        said["texts"] = f"{use.text!r} and {use.pair!r}"
-    if any(sheet.split for sheet in sheets) and use.split is None:
-        said["splits"] = f"the names of {len(sheets)} tables"
-    text = ", ".join(f"{'pairs of ' * (what == 'texts' and use.pair is not None)}{what} from {name}"
-                     for what, name in said.items())  # fmt: skip
-    rest = [name for name in table.columns if name not in {*taken.values(), use.pair, use.ident}]
-    return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
+def _named_by(sheets: Sequence[Sheet]) -> str:
+    """Where the splits come from, if the tables' names say them."""
+    return f"the names of {len(sheets)} tables" if any(sheet.split for sheet in sheets) else ""
