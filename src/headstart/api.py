@@ -207,12 +207,15 @@ def open_model(path: str | Path) -> LoadedModel:
     return load_model(Path(path))
 
 
-def check(data: Any, **reading: Any) -> Report:
-    """Look at every item and label, and for near-duplicates; findings with stable codes, nothing changed."""
+def check(data: Any, *, source: str | None = None, **reading: Any) -> Report:
+    """Look at every item and label, and for near-duplicates; findings with stable codes, nothing changed.
+
+    Texts are also measured against what `source` reads, by default the first that is on this machine.
+    """
     from headstart.data import load
     from headstart.run import near
 
-    return near.check(load(data, **reading))
+    return near.check(load(data, **reading), source=source)
 
 
 def label_next(

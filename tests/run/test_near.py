@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 import headstart as hs
+from headstart import sources
+from headstart.errors import SourceError
 from headstart.run import near
 
 pytestmark = pytest.mark.slow
@@ -46,3 +49,29 @@ def test_a_copy_in_the_test_part_is_a_finding(photos: Path) -> None:
 def test_glyphs_of_a_few_pixels_are_left_alone() -> None:
     dots = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
     assert not near.large_enough(hs.load(list(dots), labels=["a", "b"] * 20))
+
+
+def test_texts_are_held_against_what_a_source_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text(
+        "text,label\n" + "".join(f"word {i} rain,{'ab'[i % 2]}\n" for i in range(12))
+    )
+    (tmp_path / "words.vec").write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    report = hs.check(tmp_path / "t.csv", source=f"vectors:{tmp_path / 'words.vec'}")
+    (found,) = (f for f in report.findings if f.code == "HS215")
+    assert "unknown" in found.message
+    short = replace(sources.find(f"vectors:{tmp_path / 'words.vec'}"), name="tiny")
+    short = replace(short, input=replace(short.text_input, max_length=0))
+    monkeypatch.setattr(sources, "at_hand", lambda modality: [short])
+    monkeypatch.setattr(sources, "find", lambda spec: short)
+    (found,) = (f for f in hs.check(tmp_path / "t.csv").findings if f.code == "HS213")
+    assert "12 of 12 texts (100.0%) are longer than the 0 tokens that tiny reads" in found.message
+
+
+def test_a_source_that_does_not_suit_the_check(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="only texts are checked for a source"):
+        hs.check(photos, source="bundled/strokes")
+    (tmp_path / "t.csv").write_text("text,label\nsome words here,a\nand others there,b\n")
+    with pytest.raises(SourceError, match="it reads images"):
+        hs.check(tmp_path / "t.csv", source="bundled/strokes")
+    with pytest.raises(SourceError, match="not on this machine"):
+        hs.check(tmp_path / "t.csv", source="hf/nobody/nothing")

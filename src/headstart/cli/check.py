@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,10 @@ from headstart.cli import _options
 from headstart.core import words
 from headstart.core.words import printable
 
+Source = Annotated[
+    str | None,
+    typer.Option("--source", "-s", help="Of texts: the source that they must not be too long for. Default: the first on this machine."),
+]  # fmt: skip
 STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
@@ -26,6 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def check_command(
     data: _options.Data,
+    source: Source = None,
     path_column: _options.PathColumn = None,
     text_column: _options.TextColumn = None,
     pair_column: _options.PairColumn = None,
@@ -54,7 +59,7 @@ def check_command(
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)
     with _progress(Console(stderr=True), show=not as_json) as tell:
-        report = near.check(dataset, progress=tell)
+        report = near.check(dataset, source=source, progress=tell)
     if as_json:
         document = {
             "data": dataset.origin,

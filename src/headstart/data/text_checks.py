@@ -32,8 +32,8 @@ def text_findings(dataset: Dataset) -> list[Finding]:
     return [*languages.findings(dataset, texts), *leaks.findings(dataset, texts)]
 
 
-def length_findings(dataset: Dataset, contract: TextContract) -> list[Finding]:
-    """HS213 for texts longer than the source reads, HS215 for words that it does not know.
+def length_findings(dataset: Dataset, contract: TextContract, name: str = "the source") -> list[Finding]:
+    """HS213 for texts longer than the source of that name reads, HS215 for words that it does not know.
 
     Of over 2,000 texts so many are looked at, from everywhere. Nothing for images.
     """
@@ -44,7 +44,7 @@ def length_findings(dataset: Dataset, contract: TextContract) -> list[Finding]:
     counted = {row: text.count(found, contract) for row, found in opened.items()}
     if not counted:
         return []
-    return [*_cut(dataset, counted), *_unknown(dataset, opened, counted, contract)]
+    return [*_cut(dataset, counted, name), *_unknown(dataset, opened, counted, contract)]
 
 
 def _opened(item: object) -> text.Text | None:
@@ -54,7 +54,7 @@ def _opened(item: object) -> text.Text | None:
         return None
 
 
-def _cut(dataset: Dataset, counted: dict[int, text.Counted]) -> Iterator[Finding]:
+def _cut(dataset: Dataset, counted: dict[int, text.Counted], name: str) -> Iterator[Finding]:
     cut = [row for row, seen in counted.items() if seen.read < seen.tokens]
     if not cut:
         return
@@ -66,7 +66,7 @@ def _cut(dataset: Dataset, counted: dict[int, text.Counted]) -> Iterator[Finding
     found = finding(
         "HS213",
         dataset.origin or dataset.name,
-        f"{of} are longer than the {counted[longest].read:,} tokens that the source reads; {most}",
+        f"{of} are longer than the {counted[longest].read:,} tokens that {name} reads; {most}",
     )
     yield replace(found, severity="warning") if share >= MANY_CUT else found
 

@@ -12,6 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
+from headstart.errors import SourceError
 from headstart.modalities.image import open_image
 from headstart.store.memo import Memo
 
@@ -23,11 +24,20 @@ SOURCE = "bundled/strokes"
 photo with its re-encoded and rescaled copies, and no other pair; an ImageNet MobileNet found 346."""
 
 
-def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = None) -> doctor.Report:
-    """`doctor.check` and, where every item can be read, the near-duplicates; texts need no source."""
+def check(
+    dataset: Dataset, *, source: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> doctor.Report:
+    """`doctor.check` and, where every item can be read, the near-duplicates.
+
+    Texts need no source for that; `source` is the one that they must not be too long for, by default the
+    first that is at hand. Raises `SourceError` for one that is not here, or of another modality.
+    """
+    if source is not None and dataset.modality != "text":
+        raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
     if dataset.modality == "text":
-        return report.with_more(doctor.near_findings(dataset, _among_texts(dataset)))
+        more = [*doctor.near_findings(dataset, _among_texts(dataset)), *_too_long(dataset, source)]
+        return report.with_more(more)
     if report.errors:
         return report
     from headstart import sources  # texts are checked without waiting for torch
@@ -37,6 +47,22 @@ def check(dataset: Dataset, *, progress: Callable[[int, int], None] | None = Non
     extract = make_extractor(FeatureStore.default(), dataset)
     pairs = find(sources.load(SOURCE), dataset, extract)
     return report.with_more(doctor.near_findings(dataset, pairs))
+
+
+def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
+    from headstart import sources
+
+    found = [sources.find(spec)] if spec is not None else sources.at_hand("text")[:1]
+    for source in found:
+        if source.modality != "text":
+            raise SourceError(source.spec, f"it reads {source.modality}s, but the data are texts")
+        if not source.local:
+            raise SourceError(
+                source.spec, "it is not on this machine", "fetch it with `headstart fit --download`"
+            )
+        contract = sources.find(source.spec).text_input
+        return doctor.length_findings(dataset, contract, source.name)
+    return []
 
 
 def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
