@@ -261,6 +261,29 @@ def test_quotes_in_a_tsv_may_be_letters(write: Write) -> None:
     assert texts(load(write({"t.tsv": content}) / "t.tsv")) == expected
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_quote_inside_a_cell_is_a_letter(write: Write, separator: str) -> None:
+    rows = [("text", "label", "label"), ('the 6" pipe is ok', "1", ""), ('"said ""no"",\n\nok"', "2", "x"),
+            ('10" rods', "", "")]  # fmt: skip
+    content = "\r\n".join(separator.join(row) for row in rows) + "\r\n\r\n"
+    dataset = load(write({"t.csv": content}) / "t.csv", label_column="label")
+    assert texts(dataset) == ['the 6" pipe is ok', 'said "no",\n\nok', '10" rods']
+    assert dataset.y.tolist() == [0, 1, -1]
+    assert dataset.notes[-1].message.endswith("not used: 'label_duplicated_0'")
+    assert dataset.task.labels == ("1", "2")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_blank_lines_are_no_rows(write: Write, name: str) -> None:
+    rows = ["text,label", "", "one two three,a", "  \r", '"four\n\nfive",b', ",b", "", ""]
+    if name == "t.tsv":
+        rows = [row.replace(",", "\t") for row in rows if row != "  \r"]
+    dataset = load(write({name: "\n".join(rows)}) / name)
+    assert texts(dataset) == ["one two three", "four\n\nfive", ""]
+    assert [item.id for item in dataset.items] == ["row 1", "row 2", "row 3"]
+    assert [f.where for f in doctor.check(dataset).errors if f.code == "HS102"] == ["row 3"]
+
+
 def test_another_encoding_is_read_and_told(write: Write) -> None:
     content = csv("text,label", ("le café naïf est “bon”", *S[1:]), AB)
     dataset = load(write({"t.csv": content.encode("cp1252")}) / "t.csv")
@@ -279,6 +302,15 @@ def test_another_encoding_is_read_and_told(write: Write) -> None:
             "text,label\nhello there, my friend, bye,a\n",
             "row 1 has 4 cells, but there are 2 columns",
         ),
+        (
+            "t.csv",
+            'text,label\nthe 6" pipe,a\n\nhello\nthere, my friend, bye,a\n',
+            "row 3 has 4 cells, but there are 2 columns: put texts",
+        ),
+        ("t.csv", 'text,label\nthe 6" pipe,a\nhello\n', "row 2 has 1 cell, but there are 2 columns: fill"),
+        ("t.csv", 'text,label\nthe pipe,a\n\n"6 pipes,b\nall,a\n', "row 2 has a quote out of place.*twice"),
+        ("t.csv", 'text,label\n"a ,y\nfoo,n\n"b,y\n', "row 1 has a quote out of place"),
+        ("t.tsv", 'text\tlabel\n"6 pipes\tb\nall\ta\tx\n', "row 1 has a quote out of place"),
         (
             "t.csv",
             '"a first text with very many words",1\n"another of them with words",0\n',

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 
 import polars as pl
 
+from headstart.core import words
 from headstart.modalities.text import decode
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -18,16 +20,10 @@ SEPARATORS = (",", ";", "\t", "|")
 def read(content: str, ending: str) -> pl.DataFrame:
     """A table whose cells stay text: "007" is a name. Raises `ValueError`, and whatever polars does.
 
-    Cells may be in quotes, with line breaks in them. In a .tsv whose lines all have as many cells as the
-    first, quotes are letters: that is how the usual benchmarks write them.
+    Cells may be in quotes, with line breaks in them; blank lines are no rows. In a .tsv whose lines all have
+    as many cells as the first, quotes are letters: that is how the usual benchmarks write them.
     """
-    if ending == ".tsv":
-        return _tabs(content)
-    separator = _separator(content)
-    try:
-        return _polars(content, separator)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(_longer_row(content, separator) or str(error)) from None
+    return _tabs(content) if ending == ".tsv" else _quoted(content, _separator(content))
 
 
 def read_lines(content: str) -> pl.DataFrame:
@@ -61,6 +57,28 @@ def _separator(content: str) -> str:
     return next((mark for mark in SEPARATORS if mark in first), ",")
 
 
+def _quoted(content: str, separator: str) -> pl.DataFrame:
+    """Raises `ValueError`."""
+    try:
+        return _polars(_without_blank_lines(content), separator)
+    except pl.exceptions.PolarsError as error:
+        # polars takes any quote for one that opens a cell: 6" is none
+        rows = _rows(content, separator)
+        if not rows:
+            raise ValueError(str(error)) from None
+        return _framed(rows)
+
+
+def _without_blank_lines(content: str) -> str:
+    """The text without the blank lines between rows; those in a cell in quotes belong to it."""
+    kept, inside = [], False
+    for line in content.split("\n"):
+        if inside or line.strip(" \r"):
+            kept.append(line)
+        inside ^= line.count('"') % 2 == 1
+    return "\n".join(kept)
+
+
 def _polars(content: str, separator: str, quote: str | None = '"') -> pl.DataFrame:
     stream = io.BytesIO(content.encode("utf-8", "replace"))
     return pl.read_csv(stream, separator=separator, infer_schema=False, quote_char=quote)
@@ -69,7 +87,7 @@ def _polars(content: str, separator: str, quote: str | None = '"') -> pl.DataFra
 def _tabs(content: str) -> pl.DataFrame:
     lines = [line for line in content.split("\n") if line.strip("\r")]
     if len({line.count("\t") for line in lines}) > 1:
-        return _polars(content, "\t")
+        return _quoted(content, "\t")
     table = _polars("\n".join(lines), "\t", quote=None)
     table.columns = [_unquoted(name) or "" for name in table.columns]
     return table.with_columns(
@@ -85,15 +103,37 @@ def _unquoted(cell: str | None) -> str | None:
     return cell if '"' in inner else inner.replace("\0", '"')
 
 
-def _longer_row(content: str, separator: str) -> str:
-    """Which row has more cells than the first, if that is what is wrong."""
+def _rows(content: str, separator: str) -> list[list[str]]:
+    """All rows, the names of the columns first, where a quote inside a cell is a letter.
+
+    Raises `ValueError`, which names the row, for one that is longer or shorter than the first, and for quotes
+    of which the end is not to be seen: what follows them would be taken for one long cell.
+    """
+    rows: list[list[str]] = []
     try:
-        rows = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
-        width = len(next(rows))
-        for number, row in enumerate(rows, start=1):
-            if len(row) > width:
-                text = f"row {number} has {len(row)} cells, but there are {width} columns"
-                return f"{text}: put texts that hold {separator!r} in quotes"
-    except (csv.Error, StopIteration):
-        pass
-    return ""
+        for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True):
+            if row and not (len(row) == 1 and row[0].isspace()):
+                rows.append(row)
+    except csv.Error as error:
+        remedy = "put the cell in quotes, and write each quote inside it twice"
+        where = f"row {len(rows)}" if rows else "the first row"
+        raise ValueError(f"{where} has a quote out of place ({error}): {remedy}") from None
+    width = len(rows[0]) if rows else 0
+    uneven = [(number, len(row)) for number, row in enumerate(rows) if len(row) != width]
+    if uneven:
+        number, found = next((pair for pair in uneven if pair[1] > width), uneven[0])
+        text = f"row {number} has {words.count(found, 'cell')}, but there are {words.count(width, 'column')}"
+        remedy = f"put texts that hold {separator!r} in quotes" if found > width else "fill it up"
+        raise ValueError(f"{text}: {remedy}")
+    return rows
+
+
+def _framed(rows: list[list[str]]) -> pl.DataFrame:
+    """The rows below the first as polars reads them: empty cells are none, and each column has its own name."""
+    seen: Counter[str] = Counter()
+    columns = []
+    for number, name in enumerate(rows[0]):
+        own = f"{name}_duplicated_{seen[name] - 1}" if seen[name] else name
+        seen[name] += 1
+        columns.append(pl.Series(own, [row[number] or None for row in rows[1:]], dtype=pl.String))
+    return pl.DataFrame(columns)
