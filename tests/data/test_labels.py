@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -36,6 +37,9 @@ def kind_of(values, **options) -> str:
         (["a;b", "c"], "multilabel"),
         ([["a"], ["b", "c"]], "multilabel"),
         (["inf", "nan", "x"], "classification"),
+        ([Decimal("0.50"), Decimal("1.50")], "regression"),
+        ([Decimal("1.00"), Decimal("NaN"), Decimal("0.00")], "classification"),
+        ([["a", "b"], "a"], "multilabel"),
     ],
 )
 def test_what_labels_are_taken_for(values, kind: str) -> None:
@@ -82,6 +86,39 @@ def test_the_label_space_can_be_fixed() -> None:
     assert y.tolist() == [1, 2]
     with pytest.raises(UnknownName, match="did you mean 'poodle'"):
         encode(["poodel"], where="t.csv", classes=["poodle", "pug"])
+
+
+def test_decimals_are_numbers() -> None:
+    values = [Decimal("0.50"), None, Decimal("1.50")]
+    _, y, _ = encode(values, where="t.parquet", kind="regression")
+    np.testing.assert_array_equal(y, [0.5, math.nan, 1.5])
+    assert encode([Decimal("1.00"), Decimal("0.00")], where="t.parquet")[0].labels == ("0", "1")
+    assert encode([[Decimal("1.0")], [Decimal("2.5")]], where="t.parquet")[0].labels == ("1", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        (b"a", "bytes"),
+        (np.bytes_(b"a"), "bytes"),
+        ({"x": 1}, "a record"),
+        (["a", {"x": 1}], "a list with a record"),
+        ([b"a"], "a list with bytes"),
+        ([["a"]], "a list with a list"),
+    ],
+)
+def test_what_is_no_label(value, held: str) -> None:
+    message = f"the label 'tags' of row 3 is {held}; write labels as texts, numbers or lists of them"
+    with pytest.raises(DataError, match=message):
+        encode([None, ["a"], value], where="t.parquet", name="tags")
+
+
+def test_blanks_around_the_names_of_classes_do_not_count() -> None:
+    task, y, _ = encode(["World ", "Sports"], where="hub", classes=["World ", " Sports"])
+    assert (task.labels, y.tolist()) == (("World", "Sports"), [0, 1])
+    assert encode([["World "]], where="hub", kind="multilabel", classes=["World "])[1].tolist() == [[1]]
+    with pytest.raises(DataError, match="two classes are called 'World'"):
+        encode(["World"], where="hub", classes=["World ", "World"])
 
 
 @given(

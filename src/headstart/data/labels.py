@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ MISSING = frozenset({"", "nan", "na", "n/a", "null"})
 NOTHING = frozenset({""})
 """The same where names were given on purpose (folders, a hub's class names): a class may be called "null"."""
 
+_LISTS = (list, tuple, set, frozenset)
+_NO_LABELS = (((bytes, bytearray, memoryview), "bytes"), (dict, "a record"), (_LISTS, "a list"))
 _SEVERAL = re.compile(r"[;|]")
 _PADDED = re.compile(r"[+-]?0\d+")
 _MANY = 20
@@ -39,9 +43,10 @@ def encode(
 
     `where` and `name` say in messages where the labels come from and what they are called; `classes`
     fixes the label space and its order; texts that (in lower case) are in `missing` are no label.
-    All labels missing gives no task. Raises `DataError` for labels that do not fit `kind`,
-    `UnknownName` for one that is not in `classes`.
+    All labels missing gives no task. Raises `DataError` for labels that are no texts or numbers or do not
+    fit `kind`, `UnknownName` for one that is not in `classes`.
     """
+    _check(values, where, name)
     plain = [_plain(value, missing) for value in values]
     known = [value for value in plain if value is not None]
     if not known:
@@ -61,20 +66,39 @@ def encode(
     return _task(CLASSIFICATION, names), y, notes
 
 
+def _check(values: Sequence[Any], where: str, name: str) -> None:
+    """Raises `DataError` for what would make a class of how Python writes it."""
+    for row, value in enumerate(values, start=1):
+        several = isinstance(value, _LISTS)
+        for one in value if several else (value,):
+            held = next((noun for kinds, noun in _NO_LABELS if isinstance(one, kinds)), "")
+            if held:
+                text = f"the label {name!r} of row {row} is {'a list with ' if several else ''}{held}"
+                raise DataError(where, text, "write labels as texts, numbers or lists of them")
+
+
 def _plain(value: Any, missing: frozenset[str]) -> Any:
     """A label as text, int, float, list, or None where there is none."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Decimal):  # 1.50 is the number 1.5, and 1.00 the class 1
+        value = float(value)
     if isinstance(value, str):
         value = value.strip()
         return None if value.lower() in missing else value
     if isinstance(value, float):
         return None if math.isnan(value) else value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_number_text(v) if isinstance(v, float) else str(v).strip() for v in value if v is not None]
+    if isinstance(value, _LISTS):
+        return [_entry(v) for v in value if v is not None]
     return value
+
+
+def _entry(value: Any) -> str:
+    """A label of a list, as text."""
+    value = float(value) if isinstance(value, Decimal) else value
+    return _number_text(value) if isinstance(value, float) else str(value).strip()
 
 
 def _decide(known: list[Any]) -> str:
@@ -146,7 +170,10 @@ def _universe(found: Sequence[str], classes: Sequence[str] | None, where: str) -
         return sorted(set(found), key=natural)
     if isinstance(classes, str) or not isinstance(classes, Iterable):
         raise DataError(where, f"labels={classes!r} is no list of class names", "give them in a list")
-    names = [str(label) for label in classes]
+    names = [str(label).strip() for label in classes]  # as the labels themselves
+    twice = [label for label, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(where, f"two classes are called {twice[0]!r}", "give each its own name")
     for label in found:
         if label not in names:
             raise UnknownName(f"label (in {where})", label, names)
