@@ -150,6 +150,37 @@ def test_labels_of_every_kind(write: Write) -> None:
     assert load(folder / "t.parquet").y.tolist() == [1, -1, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("found", "labels"),
+    [
+        ((["a", "b"], "a", None, "b, c"), ("a", "b", "b, c")),
+        (("x", [], ["[deleted]", "x"], None), ("[deleted]", "x")),
+        ((1, [1, 2], 2, None), ("1", "2")),
+    ],
+)
+def test_a_label_beside_lists_is_a_list_of_one(write: Write, found: tuple, labels: tuple[str, ...]) -> None:
+    rows = [{"text": f"[{s}]", "label": label} for s, label in zip(S, found, strict=True)]
+    dataset = load(write({"t.jsonl": "\n".join(map(json.dumps, rows)) + "\n"}) / "t.jsonl")
+    assert (dataset.task.kind, dataset.task.labels) == ("multilabel", labels)
+    assert texts(dataset) == [f"[{s}]" for s in S]
+    for value, row in zip(found, dataset.y, strict=True):
+        expected = value if isinstance(value, list) else [value]
+        assert np.isnan(row).all() if value is None else row.sum() == len(expected)
+
+
+def test_labels_of_parquet_are_taken_for_what_they_are(write: Write) -> None:
+    path = write({}) / "t.parquet"
+    number = pl.Series(["0.50", "1.50", "0.50", "2.25"]).cast(pl.Decimal(10, 2))
+    pl.DataFrame({"text": S, "score": number}).write_parquet(path)
+    assert load(path).y.tolist() == [0.5, 1.5, 0.5, 2.25]
+    pl.DataFrame({"text": S, "label": [b"a", b"b"] * 2}).write_parquet(path)
+    with pytest.raises(DataError, match="the label 'label' of row 1 is bytes"):
+        load(path)
+    pl.DataFrame({"text": S, "label": [[{"x": 1}], []] * 2}).write_parquet(path)
+    with pytest.raises(DataError, match="the label 'label' of row 1 is a list with a record"):
+        load(path)
+
+
 def test_names_of_classes_beside_their_numbers(write: Write) -> None:
     dataset = load(
         write({"t.csv": csv("text,label,label_text", S, ("0", "1") * 2, ("bad", "good") * 2)}) / "t.csv"

@@ -27,11 +27,50 @@ def read(content: str, ending: str) -> pl.DataFrame:
 
 
 def read_lines(content: str) -> pl.DataFrame:
-    """A table of JSON lines. Raises `ValueError`, and whatever polars does."""
+    """A table of JSON lines; a column with lists in some rows has lists in all of them.
+
+    Raises `ValueError`, and whatever polars does.
+    """
     try:
-        return pl.read_ndjson(io.BytesIO(content.encode("utf-8", "replace")), infer_schema_length=None)
+        table = _ndjson(content)
     except pl.exceptions.PolarsError as error:
-        raise ValueError(_broken_line(content) or str(error)) from None
+        lists = _with_lists(content)
+        if not lists:
+            raise ValueError(_broken_line(content) or str(error)) from None
+        return _ndjson(lists)
+    # polars writes a list as text where other rows hold one
+    strings = [column for column in table.get_columns() if column.dtype == pl.String]
+    written = any(column.str.starts_with("[").any() for column in strings)
+    lists = _with_lists(content) if written else ""
+    return _ndjson(lists) if lists else table
+
+
+def _ndjson(content: str) -> pl.DataFrame:
+    return pl.read_ndjson(io.BytesIO(content.encode("utf-8", "replace")), infer_schema_length=None)
+
+
+def _with_lists(content: str) -> str:
+    """The lines with a list of one for each text and number in a column of lists; "" where there is none."""
+    if _broken_line(content):
+        return ""
+    records = [json.loads(line) for line in content.split("\n") if line.strip()]
+    forms: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in record.items():
+            forms.setdefault(name, set()).update(() if value is None else (_form(value),))
+    mixed = {name for name, found in forms.items() if found == {"list", "one"}}
+    for record in records:
+        for name in mixed & record.keys():
+            value = record[name]
+            record[name] = value if value is None or isinstance(value, list) else [value]
+    return "\n".join(map(json.dumps, records)) if mixed else ""
+
+
+def _form(value: object) -> str:
+    """ "one" text or number, a "list" of them, or something "else"."""
+    if isinstance(value, list):
+        return "else" if any(isinstance(entry, dict | list) for entry in value) else "list"
+    return "else" if isinstance(value, dict) else "one"
 
 
 def _broken_line(content: str) -> str:
@@ -129,7 +168,7 @@ def _rows(content: str, separator: str) -> list[list[str]]:
 
 
 def _framed(rows: list[list[str]]) -> pl.DataFrame:
-    """The rows below the first as polars reads them: empty cells are none, and each column has its own name."""
+    """The rows below the first, as polars reads them: empty cells are none, no name is there twice."""
     seen: Counter[str] = Counter()
     columns = []
     for number, name in enumerate(rows[0]):
