@@ -91,6 +91,20 @@ def test_files_that_cannot_be_read(write: Write) -> None:
     ]
 
 
+def test_the_readable_ones(write: Write) -> None:
+    folder = write({"a/0.txt": "a text", "a/1.txt": " \n", "b/0.txt": "b text", "b/1.txt": "c"})
+    dataset = load(folder)
+    (folder / "b" / "0.txt").unlink()
+    kept, errors = doctor.readable(dataset)
+    assert [item.id for item in kept.items] == ["a/0.txt", "b/1.txt"]
+    assert [(error.code, error.where, error.row) for error in errors] == [
+        ("HS102", "a/1.txt", 1),
+        ("HS101", "b/0.txt", 2),
+    ]
+    assert kept.known_digests() == dataset.subset([0, 3]).digests()
+    assert doctor.readable(kept)[1] == ()
+
+
 def test_bombs_are_errors(write: Write) -> None:
     header = encoded(Image.new("RGB", (4, 4)))
     bomb = header.replace(b"\x00\x00\x00\x04\x00\x00\x00\x04", b"\x00\x00\x80\x00\x00\x00\x80\x00")

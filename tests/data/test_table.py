@@ -214,3 +214,15 @@ def test_a_damaged_table_inside_an_archive(write: Write, tmp_path: Path) -> None
     for options in ({}, {"label_column": "label"}, {"path_column": "path"}):
         with pytest.raises(DataError, match=r"t\.csv: the table cannot be read: .*CRC"):
             load(archive, **options)
+
+
+def test_of_items_alone_no_other_column_is_looked_for(write: Write) -> None:
+    content = "text,label,split,more\n" + "".join(f"one two three {i},x,odd,{i}\n" for i in range(4))
+    path = write({"t.csv": content}) / "t.csv"
+    with pytest.raises(DataError, match="which is no split"):
+        load(path)
+    dataset = load(path, items_only=True)
+    assert (len(dataset), dataset.task, dataset.split, dataset.groups) == (4, None, None, None)
+    assert dataset.notes[-1].message == "texts from 'text'; not used: 'label', 'split', 'more'"
+    both = write({"train.csv": content, "test.csv": content}, "both")
+    assert load(both, items_only=True).split.tolist() == ["train"] * 4 + ["test"] * 4

@@ -45,7 +45,8 @@ def load(data: Any, **options: Any) -> Dataset:
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `name`.
+    `split_column`, `group_column`, `task`, `labels`, `name`; with `items_only` the columns of a
+    table that hold no items (its labels, splits, groups) are not looked at.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists,
     and text with ";" or "|" in it, are several labels an item; numbers with decimals, and whole

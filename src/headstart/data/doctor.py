@@ -39,6 +39,7 @@ __all__ = [
     "near_duplicates",
     "near_findings",
     "parted_pairs",
+    "readable",
 ]
 
 MEMO_VERSION = 3
@@ -79,6 +80,17 @@ def check(
     found += [finding("HS503", name) for name in odd]
     found.sort(key=lambda f: (ORDER.index(f.severity), f.code))
     return Report(tuple(found), len(dataset), digests=digests)
+
+
+def readable(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
+    """The data set without the items that cannot be used, and an error for each of those.
+
+    Reads and decodes every item once, as `check` does, and judges nothing else.
+    """
+    looked = list(_look(dataset, {}, None))
+    found = tuple(f for f in _item_findings(dataset, [seen for _, seen in looked]) if f.severity == "error")
+    kept, _ = drop_bad(dataset, Report(found, len(dataset), digests=tuple(digest for digest, _ in looked)))
+    return kept, found
 
 
 def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:

@@ -45,6 +45,7 @@ class Reading:
     task: str | None = None
     labels: Any = None
     name: str | None = None
+    items_only: bool = False
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in KINDS:

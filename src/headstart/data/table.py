@@ -112,7 +112,8 @@ def build(
 ) -> Dataset:
     """A data set with one item for each row, in order. Raises `DataError`, `UnknownName`."""
     table = joined(sheets, origin)
-    use = columns.find(Cells.of(table), reading, origin, there=_there(sheets[0].find))
+    find = columns.find_items if reading.items_only else columns.find
+    use = find(Cells.of(table), reading, origin, there=_there(sheets[0].find))
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin)
     if use.label is not None and table[use.label].dtype == pl.Struct:
