@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from headstart import sources
-from headstart.core.dataset import Dataset, TextItem
+from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.errors import BadOption, DataError, PathError, SourceError
 from headstart.run import pretrain as pretraining
 from headstart.run.pretrain import pretrain, settled
@@ -106,6 +107,37 @@ def test_stopped_and_continued_it_ends_the_same(tmp_path: Path) -> None:
     assert (found.before, found.after) == (whole.before, whole.after)
 
 
+@pytest.mark.usefixtures("quick")
+def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    gone = FileItem("gone.txt", tmp_path / "gone.txt")
+    whole = corpus()
+    items = (*whole.items[:7], TextItem("row 8", " \n"), *whole.items[7:], gone)
+    found = pretrain(f"file:{folder}", replace(whole, items=items), tmp_path / "out", seconds=600)
+    first = "row 8: there is nothing but blanks (HS102)"
+    assert (found.texts, found.held_out) == (54, 6)
+    assert (found.left_out, found.first_left_out) == (2, first)
+    assert found.sentence().endswith(f" Left out because they cannot be used: 2, the first {first}.")
+    plain = pretrain(f"file:{folder}", whole, tmp_path / "plain", seconds=600)
+    assert (plain.before, plain.after) == (found.before, found.after)
+    assert "Left out" not in plain.sentence()
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([""] * 20, r"but 0 are here; give more\n  Left out .*: 20, the first row 1: there is nothing"),
+        (["one"] * 20, "at least 10 different texts are needed, but 1 are here; give more$"),
+        ([*"abcdefghi", " "], r"but 9 are here; give more\n  Left out .*: 1, the first row 10: "),
+    ],
+)
+def test_too_few_texts_that_can_be_used(tmp_path: Path, texts: list[str], message: str) -> None:
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    items = tuple(TextItem(f"row {row}", text) for row, text in enumerate(texts, start=1))
+    with pytest.raises(DataError, match=message):
+        pretrain(f"file:{folder}", Dataset("few", "text", items), tmp_path / "out", seconds=60)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"about": "it"}', '{"about": "it", "steps": null}'])
 def test_a_damaged_plan_is_made_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "plan.json").write_text(content)
@@ -118,7 +150,7 @@ def test_what_cannot_be_pretrained(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="only those before them"):
         pretrain(f"file:{causal}", corpus(), tmp_path / "out", seconds=60)
     folder = pretrained.write_sentence_model(tmp_path / "model")
-    with pytest.raises(DataError, match="at least 10 texts"):
+    with pytest.raises(DataError, match="at least 10 different texts"):
         pretrain(f"file:{folder}", sentences(per_class=1), tmp_path / "out", seconds=60)
     with pytest.raises(BadOption, match="more than"):
         pretrain(f"file:{folder}", corpus(), tmp_path / "short", seconds=1e-3)

@@ -24,23 +24,26 @@ def pretrain_command(
     data: _options.Data,
     out: Annotated[Path, typer.Option("--out", help="Folder for the trained source; use it as file:FOLDER.")],
     budget: Annotated[str, typer.Option("--budget", help="Time for everything, such as 10min.")] = "10min",
-    seed: Annotated[int, typer.Option("--seed", help="Of everything that is drawn.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of everything that is drawn.", min=0, max=2**32 - 1)
+    ] = 0,
     path_column: _options.PathColumn = None,
     text_column: _options.TextColumn = None,
+    pair_column: _options.PairColumn = None,
     download: Annotated[bool, typer.Option("--download", help="Allow fetching weights.")] = False,
     as_json: _options.AsJson = False,
 ) -> None:
     """Hide words of the texts of DATA and let SOURCE guess them, within the time; labels are not used.
 
-    A tenth of the texts is kept out: the loss on it is measured before and after. A stopped run goes on when the
+    Texts that cannot be read are left out and told. A tenth of the texts is kept out: the loss on it is measured before and after. A stopped run goes on when the
     same command is given again.
     """
     from headstart import data as reading
     from headstart.core.budget import parse_seconds
     from headstart.run.pretrain import pretrain
 
-    options = _options.reading(path_column=path_column, text_column=text_column)
-    dataset = reading.load(data, **options)
+    options = _options.reading(path_column=path_column, text_column=text_column, pair_column=pair_column)
+    dataset = reading.load(data, items_only=True, **options)
 
     def tell(what: str, done: int, total: int) -> None:
         if not as_json and (done == total or done % max(1, total // 10) == 0):

@@ -20,6 +20,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
+from headstart.data import doctor
 from headstart.errors import BadOption, DataError, PathError
 from headstart.sources.text import saving
 from headstart.strategies._contrast import Tokens
@@ -34,6 +35,8 @@ from headstart.train.recipe import Recipe
 BATCH, LENGTH = 16, 128
 """Texts of a step, and tokens that are read of each."""
 LR, HEAD_LR = 5e-5, 1e-3
+LEAST_TEXTS = 10
+"""Different ones that can be used."""
 HELD_OUT = 0.1
 MOST_HELD_OUT = 1_000
 HEAD_SHARE = 0.25
@@ -59,6 +62,10 @@ class Outcome:
     texts: int
     held_out: int
     seconds: float
+    left_out: int = 0
+    """Texts that cannot be used."""
+    first_left_out: str = ""
+    """Which is the first of them, and why."""
 
     @property
     def helped(self) -> bool:
@@ -69,12 +76,18 @@ class Outcome:
         losses = (
             f"{self.before:.3f} to {self.after:.3f} nats a hidden word on {self.held_out:,} texts kept out"
         )
+        left_out = f" {left_out_words(self.left_out, self.first_left_out)}." if self.left_out else ""
         if self.helped:
-            return f"The source now knows these texts better: {losses}, after {self.steps:,} steps."
+            return f"The source now knows these texts better: {losses}, after {self.steps:,} steps.{left_out}"
         return (
             f"The source does not know these texts better: {losses}, after {self.steps:,} steps. "
-            "Use it as it was, or give it more texts or more time."
+            f"Use it as it was, or give it more texts or more time.{left_out}"
         )
+
+
+def left_out_words(number: int, first: str) -> str:
+    """Left out because they cannot be used: 2, the first row 5: there is nothing but blanks (HS102)."""
+    return f"Left out because they cannot be used: {number:,}, the first {first}"
 
 
 def pretrain(
@@ -83,14 +96,16 @@ def pretrain(
 ) -> Outcome:  # fmt: skip
     """Train the source on the texts of the data set, for at most so many seconds, and write it to `out`.
 
-    A tenth of the texts is kept out and measured before and after. A stopped call is continued by the same
-    call on the same folder. Raises `SourceError` for what is no encoder, `DataError` for too few texts,
-    `BadOption` where the time is too short, `PathError` when something else lies at `out`.
+    Texts that cannot be used are left out. A tenth of the others is kept out of the training and measured
+    before and after. A stopped call is continued by the same call on the same folder. Raises `SourceError`
+    for what is no encoder, `DataError` for too few texts, `BadOption` where the time is too short,
+    and `PathError` when something else lies at `out`.
     """
     start, budget = time.monotonic(), Budget(seconds)
     check_place(out)
     backbone = sources.load(sources.find(spec), download=download)
     saving.encoder_only(backbone)
+    dataset, unreadable = texts_of(dataset)
     job = Job.of(backbone, dataset, seed)
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)
@@ -104,7 +119,10 @@ def pretrain(
     after = held_out_loss(net, job.held)
     tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
     saving.save(backbone.source.architecture, tensors, backbone, out)
-    outcome = Outcome(before, after, steps, len(job.rows), job.kept_out, time.monotonic() - start)
+    outcome = Outcome(
+        before, after, steps, len(job.rows), job.kept_out, time.monotonic() - start, len(unreadable),
+        said(unreadable[0]) if unreadable else "",
+    )  # fmt: skip
     write_json(out / "headstart.json", {**asdict(outcome), "source": spec, "sentence": outcome.sentence()})
     shutil.rmtree(work)
     return outcome
@@ -122,6 +140,24 @@ def check_place(out: Path) -> None:
         raise PathError(out, "holds something else", "name a new folder")
 
 
+def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
+    """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
+    where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
+    if dataset.modality != "text":
+        raise DataError(where, f"{wanted}, but these are {dataset.modality}s")
+    dataset, errors = doctor.readable(dataset)
+    different = len(set(dataset.digests()))
+    if different < LEAST_TEXTS:
+        details = [left_out_words(len(errors), said(errors[0]))] if errors else []
+        raise DataError(where, f"{wanted}, but {different} are here", "give more", details)
+    return dataset, errors
+
+
+def said(finding: doctor.Finding) -> str:
+    """row 5: there is nothing but blanks (HS102)."""
+    return f"{finding.where}: {finding.message} ({finding.code})"
+
+
 @dataclass(frozen=True)
 class Job:
     """What is read."""
@@ -135,12 +171,6 @@ class Job:
 
     @classmethod
     def of(cls, backbone: Backbone, dataset: Dataset, seed: int) -> Job:
-        """Raises `DataError` for too few texts."""
-        if dataset.modality != "text" or len(dataset) < 10:
-            found = f"{len(dataset)} {dataset.modality}s"
-            raise DataError(
-                dataset.origin or dataset.name, f"{found}: at least 10 texts are needed", "give more"
-            )
         mask, special = saving.token_numbers(backbone)
         contract = backbone.source.text_input
         view = Tokens(
