@@ -35,8 +35,8 @@ def pretrain_command(
 ) -> None:
     """Hide words of the texts of DATA and let SOURCE guess them, within the time; labels are not used.
 
-    Texts that cannot be read are left out and told. A tenth of the texts is kept out: the loss on it is measured before and after. A stopped run goes on when the
-    same command is given again.
+    Texts that cannot be read are left out and told. A tenth of the others is kept out: the loss on it is measured
+    before and after. A stopped run goes on when the same command is given again.
     """
     from headstart import data as reading
     from headstart.core.budget import parse_seconds
