@@ -122,6 +122,35 @@ def test_what_rows_are_is_seen_from_the_first(X: Any, expected: str) -> None:
     assert module.modality_of(X) == expected
 
 
+def test_texts_and_pairs_are_not_taken_for_each_other() -> None:
+    pairs = [(one, "rain") for one in TEXTS]
+    with pytest.raises(DataError, match="holds pairs of texts, and this was fitted on texts"):
+        TransferClassifier("tiny").fit(TEXTS, NAMES).predict(pairs)
+    apart = TransferClassifier("tiny").fit(pairs, NAMES)
+    with pytest.raises(DataError, match="holds texts, and this was fitted on pairs of texts"):
+        apart.predict(TEXTS)
+    assert apart.to_model().evidence == {"data": {"pairs": True}}
+
+
+def test_holes_are_named() -> None:
+    assert module.modality_of([None, float("nan"), "so good"]) == "text"
+    with pytest.raises(DataError, match="row 0: is nothing, and the source reads texts"):
+        Embedder("tiny").fit().transform([None, "so good"])
+    with pytest.raises(DataError, match="row 0: a part of it is nothing"):
+        Embedder("tiny").fit().transform([("so good", None)])
+    with pytest.raises(ValueError, match="no items to learn from"):
+        TransferClassifier("tiny").fit([], [])
+
+
+def test_a_folder_that_changed_is_loaded_anew(tmp_path: Path) -> None:
+    (tmp_path / "words.vec").write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    spec = f"vectors:{tmp_path / 'words.vec'}"
+    first = module._stamp(spec)
+    (tmp_path / "words.vec").write_text("3 2\nrain 1 0\nsoup 0 1\nsnow 1 1\n")
+    assert module._stamp(spec) != first
+    assert module._stamp("tiny") == ()
+
+
 def test_without_a_source_one_for_texts_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     record = TinyTextBackbone().source
     monkeypatch.setattr(sources, "at_hand", lambda modality: [record] if modality == "text" else [])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
     from headstart.run.versus import Versus
 
-READING = tuple(field.name for field in fields(Reading))
+READING = tuple(field.name for field in fields(Reading) if field.name != "items_only")
 SETTINGS = tuple(field.name for field in fields(Settings))
 
 
@@ -226,16 +226,21 @@ def label_next(
     labelled: Any = None,
     seed: int = 0,
     download: bool = False,
+    text_column: str | None = None,
+    pair_column: str | None = None,
 ) -> Proposal:
     """The `n` items of `data` to label next, each with the reason; see `headstart.run.label_next.propose`.
 
-    `data` is anything `LoadedModel.predict` takes. `labelled` is the run's own data where it is not to be
+    `data` is anything `LoadedModel.predict` takes; of tables of texts the columns are those of the run's data
+    unless they are named. `labelled` is the run's own data where it is not to be
     found at the place it was read from. Raises `HeadstartError`.
     """
     from headstart.run.label_next import Wanted, propose
 
     done = run if isinstance(run, Run) else open_run(run)
-    return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download))
+    named = {"text_column": text_column, "pair_column": pair_column}
+    columns = {name: column for name, column in named.items() if column is not None}
+    return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download, columns))
 
 
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:

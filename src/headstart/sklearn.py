@@ -93,6 +93,10 @@ class _Transfer(BaseEstimator):
         """float32 `[N, D]` for each tap."""
         backbone = self._open()
         data = dataset_of(X, backbone.source.modality)
+        pairs = getattr(self, "pairs_", data.pairs)
+        if len(data) and data.pairs != pairs:
+            held, learnt = (nouns(data.modality, pairs=one)[1] for one in (data.pairs, pairs))
+            raise DataError("X", f"holds {held}, and this was fitted on {learnt}", f"give {learnt}")
         found = make_extractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=tuple(taps)))
         return [found.tap(tap)[np.arange(len(data))].astype(np.float32) for tap in taps]
 
@@ -165,6 +169,7 @@ class _Probe(_Transfer):
         if len(data) != len(y):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
+        self.pairs_ = data.pairs
         data = replace(data, task=task, y=y)
         rows = np.arange(len(y))
         request = Request(
@@ -203,6 +208,7 @@ class _Probe(_Transfer):
             net={"kind": "taps", "architecture": dict(source.architecture), "taps": self.taps_},
             tensors={**trunk, **head},
             source={"spec": source.spec, "digest": backbone.digest, "licence": source.licence},
+            evidence={"data": {"pairs": self.pairs_}},
         )
 
 
@@ -221,6 +227,8 @@ class TransferClassifier(ClassifierMixin, _Probe):
         """Raises `ValueError` for targets that are no classes, `DataError` for unreadable items."""
         labels = np.asarray(y).ravel()
         check_classification_targets(labels)
+        if not len(labels):
+            raise ValueError("there are no items to learn from: y is empty")
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"classifier can't train with one class only: {self.classes_[0]!r}")
@@ -274,8 +282,8 @@ def rows_of(X: Any) -> list[Any]:
 
 
 def modality_of(X: Any) -> str:
-    """What the rows of `X` are, by the first of them: "image" or "text"."""
-    first = next(iter(rows_of(X)), None)
+    """What the rows of `X` are, by the first of them that holds something: "image" or "text"."""
+    first = next((row for row in rows_of(X) if not _nothing(row)), None)
     if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
         return "text"
     if not isinstance(first, str):
@@ -283,6 +291,11 @@ def modality_of(X: Any) -> str:
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     named = os.path.splitext(first)[1].lower() in SUFFIXES or os.path.exists(first)  # noqa: PTH110, PTH122
     return "image" if named else "text"
+
+
+def _nothing(entry: Any) -> bool:
+    """A hole in a column: None or NaN."""
+    return entry is None or (isinstance(entry, float) and np.isnan(entry))
 
 
 def dataset_of(X: Any, modality: str) -> Dataset:
@@ -305,7 +318,9 @@ def texts(X: Any) -> tuple[Item, ...]:
         elif len(parts) in (1, 2) and all(isinstance(part, str) for part in parts):
             found.append(TextItem(name, *map(str, parts)))
         else:
-            what = f"is {type(entry).__name__}"
+            odd = next((part for part in parts if not isinstance(part, str)), entry)
+            what = "is nothing" if odd is None else f"is {type(odd).__name__}"
+            what = f"a part of it {what}" if len(parts) > 1 else what
             raise DataError(name, f"{what}, and the source reads texts", "give strings, or pairs of strings")
     sizes = {item.second is None for item in found if isinstance(item, TextItem)}
     if len(sizes) > 1:
@@ -357,14 +372,16 @@ def _spec(source: str | None, modality: str) -> str:
     return str(at_hand[0].spec)
 
 
-def _stamp(spec: str) -> int:
-    """Changes when a local weight file does."""
-    path = Path(spec.removeprefix("file:").partition("?")[0])
-    return path.stat().st_mtime_ns if spec.startswith("file:") and path.is_file() else 0
+def _stamp(spec: str) -> tuple[tuple[int, int], ...]:
+    """Changes when a file does of which a local source is made."""
+    if not spec.startswith(("file:", "hf:", "vectors:")):
+        return ()
+    known = (path.stat() for path in sources.files(spec))
+    return tuple((one.st_mtime_ns, one.st_size) for one in known)
 
 
 @lru_cache(maxsize=2)
-def _load(spec: str, stamp: int, download: bool) -> Any:
+def _load(spec: str, stamp: tuple[tuple[int, int], ...], download: bool) -> Any:
     """Clones of one estimator share the network, which none of them changes."""
     del stamp
     return sources.load(spec, download=download)

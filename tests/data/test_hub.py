@@ -110,6 +110,16 @@ def test_columns_are_recognised_as_those_of_a_table() -> None:
     assert load(parts).split.tolist() == ["train"] * 6  # what the parts are called goes first
 
 
+def test_what_cannot_be_labels_is_not_taken_for_them() -> None:
+    texts = {"text": [f"some words number {i}" for i in range(4)]}
+    for odd in ({"meta": [{"a": 1}] * 4}, {"emb": [[0.5, 0.25]] * 4}):
+        assert load(datasets.Dataset.from_dict({**texts, **odd})).task is None
+    parts = datasets.DatasetDict({"train": datasets.Dataset.from_dict({**texts, "split": ["train"] * 4})})
+    assert load(parts).task is None
+    marked = datasets.Dataset.from_dict({**texts, "label": [{"a": 1}] * 4})
+    assert load(marked, items_only=True).task is None
+
+
 def test_a_class_may_be_called_nothing() -> None:
     dataset = load(hub([0, 1, -1], datasets.ClassLabel(names=["n/a", "null"])))
     assert dataset.y.tolist() == [0, 1, -1]

@@ -61,6 +61,17 @@ def test_equal_but_for_case_marks_and_blanks() -> None:
     assert {(i, j) for i, j, _ in search.near_duplicates(evened)} == {(0, 1), (0, 2), (3, 4)}
 
 
+def test_vowels_that_are_marks_count() -> None:
+    texts = ["दिन", "दान", "दीन", "ดี", "ดุ", "ดี", "e\u0301te\u0301", "été"]
+    pairs = search.near_duplicates([search.evened(text) for text in texts])
+    assert {(i, j) for i, j, _ in pairs} == {(3, 5), (6, 7)}
+
+
+def test_pairs_of_marks_alone_are_like_no_other() -> None:
+    items = (TextItem("1", "👍", "🎉"), TextItem("2", "!!!", "..."), TextItem("3", "👍", "🎉"))
+    assert not search.search(Dataset("x", "text", items, pairs=True))
+
+
 def test_both_texts_of_a_pair_must_be_alike() -> None:
     one, two, three = (
         "where can I buy a new bicycle",

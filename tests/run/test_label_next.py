@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from headstart.core.dataset import ArrayItem, Dataset
+from headstart.core.source import TextContract
 from headstart.core.task import Task
-from headstart.errors import BadOption, DataError, RunError
+from headstart.errors import BadOption, DataError, RunError, UnknownName
+from headstart.modalities.text import open_item
+from headstart.run.inputs import items_of
 from headstart.run.label_next import (
     Proposal,
     Room,
@@ -18,6 +22,7 @@ from headstart.run.label_next import (
     choose_policy,
     doubt,
     labelled_items,
+    pool_items,
     propose,
     read_pool,
 )
@@ -118,16 +123,34 @@ def test_unreadable_items_are_set_aside(tmp_path) -> None:
     predictor = Predictor(tiny_model(), device="cpu")
     good = [image.transpose(1, 2, 0) for image in tiny_images(3)]
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    pool = read_pool(predictor, [good[0], str(tmp_path / "bad.png"), good[1], str(tmp_path / "gone.png")])
+    named = [good[0], str(tmp_path / "bad.png"), good[1], str(tmp_path / "gone.png")]
+    pool = read_pool(predictor, items_of(named))
     assert [item.id for item in pool.items] == ["0", "2"]
     assert len(pool.predictions) == 2
     assert [reason for _, reason in pool.unreadable][1] == "no such file or folder"
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DataError, match=r"none of 1 can be read.*no images in this folder"):
-        read_pool(predictor, str(empty))
+        read_pool(predictor, items_of(str(empty)))
     with pytest.raises(DataError, match="none of 0"):
         read_pool(predictor, [])
+
+
+def test_a_pool_is_read_from_the_columns_of_the_run(tmp_path) -> None:
+    pool = tmp_path / "pool.csv"
+    pool.write_text("headline,body\nfirst of all,and then this\n")
+    predictor = SimpleNamespace(model=SimpleNamespace(input=TextContract("")))
+
+    def read(record: dict, **columns: str) -> str:
+        (item,) = pool_items(predictor, pool, Wanted(columns=columns), record)
+        return open_item(item.read()).first
+
+    assert read({}) == "and then this"
+    assert read({"reading": {"text_column": "headline", "label_column": "mood"}}) == "first of all"
+    assert read({"reading": {"text_column": "title"}}) == "and then this"
+    assert read({"reading": {"text_column": "headline"}}, text_column="body") == "and then this"
+    with pytest.raises(UnknownName, match="title"):
+        read({}, text_column="title")
 
 
 def test_data_that_is_gone_is_one_sentence(tmp_path) -> None:

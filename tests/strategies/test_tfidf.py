@@ -146,6 +146,7 @@ def test_very_long_texts_are_cut_as_the_network_has_them_cut(
     monkeypatch.setattr("headstart.strategies._words.MOST_TOKENS", 4)
     texts = [
         Text("rain snow rain hail", "bread rain" if pairs else None),
+        Text("rain snow rain hail bread", "hail" if pairs else None),
         Text("snow", "hail" if pairs else None),
     ]
     words = Words.of(texts, pairs=pairs)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli import _options
 from headstart.cli.predict import Files, paths
 from headstart.core.words import printable
 
@@ -37,6 +38,8 @@ def label_next_command(
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
     ] = None,
+    text_column: _options.TextColumn = None,
+    pair_column: _options.PairColumn = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of clusters and random draws.", min=0)] = 0,
     download: Annotated[
         bool, typer.Option("--download", help="Allow fetching the source's weights again.")
@@ -52,7 +55,10 @@ def label_next_command(
         raise BadOption("--format", format, "text, json or csv")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise PathError(out, "cannot be written", "name a file in a folder that exists")
-    found = api.label_next(run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download)
+    columns = {"text_column": text_column, "pair_column": pair_column}
+    found = api.label_next(
+        run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download, **columns
+    )
     if out is not None:
         write_atomic(out, csv_text(found).encode())
     if format == "json":

@@ -27,8 +27,8 @@ def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """Without characters that a terminal would obey: a file name may hold any."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    """Without characters that a terminal would obey: a file name may hold any. Joiners of letters stay."""
+    return "".join(c if c.isprintable() or c in "\n\t\u200c\u200d" else "\ufffd" for c in text)
 
 
 def shortened(text: str, most: int, *, lines: bool = False) -> str:

@@ -52,7 +52,8 @@ def read(data: Any, reading: Reading) -> Dataset:
         )
     first = next(iter(shards.values()))
     use = _item_columns(first, reading, hub)
-    use = _others(first, use, reading, hub, named="" not in shards)
+    if not reading.items_only:
+        use = _others(first, use, reading, hub, named="" not in shards)
     label, group, part_of = use.label, use.group, use.split
     items: list[Item] = []
     split: list[Any] = []
@@ -143,16 +144,27 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
             raise UnknownName("column", given, list(features))
     cells = _cells(first, hub)
     texts = set() if use.path else set(columns.prose(cells, ()))
-    split = reading.split_column or (None if named else columns.split_column(cells, use.items))
+    split = reading.split_column or columns.split_column(cells, use.items)
     group = reading.group_column or columns.named_as(cells.names, GROUPS, {*use.items, split, *texts})
     taken = {*use.items, split, group}
     label = reading.label_column or columns.named_as(cells.names, LABELS, taken)
     ident = columns.named_as(cells.names, columns.IDS, {*taken, label})
-    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
-    rest = [name for name in cells.names if name not in {*taken, *texts, *images, ident}]
-    if label is None and len(rest) == 1:
+    rest = [name for name in cells.names if name not in {*taken, *texts, ident}]
+    if label is None and len(rest) == 1 and _may_be_label(features[rest[0]], hub):
         label = rest[0]
-    return replace(use, label=label, split=split, group=group, ident=ident)
+    kept = None if named and reading.split_column is None else split
+    return replace(use, label=label, split=kept, group=group, ident=ident)
+
+
+def _may_be_label(feature: Any, hub: Any) -> bool:
+    """Whether a column that is called nothing in particular holds texts, numbers or lists of texts."""
+    inner = getattr(feature, "feature", feature)
+    if isinstance(inner, hub.ClassLabel):
+        return True
+    texts, numbers = ("string", "large_string"), ("int", "uint", "float", "bool", "decimal")
+    return isinstance(inner, hub.Value) and inner.dtype.startswith(
+        texts if inner is not feature else texts + numbers
+    )
 
 
 def _column(shards: Mapping[str, Any], name: str) -> list[Any]:

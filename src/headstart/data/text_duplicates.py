@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from scipy import sparse
@@ -60,12 +61,21 @@ def _letters(item: object) -> str:
         parts = open_item(item.read()).parts  # type: ignore[attr-defined]
     except (OSError, TextError):
         return ""
-    return "\n".join(map(evened, parts))
+    letters = list(map(evened, parts))
+    return "\n".join(letters) if any(letters) else ""
 
 
 def evened(text: str) -> str:
-    """Without case, marks and more than one blank at a time."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+    """Without case, punctuation and more than one blank at a time."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.findall(r"\w+", plain) if plain.isascii() else _with_vowels().findall(plain))
+
+
+@cache
+def _with_vowels() -> re.Pattern[str]:
+    r"""Runs of letters as most scripts know them: `\w` leaves out the vowels of Hindi, Tamil or Thai."""
+    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in ("Mn", "Mc"))
+    return re.compile(rf"[\w{marks}]+")
 
 
 def near_duplicates(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[Pair]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart._lazy import optional
 from headstart.core.source import TextContract
-from headstart.modalities.words import FORMAT, WordEncoder
+from headstart.modalities.words import FORMAT, WordEncoder, longest_first
 
 KEPT = 8
 """Opened tokenizers that are kept."""
@@ -134,17 +134,6 @@ def _knows_pairs(tokenizer: Any) -> bool:
         return None in texts[texts.index(0) : texts.index(1)]
     alone = [tokenizer.encode(word).ids for word in ("a", "b")]
     return tokenizer.encode("a", "b").ids != alone[0] + alone[1]  # it knows neither word
-
-
-def longest_first(one: int, two: int, most: int) -> tuple[int, int]:
-    """How many tokens are kept of two texts with so many: those of the longer one go first."""
-    most = max(0, most)
-    if one + two <= most:
-        return one, two
-    half = most // 2
-    if one <= half:
-        return one, most - one
-    return (most - two, two) if two <= half else (most - half, half)
 
 
 def _table(ids: list[int], types: list[int]) -> np.ndarray:

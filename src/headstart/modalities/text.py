@@ -17,7 +17,7 @@ from headstart.modalities._draws import generator
 from headstart.modalities._encode import encoder_of
 from headstart.modalities.base import Examination
 
-PREPARATION = 1
+PREPARATION = 2
 """Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
 anew."""
 NOUN = "text"

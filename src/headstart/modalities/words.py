@@ -80,3 +80,14 @@ PATTERNS = (PATTERN, WHOLE)
 """Only these are read from a file: a regular expression may be made to run for ever."""
 MOST_NGRAMS = 5
 """Longest runs of words that are read from a file."""
+
+
+def longest_first(one: int, two: int, most: int) -> tuple[int, int]:
+    """How many tokens are kept of two texts with so many: those of the longer one go first."""
+    most = max(0, most)
+    if one + two <= most:
+        return one, two
+    half = most // 2
+    if one <= half:
+        return one, most - one
+    return (most - two, two) if two <= half else (most - half, half)

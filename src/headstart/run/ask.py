@@ -130,7 +130,7 @@ def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[st
 
 def weights(source: Source) -> str:
     """What tells the weights of a source from others under the same name; empty where nothing is known."""
-    made_of = sources.files(source)
+    made_of = sources.files(source.spec)
     if not made_of:
         return source.sha256 or source.revision or ""
     return fingerprint.of_parts([sha256_of(one) for one in made_of])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.strategy import arm_name
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
 from headstart.data import doctor, splits
-from headstart.errors import BadOption, DataError, RunError
+from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.modalities import nouns
 from headstart.run import ask as asking
@@ -48,6 +48,8 @@ class Wanted:
     labelled: Any = None
     """The run's data, where it is not at the place it was read from."""
     download: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of tables of texts: `text_column` and `pair_column`; those of the run's data where they are there."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     if wanted.n < 1:
         raise BadOption("n", wanted.n, "at least 1")
     record = read_run(folder)
-    pool = read_pool(predictor, inputs)
+    pool = read_pool(predictor, pool_items(predictor, inputs, wanted, record))
     known = labelled_items(folder, record, wanted)
     task, given = predictor.model.task, known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
@@ -157,9 +159,22 @@ def beginning(dataset: Dataset, row: int) -> str:
     return " | ".join(words.shortened(part, SHOWN // len(parts)) for part in parts)
 
 
-def read_pool(predictor: Predictor, inputs: Any) -> Pool:
+def pool_items(
+    predictor: Predictor, inputs: Any, wanted: Wanted, record: Mapping[str, Any]
+) -> Sequence[Item]:
+    """The items, from the columns that are named or else those of the run's own data. Raises `DataError`."""
+    modality, known = predictor.model.input.modality, record.get("reading") or {}
+    own = {name: known[name] for name in ("text_column", "pair_column") if known.get(name)}
+    try:
+        return items_of(inputs, modality, **(wanted.columns or own))
+    except UnknownName:
+        if wanted.columns:
+            raise
+        return items_of(inputs, modality)
+
+
+def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
     """Every item predicted once, without what cannot be read. Raises `DataError` when nothing is left."""
-    items = items_of(inputs, predictor.model.input.modality)
     good, scores, bad = [], [], []
     for item, found in zip(items, stream(predictor, items), strict=True):
         if found.scores is None:

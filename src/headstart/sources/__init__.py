@@ -54,12 +54,12 @@ def find(spec: str) -> Source:
     return source if plain == spec else named.apart(source)
 
 
-def files(source: Source) -> tuple[Path, ...]:
+def files(spec: str) -> tuple[Path, ...]:
     """What a source that is named by its path is made of: with a change of one it is another source.
 
     Empty for those that a library, a hub or Headstart itself knows by name. Raises `SourceError`.
     """
-    plain = source.spec.removesuffix(named.ENDING)
+    plain = spec.removesuffix(named.ENDING)
     provider, name = providers.of(plain)
     made_of = getattr(provider, "files", None)
     return made_of(plain, name) if made_of is not None else ()

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from headstart.core.source import TextContract
 from headstart.modalities.text import Text
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.words import WordEncoder, longest_first
 
 NGRAMS = 2
 MOST_ENTRIES = 50_000
@@ -77,9 +77,10 @@ class Words:
 
     def _numbers(self, text: Text) -> tuple[list[int], list[int]]:
         """The entries of both texts, cut as the shipped network has them cut."""
-        one = self.encoder.encode(text.first)[0][:MOST_TOKENS]
+        one = self.encoder.encode(text.first)[0]
         two = self.encoder.encode(text.second or "")[0] if self.pairs else []
-        return one, two[: MOST_TOKENS - len(one)]
+        kept = longest_first(len(one), len(two), MOST_TOKENS)
+        return one[: kept[0]], two[: kept[1]]
 
     def _counts(self, texts: Iterable[Sequence[int]]) -> sparse.csr_matrix:
         """How often each entry occurs in each text."""

@@ -18,6 +18,7 @@ from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
 from headstart.modalities import text
 from headstart.sources.text import folder as layouts
+from headstart.sources.text import saving
 from headstart.testing.pretrained import LENGTH, tokenizer, write_model, write_sentence_model
 
 pytest.importorskip("transformers")
@@ -134,6 +135,16 @@ def test_pickled_whole_and_in_pieces_and_halved(plain: Path) -> None:
     save_file(halved, plain / "model.safetensors")
     backbone = sources.load(f"hf:{plain}")
     assert {p.dtype for p in backbone.module.parameters()} == {torch.float32}
+
+
+def test_special_tokens_are_named_where_the_tokenizer_does_not_pad() -> None:
+    tokens = [(0, "[PAD]"), (1, "[UNK]"), (2, "[CLS]"), (3, "[SEP]"), (4, "[MASK]")]
+    encoder = json.dumps({"padding": None, "added_tokens": [{"id": i, "content": c} for i, c in tokens]})
+    assert saving.named_tokens(TextContract(encoder, pad=0)) == {
+        "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }  # fmt: skip
+    assert saving.named_tokens(TextContract("{}")) == {}
 
 
 def test_an_older_tokenizer_is_converted(plain: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from headstart.core.backbone import Backbone
+from headstart.core.source import TextContract
 from headstart.errors import SourceError
 from headstart.sources.text import folder as layouts
 from headstart.sources.text import transformer
@@ -18,6 +19,12 @@ from headstart.sources.text import transformer
 FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
 """sentence-transformers' words for poolings."""
 MASKS = ("[MASK]", "<mask>")
+NAMES = {
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "unk_token": ("[UNK]", "<unk>"),
+}
+"""Other special tokens by what `transformers` calls them."""
 """How tokenizers write the token that stands for a hidden word."""
 
 
@@ -50,6 +57,17 @@ def token_numbers(backbone: Backbone) -> tuple[int, frozenset[int]]:
     return mask, special
 
 
+def named_tokens(contract: TextContract) -> dict[str, str]:
+    """What `transformers` calls the special tokens of a tokenizer, which do not say it themselves."""
+    added = {t["id"]: t["content"] for t in json.loads(contract.encoder).get("added_tokens") or ()}
+    found = {"pad_token": added[contract.pad]} if contract.pad in added else {}
+    for name, known in (("mask_token", MASKS), *NAMES.items()):
+        content = next((one for one in added.values() if one in known), None)
+        if content is not None:
+            found[name] = content
+    return found
+
+
 def save(
     architecture: Mapping[str, Any], tensors: Mapping[str, np.ndarray], backbone: Backbone, place: Path
 ) -> None:
@@ -67,6 +85,7 @@ def save(
         "tokenizer_config.json": {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": contract.max_length,
+            **named_tokens(contract),
         },
         "modules.json": [
             {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
