@@ -159,6 +159,11 @@ def test_bad_targets(tmp_path: Path) -> None:
     with pytest.raises(PathError, match="not a file"):
         exporter.export_onnx(tiny_model(), tmp_path / "b.onnx", probes=PROBES)
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == "my settings"
+    (tmp_path / "c.tokenizer.json").write_text("{}", encoding="utf-8")
+    names = [tmp_path / f"c{ending}" for ending in (".onnx", ".json", ".tokenizer.json")]
+    with pytest.raises(PathError, match="not that of an earlier export"):
+        exporter._check_targets(*names)
+    exporter._check_targets(names[0], names[1], None)
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     description = describe(model)
     beside, tokenizer = target.with_suffix(".json"), target.with_suffix(".tokenizer.json")
     texts = isinstance(model.input, TextContract)
-    _check_targets(target, beside)
+    _check_targets(target, beside, tokenizer if texts else None)
     with staged(target, beside, *([tokenizer] if texts else [])) as room:
         _write(model, room / target.name, description)
         worst = max(parity(room / target.name, batch, expected) for batch in lengths(probes, model.input))
@@ -90,7 +90,8 @@ def describe(model: Model) -> dict[str, Any]:
 NOTES = {
     "image": "decode to RGB, resize and cut as under preprocessing; normalisation is in the graph",
     "text": "the rows of an input are tokens, mask (1 for a token) and types, of two texts read "
-    "apart those of the second below; put the prefix before the text, cut to max_length tokens",
+    "apart those of the second below; put the prefix before the text, cut to max_length tokens, of two "
+    "texts read jointly the longer one first; a tokenizer without a separator gets a line break between them",
 }
 
 
@@ -100,12 +101,14 @@ def _form(contract: Contract) -> dict[str, Any]:
     return {"type": "int32", "shape": [BATCH, contract.channels, LENGTH]}
 
 
-def _check_targets(target: Path, beside: Path) -> None:
+def _check_targets(target: Path, beside: Path, tokenizer: Path | None) -> None:
     """Raises `PathError` when something that is not an earlier export is in the way."""
     if target.exists() and not target.is_file():
         raise PathError(target, "exists and is not a file", "choose another name")
     if beside.exists() and not (beside.is_file() and FORMAT.encode() in beside.read_bytes()[:4096]):
         raise PathError(beside, "exists and is not the description of an export", "choose another name")
+    if tokenizer is not None and tokenizer.exists() and not beside.exists():
+        raise PathError(tokenizer, "exists and is not that of an earlier export", "choose another name")
 
 
 def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
