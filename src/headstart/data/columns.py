@@ -115,28 +115,40 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     Raises `UnknownName` for a named one that is not there, `DataError` when no items are to be seen, or
     several columns might be the texts or the labels.
     """
-    names, items = cells.names, find_items(cells, reading, where, there=there)
-    texts = set() if items.path else set(prose(cells, ()))
-    split = reading.split_column or split_column(cells, items.items)
-    group = reading.group_column or named_as(names, GROUPS, {*items.items, split, *texts})
-    taken = {*items.items, split, group}
-    label = reading.label_column or named_as(names, LABELS, taken)
-    ident = named_as(names, IDS, {*taken, label}) if items.text else None
-    rest = [name for name in names if name not in taken | texts | {ident}]
-    if label is None and len(rest) == 1:
-        label = rest[0]
-    if label is None and rest:
+    items = find_items(cells, reading, where, there=there)
+    found, rest = others(cells, reading, items)
+    if found.label is None and rest:
         shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
         raise DataError(
             where, f"which column holds the labels: {shown}?", "name it with label_column (--label-column)"
         )
-    return Columns(items.path, items.text, items.pair, label, split, group, ident)
+    return found
 
 
-def split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
+def others(
+    cells: Cells, reading: Reading, items: Columns, *, odd: Collection[str] = ()
+) -> tuple[Columns, list[str]]:
+    """The columns of the items and of splits, groups, labels and ids; and those of which it is not known.
+
+    The only one of these is taken for the labels. `odd` ones hold what no label is.
+    """
+    names = cells.names
+    texts = set() if items.path else set(_prose(cells, ()))
+    split = reading.split_column or _split_column(cells, items.items)
+    group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts})
+    taken = {*items.items, split, group}
+    label = reading.label_column or _named_as(names, LABELS, taken)
+    ident = _named_as(names, IDS, {*taken, label}) if items.text else None
+    rest = [name for name in names if name not in taken | texts | {ident, *odd}]
+    if label is None and len(rest) == 1:
+        label = rest[0]
+    return Columns(items.path, items.text, items.pair, label, split, group, ident), rest
+
+
+def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
     """The column that says which part a row belongs to; None where there is none."""
     for usual in SPLITS:
-        found = named_as(cells.names, (usual,), taken)
+        found = _named_as(cells.names, (usual,), taken)
         values = {value.strip().lower() for value in cells.texts.get(found or "", ())}
         if found is not None and (usual == SPLITS[0] or (values and values <= set(PARTS))):
             return found
@@ -195,12 +207,12 @@ def kind_of(cells: Cells) -> tuple[str, bool]:
 def path_by_value(cells: Cells) -> str | None:
     """The column of paths whose values end as those of images or texts do; one with a usual name first."""
     found = [name for name, values in cells.texts.items() if _share_of_files(values) >= 0.8]
-    return named_as(found, PATHS, ()) or (found[0] if found else None)
+    return _named_as(found, PATHS, ()) or (found[0] if found else None)
 
 
 def path_by_name(cells: Cells) -> str | None:
     """The column of paths by its name alone: file names may have no endings."""
-    return named_as(list(cells.texts), PATHS, ())
+    return _named_as(list(cells.texts), PATHS, ())
 
 
 def modality_of(paths: Sequence[str]) -> str:
@@ -223,7 +235,7 @@ def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
     if reading.pair_column is None and (pair := _usual_pair(cells)) and not taken & {*pair}:
         return list(pair)
     full = [name for name, values in cells.texts.items() if values and name not in taken]
-    long = prose(cells, taken)
+    long = _prose(cells, taken)
     for usual in TEXTS:
         for name in full:
             if _bare(name) == usual:
@@ -237,7 +249,7 @@ def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
 
 def _usual_pair(cells: Cells) -> tuple[str, str] | None:
     full = {_bare(name): name for name, values in cells.texts.items() if values}
-    long = {_bare(name): name for name in prose(cells, ())}
+    long = {_bare(name): name for name in _prose(cells, ())}
     for pairs, there in ((PAIRS, full), (LIKELY_PAIRS, long)):
         for one, other in pairs:
             if one in there and other in there:
@@ -245,7 +257,7 @@ def _usual_pair(cells: Cells) -> tuple[str, str] | None:
     return None
 
 
-def prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
+def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
     """The columns whose values have several words and hardly repeat; not those with names of labels."""
     odd = {*SPLITS, *LABELS}
     found = [name for name in cells.texts if name not in taken and _bare(name) not in odd]
@@ -269,7 +281,7 @@ def _check_header(column: str, reading: Reading, where: str) -> None:
         raise DataError(where, problem, "put a row such as text,label above it")
 
 
-def named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
+def _named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
     """The first of the usual names that is there, but for taken ones."""
     bare: Iterator[tuple[str, str]] = ((word, name) for word in usual for name in names)
     return next((name for word, name in bare if name not in taken and _bare(name) == word), None)

@@ -11,7 +11,7 @@ from headstart._lazy import optional
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.data import columns, labels, parts
-from headstart.data.columns import GROUPS, LABELS, LOOKED_AT, Cells, Columns
+from headstart.data.columns import LOOKED_AT, Cells, Columns
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 
@@ -142,18 +142,9 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
     for given in (reading.label_column, reading.split_column, reading.group_column):
         if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
-    cells = _cells(first, hub)
-    texts = set() if use.path else set(columns.prose(cells, ()))
-    split = reading.split_column or columns.split_column(cells, use.items)
-    group = reading.group_column or columns.named_as(cells.names, GROUPS, {*use.items, split, *texts})
-    taken = {*use.items, split, group}
-    label = reading.label_column or columns.named_as(cells.names, LABELS, taken)
-    ident = columns.named_as(cells.names, columns.IDS, {*taken, label})
-    rest = [name for name in cells.names if name not in {*taken, *texts, ident}]
-    if label is None and len(rest) == 1 and _may_be_label(features[rest[0]], hub):
-        label = rest[0]
-    kept = None if named and reading.split_column is None else split
-    return replace(use, label=label, split=kept, group=group, ident=ident)
+    odd = [name for name, feature in features.items() if not _may_be_label(feature, hub)]
+    found, _ = columns.others(_cells(first, hub), reading, use, odd=odd)
+    return replace(found, split=None) if named and reading.split_column is None else found
 
 
 def _may_be_label(feature: Any, hub: Any) -> bool:
