@@ -232,8 +232,8 @@ def label_next(
     """The `n` items of `data` to label next, each with the reason; see `headstart.run.label_next.propose`.
 
     `data` is anything `LoadedModel.predict` takes; of tables of texts the columns are those of the run's data
-    unless they are named. `labelled` is the run's own data where it is not to be
-    found at the place it was read from. Raises `HeadstartError`.
+    unless they are named. `labelled` is the run's own data where it is not to be found at the place it was
+    read from. Raises `HeadstartError`.
     """
     from headstart.run.label_next import Wanted, propose
 

@@ -52,17 +52,15 @@ def check(
 def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
     from headstart import sources
 
-    found = [sources.find(spec)] if spec is not None else sources.at_hand("text")[:1]
-    for source in found:
-        if source.modality != "text":
-            raise SourceError(source.spec, f"it reads {source.modality}s, but the data are texts")
-        if not source.local:
-            raise SourceError(
-                source.spec, "it is not on this machine", "fetch it with `headstart fit --download`"
-            )
-        contract = sources.find(source.spec).text_input
-        return doctor.length_findings(dataset, contract, source.name)
-    return []
+    spec = spec or next((source.spec for source in sources.at_hand("text")), None)
+    if spec is None:
+        return []
+    source = sources.find(spec)
+    if source.modality != "text":
+        raise SourceError(spec, f"it reads {source.modality}s, but the data are texts", "name one of texts")
+    if not source.local:
+        raise SourceError(spec, "it is not on this machine", "name one that is")
+    return doctor.length_findings(dataset, source.text_input, source.name)
 
 
 def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
