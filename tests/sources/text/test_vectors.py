@@ -75,7 +75,7 @@ def sif(*sentences: list[str]) -> np.ndarray:
         ("fast.vec", HEADER + lines()),
         ("w2v.bin", BINARY),
         ("w2v-unbroken.bin", binary(b"")),
-        ("fast.vec.gz", gzip.compress((HEADER + lines()).encode())),
+        ("fast.vec.gz", gzip.compress((HEADER + lines()).encode(), mtime=0)),
         ("w2v.bin.gz", gzip.compress(BINARY, mtime=0)),
     ],
 )
