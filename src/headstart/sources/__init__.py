@@ -95,8 +95,8 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
     """Sources that match `search` (part of a spec, or a pattern with * and ?; case does not count).
 
     Without `search` those that need no download and the recommended ones; with it every model of every
-    library. With `local` only those whose weights are on this machine. No weights are loaded, no socket is
-    opened. Raises `UnknownName` for a modality that there is not.
+    library (of the Hugging Face hub: recommended and cached ones). With `local` only those whose weights
+    are on this machine. No weights are loaded, no socket is opened. Raises `UnknownName` for a modality that there is not.
     """
     _known(modality)
     found = (
