@@ -96,7 +96,8 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
 
     Without `search` those that need no download and the recommended ones; with it every model of every
     library (of the Hugging Face hub: recommended and cached ones). With `local` only those whose weights
-    are on this machine. No weights are loaded, no socket is opened. Raises `UnknownName` for a modality that there is not.
+    are on this machine. No weights are loaded, no socket is opened. Raises `UnknownName` for a modality that
+    there is not.
     """
     _known(modality)
     found = (
