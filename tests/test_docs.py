@@ -96,8 +96,6 @@ def wants_encoder(words: str) -> None:
 
 
 def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
-    if words[1] == "pretrain":
-        words[words.index("--budget") + 1] = BUDGET
     if words[1] in ("fit", "plan", "demo"):
         if "--budget" in words:
             words[words.index("--budget") + 1] = BUDGET
