@@ -64,6 +64,11 @@ def test_every_form_of_texts_is_the_same(form: str) -> None:
     np.testing.assert_array_equal(Embedder("tiny").fit_transform(given), Embedder("tiny").fit_transform(some))
 
 
+def test_a_source_that_compares_two_texts_wants_two() -> None:
+    with pytest.raises(DataError, match="compares the two of a pair"):
+        Embedder("tiny apart").fit_transform(TEXTS[:4])
+
+
 @pytest.mark.parametrize("source", ["tiny", "tiny apart"])
 def test_pairs_are_a_list_of_pairs_or_two_columns(source: str) -> None:
     pairs = list(zip(TEXTS[:6], TEXTS[6:12], strict=True))

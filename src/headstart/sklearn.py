@@ -37,6 +37,7 @@ from headstart.core.backbone import Tap, embedding_tap
 from headstart.core.dataset import Dataset, FileItem, Item, TextItem
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
+from headstart.core.source import APART, Source
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
@@ -92,7 +93,7 @@ class _Transfer(BaseEstimator):
     def _features(self, X: Any, taps: Sequence[Tap]) -> list[np.ndarray]:
         """float32 `[N, D]` for each tap."""
         backbone = self._open()
-        data = dataset_of(X, backbone.source.modality)
+        data = read_by(backbone.source, X)
         pairs = getattr(self, "pairs_", data.pairs)
         if len(data) and data.pairs != pairs:
             held, learnt = (nouns(data.modality, pairs=one)[1] for one in (data.pairs, pairs))
@@ -165,7 +166,7 @@ class _Probe(_Transfer):
     def _fit(self, X: Any, y: np.ndarray, task: Task) -> None:
         """Extract, choose taps, solve."""
         backbone = self._choose(X)
-        data = dataset_of(X, backbone.source.modality)
+        data = read_by(backbone.source, X)
         if len(data) != len(y):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
@@ -305,6 +306,14 @@ def dataset_of(X: Any, modality: str) -> Dataset:
         pairs = any(isinstance(item, TextItem) and item.second is not None for item in items)
         return Dataset("X", "text", items, pairs=pairs)
     return Dataset("X", "image", images(X))
+
+
+def read_by(source: Source, X: Any) -> Dataset:
+    """The rows of `X` as what the source reads. Raises `DataError`."""
+    data = dataset_of(X, source.modality)
+    if getattr(source.input, "pairs", "") == APART and len(data) and not data.pairs:
+        raise DataError("X", f"holds single texts, and {source.name!r} compares the two of a pair")
+    return data
 
 
 def texts(X: Any) -> tuple[Item, ...]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from headstart.measure import intervals
@@ -70,6 +72,15 @@ def test_few_groups_of_many_items_come_in_blocks_too(monkeypatch: pytest.MonkeyP
     found = bootstrap(mean, 600, groups=groups, count=200, seed=4)
     assert (found.low, found.high) == pytest.approx((whole.low, whole.high), rel=1e-12)
     assert max(sizes) == 7 * 600
+
+
+@given(st.floats(0, 1), st.lists(st.floats(0, 3), min_size=2, max_size=50))
+def test_an_interval_around_a_value_holds_it(value: float, drawn: list[float]) -> None:
+    found = intervals.percentiles(np.array(drawn), level=0.95, n=9, over="items", around=value)
+    assert 0 <= found.low <= value + 1e-9
+    assert found.high >= value - 1e-9
+    plain = intervals.percentiles(np.array(drawn), level=0.95, n=9, over="items")
+    assert found.high - found.low <= plain.high - plain.low + 1e-9
 
 
 def test_statistic_that_never_exists_gives_no_bounds() -> None:

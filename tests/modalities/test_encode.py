@@ -65,6 +65,24 @@ def test_a_text_is_tokens_mask_and_types() -> None:
     assert text.prepare(b"red red red red red red red red", CONTRACT).shape == (3, 6)
 
 
+def test_one_text_is_no_pair() -> None:
+    with pytest.raises(TextError, match="compares the two of a pair"):
+        text.prepare(b"red green", replace(CONTRACT, pairs=APART))
+
+
+def test_the_tokenizer_alone_reads_as_the_contract_says() -> None:
+    """Sources bring a length and a filling up of their own, which hold for nothing here."""
+    tokenizers = pytest.importorskip("tokenizers")
+    told = tokenizers.Tokenizer.from_str(subwords())
+    told.enable_truncation(4)
+    told.enable_padding(length=9)
+    contract = TextContract(told.to_str(), max_length=6)
+    alone = tokenizers.Tokenizer.from_str(text.encoder_of(contract).alone())
+    for some in ("red", "red green blue red green blue red"):
+        assert alone.encode(some).ids == text.prepare(some.encode(), contract)[0].tolist()
+    assert WordEncoder.from_json(json.loads(text.encoder_of(CONTRACT).alone())) == WORDS
+
+
 def test_pairs_joint_and_apart() -> None:
     pair = TextItem("1", "red", "blue green").read()
     assert text.prepare(pair, CONTRACT).tolist() == [[1, 3, 2], [1, 1, 1], [0, 1, 1]]

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from headstart import sources
 from headstart.core.events import ignore
-from headstart.errors import DataError
+from headstart.data import load
+from headstart.errors import DataError, SourceError
 from headstart.run import ask as asking
 from headstart.run.ask import Ask
 
@@ -43,6 +44,14 @@ def test_a_changed_folder_is_another_question(tmp_path: Path, kind: str) -> None
     second = asking.weights(source)
     (folder / "tokenizer_config.json").write_text("{}")
     assert len({first, second, asking.weights(source)}) == 3
+
+
+def test_a_source_that_compares_two_texts_wants_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "words.vec"
+    path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    texts = load(["rain soup", "soup", "rain"], labels=[0, 1, 0])
+    with pytest.raises(SourceError, match=r"single texts; name 'vectors:"):
+        asking.find_sources(Ask(texts, sources=(f"vectors:{path} apart",)), texts)
 
 
 def test_changed_word_vectors_are_another_question(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_classification_against_scikit_learn() -> None:
     json.dumps(found.to_json())
 
 
+def test_the_calibration_error_lies_in_its_interval() -> None:
+    """Drawn twice, an item is twice the same error: the plain bootstrap lay above the value."""
+    predictor = Predictor(tiny_model(temperature=0.5), device="cpu")
+    y = np.random.default_rng(1).integers(3, size=N)
+    found = evaluate(predictor, dataset(tiny_task(), y)).metrics["ECE"]
+    assert found.low < found.value < found.high
+
+
 def test_labels_are_matched_by_name() -> None:
     predictor = Predictor(tiny_model(), device="cpu")
     said = predictor.scores(IMAGES).argmax(axis=1)

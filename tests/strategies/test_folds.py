@@ -87,6 +87,21 @@ def test_budget_is_asked_between_folds() -> None:
     assert trial.reason == "the time was used up after 3 of 6 folds"
 
 
+def test_the_first_fold_which_warms_things_up_is_no_measure_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("headstart.strategies._folds.time.monotonic", clock)
+    arm = Arm(clock, seconds=0.1)
+
+    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+        clock.now += 1.0 if number == 0 else 0.0
+        return arm(train, test, number)
+
+    trial = run_folds(request(budget=Budget(2.4, clock)), "a", fit_fold)
+    assert trial.status == "done"  # by the first fold's pace only two would have fitted
+
+
 def test_first_fold_runs_in_any_case() -> None:
     clock = Clock()
     spent = Budget(1.0, clock)

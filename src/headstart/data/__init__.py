@@ -22,6 +22,7 @@ READERS = {
     "a .csv, .tsv, .parquet or .jsonl table": "headstart.data.table",
     "a .zip archive": "headstart.data.zipped",
     "a folder": "headstart.data.folder",
+    "a data frame, or a dict of columns": "headstart.data.frames",
     "a list of texts, or of pairs of texts": "headstart.data.strings",
     "arrays, Pillow images or a list of files": "headstart.data.arrays",
 }
@@ -40,6 +41,7 @@ def load(data: Any, **options: Any) -> Dataset:
       paths to images or texts (relative to the file), and a label column, optionally columns of splits,
       groups and ids: recognised by their usual names and by their values, or given;
     * a .zip of any of these, read without unpacking it;
+    * a data frame of pandas or polars, or a dict of columns: as a table, with `labels` or a column of them;
     * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
     * an array `[N, H, W]` or `[N, H, W, C]`, or a list of arrays, Pillow images or paths, with `labels`;
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.

@@ -20,20 +20,20 @@ _LOOKED_AT = 200
 
 def accepts(data: Any) -> bool:
     """Texts, or pairs of texts; not texts that are paths: those are for `headstart.data.arrays`."""
-    found = next((entry for entry in _entries(data) if not _nothing(entry)), None)
+    found = next((entry for entry in _entries(data) if not nothing(entry)), None)
     return is_pair(found) or (isinstance(found, str) and not are_paths(_entries(data)))
 
 
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set of `TextItem`s called "row 1", "row 2", ... Raises `DataError` for what is no text."""
     entries = _entries(data)
-    pairs = is_pair(next(entry for entry in entries if not _nothing(entry)))
+    pairs = is_pair(next(entry for entry in entries if not nothing(entry)))
     items = []
     for row, entry in enumerate(entries, start=1):
-        if _nothing(entry):
+        if nothing(entry):
             items.append(TextItem(f"row {row}", "", "" if pairs else None))
         elif pairs and is_pair(entry):
-            items.append(TextItem(f"row {row}", *("" if _nothing(part) else str(part) for part in entry)))
+            items.append(TextItem(f"row {row}", *("" if nothing(part) else str(part) for part in entry)))
         elif isinstance(entry, str) and not pairs:
             items.append(TextItem(f"row {row}", str(entry)))
         else:
@@ -48,7 +48,7 @@ def is_pair(entry: Any) -> bool:
     if not isinstance(entry, tuple | list) or len(entry) != 2:
         return False
     return any(isinstance(part, str) for part in entry) and all(
-        isinstance(p, str) or _nothing(p) for p in entry
+        isinstance(p, str) or nothing(p) for p in entry
     )
 
 
@@ -77,7 +77,7 @@ def _entries(data: Any) -> Sequence[Any]:
     return data if isinstance(data, Sequence) and not isinstance(data, str | bytes) else ()
 
 
-def _nothing(entry: Any) -> bool:
+def nothing(entry: Any) -> bool:
     """What stands for a text that is missing, in lists and in columns of tables."""
     return (
         entry is None or (isinstance(entry, float) and math.isnan(entry)) or type(entry).__name__ == "NAType"

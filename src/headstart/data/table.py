@@ -148,12 +148,17 @@ def build(
 
 def items_of(path: Path, reading: Reading) -> tuple[Item, ...]:
     """The items of a table on disk, without labels; their names begin with its path. Raises `DataError`."""
-    sheet = sheet_on_disk(path)
-    use = columns.find_items(Cells.of(sheet.rows), reading, str(path), there=_there(sheet.find))
-    items, _ = items_in([sheet], sheet.rows, use, str(path))
+    items, _, _ = items_with_kind(sheet_on_disk(path), reading, str(path))
     return tuple(
         _renamed(item, f"{path} {item.id}") if isinstance(item, TextItem) else item for item in items
     )
+
+
+def items_with_kind(sheet: Sheet, reading: Reading, where: str) -> tuple[tuple[Item, ...], str, bool]:
+    """(an item for each row, their modality, whether they are pairs). Raises `DataError`."""
+    use = columns.find_items(Cells.of(sheet.rows), reading, where, there=_there(sheet.find))
+    items, modality = items_in([sheet], sheet.rows, use, where)
+    return items, modality, use.pair is not None
 
 
 def joined(sheets: Sequence[Sheet], origin: str) -> pl.DataFrame:

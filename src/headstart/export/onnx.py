@@ -27,6 +27,7 @@ from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartEr
 from headstart.export.bundle import difference, tolerance
 from headstart.export.schema import shareable
 from headstart.export.staging import staged
+from headstart.modalities.text import encoder_of
 from headstart.run.predict import Predictor
 
 FORMAT = "headstart-onnx"
@@ -68,7 +69,7 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
             raise ExportMismatch(target, worst, allowed)
         write_json(room / beside.name, description)
         if isinstance(model.input, TextContract):
-            (room / tokenizer.name).write_text(model.input.encoder, encoding="utf-8")
+            (room / tokenizer.name).write_text(encoder_of(model.input).alone(), encoding="utf-8")
     return target
 
 

@@ -119,11 +119,21 @@ def bootstrap_mean(
     return percentiles(means, level=level, n=n, over="groups")
 
 
-def percentiles(values: np.ndarray, *, level: float, n: int, over: str) -> Interval:
-    """The middle `level` of bootstrap values; NaN bounds when none is defined."""
+def percentiles(
+    values: np.ndarray, *, level: float, n: int, over: str, around: float | None = None
+) -> Interval:
+    """The middle `level` of bootstrap values; NaN bounds when none is defined.
+
+    With `around`, the value of the whole, what the resamples are too large or too small by (their median
+    against it) is taken off, down to 0: an error of calibration grows when items are drawn twice, so that
+    its plain interval may lie above it.
+    """
     known = values[~np.isnan(values)]
     method = f"percentile bootstrap over {over}"
     if not len(known):
         return Interval(float("nan"), float("nan"), method, n)
     low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
+    if around is not None:
+        bias = float(np.median(known)) - around
+        low, high, method = max(0.0, low - bias), high - bias, f"{method}, bias taken off"
     return Interval(float(low), float(high), method, n)

@@ -35,6 +35,9 @@ class Encoder(Protocol):
     def count(self, first: str, second: str | None = None) -> Count:
         """See `Count`."""
 
+    def alone(self) -> str:
+        """JSON for whoever reads without Headstart: of a tokenizer with this length, nothing filled up."""
+
     @property
     def largest(self) -> int:
         """The largest number of a token."""
@@ -74,6 +77,9 @@ class Subwords:
         unknown = getattr(self._whole.model, "unk_token", None)
         self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
 
+    def alone(self) -> str:
+        return str(self._cut.to_str())
+
     @property
     def largest(self) -> int:
         return max(self._whole.get_vocab(with_added_tokens=True).values(), default=0)
@@ -109,6 +115,9 @@ class Words:
 
     def __init__(self, words: WordEncoder, max_length: int) -> None:
         self._words, self._most = words, max_length
+
+    def alone(self) -> str:
+        return self._words.to_json()
 
     @property
     def largest(self) -> int:

@@ -143,6 +143,8 @@ def prepare(
         text = Text(*(recipe(part, rng) for part in text.parts))
     encoder = encoder_of(contract)
     if contract.pairs == APART:
+        if text.second is None:
+            raise TextError("HS106", "it is one text, and the source compares the two of a pair")
         return collate([encoder(contract.prefix + part) for part in text.parts]).reshape(6, -1)
     if text.second is None:
         return encoder(contract.prefix + text.first)

@@ -23,6 +23,8 @@ from headstart.run.predict import Predictor, stream
 WHOLE_TABLE = 100
 """Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
 PAIRS = 10
+OVERSTATED = frozenset({"ECE"})
+"""Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
 WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
 
@@ -186,7 +188,7 @@ def measure(
     over = "items" if groups is None else "groups"
     found = {}
     for name, value in values.items():
-        interval = intervals.percentiles(drawn.get(name, np.zeros(0)), level=0.95, n=n, over=over)
+        interval = spread(name, value, drawn.get(name, np.zeros(0)), n=n, over=over)
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * len(y), len(y))
         elif name == task.metric:
@@ -195,6 +197,12 @@ def measure(
             name, value, interval.low, interval.high, n=n, level=0.95, method=interval.method, **record
         )
     return found
+
+
+def spread(name: str, value: float, drawn: np.ndarray, *, n: int, over: str) -> intervals.Interval:
+    """The 95 % interval of a metric from its values on resamples."""
+    around = value if name in OVERSTATED else None
+    return intervals.percentiles(drawn, level=0.95, n=n, over=over, around=around)
 
 
 def resampled(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core.dataset import ArrayItem, Item
+from headstart.data import frames
 from headstart.data.reading import Reading
 from headstart.modalities.image import SUFFIXES
 from headstart.run._files import BadItem, from_path
@@ -43,8 +44,11 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     set; for images a numpy array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, or a Pillow image. For texts a
     string is a path if there is such a file, else the text itself; a tuple of two strings is a pair of texts;
     a table (.csv, .tsv, .parquet, .jsonl) has one item a row, in columns recognised as in data to learn from,
-    or named by `text_column` and `pair_column`. Raises `DataError` for a table that cannot be read so.
+    or named by `text_column` and `pair_column`, and so has a data frame (of pandas or polars), or a dict of
+    columns. Raises `DataError` for a table that cannot be read so.
     """
+    if frames.accepts(inputs):
+        return frames.items_of(inputs, Reading.of(reading))
     if modality == "text":
         return texts_of(inputs, Reading.of(reading))
     if _single(inputs):

@@ -125,7 +125,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
     over, found = "items" if groups is None else "groups", {}
     for name, each in values.items():
         value = float(np.mean(each))
-        interval = intervals.percentiles(drawn[name], level=0.95, n=n, over=over)
+        interval = evaluate.spread(name, value, drawn[name], n=n, over=over)
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * n, n)
         elif name == bench.task.metric and view.row.low is not None and view.row.high is not None:

@@ -54,7 +54,8 @@ def run_folds(
 
     `arm` is a name as `arm_name` makes it; `folds` are the numbers of those to run (default: all);
     `before` is what the arm has cost already. The first fold is always tried; before each further
-    one the budget is asked, and a fold that takes as long as the longest so far must fit in.
+    one the budget is asked, and a fold that takes as long as the longest so far must fit in (the first,
+    which also warms things up, counts only while there is no other).
 
     Finished folds are kept in `request.workdir`. They are used again when nothing has changed that
     they depend on: data, split, source weights and how the source reads, seed, settings, and `about`
@@ -73,7 +74,8 @@ def run_folds(
         fold = request.split.folds[number]
         finished = _load(request.workdir, number, key)
         if finished is None:
-            if place and request.budget.left <= max((d.seconds for d in done), default=0.0):
+            slowest = max((d.seconds for d in done[1:] or done), default=0.0)
+            if place and request.budget.left <= slowest:
                 break
             try:
                 with threads.suited_to(len(fold.train)):

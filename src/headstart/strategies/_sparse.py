@@ -80,6 +80,12 @@ def _choose(
     return min(ordered, key=lambda penalty: totals[penalty])
 
 
+def ready() -> None:
+    """Import what the models need, which takes seconds: the first fold is not to be judged by that."""
+    import sklearn.linear_model  # noqa: F401
+    import torch  # noqa: F401
+
+
 def _loss(methods: tasks.TaskMethods, z: np.ndarray, wanted: np.ndarray) -> float:
     import torch
 

@@ -16,7 +16,7 @@ from headstart.modalities import text
 from headstart.modalities.text import Text
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers
-from headstart.strategies._sparse import fit_sparse
+from headstart.strategies._sparse import fit_sparse, ready
 from headstart.strategies._words import Words
 from headstart.tasks.base import Linear
 
@@ -43,6 +43,7 @@ class Tfidf:
         """See `Strategy`. `Trial.choices` holds of each fold the number of "entries" and "C"."""
         request = replace(request, backbone=None)
         texts, methods = read(request), tasks.for_task(request.task)
+        ready()
 
         def fit_fold(
             train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001

@@ -1,0 +1,67 @@
+"""Tables in memory: a data frame of pandas or polars, or columns in a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from headstart.core.dataset import Dataset, Item
+from headstart.data import strings, table
+from headstart.data.arrays import in_memory
+from headstart.data.locate import on_disk
+from headstart.data.reading import Reading
+from headstart.errors import DataError
+
+WHERE = "the data frame"
+
+
+def accepts(data: Any) -> bool:
+    """Rows under named columns: told by what it can do, pandas need not be there."""
+    if isinstance(data, Mapping):
+        return bool(data) and all(isinstance(name, str) for name in data)
+    return hasattr(data, "columns") and len(getattr(data, "shape", ())) == 2
+
+
+def read(data: Any, reading: Reading) -> Dataset:
+    """As a table on disk is read; paths in it are relative to the working directory.
+
+    `labels` are the labels if there is one for each row, else the names of the classes. Raises `DataError`,
+    `UnknownName`.
+    """
+    sheet = _sheet(data)
+    if not sheet.rows.height:
+        raise DataError(WHERE, "it has no rows")
+    if _one_each(reading.labels, sheet.rows.height):
+        items, modality, pairs = table.items_with_kind(sheet, reading, WHERE)
+        given = Reading(task=reading.task, labels=reading.labels, name=reading.name)
+        return in_memory(items, modality, given, pairs=pairs)
+    return table.build([sheet], reading, origin=WHERE, name="table")
+
+
+def items_of(data: Any, reading: Reading) -> tuple[Item, ...]:
+    """The items alone, whatever else is in it. Raises `DataError`."""
+    return table.items_with_kind(_sheet(data), replace(reading, items_only=True), WHERE)[0]
+
+
+def _one_each(labels: Any, rows: int) -> bool:
+    return labels is not None and hasattr(labels, "__len__") and len(labels) == rows
+
+
+def _sheet(data: Any) -> table.Sheet:
+    named = data.items() if isinstance(data, Mapping) else ((str(name), data[name]) for name in data.columns)
+    try:
+        columns = [pl.Series(name, _values(column), strict=False) for name, column in named]
+        rows = pl.DataFrame(columns)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(WHERE, f"its columns cannot be read: {reason}") from None
+    return table.Sheet(rows, on_disk(Path.cwd()), "table")
+
+
+def _values(column: Any) -> list[Any]:
+    values = column.to_list() if hasattr(column, "to_list") else list(column)
+    return [None if strings.nothing(value) else value for value in values]
