@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from headstart.errors import SourceError
 from headstart.sources.segments import evaluating
 from headstart.sources.text.gates import Act, acting, install
+from headstart.sources.text.transformer import running
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Plan:
     types: bool
     """Whether the network is told which of two texts a token belongs to."""
     pad: int
+    half: bool = True
+    """Whether it can be computed in bfloat16; one that cannot stays in float32 where others do not."""
 
     def piece(self, path: str) -> int:
         """The piece that the module at a path belongs to."""
@@ -48,14 +52,16 @@ class Plan:
 def make_plan(network: nn.Module, *, types: bool, pad: int, spec: str) -> Plan:
     """Find the layers of a network, put gates on them, and prove that cutting changes nothing.
 
-    Raises `SourceError` for a network that is no plain stack of layers.
+    Raises `SourceError` for a network that is no plain stack of layers, that cannot be run, or that answers
+    a text otherwise in a batch.
     """
-    path, count = _layers(network, spec)
-    install(network, path)
-    width, answer, closing = _watch(network, path, spec)
-    plan = Plan(path, count, width, answer, closing, types, pad)
-    _prove(network, plan, spec)
-    return plan
+    with running(spec):
+        path, count = _layers(network, spec)
+        install(network, path)
+        width, answer, closing = _watch(network, path, spec)
+        plan = Plan(path, count, width, answer, closing, types, pad)
+        _prove(network, plan, spec)
+        return replace(plan, half=_halves(network, plan))
 
 
 def _layers(network: nn.Module, spec: str) -> tuple[str, int]:
@@ -73,15 +79,19 @@ def _uncut(spec: str) -> SourceError:
 
 EXAMPLE = 3, 5
 """Texts and tokens of the batch that a network is watched with; one text is shorter."""
+SHORT = 1, 3
+"""Which text that is, and its tokens."""
+ALONE = 1e-3
+"""Relative difference of an answer in a batch from that to the text alone which is more than rounding."""
 
 
 def _example(network: nn.Module) -> Tensor:
-    texts, tokens = EXAMPLE
+    (texts, tokens), (short, length) = EXAMPLE, SHORT
     ids = torch.arange(1, texts * tokens + 1).reshape(texts, tokens) % int(
         getattr(network.config, "vocab_size", 1)
     )
     mask = torch.ones(texts, tokens, dtype=torch.long)
-    mask[1, 3:] = 0
+    mask[short, length:] = 0
     return torch.stack([ids, mask, torch.zeros_like(ids)], 1)
 
 
@@ -128,6 +138,24 @@ def _prove(network: nn.Module, plan: Plan, spec: str) -> None:
             found = Part(network, plan, cut, plan.count + 1)(state)
         if not torch.allclose(found, expected, atol=1e-4 * max(1.0, float(expected.abs().max()))):
             raise _uncut(spec)
+    short, length = SHORT
+    alone = Part(network, plan, 0, plan.count + 1)(x[short : short + 1, :, :length])[0, :, :-1]
+    change = (expected[short, :length, :-1] - alone).abs().max()
+    if change > ALONE * alone.abs().max():
+        problem = "its answers depend on how far texts are filled up in a batch"
+        raise SourceError(spec, f"{problem}: one asked alone is answered otherwise", "take another source")
+
+
+@torch.no_grad()
+def _halves(network: nn.Module, plan: Plan) -> bool:
+    """Whether it can be computed in bfloat16: some fill up with numbers too large for it, or mix types."""
+    try:
+        # nothing is kept of the weights in bfloat16: those of a large network would not fit beside it
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            found = states(network, plan, _example(network), 0, (plan.count + 1,))[0]
+    except (RuntimeError, TypeError, ValueError):
+        return False
+    return bool(found.isfinite().all())
 
 
 def run(network: nn.Module, x: Tensor, *, types: bool, pad: int) -> Tensor:
@@ -226,7 +254,7 @@ def states(network: nn.Module, plan: Plan, x: Tensor, start: int, cuts: tuple[in
         gates,
         max(gates) if len(gates) == len(cuts) else None,
     )
-    with acting(act):
+    with _precision(plan, x.device.type), acting(act):
         act.seen[plan.count] = run(network, tokens, types=plan.types, pad=plan.pad)
     found = []
     for cut in cuts:
@@ -234,6 +262,13 @@ def states(network: nn.Module, plan: Plan, x: Tensor, start: int, cuts: tuple[in
         state = torch.cat([hidden, mask.unsqueeze(-1).to(hidden.dtype)], -1)
         found.append(state.reshape(shape[0], 2, *state.shape[1:]) if apart else state)
     return found
+
+
+def _precision(plan: Plan, device: str) -> AbstractContextManager[Any]:
+    """float32 for a network that cannot be computed in bfloat16, whatever is asked for around it."""
+    if plan.half or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def _dummy(mask: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
     try:
         config = known[arch](**kwargs)
     except Exception as error:  # whatever a configuration raises for fields that do not go together
-        raise SourceError(spec, f"its configuration cannot be used ({_reason(error)})") from error
+        raise SourceError(spec, f"its configuration cannot be used ({reason(error)})") from error
     config.use_cache = False
     for name in ATTENTION_DROPOUT:
         if hasattr(config, name):
@@ -84,7 +84,7 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
         raise
     except Exception as error:
         raise SourceError(
-            f"{LIBRARY}/{architecture['arch']}", f"cannot be built ({_reason(error)})"
+            f"{LIBRARY}/{architecture['arch']}", f"cannot be built ({reason(error)})"
         ) from error
 
 
@@ -108,7 +108,7 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
     except HeadstartError:
         raise
     except Exception as error:
-        raise SourceError(spec, f"its weights do not fit its configuration ({_reason(error)})") from error
+        raise SourceError(spec, f"its weights do not fit its configuration ({reason(error)})") from error
     found = encoder(network)
     _check(found, network, report, spec)
     return found
@@ -168,5 +168,18 @@ def _inside(name: str, wanted: set[str]) -> bool:
     return any(".".join(parts[start:]) in holders for start in range(len(parts)))
 
 
-def _reason(error: Exception) -> str:
+@contextmanager
+def running(spec: str) -> Iterator[None]:
+    """Whatever a network raises while it is tried becomes a `SourceError`, but for memory that ran out."""
+    try:
+        yield
+    except (HeadstartError, MemoryError):
+        raise
+    except Exception as error:  # a network's own code runs: it may raise anything
+        problem = f"its network cannot be run as a text encoder ({reason(error)})"
+        raise SourceError(spec, problem, "take another source") from error
+
+
+def reason(error: Exception) -> str:
+    """The first line of what an error says."""
     return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
