@@ -3,7 +3,7 @@ in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,11 @@ from headstart.testing import pretrained
 
 pytest.importorskip("transformers")
 
-Make = Callable[[str, Mapping[str, Any]], Path]
+Make = Callable[..., Path]
 PLAIN = pretrained.FAMILIES["bert"][1]
 OFFSET = {**PLAIN, "pad_token_id": 1, "max_position_embeddings": 42}
 BOTTLENECK = {**PLAIN, "embedding_size": 16, "intra_bottleneck_size": 16, "num_feedforward_networks": 1}
 GROUPS = ("q", "k", "v", "post_attention", "intermediate", "output")
-
-
-@pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A tiny model of a type that is not among the families."""
-
-    def made(kind: str, fields: Mapping[str, Any]) -> Path:
-        families = {**pretrained.FAMILIES, kind: (kind, fields)}
-        monkeypatch.setattr(pretrained, "FAMILIES", families)
-        return pretrained.write_model(tmp_path / kind, kind)
-
-    return made
 
 
 HALVED = {

@@ -47,8 +47,8 @@ CAUSAL = frozenset(
 """Model types whose tokens see only those before them."""
 OFFSET = frozenset(
     {
-        "camembert", "data2vec-text", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta",
-        "xlm-roberta-xl",
+        "camembert", "data2vec-text", "esm", "luke", "markuplm", "mpnet", "roberta", "roberta-prelayernorm",
+        "xlm-roberta", "xlm-roberta-xl", "xmod",
     }
 )  # fmt: skip
 """Model types that number positions from the padding token on: so many fewer are there for tokens."""
@@ -172,10 +172,11 @@ def is_causal(config: dict[str, Any]) -> bool:
 
 def _length(config: dict[str, Any], wanted: Any) -> int:
     """The smaller of what the network has positions for and what it was set to read."""
-    positions = config.get("max_position_embeddings", config.get("n_positions"))
+    names = ("max_position_embeddings", "n_positions", "max_seq_len")
+    positions = next((config[name] for name in names if name in config), None)
     found = []
     if isinstance(positions, int) and positions > 0 and config.get("model_type") not in ("t5", "mt5", "umt5"):
-        taken = int(config.get("pad_token_id") or 0) + 1 if config.get("model_type") in OFFSET else 0
+        taken = int(config.get("pad_token_id", 1) or 0) + 1 if config.get("model_type") in OFFSET else 0
         found.append(positions - taken)
     if isinstance(wanted, int | float) and 0 < wanted < 1e6:  # "no limit" is written as 1e30
         found.append(int(wanted))

@@ -19,6 +19,7 @@ from headstart.sources.text import backbone as backbones
 from headstart.sources.text import folder, transformer
 from headstart.sources.text.backbone import TextBackbone
 from headstart.sources.text.bag import Vectors, WordBackbone
+from headstart.sources.text.tokenizer import SETTINGS
 from headstart.sources.text.vectors import ARCH, LIBRARY
 
 
@@ -36,7 +37,8 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     for path in files:
         tensors |= weights.read(path, source.spec)
     network = transformer.fill(architecture, tensors, source.spec)
-    _check_words(network, layout.contract, source.spec)
+    with transformer.running(source.spec):
+        _check_words(network, layout.contract, source.spec)
     found = replace(
         source,
         modality="text",
@@ -45,7 +47,31 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         local=True,
     )
-    return backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
+    backbone = backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
+    _check_length(backbone, layout.contract, source.spec)
+    return backbone
+
+
+MOST_TRIED = 1_024
+"""Tokens of the longest text whose embeddings are computed to see that there are as many positions."""
+
+
+@torch.no_grad()
+def _check_length(backbone: TextBackbone, contract: TextContract, spec: str) -> None:
+    """Raises `SourceError` for a network that has fewer positions than its files say."""
+    if contract.max_length > MOST_TRIED:
+        return
+    x = torch.zeros(1, contract.channels, contract.max_length, dtype=torch.long)
+    x[:, 0::3], x[:, 1::3] = int(contract.pad == 0), 1  # fillers may not be counted
+    try:
+        backbone.states(x, backbone.cuts[1:2])
+    except (IndexError, RuntimeError) as error:
+        problem = f"it cannot read texts of {contract.max_length:,} tokens, as its files say"
+        raise SourceError(
+            spec,
+            f"{problem} ({transformer.reason(error)})",
+            f"write a smaller model_max_length into its {SETTINGS}",
+        ) from error
 
 
 def _check_words(network: Any, contract: TextContract, spec: str) -> None:
