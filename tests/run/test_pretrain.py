@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.errors import BadOption, DataError, PathError, SourceError
 from headstart.run import pretrain as pretraining
 from headstart.run.pretrain import pretrain, settled
+from headstart.sources.text import saving
 from headstart.testing import pretrained
 from headstart.testing.texts import WORDS, TinyTextBackbone, sentences
 from headstart.train.masked import Guesser, Vocabulary, held_out_loss, hide
@@ -90,6 +92,60 @@ def test_a_trained_folder_opens_with_its_pooling(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_short_texts_are_measured_too(tmp_path: Path) -> None:
+    """Of two words none is asked for by chance in most texts: at least one of each that is kept out is."""
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    items = [TextItem(f"row {i}", f"{WORDS[i]} {WORDS[i + 12]}") for i in range(25)]
+    for seed in range(4):
+        out = tmp_path / str(seed)
+        found = pretrain(f"file:{folder}", Dataset("c", "text", tuple(items)), out, seconds=600, seed=seed)
+        assert found.asked >= found.held_out == 2
+        assert min(found.before, found.after) > 0
+    unknown = [TextItem(f"row {i}", "§" * (i + 1)) for i in range(25)]
+    found = pretrain(f"file:{folder}", Dataset("c", "text", tuple(unknown)), tmp_path / "u", seconds=600)
+    assert found.asked == 0
+    assert not found.helped
+    assert "could not be measured: of 2 texts kept out none has a word" in found.sentence()
+
+
+@pytest.mark.usefixtures("quick")
+def test_more_places_than_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are guessed by their own table, even where that of positions is larger."""
+    kind, fields = pretrained.FAMILIES["bert"]
+    families = {**pretrained.FAMILIES, "bert": (kind, {**fields, "max_position_embeddings": 256})}
+    monkeypatch.setattr(pretrained, "FAMILIES", families)
+    folder = pretrained.write_sentence_model(tmp_path / "model")
+    assert pretrain(f"file:{folder}", corpus(), tmp_path / "out", seconds=600).before > 0
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("damage", ["lost", "others"])
+def test_what_cannot_be_opened_again_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    folder, out = pretrained.write_sentence_model(tmp_path / "model"), tmp_path / "out"
+    save = saving.save
+
+    def damaged(architecture: Any, tensors: Any, backbone: Any, place: Path) -> None:
+        changed = {name: value + 1 for name, value in tensors.items()} if damage == "others" else tensors
+        save(architecture, changed, backbone, place)
+        if damage == "lost":
+            (place / "tokenizer.json").unlink()
+
+    monkeypatch.setattr(saving, "save", damaged)
+    with pytest.raises(SourceError, match=r"cannot be opened again .* the same command writes it again"):
+        pretrain(f"file:{folder}", corpus(), out, seconds=600)
+    monkeypatch.setattr(saving, "save", save)
+    steps: list[str] = []
+    found = pretrain(f"file:{folder}", corpus(), out, seconds=600, tell=lambda what, *_: steps.append(what))
+    assert not steps  # nothing is learnt twice
+    whole = pretrain(f"file:{folder}", corpus(), tmp_path / "whole", seconds=600)
+    assert (found.before, found.after) == (whole.before, whole.after)
+    assert not (out / pretraining.WORK).exists()
+    sources.load(f"file:{out}")
+
+
+@pytest.mark.usefixtures("quick")
 def test_stopped_and_continued_it_ends_the_same(tmp_path: Path) -> None:
     folder = pretrained.write_sentence_model(tmp_path / "model")
     whole = pretrain(f"file:{folder}", corpus(), tmp_path / "whole", seconds=600)
@@ -149,6 +205,10 @@ def test_what_cannot_be_pretrained(tmp_path: Path) -> None:
     causal = pretrained.write_model(tmp_path / "causal", "gpt2")
     with pytest.raises(SourceError, match="only those before them"):
         pretrain(f"file:{causal}", corpus(), tmp_path / "out", seconds=60)
+    both = pretrained.write_model(tmp_path / "both", "bart")
+    with pytest.raises(SourceError, match="belongs to a decoder"):
+        pretrain(f"file:{both}", corpus(), tmp_path / "out", seconds=60)
+    assert not (tmp_path / "out").exists()
     folder = pretrained.write_sentence_model(tmp_path / "model")
     with pytest.raises(DataError, match="at least 10 different texts"):
         pretrain(f"file:{folder}", sentences(per_class=1), tmp_path / "out", seconds=60)

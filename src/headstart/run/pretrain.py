@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from torch import Tensor
 
 from headstart import sources
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
@@ -29,7 +27,15 @@ from headstart.train import checkpoint, draws
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
 from headstart.train.loop import Watch, train
-from headstart.train.masked import Guesser, MaskedBatches, Vocabulary, held_out_loss, hide, passed_on
+from headstart.train.masked import (
+    Guesser,
+    MaskedBatches,
+    Reader,
+    Vocabulary,
+    held_out_loss,
+    hide,
+    passed_on,
+)
 from headstart.train.recipe import Recipe
 
 BATCH, LENGTH = 16, 128
@@ -61,6 +67,8 @@ class Outcome:
     steps: int
     texts: int
     held_out: int
+    asked: int
+    """Words of these that had to be guessed."""
     seconds: float
     left_out: int = 0
     """Texts that cannot be used."""
@@ -77,6 +85,11 @@ class Outcome:
             f"{self.before:.3f} to {self.after:.3f} nats a hidden word on {self.held_out:,} texts kept out"
         )
         left_out = f" {left_out_words(self.left_out, self.first_left_out)}." if self.left_out else ""
+        if not self.asked:
+            return (
+                "Whether the source now knows these texts better could not be measured: of "
+                f"{self.held_out:,} texts kept out none has a word that can be hidden.{left_out}"
+            )
         if self.helped:
             return f"The source now knows these texts better: {losses}, after {self.steps:,} steps.{left_out}"
         return (
@@ -103,8 +116,7 @@ def pretrain(
     """
     start, budget = time.monotonic(), Budget(seconds)
     check_place(out)
-    backbone = sources.load(sources.find(spec), download=download)
-    saving.encoder_only(backbone)
+    backbone = saving.encoder_only(sources.load(sources.find(spec), download=download))
     dataset, unreadable = texts_of(dataset)
     job = Job.of(backbone, dataset, seed)
     work = out / WORK
@@ -115,13 +127,14 @@ def pretrain(
     head = Phase(work / "head.ckpt", about, round(HEAD_SHARE * steps), HEAD_LR, "the new head")
     whole = Phase(work / "all.ckpt", about, steps - head.steps, LR, "all layers")
     before = warmed(net, head, job, work, budget, tell)
-    run(net, whole, job, budget, tell)
+    learnt(net, whole, job, work, budget, tell)
     after = held_out_loss(net, job.held)
     tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
     saving.save(backbone.source.architecture, tensors, backbone, out)
+    saving.prove(tensors, backbone, out)
     outcome = Outcome(
-        before, after, steps, len(job.rows), job.kept_out, time.monotonic() - start, len(unreadable),
-        said(unreadable[0]) if unreadable else "",
+        before, after, steps, len(job.rows), job.kept_out, job.asked, time.monotonic() - start,
+        len(unreadable), said(unreadable[0]) if unreadable else "",
     )  # fmt: skip
     write_json(out / "headstart.json", {**asdict(outcome), "source": spec, "sentence": outcome.sentence()})
     shutil.rmtree(work)
@@ -170,7 +183,7 @@ class Job:
     seed: int
 
     @classmethod
-    def of(cls, backbone: Backbone, dataset: Dataset, seed: int) -> Job:
+    def of(cls, backbone: Reader, dataset: Dataset, seed: int) -> Job:
         mask, special = saving.token_numbers(backbone)
         contract = backbone.source.text_input
         view = Tokens(
@@ -181,12 +194,18 @@ class Job:
         count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(first))))
         kept = first[order[:count]]
         rows = np.flatnonzero(~np.isin(same, order[:count]))  # no copy of a text that is kept out
-        vocabulary = Vocabulary(len(words_of(backbone)), mask, special)
+        vocabulary = Vocabulary(backbone.words.num_embeddings, mask, special)
         rng = np.random.default_rng(seed)
         held = [
-            torch.from_numpy(hide(view[kept[i : i + 32]], vocabulary, rng)) for i in range(0, len(kept), 32)
+            torch.from_numpy(hide(view[kept[i : i + 32]], vocabulary, rng, every=True))
+            for i in range(0, len(kept), 32)
         ]
         return cls(view, rows, held, len(kept), vocabulary, seed)
+
+    @property
+    def asked(self) -> int:
+        """Words hidden in the texts that are kept out."""
+        return sum(int((batch[:, 3] > 0).sum()) for batch in self.held)
 
     def batches(self) -> MaskedBatches:
         targets = np.zeros(len(self.rows), np.int64)
@@ -210,13 +229,6 @@ class Job:
                 "--budget", words(budget.seconds or 0), f"more than {words(needed)}: {LEAST_STEPS} steps"
             )
         return max(LEAST_STEPS, min(steps, most))
-
-
-def words_of(backbone: Backbone) -> Any:
-    """The table of the tokens' embeddings."""
-    from headstart.train.masked import largest_embedding
-
-    return largest_embedding(backbone.module).weight
 
 
 @dataclass(frozen=True)
@@ -260,6 +272,18 @@ def warmed(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tel
     mine = {name: t for name, t in net.state_dict().items() if not name.startswith(("body.", "words."))}
     checkpoint.save(path, {"net": mine, "before": before}, about=phase.about)
     return before
+
+
+def learnt(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> None:
+    """Train all layers, or take those of a run that ended before they were written and opened again."""
+    path = work / "all.tensors"
+    kept = checkpoint.load(path, about=phase.about)
+    if kept is not None:
+        net.load_state_dict(kept["net"], strict=False)
+        return
+    run(net, phase, job, budget, tell)
+    every = {name: t for name, t in net.state_dict().items() if not name.startswith("words.")}
+    checkpoint.save(path, {"net": every}, about=phase.about)
 
 
 def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:

@@ -185,6 +185,7 @@ class TinyTextBackbone:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.module: Any = _Network(len(WORDS) + 1, self.WIDTH, self.LAYERS).eval()
+        self.words: Any = self.module.embeddings
         self.classifier: Any | None = None
         self.source = Source(
             spec=f"fake/{name}",

@@ -8,7 +8,7 @@ is task-adaptive pretraining (Gururangan et al., ACL 2020).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -34,19 +34,25 @@ class Vocabulary:
     """Never asked for: those that begin, end and part texts."""
 
 
-def hide(tokens: np.ndarray, vocabulary: Vocabulary, rng: np.random.Generator) -> np.ndarray:
+def hide(
+    tokens: np.ndarray, vocabulary: Vocabulary, rng: np.random.Generator, *, every: bool = False
+) -> np.ndarray:
     """Prepared texts int32 `[B, 3, T]` -> `[B, 4, T]`: some tokens hidden; the last row has those asked for,
-    plus 1, and 0 elsewhere."""
+    plus 1, and 0 elsewhere. With `every`, a text of which none is asked for by chance is asked for one."""
     ids, mask = tokens[:, 0], tokens[:, 1] > 0
     ordinary = mask & ~np.isin(ids, list(vocabulary.special))
-    asked = ordinary & (rng.random(ids.shape) < ASKED)
+    drawn = rng.random(ids.shape)
+    asked = ordinary & (drawn < ASKED)
+    if every:
+        rows, least = np.arange(len(ids)), np.where(ordinary, drawn, 1.0).argmin(1)
+        asked[rows, least] = ordinary[rows, least]
     fate = rng.random(ids.shape)
     others = rng.integers(vocabulary.size, size=ids.shape)
     hidden = np.where(asked & (fate < HIDDEN), vocabulary.mask, ids)
     replaced = asked & (fate >= HIDDEN) & (fate < HIDDEN + REPLACED)
     changed = np.where(replaced, others, hidden)
-    rows = [changed, tokens[:, 1], tokens[:, 2], np.where(asked, ids + 1, 0)]
-    return np.stack(rows, axis=1).astype(np.int32)
+    made = [changed, tokens[:, 1], tokens[:, 2], np.where(asked, ids + 1, 0)]
+    return np.stack(made, axis=1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,12 @@ class MaskedBatches(Batches):
         return Batch(torch.from_numpy(made), torch.zeros(len(rows), dtype=torch.int64), rows, epoch)
 
 
+class Reader(Backbone, Protocol):
+    """A backbone that knows the table of its tokens' embeddings; others may be larger, as that of places."""
+
+    words: Any
+
+
 class Guesser(nn.Module):
     """An encoder, and a head that guesses hidden tokens from its states by their embeddings.
 
@@ -70,10 +82,10 @@ class Guesser(nn.Module):
     tokens asked for.
     """
 
-    def __init__(self, backbone: Backbone, seed: int) -> None:
+    def __init__(self, backbone: Reader, seed: int) -> None:
         super().__init__()
         self.body = backbone.tail(backbone.cuts[0])
-        self.words = largest_embedding(self.body)
+        self.words: nn.Embedding = backbone.words
         width = self.words.embedding_dim
         with reproducible(seed):
             self.dense = nn.Linear(backbone.stages[-1].channels, width)
@@ -98,14 +110,6 @@ class Guesser(nn.Module):
     def head(self) -> nn.ModuleList:
         """What is new, for the optimiser's groups (the bias goes with the encoder)."""
         return nn.ModuleList([self.dense, self.norm])
-
-
-def largest_embedding(body: nn.Module) -> nn.Embedding:
-    """The table of the tokens. Raises `ValueError` where there is none."""
-    tables = [module for module in body.modules() if isinstance(module, nn.Embedding)]
-    if not tables:
-        raise ValueError("a network without a table of tokens")
-    return max(tables, key=lambda table: table.num_embeddings)
 
 
 def held_out_loss(net: Guesser, hidden: list[Tensor]) -> float:

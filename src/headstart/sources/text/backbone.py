@@ -52,6 +52,8 @@ class TextBackbone:
         self.stages: tuple[Stage, ...] = tuple(Stage(name, name, plan.width, 1) for name in _chosen(pieces))
         self.embedding = Tap(pieces[-1], self.contract.pooling)
         self.module: Any = Part(network, plan, 0, len(pieces))
+        self.words: Any = network.get_input_embeddings()  # type: ignore[operator]
+        """The table of its tokens, part of `module`."""
         self.classifier: Any | None = None
         if digest is not None:
             self.digest = digest

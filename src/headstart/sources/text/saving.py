@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 
 from headstart.core.backbone import Backbone
 from headstart.core.source import TextContract
-from headstart.errors import SourceError
+from headstart.errors import HeadstartError, SourceError
 from headstart.sources.text import folder as layouts
-from headstart.sources.text import transformer
+from headstart.sources.text import opening, transformer
+from headstart.sources.text.backbone import TextBackbone
 
 FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
 """sentence-transformers' words for poolings."""
@@ -28,11 +30,11 @@ NAMES = {
 """How tokenizers write the token that stands for a hidden word."""
 
 
-def encoder_only(backbone: Backbone) -> None:
-    """Raises `SourceError` for what is no encoder of Hugging Face with a token for hidden words."""
+def encoder_only(backbone: Backbone) -> TextBackbone:
+    """The backbone. Raises `SourceError` for what is no encoder of Hugging Face that can be written alone."""
     source = backbone.source
     architecture = source.architecture
-    if architecture.get("library") != layouts.LIBRARY:
+    if not isinstance(backbone, TextBackbone) or architecture.get("library") != layouts.LIBRARY:
         raise SourceError(
             source.spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER"
         )
@@ -43,6 +45,13 @@ def encoder_only(backbone: Backbone) -> None:
             "its tokens see only those before them, so no word can be guessed from both sides",
             "take an encoder, such as a BERT or a MiniLM",
         )
+    if transformer.configuration(architecture, source.spec).is_encoder_decoder:
+        raise SourceError(
+            source.spec,
+            "its encoder belongs to a decoder, and cannot be written without it",
+            "take an encoder, such as a BERT or a MiniLM",
+        )
+    return backbone
 
 
 def token_numbers(backbone: Backbone) -> tuple[int, frozenset[int]]:
@@ -106,3 +115,22 @@ def save(
         path = place / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def prove(tensors: Mapping[str, np.ndarray], backbone: Backbone, place: Path) -> None:
+    """Open what `save` wrote. Raises `SourceError` where that fails, or gives other weights."""
+    source = replace(backbone.source, spec=f"file:{place}", sha256=None)
+    try:
+        found = opening.open_folder(source, place).module.state_dict()
+        same = found.keys() == tensors.keys() and all(
+            np.array_equal(found[name].numpy(), value) for name, value in tensors.items()
+        )
+        reason = "" if same else "its weights are others than those written"
+    except HeadstartError as error:
+        reason = str(error)
+    if reason:
+        raise SourceError(
+            backbone.source.spec,
+            f"what was trained cannot be opened again from {place} ({reason})",
+            "the training is kept there, and the same command writes it again",
+        )
