@@ -41,6 +41,7 @@ from headstart.core.source import APART, Source
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.data.strings import nothing
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.modalities import nouns
 from headstart.modalities.image import SUFFIXES
@@ -284,7 +285,7 @@ def rows_of(X: Any) -> list[Any]:
 
 def modality_of(X: Any) -> str:
     """What the rows of `X` are, by the first of them that holds something: "image" or "text"."""
-    first = next((row for row in rows_of(X) if not _nothing(row)), None)
+    first = next((row for row in rows_of(X) if not nothing(row)), None)
     if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
         return "text"
     if not isinstance(first, str):
@@ -292,11 +293,6 @@ def modality_of(X: Any) -> str:
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     named = os.path.splitext(first)[1].lower() in SUFFIXES or os.path.exists(first)  # noqa: PTH110, PTH122
     return "image" if named else "text"
-
-
-def _nothing(entry: Any) -> bool:
-    """A hole in a column: None or NaN."""
-    return entry is None or (isinstance(entry, float) and np.isnan(entry))
 
 
 def dataset_of(X: Any, modality: str) -> Dataset:
