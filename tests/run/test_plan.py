@@ -105,6 +105,18 @@ def test_a_further_source_leaves_time_for_the_comparison() -> None:
     assert step.arm == "b: probe"
 
 
+def test_a_pass_is_counted_once() -> None:
+    estimates = {"a: probe": 45.0, "a: direct": 40.0, "b: probe": 45.0}
+    here = known(estimates=estimates, passes={"a": 40.0, "b": 40.0}, left=600.0)
+    took = {step.arm: step.estimate for step in outline(here)[0]}
+    assert (took["a: probe"], took["a: direct"], took["b: probe"]) == (45.0, 0.0, 45.0)
+    read = replace(here, read=frozenset({"a"}), left=70.0)
+    took = {step.arm: step.estimate for step in outline(read)[0]}
+    assert took["a: probe"] == 5.0
+    assert took["b: probe"] == 45.0, "it fits, for the pass of a is made"
+    assert "b: probe" in {s.arm for s in outline(replace(read, read=frozenset()))[1]}
+
+
 def test_failed_arms_are_not_tried_again() -> None:
     first = next_step(known())
     assert first is not None
@@ -130,10 +142,10 @@ def test_few_texts_are_compared_in_pairs_before_anything_else_is_trained() -> No
         steps, _ = outline(here)
         return [step.strategy for step in steps if step.source]
 
-    few = ["label-names", "probe", "random-frozen", "contrastive", "scratch", "finetune", "lora", "bitfit"]
+    few = ["probe", "label-names", "random-frozen", "contrastive", "scratch", "finetune", "lora", "bitfit"]
     assert order(8.0)[:8] == few
     assert order(50.0, 7_500)[3:5] == ["scratch", "contrastive"]  # many in all, for many classes
-    assert order(500.0)[:5] == ["label-names", "probe", "random-frozen", "scratch", "finetune"]
+    assert order(500.0)[:5] == ["probe", "label-names", "random-frozen", "scratch", "finetune"]
     assert order(None)[-1] == "contrastive"  # it says itself that there are no classes
 
 

@@ -106,6 +106,23 @@ def test_it_learns_what_a_frozen_network_does_not_tell() -> None:
     assert accuracy(asked, "contrastive") > accuracy(asked, "probe") + 0.1
 
 
+@pytest.mark.parametrize(("classes", "expected"), [(2, 0.3), (3, 0.1)])
+def test_two_classes_are_compared_softly(
+    classes: int, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[float] = set()
+
+    def loss(z: torch.Tensor, y: torch.Tensor, *, temperature: float) -> torch.Tensor:
+        seen.add(temperature)
+        return pair_loss(z, y, temperature=temperature)
+
+    monkeypatch.setattr("headstart.strategies.contrastive.pair_loss", loss)
+    dataset = sentences(per_class=12, classes=classes)
+    asked = replace(request(), dataset=dataset, task=dataset.task, split=folds(dataset, parts=3))
+    strategies.get("contrastive").fit(replace(asked, features=MemoryExtractor(dataset)))
+    assert seen == {expected}
+
+
 def test_pairs_of_texts_read_apart() -> None:
     dataset = sentences(per_class=10, pairs=True)
     backbone = TinyTextBackbone(pairs=APART)

@@ -10,6 +10,8 @@ import torch
 from headstart import strategies
 from headstart.core.strategy import Request
 from headstart.modalities import text
+from headstart.run.extract import make_extractor
+from headstart.store.store import FeatureStore
 from headstart.strategies.label_names import TEMPLATES, embedded, opened, telling
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
@@ -53,6 +55,13 @@ def test_texts_get_the_label_that_is_named_like_them() -> None:
     right = trial.predictions[0, rows].argmax(1) == np.asarray(asked.dataset.y)[rows]
     assert right.mean() > 0.9
     assert trial.choices["names"] == ["weather", "food", "travel"]
+
+
+def test_its_pass_is_the_probes(tmp_path: Path) -> None:
+    asked = request()
+    asked = replace(asked, features=make_extractor(FeatureStore(tmp_path), asked.dataset))
+    passes = [strategies.get(name).fit(asked).cost.forward_passes for name in ("label-names", "probe")]
+    assert passes == [1.0, 0.0]
 
 
 def test_the_head_is_the_mean_of_the_sentences() -> None:

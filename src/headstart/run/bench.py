@@ -70,6 +70,8 @@ class Bench:
     """Seconds by arm name."""
     paid: dict[str, float] = field(default_factory=dict)
     """Seconds of passes made before the first arm, by source: they belong to its probe."""
+    read: set[str] = field(default_factory=set)
+    """Sources whose pass is made, by this run or by one before it."""
     gains: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Paired gains computed so far (`run.gains`)."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)

@@ -157,6 +157,7 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
     before = bench.extractor.seconds
     pairs = near.find(backbone, bench.dataset, bench.extractor)
     bench.paid[first] = bench.extractor.seconds - before
+    bench.read.add(first)
     if pairs:
         groups = doctor.duplicate_groups(bench.dataset, pairs)
         bench.split = splits.make_split(bench.dataset, seed=ask.seed, groups=groups)
@@ -193,7 +194,11 @@ def measure(bench: Bench) -> None:
         strategies.check(bench.settings, networks)
     for name in bench.sources:
         if name not in passes:
-            passes[name] = measure_pass(bench.backbone(name), bench.dataset)
+            backbone = bench.backbone(name)
+            assert backbone is not None
+            passes[name] = measure_pass(backbone, bench.dataset)
+            if not bench.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
+                bench.read.add(name)
         for strategy in plan.strategies_of(bench.dataset.modality):
             if strategy == stack.NAME:  # it reads what others predicted
                 continue
@@ -270,11 +275,14 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
     )
     tested = max(bench.passes.values()) * len(bench.split.test) / len(bench.dataset)
     reserve = min(FINISH_SECONDS, 0.3 * ask.budget) + bench.reserve + tested
+    probed = {t.source for t in trials.values() if t.strategy == "probe" and t.status == "done" and t.source}
     return plan.Known(
         candidates,
         budget.left - reserve,
         outcomes,
         bench.estimates,
+        bench.passes,
+        frozenset(bench.read | probed),
         ask.allowed(),
         bench.dataset.modality,
         bench.per_class,

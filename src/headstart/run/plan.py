@@ -54,6 +54,9 @@ KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
 
+READERS = ("probe", "label-names", "direct")
+"""Arms that share the pass over the items."""
+
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 
@@ -109,7 +112,11 @@ class Known:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """By arm name. Arms that failed or were cut off are in here too: they are not tried again."""
     estimates: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by arm name, where an estimate exists."""
+    """Seconds by arm name, each as if it alone were run, where an estimate exists."""
+    passes: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of one pass over the items, by source."""
+    read: frozenset[str] = frozenset()
+    """Sources whose pass is made: see `READERS`."""
     allowed: frozenset[str] = frozenset(ALL)
     """Strategies to run. The baselines and controls belong to every run unless excluded by hand."""
     modality: str = "image"
@@ -152,7 +159,7 @@ def best_source(known: Known) -> Candidate | None:
     scored = [
         (outcome.score, -index, candidate)
         for index, candidate in enumerate(known.sources)
-        for strategy in ("probe", "direct", "label-names")
+        for strategy in READERS
         if (outcome := known.outcomes.get(arm_name(strategy, candidate.name))) and outcome.score is not None
     ]
     if scored:
@@ -167,8 +174,8 @@ def agenda(known: Known) -> list[tuple[str, Candidate | None, str]]:
         (RAW[known.modality], None, "what needs no source at all"),
     ]
     for source in known.sources:
-        arms.append(("label-names", source, "the names of the labels may say enough"))
         arms.append(("probe", source, "one pass over the data pays for it"))
+        arms.append(("label-names", source, "the names of the labels may say enough"))
         if source.classifies:
             arms.append(("direct", source, "its own classifier may know these labels"))
     best = best_source(known)
@@ -261,7 +268,7 @@ def next_step(known: Known) -> Step | None:
         seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         name = source.name if source else None
-        return Step(arm, strategy, name, seconds, known.estimates.get(arm), reason, answer)
+        return Step(arm, strategy, name, seconds, estimate_of(known, strategy, source), reason, answer)
     return None
 
 
@@ -277,21 +284,30 @@ def skipped(known: Known) -> list[Skipped]:
         arm = arm_name(strategy, source.name if source else None)
         obstacle = "" if arm in known.outcomes else _obstacle(known, strategy, source)
         if obstacle:
-            out.append(Skipped(arm, strategy, obstacle, known.estimates.get(arm)))
+            out.append(Skipped(arm, strategy, obstacle, estimate_of(known, strategy, source)))
     return out
+
+
+def estimate_of(known: Known, strategy: str, source: Candidate | None) -> float | None:
+    """Seconds that an arm is expected to take now: a pass that was made is not made again. None where nothing
+    is known."""
+    found = known.estimates.get(arm_name(strategy, source.name if source else None))
+    if found is None or source is None or strategy not in READERS or source.name not in known.read:
+        return found
+    return max(0.0, found - known.passes.get(source.name, 0.0))
 
 
 def _obstacle(known: Known, strategy: str, source: Candidate | None) -> str:
     """Why an arm cannot be started now; empty when it can."""
     if strategy in BASELINES or (strategy == "probe" and not _probed(known)):
         return ""  # a run always ends with at least one baseline and one source measured
-    estimate = known.estimates.get(arm_name(strategy, source.name if source else None), 0.0)
+    estimate = estimate_of(known, strategy, source) or 0.0
     if known.left < LEAST:
         return "no time left"
-    if strategy in ("probe", "direct", "label-names", "early-probe") and estimate > known.left:
+    if strategy in (*READERS, "early-probe") and estimate > known.left:
         return "does not fit in the time left"
     kept = KEPT_FOR_PROOF if "scratch" in known.allowed else 0.0
-    if strategy in ("probe", "direct", "label-names") and estimate > (1 - kept) * known.left:
+    if strategy in READERS and estimate > (1 - kept) * known.left:
         return "would leave no time to compare with training from scratch"
     if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
         return "would take too large a share of the time left"
@@ -331,5 +347,7 @@ def outline(known: Known) -> tuple[list[Step], list[Skipped]]:
         took = min(step.seconds, step.estimate if step.estimate is not None else 0.0)
         score = -float(len(steps)) if step.strategy == "probe" else None
         outcome = Outcome(step.strategy, step.source, score)
-        known = replace(known, left=known.left - took, outcomes={**known.outcomes, step.arm: outcome})
+        made = {step.source} if step.strategy == "probe" and step.source is not None else set()
+        outcomes = {**known.outcomes, step.arm: outcome}
+        known = replace(known, left=known.left - took, outcomes=outcomes, read=known.read | made)
     return steps, skipped(known)

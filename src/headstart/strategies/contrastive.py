@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,15 @@ from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import CLASSIFICATION
 from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._contrast import Embedder, PairBatches, Tokens, embed, pair_loss, pairs_in
+from headstart.strategies._contrast import (
+    Embedder,
+    PairBatches,
+    Tokens,
+    embed,
+    pair_loss,
+    pairs_in,
+    temperature_of,
+)
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies._shipping import origin, state
 from headstart.strategies._sparse import classes
@@ -275,12 +284,13 @@ def train_pairs(request: Request, plan: Plan, rows: np.ndarray, watch: Watch) ->
     assert request.backbone is not None
     view, recipe = view_of(request), plan.recipe
     batches = batches_of(request, plan, rows, view)
+    loss = partial(pair_loss, temperature=temperature_of(request.task.outputs))
     for attempt in (recipe, replace(recipe, lr=recipe.lr / 10)):
         backbone = request.backbone.copy()
         with reproducible(request.seed):
             net = Embedder(backbone)
         groups = parameter_groups(net.body, nn.Module(), attempt)
-        outcome = train(net, batches, attempt, param_groups=groups, loss=pair_loss, watch=watch)
+        outcome = train(net, batches, attempt, param_groups=groups, loss=loss, watch=watch)
         if outcome.status != "diverged":
             return Trained(net, backbone, view, outcome)
     raise FloatingPointError(f"the loss was not finite, even at a learning rate of {recipe.lr / 10:g}")

@@ -47,7 +47,10 @@ class LabelNames:
     modalities: tuple[str, ...] = ("text",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """One pass over the texts (which the probe shares), and the labels' names."""
+        """One pass over the texts (which the probe shares), and the labels' names; nothing where those say
+        nothing."""
+        if unsuited(request):
+            return Cost()
         names = len(TEMPLATES) * request.task.outputs
         return Cost(1.0, seconds_per_pass * (1 + names / max(1, len(request.dataset))))
 
@@ -59,7 +62,7 @@ class LabelNames:
         obstacle = unsuited(request)
         if obstacle:
             return empty_trial(request, arm, "not applicable", obstacle)
-        features = request.features(backbone, FeatureSpec(taps=(embedding_tap(backbone),)))
+        features = request.features(backbone, FeatureSpec(taps=backbone.taps()))  # the probe's pass, too
         stored = features.tap(embedding_tap(backbone))
         names = opened(request.task.labels)
         vectors, activate = embedded(backbone, names), Classification().activate
