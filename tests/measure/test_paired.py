@@ -129,6 +129,15 @@ def test_duplicates_in_a_group_do_not_sharpen_the_interval() -> None:
     assert leaky.high - leaky.low < 0.6 * (alone.high - alone.low)
 
 
+def test_what_could_be_seen_in_large_groups_is_that_of_their_means() -> None:
+    """Groups whose items are right by chance tell as much as their items do, not as one item each."""
+    y, ours, theirs = problem(1200, 1, seed=6, gain=0.0)
+    alone = paired_gain(y, ours, theirs, scoring=Accuracy())
+    grouped = paired_gain(y, ours, theirs, scoring=Accuracy(), groups=np.arange(1200) // 30)
+    assert grouped.n == 40
+    assert grouped.smallest_visible == pytest.approx(alone.smallest_visible, rel=0.35)
+
+
 def test_a_metric_without_shares_is_recomputed_and_agrees() -> None:
     y, ours, theirs = problem(150, 2, seed=4, gain=0.1)
     folds = folds_of(150, 2)

@@ -112,7 +112,7 @@ def paired_gain(
         splits = _fold_values(shares, folds)
         binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
         p_value = _first_repeat_p(shares, cells) if binary else None
-        discordance = float((difference**2).mean()) if binary else None
+        discordance = _discordance(difference, cells.row_groups) if binary else None
     interval = widened(sampled, gain, splits, folds, level=level)
     if discordance is not None:
         interval = at_least_one(interval, gain, level=level)
@@ -231,6 +231,13 @@ def _item_means(cells: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(cells.shape[1], np.nan), where=count > 0)
 
 
+def _discordance(difference: np.ndarray, groups: np.ndarray | None) -> float:
+    """Share of the items on which the arms differ; of groups the share of single items that tells as much."""
+    unit, n = units(len(difference), groups)
+    total = np.bincount(unit, weights=difference, minlength=n)
+    return float(n * (total**2).sum() / len(difference) ** 2)
+
+
 def _fold_values(cells: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
     """Mean difference on the held-out rows of each fold that is complete."""
     values = [
@@ -307,8 +314,8 @@ def smallest_visible(
 ) -> float:
     """The smallest true gain that 80 % of such experiments would have told from none.
 
-    About 2.8 standard errors, read off the interval that decides. With `discordance` (share of
-    items on which the arms differ) it is at least `2.8 sqrt(discordance / n)`, and never less than
+    About 2.8 standard errors, read off the interval that decides. With `discordance` (share of the n
+    units on which the arms differ) it is at least `2.8 sqrt(discordance / n)`, and never less than
     what one discordant item would give.
     """
     z = NormalDist().inv_cdf(0.5 + level / 2)
