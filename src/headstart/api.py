@@ -138,7 +138,8 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
     from headstart.run.insight import insight_of
 
     model = result.answer.model
-    path = bundle.save(model, result.folder / "model", probes=probes(model, result.bench))
+    proof = probes(model, pairs=result.bench.dataset.pairs)
+    path = bundle.save(model, result.folder / "model", probes=proof)
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     reading = {name: value for name, value in ask.reading.items() if isinstance(value, str)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headstart import modalities
 from headstart.core.dataset import TextItem
-from headstart.core.source import APART, TextContract
+from headstart.core.source import APART, JOINT, TextContract
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
 from headstart.modalities.words import PATTERN, WHOLE, WordEncoder
@@ -55,6 +55,27 @@ def test_words_and_their_pairs_have_numbers_and_others_are_counted() -> None:
 def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="a list of words"):
         WordEncoder.from_json({**json.loads(WORDS.to_json()), **change})
+
+
+@pytest.mark.parametrize("pairs", ["single", "joint", APART])
+@pytest.mark.parametrize("frame", [None, *FRAMES])
+def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None:
+    encoder = subwords(frame) if frame else WORDS.to_json()
+    contract = TextContract(encoder, max_length=99, pairs=APART if pairs == APART else JOINT)
+    found = text.made_up(contract, 4, pairs=pairs != "single")
+    assert found.shape[:2] == (4, contract.channels)
+    assert np.array_equal(found, text.made_up(contract, 4, pairs=pairs != "single"))
+    read = found[:, 1].sum(1)
+    assert (np.diff(read) > 0).all()
+    assert read[3] <= 99
+    assert len(np.unique(found[3, 0])) > 2
+    if frame in {None, "yes"}:  # others glue the two together
+        assert (found[:, 2].max() > 0) == (pairs == "joint")
+
+
+def test_an_encoder_without_words_makes_up_empty_texts() -> None:
+    contract = TextContract(WordEncoder(()).to_json(), max_length=20)
+    assert text.made_up(contract, 2).tolist() == [[[0], [0], [0]]] * 2
 
 
 def test_a_text_is_tokens_mask_and_types() -> None:

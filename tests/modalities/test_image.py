@@ -19,6 +19,21 @@ from headstart.modalities import image as images
 USABLE_OR_KNOWN = {"", "HS101", "HS102", "HS103", "HS104", "HS105"}
 
 
+@pytest.mark.parametrize("size", [(224, 224), (7, 60), (1, 1)])
+def test_made_up_pictures_differ_and_are_uneven_on_every_scale(size: tuple[int, int]) -> None:
+    contract = InputContract(size=size)
+    found = images.made_up(contract, 3)
+    assert found.shape == (3, 3, *size)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, images.made_up(contract, 3))
+    if size == (224, 224):
+        assert not np.array_equal(found[0], found[1])
+        plane = found[0, 0].astype(float)
+        for cell in (1, 8, 32):
+            means = plane.reshape(224 // cell, cell, 224 // cell, cell).mean((1, 3))
+            assert np.diff(means).std() > 2
+
+
 def photo(width: int = 97, height: int = 61, seed: int = 0, mode: str = "RGB") -> Image.Image:
     """Smooth random colours: interpolation and orientation show in every pixel."""
     rng = np.random.default_rng(seed)

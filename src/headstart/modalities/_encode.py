@@ -35,6 +35,9 @@ class Encoder(Protocol):
     def count(self, first: str, second: str | None = None) -> Count:
         """See `Count`."""
 
+    def made_up(self, words: int, rng: np.random.Generator) -> str:
+        """A text of about so many words that it has numbers for, drawn at random; "" where it has none."""
+
     def alone(self) -> str:
         """JSON for whoever reads without Headstart: of a tokenizer with this length, nothing filled up."""
 
@@ -77,6 +80,11 @@ class Subwords:
         unknown = getattr(self._whole.model, "unk_token", None)
         self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
 
+    def made_up(self, words: int, rng: np.random.Generator) -> str:
+        numbers = sorted(self._whole.get_vocab(with_added_tokens=False).values())
+        some = [numbers[place] for place in rng.integers(0, len(numbers), words)] if numbers else []
+        return str(self._whole.decode(some, skip_special_tokens=True))
+
     def alone(self) -> str:
         return str(self._cut.to_str())
 
@@ -115,6 +123,10 @@ class Words:
 
     def __init__(self, words: WordEncoder, max_length: int) -> None:
         self._words, self._most = words, max_length
+
+    def made_up(self, words: int, rng: np.random.Generator) -> str:
+        known = self._words.words
+        return " ".join(known[place] for place in rng.integers(0, len(known), words)) if known else ""
 
     def alone(self) -> str:
         return self._words.to_json()

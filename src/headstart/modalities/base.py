@@ -74,6 +74,9 @@ class Modality(Protocol):
     def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Prepared items as one batch."""
 
+    def made_up(self, contract: Any, count: int, *, pairs: bool = False) -> np.ndarray:
+        """A prepared batch of items that are nobody's: always the same for a contract."""
+
     def stored(self, data: Any, contract: Any, size: int) -> np.ndarray:
         """A prepared item of one fixed shape for all items, to be kept on disk and trained on."""
 

@@ -140,6 +140,18 @@ def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(prepared)
 
 
+def made_up(contract: InputContract, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
+    """uint8 `[count, 3, H, W]`: coloured clouds, as uneven on every scale as photographs are."""
+    rng, (height, width) = generator(NOUN, 0, "made up"), contract.size
+    out = np.zeros((count, 3, height, width), np.float32)
+    for cells in (2**k for k in range(1, 1 + max(height, width, 2).bit_length())):
+        for row, channel in np.ndindex(count, 3):
+            coarse = Image.fromarray(rng.normal(size=(cells, cells)).astype(np.float32) / cells**0.5)
+            out[row, channel] += np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    spread = out.std(axis=(2, 3), keepdims=True).clip(1e-6)
+    return np.clip(128 + 56 * (out - out.mean(axis=(2, 3), keepdims=True)) / spread, 0, 255).astype(np.uint8)
+
+
 def stored(data: bytes | Image.Image, contract: InputContract | None, size: int) -> np.ndarray:  # noqa: ARG001
     """uint8 `[3, size, size]`: the same for all sources, see `pixels`."""
     return pixels(data, size)
