@@ -22,6 +22,9 @@ SETS = {
     "cr": "text_cr",
 }
 """Name in the tables -> folder under `SHARED/data`."""
+OTHERS = {"xquad": "qa_xquad_en"}
+"""The same of sets with other tasks."""
+PARTS = ("train", "val", "test")
 MOST_TEST = 1000
 """Test texts at most, drawn once."""
 
@@ -41,7 +44,7 @@ class Draw:
 
 def rows(shared: Path, name: str, part: str) -> list[dict[str, Any]]:
     """The lines of a part of a pack."""
-    with (shared / "data" / SETS[name] / f"{part}.jsonl").open(encoding="utf-8") as file:
+    with (shared / "data" / {**SETS, **OTHERS}[name] / f"{part}.jsonl").open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 

@@ -55,6 +55,14 @@ def test_a_dataset_cannot_be_changed() -> None:
     y[0] = 1  # the caller's own array stays theirs to change
 
 
+def test_it_is_told_in_one_line() -> None:
+    told = repr(small(np.array([0, 1, 0, -1]), split=np.array(["train", "train", "test", "train"])))
+    assert told == (
+        "Dataset(name='small', modality='image', items=4, task='classification', labels=2, "
+        "split={'test': 1, 'train': 3})"
+    )
+
+
 def test_labelled_rows_of_every_kind() -> None:
     np.testing.assert_array_equal(small(np.array([0, 1, -1, 1])).labelled, [True, True, False, True])
     np.testing.assert_array_equal(small(np.array([0.5, np.nan, 1, 2])).labelled, [True, False, True, True])

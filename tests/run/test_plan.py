@@ -105,6 +105,19 @@ def test_a_further_source_leaves_time_for_the_comparison() -> None:
     assert step.arm == "b: probe"
 
 
+def test_the_second_way_of_reading_pairs_is_no_further_source() -> None:
+    done = {arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "tfidf")}
+    done["a: probe"] = Outcome("probe", "a", 0.6)
+    done["a: label-names"] = Outcome("label-names", "a", None)
+    both = known(outcomes=done, estimates={"a apart: probe": 80.0}, modality="text", left=100.0)
+    for second, expected in ((True, "a apart: probe"), (False, "a apart: label-names")):
+        step = next_step(replace(both, sources=(Candidate("a"), Candidate("a apart", second_way=second))))
+        assert step is not None
+        assert step.arm == expected
+    late = replace(both, sources=(Candidate("a"), Candidate("a apart", second_way=True)), left=79.0)
+    assert "a apart: probe" in {s.arm for s in skipped(late)}
+
+
 def test_a_pass_is_counted_once() -> None:
     estimates = {"a: probe": 45.0, "a: direct": 40.0, "b: probe": 45.0}
     here = known(estimates=estimates, passes={"a": 40.0, "b": 40.0}, left=600.0)

@@ -134,6 +134,20 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.items)
 
+    def __repr__(self) -> str:
+        """One line: counts, not contents."""
+        said: dict[str, Any] = {"name": self.name, "modality": self.modality, "items": len(self)}
+        if self.pairs:
+            said["pairs"] = True
+        if self.task is not None:
+            said |= {"task": self.task.kind, "labels": len(self.task.labels)}
+        if self.groups is not None:
+            said["groups"] = len(np.unique(self.groups))
+        if self.split is not None:
+            names, counts = np.unique(self.split, return_counts=True)
+            said["split"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        return f"Dataset({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
     @cached_property
     def labelled(self) -> np.ndarray:
         """bool `[N]`: the rows that have a label."""

@@ -13,7 +13,7 @@ from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.features import FeatureSpec
-from headstart.core.source import Source
+from headstart.core.source import APART, Source
 from headstart.core.strategy import Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import doctor, splits
@@ -269,8 +269,13 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         )
         for name, trial in trials.items()
     }
+    specs = {source.spec for source in bench.sources.values()}
     candidates = tuple(
-        plan.Candidate(name, classifies=bool(source.labels) and bench.task.kind == CLASSIFICATION)
+        plan.Candidate(
+            name,
+            classifies=bool(source.labels) and bench.task.kind == CLASSIFICATION,
+            second_way=source.spec.removesuffix(f" {APART}") in specs - {source.spec},
+        )
         for name, source in bench.sources.items()
     )
     tested = max(bench.passes.values()) * len(bench.split.test) / len(bench.dataset)

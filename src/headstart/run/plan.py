@@ -88,6 +88,9 @@ class Candidate:
     name: str
     classifies: bool = False
     """Whether it brings a classifier of its own with named labels."""
+    second_way: bool = False
+    """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
+    is asked of pairs: it need not leave time for the proof, as a further source must."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +309,8 @@ def _obstacle(known: Known, strategy: str, source: Candidate | None) -> str:
         return "no time left"
     if strategy in (*READERS, "early-probe") and estimate > known.left:
         return "does not fit in the time left"
-    kept = KEPT_FOR_PROOF if "scratch" in known.allowed else 0.0
+    second_way = source is not None and source.second_way
+    kept = KEPT_FOR_PROOF if "scratch" in known.allowed and not second_way else 0.0
     if strategy in READERS and estimate > (1 - kept) * known.left:
         return "would leave no time to compare with training from scratch"
     if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
