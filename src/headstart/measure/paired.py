@@ -104,7 +104,7 @@ def paired_gain(
     if shares is None:
         fewer = int(np.clip(WORK // cells.ours.size, LEAST_RESAMPLES, resampling.count // 5))
         gain, sampled, splits = _recomputed(cells, scoring, folds, replace(resampling, count=fewer))
-        p_value, discordance = None, None
+        p_value, discordance, least = None, None, 0.0
     else:
         difference = _item_means(shares)[cells.rows]
         gain = float(difference.mean())
@@ -112,10 +112,10 @@ def paired_gain(
         splits = _fold_values(shares, folds)
         binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
         p_value = _first_repeat_p(shares, cells) if binary else None
-        discordance = _discordance(difference, cells.row_groups) if binary else None
+        discordance, least = _telling(difference, cells.row_groups) if binary else (None, 0.0)
     interval = widened(sampled, gain, splits, folds, level=level)
     if discordance is not None:
-        interval = at_least_one(interval, gain, level=level)
+        interval = at_least_one(interval, gain, least, level=level)
     return PairedGain(
         gain=gain,
         low=interval.low,
@@ -167,9 +167,10 @@ def few_units(n: int, level: float) -> float:
     return float(stdtrit(n - 1, place)) / NormalDist().inv_cdf(place)
 
 
-def at_least_one(interval: Interval, gain: float, *, level: float) -> Interval:
-    """At least as wide as if one unit told the arms apart: that none of few did is no proof of equality."""
-    reach = NormalDist().inv_cdf(0.5 + level / 2) / max(1, interval.n)
+def at_least_one(interval: Interval, gain: float, least: float, *, level: float) -> Interval:
+    """At least as wide as if one unit told the arms apart, which moves the gain by `least`: that none of
+    few did is no proof of equality."""
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * least
     return replace(interval, low=min(interval.low, gain - reach), high=max(interval.high, gain + reach))
 
 
@@ -231,11 +232,17 @@ def _item_means(cells: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(cells.shape[1], np.nan), where=count > 0)
 
 
-def _discordance(difference: np.ndarray, groups: np.ndarray | None) -> float:
-    """Share of the items on which the arms differ; of groups the share of single items that tells as much."""
+def _telling(difference: np.ndarray, groups: np.ndarray | None) -> tuple[float, float]:
+    """What the arms differ on: (share of the units that do, by how much one of them moves the gain).
+
+    Of groups the first is the share of whole ones that would tell as much. Where no unit differs, one
+    would with all its items.
+    """
     unit, n = units(len(difference), groups)
-    total = np.bincount(unit, weights=difference, minlength=n)
-    return float(n * (total**2).sum() / len(difference) ** 2)
+    total = np.abs(np.bincount(unit, weights=difference, minlength=n))
+    telling = total[total > 1e-9]
+    each = max(1.0, float(telling.mean())) if len(telling) else len(difference) / n
+    return float(n * (total**2).sum() / len(difference) ** 2), each / len(difference)
 
 
 def _fold_values(cells: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -315,14 +322,13 @@ def smallest_visible(
     """The smallest true gain that 80 % of such experiments would have told from none.
 
     About 2.8 standard errors, read off the interval that decides. With `discordance` (share of the n
-    units on which the arms differ) it is at least `2.8 sqrt(discordance / n)`, and never less than
-    what one discordant item would give.
+    units on which the arms differ) it is at least `2.8 sqrt(discordance / n)`.
     """
     z = NormalDist().inv_cdf(0.5 + level / 2)
     seen = (interval.width / 2) * (z + POWER) / z
     if discordance is None:
         return float(seen)
-    return float(max(seen, (z + POWER) * np.sqrt(max(discordance, 1 / n) / n)))
+    return float(max(seen, (z + POWER) * np.sqrt(discordance / n)))
 
 
 def too_few(n: int, gain: float, *, obvious: float = 0.10) -> bool:
