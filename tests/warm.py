@@ -60,9 +60,11 @@ class Warm:
 
     def __init__(self, told: Path) -> None:
         self.told = told
+        variables = {name: value for name, value in os.environ.items() if name != "HEADSTART_DOWNLOAD"}
         self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables,
+        )  # fmt: skip
 
     def run(self, folder: Path, variables: dict[str, str], **what: Any) -> subprocess.CompletedProcess[str]:
         """Do `arguments=[...]` or `script="..."` there."""

@@ -1,16 +1,18 @@
-"""A folder of generated pictures, a feature store of its own, and the command line in a fresh process."""
+"""A folder of generated pictures, a feature store of its own, and the command line in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from warm import Warm
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -63,6 +65,15 @@ def call(cache: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """The same from a process that has imported already: for what a journey has shown in a fresh one."""
+    warm = Warm(tmp_path_factory.mktemp("told"))
+    variables = {"HEADSTART_CACHE": str(cache), "COLUMNS": "140"}
+    yield lambda where, *words: warm.run(where, variables, arguments=[str(word) for word in words])
+    warm.close()
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ FIT = ("--budget", "20s", "--strategy", "probe", "--quiet")
 
 
 @pytest.fixture(scope="module")
-def runs(shapes: Path, tmp_path_factory: pytest.TempPathFactory, call: Any) -> Path:
+def runs(shapes: Path, tmp_path_factory: pytest.TempPathFactory, forked: Any) -> Path:
     """A folder with runs a and b of the same pictures and other sources, and c of other classes."""
     where = tmp_path_factory.mktemp("compare")
     shutil.copytree(shapes / "train", where / "two")
     shutil.rmtree(where / "two" / "disc")
     for name, data, source in (("a", shapes, "strokes"), ("b", shapes, "textures"), ("c", "two", "strokes")):
-        done = call(where, "fit", data, "--source", f"bundled/{source}", "--out", name, *FIT)
+        done = forked(where, "fit", data, "--source", f"bundled/{source}", "--out", name, *FIT)
         assert done.returncode == 0, done.stderr
     return where
 
@@ -44,8 +44,8 @@ def test_insight_and_items_are_kept(runs: Path) -> None:
     assert notes == []
 
 
-def test_as_text_markdown_and_json(runs: Path, call: Any) -> None:
-    done = call(runs, "compare", "a", "b", "--format", "json")
+def test_as_text_markdown_and_json(runs: Path, forked: Any) -> None:
+    done = forked(runs, "compare", "a", "b", "--format", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [row["run"] for row in found["runs"]] == ["a", "b"]
@@ -54,13 +54,13 @@ def test_as_text_markdown_and_json(runs: Path, call: Any) -> None:
     # near-duplicates are found by a run's own source, and are never parted: folds may differ with the source
     prints = {json.loads((runs / name / "run.json").read_text())["split"]["fingerprint"] for name in "ab"}
     assert pair["same_folds"] == (len(prints) == 1)
-    told = call(runs, "compare", "a", "b")
+    told = forked(runs, "compare", "a", "b")
     assert told.returncode == 0, told.stderr
     assert pair["sentence"] in told.stdout
     assert told.stdout.splitlines()[0].split() == [
         "run", "verdict", "shipped", "held-out", "accuracy", "test", "seconds",
     ]  # fmt: skip
-    page = call(runs, "compare", "a", "b", "-f", "md")
+    page = forked(runs, "compare", "a", "b", "-f", "md")
     assert page.stdout.startswith("| run | verdict |")
     assert f"**{pair['sentence']}" in page.stdout
 
@@ -83,12 +83,12 @@ def test_mistakes_are_one_sentence(runs: Path, call: Any, arguments: tuple[str, 
     assert done.stderr.count("\n") == 1
 
 
-def test_a_run_that_is_not_done_and_one_that_is_too_old(runs: Path, call: Any, tmp_path: Path) -> None:
+def test_a_run_that_is_not_done_and_one_that_is_too_old(runs: Path, forked: Any, tmp_path: Path) -> None:
     shutil.copytree(runs / "b", tmp_path / "b")
     (tmp_path / "b" / "items.parquet").unlink()
-    done = call(runs, "compare", "a", tmp_path / "b")
+    done = forked(runs, "compare", "a", tmp_path / "b")
     assert (done.returncode, "an older Headstart made it" in done.stderr) == (2, True)
     record = json.loads((tmp_path / "b" / "run.json").read_text(encoding="utf-8"))
     (tmp_path / "b" / "run.json").write_text(json.dumps({**record, "complete": False}))
-    done = call(runs, "compare", "a", tmp_path / "b")
+    done = forked(runs, "compare", "a", tmp_path / "b")
     assert (done.returncode, "has not finished" in done.stderr) == (2, True)

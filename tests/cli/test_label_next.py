@@ -21,12 +21,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def place(shapes: Path, tmp_path_factory: pytest.TempPathFactory, call: Any) -> Path:
+def place(shapes: Path, tmp_path_factory: pytest.TempPathFactory, forked: Any) -> Path:
     """A folder with a finished run of the shapes and a pool: their test pictures without labels, copies of
     labelled ones, a picture twice, and what is no picture."""
     where = tmp_path_factory.mktemp("label-next")
     shutil.copytree(shapes / "train", where / "labelled")
-    done = call(
+    done = forked(
         where, "fit", "labelled", "--source", "bundled/strokes", "--strategy", "probe", "--budget", "20s"
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -108,17 +108,17 @@ def test_one_item(ask: Any) -> None:
     assert "only 1 of the 5" in err
 
 
-def test_enough_labels_ask_what_the_model_doubts(call: Any, tmp_path: Path) -> None:
+def test_enough_labels_ask_what_the_model_doubts(forked: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(36):
         for label, light in (("dark", 60), ("light", 150)):
             path = tmp_path / ("photos" if number < 18 else "pool") / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.uint8(light + rng.integers(0, 100, (24, 24, 3)))).save(path)
-    done = call(tmp_path, "fit", "photos", "--source", "bundled/strokes", "--strategy", "probe", "--out", "run",
+    done = forked(tmp_path, "fit", "photos", "--source", "bundled/strokes", "--strategy", "probe", "--out", "run",
                 "--budget", "20s")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    done = call(tmp_path, "label-next", "run", "pool", "--n", "5")
+    done = forked(tmp_path, "label-next", "run", "pool", "--n", "5")
     assert done.returncode == 0, done.stderr
     assert "items on which the model hesitates" in done.stdout
     assert "between dark and light (" in done.stdout or "between light and dark (" in done.stdout

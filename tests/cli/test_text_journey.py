@@ -82,9 +82,11 @@ def test_fit_tells_the_story_of_texts(fitted: Path) -> None:
     assert "image" not in answer["verdict"]["sentence"]
 
 
-def test_the_same_command_again_changes_nothing(fitted: Path, source: str, call: Any) -> None:
+def test_the_same_command_again_changes_nothing(fitted: Path, source: str, forked: Any) -> None:
     before = json.loads((fitted / "run.json").read_text())["answer"]
-    done = call(fitted.parents[1], "fit", "größe.csv", "--source", source, "--budget", "20s", "--out", fitted)
+    done = forked(
+        fitted.parents[1], "fit", "größe.csv", "--source", source, "--budget", "20s", "--out", fitted
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads((fitted / "run.json").read_text())["answer"]["rows"] == before["rows"]
 
@@ -118,36 +120,36 @@ def test_export_with_the_tokenizer_alongside(fitted: Path, call: Any, tmp_path: 
     assert done.returncode == 0, done.stdout
 
 
-def test_a_changed_tokenizer_is_named(fitted: Path, call: Any, tmp_path: Path) -> None:
+def test_a_changed_tokenizer_is_named(fitted: Path, forked: Any, tmp_path: Path) -> None:
     model = shutil.copytree(fitted / "model", tmp_path / "model")
     other = b"{}"
     (model / "tokenizer.json").write_bytes(other)
     about = json.loads((model / "bundle.json").read_text())
     about["files"]["tokenizer.json"] = {"bytes": len(other), "sha256": fingerprint.of_bytes(other)}
     (model / "bundle.json").write_text(json.dumps(about))
-    done = call(tmp_path, "predict", "model", "--text", "guitar and drum")
+    done = forked(tmp_path, "predict", "model", "--text", "guitar and drum")
     assert done.returncode == 2
     assert "its tokenizer cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_pairs_are_read_jointly_and_apart(source: str, call: Any, tmp_path: Path) -> None:
+def test_pairs_are_read_jointly_and_apart(source: str, forked: Any, tmp_path: Path) -> None:
     write(tmp_path / "pairs.parquet", pairs=True)
     options = ("--strategy", "probe", "--budget", "60s")
-    done = call(tmp_path, "fit", "pairs.parquet", "--source", source, *options)
+    done = forked(tmp_path, "fit", "pairs.parquet", "--source", source, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "27 pairs of texts" in done.stdout
     rows = json.loads((tmp_path / "runs" / "pairs-1" / "run.json").read_text())["answer"]["rows"]
     assert {row["source"] for row in rows if row["strategy"] == "probe"} == {"tiny", "tiny apart"}
-    done = call(tmp_path, "predict", "runs/pairs-1", "pairs.parquet", "--format", "json")
+    done = forked(tmp_path, "predict", "runs/pairs-1", "pairs.parquet", "--format", "json")
     assert len(json.loads(done.stdout)["predictions"]) == 36
 
 
 @pytest.mark.parametrize("kind", ["regression", "multilabel"])
-def test_numbers_and_several_labels(kind: str, source: str, call: Any, tmp_path: Path) -> None:
+def test_numbers_and_several_labels(kind: str, source: str, forked: Any, tmp_path: Path) -> None:
     write(tmp_path / "texts.csv", kind=kind)
     options = ("--strategy", "probe", "--strategy", "contrastive", "--budget", "60s")
-    done = call(tmp_path, "fit", "texts.csv", "--source", source, "--task", kind, *options)
+    done = forked(tmp_path, "fit", "texts.csv", "--source", source, "--task", kind, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "runs" / "texts-1" / "run.json").read_text())["answer"]["rows"]
     status = {row["strategy"]: row["status"] for row in rows}
