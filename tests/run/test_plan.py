@@ -163,7 +163,7 @@ def test_few_texts_are_compared_in_pairs_before_anything_else_is_trained() -> No
 
 
 def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
-    def share(per_class: float, labelled: int = 100) -> float:
+    def share(per_class: float, labelled: int = 100, allowed: frozenset[str] = frozenset(ALL)) -> float:
         done = {
             arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "tfidf", "b: random-frozen")
         }
@@ -175,6 +175,7 @@ def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
             labelled=labelled,
             outcomes=done,
             left=100.0,
+            allowed=allowed,
         )
         step = next_step(state)
         assert step is not None
@@ -182,6 +183,7 @@ def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
         return step.seconds
 
     assert share(8.0) < share(500.0) == share(50.0, 7_500) == 50.0
+    assert share(8.0, allowed=frozenset(ALL) - {"contrastive"}) == 50.0  # nothing to leave the time to
 
 
 def test_counting_words_leaves_time_for_what_it_is_compared_with() -> None:

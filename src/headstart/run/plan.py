@@ -205,7 +205,7 @@ def strategies_of(modality: str, *, by_hand: bool = True) -> tuple[str, ...]:
 
 def pairs_first(known: Known) -> bool:
     """Whether texts are compared with each other even before training from scratch, which cannot use few."""
-    return few_texts(known) and known.labelled < MANY_TEXTS
+    return few_texts(known) and known.labelled < MANY_TEXTS and "contrastive" in known.allowed
 
 
 def few_texts(known: Known) -> bool:
