@@ -8,8 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import headstart  # noqa: F401 - before torch: it says how torch's threads wait
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("same")  # the same examples in every run; --hypothesis-profile search draws others
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset
 from headstart.core.source import InputContract
@@ -56,20 +54,25 @@ def test_a_useless_member_gets_no_weight() -> None:
     assert found.reason == "all of the weight belongs to net: probe"
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.floats(0.1, 1.5), st.floats(0.1, 1.5), st.integers(0, 1000))
-def test_it_is_hardly_ever_worse_than_the_better_member(ours: float, theirs: float, seed: int) -> None:
-    made = setting(n=300)
-    arms = {
-        t.arm: t
-        for t in (noisy(made, "net: probe", ours, seed), noisy(made, "net: scratch", theirs, seed + 1))
-    }
-    found = stack.fit(made, arms, TRANSFER, seconds=60)
-    if found.status != "done":  # all of the weight belongs to one of them
-        return
-    y = made.dataset.y
-    own = log_loss(y, found.predictions[0].astype(float))
-    assert own <= min(log_loss(y, t.predictions[0].astype(float)) for t in arms.values()) + 0.02
+def test_it_is_hardly_ever_worse_than_the_better_member() -> None:
+    """Over draws of members of every strength: better on average, and nearly never by much worse."""
+    made, excess = setting(n=300), []
+    for seed in range(60):
+        strengths = np.random.default_rng(seed).uniform(0.1, 1.5, size=2)
+        names = ("net: probe", "net: scratch")
+        arms = {
+            name: noisy(made, name, strength, 2 * seed + number)
+            for number, (name, strength) in enumerate(zip(names, strengths, strict=True))
+        }
+        found = stack.fit(made, arms, TRANSFER, seconds=60)
+        if found.status == "done":  # else all of the weight belongs to one of them
+            own, *each = (
+                log_loss(made.dataset.y, t.predictions[0].astype(float)) for t in (found, *arms.values())
+            )
+            excess.append(own - min(each))
+    assert len(excess) > 20
+    assert np.mean(excess) < 0
+    assert np.quantile(excess, 0.95) <= 0.02
 
 
 def test_chance_is_not_beaten_on_a_single_fold() -> None:
