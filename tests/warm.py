@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ IMPORTED = (
     "torch.export",
 )
 OF_TEXTS = ("transformers.modeling_utils", "transformers.models.bert.modeling_bert")
+LIMIT = 300
+"""Seconds after which a command is ended."""
 
 
 def serve() -> None:
@@ -44,6 +47,7 @@ def serve() -> None:
 
 
 def begin(job: dict[str, Any]) -> None:
+    signal.alarm(LIMIT)
     os.chdir(job["folder"])
     os.environ.update(job["variables"])
     for number, name in enumerate((os.devnull, f"{job['told']}/out", f"{job['told']}/err")):

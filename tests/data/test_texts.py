@@ -455,3 +455,19 @@ def test_damaged_archives_inside(write: Write, tmp_path: Path) -> None:
     report = doctor.check(load(path))
     assert not report.errors
     assert "HS503" in [f.code for f in report.notes]
+
+
+def test_texts_that_are_not_read_are_named(tmp_path: Path) -> None:
+    rows = [
+        {"dialogue": f"one says hello {n}", "summary": f"two people meet, {n}", "label": "ab"[n % 2]}
+        for n in range(8)
+    ]
+    (tmp_path / "talks.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+
+    def warned(**named: str) -> list[str]:
+        notes = load(tmp_path / "talks.jsonl", **named).notes
+        return [note.message for note in notes if note.code == "HS508"]
+
+    assert warned() == ["'dialogue': only 'summary' is read"]
+    assert warned(text_column="summary") == []
+    assert warned(text_column="dialogue", pair_column="summary") == []

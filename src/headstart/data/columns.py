@@ -100,6 +100,16 @@ class Columns:
         rest = [name for name in names if name not in {*taken.values(), self.pair, self.ident}]
         return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
 
+    def unread(self, cells: Cells, reading: Reading, origin: str) -> tuple[Note, ...]:
+        """A note on columns of texts that were passed over, unless the user has chosen."""
+        if self.text is None or reading.text_column is not None:
+            return ()
+        rest = _prose(cells, {*self.items, self.label, self.split, self.group, self.ident})
+        if not rest:
+            return ()
+        shown = ", ".join(map(repr, rest[:8]))
+        return (Note("HS508", origin, f"{shown}: only {self.text!r} is read"),)
+
     @property
     def items(self) -> tuple[str, ...]:
         """The columns that hold the items."""

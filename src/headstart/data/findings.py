@@ -75,6 +75,7 @@ CODES: dict[str, Code] = {
     "HS505": Code("warning", "items in no class folder", "move them into one to give them a label"),
     "HS506": Code("note", "columns", "name others with --text-column, --path-column, --label-column, ..."),
     "HS507": Code("note", "dropped", "mend them to use them"),
+    "HS508": Code("warning", "texts not read", "choose with --text-column, and --pair-column for pairs"),
 }  # fmt: skip
 
 

@@ -113,7 +113,8 @@ def build(
     """A data set with one item for each row, in order. Raises `DataError`, `UnknownName`."""
     table = joined(sheets, origin)
     find = columns.find_items if reading.items_only else columns.find
-    use = find(Cells.of(table), reading, origin, there=_there(sheets[0].find))
+    cells = Cells.of(table)
+    use = find(cells, reading, origin, there=_there(sheets[0].find))
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin)
     if use.label is not None and table[use.label].dtype == pl.Struct:
@@ -141,6 +142,7 @@ def build(
             *notes,
             *(n for sheet in sheets for n in sheet.notes),
             *decided,
+            *use.unread(cells, reading, origin),
             use.told(table.columns, origin, parts=_named_by(sheets)),
         ),
     )
