@@ -1,0 +1,25 @@
+"""What a file may ask of this machine before it is refused: one table, read by every command.
+
+A small file may unpack, nest or spread to more than any memory holds. Whoever opens a file that somebody else
+wrote asks here first, and refuses in one sentence that names the limit.
+"""
+
+from __future__ import annotations
+
+ITEM_BYTES = 512 * 2**20
+"""One item, or one table, however it is packed."""
+ARCHIVE_BYTES = 20_000_000_000
+"""What all members of an archive unpack to."""
+ARCHIVE_RATIO = 200
+"""How often a member over `RATIO_FROM` bytes may hold its packed size."""
+RATIO_FROM = 10_000_000
+ARCHIVE_DEPTH = 64
+"""Folders above a member of an archive."""
+NAME_BYTES = 4_096
+"""The path of a member of an archive, in UTF-8."""
+COLUMNS = 10_000
+"""Of a table."""
+JSON_DEPTH = 128
+"""Lists and records inside each other."""
+JSON_BYTES = 64 * 2**20
+"""A JSON document that is no table: a side-car, a record, a configuration."""
