@@ -28,7 +28,8 @@ class PanicException(BaseException):
 def test_what_a_parser_raises_is_damaged(error: BaseException) -> None:
     with pytest.raises(Damaged) as caught, parsing():
         raise error
-    assert str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,12 @@ def test_arrays(tmp_path: Path) -> None:
     assert np.array_equal(read_npy(path), array)
     assert np.array_equal(read_npy(path, mapped=True), array)
     raw = path.read_bytes()
-    for old, new in ((b"(2, 3)", b"(9999999999, 3)"), (b"(2, 3)", b"(-1, 6)"), (b"(2, 3)", b"(True, 6)"), (b"<f4", b"|O ")):
+    for old, new in (
+        (b"(2, 3)", b"(9999999999, 3)"),
+        (b"(2, 3)", b"(-1, 6)"),
+        (b"(2, 3)", b"(True, 6)"),
+        (b"<f4", b"|O "),
+    ):
         path.write_bytes(raw.replace(old, new))
         for mapped in (False, True):
             with pytest.raises(Damaged):

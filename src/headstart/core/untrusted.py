@@ -1,8 +1,8 @@
 """Reading what somebody else wrote, or a disk has damaged: one way for JSON, .npy and .npz.
 
-Parsers raise far more than their manuals say: `RecursionError`, `MemoryError` for a header that lies, zlib's and
-zipfile's own errors, "panics" of Rust libraries that are no `Exception`. Here all of them become `Damaged`, whose text
-says what is wrong in a few words; the caller says in which file, and what to do.
+Parsers raise far more than their manuals say: `RecursionError`, `MemoryError` for a header that lies, the own
+errors of zlib and zipfile, "panics" of Rust libraries that are no `Exception`. Here all of them become
+`Damaged`, whose text says what is wrong in a few words; the caller says in which file, and what to do.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Damaged(ValueError):
 def parsing() -> Iterator[None]:
     """Whatever goes wrong inside, in a parser or in a first use of what it returned, is raised as `Damaged`.
 
-    Left alone are `HeadstartError`, Ctrl-C and the like, and an `OSError` of the system (a missing file, a full
-    disk): it has a number, that of a decompressor has none.
+    Left alone are `HeadstartError`, Ctrl-C and the like, and an `OSError` of the system (a missing file, a
+    full disk): it has a number, that of a decompressor has none.
     """
     try:
         yield
@@ -55,7 +55,7 @@ def reason(error: BaseException) -> str:
 
 
 def read_json(content: bytes | str | Path, *, most: int = limits.JSON_BYTES) -> Any:
-    """A JSON document from its text, or from a file. Raises `Damaged`; `OSError` where the file cannot be had."""
+    """A JSON document, from its text or a file. Raises `Damaged`; `OSError` where the file cannot be had."""
     if isinstance(content, Path):
         with content.open("rb") as file:
             content = file.read(most + 1)
