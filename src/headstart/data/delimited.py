@@ -10,7 +10,9 @@ from collections import Counter
 
 import polars as pl
 
-from headstart.core import words
+from headstart.core import limits, words
+from headstart.core.untrusted import depth
+from headstart.data.bounds import few_columns
 from headstart.modalities.text import decode
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -46,7 +48,15 @@ def read_lines(content: str) -> pl.DataFrame:
 
 
 def _ndjson(content: str) -> pl.DataFrame:
-    return pl.read_ndjson(io.BytesIO(content.encode("utf-8", "replace")), infer_schema_length=None)
+    # polars goes down into each line with a stack that an ill-meant one uses up, which ends the process
+    for number, line in enumerate(content.split("\n"), start=1):
+        if depth(line) > limits.JSON_DEPTH:
+            most = limits.JSON_DEPTH
+            raise ValueError(f"line {number} has lists or records inside each other, more than {most} deep")
+    data = content.encode("utf-8", "replace")
+    schema = pl.scan_ndjson(io.BytesIO(data), infer_schema_length=None).collect_schema()
+    few_columns(schema)
+    return pl.read_ndjson(io.BytesIO(data), schema=schema)
 
 
 def _with_lists(content: str) -> str:
@@ -98,6 +108,9 @@ def _separator(content: str) -> str:
 
 def _quoted(content: str, separator: str) -> pl.DataFrame:
     """Raises `ValueError`."""
+    wide = content.split("\n", 1)[0].count(separator) + 1
+    if wide > limits.COLUMNS:
+        raise ValueError(f"it has {wide:,} columns; up to {limits.COLUMNS:,} are read")
     try:
         return _polars(_without_blank_lines(content), separator)
     except pl.exceptions.PolarsError as error:
@@ -127,6 +140,8 @@ def _tabs(content: str) -> pl.DataFrame:
     lines = [line for line in content.split("\n") if line.strip("\r")]
     if len({line.count("\t") for line in lines}) > 1:
         return _quoted(content, "\t")
+    if lines and (wide := lines[0].count("\t") + 1) > limits.COLUMNS:
+        raise ValueError(f"it has {wide:,} columns; up to {limits.COLUMNS:,} are read")
     table = _polars("\n".join(lines), "\t", quote=None)
     table.columns = [_unquoted(name) or "" for name in table.columns]
     return table.with_columns(

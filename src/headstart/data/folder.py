@@ -7,8 +7,17 @@ from typing import Any
 from headstart.core.dataset import Dataset
 from headstart.data import columns, table
 from headstart.data.layout import class_folders, items_in, read_folders
-from headstart.data.reading import TABLES, Reading, as_path, existing, split_in, suffix_of
-from headstart.data.tree import Tree, folder_tree, zip_tree
+from headstart.data.reading import (
+    ARCHIVES,
+    TABLES,
+    Reading,
+    archive_ending,
+    as_path,
+    existing,
+    is_table,
+    split_in,
+)
+from headstart.data.tree import Tree, archive_tree, folder_tree
 from headstart.errors import DataError, PathError
 
 
@@ -24,7 +33,7 @@ def read(data: Any, reading: Reading) -> Dataset:
     if not existing(path).is_dir():
         raise PathError(
             path,
-            f"is a file that is no data set (known endings: {', '.join((*TABLES, '.zip'))})",
+            f"is a file that is no data set (known endings: {', '.join((*TABLES, *ARCHIVES[:2]))})",
             "give a folder, a table or an archive",
         )
     return read_tree(folder_tree(path), reading)
@@ -36,9 +45,9 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
     chosen = find_tables(tree, tables, reading)
     if chosen:
         return table.read_from_tree(tree, chosen, reading)
-    archives = [path for path in tree.paths if suffix_of(path) == ".zip"]
+    archives = [path for path in tree.paths if archive_ending(path)]
     if tree.root is not None and len(archives) == 1 and not items_in(tree).paths:
-        return read_tree(zip_tree(tree.root / archives[0]), reading)
+        return read_tree(archive_tree(tree.root / archives[0]), reading)
     if len(tables) == 1 and not items_in(tree).paths:
         return table.read_from_tree(tree, tables, reading)  # which says what it lacks
     dataset = read_folders(tree, reading)
@@ -53,7 +62,7 @@ def _candidates(tree: Tree, reading: Reading) -> list[str]:
 
     Unless columns were named: then there must be a table, wherever it is.
     """
-    tables = [path for path in tree.paths if suffix_of(path) in TABLES]
+    tables = [path for path in tree.paths if is_table(path)]
     if tables and not reading.columns:
         inside = class_folders(items_in(tree).paths)
         tables = [path for path in tables if not any(path.startswith(f"{folder}/") for folder in inside)]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from headstart.core.dataset import FileItem, Item, ZipItem
-from headstart.data.reading import printable
-from headstart.data.tree import danger
-
-LARGEST_MEMBER = 512 * 2**20
-"""A larger member of an archive is no item, and is not unpacked."""
+from headstart.core.dataset import FileItem, Item
+from headstart.data.members import members_of
+from headstart.data.reading import archive_ending, printable
+from headstart.errors import HeadstartError
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ def from_path(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
     if os.path.isdir(path):  # noqa: PTH112
         yield from _from_folder(path, endings, noun)
     elif os.path.isfile(path):  # noqa: PTH113
-        if path.suffix.lower() == ".zip":
-            yield from _from_zip(path, endings, noun)
+        if archive_ending(path.name):
+            yield from _from_archive(path, endings, noun)
         else:
             yield FileItem(printable(str(path)), path)
     elif os.path.exists(path):  # noqa: PTH110
@@ -66,30 +63,20 @@ def _from_folder(path: Path, endings: frozenset[str], noun: str) -> Iterator[Ite
         yield BadItem(str(path), f"there are no {noun} in this folder")
 
 
-def _from_zip(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
+def _from_archive(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.infolist(), key=lambda member: member.filename)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        yield BadItem(str(path), f"not a readable .zip archive ({error})")
+        members = sorted(members_of(path), key=lambda member: member.name)
+    except HeadstartError as error:
+        yield BadItem(str(path), str(error).removeprefix(f"{path}: "))
         return
     found = False
     for member in members:
-        name = PurePosixPath(member.filename)
+        name = PurePosixPath(member.name)
         hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts if part != "..")
-        if member.is_dir() or hidden or name.suffix.lower() not in endings:
+        if member.folder or hidden or name.suffix.lower() not in endings:
             continue
         found = True
-        ident = f"{path}/{member.filename}"
-        problem = _problem(member)
-        yield BadItem(ident, problem) if problem else ZipItem(ident, path, member.filename)
+        ident = printable(f"{path}/{member.name}")
+        yield BadItem(ident, f"it {member.danger}") if member.danger else member.item(ident)
     if not found:
         yield BadItem(str(path), f"there are no {noun} in this archive")
-
-
-def _problem(member: zipfile.ZipInfo) -> str:
-    """Why a member is not unpacked, or nothing."""
-    if member.file_size > LARGEST_MEMBER:
-        return f"it would unpack to {member.file_size / 1e6:,.0f} MB, which no item needs"
-    found = danger(member)
-    return f"it {found}" if found else ""
