@@ -19,9 +19,9 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import IO, Any, BinaryIO, TypeVar, cast
 
-from headstart.core import limits
+from headstart.core import limits, words
 from headstart.core.untrusted import Damaged, parsing
 
 _KEPT = 4
@@ -36,7 +36,7 @@ _lock = threading.Lock()
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file. Raises `OSError` also for what is no file, and for one over `limits.ITEM_BYTES`."""
+    """The bytes of a file. Raises `OSError`, also for what is no file and for over `limits.ITEM_BYTES`."""
     try:
         status = path.stat()
     except ValueError as error:  # a zero byte in the path
@@ -44,7 +44,9 @@ def read_file(path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode):  # a pipe never ends, nor does /dev/zero
         raise OSError("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no ordinary file")
     if status.st_size > limits.ITEM_BYTES:
-        raise OSError(f"it holds {said(status.st_size)}; up to {said(limits.ITEM_BYTES)} are read")
+        raise OSError(
+            f"it holds {words.size(status.st_size)}; up to {words.size(limits.ITEM_BYTES)} are read"
+        )
     return path.read_bytes()
 
 
@@ -59,7 +61,7 @@ def read_member(archive: Path, member: str) -> bytes:
                     raise Damaged(too_large(size))
                 handle = archived.open(member)
             try:
-                return bounded(cast("BinaryIO", handle))
+                return bounded(handle)
             finally:
                 with _lock:
                     handle.close()
@@ -105,7 +107,7 @@ def open_tar(path: Path) -> BinaryIO:
 
 
 def plain_tar(path: Path) -> BinaryIO:
-    """A .tar as a file to seek in; a compressed one is unpacked, once, into a temporary file without a name."""
+    """A .tar as a file to seek in; a compressed one is unpacked into a temporary file without a name."""
     with contextlib.ExitStack() as unless_returned:
         file = unless_returned.enter_context(path.open("rb"))
         stream = decompressor(file)
@@ -114,12 +116,14 @@ def plain_tar(path: Path) -> BinaryIO:
             return file
         size = path.stat().st_size
         most = min(limits.TEMPORARY_BYTES, max(limits.RATIO_FROM, size * limits.ARCHIVE_RATIO))
-        out = unless_returned.enter_context(cast("BinaryIO", tempfile.TemporaryFile()))
+        out = unless_returned.enter_context(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115
         with stream:
             while chunk := stream.read(_CHUNK):
                 out.write(chunk)
                 if out.tell() > most:
-                    raise Damaged(f"it unpacks to more than {said(most)}: unpack it yourself if you trust it")
+                    raise Damaged(
+                        f"it unpacks to more than {words.size(most)}: unpack it yourself if you trust it"
+                    )
         unless_returned.pop_all()
     file.close()
     return out
@@ -159,7 +163,7 @@ _PACKERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
 )
 
 
-def bounded(stream: BinaryIO, most: int = limits.ITEM_BYTES) -> bytes:
+def bounded(stream: IO[bytes], most: int = limits.ITEM_BYTES) -> bytes:
     """All that a stream unpacks to. Raises `Damaged` as soon as that is more than `most` bytes."""
     parts: list[bytes] = []
     total = 0
@@ -167,15 +171,20 @@ def bounded(stream: BinaryIO, most: int = limits.ITEM_BYTES) -> bytes:
         parts.append(chunk)
         total += len(chunk)
         if total > most:
-            raise Damaged(f"it unpacks to more than the {said(most)} that are read")
+            raise Damaged(f"it unpacks to more than the {words.size(most)} that are read")
     return b"".join(parts)
+
+
+def length(stream: IO[bytes], most: int) -> int:
+    """How many bytes a stream unpacks to. Raises `Damaged` as soon as that is more than `most`."""
+    total = 0
+    while chunk := stream.read(_CHUNK):
+        total += len(chunk)
+        if total > most:
+            raise Damaged(f"it unpacks to more than the {words.size(limits.ITEM_BYTES)} that are read")
+    return total
 
 
 def too_large(size: int) -> str:
     """Of something packed that is over `limits.ITEM_BYTES`."""
-    return f"it would unpack to {said(size)}; up to {said(limits.ITEM_BYTES)} are read"
-
-
-def said(size: int) -> str:
-    """A number of bytes in words."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+    return f"it would unpack to {words.size(size)}; up to {words.size(limits.ITEM_BYTES)} are read"

@@ -26,17 +26,20 @@ def _leaves(kind: Any) -> int:
     return _leaves(kind.inner) if isinstance(kind, pl.List | pl.Array) else 1
 
 
-def not_blown_up(table: pl.DataFrame, packed: int) -> pl.DataFrame:
+def not_blown_up(table: pl.DataFrame, packed: int, rows: int = 0) -> pl.DataFrame:
     """The table, unless its texts are many times its size: one text may stand in millions of rows.
 
-    Raises `ValueError`."""
-    texts = [name for name, kind in table.schema.items() if kind in (pl.String, pl.Binary)]
-    held = sum(_bytes(table[name]) for name in texts)
+    `rows` there are where `table` holds the first of them. Raises `ValueError`.
+    """
+    kinds = (pl.String, pl.Binary, pl.Categorical, pl.Enum)
+    held = sum(_bytes(table[name]) for name, kind in table.schema.items() if kind in kinds)
+    held = held * rows // table.height if rows and table.height else held
     if held > limits.ITEM_BYTES and held > limits.ARCHIVE_RATIO * packed:
         raise ValueError(archive.too_large(held))
     return table
 
 
 def _bytes(column: pl.Series) -> int:
-    sizes = column.str.len_bytes() if column.dtype == pl.String else column.bin.size()
+    texts = column if column.dtype in (pl.String, pl.Binary) else column.cast(pl.String)
+    sizes = texts.bin.size() if texts.dtype == pl.Binary else texts.str.len_bytes()
     return int(sizes.cast(pl.Int64).sum() or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from typing import Any
 
 import polars as pl
 
+from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import columns, forms, labels, parts
+from headstart.data import columns, fasttext, forms, labels, parts
 from headstart.data.columns import Cells, Columns
 from headstart.data.locate import Finder, on_disk, within
 from headstart.data.reading import (
@@ -32,9 +34,20 @@ from headstart.errors import DataError, PathError
 
 
 def accepts(data: Any) -> bool:
-    """A path with the ending of a table."""
+    """A path with the ending of a table, or of a text file with the lines of fastText."""
     path = as_path(data)
-    return path is not None and is_table(path.name) and not path.is_dir()
+    if path is None or os.path.isdir(path):  # noqa: PTH112 (Path raises for odd names)
+        return False
+    return is_table(path.name) or (table_ending(path.name) == ".txt" and _of_fasttext(path))
+
+
+def _of_fasttext(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, parsing():
+            packed = decompressor(file)
+            return fasttext.accepts((packed or file).read(fasttext.LOOKED_AT))
+    except (OSError, ValueError):
+        return False
 
 
 def read(data: Any, reading: Reading) -> Dataset:
@@ -95,6 +108,17 @@ def parse_member(tree: Tree, member: str) -> Parsed:
     except OSError as error:
         raise DataError(where, f"the table cannot be read: {error.strerror or error}") from None
     return parse(content, member, where)
+
+
+def start_of(tree: Tree, member: str) -> bytes:
+    """What a tree's file, unpacked, begins with; nothing for one that cannot be read."""
+    try:
+        with parsing():
+            content = tree.item(member).read()
+            packed = decompressor(io.BytesIO(content))
+            return content[: fasttext.LOOKED_AT] if packed is None else packed.read(fasttext.LOOKED_AT)
+    except (OSError, Damaged):
+        return b""
 
 
 def parse(content: bytes, name: str, where: str) -> Parsed:
