@@ -17,6 +17,14 @@ settings.register_profile("search")
 settings.load_profile("same")  # the same examples in every run; --hypothesis-profile search draws others
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of tests/fuzz, which says what they mean."""
+    group = parser.getgroup("fuzz", "damaged and hostile input")
+    group.addoption("--fuzz", type=int, default=200, help="inputs for each reader")
+    group.addoption("--fuzz-seed", type=int, default=0, help="other inputs for each other number")
+    group.addoption("--fuzz-only", default="", metavar="FAMILY:NUMBER", help="one input alone, which is kept")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with most slow tests first: one that is begun last would keep a single worker busy at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))

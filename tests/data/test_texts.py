@@ -300,7 +300,7 @@ def test_a_quote_inside_a_cell_is_a_letter(write: Write, separator: str) -> None
     dataset = load(write({"t.csv": content}) / "t.csv", label_column="label")
     assert texts(dataset) == ['the 6" pipe is ok', 'said "no",\n\nok', '10" rods']
     assert dataset.y.tolist() == [0, 1, -1]
-    assert dataset.notes[-1].message.endswith("not used: 'label_duplicated_0'")
+    assert dataset.notes[-1].message.endswith("not used: 'label (column 3)'")
     assert dataset.task.labels == ("1", "2")
 
 
@@ -331,14 +331,14 @@ def test_another_encoding_is_read_and_told(write: Write) -> None:
         (
             "t.csv",
             "text,label\nhello there, my friend, bye,a\n",
-            "row 1 has 4 cells, but there are 2 columns",
+            "row 1 \\(line 2\\) has 4 cells, but there are 2 columns",
         ),
         (
             "t.csv",
             'text,label\nthe 6" pipe,a\n\nhello\nthere, my friend, bye,a\n',
-            "row 3 has 4 cells, but there are 2 columns: put texts",
+            "row 3 \\(line 5\\) has 4 cells, but there are 2 columns: put texts",
         ),
-        ("t.csv", 'text,label\nthe 6" pipe,a\nhello\n', "row 2 has 1 cell, but there are 2 columns: fill"),
+        ("t.csv", 'text,label\nthe 6" pipe,a\nhello\n', "row 2 \\(line 3\\) has 1 cell, but there are 2 columns: fill"),
         ("t.csv", 'text,label\nthe pipe,a\n\n"6 pipes,b\nall,a\n', "row 2 has a quote out of place.*twice"),
         ("t.csv", 'text,label\n"a ,y\nfoo,n\n"b,y\n', "row 1 has a quote out of place"),
         ("t.tsv", 'text\tlabel\n"6 pipes\tb\nall\ta\tx\n', "row 1 has a quote out of place"),

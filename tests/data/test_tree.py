@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.data import load, tree
+from headstart.core import limits
+from headstart.data import load
 from headstart.data.reading import natural
 from headstart.errors import DataError
 
@@ -54,7 +55,7 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
 
 
 def test_too_much_in_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "MOST_BYTES", 500)
+    monkeypatch.setattr(limits, "ARCHIVE_BYTES", 500)
     path = archive(tmp_path / "z.zip", {f"a/{i}.png": picture(i) for i in range(5)})
     with pytest.raises(DataError, match="would unpack to"):
         load(path)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.core.archive import read_member
+from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.task import MULTILABEL, Task
 
 
@@ -36,7 +36,7 @@ class FileItem:
     path: Path
 
     def read(self) -> bytes:
-        return self.path.read_bytes()
+        return read_file(self.path)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,19 @@ class ZipItem:
 
     def read(self) -> bytes:
         return read_member(self.archive, self.member)
+
+
+@dataclass(frozen=True)
+class TarItem:
+    """An item inside a .tar archive: `size` bytes from `start` on, compression apart."""
+
+    id: str
+    archive: Path
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        return read_part(self.archive, self.id, self.start, self.size)
 
 
 RECORD = "\x1e"

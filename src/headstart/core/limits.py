@@ -8,17 +8,23 @@ from __future__ import annotations
 
 ITEM_BYTES = 512 * 2**20
 """One item, or one table, however it is packed."""
+TEXT_BYTES = 10_000_000
+"""A text: a longer one is none that a network could read."""
 ARCHIVE_BYTES = 20_000_000_000
 """What all members of an archive unpack to."""
 ARCHIVE_RATIO = 200
 """How often a member over `RATIO_FROM` bytes may hold its packed size."""
 RATIO_FROM = 10_000_000
+TEMPORARY_BYTES = 4 * 2**30
+"""A compressed .tar, which is unpacked into a temporary file that nobody sees."""
 ARCHIVE_DEPTH = 64
 """Folders above a member of an archive."""
 NAME_BYTES = 4_096
 """The path of a member of an archive, in UTF-8."""
 COLUMNS = 10_000
 """Of a table."""
+CELLS = 250_000_000
+"""Of a table: rows times columns."""
 JSON_DEPTH = 128
 """Lists and records inside each other."""
 JSON_BYTES = 64 * 2**20

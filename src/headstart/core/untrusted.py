@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,19 +82,18 @@ def depth(text: str) -> int:
     if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
         return 0  # cannot be deeper than that: not counted
     deepest = level = 0
-    within = escaped = False
-    for sign in text:
-        if within:
-            within = escaped or sign != '"'
-            escaped = sign == "\\" and not escaped
-        elif sign == '"':
-            within = True
-        elif sign in "[{":
+    for found in _BRACKETS.finditer(text):
+        sign = found[0]
+        if sign in "[{":
             level += 1
             deepest = max(deepest, level)
         elif sign in "]}":
             level -= 1
     return deepest
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string as a whole, also one without an end; or a bracket."""
 
 
 def read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:

@@ -54,12 +54,16 @@ class Cells(NamedTuple):
     texts: Mapping[str, Sequence[str]]
     nested: tuple[str, ...] = ()
     """The columns of lists and of records."""
+    empty: frozenset[str] = frozenset()
+    """The columns that hold nothing: they are taken for nothing."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
         texts = {name: some(table[name]) for name in table.columns if table[name].dtype == pl.String}
         nested = tuple(name for name in table.columns if table[name].dtype.is_nested())
-        return cls(tuple(table.columns), texts, nested)
+        nothing = (name for name in table.columns if table[name].null_count() == table.height)
+        blank = (name for name, values in texts.items() if not values)
+        return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)))
 
 
 def some(column: pl.Series) -> list[str]:
@@ -145,8 +149,8 @@ def others(
     names = cells.names
     texts = set() if items.path else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts})
-    taken = {*items.items, split, group}
+    group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts, *cells.empty})
+    taken = {*items.items, split, group, *cells.empty}
     label = reading.label_column or _named_as(names, LABELS, taken)
     ident = _named_as(names, IDS, {*taken, label}) if items.text else None
     rest = [name for name in names if name not in taken | texts | {ident, *odd}]
@@ -289,6 +293,12 @@ def _check_header(column: str, reading: Reading, where: str) -> None:
         shown = column if len(column) <= 40 else f"{column[:40]}..."
         problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
         raise DataError(where, problem, "put a row such as text,label above it")
+
+
+def is_usual(name: str) -> bool:
+    """Whether it is what people call a column."""
+    known = (*PATHS, *TEXTS, *LABELS, *SPLITS, *GROUPS, *IDS, *(name for pair in PAIRS for name in pair))
+    return bool(_bare(name)) and _bare(name) in known
 
 
 def _named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:

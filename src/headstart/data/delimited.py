@@ -1,108 +1,87 @@
-"""From the text of a table to its rows: .csv and .tsv as people and programs write them, and JSON lines."""
+"""From the text of a table to its rows: .csv and .tsv as people and programs write them."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 from collections import Counter
 
 import polars as pl
 
-from headstart.core import words
+from headstart.core import limits, words
+from headstart.data import dialect
+from headstart.data.dialect import Dialect
 from headstart.modalities.text import decode
 
-SEPARATORS = (",", ";", "\t", "|")
-"""Between the cells of a .csv file; one with a comma in its first row has commas."""
+_PEEKED = 1_000
+"""Bytes from which the encoding of a file without a mark is told."""
 
 
-def read(content: str, ending: str) -> pl.DataFrame:
-    """A table whose cells stay text: "007" is a name. Raises `ValueError`, and whatever polars does.
+def read(content: str, ending: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
+    """(a table whose cells stay text: "007" is a name; what to say of what is not read).
 
     Cells may be in quotes, with line breaks in them; blank lines are no rows. In a .tsv whose lines all have
-    as many cells as the first, quotes are letters: that is how the usual benchmarks write them.
+    as many cells as the first, quotes are letters: that is how the usual benchmarks write them. Raises
+    `ValueError`, and whatever polars does.
     """
-    return _tabs(content) if ending == ".tsv" else _quoted(content, _separator(content))
+    found = dialect.of(content, "\t" if ending == ".tsv" else "")
+    wide = found.content.split("\n", 1)[0].count(found.separator) + 1
+    if wide > limits.COLUMNS:
+        raise ValueError(f"it has {wide:,} columns; up to {limits.COLUMNS:,} are read")
+    table = _tabs(found) if ending == ".tsv" and found.separator == "\t" else _quoted(found)
+    return _named(table), found.said
 
 
-def read_lines(content: str) -> pl.DataFrame:
-    """A table of JSON lines; a column with lists in some rows has lists in all of them.
-
-    Raises `ValueError`, and whatever polars does.
-    """
-    try:
-        table = _ndjson(content)
-    except pl.exceptions.PolarsError as error:
-        lists = _with_lists(content)
-        if not lists:
-            raise ValueError(_broken_line(content) or str(error)) from None
-        return _ndjson(lists)
-    # polars writes a list as text where other rows hold one
-    strings = [column for column in table.get_columns() if column.dtype == pl.String]
-    written = any(column.str.starts_with("[").any() for column in strings)
-    lists = _with_lists(content) if written else ""
-    return _ndjson(lists) if lists else table
-
-
-def _ndjson(content: str) -> pl.DataFrame:
-    return pl.read_ndjson(io.BytesIO(content.encode("utf-8", "replace")), infer_schema_length=None)
-
-
-def _with_lists(content: str) -> str:
-    """The lines with a list of one for each text and number in a column of lists; "" where there is none."""
-    if _broken_line(content):
-        return ""
-    records = [json.loads(line) for line in content.split("\n") if line.strip()]
-    forms: dict[str, set[str]] = {}
-    for record in records:
-        for name, value in record.items():
-            forms.setdefault(name, set()).update(() if value is None else (_form(value),))
-    mixed = {name for name, found in forms.items() if found == {"list", "one"}}
-    for record in records:
-        for name in mixed & record.keys():
-            value = record[name]
-            record[name] = value if value is None or isinstance(value, list) else [value]
-    return "\n".join(map(json.dumps, records)) if mixed else ""
-
-
-def _form(value: object) -> str:
-    """ "one" text or number, a "list" of them, or something "else"."""
-    if isinstance(value, list):
-        return "else" if any(isinstance(entry, dict | list) for entry in value) else "list"
-    return "else" if isinstance(value, dict) else "one"
-
-
-def _broken_line(content: str) -> str:
-    for number, line in enumerate(content.split("\n"), start=1):
-        try:
-            record = json.loads(line) if line.strip() else {}
-        except ValueError:
-            return f"line {number} is no JSON"
-        if not isinstance(record, dict):
-            return f"line {number} is no record: write {{...}} in each line"
-    return ""
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    """Without the columns that have neither a name nor a value; others without a name, or with that of another,
+    are called by their place."""
+    names: list[str] = []
+    dropped: list[str] = []
+    for place, name in enumerate(table.columns, start=1):
+        base, sign, _ = name.rpartition("_duplicated_")
+        made_up = bool(sign) and base in table.columns
+        bare = base if made_up else name
+        if not bare.strip() and table[name].null_count() == table.height:
+            dropped.append(name)
+        elif made_up or (not bare.strip() and place > 1):
+            names.append(f"{bare} (column {place})".strip() if bare.strip() else f"column {place}")
+        else:
+            names.append(name)
+    kept = table.drop(dropped)
+    if len(set(names)) == len(names):
+        kept.columns = names
+    return kept
 
 
 def to_text(content: bytes) -> tuple[str, str]:
     """(the text without its mark, what to say of its encoding: nothing for UTF-8)."""
+    if content[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0" in content[:_PEEKED]:
+        content = _marked(content)
     text, encoding = decode(content)
     said = "it is no UTF-8: read as Windows-1252" if encoding == "cp1252" else ""
     return text.removeprefix("\ufeff"), said
 
 
-def _separator(content: str) -> str:
-    first = re.sub(r'"[^"]*"', "", content.split("\n", 1)[0])
-    return next((mark for mark in SEPARATORS if mark in first), ",")
+def _marked(content: bytes) -> bytes:
+    """UTF-16 that lacks its mark, as half of its bytes are zero, with it."""
+    even, odd = content[:_PEEKED:2].count(0), content[1:_PEEKED:2].count(0)
+    half = min(len(content), _PEEKED) / 4
+    return (
+        b"\xff\xfe" + content
+        if odd > half > even
+        else b"\xfe\xff" + content
+        if even > half > odd
+        else content
+    )
 
 
-def _quoted(content: str, separator: str) -> pl.DataFrame:
+def _quoted(found: Dialect) -> pl.DataFrame:
     """Raises `ValueError`."""
     try:
-        return _polars(_without_blank_lines(content), separator)
+        return _polars(_without_blank_lines(found.content), found.separator)
     except pl.exceptions.PolarsError as error:
         # polars takes any quote for one that opens a cell: 6" is none
-        rows = _rows(content, separator)
+        rows = _rows(found)
         if not rows:
             raise ValueError(str(error)) from None
         return _framed(rows)
@@ -123,10 +102,10 @@ def _polars(content: str, separator: str, quote: str | None = '"') -> pl.DataFra
     return pl.read_csv(stream, separator=separator, infer_schema=False, quote_char=quote)
 
 
-def _tabs(content: str) -> pl.DataFrame:
-    lines = [line for line in content.split("\n") if line.strip("\r")]
+def _tabs(found: Dialect) -> pl.DataFrame:
+    lines = [line for line in found.content.split("\n") if line.strip("\r")]
     if len({line.count("\t") for line in lines}) > 1:
-        return _quoted(content, "\t")
+        return _quoted(found)
     table = _polars("\n".join(lines), "\t", quote=None)
     table.columns = [_unquoted(name) or "" for name in table.columns]
     return table.with_columns(
@@ -142,27 +121,35 @@ def _unquoted(cell: str | None) -> str | None:
     return cell if '"' in inner else inner.replace("\0", '"')
 
 
-def _rows(content: str, separator: str) -> list[list[str]]:
+def _rows(found: Dialect) -> list[list[str]]:
     """All rows, the names of the columns first, where a quote inside a cell is a letter.
 
-    Raises `ValueError`, which names the row, for one that is longer or shorter than the first, and for quotes
-    of which the end is not to be seen: what follows them would be taken for one long cell.
+    Raises `ValueError`, which names the row and its line, for one that is longer or shorter than the first, and
+    for quotes of which the end is not to be seen: what follows them would be taken for one long cell.
     """
     rows: list[list[str]] = []
+    ends: list[int] = []
+    reader = csv.reader(io.StringIO(found.content, newline=""), delimiter=found.separator, strict=True)
     try:
-        for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True):
+        for row in reader:
             if row and not (len(row) == 1 and row[0].isspace()):
                 rows.append(row)
+                ends.append(reader.line_num + found.above)
     except csv.Error as error:
         remedy = "put the cell in quotes, and write each quote inside it twice"
         where = f"row {len(rows)}" if rows else "the first row"
         raise ValueError(f"{where} has a quote out of place ({error}): {remedy}") from None
     width = len(rows[0]) if rows else 0
+    # separators without anything between them, at the end of a row, are those of a spreadsheet
+    rows = [row[:width] if len(row) > width and not any(row[width:]) else row for row in rows]
     uneven = [(number, len(row)) for number, row in enumerate(rows) if len(row) != width]
     if uneven:
-        number, found = next((pair for pair in uneven if pair[1] > width), uneven[0])
-        text = f"row {number} has {words.count(found, 'cell')}, but there are {words.count(width, 'column')}"
-        remedy = f"put texts that hold {separator!r} in quotes" if found > width else "fill it up"
+        number, cells = next((pair for pair in uneven if pair[1] > width), uneven[0])
+        text = f"row {number} (line {ends[number]}) has {words.count(cells, 'cell')}, but there"
+        text += f" {'is' if width == 1 else 'are'} {words.count(width, 'column')}"
+        if width == 1 < cells:
+            text += f" in the first line ({rows[0][0][:40]!r}; if that is a title, delete it)"
+        remedy = f"put texts that hold {found.separator!r} in quotes" if cells > width else "fill it up"
         raise ValueError(f"{text}: {remedy}")
     return rows
 

@@ -76,6 +76,8 @@ CODES: dict[str, Code] = {
     "HS506": Code("note", "columns", "name others with --text-column, --path-column, --label-column, ..."),
     "HS507": Code("note", "dropped", "mend them to use them"),
     "HS508": Code("warning", "texts not read", "choose with --text-column, and --pair-column for pairs"),
+    "HS509": Code("note", "how a table was read", "nothing, unless it was meant otherwise"),
+    "HS510": Code("warning", "part of a table not read", "nothing, unless it was meant: then save the rows alone"),
 }  # fmt: skip
 
 

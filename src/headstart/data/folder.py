@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data import columns, table
+from headstart.data import columns, fasttext, table
 from headstart.data.layout import class_folders, items_in, read_folders
-from headstart.data.reading import TABLES, Reading, as_path, existing, split_in, suffix_of
-from headstart.data.tree import Tree, folder_tree, zip_tree
+from headstart.data.reading import (
+    ARCHIVES,
+    TABLES,
+    Reading,
+    archive_ending,
+    as_path,
+    existing,
+    is_table,
+    split_in,
+    stem_of,
+    suffix_of,
+    table_ending,
+)
+from headstart.data.tree import Tree, archive_tree, folder_tree
 from headstart.errors import DataError, PathError
+
+_FEW = 8
+"""Text files that are opened to see whether they are tables."""
 
 
 def accepts(data: Any) -> bool:
@@ -24,7 +39,7 @@ def read(data: Any, reading: Reading) -> Dataset:
     if not existing(path).is_dir():
         raise PathError(
             path,
-            f"is a file that is no data set (known endings: {', '.join((*TABLES, '.zip'))})",
+            f"is a file that is no data set (known endings: {', '.join((*TABLES, *ARCHIVES[:2]))})",
             "give a folder, a table or an archive",
         )
     return read_tree(folder_tree(path), reading)
@@ -36,15 +51,16 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
     chosen = find_tables(tree, tables, reading)
     if chosen:
         return table.read_from_tree(tree, chosen, reading)
-    archives = [path for path in tree.paths if suffix_of(path) == ".zip"]
+    archives = [path for path in tree.paths if archive_ending(path)]
     if tree.root is not None and len(archives) == 1 and not items_in(tree).paths:
-        return read_tree(zip_tree(tree.root / archives[0]), reading)
+        return read_tree(archive_tree(tree.root / archives[0]), reading)
     if len(tables) == 1 and not items_in(tree).paths:
         return table.read_from_tree(tree, tables, reading)  # which says what it lacks
     dataset = read_folders(tree, reading)
     if dataset.task is None:  # then the labels were meant to be in a table: one that is damaged is told
         for path in tables:
-            table.parse_member(tree, path)
+            if suffix_of(path) != ".json":  # which may be anything
+                table.parse_member(tree, path)
     return dataset
 
 
@@ -53,12 +69,24 @@ def _candidates(tree: Tree, reading: Reading) -> list[str]:
 
     Unless columns were named: then there must be a table, wherever it is.
     """
-    tables = [path for path in tree.paths if suffix_of(path) in TABLES]
+    tables = [path for path in tree.paths if is_table(path)]
     if tables and not reading.columns:
-        inside = class_folders(items_in(tree).paths)
+        items = items_in(tree).paths
+        inside = class_folders(items)
         tables = [path for path in tables if not any(path.startswith(f"{folder}/") for folder in inside)]
+        # one that is called as an image beside it tells of that alone
+        stems = {stem_of(path) for path in items}
+        tables = [path for path in tables if suffix_of(path) != ".json" or stem_of(path) not in stems]
+    tables = tables or _of_fasttext(tree)
     depth = min((path.count("/") for path in tables), default=0)
     return [path for path in tables if path.count("/") == depth]
+
+
+def _of_fasttext(tree: Tree) -> list[str]:
+    """The text files whose lines begin with labels: looked for where there are but a few files."""
+    found = [path for path in tree.paths if table_ending(path) == ".txt"]
+    few = found if len(found) <= _FEW else []
+    return [path for path in few if fasttext.accepts(table.start_of(tree, path))]
 
 
 def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:
@@ -99,7 +127,10 @@ def _kind(tree: Tree, path: str, reading: Reading) -> tuple[str, bool]:
     named = reading.path_column or reading.text_column or reading.pair_column
     wanted = "image" if reading.path_column is not None else "text"
     try:
-        cells = columns.Cells.of(table.parse_member(tree, path)[0])
+        rows = table.parse_member(tree, path)[0]
+        if suffix_of(path) == ".json" and rows.height < 2:
+            return "", False  # a record of settings
+        cells = columns.Cells.of(rows)
     except DataError:
         return (wanted, False) if named is not None else ("", False)
     return (wanted, named in cells.names) if named is not None else columns.kind_of(cells)

@@ -66,28 +66,31 @@ def within(tree: Tree, table: str, archive: Callable[[], Tree] | None = None) ->
 def _index(tree: Tree, here: str = "") -> Callable[[str], Item | None]:
     """A lookup in a tree: by path, else by its last parts, with or without the ending."""
     every = set(tree.paths)
-    tails = cache(lambda: _tails(tree))  # made only if a path is not there as it stands
+    tails = cache(lambda parts: _tails(tree, parts))  # made only if a path is not there as it stands
 
     def find(cell: str) -> Item | None:
         wanted = cell.replace("\\", "/").removeprefix("./")
         for path in (f"{here}/{wanted}" if here else wanted, wanted):
             if path in every:
                 return tree.item(path)
-        only = tails().get(wanted)
+        parts = wanted.count("/") + 1
+        only = tails(parts).get(wanted) if parts <= deepest else None
         return tree.item(only) if only else None
 
+    deepest = max((path.count("/") + 1 for path in tree.paths), default=0)
     return find
 
 
-def _tails(tree: Tree) -> dict[str, str | None]:
-    """Last parts of each item's path -> the path; None where several share them."""
+def _tails(tree: Tree, parts: int) -> dict[str, str | None]:
+    """The last so many parts of each item's path -> the path; None where several share them."""
     tails: dict[str, str | None] = {}
     for path in filter(may_be_item, tree.paths):
-        parts = path.split("/")
-        for start in range(len(parts)):
-            tail = "/".join(parts[start:])
-            for key in {tail, _stem(tail)}:
-                tails[key] = None if tails.get(key, path) != path else path
+        last = path.rsplit("/", parts)
+        if len(last) < parts:
+            continue
+        tail = "/".join(last[-parts:])
+        for key in {tail, _stem(tail)}:
+            tails[key] = None if tails.get(key, path) != path else path
     return tails
 
 

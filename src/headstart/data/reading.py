@@ -28,7 +28,13 @@ SPLITS = {
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
 """Folders whose items have no label: beside the splits, or beside the classes of a split."""
 
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".feather", ".arrow", ".xlsx", ".xlsm", ".xls",
+          ".ods")  # fmt: skip
+"""Endings of tables."""
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+"""Endings of a table that is packed by itself, after its own."""
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", *(f".tar{ending}" for ending in PACKED))
+"""Endings of what is read as a folder is."""
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found"}
 
 
@@ -133,3 +139,27 @@ def suffix_of(path: str) -> str:
     name = path.rpartition("/")[2]
     dot = name.rfind(".")
     return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
+
+
+def is_table(name: str) -> bool:
+    """By its ending, or by that under the ending of a packed file."""
+    return table_ending(name) in TABLES
+
+
+def table_ending(name: str) -> str:
+    """The ending, in lower case, of a table as it is once unpacked: ".csv" for "data.csv.gz"."""
+    ending = suffix_of(name)
+    return suffix_of(name[: -len(ending)]) if ending in PACKED else ending
+
+
+def archive_ending(name: str) -> str:
+    """The ending, in lower case, of an archive: ".zip", ".tar.gz"; "" for what is none by its name."""
+    found = [ending for ending in ARCHIVES if suffix_of(name) and name.lower().endswith(ending)]
+    return max(found, key=len, default="")
+
+
+def stem_of(name: str) -> str:
+    """The name of a table or an archive without its endings."""
+    ending = archive_ending(name) or suffix_of(name)
+    ending = suffix_of(name[: -len(ending)]) + ending if ending in PACKED else ending
+    return name[: len(name) - len(ending)] if ending else name

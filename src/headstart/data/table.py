@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,25 +13,47 @@ from typing import Any
 
 import polars as pl
 
+from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
-from headstart.data import columns, delimited, labels, parts
+from headstart.core.untrusted import Damaged, parsing
+from headstart.data import columns, fasttext, forms, labels, parts
 from headstart.data.columns import Cells, Columns
 from headstart.data.locate import Finder, on_disk, within
-from headstart.data.reading import TABLES, Reading, as_path, existing, split_in, suffix_of
-from headstart.data.tree import Tree, zip_tree
+from headstart.data.reading import (
+    Reading,
+    archive_ending,
+    as_path,
+    existing,
+    is_table,
+    split_in,
+    stem_of,
+    table_ending,
+)
+from headstart.data.tree import Tree, archive_tree
 from headstart.errors import DataError, PathError
 
 
 def accepts(data: Any) -> bool:
-    """A path with the ending of a table."""
+    """A path with the ending of a table, or of a text file with the lines of fastText."""
     path = as_path(data)
-    return path is not None and suffix_of(path.name) in TABLES and not path.is_dir()
+    if path is None or os.path.isdir(path):  # noqa: PTH112 (Path raises for odd names)
+        return False
+    return is_table(path.name) or (table_ending(path.name) == ".txt" and _of_fasttext(path))
+
+
+def _of_fasttext(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, parsing():
+            packed = decompressor(file)
+            return fasttext.accepts((packed or file).read(fasttext.LOOKED_AT))
+    except (OSError, ValueError):
+        return False
 
 
 def read(data: Any, reading: Reading) -> Dataset:
     """A table on disk; the files that it names lie beside it, or in the one .zip beside it."""
     path = existing(Path(as_path(data) or ""))
-    return build([sheet_on_disk(path)], reading, origin=str(path), name=path.stem)
+    return build([sheet_on_disk(path)], reading, origin=str(path), name=stem_of(path.name))
 
 
 @dataclass(frozen=True)
@@ -53,26 +76,25 @@ def sheet_on_disk(path: Path) -> Sheet:
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     rows, notes = parse(content, path.name, str(path))
-    beside = _opener(sorted(path.parent.glob("*.zip")))
-    return Sheet(rows, on_disk(path.parent, beside), path.stem, notes=notes)
+    beside = _opener(sorted(file for file in path.parent.iterdir() if archive_ending(file.name)))
+    return Sheet(rows, on_disk(path.parent, beside), stem_of(path.name), notes=notes)
 
 
 def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:
     """A table, or one for each split, among the files of a folder or an archive. Raises `DataError`."""
     root = tree.root
-    beside = _opener([root / path for path in tree.paths if suffix_of(path) == ".zip"] if root else [])
+    beside = _opener([root / path for path in tree.paths if archive_ending(path)] if root else [])
     sheets = []
     for member in sorted(members, key=lambda path: ("train", "val", "test", "").index(split_in(path))):
         rows, notes = parse_member(tree, member)
         split = split_in(member) if len(members) > 1 else ""
-        name = member[: len(member) - len(suffix_of(member))]
-        sheets.append(Sheet(rows, within(tree, member, beside), name, split, notes))
+        sheets.append(Sheet(rows, within(tree, member, beside), stem_of(member), split, notes))
     return build(sheets, reading, origin=tree.origin, name=tree.name, notes=tree.notes)
 
 
 def _opener(archives: list[Path]) -> Callable[[], Tree] | None:
     """Opens the one archive there is, once it is needed: one that is not may well be damaged."""
-    return cache(lambda: zip_tree(archives[0])) if len(archives) == 1 else None
+    return cache(lambda: archive_tree(archives[0])) if len(archives) == 1 else None
 
 
 Parsed = tuple[pl.DataFrame, tuple[Note, ...]]
@@ -82,29 +104,35 @@ def parse_member(tree: Tree, member: str) -> Parsed:
     """The table of a tree's file. Raises `DataError`, also for one that cannot be read."""
     where = f"{tree.origin}: {member}"
     try:
-        content = tree.item(member).read()
+        content = (tree.root / member).read_bytes() if tree.root else tree.item(member).read()
     except OSError as error:
         raise DataError(where, f"the table cannot be read: {error.strerror or error}") from None
     return parse(content, member, where)
 
 
+def start_of(tree: Tree, member: str) -> bytes:
+    """What a tree's file, unpacked, begins with; nothing for one that cannot be read."""
+    try:
+        with parsing():
+            content = tree.item(member).read()
+            packed = decompressor(io.BytesIO(content))
+            return content[: fasttext.LOOKED_AT] if packed is None else packed.read(fasttext.LOOKED_AT)
+    except (OSError, Damaged):
+        return b""
+
+
 def parse(content: bytes, name: str, where: str) -> Parsed:
     """The table, and what is to be said of it. Raises `DataError`."""
-    ending, said = suffix_of(name), ""
     try:
-        if ending == ".parquet":
-            table = pl.read_parquet(io.BytesIO(content))
-        else:
-            text, said = delimited.to_text(content)
-            table = delimited.read(text, ending) if ending in (".csv", ".tsv") else delimited.read_lines(text)
-    except Exception as error:  # polars raises many kinds, some of them from its engine
+        with parsing():
+            table, said = forms.read(content, table_ending(name))
+    except Damaged as error:
         if not content.strip():
             raise DataError(where, "the table is empty") from None
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(where, f"the table cannot be read: {reason}") from None
+        raise DataError(where, f"the table cannot be read: {error}") from None
     if not table.height:
         raise DataError(where, "the table has no rows")
-    return table, (Note("HS212", where, said),) if said else ()
+    return table, tuple(Note(code, where, text) for code, text in said)
 
 
 def build(
@@ -182,7 +210,8 @@ def _there(find: Finder) -> columns.There:
             item = find(cell.strip())
         except DataError:
             return False
-        return not isinstance(item, FileItem) or item.path.is_file()
+        # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
+        return not isinstance(item, FileItem) or os.path.isfile(item.path)  # noqa: PTH113
 
     return there
 
@@ -244,7 +273,11 @@ def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
     )
     if held:
         raise DataError(origin, f"the column {column.name!r} holds {held}, not {noun}", "name another column")
-    return (column if kind == pl.String else column.cast(pl.String, strict=False)).to_list()
+    try:
+        return (column if kind == pl.String else column.cast(pl.String, strict=False)).to_list()
+    except pl.exceptions.PolarsError:  # durations
+        problem = f"the column {column.name!r} holds values of the kind {kind}, not {noun}"
+        raise DataError(origin, problem, "name another column") from None
 
 
 def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, column: str) -> list[Item]:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from headstart.core.dataset import FileItem, Item, Note, ZipItem
-from headstart.data.reading import is_junk, natural, printable
+from headstart.core import limits
+from headstart.core.dataset import FileItem, Item, Note
+from headstart.data.members import Member, Missing, members_of
+from headstart.data.reading import is_junk, natural, printable, stem_of
 from headstart.errors import DataError, PathError
-
-MOST_BYTES = 20_000_000_000
-"""Archives that unpack to more are refused."""
-MOST_RATIO = 200
-"""Members over `RATIO_FROM` bytes that are compressed more than this are refused."""
-RATIO_FROM = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -67,27 +61,21 @@ def folder_tree(root: Path) -> Tree:
     return Tree(str(root), name, tuple(sorted(paths, key=natural)), item, tuple(notes), root)
 
 
-def zip_tree(path: Path) -> Tree:
-    """All files in an archive. Raises `DataError` for one that is damaged, escapes or blows up."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
-        raise DataError(str(path), f"not a .zip archive that can be read: {error}") from None
-    except OSError as error:
-        raise PathError(path, f"cannot be read: {error.strerror or error}") from None
+def archive_tree(path: Path) -> Tree:
+    """All files in a .zip or .tar. Raises `DataError` for one that is damaged, escapes or blows up; `PathError`."""
+    members = members_of(path)
     _audit(path, members)
-    files = {member.filename for member in members if not member.is_dir()}
-    folders = {member.filename.rstrip("/") for member in members if member.is_dir()}
-    junk = sorted(name for name in files | folders if any(map(is_junk, name.split("/"))))
-    paths = sorted(files - set(junk), key=natural)
+    files = {member.name: member for member in members if not member.folder}
+    folders = {member.name.rstrip("/") for member in members if member.folder}
+    junk = sorted(name for name in files.keys() | folders if any(map(is_junk, name.split("/"))))
+    paths = sorted(files.keys() - set(junk), key=natural)
     empty = sorted(folders - _above(paths) - _above(folders) - set(junk))
-    notes = [*_junk_notes(junk), *(Note("HS502", name, "the folder is empty") for name in empty)]
+    notes = [*_junk_notes(junk), *(Note("HS502", printable(name), "the folder is empty") for name in empty)]
 
     def item(name: str) -> Item:
-        return ZipItem(name, path, name)
+        return files[name].item(printable(name)) if name in files else Missing(printable(name), path)
 
-    return Tree(str(path), path.stem, tuple(paths), item, tuple(notes))
+    return Tree(str(path), stem_of(path.name), tuple(paths), item, tuple(notes))
 
 
 def _above(names: Iterable[str]) -> set[str]:
@@ -108,26 +96,13 @@ def _junk_notes(names: list[str]) -> list[Note]:
     ]
 
 
-def _audit(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    wrong = [f"{member.filename!r} {text}" for member in members if (text := danger(member))]
-    total = sum(member.file_size for member in members)
-    if total > MOST_BYTES:
-        wrong.append(f"it would unpack to {total / 1e9:.0f} GB, over the {MOST_BYTES / 1e9:.0f} GB allowed")
+def _audit(path: Path, members: list[Member]) -> None:
+    wrong = [f"{member.name[:200]!r} {member.danger}" for member in members if member.danger]
+    total, most = sum(member.size for member in members), limits.ARCHIVE_BYTES
+    if total > most:
+        wrong.append(f"it would unpack to {total / 1e9:.0f} GB, over the {most / 1e9:.0f} GB allowed")
     if wrong:
         shown = [*wrong[:5], *([f"and {len(wrong) - 5} more"] if len(wrong) > 5 else [])]
         raise DataError(
             str(path), "this archive is not safe to read", "unpack it yourself if you trust it", shown
         )
-
-
-def danger(member: zipfile.ZipInfo) -> str:
-    """Why a member of an archive is not read, or nothing: it escapes, is a link, or blows up."""
-    name = member.filename.replace("\\", "/")
-    if name.startswith("/") or ".." in PurePosixPath(name).parts or (len(name) > 1 and name[1] == ":"):
-        return "points out of the archive"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a link"
-    ratio = member.file_size / max(1, member.compress_size)
-    if member.file_size > RATIO_FROM and ratio > MOST_RATIO:
-        return f"unpacks to {ratio:,.0f} times its size"
-    return ""

@@ -1,4 +1,4 @@
-"""Archives: a .zip of anything that a folder may hold, read without unpacking it."""
+"""Archives: a .zip or .tar of anything that a folder may hold, read without unpacking it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from typing import Any
 
 from headstart.core.dataset import Dataset
 from headstart.data.folder import read_tree
-from headstart.data.reading import Reading, as_path, existing, suffix_of
-from headstart.data.tree import zip_tree
+from headstart.data.reading import Reading, archive_ending, as_path, existing
+from headstart.data.tree import archive_tree
 
 
 def accepts(data: Any) -> bool:
-    """A path that ends in .zip and is no folder."""
+    """A path that ends as an archive does and is no folder."""
     path = as_path(data)
-    return path is not None and suffix_of(path.name) == ".zip" and not path.is_dir()
+    return path is not None and archive_ending(path.name) != "" and not path.is_dir()
 
 
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from an archive. Raises `DataError` for one that is not safe to read."""
     path = as_path(data)
     assert path is not None
-    return read_tree(zip_tree(existing(path)), reading)
+    return read_tree(archive_tree(existing(path)), reading)

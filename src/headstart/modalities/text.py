@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.core import limits
 from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
 from headstart.core.source import APART, TextContract
@@ -24,8 +25,6 @@ NOUN = "text"
 SUFFIXES = frozenset({".txt", ".text", ".md"})
 """Endings of files that are taken for texts."""
 DEFAULT_VIEW = "drop-words"
-MOST_BYTES = 10_000_000
-"""A longer file is no text that a network could read."""
 DROPPED = 0.1
 """Share of the words that the view "drop-words" leaves out."""
 
@@ -57,10 +56,9 @@ def open_item(data: bytes) -> Text:
 
 def opened(data: bytes) -> tuple[Text, str]:
     """(the text, the encoding it was found to have). Raises `TextError`."""
-    if len(data) > MOST_BYTES:
-        raise TextError(
-            "HS105", f"{len(data) / 1e6:,.0f} MB: texts over {MOST_BYTES // 1_000_000} MB are refused"
-        )
+    if len(data) > limits.TEXT_BYTES:
+        most = limits.TEXT_BYTES // 1_000_000
+        raise TextError("HS105", f"{len(data) / 1e6:,.0f} MB: texts over {most} MB are refused")
     decoded, encoding = decode(data)
     if "\0" in decoded:
         raise TextError("HS106", "holds zero bytes, so it is no text")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from headstart.core.dataset import FileItem, Item, ZipItem
-from headstart.data.reading import printable
-from headstart.data.tree import danger
-
-LARGEST_MEMBER = 512 * 2**20
-"""A larger member of an archive is no item, and is not unpacked."""
+from headstart import modalities
+from headstart.core.dataset import FileItem, Item
+from headstart.data import load
+from headstart.data.members import members_of
+from headstart.data.reading import Reading, archive_ending, printable
+from headstart.errors import HeadstartError
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,20 @@ class BadItem:
         raise OSError(self.problem)
 
 
-def from_path(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
+def from_path(
+    path: Path, endings: frozenset[str], noun: str, reading: Reading | None = None
+) -> Iterator[Item]:
     """The files that a path or a glob names; of folders and archives those with the endings.
 
-    `noun` says in messages what they are.
+    A folder or an archive without such files is read as one to learn from is: by its table, say. `noun` says
+    in messages what the files are.
     """
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     if os.path.isdir(path):  # noqa: PTH112
-        yield from _from_folder(path, endings, noun)
+        yield from _from_folder(path, endings, noun, reading)
     elif os.path.isfile(path):  # noqa: PTH113
-        if path.suffix.lower() == ".zip":
-            yield from _from_zip(path, endings, noun)
+        if archive_ending(path.name):
+            yield from _from_archive(path, endings, noun, reading)
         else:
             yield FileItem(printable(str(path)), path)
     elif os.path.exists(path):  # noqa: PTH110
@@ -48,12 +50,12 @@ def from_path(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
         if not matches:
             yield BadItem(str(path), "no file matches")
         for match in matches:
-            yield from from_path(Path(match), endings, noun)
+            yield from from_path(Path(match), endings, noun, reading)
     else:
         yield BadItem(str(path), "no such file or folder")
 
 
-def _from_folder(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
+def _from_folder(path: Path, endings: frozenset[str], noun: str, reading: Reading | None) -> Iterator[Item]:
     found = False
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -63,33 +65,39 @@ def _from_folder(path: Path, endings: frozenset[str], noun: str) -> Iterator[Ite
                 file = Path(folder) / name
                 yield FileItem(printable(str(file)), file)
     if not found:
-        yield BadItem(str(path), f"there are no {noun} in this folder")
+        yield from _as_data(path, reading, noun, f"there are no {noun} in this folder")
 
 
-def _from_zip(path: Path, endings: frozenset[str], noun: str) -> Iterator[Item]:
+def _from_archive(path: Path, endings: frozenset[str], noun: str, reading: Reading | None) -> Iterator[Item]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.infolist(), key=lambda member: member.filename)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        yield BadItem(str(path), f"not a readable .zip archive ({error})")
+        members = sorted(members_of(path), key=lambda member: member.name)
+    except HeadstartError as error:
+        yield BadItem(str(path), str(error).removeprefix(f"{path}: "))
         return
     found = False
     for member in members:
-        name = PurePosixPath(member.filename)
+        name = PurePosixPath(member.name)
         hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts if part != "..")
-        if member.is_dir() or hidden or name.suffix.lower() not in endings:
+        if member.folder or hidden or name.suffix.lower() not in endings:
             continue
         found = True
-        ident = f"{path}/{member.filename}"
-        problem = _problem(member)
-        yield BadItem(ident, problem) if problem else ZipItem(ident, path, member.filename)
+        ident = printable(f"{path}/{member.name}")
+        yield BadItem(ident, f"it {member.danger}") if member.danger else member.item(ident)
     if not found:
-        yield BadItem(str(path), f"there are no {noun} in this archive")
+        yield from _as_data(path, reading, noun, f"there are no {noun} in this archive")
 
 
-def _problem(member: zipfile.ZipInfo) -> str:
-    """Why a member is not unpacked, or nothing."""
-    if member.file_size > LARGEST_MEMBER:
-        return f"it would unpack to {member.file_size / 1e6:,.0f} MB, which no item needs"
-    found = danger(member)
-    return f"it {found}" if found else ""
+def _as_data(path: Path, reading: Reading | None, noun: str, otherwise: str) -> Iterator[Item]:
+    """The items of a folder or an archive that has a table."""
+    options = {name: value for name, value in vars(reading or Reading()).items() if value}
+    try:
+        dataset = load(path, **{**options, "items_only": True})
+    except HeadstartError as error:
+        found = str(error).removeprefix(f"{path}: ")
+        yield BadItem(str(path), otherwise if found.startswith("there are no") else f"{otherwise}; {found}")
+        return
+    if modalities.nouns(dataset.modality)[1] != noun:
+        yield BadItem(str(path), otherwise)
+        return
+    for item in dataset.items:
+        yield replace(item, id=f"{path} {item.id}")  # type: ignore[type-var]

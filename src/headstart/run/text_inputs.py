@@ -10,11 +10,11 @@ from typing import Any
 
 from headstart.core.dataset import Item, TextItem
 from headstart.data import strings, table
-from headstart.data.reading import TABLES, Reading, suffix_of
+from headstart.data.reading import ARCHIVES, TABLES, Reading, archive_ending, is_table, suffix_of
 from headstart.modalities.text import SUFFIXES
 from headstart.run._files import BadItem, from_path
 
-NAMES_FILES = SUFFIXES | {".zip", *TABLES}
+NAMES_FILES = SUFFIXES | {*ARCHIVES, *TABLES}
 """A single word that ends so was meant to be a file, even where there is none."""
 
 
@@ -53,7 +53,7 @@ def _from_text(entry: str, number: int, reading: Reading, *, alone: bool) -> Ite
     One of several is a file only if it ends as one: people answer "." and "***", and each wants its answer.
     """
     word = len(entry.split()) == 1 and "\0" not in entry
-    if not alone and suffix_of(entry) not in NAMES_FILES:
+    if not alone and not _names_file(entry):
         yield TextItem(f"text {number}", entry)
         return
     matches = sorted(glob.glob(entry, recursive=True)) if word and "*" in entry else []  # noqa: PTH207
@@ -62,14 +62,18 @@ def _from_text(entry: str, number: int, reading: Reading, *, alone: bool) -> Ite
     elif matches:
         for match in matches:
             yield from _from_path(Path(match), reading)
-    elif word and suffix_of(entry) in NAMES_FILES:
+    elif word and _names_file(entry):
         yield BadItem(entry, "no file matches" if "*" in entry else "no such file or folder")
     else:
         yield TextItem(f"text {number}", entry)
 
 
+def _names_file(entry: str) -> bool:
+    return suffix_of(entry) in NAMES_FILES or is_table(entry) or archive_ending(entry) != ""
+
+
 def _from_path(path: Path, reading: Reading) -> Iterator[Item]:
-    if suffix_of(path.name) in TABLES and path.is_file():
+    if table.accepts(path) and path.is_file():
         yield from table.items_of(path, reading)
     else:
-        yield from from_path(path, SUFFIXES, "texts")
+        yield from from_path(path, SUFFIXES, "texts", reading)

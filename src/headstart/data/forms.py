@@ -1,0 +1,123 @@
+"""From the bytes of a table to its rows: every form of table that is read, by its ending.
+
+To add one: a function from bytes to (rows, what to say of how they were read), its line in `FORMS`, its
+ending in `headstart.data.reading.TABLES`, and a line in `tests/fuzz`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import polars as pl
+
+from headstart.core import archive
+from headstart.data import delimited, documents, fasttext, records, sheets
+from headstart.data.bounds import few_columns, not_blown_up
+from headstart.errors import MissingExtra
+
+Said = tuple[tuple[str, str], ...]
+"""(code of a finding, what is to be said), of how a table was read."""
+Read = tuple[pl.DataFrame, Said]
+
+
+def read(content: bytes, ending: str) -> Read:
+    """The rows of a table of that ending, unpacked first where it is packed.
+
+    Raises `ValueError`, and whatever the parsers do: `headstart.core.untrusted.parsing` knows.
+    """
+    if content.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise ValueError("it is a Git LFS pointer, not the file itself: fetch that with `git lfs pull`")
+    packed = archive.decompressor(io.BytesIO(content))
+    if packed is not None:
+        content = archive.bounded(packed)
+    return FORMS[ending](content)
+
+
+def _text(content: bytes) -> tuple[str, Said]:
+    text, said = delimited.to_text(content)
+    return text, (("HS212", said),) if said else ()
+
+
+def _delimited(ending: str, content: bytes) -> Read:
+    text, said = _text(content)
+    table, more = delimited.read(text, ending)
+    return table, (*said, *more)
+
+
+def _lines(content: bytes) -> Read:
+    text, said = _text(content)
+    return records.read_lines(text), said
+
+
+def _document(content: bytes) -> Read:
+    text, said = _text(content)
+    table, more = documents.read(text)
+    return table, (*said, *more)
+
+
+def _fasttext(content: bytes) -> Read:
+    text, said = _text(content)
+    return fasttext.read(text), (
+        *said,
+        ("HS509", f"lines of fastText: what begins with {fasttext.MARK} is a label"),
+    )
+
+
+def _parquet(content: bytes) -> Read:
+    few_columns(pl.read_parquet_schema(io.BytesIO(content)))
+    scanned = pl.scan_parquet(io.BytesIO(content))
+    rows = scanned.select(pl.len()).collect().item()
+    few_columns(scanned.collect_schema(), rows)
+    not_blown_up(scanned.head(_PROBED).collect(), len(content), rows)
+    return _plain(not_blown_up(scanned.collect(), len(content))), ()
+
+
+def _arrow(content: bytes) -> Read:
+    """The file format of Arrow (also called Feather), or its stream, which `datasets` keeps.
+
+    Read by Arrow itself: polars ends the process where a damaged length asks for more memory than there is.
+    """
+    try:
+        arrow: Any = importlib.import_module("pyarrow")
+        feather: Any = importlib.import_module("pyarrow.feather")
+    except ImportError:
+        raise MissingExtra("pyarrow", extra="arrow", needed_for="reading .feather and .arrow") from None
+    file = arrow.BufferReader(content)
+    if content.startswith((b"ARROW1", b"FEA1")):
+        table = feather.read_table(file, memory_map=False)
+    else:
+        table = arrow.ipc.open_stream(file).read_all()
+    table.validate(full=True)
+    rows = cast("pl.DataFrame", pl.from_arrow(table))
+    few_columns(rows.schema, rows.height)
+    return _plain(not_blown_up(rows, len(content))), ()
+
+
+def _plain(table: pl.DataFrame) -> pl.DataFrame:
+    """Texts as texts, also where a dictionary keeps each of them once."""
+    kept = [name for name, kind in table.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    return table.with_columns(pl.col(kept).cast(pl.String)) if kept else table
+
+
+_PROBED = 10_000
+"""Rows from which it is told how large a table is before all of it is read."""
+FORMS: dict[str, Callable[[bytes], Read]] = {
+    ".csv": partial(_delimited, ".csv"),
+    ".tsv": partial(_delimited, ".tsv"),
+    ".parquet": _parquet,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+    ".json": _document,
+    ".feather": _arrow,
+    ".arrow": _arrow,
+    ".xlsx": sheets.read,
+    ".xlsm": sheets.read,
+    ".xls": sheets.read,
+    ".ods": sheets.read,
+    ".txt": _fasttext,
+}
+"""Ending -> what reads it."""
