@@ -84,7 +84,7 @@ def test_files_and_folders_of_texts(headstart: Any, model: Path, tmp_path: Path)
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [row["label"] for row in rows] == [*SAID.values(), "good"]
-    assert list(rows[0]) == ["file", "label", "probability", "p:bad", "p:good", "error"]  # as for images
+    assert list(rows[0]) == ["file", "label", "probability", "p:bad", "p:good", "unread", "error"]
     assert [Path(row["file"]).name for row in rows] == ["0.txt", "1.txt", "2.txt", "3.txt", "text 1"]
     code, out, err = headstart("predict", model, tmp_path / "0.txt", tmp_path / "gone.txt", "-f", "json")
     assert code == 0
