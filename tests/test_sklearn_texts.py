@@ -10,8 +10,10 @@ import numpy as np
 import polars
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 from headstart import sklearn as module
@@ -179,3 +181,36 @@ def test_what_is_no_text_is_named(X: Any, message: str) -> None:
         Embedder("tiny").fit().transform(X)
     with pytest.raises(DataError, match="there are 2 texts and 3 labels"):
         TransferClassifier("tiny").fit(["a", "b"], ["x", "y", "x"])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.array([[0, 1]] * 4), "y has 2 columns"),
+        ([["a"], ["a", "b"], ["b"], []], "y holds several a row"),
+        ([["a", "b"]] * 4, "y has 2 columns"),
+        (polars.DataFrame({"p": [0, 1, 0, 1], "q": [1, 0, 1, 0]}), "y has 2 columns"),
+        (np.zeros((4, 1, 2)), r"y has the shape \(4, 1, 2\)"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_a_target_that_is_not_one_value_a_row_is_named(y: Any, message: str) -> None:
+    for estimator, learnt in (
+        (TransferClassifier("tiny"), "one label"),
+        (TransferRegressor("tiny"), "one number"),
+    ):
+        with pytest.raises(ValueError, match=message) as caught:
+            estimator.fit(TEXTS[:4], y)
+        assert learnt in str(caught.value)
+
+
+def test_a_target_of_one_column_is_learnt_with_the_usual_warning() -> None:
+    with pytest.warns(DataConversionWarning):
+        found = TransferClassifier("tiny").fit(TEXTS[:4], np.array([[0], [1], [0], [1]]))
+    assert found.classes_.tolist() == [0, 1]
+
+
+def test_several_labels_are_learnt_one_by_one() -> None:
+    y = np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
+    found = OneVsRestClassifier(TransferClassifier("tiny")).fit(TEXTS[:4], y)
+    assert found.predict(TEXTS[:4]).shape == (4, 2)

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
 from headstart.core.backbone import Tap, embedding_tap
@@ -227,7 +227,7 @@ class TransferClassifier(ClassifierMixin, _Probe):
 
     def fit(self, X: Any, y: Any) -> TransferClassifier:
         """Raises `ValueError` for targets that are no classes, `DataError` for unreadable items."""
-        labels = np.asarray(y).ravel()
+        labels = column(y, "one label an item", "sklearn.multiclass.OneVsRestClassifier")
         check_classification_targets(labels)
         if not len(labels):
             raise ValueError("there are no items to learn from: y is empty")
@@ -261,7 +261,8 @@ class TransferRegressor(RegressorMixin, _Probe):
 
     def fit(self, X: Any, y: Any) -> TransferRegressor:
         """Raises `ValueError` for targets that are not finite numbers."""
-        values = np.asarray(y, dtype=np.float64).ravel()
+        more = "sklearn.multioutput.MultiOutputRegressor"
+        values = column(y, "one number an item", more).astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError("y contains NaN or infinity")
         self._fit(X, values, tasks.get(REGRESSION).make_task(["target"]))
@@ -270,6 +271,28 @@ class TransferRegressor(RegressorMixin, _Probe):
     def predict(self, X: Any) -> np.ndarray:
         """float64 `[N]`"""
         return self._logits(X)[:, 0]
+
+
+def column(y: Any, learnt: str, several: str) -> np.ndarray:
+    """`y` as `[N]`, with scikit-learn's own warning where it is `[N, 1]`. Raises `ValueError` for others."""
+    if y is None:
+        raise ValueError(f"requires y to be passed: {learnt} is learnt from it")
+    try:
+        values = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    except ValueError:  # lists of different lengths
+        values = np.empty((len(y), 0))
+    if values.ndim == 2 and values.shape[1] == 1:
+        return np.asarray(column_or_1d(values, warn=True))
+    if values.ndim == 1 and not any(isinstance(value, list | tuple | set | dict) for value in values):
+        return values
+    shape = (
+        f"has {values.shape[1]} columns" if values.ndim == 2 and values.shape[1] else "holds several a row"
+    )
+    if values.ndim not in (1, 2):
+        shape = f"has the shape {values.shape}"
+    raise ValueError(
+        f"y {shape}, and this learns {learnt}: use {several}, or headstart fit for several labels"
+    )
 
 
 def rows_of(X: Any) -> list[Any]:

@@ -84,7 +84,7 @@ def test_files_and_folders_of_texts(headstart: Any, model: Path, tmp_path: Path)
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [row["label"] for row in rows] == [*SAID.values(), "good"]
-    assert list(rows[0]) == ["file", "label", "probability", "p:bad", "p:good", "error"]  # as for images
+    assert list(rows[0]) == ["file", "label", "probability", "p:bad", "p:good", "unread", "error"]
     assert [Path(row["file"]).name for row in rows] == ["0.txt", "1.txt", "2.txt", "3.txt", "text 1"]
     code, out, err = headstart("predict", model, tmp_path / "0.txt", tmp_path / "gone.txt", "-f", "json")
     assert code == 0
@@ -160,3 +160,19 @@ def test_a_tokenizer_that_cannot_be_opened_is_told_at_once(
         code, _, err = headstart(*command)
         assert code == 2, err
         assert "tokenizer that cannot be opened" in err
+
+
+def test_a_text_that_is_not_read_to_its_end_is_told(headstart: Any, model: Path, tmp_path: Path) -> None:
+    long = "lovely " * 100
+    (tmp_path / "long.csv").write_text(f"text\nlovely\n{long}\n")
+    for form in ("table", "csv", "json"):
+        code, out, err = headstart("predict", model, tmp_path / "long.csv", "-f", form)
+        assert code == 0
+        assert "headstart: 1 of 2 is seen only in part: " in err
+        assert "tokens are read" in err
+    assert [("unread" in row) for row in json.loads(out)["predictions"]] == [False, True]
+    _, out, _ = headstart("predict", model, tmp_path / "long.csv", "-f", "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [bool(row["unread"]) for row in rows] == [False, True]
+    _, _, err = headstart("predict", model, "--text", "lovely")
+    assert not err

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headstart.core.dataset import Dataset, TextItem
 from headstart.data.labels import encode
 from headstart.errors import DataError, UnknownName
 
@@ -147,3 +148,23 @@ def test_sets_of_labels_round_trip(values) -> None:
             assert np.isnan(row).all()
         else:
             assert {task.labels[i] for i in np.flatnonzero(row)} == set(value)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1, 1, None], (0, 1)), ([np.int64(3), np.int64(5)], (3, 5)), ([True, False], (False, True)),
+        (["0", "1"], ("0", "1")), ([1.0, 0.0, float("nan")], (0.0, 1.0)), ([1, "1", "b"], ("1", "b")),
+        ([[1, 2], [2]], (1, 2)), ([["a"], ["b"]], ("a", "b")), (np.array([2, 1]), (1, 2)),
+    ],
+)  # fmt: skip
+def test_the_type_of_the_labels_is_kept(values, expected) -> None:
+    task, _, _ = encode(values, where="t")
+    assert task.values == expected
+    assert [type(value) for value in task.values] == [type(value) for value in expected]
+
+
+def test_the_type_of_the_labels_is_no_other_data() -> None:
+    names, numbers = (encode(values, where="t") for values in (["0", "1"], [0, 1]))
+    items = (TextItem("a", "a"), TextItem("b", "b"))
+    assert len({Dataset("x", "text", items, task, y).fingerprint for task, y, _ in (names, numbers)}) == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from headstart.core.dataset import ArrayItem
 from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.errors import BadOption
-from headstart.run.predict import AHEAD, Predictor, predict, ranked, stream
+from headstart.run.predict import AHEAD, Predictor, predict, ranked, stream, told_unread
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 from headstart.testing.texts import contract
 
@@ -134,3 +135,42 @@ def test_a_model_of_pairs_says_so_of_single_texts_and_the_other_way_round(pairs:
         "one text, but the model reads pairs" if pairs else "two texts, but the model reads one"
     )
     assert right.answer == "no"
+
+
+@pytest.mark.parametrize(
+    ("labels", "label_type", "expected"),
+    [(("0", "5"), "int", 5), (("0.5", "1"), "float", 1.0), (("false", "true"), "bool", True), (("a", "b"), "text", "b")],
+)  # fmt: skip
+def test_answers_have_the_type_of_the_labels(
+    labels: tuple[str, str], label_type: str, expected: object
+) -> None:
+    task = Task.from_json(Task("classification", labels, "accuracy", label_type=label_type).to_json())
+    bias = {"head.bias": np.array([0, 1], np.float32)}
+    answer = predict(Model(task, contract(), {"kind": "constant"}, bias), ["rain"])[0].answer
+    assert (type(answer), answer) == (type(expected), expected)
+    assert Task("multilabel", labels, "mAP", label_type=label_type).typed([labels[1]]) == [expected]
+
+
+def test_a_task_whose_labels_are_not_of_its_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="a"):
+        Task.from_json({**Task("classification", ("a", "b"), "accuracy").to_json(), "label_type": "int"})
+
+
+def test_what_the_model_does_not_see_is_said() -> None:
+    task = Task("classification", ("no", "yes"), "accuracy")
+    read = contract(max_length=8)
+    model = Model(task, read, {"kind": "constant"}, {"head.bias": np.zeros(2, np.float32)})
+    found = predict(model, ["rain", "rain " * 7, "rain " * 40])
+    assert [row.unread for row in found[:2]] == ["", ""]
+    assert found.unread == (found[2],)
+    assert re.fullmatch("8 of 4[0-9] tokens are read", found[2].unread)
+    assert told_unread(found, 3).startswith("1 of 3 is seen only in part: text 3: 8 of 4")
+    assert not told_unread(found[:2], 2)
+
+
+def test_a_long_strip_of_a_picture_is_said_to_be_cut(predictor: Predictor) -> None:
+    wide = np.zeros((10, 100, 3), np.uint8)
+    wide[:, :50] = 255
+    found = predict(predictor, [wide, np.ascontiguousarray(wide[:, :20])])
+    assert "of the picture is seen" in found[0].unread
+    assert not found[1].unread

@@ -49,7 +49,7 @@ def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chu
 
 def _set(row: Prediction, shown: Shown) -> list[str]:
     """The label set as one cell, where sets are shown."""
-    return [" | ".join(row.labels or ())] if shown.sets else []
+    return [" | ".join(map(str, row.labels or ()))] if shown.sets else []
 
 
 def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
@@ -63,7 +63,7 @@ def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
     if top is None and task.kind != MULTILABEL:
         return best[0][0], f"{best[0][1]:.3f}"
     if top is None:
-        best = [entry for entry in best if entry[0] in row.answer]
+        best = best[: len(row.answer)]
     return ", ".join(f"{label} {score:.3f}" for label, score in best) or "none", ""
 
 
@@ -80,9 +80,10 @@ def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> 
         return buffer.getvalue()
 
     more = ["set"] if shown.sets else []
-    yield line([*_columns(task, top)[:-1], *more, "error"])
+    yield line([*_columns(task, top)[:-1], *more, "unread", "error"])
     for row in rows:
-        yield line([row.id, *_values(row, task, top), *(";".join(row.labels or ()) for _ in more), row.error])
+        sets = [";".join(map(str, row.labels or ())) for _ in more]
+        yield line([row.id, *_values(row, task, top), *sets, row.unread, row.error])
 
 
 def _columns(task: Task, top: int | None) -> list[str]:
@@ -105,8 +106,8 @@ def _values(row: Prediction, task: Task, top: int | None) -> list[Any]:
         return [cell for label, score in ranked(task, row, top) for cell in (label, _number(score))]
     scores = [_number(score) for score in row.scores]
     if task.kind == MULTILABEL:
-        return [";".join(row.answer), *scores]
-    return [row.answer or "", _number(row.scores.max()), *scores]
+        return [";".join(map(str, row.answer)), *scores]
+    return ["" if row.answer is None else ranked(task, row, 1)[0][0], _number(row.scores.max()), *scores]
 
 
 def _number(value: Any) -> str:
@@ -134,6 +135,8 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
     more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
     if row.abstains:
         more["abstains"] = True
+    if row.unread:
+        more["unread"] = row.unread
     return {"id": row.id, name: row.answer, "probabilities": best, **more}
 
 

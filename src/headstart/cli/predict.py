@@ -82,7 +82,7 @@ def predict_command(
     from headstart.errors import BadOption
     from headstart.export.model import load_model
     from headstart.run.caution import Caution
-    from headstart.run.predict import stream
+    from headstart.run.predict import stream, told_unread
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
@@ -92,13 +92,16 @@ def predict_command(
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
+    cut: list[Any] = []
     with _destination(output) as write, _bar(len(items), output) as step:
-        rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, step)
+        rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, cut, step)
         careful = (caution(loaded.task, row) for row in rows)
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)
     if failed:
         sys.stderr.write(_warning(failed, len(items)))
+    if cut:
+        sys.stderr.write(f"headstart: {told_unread(cut, len(items))}\n")
     if len(failed) == len(items):
         raise typer.Exit(2)
 
@@ -157,10 +160,14 @@ def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ..
     return tuple(found)
 
 
-def _watch(rows: Iterable[Any], failed: list[tuple[str, str]], step: Callable[[], None]) -> Iterator[Any]:
+def _watch(
+    rows: Iterable[Any], failed: list[tuple[str, str]], cut: list[Any], step: Callable[[], None]
+) -> Iterator[Any]:
     for row in rows:
         if row.error:
             failed.append((row.id, row.error))
+        if row.unread:
+            cut.append(row)
         step()
         yield row
 

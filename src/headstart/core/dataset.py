@@ -194,7 +194,10 @@ class Dataset:
         """Content fingerprint of items, labels, groups and splits."""
         columns = [self.y, self.groups, self.split]
         parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
-        labels = fingerprint.of_json(self.task.to_json()) if self.task is not None else "-"
+        # the same labels are the same data, whether they were given as numbers or as their names
+        labels = (
+            "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
+        )
         return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *parts, labels])
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Dataset:

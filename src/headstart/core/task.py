@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 CLASSIFICATION = "classification"
 MULTILABEL = "multilabel"
 REGRESSION = "regression"
+
+LABEL_TYPES: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "int": int,
+    "float": float,
+    "bool": {"false": False, "true": True}.__getitem__,
+}
+"""Type in which labels were given -> from the name of a label to the label as it was given."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,19 @@ class Task:
     metric: str
     """Headline metric: "accuracy", "mAP" or "MAE" by default."""
     higher_is_better: bool = True
+    label_type: str = "text"
+    """In which type the labels were given, and answers come: a name in `LABEL_TYPES`."""
+
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        """The labels in the type in which they were given: 0 and 1 where their names are "0" and "1"."""
+        return tuple(map(LABEL_TYPES[self.label_type], self.labels))
+
+    def typed(self, answer: Any) -> Any:
+        """A decoded answer (the name of a label, a list of names, a number) in the type of the labels."""
+        if isinstance(answer, list):
+            return [self.typed(label) for label in answer]
+        return LABEL_TYPES[self.label_type](answer) if isinstance(answer, str) else answer
 
     @property
     def outputs(self) -> int:
@@ -39,13 +61,19 @@ class Task:
             "labels": list(self.labels),
             "metric": self.metric,
             "higher_is_better": self.higher_is_better,
+            # left out for text: what was written before types were kept stays as it is, to the digest
+            **({"label_type": self.label_type} if self.label_type != "text" else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Task:
-        return cls(
+        """Raises `KeyError`, `TypeError`, `ValueError` for what is no task."""
+        found = cls(
             kind=str(data["kind"]),
             labels=tuple(map(str, data["labels"])),
             metric=str(data["metric"]),
             higher_is_better=bool(data["higher_is_better"]),
+            label_type=str(data.get("label_type", "text")),
         )
+        _ = found.values  # raises for labels that are not of the type that is told
+        return found

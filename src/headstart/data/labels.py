@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -55,15 +56,16 @@ def encode(
     notes = () if kind else _explain(known, decided, where, name)
     if decided == REGRESSION:
         return _task(REGRESSION, [name]), _numbers(plain, where, name), notes
+    given = label_type(values)
     if decided == MULTILABEL:
         sets = [None if value is None else _several(value) for value in plain]
         names = _universe([label for found in sets if found for label in found], classes, where)
-        return _task(MULTILABEL, names), _indicators(sets, names), notes
+        return _task(MULTILABEL, names, given), _indicators(sets, names), notes
     texts = [None if value is None else _text(value, where) for value in plain]
     names = _universe([text for text in texts if text is not None], classes, where)
     number = {label: i for i, label in enumerate(names)}
     y = np.array([-1 if text is None else number[text] for text in texts], dtype=np.int64)
-    return _task(CLASSIFICATION, names), y, notes
+    return _task(CLASSIFICATION, names, given), y, notes
 
 
 def _check(values: Sequence[Any], where: str, name: str) -> None:
@@ -209,6 +211,26 @@ def _numbers(plain: list[Any], where: str, name: str) -> np.ndarray:
     return y
 
 
-def _task(kind: str, names: Sequence[str]) -> Task:
+def _task(kind: str, names: Sequence[str], given: str = "text") -> Task:
     metric, higher = _DEFAULTS[kind]
-    return Task(kind, tuple(names), metric, higher)
+    task = Task(kind, tuple(names), metric, higher, given)
+    try:
+        _ = task.values
+    except (KeyError, ValueError):  # `classes` may be names that are none of that type
+        return replace(task, label_type="text")
+    return task
+
+
+def label_type(values: Iterable[Any]) -> str:
+    """The type that all labels have which were given (see `headstart.core.task.LABEL_TYPES`); else "text"."""
+    kinds = set()
+    for value in values:
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        for one in plain if isinstance(plain, _LISTS) else (plain,):
+            if one is not None and not (isinstance(one, float) and math.isnan(one)):
+                kinds.add(type(one))
+    if kinds == {bool}:
+        return "bool"
+    if kinds <= {int, float} and kinds:
+        return "int" if kinds == {int} else "float"
+    return "text"

@@ -71,6 +71,10 @@ class Modality(Protocol):
         on (key, view, kind) only. Raises `ItemError`; `UnknownName` for an unknown recipe.
         """
 
+    def unread(self, opened: Any, prepared: np.ndarray, contract: Any) -> str:
+        """How much of an opened item is missing from what `prepare` made of it, in words; "" where it is all
+        there, as far as a reader would mind."""
+
     def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Prepared items as one batch."""
 

@@ -135,6 +135,21 @@ def open_item(data: bytes) -> Image.Image:
     return open_image(data)
 
 
+UNSEEN = 0.75
+"""A picture of which more than this share is cut away is said to be seen in part (a panorama, say)."""
+
+
+def unread(opened: Image.Image, prepared: np.ndarray, contract: InputContract) -> str:
+    """The share of the picture that is left, where most of it is cut away."""
+    del prepared
+    if contract.crop_mode != "center":
+        return ""
+    short, long = sorted(opened.size)
+    side = min(1.0, contract.crop_pct)
+    seen = side * min(1.0, side * max(contract.size) * short / (min(contract.size) * long))
+    return f"the middle {seen:.0%} of the picture is seen" if seen < 1 - UNSEEN else ""
+
+
 def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     """uint8 `[B, 3, H, W]`"""
     return np.stack(prepared)

@@ -149,6 +149,16 @@ def prepare(
     return encoder(contract.prefix + text.first, text.second)
 
 
+def unread(opened: Text, prepared: np.ndarray, contract: TextContract) -> str:
+    """How many tokens are read, where there are more."""
+    if prepared.shape[-1] < contract.max_length:  # nothing can have been cut
+        return ""
+    counted = count(opened, contract)
+    if counted.tokens <= counted.read:
+        return ""
+    return f"{counted.read:,} of {counted.tokens:,} tokens are read"
+
+
 def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     """int32 `[B, C, T]`: all filled up with zeros (which the mask hides) to the longest."""
     longest = max(array.shape[-1] for array in prepared)

@@ -76,7 +76,7 @@ class Caution:
         if self.least is not None:
             chosen = conformal.label_sets(scores[None], self.least)[0]
             order = np.argsort(-scores, kind="stable")
-            row = replace(row, labels=tuple(task.labels[k] for k in order if chosen[k]))
+            row = replace(row, labels=tuple(task.values[k] for k in order if chosen[k]))
         if self.surest is not None and scores.max() < self.surest - 1e-6:
             row = replace(row, answer=None, abstains=True)
         return row

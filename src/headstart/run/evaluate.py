@@ -18,7 +18,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
-from headstart.run.predict import Predictor, stream
+from headstart.run.predict import Prediction, Predictor, stream, told_unread
 
 WHOLE_TABLE = 100
 """Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
@@ -115,7 +115,7 @@ def evaluate(
         confusion=confusion,
         unreadable=tuple(unreadable),
         unlabelled=len(dataset) - len(rows),
-        notes=notes(predictor.model, dataset),
+        notes=notes(predictor.model, dataset, found),
     )
 
 
@@ -274,11 +274,14 @@ def confused(confusion: np.ndarray, labels: Sequence[str], most: int = PAIRS) ->
     ]
 
 
-def notes(model: Model, dataset: Dataset) -> tuple[str, ...]:
+def notes(model: Model, dataset: Dataset, rows: Sequence[Prediction] = ()) -> tuple[str, ...]:
     """What a reader must know: above all, whether the model was trained on these very items."""
+    cut = told_unread(rows, len(rows))
+    more = (cut,) if cut else ()
     about = model.evidence.get("data")
     known = about if isinstance(about, Mapping) else {"fingerprint": about}
     if dataset.fingerprint in (known.get("fingerprint"), known.get("learnt")):
         _, several = nouns(dataset.modality, pairs=dataset.pairs)
-        return (f"the model was trained on this very data: these numbers say nothing about new {several}",)
-    return ()
+        said = f"the model was trained on this very data: these numbers say nothing about new {several}"
+        return (said, *more)
+    return more

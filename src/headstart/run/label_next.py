@@ -27,7 +27,7 @@ from headstart.run.ask import Ask
 from headstart.run.extract import make_extractor
 from headstart.run.folder import load_trial, read_run, slug
 from headstart.run.inputs import items_of
-from headstart.run.predict import Predictor, stream
+from headstart.run.predict import Predictor, stream, told_unread
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 
@@ -95,6 +95,8 @@ class Pool:
     predictions: np.ndarray
     """float32 `[N, K]`"""
     unreadable: tuple[tuple[str, str], ...]
+    unread: str = ""
+    """Which items the model saw only in part, in one sentence."""
 
 
 def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> Proposal:
@@ -145,7 +147,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
         len(pool.items),
         copies,
         pool.unreadable,
-        _notes(record, known, picks, wanted),
+        (*_notes(record, known, picks, wanted), *([pool.unread] if pool.unread else [])),
     )
 
 
@@ -175,8 +177,10 @@ def pool_items(
 
 def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
     """Every item predicted once, without what cannot be read. Raises `DataError` when nothing is left."""
-    good, scores, bad = [], [], []
+    good, scores, bad, cut = [], [], [], []
     for item, found in zip(items, stream(predictor, items), strict=True):
+        if found.unread:
+            cut.append(found)
         if found.scores is None:
             bad.append((found.id, found.error))
         else:
@@ -185,7 +189,7 @@ def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
     if not good:
         first = f"; the first: {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise DataError("the unlabelled items", f"none of {len(bad):,} can be read{first}")
-    return Pool(tuple(good), np.stack(scores), tuple(bad))
+    return Pool(tuple(good), np.stack(scores), tuple(bad), told_unread(cut, len(items)))
 
 
 def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> Dataset:

@@ -33,14 +33,17 @@ class Prediction:
 
     id: str
     answer: Any = None
-    """The label; a list of labels (multi-label); a number (regression); None when unreadable."""
+    """The label; a list of labels (multi-label); a number (regression); None when unreadable. Labels have the
+    type in which they were given: int for whole numbers, bool for booleans, else str."""
     scores: np.ndarray | None = field(default=None, repr=False)
     """float32 `[K]`: a probability for each label, or the number; None when unreadable."""
     error: str = ""
-    labels: tuple[str, ...] | None = None
+    labels: tuple[Any, ...] | None = None
     """The label set, most probable first; None when none was asked for."""
     abstains: bool = False
     """Whether the answer was held back as not sure enough."""
+    unread: str = ""
+    """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,11 @@ class Predictions(Sequence[Prediction]):
     def failed(self) -> tuple[Prediction, ...]:
         """The rows without an answer."""
         return tuple(row for row in self.rows if row.error)
+
+    @property
+    def unread(self) -> tuple[Prediction, ...]:
+        """The rows of items that the model saw only in part."""
+        return tuple(row for row in self.rows if row.unread)
 
     @property
     def answers(self) -> list[Any]:
@@ -137,7 +145,7 @@ def stream(
         raise BadOption("batch_size", size, "at least 1")
     contract, pairs = predictor.model.input, wants_pairs(predictor.model)
     pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
-    pending: deque[list[tuple[str, Future[np.ndarray | str]]]] = deque()
+    pending: deque[list[tuple[str, Future[Prepared]]]] = deque()
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
@@ -157,33 +165,54 @@ def wants_pairs(model: Model) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def _prepare(item: Item, contract: Contract, pairs: bool | None) -> np.ndarray | str:
-    """One prepared item, or why it cannot be read."""
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An item as the network wants it, or why there is none."""
+
+    content: np.ndarray | None = None
+    unread: str = ""
+    error: str = ""
+
+
+def _prepare(item: Item, contract: Contract, pairs: bool | None) -> Prepared:
     modality = modalities.get(contract.modality)
     try:
         opened = modality.open_item(item.read())
         if pairs is not None and (opened.second is not None) != pairs:
-            return "one text, but the model reads pairs" if pairs else "two texts, but the model reads one"
-        return modality.prepare(opened, contract)
+            held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
+            return Prepared(error=f"{held}, but the model reads {wanted}")
+        content = modality.prepare(opened, contract)
+        return Prepared(content, modality.unread(opened, content, contract))
     except FileNotFoundError:
-        return "no such file"
+        return Prepared(error="no such file")
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
-        return (str(error) or type(error).__name__).strip().splitlines()[0]
+        return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
 
 
-def _finish(predictor: Predictor, batch: list[tuple[str, Future[np.ndarray | str]]]) -> Iterator[Prediction]:
+def _finish(predictor: Predictor, batch: list[tuple[str, Future[Prepared]]]) -> Iterator[Prediction]:
     prepared = [(ident, future.result()) for ident, future in batch]
-    good = [found for _, found in prepared if not isinstance(found, str)]
+    good = [found.content for _, found in prepared if found.content is not None]
     collate = modalities.get(predictor.model.input.modality).collate
     scores = iter(predictor.scores(collate(good)) if good else ())
     task = predictor.model.task
     methods = tasks.get(task.kind)
     for ident, found in prepared:
-        if isinstance(found, str):
-            yield Prediction(ident, error=found)
+        if found.content is None:
+            yield Prediction(ident, error=found.error)
         else:
             row = next(scores)
-            yield Prediction(ident, methods.decode(task, row[None])[0], row)
+            answer = task.typed(methods.decode(task, row[None])[0])
+            yield Prediction(ident, answer, row, unread=found.unread)
+
+
+def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str:
+    """In one sentence which of `total` items the model saw only in part; nothing where it saw all."""
+    cut = [row for row in rows if row.unread]
+    if not cut:
+        return ""
+    shown = "; ".join(f"{row.id}: {row.unread}" for row in cut[:most])
+    more = f"; and {len(cut) - most:,} more" if len(cut) > most else ""
+    return f"{len(cut):,} of {total:,} {'is' if len(cut) == 1 else 'are'} seen only in part: {shown}{more}"
 
 
 def ranked(task: Task, prediction: Prediction, top: int | None = None) -> list[tuple[str, float]]:
