@@ -100,7 +100,13 @@ def make_run(tmp_path: Path) -> Make:
         content = record.write_answer(bench, answer, [], {}, Budget(60))
         folder.write({**content, "complete": True})
         return SimpleNamespace(
-            bench=bench, trials=trials, answer=answer, folder=folder.path, record=content, events=events
+            bench=bench,
+            trials=trials,
+            answer=answer,
+            folder=folder.path,
+            record=content,
+            events=events,
+            budget=Budget(),
         )
 
     return make

@@ -11,6 +11,7 @@ import pytest
 
 from headstart.run import fit, stack
 from headstart.run.folder import RunFolder
+from headstart.run.ledger import Ledger
 from headstart.testing.simulated import arm, bench
 
 
@@ -20,7 +21,7 @@ def stopped(path: Path, concluded: float | None) -> Any:
     setting.folder = RunFolder(path / "run")
     setting.folder.begin({"seed": 0})
     if concluded is not None:
-        setting.folder.write({"question": {"seed": 0}, "answer": {"budget": concluded}})
+        setting.folder.write({"question": {"seed": 0}, "ledger": {"budget": concluded, "spent": 50.0}})
     probe = arm(setting, "net: probe", "probe", 0.8, seed=1)
     partial = replace(
         arm(setting, "net: scratch", "scratch", 0.8, seed=2, folds=2), choices={"trained_folds": 2}
@@ -48,7 +49,8 @@ def test_more_time_mends_what_time_had_cut(
     concluded: float | None, budget: float, kept: set[str], tmp_path: Path
 ) -> None:
     setting = stopped(tmp_path, concluded)
-    found = fit.kept_trials(setting, SimpleNamespace(budget=budget))  # type: ignore[arg-type]
+    ledger = Ledger(setting.folder, budget, 0.0)
+    found = fit.kept_trials(setting, SimpleNamespace(budget=budget), ledger)  # type: ignore[arg-type]
     assert set(found) == kept
     plan = setting.folder.workdir("net: scratch") / "plan.json"
     assert plan.exists() == ("net: scratch" in kept)

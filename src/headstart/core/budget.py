@@ -43,6 +43,8 @@ class Budget:
     seconds: float | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     start: float = field(default=float("nan"))
+    before: float = 0.0
+    """Seconds that an interrupted run before this one had spent on what need not be done again."""
 
     def __post_init__(self) -> None:
         if self.start != self.start:  # not given
@@ -50,7 +52,7 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        return self.clock() - self.start
+        return self.before + self.clock() - self.start
 
     @property
     def left(self) -> float:

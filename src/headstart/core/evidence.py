@@ -16,12 +16,15 @@ class Cost:
     forward_passes: float = 0.0
     seconds: float = 0.0
     peak_bytes: int = 0
+    fold: float = 0.0
+    """Seconds of the slowest fold (the first, which warms things up, only while there is no other)."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.forward_passes + other.forward_passes,
             self.seconds + other.seconds,
             max(self.peak_bytes, other.peak_bytes),
+            max(self.fold, other.fold),
         )
 
 

@@ -87,6 +87,8 @@ class Request:
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
     progress: Progress = silent
+    folds: int = 0
+    """Folds to go on to where a plan that was settled on had room for fewer; 0: as settled."""
 
 
 @runtime_checkable

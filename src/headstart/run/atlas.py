@@ -23,6 +23,8 @@ from headstart.strategies.probe import selection_rows
 
 POINTS = 1_500
 """Most items on the map."""
+FEWER = 300
+"""Most where there is little time left."""
 
 
 def probe_of(bench: Bench, trials: Mapping[str, Trial], shipped: Trial) -> Trial | None:
@@ -36,11 +38,13 @@ def probe_of(bench: Bench, trials: Mapping[str, Trial], shipped: Trial) -> Trial
 # the map
 
 
-def embedding_map(bench: Bench, source: str, rows: np.ndarray, said: Mapping[int, Any]) -> dict[str, Any]:
+def embedding_map(
+    bench: Bench, source: str, rows: np.ndarray, said: Mapping[int, Any], *, most: int = POINTS
+) -> dict[str, Any]:
     """The items in a plane by the stored embedding of a source.
 
-    `rows` int64 are the labelled rows to draw from; `said` the decoded out-of-fold answers by row. Raises
-    `StoreError` when the features are no longer stored: no pass is made for a picture.
+    `rows` int64 are the labelled rows to draw at most so many from; `said` the decoded out-of-fold answers by
+    row. Raises `StoreError` when the features are no longer stored: no pass is made for a picture.
     """
     backbone = bench.backbone(source)
     assert backbone is not None
@@ -49,7 +53,7 @@ def embedding_map(bench: Bench, source: str, rows: np.ndarray, said: Mapping[int
     spec = FeatureSpec(taps=(tap,))
     if bench.extractor.missing(backbone, spec):
         raise StoreError(source, "its embedding is not stored")
-    shown = spread_sample(bench.dataset.y[rows], rows, seed=bench.seed)
+    shown = spread_sample(bench.dataset.y[rows], rows, seed=bench.seed, most=most)
     places, method = projection.plane(bench.extractor(backbone, spec).tap(tap)[shown], seed=bench.seed)
     tests = set(bench.split.test.tolist())
     points = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import resource
+import errno
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from headstart import sources, strategies
 from headstart.core.backbone import Backbone
@@ -20,7 +23,8 @@ from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
-from headstart.errors import BadOption, StoreError, UnknownName
+from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
+from headstart.run.closing import Closing
 from headstart.run.extract import StoreExtractor
 from headstart.run.folder import RunFolder
 from headstart.run.plan import Step
@@ -43,6 +47,9 @@ class Timed:
         return self._extractor.missing(backbone, spec)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk on which nothing more can be written."""
+MORE_SPACE = "free some space and repeat the command: what is finished is kept"
 LOADED_AT_ONCE = 2
 """Networks kept in memory; others are loaded again when needed."""
 
@@ -64,12 +71,16 @@ class Bench:
     download: bool = False
     reserve: float = 0.0
     """Seconds kept back for training the winner on all rows."""
+    closing: Closing = field(default_factory=lambda: Closing(float("inf")), repr=False)
+    """What the end of the run takes."""
     passes: dict[str, float] = field(default_factory=dict)
     """Seconds that a pass takes, by source."""
     estimates: dict[str, float] = field(default_factory=dict)
     """Seconds by arm name."""
     paid: dict[str, float] = field(default_factory=dict)
     """Seconds of passes made before the first arm, by source: they belong to its probe."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Sources that were left out because they broke, with the reason."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     gains: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -90,10 +101,14 @@ class Bench:
         if name not in self._loaded:
             while len(self._loaded) >= LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[name] = sources.load(self.sources[name], download=self.download)
+            start, processor = time.monotonic(), time.process_time()
+            found = sources.load(self.sources[name], download=self.download)
+            size = sum(4 * p.numel() for p in found.module.parameters())
+            self.closing.note(time.monotonic() - start, time.process_time() - processor, size)
+            self._loaded[name] = found
         return self._loaded[name]
 
-    def request(self, arm: str, source: str | None, seconds: float) -> Request:
+    def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
         """What an arm's strategy may touch; it gets a folder of its own only when it runs."""
         return Request(
             dataset=self.dataset,
@@ -106,6 +121,7 @@ class Bench:
             seed=self.seed,
             settings=self.settings,
             progress=self.progress(arm),
+            folds=folds,
         )
 
     def progress(self, arm: str) -> Progress:
@@ -122,37 +138,58 @@ class Bench:
         return strategies.get(strategy).cost(request, seconds_per_pass).seconds
 
     def run(self, step: Step) -> Trial:
-        """Run one arm. What breaks in an arm (memory, a diverged training) ends that arm only."""
+        """Run one arm. Whatever it raises (memory, a diverged training, a fault in it) ends that arm only.
+
+        Raises `RunError` where the run folder cannot be written any more.
+        """
         strategy = strategies.get(step.strategy)
         start = time.monotonic()
-        request = self.request(step.arm, step.source, step.seconds)
-        request = replace(request, workdir=self.folder.workdir(step.arm))
         try:
+            request = self.request(step.arm, step.source, step.seconds, step.folds)
+            request = replace(request, workdir=self.folder.workdir(step.arm))
             trial = strategy.fit(request)
         except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
-            trial = failed(request, step, str(error), status="not applicable")
-        except (RuntimeError, MemoryError, FloatingPointError, StoreError) as error:
-            words = str(error).strip().splitlines()
-            trial = failed(
-                request, step, f"{type(error).__name__}: {words[0] if words else 'no reason given'}"
-            )
+            trial = self.failed(step.arm, step.strategy, step.source, str(error), status="not applicable")
+        except BaseException as error:
+            trial = self.failed(step.arm, step.strategy, step.source, why(error, self.folder.path))
         seconds = max(time.monotonic() - start, trial.cost.seconds)  # more where a stopped run did a part
         if step.strategy == "probe" and step.source is not None:
             seconds += self.paid.pop(step.source, 0.0)
         cost = replace(trial.cost, seconds=seconds, peak_bytes=peak_memory())
         return replace(trial, arm=step.arm, strategy=step.strategy, source=step.source, cost=cost)
 
+    def failed(
+        self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"
+    ) -> Trial:
+        """The record of an arm that broke."""
+        shape = (self.split.repeats, len(self.dataset), self.task.outputs)
+        nothing = np.full(shape, np.nan, dtype=np.float32)
+        return Trial(arm, strategy, source, nothing, Cost(), status, reason)
 
-def failed(request: Request, step: Step, reason: str, *, status: Status = "failed") -> Trial:
-    """The record of an arm that broke."""
-    import numpy as np
 
-    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
-    nothing = np.full(shape, np.nan, dtype=np.float32)
-    return Trial(step.arm, step.strategy, step.source, nothing, Cost(), status, reason)
+def why(error: BaseException, folder: Path | None = None) -> str:
+    """What broke an arm or a source, in a few words.
+
+    Raises again what is no fault of theirs: Ctrl-C, the end of the process; as a `RunError` a disk on which
+    nothing more can be written to `folder`.
+    """
+    # a "panic" of a library in Rust is no Exception
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    if isinstance(error, OSError) and error.errno in FULL and folder is not None:
+        raise RunError(folder, f"cannot be written ({error.strerror})", MORE_SPACE) from error
+    if isinstance(error, RunError):
+        raise error
+    words = str(error).strip().splitlines()
+    first = words[0][:300] if words else "no reason given"
+    return first if isinstance(error, HeadstartError) else f"{type(error).__name__}: {first}"
 
 
 def peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes."""
+    """The largest resident size of this process so far, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

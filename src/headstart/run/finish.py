@@ -113,7 +113,7 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
             f"with {answer.winner}."
         )
     if skipped:
-        out.append("Not tried: " + "; ".join(f"{s.arm} ({s.reason})" for s in skipped) + ".")
+        out.append(plan.untried(skipped))
     return out
 
 

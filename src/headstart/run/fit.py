@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import strategies
+import numpy as np
+
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
-from headstart.core.features import FeatureSpec
 from headstart.core.source import APART, Source
 from headstart.core.strategy import Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
-from headstart.data import doctor, splits
-from headstart.errors import BadOption
+from headstart.data import splits
+from headstart.errors import DataError, RunError, StoreError
 from headstart.run import ask as asking
-from headstart.run import board, compare, finish, near, plan, record, stack
+from headstart.run import board, choose, compare, finish, further, opening, plan, record, stack
 from headstart.run.ask import Ask
-from headstart.run.bench import Bench, Timed
-from headstart.run.extract import make_extractor, measure_pass
+from headstart.run.bench import Bench, Timed, why
+from headstart.run.closing import Closing
+from headstart.run.extract import make_extractor
 from headstart.run.folder import RunFolder, default_folder
+from headstart.run.ledger import Ledger
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
+from headstart.strategies import _ladder
 
-FINISH_SECONDS = 12.0
-"""Kept back for saving, re-opening in a fresh process, the insight and writing the report. Measured on a busy
-machine: 7 s with 7,000 pictures, of which the insight takes 4."""
 FINISH_SHARE = 0.12
-"""Share of the budget kept back for training the winner on all rows."""
+"""Share of the budget kept back for training the winner on all rows, until it is known what that takes."""
+AGAIN = 1.4
+"""Folds that training on all rows takes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Result:
     answer: finish.Answer
     record: dict[str, Any] = field(repr=False)
     """The content of run.json."""
+    budget: Budget = Budget()
+    """What is left of it is there for the page."""
 
     @property
     def folder(self) -> Path:
@@ -98,17 +102,37 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
         if resumed and record.finished(folder, ask):
             record.retell(folder, log)
             return path
-        bench = set_up(ask, new_bench(ask, dataset, task, named, folder, log), data, budget)
-        trials, skipped = run_arms(bench, ask, budget)
-        answer = finish.conclude(bench, trials)
+        bench = opening.set_up(ask, new_bench(ask, dataset, task, named, folder, log), data, budget)
+        ledger = Ledger(folder, ask.budget, budget.start)
+        budget = ledger.budget
+        trials, skipped = run_arms(bench, ask, ledger)
+        answer = concluded(bench, trials)
         log(Event("leaderboard", board.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": finish.notes(answer, skipped)}))
         content = record.write_answer(bench, answer, skipped, data, budget)
         if conclude is not None:
-            conclude(Result(bench, trials, answer, content), log)
+            conclude(Result(bench, trials, answer, content, budget), log)
         spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(ask.budget)}"
         log(Event("done", {"summary": spent}))
     return path
+
+
+def concluded(bench: Bench, trials: dict[str, Trial]) -> finish.Answer:
+    """The answer. An arm that breaks when it is trained on all rows ends itself: the next best is shipped."""
+    while True:
+        try:
+            return finish.conclude(bench, trials)
+        except (RunError, DataError, StoreError):
+            raise
+        except BaseException as error:
+            reason = f"training on all rows broke it: {why(error, bench.folder.path)}"
+            name = choose.winner(finish.in_order(trials, bench), bench)
+            if name is None:
+                raise
+            broken = trials[name]
+            trials[name] = bench.failed(name, broken.strategy, broken.source, reason)
+            bench.folder.save_trial(trials[name])
+            tell_trial(bench, trials[name])
 
 
 def new_bench(
@@ -131,124 +155,72 @@ def new_bench(
         settings=ask.settings,
         download=asking.downloads_allowed(ask),
         reserve=FINISH_SHARE * ask.budget,
+        closing=Closing(ask.budget),
     )
 
 
-def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Bench:
-    """Measure every source, read the data through the fastest, keep near-duplicates together.
-
-    Raises `BadOption` when even that one pass does not fit the budget.
-    """
-    measure(bench)
-    data["findings"] += lengths(bench)
-    first = min(bench.sources, key=lambda name: bench.passes[name])
-    backbone = bench.backbone(first)
-    assert backbone is not None
-    needed = bench.passes[first] * bench.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
-    if needed > budget.left:
-        spent = max(0.0, ask.budget - budget.left)
-        raise BadOption(
-            "--budget",
-            seconds_in_words(ask.budget),
-            f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
-            f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
-            f"the fastest source, over {len(bench.dataset):,} items",
-        )
-    before = bench.extractor.seconds
-    pairs = near.find(backbone, bench.dataset, bench.extractor)
-    bench.paid[first] = bench.extractor.seconds - before
-    bench.read.add(first)
-    if pairs:
-        groups = doctor.duplicate_groups(bench.dataset, pairs)
-        bench.split = splits.make_split(bench.dataset, seed=ask.seed, groups=groups)
-        bench.listen(
-            Event("note", {"label": "", "text": record.duplicates_note(bench.dataset, pairs, groups)})
-        )
-        data["findings"] += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
-    return bench
-
-
-def lengths(bench: Bench) -> list[str]:
-    """Texts that are longer than a source reads, and words that it does not know, in lines; told as notes."""
-    found: dict[str, list[str]] = {}
-    for name in bench.sources if bench.dataset.modality == "text" else ():
-        backbone = bench.backbone(name)
-        assert backbone is not None
-        contract = backbone.source.text_input
-        key = (
-            f"{contract.digest} {contract.max_length}"  # a pair is read with the same tokenizer in both ways
-        )
-        if key not in found:
-            found[key] = doctor.lines(doctor.length_findings(bench.dataset, contract), "warning")
-            for line in found[key]:
-                bench.listen(Event("note", {"label": name, "text": line}))
-    return [line for lines in found.values() for line in lines]
-
-
-def measure(bench: Bench) -> None:
-    """What a pass and each arm will take, from 32 items of each source; remembered in the run folder."""
-    content = bench.folder.read()
-    passes, arms = dict(content.get("seconds_per_pass", {})), dict(content.get("estimates", {}))
-    if not passes:
-        networks = (backbone for name in bench.sources if (backbone := bench.backbone(name)) is not None)
-        strategies.check(bench.settings, networks)
-    for name in bench.sources:
-        if name not in passes:
-            backbone = bench.backbone(name)
-            assert backbone is not None
-            passes[name] = measure_pass(backbone, bench.dataset)
-            if not bench.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
-                bench.read.add(name)
-        for strategy in plan.strategies_of(bench.dataset.modality):
-            if strategy == stack.NAME:  # it reads what others predicted
-                continue
-            source = None if strategy in plan.BASELINES else name
-            arm = arm_name(strategy, source)
-            if arm not in arms:
-                arms[arm] = bench.estimate(strategy, source, passes[name])
-    bench.estimates, bench.passes = arms, passes
-    bench.folder.write({**content, "seconds_per_pass": passes, "estimates": arms})
-
-
-def run_arms(bench: Bench, ask: Ask, budget: Budget) -> tuple[dict[str, Trial], list[plan.Skipped]]:
+def run_arms(bench: Bench, ask: Ask, ledger: Ledger) -> tuple[dict[str, Trial], list[plan.Skipped]]:
     """Ask the plan for the next arm and run it, until the plan is at its end."""
-    trials = kept_trials(bench, ask)
+    trials = kept_trials(bench, ask, ledger)
+    for name, reason in bench.broken.items():
+        arm = arm_name("probe", name)
+        trials[arm] = bench.failed(arm, "probe", name, reason)
     for trial in trials.values():
-        tell_trial(bench, trial, kept=True)
-    bench.listen(Event("plan", record.plan_summary(state(bench, ask, trials, budget), ask)))
+        tell_trial(bench, trial, kept=trial.source not in bench.broken)
+    known = state(bench, ask, trials, ledger.budget)
+    bench.listen(Event("plan", record.plan_summary(known, ask)))
+    if known.left < plan.LEAST and not trials:
+        bench.listen(Event("note", {"label": "budget", "text": record.too_small(bench, ledger.budget)}))
     doubt = ""
     while True:
-        known = replace(state(bench, ask, trials, budget), doubt=doubt)
-        step = plan.next_step(known)
-        if step is None and doubt:
+        known = replace(state(bench, ask, trials, ledger.budget), doubt=doubt)
+        step = None if ledger.ended else further.next_step(known)
+        if step is None and (doubt or ledger.ended):
+            ledger.close()
             return trials, plan.skipped(known)
         if step is not None:
+            step = ledger.begin(step)
             bench.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
             trial = run_step(bench, step, trials)
             bench.folder.save_trial(trial)
             trials[step.arm] = trial
+            if stack.NAME in trials and stack.outdated(trials[stack.NAME], trials):
+                del trials[stack.NAME]  # one of its members has more folds now
+            ledger.end(trial.cost.seconds)
             tell_trial(bench, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = compare.verdict(finish.in_order(trials, bench), bench).outcome
 
 
 def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
-    """Run one arm. One that only answers a bad verdict carries the reason in its choices."""
+    """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     if step.strategy == stack.NAME:
         known = finish.in_order(trials, bench)
         trial = stack.fit(bench, known, compare.TRANSFER, step.seconds + bench.reserve)
     else:
         trial = bench.run(step)
-    return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
+    if not step.folds:
+        return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
+    before = trials[step.arm]
+    if trial.status == "failed":
+        return before if board.evaluated(before).any() else trial
+    cost = replace(trial.cost, seconds=before.cost.seconds + trial.cost.seconds)
+    kept = {name: before.choices[name] for name in ("answers",) if name in before.choices}
+    if np.array_equal(board.evaluated(trial), board.evaluated(before)):
+        kept["no_more"] = True  # not one fold was finished: it is not begun over and over
+    return replace(trial, cost=cost, choices={**trial.choices, **kept})
 
 
-def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:
+def kept_trials(bench: Bench, ask: Ask, ledger: Ledger) -> dict[str, Trial]:
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
-    concluded = bench.folder.read().get("answer", {}).get("budget")
-    retry = {"failed"} if concluded is not None and ask.budget <= concluded else {"failed", "cut off"}
-    kept = {name: trial for name, trial in bench.folder.trials().items() if trial.status not in retry}
-    if concluded is not None and ask.budget > concluded:
+    found = bench.folder.trials()
+    if ledger.ended:
+        return found
+    more = ledger.earlier is None or ask.budget > ledger.earlier
+    retry = {"failed", "cut off"} if more else {"failed"}
+    kept = {name: trial for name, trial in found.items() if trial.status not in retry}
+    if more and ledger.earlier is not None:
         whole = sum(fold.repeat == 0 for fold in bench.split.folds)
         for name in [n for n, t in kept.items() if t.choices.get("trained_folds", whole) < whole]:
             bench.folder.forget_plan(name)
@@ -260,15 +232,7 @@ def kept_trials(bench: Bench, ask: Ask) -> dict[str, Trial]:
 
 def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> plan.Known:
     """What the plan may know at this moment."""
-    outcomes = {
-        name: plan.Outcome(
-            trial.strategy,
-            trial.source,
-            board.signed_score(trial, bench.dataset, bench.task),
-            trial.choices.get("needs"),
-        )
-        for name, trial in trials.items()
-    }
+    outcomes = {name: outcome_of(trial, bench) for name, trial in trials.items()}
     specs = {source.spec for source in bench.sources.values()}
     candidates = tuple(
         plan.Candidate(
@@ -279,11 +243,12 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         for name, source in bench.sources.items()
     )
     tested = max(bench.passes.values()) * len(bench.split.test) / len(bench.dataset)
-    reserve = min(FINISH_SECONDS, 0.3 * ask.budget) + bench.reserve + tested
+    left = budget.left - bench.closing.seconds() - tested
     probed = {t.source for t in trials.values() if t.strategy == "probe" and t.status == "done" and t.source}
+    again = max((AGAIN * t.cost.fold for t in trials.values() if choose.heavy(t)), default=0.0)
     return plan.Known(
         candidates,
-        budget.left - reserve,
+        left - bench.reserve,
         outcomes,
         bench.estimates,
         bench.passes,
@@ -292,7 +257,41 @@ def state(bench: Bench, ask: Ask, trials: dict[str, Trial], budget: Budget) -> p
         bench.dataset.modality,
         bench.per_class,
         len(bench.split.development),
+        spare=left - again,
+        hangs=hanging(outcomes),
     )
+
+
+def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
+    """A finished arm as the plan sees it."""
+    split, known = bench.split, board.evaluated(trial)
+    score = board.signed_score(trial, bench.dataset, bench.task)
+    done = sum(bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
+    once = sum(fold.repeat == 0 for fold in split.folds)
+    rungs: tuple[int, ...] = ()
+    if done and trial.strategy != stack.NAME and "no_more" not in trial.choices:
+        # what trains a trunk is held out once; a simple model goes on by whole repeats
+        steps = _ladder.rungs(once) if choose.heavy(trial) else range(once, len(split.folds) + 1, once)
+        rungs = tuple(sorted(rung for rung in steps if rung > done))
+    one = trial.cost.fold or trial.cost.seconds / max(1, done)
+    return plan.Outcome(
+        trial.strategy, trial.source, score, trial.choices.get("needs"), folds=done, rungs=rungs, fold=one
+    )
+
+
+def hanging(outcomes: Mapping[str, plan.Outcome]) -> tuple[str, ...]:
+    """The arms on which the verdict, or what ships, hangs: the one with a source that scores best, and the same
+    architecture from scratch."""
+    scored = {
+        arm: outcome.score
+        for arm, outcome in outcomes.items()
+        if outcome.strategy in compare.TRANSFER and outcome.score is not None
+    }
+    if not scored:
+        return ()
+    best = max(scored, key=lambda arm: scored[arm])
+    scratch = arm_name("scratch", outcomes[best].source)
+    return tuple(arm for arm in (scratch, best) if arm in outcomes and outcomes[arm].folds)
 
 
 def tell_trial(bench: Bench, trial: Trial, *, kept: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.files import write_json
 from headstart.core.model import Model
@@ -36,6 +37,10 @@ WHOLE_TABLE = 30
 PAIRS = 20
 WORK = 10_000_000
 """Cells (resample x item x output) spent on intervals, in 50 to 400 resamples. 5,000 x 20 labels: 2 s."""
+WRITING = 0.8
+"""Seconds that writing the page takes."""
+HURRIED = 6.0
+"""Seconds left under which the map gets fewer items."""
 POINTS = 1_000
 """Most points of a regression's scatter."""
 
@@ -55,6 +60,8 @@ class View:
     """Its row of the leaderboard."""
     model: Model = field(repr=False)
     """What ships: the arm, trained on all rows."""
+    budget: Budget = Budget()
+    """What is left of it is there for the insight and the page."""
 
     @property
     def y(self) -> np.ndarray:
@@ -65,7 +72,20 @@ class View:
     def of(cls, result: Result) -> View:
         shipped = result.trials[result.answer.winner]
         row = next(row for row in result.answer.rows if row.arm == shipped.arm)
-        return cls(result.bench, result.trials, shipped, *board.averaged(shipped), row, result.answer.model)
+        return cls(
+            result.bench,
+            result.trials,
+            shipped,
+            *board.averaged(shipped),
+            row,
+            result.answer.model,
+            result.budget,
+        )
+
+    @property
+    def left(self) -> float:
+        """Seconds left for the insight."""
+        return self.budget.left - WRITING
 
     @property
     def source(self) -> str | None:
@@ -78,7 +98,12 @@ def insight_of(result: Result) -> dict[str, Any]:
     """All of it, as written to insight.json. A part that cannot be made is null, and a note says why."""
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
+    late: list[str] = []
     for name, make in PARTS.items():
+        if name in DEAR and view.left < DEAR[name] * result.bench.closing.slower():
+            found[name] = None
+            late.append(name.replace("_", " "))
+            continue
         try:
             found[name] = plain(make(view))
         except (HeadstartError, MemoryError, RuntimeError, ValueError) as error:  # the model is saved: go on
@@ -86,6 +111,9 @@ def insight_of(result: Result) -> dict[str, Any]:
             reason = str(error) or type(error).__name__
             text = f"left out of the page: {name.replace('_', ' ')} ({reason})"
             result.bench.listen(Event("note", {"label": "", "text": text}))
+    if late:
+        text = f"left out of the page for want of time: {', '.join(late)}"
+        result.bench.listen(Event("note", {"label": "", "text": text}))
     with result.bench.folder.writing():
         write_json(result.folder / NAME, found)
     return found
@@ -179,7 +207,9 @@ def embedding_map(view: View) -> dict[str, Any] | None:
         return None
     decoded = tasks.for_task(view.bench.task).decode(view.bench.task, view.predictions)
     rows = np.concatenate([view.bench.split.development, view.bench.split.test])
-    return atlas.embedding_map(view.bench, source, rows, dict(zip(view.rows.tolist(), decoded, strict=True)))
+    said = dict(zip(view.rows.tolist(), decoded, strict=True))
+    most = atlas.POINTS if view.left > HURRIED else atlas.FEWER
+    return atlas.embedding_map(view.bench, source, rows, said, most=most)
 
 
 def wrong_words(view: View) -> dict[str, Any] | None:
@@ -188,7 +218,8 @@ def wrong_words(view: View) -> dict[str, Any] | None:
         return None
     found = mistakes.worst(view.bench.dataset, view.bench.task, view.rows, view.predictions)
     held_out = dict(zip(view.rows.tolist(), view.predictions, strict=True))
-    return occlusion.occlusion(view.bench.dataset, view.model, found, held_out)
+    seconds = min(occlusion.SECONDS, view.left)
+    return occlusion.occlusion(view.bench.dataset, view.model, found, held_out, seconds=seconds)
 
 
 def text_lengths(view: View) -> dict[str, Any] | None:
@@ -206,13 +237,15 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "scatter": scatter,
     "reliability": lambda v: reliability(v.bench, v.shipped),
     "depth": depth,
-    "learning_curve": lambda v: curve.learning_curve(v.bench, v.trials, v.shipped.arm),
     "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
-    "occlusion": wrong_words,
     "lengths": text_lengths,
     "map": embedding_map,
+    "learning_curve": lambda v: curve.learning_curve(v.bench, v.trials, v.shipped.arm),
+    "occlusion": wrong_words,
 }
+DEAR = {"map": 0.5, "learning_curve": 2.5, "occlusion": 0.5}
+"""Parts that are left out where fewer seconds are left for them."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""
 

@@ -90,6 +90,7 @@ def occlusion(
     mistakes: Sequence[Mapping[str, Any]],
     predictions: Mapping[int, np.ndarray],
     *,
+    seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any] | None:
     """What insight.json keeps: a text each of the first mistakes, in pieces with the effect of each.
@@ -99,7 +100,7 @@ def occlusion(
     """
     if dataset.modality != "text" or not mistakes or not isinstance(model.input, TextContract):
         return None
-    end = clock() + SECONDS
+    end = clock() + seconds
     predictor = Predictor(model)
     found = []
     for mistake in mistakes[:ITEMS]:

@@ -11,7 +11,7 @@ the one that leans on it only in part. What is tried, and in which order, depend
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from headstart.core.budget import words
@@ -48,7 +48,7 @@ MANY_TEXTS = 2_000
 """Labelled texts from which training from scratch comes first again, though there be few a class."""
 
 LEAST = 3.0
-"""Seconds under which no arm with a trunk is started."""
+"""Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
 
 KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
@@ -103,6 +103,12 @@ class Outcome:
     """Out-of-fold headline metric turned so that higher is better; None when there is none."""
     needs: float | None = None
     """Seconds without which it could not even begin; None for one that did."""
+    folds: int = 0
+    """Folds that it has."""
+    rungs: tuple[int, ...] = ()
+    """Numbers of folds that it may still go on to, fewest first."""
+    fold: float = 0.0
+    """Seconds that one more may take."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,10 @@ class Known:
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
     """Items to learn from."""
+    spare: float = 0.0
+    """Seconds left for more folds of arms that have run: what the end takes is known by then."""
+    hangs: tuple[str, ...] = ()
+    """Arms on which the verdict, or what ships, hangs."""
     doubt: str = ""
     """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
@@ -144,6 +154,8 @@ class Step:
     reason: str
     answer: bool = False
     """Whether it was only tried because transfer hurts, or is not shown to help."""
+    folds: int = 0
+    """Folds to go on to, for an arm that has some of them; 0 for one that begins."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +281,8 @@ def next_step(known: Known) -> Step | None:
             continue
         shares = {**SHARES, **OF_FEW_TEXTS} if pairs_first(known) else SHARES
         seconds = max(0.0, known.left) * (1.0 if again else shares.get(strategy, 1.0))
+        if _due(known, strategy):
+            seconds = max(seconds, LEAST)
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         name = source.name if source else None
         return Step(arm, strategy, name, seconds, estimate_of(known, strategy, source), reason, answer)
@@ -291,6 +305,15 @@ def skipped(known: Known) -> list[Skipped]:
     return out
 
 
+def untried(left_out: Sequence[Skipped]) -> str:
+    """The arms left out, in a sentence that gives each reason once; empty for none."""
+    by_reason: dict[str, list[str]] = {}
+    for arm in left_out:
+        by_reason.setdefault(arm.reason, []).append(arm.arm)
+    told = "; ".join(f"{', '.join(arms)} ({reason})" for reason, arms in by_reason.items())
+    return f"Not tried: {told}." if told else ""
+
+
 def estimate_of(known: Known, strategy: str, source: Candidate | None) -> float | None:
     """Seconds that an arm is expected to take now: a pass that was made is not made again. None where nothing
     is known."""
@@ -300,10 +323,15 @@ def estimate_of(known: Known, strategy: str, source: Candidate | None) -> float 
     return max(0.0, found - known.passes.get(source.name, 0.0))
 
 
+def _due(known: Known, strategy: str) -> bool:
+    """Whether an arm is run in any case: a run ends with the baselines and one source measured at least."""
+    return strategy in BASELINES or (strategy == "probe" and not _probed(known))
+
+
 def _obstacle(known: Known, strategy: str, source: Candidate | None) -> str:
     """Why an arm cannot be started now; empty when it can."""
-    if strategy in BASELINES or (strategy == "probe" and not _probed(known)):
-        return ""  # a run always ends with at least one baseline and one source measured
+    if _due(known, strategy):
+        return ""
     estimate = estimate_of(known, strategy, source) or 0.0
     if known.left < LEAST:
         return "no time left"
@@ -313,9 +341,16 @@ def _obstacle(known: Known, strategy: str, source: Candidate | None) -> str:
     kept = KEPT_FOR_PROOF if "scratch" in known.allowed and not second_way else 0.0
     if strategy in READERS and estimate > (1 - kept) * known.left:
         return "would leave no time to compare with training from scratch"
-    if strategy == "random-frozen" and estimate > CONTROL_SHARE * known.left:
+    share = CONTROL_SHARE if not _others_ran(known) else 1.0
+    if strategy == "random-frozen" and estimate > share * known.left:
         return "would take too large a share of the time left"
     return _too_slow(known, strategy, source) if strategy in ALL_LAYERS else ""
+
+
+def _others_ran(known: Known) -> bool:
+    """Whether what the control would take time from has had its time."""
+    ran = {outcome.strategy for outcome in known.outcomes.values()}
+    return all(name in ran for name in ("scratch", "finetune") if name in known.allowed)
 
 
 def _too_slow(known: Known, strategy: str, source: Candidate | None) -> str:

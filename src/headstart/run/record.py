@@ -124,6 +124,17 @@ def source_summary(named: dict[str, Source], ask: Ask) -> str:
     return text
 
 
+def too_small(bench: Bench, budget: Budget) -> str:
+    """That a budget has no room for more than what every run does."""
+    closing = bench.closing.seconds()
+    return (
+        f"{seconds_in_words(budget.seconds or 0.0)} are too few here for more than the baselines and one "
+        f"probe: {seconds_in_words(budget.spent)} went into reading the data and opening the sources, and to "
+        f"save, prove and tell takes about {seconds_in_words(closing)}; more is tried from about "
+        f"{seconds_in_words(2 * (budget.spent + closing))} on"
+    )
+
+
 def plan_summary(known: plan.Known, ask: Ask) -> dict[str, Any]:
     """The plan in one line, and its steps."""
     steps, left_out = plan.outline(known)

@@ -136,7 +136,7 @@ def recall(request: Request, kind: Kind) -> tuple[Design, int] | None:
         saved = json.loads(path.read_text())
         if saved["key"] != _key(request, kind):
             return None
-        return Design.from_json(saved["design"]), int(saved["folds"])
+        return Design.from_json(saved["design"]), max(int(saved["folds"]), request.folds)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -162,7 +162,7 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
     def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1} of {folds}")
+        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1}")
         trained = train_on(arm, train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime

@@ -55,7 +55,8 @@ def run_folds(
     `arm` is a name as `arm_name` makes it; `folds` are the numbers of those to run (default: all);
     `before` is what the arm has cost already. The first fold is always tried; before each further
     one the budget is asked, and a fold that takes as long as the longest so far must fit in (the first,
-    which also warms things up, counts only while there is no other).
+    which also warms things up, counts only while there is no other). No more than `request.folds` are run
+    where that is given.
 
     Finished folds are kept in `request.workdir`. They are used again when nothing has changed that
     they depend on: data, split, source weights and how the source reads, seed, settings, and `about`
@@ -74,8 +75,7 @@ def run_folds(
         fold = request.split.folds[number]
         finished = _load(request.workdir, number, key)
         if finished is None:
-            slowest = max((d.seconds for d in done[1:] or done), default=0.0)
-            if place and request.budget.left <= slowest:
+            if place and (request.budget.left <= _slowest(done) or place == request.folds):
                 break
             try:
                 with threads.suited_to(len(fold.train)):
@@ -93,12 +93,17 @@ def run_folds(
         strategy=strategy,
         source=source or None,
         predictions=predictions,
-        cost=before + Cost(seconds=sum(d.seconds for d in done)),
+        cost=before + Cost(seconds=sum(d.seconds for d in done), fold=_slowest(done)),
         status="done" if complete else "cut off",
         reason="" if complete else f"the time was used up after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done]},
         digest=request.backbone.digest if request.backbone is not None else "",
     )
+
+
+def _slowest(done: Sequence[_Done]) -> float:
+    """Seconds that one more fold may take."""
+    return max((d.seconds for d in done[1:] or done), default=0.0)
 
 
 def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:

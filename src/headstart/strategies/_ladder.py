@@ -42,6 +42,14 @@ def wanted(per_epoch: int, *, steps: int, most: int) -> int:
     return max(fitting, default=EPOCHS[0])
 
 
+def rungs(folds: int) -> tuple[int, ...]:
+    """The only numbers of folds that are ever run, most first: 5, 3, 2, 1 of five."""
+    found = [folds]
+    while found[-1] > 1:
+        found.append(-(-found[-1] // 2))
+    return tuple(found)
+
+
 def options(epochs: int, folds: int) -> Iterator[Plan]:
     """What would be done, best first: all folds with up to half of the epochs given up (more where
     `ENOUGH` are left: few held-out items prove nothing), then fewer folds, then a single fold with
@@ -50,7 +58,7 @@ def options(epochs: int, folds: int) -> Iterator[Plan]:
     halved = [e for e in steps if 2 * e >= epochs or e >= ENOUGH]
     for e in halved:
         yield Plan(e, folds)
-    for f in range(folds - 1, 0, -1):
+    for f in rungs(folds)[1:]:
         yield Plan(halved[-1], f)
     for e in steps[len(halved) :]:
         yield Plan(e, 1)
@@ -72,7 +80,7 @@ def fitting(
     epochs are as given, and only the folds vary.
     """
     if fixed:
-        plans = (Plan(epochs, f) for f in range(folds, 0, -1))
+        plans = (Plan(epochs, f) for f in rungs(folds))
     elif plans is None:
         plans = options(epochs, folds)
     return next((plan for plan in plans if _lacking(pace, plan, left, reserve) <= 0), None)

@@ -182,11 +182,12 @@ def options(rounds: int, folds: int, held: int) -> Iterator[_ladder.Plan]:
     """What would be done, best first: folds are given up down to `ENOUGH` held-out texts or `FEW` folds, then
     steps down to a quarter (but two rounds), then the other folds, then steps down to one round."""
     least = min(folds, FEW, max(1, math.ceil(ENOUGH / max(1, held))))
+    rungs = _ladder.rungs(folds)
     ladder = sorted({e for e in (1, *_ladder.EPOCHS, rounds) if e <= rounds}, reverse=True)
     kept = [e for e in ladder if e >= max(2, rounds / 4)] or ladder
     for e in kept:
-        yield from (_ladder.Plan(e, f) for f in range(folds, least - 1, -1))
-    yield from (_ladder.Plan(kept[-1], f) for f in range(least - 1, 0, -1))
+        yield from (_ladder.Plan(e, f) for f in rungs if f >= least)
+    yield from (_ladder.Plan(kept[-1], f) for f in rungs if f < least)
     yield from (_ladder.Plan(e, 1) for e in ladder if e < kept[-1])
 
 
@@ -233,7 +234,10 @@ def recall(request: Request) -> Plan | None:
         return None
     try:
         saved = json.loads(path.read_text())
-        return Plan.from_json(saved["design"]) if saved["key"] == _key(request) else None
+        if saved["key"] != _key(request):
+            return None
+        plan = Plan.from_json(saved["design"])
+        return replace(plan, folds=max(plan.folds, request.folds))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -307,9 +311,10 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
 def run(request: Request, name: str, plan: Plan) -> Trial:
     """Out-of-fold predictions over the first folds."""
     activate = Classification().activate
+    trained_as = replace(plan, folds=0).to_json()  # how many folds there are changes none of them
 
     def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, plan.to_json(), train, f"fold {number + 1} of {plan.folds}")
+        watch = named_watch(request, trained_as, train, f"fold {number + 1}")
         trained = train_pairs(request, plan, train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
@@ -317,7 +322,7 @@ def run(request: Request, name: str, plan: Plan) -> Trial:
         logits = embed(trained.net, trained.view, test) @ weight.T + bias
         return activate(logits), {"losses": [round(loss, 6) for loss in trained.outcome.losses]}
 
-    about = fingerprint.of_json(plan.to_json())
+    about = fingerprint.of_json(trained_as)
     try:
         trial = run_folds(request, name, fit_fold, folds=range(plan.folds), about=about)
     except FloatingPointError as error:

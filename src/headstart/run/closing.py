@@ -1,0 +1,81 @@
+"""What the end of a run takes: estimated like an arm, from this machine's own speed, and kept back for it.
+
+The proof opens the saved model in a fresh process. That process imports and opens what this one has imported
+and opened, so it takes as long as that took here. What follows the proof (the page) is made smaller where the
+time does not suffice; the proof never is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PAGE = 4.0
+"""Seconds for the verdict, the insight and the page in full, on two cores: 2.5 s for 24 texts, 4 s for 7,000
+pictures."""
+PAGE_SHARE = 0.08
+"""Of a small budget they get this share, and are made smaller."""
+IMPORTS = (2.0, 8.0)
+"""Least and most seconds that are believed of importing torch and what is needed besides."""
+OPENED = 3.0
+"""Seconds for opening a source, at the least: a process that had one open before imports nothing more."""
+PER_BYTE = 2e-8
+"""Seconds for writing weights, reading them again and taking their digest."""
+BUSIER = 1.25
+"""How much slower than at the start the machine must be before that is believed."""
+MOST_BUSY = 3.0
+
+
+def pulse() -> float:
+    """Seconds of a small piece of work that is always the same."""
+    start = time.perf_counter()
+    sum(number * number for number in range(250_000))
+    return time.perf_counter() - start
+
+
+@dataclass
+class Closing:
+    """Seconds of the closing part."""
+
+    budget: float
+    imports: float = field(default_factory=time.process_time)
+    """Processor time that this process took until it could begin."""
+    beat: Callable[[], float] = pulse
+    at_first: float = 0.0
+    """What `beat` took at the start."""
+    opened: float = OPENED
+    """Seconds that opening the slowest source took, imports and all."""
+    crowded: float = 1.0
+    """Seconds by the clock for each of processor time while it was opened: more than 1 on a busy machine."""
+    bytes: int = 0
+    """Of the largest source's weights."""
+
+    def __post_init__(self) -> None:
+        self.at_first = self.at_first or min(self.beat() for _ in range(3))
+
+    def note(self, seconds: float, processor: float, size: int) -> None:
+        """That a source of so many bytes was opened, in seconds by the clock and of processor time."""
+        if seconds > self.opened:
+            self.opened, self.crowded = seconds, max(1.0, seconds / max(processor, 1e-3))
+        self.bytes = max(self.bytes, size)
+
+    @property
+    def proof(self) -> float:
+        """Seconds for saving the model and opening it in a fresh process, at the pace of the start."""
+        imports = min(max(self.imports, IMPORTS[0]), IMPORTS[1])
+        return self.crowded * imports + self.opened + PER_BYTE * self.bytes
+
+    @property
+    def page(self) -> float:
+        """Seconds kept back for what can be made smaller."""
+        return min(PAGE, PAGE_SHARE * self.budget)
+
+    def slower(self) -> float:
+        """How much slower the machine is now than at the start; 1 where it is not clearly so."""
+        now = self.beat() / self.at_first
+        return 1.0 if now < BUSIER else min(now, MOST_BUSY)
+
+    def seconds(self) -> float:
+        """What it would take now."""
+        return self.slower() * (self.proof + self.page)

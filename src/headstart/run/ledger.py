@@ -1,0 +1,68 @@
+"""What a run has decided, and what its finished steps took: kept in its folder, so that neither changes when
+it is killed and resumed.
+
+run.json, "ledger": `budget`; `spent`, the seconds on the account when the last step ended (of a step that a
+kill cut short nothing is counted, for it is made again); `steps`, each with the time it was given and the
+reason, in the order in which they were decided; `ended`, whether the plan was at its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from headstart.core.budget import Budget
+from headstart.run.folder import RunFolder
+from headstart.run.plan import Step
+
+
+class Ledger:
+    """The account of one run. Its budget begins where an earlier process left off."""
+
+    def __init__(
+        self, folder: RunFolder, seconds: float, started: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        found = folder.read().get("ledger")
+        kept: dict[str, Any] = found if isinstance(found, dict) else {}
+        self._folder = folder
+        self.resumed = "spent" in kept
+        self.earlier: float | None = kept.get("budget")
+        """The budget of the process before this one."""
+        same = self.earlier == seconds
+        self.steps: list[dict[str, Any]] = list(kept.get("steps", ())) if same else []
+        self.ended = same and bool(kept.get("ended"))
+        """Whether the plan was at its end: nothing more is run."""
+        # what this process took to come here again is nobody's: the account has it once
+        spent, start = (float(kept["spent"]), clock()) if self.resumed else (0.0, started)
+        self.budget = Budget(seconds, clock, start, spent)
+        self._write()
+
+    def begin(self, step: Step) -> Step:
+        """Note a step before it is run; one that a kill cut short is given what it was given then."""
+        if self.steps and self.steps[-1]["arm"] == step.arm and "took" not in self.steps[-1]:
+            return replace(step, seconds=float(self.steps[-1]["seconds"]), folds=int(self.steps[-1]["folds"]))
+        entry = {name: getattr(step, name) for name in ("arm", "seconds", "folds", "reason")}
+        self.steps.append({**entry, "left": round(self.budget.left, 3)})
+        self._write()
+        return step
+
+    def end(self, seconds: float) -> None:
+        """Note that the last step is finished, after so many seconds."""
+        self.steps[-1]["took"] = seconds
+        self._write()
+
+    def close(self) -> None:
+        """Note that the plan is at its end."""
+        self.ended = True
+        self._write()
+
+    def _write(self) -> None:
+        account = {
+            "budget": self.budget.seconds,
+            "spent": self.budget.spent,
+            "steps": self.steps,
+            "ended": self.ended,
+        }
+        self._folder.write({**self._folder.read(), "ledger": account})
