@@ -14,6 +14,7 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.task import MULTILABEL, Task
+from headstart.core.words import whole
 
 
 @runtime_checkable
@@ -78,8 +79,7 @@ class TextItem:
 
     def read(self) -> bytes:
         parts = [self.text] if self.second is None else ["", self.text, self.second]
-        # lone surrogates come from broken escapes in JSON; they have no UTF-8
-        return RECORD.join(part.replace(RECORD, " ") for part in parts).encode("utf-8", "replace")
+        return whole(RECORD.join(part.replace(RECORD, " ") for part in parts)).encode()
 
 
 @dataclass(frozen=True)

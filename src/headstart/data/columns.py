@@ -131,6 +131,7 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     """
     items = find_items(cells, reading, where, there=there)
     found, rest = others(cells, reading, items)
+    _check_row_of_names(cells, reading, found, where)
     if found.label is None and rest:
         shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
         raise DataError(
@@ -292,6 +293,15 @@ def _check_header(column: str, reading: Reading, where: str) -> None:
     if reading.text_column is None and _words(column) > 2 * PROSE_WORDS:
         shown = column if len(column) <= 40 else f"{column[:40]}..."
         problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
+        raise DataError(where, problem, "put a row such as text,label above it")
+
+
+def _check_row_of_names(cells: Cells, reading: Reading, found: Columns, where: str) -> None:
+    """Raises `DataError` where a text and a label stand in place of names."""
+    if reading.columns or not (found.text and found.label) or _words(found.text) < PROSE_WORDS:
+        return
+    if found.label in cells.texts.get(found.label, ()):
+        problem = f"its first row is no row of names: {found.label!r} is a label, and {found.text!r} a text"
         raise DataError(where, problem, "put a row such as text,label above it")
 
 

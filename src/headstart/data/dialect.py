@@ -41,6 +41,7 @@ def of(content: str, separator: str = "") -> Dialect:
     """The dialect of a file; `separator` where the ending of its name tells it. Raises `ValueError`."""
     if "\n" not in content and (end := next((mark for mark in _ENDS if mark in content), "")):
         content = content.replace(end, "\n")
+    content = content.replace("\r\r\n", "\n")
     lines = content.split("\n")
     said: list[tuple[str, str]] = []
     declared, above = _read_above(lines, said)
@@ -76,7 +77,11 @@ def _read_above(lines: list[str], said: list[tuple[str, str]]) -> tuple[str, int
             break
         above = number + 1
     if comments and above < len(lines):
-        which = f"line {comments[0]} begins" if len(comments) == 1 else f"lines {comments} begin"
+        which = (
+            f"line {comments[0]} begins"
+            if len(comments) == 1
+            else f"lines {', '.join(map(str, comments))} begin"
+        )
         said.append(("HS510", f"{which} with #: left out"))
         return declared, above
     return declared, above if declared else 0
@@ -99,7 +104,8 @@ def _titles(lines: list[str], separator: str) -> tuple[int, str] | None:
     rows = [line for line in lines[:_MOST_ABOVE] if line.strip()]
     if len(rows) < 3 or '"' in rows[0].strip('" \r') or any(map(is_usual, _cells(rows[0], separator))):
         return None
-    if sum(bool(cell) for cell in _cells(rows[0], separator_of(rows[0]))) != 1:
+    own = separator_of(rows[0])
+    if sum(bool(cell) for cell in _cells(rows[0], own)) != 1 and any(own in row for row in rows[1:]):
         return None
     for number, line in enumerate(lines[1:_MOST_ABOVE], start=1):
         mark = separator_of(line)

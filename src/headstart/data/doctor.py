@@ -67,9 +67,9 @@ def check(
     digests = tuple(digest for digest, _ in looked)
     if all(digest is not None for digest in digests):
         dataset.remember(tuple(digest or "" for digest in digests))
-    found = [*_item_findings(dataset, [seen for _, seen in looked])]
     usable = np.array([not seen.problem for _, seen in looked], dtype=bool)
-    found += label_findings(dataset, usable)
+    found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, [seen for _, seen in looked]))]
+    found += label_findings(dataset, usable) if usable.any() or not len(usable) else ()
     # two items that cannot be read are broken, not alike
     found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
     found += group_findings(dataset)
@@ -172,6 +172,17 @@ def _remember(memo: Memo, digest: str, room: str, seen: Examination) -> None:
     entry = memo.get(digest)
     others = entry if entry is not None and entry.get("version") == MEMO_VERSION else {}
     memo[digest] = {**others, "version": MEMO_VERSION, room: seen.to_json()}
+
+
+def _nothing_there(dataset: Dataset, looked: Sequence[tuple[str | None, Examination]]) -> list[Finding]:
+    """One error for all items of a data set of which none is there; nothing for any other."""
+    if len(looked) < 2 or any(seen.problem != "HS101" for _, seen in looked):
+        return []
+    first, why = dataset.items[0], looked[0][1].detail
+    place = getattr(first, "path", None) or getattr(first, "archive", None)
+    where = f", was looked for at {os.path.abspath(place)}" if place else ""  # noqa: PTH100
+    text = f"none of the {len(looked):,} items can be read: the first, {first.id}{where}: {why}"
+    return [finding("HS511", dataset.origin or dataset.name, text)]
 
 
 def _item_findings(dataset: Dataset, looked: Sequence[Examination]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from headstart.core.dataset import Dataset, Item
+from headstart.core.words import whole
 from headstart.data import strings, table
 from headstart.data.arrays import in_memory
 from headstart.data.locate import on_disk
@@ -64,4 +65,5 @@ def _sheet(data: Any) -> table.Sheet:
 
 def _values(column: Any) -> list[Any]:
     values = column.to_list() if hasattr(column, "to_list") else list(column)
-    return [None if strings.nothing(value) else value for value in values]
+    clean = (whole(value) if isinstance(value, str) else value for value in values)
+    return [None if strings.nothing(value) else value for value in clean]

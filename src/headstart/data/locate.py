@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from headstart.core.dataset import FileItem, Item
+from headstart.core.dataset import FileItem, Item, Note
+from headstart.core.words import count
 from headstart.data.layout import may_be_item
 from headstart.data.reading import suffix_of
 from headstart.data.tree import Tree
@@ -98,6 +99,27 @@ def _stem(tail: str) -> str:
     """The path without its ending, whatever its case."""
     ending = suffix_of(tail)
     return tail[: len(tail) - len(ending)] if ending else tail
+
+
+def outside(items: Sequence[Item], root: Path | None, origin: str) -> tuple[Note, ...]:
+    """A note where items on disk lie outside of the folder that their data lie in."""
+    if root is None:
+        return ()
+    files = (item for item in items if isinstance(item, FileItem))
+    left = [item for item in files if _may_leave(item.id) and _leaves(item.path, root)]
+    if not left:
+        return ()
+    text = f"{count(len(left), 'item')} from outside {root}, such as {left[0].id}"
+    return (Note("HS512", origin, text),)
+
+
+def _may_leave(name: str) -> bool:
+    return name.startswith("/") or ".." in name or name[1:2] == ":"
+
+
+def _leaves(path: Path, root: Path) -> bool:
+    # as written: links are for `headstart.data.tree`
+    return not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root))  # noqa: PTH100
 
 
 def _no_url(cell: str, where: str) -> None:

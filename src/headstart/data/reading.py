@@ -96,7 +96,13 @@ def split_in(path: str) -> str:
 def natural(text: str) -> tuple[Any, ...]:
     """A sort key by which "img2" comes before "img10"."""
     parts = re.split(r"(\d+)", text)
-    return (tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts), text)
+    return (tuple(_counted(part) if part.isdecimal() else (-1, part) for part in parts), text)
+
+
+def _counted(digits: str) -> tuple[int, str]:
+    """Sorts as the number does, however long it is: Python turns no more than 4,300 digits into one."""
+    found = digits.lstrip("0")
+    return len(found), found
 
 
 def is_junk(name: str) -> bool:

@@ -18,7 +18,7 @@ from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data import columns, fasttext, forms, labels, parts
 from headstart.data.columns import Cells, Columns
-from headstart.data.locate import Finder, on_disk, within
+from headstart.data.locate import Finder, on_disk, outside, within
 from headstart.data.reading import (
     Reading,
     archive_ending,
@@ -67,6 +67,8 @@ class Sheet:
     split: str = ""
     """What its name tells, where there are several tables."""
     notes: tuple[Note, ...] = ()
+    root: Path | None = None
+    """The folder on disk that its files lie in, if they should."""
 
 
 def sheet_on_disk(path: Path) -> Sheet:
@@ -77,7 +79,7 @@ def sheet_on_disk(path: Path) -> Sheet:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     rows, notes = parse(content, path.name, str(path))
     beside = _opener(sorted(file for file in path.parent.iterdir() if archive_ending(file.name)))
-    return Sheet(rows, on_disk(path.parent, beside), stem_of(path.name), notes=notes)
+    return Sheet(rows, on_disk(path.parent, beside), stem_of(path.name), notes=notes, root=path.parent)
 
 
 def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:
@@ -88,7 +90,7 @@ def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Data
     for member in sorted(members, key=lambda path: ("train", "val", "test", "").index(split_in(path))):
         rows, notes = parse_member(tree, member)
         split = split_in(member) if len(members) > 1 else ""
-        sheets.append(Sheet(rows, within(tree, member, beside), stem_of(member), split, notes))
+        sheets.append(Sheet(rows, within(tree, member, beside), stem_of(member), split, notes, root))
     return build(sheets, reading, origin=tree.origin, name=tree.name, notes=tree.notes)
 
 
@@ -170,6 +172,7 @@ def build(
             *notes,
             *(n for sheet in sheets for n in sheet.notes),
             *decided,
+            *outside(items, sheets[0].root, origin),
             *use.unread(cells, reading, origin),
             use.told(table.columns, origin, parts=_named_by(sheets)),
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from headstart.core import limits
 from headstart.core.dataset import FileItem, Item, Note
+from headstart.core.words import count
 from headstart.data.members import Member, Missing, members_of
 from headstart.data.reading import is_junk, natural, printable, stem_of
 from headstart.errors import DataError, PathError
@@ -33,7 +34,9 @@ def folder_tree(root: Path) -> Tree:
     paths: list[str] = []
     junk: list[str] = []
     empty: list[str] = []
+    linked: list[str] = []
     seen: set[str] = set()
+    whole = os.path.realpath(root)
 
     def refuse(error: OSError) -> None:
         raise PathError(error.filename or root, f"cannot be read: {error.strerror or error}") from None
@@ -50,15 +53,25 @@ def folder_tree(root: Path) -> Tree:
         folders[:] = sorted(name for name in folders if not is_junk(name))
         good = [f"{prefix}{name}" for name in files if not is_junk(name)]
         paths += good
+        inside = os.path.commonpath((whole, real)) == whole
+        links = [path for path in good if os.path.islink(root / path)]  # noqa: PTH114
+        linked += [path for path in links if _leaves(root / path, whole)] if inside else good
         if not good and not folders and prefix:
             empty.append(prefix.rstrip("/"))
     notes = [*_junk_notes(junk), *(Note("HS502", printable(path), "the folder is empty") for path in empty)]
+    if linked:
+        text = f"links lead to {count(len(linked), 'file')} outside of it, such as {printable(linked[0])}"
+        notes.append(Note("HS512", str(root), text))
 
     def item(path: str) -> Item:
         return FileItem(printable(path), root / path)
 
     name = root.resolve().name or "data"
     return Tree(str(root), name, tuple(sorted(paths, key=natural)), item, tuple(notes), root)
+
+
+def _leaves(path: Path, whole: str) -> bool:
+    return os.path.commonpath((whole, os.path.realpath(path))) != whole
 
 
 def archive_tree(path: Path) -> Tree:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -65,9 +66,30 @@ def opened(data: bytes) -> tuple[Text, str]:
     nothing, *parts = decoded.split(RECORD)
     # a text file may hold such a sign anywhere: that makes no pair of it
     text = Text(*parts) if not nothing and len(parts) == 2 else Text(decoded.replace(RECORD, " "))
-    if not any(part.strip() for part in text.parts):
-        raise TextError("HS102", "there is nothing but blanks")
+    if not any(map(seen, text.parts)):
+        if "\ufffd" in decoded:
+            raise TextError("HS106", f"holds nothing but {LOST}")
+        raise TextError(
+            "HS102", "there is nothing but blanks" + " and invisible signs" * bool(decoded.strip())
+        )
     return text, encoding
+
+
+LOST = "\ufffd, which stands for signs that were lost: half a character (a lone surrogate), say"
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
+"""Unicode's categories of signs that are not seen; those it does not know yet may well be."""
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffd")
+"""Signs that are not seen although Unicode counts them as letters, marks or symbols; and the one for a lost sign."""
+
+
+def seen(text: str) -> bool:
+    """Whether a text has a sign that can be seen: blanks, zero-width ones and the like cannot."""
+    return any(
+        unicodedata.category(sign) not in _UNSEEN
+        and sign not in _INVISIBLE
+        and not "\ufe00" <= sign <= "\ufe0f"
+        for sign in text
+    )
 
 
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"),
@@ -78,7 +100,7 @@ def decode(data: bytes) -> tuple[str, str]:
     """(text, encoding); bytes that are no UTF-8 are read as Windows-1252, where every byte is a letter."""
     marked = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(marked), marked
+        return data.decode(marked, "strict" if marked.startswith("utf-8") else "replace"), marked
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace"), "cp1252"
 
@@ -94,8 +116,8 @@ def examine(data: bytes) -> Examination:
         said["HS212"] = "no UTF-8: read as Windows-1252"
     elif found := garbled("\n".join(text.parts)):
         said["HS212"] = found
-    if not all(part.strip() for part in text.parts):
-        said["HS216"] = f"its {'first' if not text.first.strip() else 'second'} text is empty"
+    if not all(map(seen, text.parts)):
+        said["HS216"] = f"its {'second' if seen(text.first) else 'first'} text is empty"
     form = "pair" if text.second is not None else ""
     return Examination(
         sum(map(len, text.parts)), 1, form, encoding, tuple(said), detail="; ".join(said.values())
@@ -109,7 +131,7 @@ WESTERN = re.compile("[\u0080-\u017f\u2010-\u206f\u20ac\u2122]")
 def garbled(text: str) -> str:
     """How a text was spoiled on its way, or nothing: UTF-8 that was read as Windows-1252, or signs lost."""
     if "\ufffd" in text:
-        return "holds \ufffd, which stands for signs that were lost"
+        return f"holds {LOST}"
     for run in re.findall(r"[\u0080-\u2122]{2,}", text):
         with contextlib.suppress(UnicodeError):
             meant = b"".join(_byte(sign) for sign in run).decode("utf-8")
