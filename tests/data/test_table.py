@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,31 @@ def test_cells_that_are_no_paths_at_all_are_found_when_read(write: Write) -> Non
     folder = write(two_classes() | {"t.csv": csv("path,label", [*ROWS, ("x" * 300 + ".png", "a")])})
     for data in (folder, folder / "t.csv"):
         assert [(f.code, f.row) for f in doctor.check(load(data)).errors] == [("HS101", 4)]
+
+
+def test_a_column_of_ids_may_hold_more_than_a_path(write: Write) -> None:
+    rows = "".join(f"it came on day {i},{'ab'[i % 2]},{'q' * 300}{i}\n" for i in range(4))
+    dataset = load(write({"t.csv": "text,label,id\n" + rows}) / "t.csv")
+    assert (dataset.modality, len(dataset)) == ("text", 4)
+
+
+def test_where_no_item_is_there_one_error_says_where_it_was_looked_for(write: Write) -> None:
+    folder = write({"t.csv": csv("path,label", [(f"photos/{i}.png", "ab"[i % 2]) for i in range(6)])})
+    errors = doctor.check(load(folder / "t.csv")).errors
+    assert [f.code for f in errors] == ["HS511"]
+    assert (
+        f"none of the 6 items can be read: the first, photos/0.png, was looked for at {folder}/photos/0.png"
+        in str(errors[0])
+    )
+
+
+def test_pipes_and_devices_are_not_read(write: Write) -> None:
+    folder = write(
+        {"a.png": 1, "t.csv": csv("path,label", [("a.png", "a"), ("pipe.png", "b"), ("/dev/zero", "a")])}
+    )
+    os.mkfifo(folder / "pipe.png")
+    found = {f.where: f.message for f in doctor.check(load(folder / "t.csv")).errors if f.code == "HS101"}
+    assert found == dict.fromkeys(("pipe.png", "/dev/zero"), "cannot be read: it is no ordinary file")
 
 
 def test_a_damaged_table_inside_an_archive(write: Write, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.core import limits
-from headstart.data import load
+from headstart.data import doctor, load
 from headstart.data.reading import natural
 from headstart.errors import DataError
 
@@ -69,6 +72,109 @@ def test_all_reasons_are_told_at_once(tmp_path: Path) -> None:
     assert raised.value.details[-1] == "and 3 more"
 
 
+def test_members_without_a_name_or_too_deep_are_refused(tmp_path: Path) -> None:
+    names = {
+        "a/" * 65 + "1.png": "lies 65 folders deep",
+        "": "has no name",
+        "x" * 5_000: "has a name of 5,000 bytes",
+    }
+    for name, message in names.items():
+        with pytest.raises(DataError, match=message):
+            load(archive(tmp_path / "z.zip", {"a/1.png": picture(1), name: b""}))
+
+
+def test_a_broken_name_and_a_broken_table_of_lzma(tmp_path: Path) -> None:
+    path = archive(tmp_path / "z.zip", {"a/\xe4\xe4.png": picture(1)})
+    path.write_bytes(path.read_bytes().replace("\xe4\xe4".encode(), b"\xff\xfe\xff\xfe"))
+    with pytest.raises(DataError, match="utf-8"):
+        load(path)
+    path = archive(
+        tmp_path / "l.zip",
+        {f"{n}/{i}.png": picture(i) for n in "ab" for i in range(2)},
+        compression=zipfile.ZIP_LZMA,
+    )
+    content = bytearray(path.read_bytes())
+    content[39:44] = b"\xff" * 5
+    path.write_bytes(content)
+    assert ("HS101", "a/0.png") in [(f.code, f.where) for f in doctor.check(load(path)).errors]
+
+
+def test_a_member_that_unpacks_to_too_much_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive(
+        tmp_path / "z.zip",
+        {f"{n}/{i}.txt": b"it came " * (9_000 if i else 1) for n in "ab" for i in range(2)},
+    )
+    liar = path.read_bytes().replace((72_000).to_bytes(4, "little"), (8).to_bytes(4, "little"))
+    (tmp_path / "liar.zip").write_bytes(liar)
+    monkeypatch.setattr(limits, "ITEM_BYTES", 50_000)
+    found = {f.where: f.message for f in doctor.check(load(path)).errors if f.row is not None}
+    assert found["a/1.txt"].endswith("it would unpack to 72.0 kB; up to 50.0 kB are read")
+    assert {f.where for f in doctor.check(load(tmp_path / "liar.zip")).errors if f.row is not None} >= {
+        "a/1.txt",
+        "b/1.txt",
+    }
+
+
+@pytest.mark.parametrize("name", ["t.tar", "t.tar.gz", "t.tgz", "t.tar.bz2", "t.tar.xz"])
+def test_a_tar_is_read_as_a_zip_is(tmp_path: Path, name: str) -> None:
+    method = {"tar": "", "tgz": "gz"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
+    with tarfile.open(tmp_path / name, f"w:{method}") as out:  # type: ignore[call-overload]
+        for label in "ab":
+            for i in range(3):
+                info = tarfile.TarInfo(f"./photos/{label}/{i}.png")
+                info.size = len(picture(i))
+                out.addfile(info, io.BytesIO(picture(i)))
+    dataset = load(tmp_path / name)
+    assert (dataset.name, dataset.task.labels, len(dataset)) == ("t", ("a", "b"), 6)
+    assert [item.read() for item in dataset.items] == [picture(i) for i in range(3)] * 2
+
+
+def test_a_tar_that_is_not_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as out:
+        for name, kind in (
+            ("../x.png", b"0"),
+            ("/etc/x", b"0"),
+            ("l", b"2"),
+            ("h", b"1"),
+            ("dev", b"3"),
+            ("s" * 5000, b"0"),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            out.addfile(info)
+    with pytest.raises(DataError) as raised:
+        load(tmp_path / "t.tar")
+    told = "\n".join(raised.value.details)
+    for message in ("points out of the archive", "is a link", "is neither a file nor a folder", "and 1 more"):
+        assert message in told
+    (tmp_path / "b.tar.gz").write_bytes(gzip.compress(bytes(100_000)))
+    monkeypatch.setattr(limits, "RATIO_FROM", 10_000)
+    with pytest.raises(DataError, match="unpacks to more than"):
+        load(tmp_path / "b.tar.gz")
+    (tmp_path / "c.tar").write_bytes(b"x" * 2_000)
+    with pytest.raises(DataError, match=r"not a \.tar archive that can be read"):
+        load(tmp_path / "c.tar")
+
+
+def test_data_that_point_out_of_themselves_are_noted(tmp_path: Path) -> None:
+    folder, other = tmp_path / "photos", tmp_path / "other"
+    for place in (folder / "a", folder / "b", other):
+        place.mkdir(parents=True)
+        (place / "1.png").write_bytes(picture(1))
+    assert not [note for note in load(folder).notes if note.code == "HS512"]
+    (folder / "b" / "2.png").symlink_to(other / "1.png")
+    (folder / "b" / "3.png").symlink_to(folder / "a" / "1.png")
+    assert [n.message for n in load(folder).notes if n.code == "HS512"] == [
+        "links lead to 1 file outside of it, such as b/2.png"
+    ]
+    (folder / "t.csv").write_text(f"path,label\na/1.png,x\n../other/1.png,y\n{folder}/b/1.png,y\n")
+    for data in (folder / "t.csv", folder):
+        noted = [n.message for n in load(data).notes if n.code == "HS512"]
+        assert any(f"1 item from outside {folder}, such as ../other/1.png" in message for message in noted)
+
+
 def test_what_is_no_archive(tmp_path: Path) -> None:
     path = tmp_path / "z.zip"
     for content in (
@@ -82,8 +188,6 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
 
 
 def test_damaged_and_locked_members_are_findings_not_crashes(tmp_path: Path) -> None:
-    from headstart.data import doctor
-
     path = archive(
         tmp_path / "z.zip",
         {f"{label}/{i}.png": picture(i, size=(40, 40)) for label in "ab" for i in range(3)},

@@ -101,3 +101,17 @@ def test_tables_have_an_item_a_row(tmp_path: Path) -> None:
     path.write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match="no column of paths to images, and none of texts"):
         items_of(path, "text")
+
+
+def test_folders_and_archives_with_a_table_are_read_as_to_learn_from(tmp_path: Path) -> None:
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / "t.json").write_text(
+        '{"data": [{"text": "hello there you", "label": "a"}, {"text": "good bye now", "label": "b"}]}'
+    )
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.write(folder / "t.json", "t.json")
+    for path in (folder, tmp_path / "z.zip", folder / "t.json"):
+        assert read(path) == [Text("hello there you"), Text("good bye now")]
+    (tmp_path / "fast.txt").write_text("__label__a hello there\n")
+    assert read(tmp_path / "fast.txt") == [Text("hello there")]

@@ -163,8 +163,9 @@ _PACKERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
 )
 
 
-def bounded(stream: IO[bytes], most: int = limits.ITEM_BYTES) -> bytes:
-    """All that a stream unpacks to. Raises `Damaged` as soon as that is more than `most` bytes."""
+def bounded(stream: IO[bytes]) -> bytes:
+    """All that a stream unpacks to. Raises `Damaged` as soon as that is over `limits.ITEM_BYTES`."""
+    most = limits.ITEM_BYTES
     parts: list[bytes] = []
     total = 0
     while chunk := stream.read(min(_CHUNK, most + 1 - total)):

@@ -22,7 +22,7 @@ def read(content: str) -> pl.DataFrame:
 
     Raises `ValueError`.
     """
-    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    lines = [line.strip() for line in content.replace("\r", "\n").split("\n") if line.strip()]
     labels = [_LABEL.findall(line) for line in lines]
     texts = [_LABEL.sub("", line).strip() for line in lines]
     one = all(len(found) <= 1 for found in labels)
