@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 DATA_HELP = (
-    "A folder of class folders of images or texts (with or without train, val, test above them), a .csv, .tsv, "
-    ".parquet or .jsonl table of texts or of paths, a folder with such tables, or a .zip of any of these."
+    "A folder of class folders of images or texts (with or without train, val, test above them), a table of texts or "
+    "of paths (.csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather, also as .gz), a folder with such tables, or a "
+    ".zip or .tar of any of these."
 )
 _PANEL = "Reading the data"
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 DataPath = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="Class folders, a table (.csv, .parquet, .jsonl) or a .zip.", show_default=False
+        metavar="DATA",
+        help="Class folders, a table (.csv, .parquet, .json, ...) or a .zip or .tar.",
+        show_default=False,
     ),
 ]
 Format = Annotated[str, typer.Option("--format", "-f", help="table or json.")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
 ]
-FILES_HELP = "Images or texts: files, folders, .zip archives, globs; tables of texts."
+FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of texts."
 Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 MaybeFiles = Annotated[
     list[str] | None, typer.Argument(metavar="[FILES...]", help=FILES_HELP, show_default=False)

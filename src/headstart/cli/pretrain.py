@@ -25,7 +25,7 @@ def pretrain_command(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A folder of texts, a .csv, .tsv, .parquet or .jsonl table of texts, or a .zip of these; labels "
+            help="A folder of texts, a table of texts (.csv, .parquet, .json, ...), or a .zip or .tar of these; labels "
             "are not used.",
             show_default=False,
         ),

@@ -19,8 +19,8 @@ __all__ = ["READERS", "load"]
 READERS = {
     "a data set": "headstart.data.given",
     "a Hugging Face data set": "headstart.data.hub",
-    "a .csv, .tsv, .parquet or .jsonl table": "headstart.data.table",
-    "a .zip archive": "headstart.data.zipped",
+    "a table (.csv, .parquet, .json, .xlsx, ...)": "headstart.data.table",
+    "a .zip or .tar archive": "headstart.data.zipped",
     "a folder": "headstart.data.folder",
     "a data frame, or a dict of columns": "headstart.data.frames",
     "a list of texts, or of pairs of texts": "headstart.data.strings",
@@ -37,10 +37,11 @@ def load(data: Any, **options: Any) -> Dataset:
     * a folder of class folders, with or without a train, val or test level above them; a folder of
       plain images or texts (no labels); a folder with one table, or one for each split, and the
       files that it names, or their .zip, beside it;
-    * a .csv, .tsv, .parquet or .jsonl file with a column of texts, two of them (pairs), or a column of
+    * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
+      .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
       paths to images or texts (relative to the file), and a label column, optionally columns of splits,
       groups and ids: recognised by their usual names and by their values, or given;
-    * a .zip of any of these, read without unpacking it;
+    * a .zip or .tar (.tar.gz, ...) of any of these, read without unpacking it;
     * a data frame of pandas or polars, or a dict of columns: as a table, with `labels` or a column of them;
     * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
     * an array `[N, H, W]` or `[N, H, W, C]`, or a list of arrays, Pillow images or paths, with `labels`;

@@ -33,8 +33,8 @@ def read(content: str, ending: str) -> tuple[pl.DataFrame, tuple[tuple[str, str]
 
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
-    """Without the columns that have neither a name nor a value; others without a name, or with that of another,
-    are called by their place."""
+    """Without the columns that have neither a name nor a value; others without a name, or with that of
+    another, are called by their place."""
     names: list[str] = []
     dropped: list[str] = []
     for place, name in enumerate(table.columns, start=1):
@@ -124,8 +124,8 @@ def _unquoted(cell: str | None) -> str | None:
 def _rows(found: Dialect) -> list[list[str]]:
     """All rows, the names of the columns first, where a quote inside a cell is a letter.
 
-    Raises `ValueError`, which names the row and its line, for one that is longer or shorter than the first, and
-    for quotes of which the end is not to be seen: what follows them would be taken for one long cell.
+    Raises `ValueError`, which names the row and its line, for one that is longer or shorter than the first,
+    and for quotes of which the end is not to be seen: what follows them would be taken for one long cell.
     """
     rows: list[list[str]] = []
     ends: list[int] = []

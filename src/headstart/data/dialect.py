@@ -1,7 +1,7 @@
 """What stands around the rows of a .csv or .tsv, and what parts its cells.
 
-Programs write a line that declares the separator, comments and a title above the names of the columns, and totals
-below the rows. All of it is left out, and told; what might as well be a row is kept.
+Programs write a line that declares the separator, comments and a title above the names of the columns, and
+totals below the rows. All of it is left out, and told; what might as well be a row is kept.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _names_in_comment(line: str, below: list[str]) -> bool:
 
 
 def _titles(lines: list[str], separator: str) -> tuple[int, str] | None:
-    """(how many lines of a title stand above the names of the columns, what parts those); None without a title.
+    """(how many lines of a title stand above the names of the columns, what parts those); or None.
 
     A title has one cell, and the line that follows has several, of which one is called as columns are.
     """
@@ -123,7 +123,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _read_below(lines: list[str], above: int, separator: str, said: list[tuple[str, str]]) -> int:
-    """Where the rows end: below them stand lines of one cell, after a blank line or beginning as totals do."""
+    """Where the rows end: below stand lines of one cell, after a blank line or beginning as totals do."""
     end = len(lines)
     if separator not in (lines[above] if above < end else ""):
         return end

@@ -73,7 +73,7 @@ def _known_formats(found: Mapping[str, Any]) -> None:
         raise ValueError(f"it is GeoJSON (a {found['type']}), which holds places: {_REMEDY}")
     if {"images", "annotations"} <= found.keys():
         raise ValueError(
-            "it is COCO (boxes and outlines in images): write a table with one row, and one label, for each image"
+            "it is COCO (boxes and outlines in images): write a table with a row, and a label, for each image"
         )
 
 
@@ -165,7 +165,7 @@ def _inner(found: Mapping[str, Any]) -> list[str] | None:
 
 
 def _surely(names: Sequence[str] | Mapping[str, Any], rows: Sequence[str] | Mapping[str, Any]) -> bool:
-    """Whether of two lists of names without doubt the first are those of columns, the second those of rows."""
+    """Whether of two lists of names the first are, without doubt, those of columns, the second of rows."""
     if all(map(str.isdecimal, rows)) and not any(map(str.isdecimal, names)):
         return True
     return any(map(columns.is_usual, names)) and not any(map(columns.is_usual, rows))

@@ -28,8 +28,8 @@ SPLITS = {
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
 """Folders whose items have no label: beside the splits, or beside the classes of a split."""
 
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".feather", ".arrow", ".xlsx", ".xlsm", ".xls",
-          ".ods")  # fmt: skip
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".feather", ".arrow",
+          ".xlsx", ".xlsm", ".xls", ".ods")  # fmt: skip
 """Endings of tables."""
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 """Endings of a table that is packed by itself, after its own."""

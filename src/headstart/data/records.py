@@ -21,8 +21,8 @@ _FRESH = 10_000_000
 def read_lines(content: str) -> pl.DataFrame:
     """A table of JSON lines; a column with lists in some rows has lists in all of them.
 
-    NaN is no value; half a character (a lone surrogate) becomes U+FFFD. Raises `ValueError`, which names the line,
-    and whatever polars does.
+    NaN is no value; half a character (a lone surrogate) becomes U+FFFD. Raises `ValueError`, which names the
+    line, and whatever polars does.
     """
     content = whole(content)
     shape = _Shape()

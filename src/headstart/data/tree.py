@@ -75,7 +75,7 @@ def _leaves(path: Path, whole: str) -> bool:
 
 
 def archive_tree(path: Path) -> Tree:
-    """All files in a .zip or .tar. Raises `DataError` for one that is damaged, escapes or blows up; `PathError`."""
+    """All files in a .zip or .tar. Raises `PathError`; `DataError` if it is damaged, escapes or blows up."""
     members = members_of(path)
     _audit(path, members)
     files = {member.name: member for member in members if not member.folder}

@@ -43,7 +43,7 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     `inputs` is one of these or a sequence of them: a path (file, folder, .zip), a glob, an item of a data
     set; for images a numpy array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, or a Pillow image. For texts a
     string is a path if there is such a file, else the text itself; a tuple of two strings is a pair of texts;
-    a table (.csv, .tsv, .parquet, .jsonl) has one item a row, in columns recognised as in data to learn from,
+    a table (.csv, .parquet, .json, ...) has one item a row, in columns recognised as in data to learn from,
     or named by `text_column` and `pair_column`, and so has a data frame (of pandas or polars), or a dict of
     columns. Raises `DataError` for a table that cannot be read so.
     """
