@@ -18,7 +18,7 @@ def accepts(start: bytes) -> bool:
 
 
 def read(content: str) -> pl.DataFrame:
-    """A row for each line that is not blank: its text and its label, or a list of labels where some have more.
+    """A row for each line that is not blank: text and label, or a list of labels where some have more.
 
     Raises `ValueError`.
     """

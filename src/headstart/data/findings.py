@@ -77,7 +77,7 @@ CODES: dict[str, Code] = {
     "HS507": Code("note", "dropped", "mend them to use them"),
     "HS508": Code("warning", "texts not read", "choose with --text-column, and --pair-column for pairs"),
     "HS509": Code("note", "how a table was read", "nothing, unless it was meant otherwise"),
-    "HS510": Code("warning", "part of a table not read", "look whether it has a row; if so, save the rows alone"),
+    "HS510": Code("warning", "part of a table not read", "if it has a row, save the rows alone"),
     "HS511": Code("error", "no item can be read", "mend the paths: they are relative to what names them"),
     "HS512": Code("note", "items from outside the data", "nothing, if you trust what names them"),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What an archive holds: each member with its size, a way to read it, and why it is not read, if so.
 
-A .tar is read as a .zip is: no member is written to disk, no link is followed, each is read from where it lies.
+A .tar is read as a .zip is: no member is written to disk, no link is followed, each is read where it lies.
 """
 
 from __future__ import annotations

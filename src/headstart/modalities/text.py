@@ -79,7 +79,7 @@ LOST = "\ufffd, which stands for signs that were lost: half a character (a lone 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 """Unicode's categories of signs that are not seen; those it does not know yet may well be."""
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffd")
-"""Signs that are not seen although Unicode counts them as letters, marks or symbols; and the one for a lost sign."""
+"""Signs that are not seen, though Unicode counts them as letters or symbols; and the one for a lost sign."""
 
 
 def seen(text: str) -> bool:
