@@ -31,8 +31,8 @@ JSON_BYTES = 64 * 2**20
 """A JSON document that is no table: a side-car, a record, a configuration."""
 CLASSES = 1_000_000
 """Of a source's classifier."""
-DEPTH = 1_000
-"""Layers, blocks or multiples that a file may ask of an architecture."""
+DEPTH = 512
+"""Layers, blocks or multiples that a file may ask of an architecture, all of an argument together."""
 WIDTH = 65_536
 """Any other number among the arguments of an architecture that a file brings."""
 ARGUMENTS = 64

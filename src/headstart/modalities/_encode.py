@@ -9,8 +9,8 @@ import numpy as np
 
 from headstart._lazy import optional
 from headstart.core import limits
-from headstart.core.untrusted import Damaged, parsing, read_json
 from headstart.core.source import TextContract
+from headstart.core.untrusted import Damaged, parsing, read_json
 from headstart.modalities import _patterns
 from headstart.modalities.words import FORMAT, WordEncoder, longest_first
 

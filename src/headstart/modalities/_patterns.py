@@ -1,11 +1,10 @@
 """Regular expressions that a tokenizer.json brings: only those that cannot run for ever are used.
 
 An expression of which a part that repeats is itself repeated, as in `(a+)+`, takes a time that doubles with
-every sign of the text. Those by which the tokenizers of GPT-2, Llama, Qwen, CLIP, DeepSeek and all others that
-we know split texts repeat single signs and classes of signs only. So that is what is allowed: what is repeated
-without end, or more than once where it repeats something itself, is one sign, one class or a row of them.
-What is left takes at most a power of the text's length, and the library gives a single place up after ten
-million steps.
+every sign of the text. Those by which the tokenizers of GPT-2, Llama, Qwen, CLIP, DeepSeek and others split
+texts repeat single signs and classes of signs only. So that is what is allowed: what is repeated is one sign,
+one class or a row of them. What is left takes at most a power of the text's length, and the library gives a
+single place up after ten million steps.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
 _GROUP = re.compile(r"\?(?:[imsx-]*[:)]|>|=|!|<=|<!)")
 """How a group may begin: no back reference, condition, call or absence."""
-_ESCAPE = re.compile(r"\\(?:[pP]\{\^?\w+\}|x\{[0-9a-fA-F]+\}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|[1-9kgKX]|.)", re.S)
+_ESCAPE = re.compile(r"\\(?:[pP]\{\^?\w+\}|x\{[0-9a-fA-F]+\}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _REFUSED = re.compile(r"\\[1-9kgKXR]")
 
 
@@ -76,52 +75,88 @@ def _problem(pattern: str) -> str:
     """Why an expression is not used; "" for one that is."""
     if len(pattern) > LONGEST:
         return f"is longer than {LONGEST:,} signs"
-    stack, place = [_Level()], 0
-    atom: _Level | None = None  # what a quantifier would repeat
-    while place < len(pattern) and stack[-1].endless <= IN_A_ROW:
-        sign = pattern[place]
-        quantifier = _QUANTIFIER.match(pattern, place)
-        if quantifier and atom is not None and quantifier[0] not in ("{}", "{,}"):
-            place = _after(pattern, quantifier.end())
-            most = _most(quantifier)
-            if most > 1 and (atom.repeats or atom.choices):
-                return "repeats what repeats itself, or a choice"
-            exact = quantifier[0][0] == "{" and not quantifier[2] and pattern[place - 1] == "}"
-            atom = _Level(not exact or atom.repeats, atom.choices, atom.endless + (most == float("inf")))
-            stack[-1].take(atom)
-            atom = None
-            continue
-        if atom is not None:
-            stack[-1].take(atom)
-        atom = _Level()
-        if sign == "(":
-            begin = _GROUP.match(pattern, place + 1)
-            if pattern[place + 1 : place + 2] == "?" and begin is None:
-                return "has a group of a kind that is not used for splitting texts"
-            place = begin.end() if begin else place + 1
-            if pattern[place - 1] == ")":  # (?i) holds for what follows
-                atom = None
+    try:
+        _Reader(pattern).read()
+    except _Refused as error:
+        return str(error)
+    return ""
+
+
+class _Refused(Exception):
+    """The text says why."""
+
+
+class _Reader:
+    """One walk over an expression."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern, self.place = pattern, 0
+        self.stack = [_Level()]
+        self.atom: _Level | None = None
+        """What a quantifier would repeat."""
+
+    def read(self) -> None:
+        """Raises `_Refused`."""
+        while self.place < len(self.pattern):
+            quantifier = _QUANTIFIER.match(self.pattern, self.place)
+            if quantifier and self.atom is not None and quantifier[0] not in ("{}", "{,}"):
+                self._repeat(quantifier)
             else:
-                stack.append(_Level())
-                atom = None
+                self._settle()
+                self._step(self.pattern[self.place])
+            self._count()
+        self._settle()
+        self._count()
+        if len(self.stack) > 1:
+            raise _Refused("has a group that does not end")
+
+    def _count(self) -> None:
+        if self.stack[-1].endless > IN_A_ROW:
+            raise _Refused(f"repeats more than {IN_A_ROW} things in a row without end")
+
+    def _settle(self) -> None:
+        """What was read last is not repeated."""
+        if self.atom is not None:
+            self.stack[-1].take(self.atom)
+        self.atom = None
+
+    def _repeat(self, quantifier: re.Match[str]) -> None:
+        assert self.atom is not None
+        most, end = _most(quantifier), quantifier.end()
+        lazy = self.pattern[end : end + 1] in ("?", "+") and self.pattern[end : end + 1] != ""
+        if most > 1 and (self.atom.repeats or self.atom.choices):
+            raise _Refused("repeats what repeats itself, or a choice")
+        exact = quantifier[0].startswith("{") and not quantifier[2] and not lazy  # nothing to try again
+        self.atom = _Level(
+            not exact or self.atom.repeats, self.atom.choices, self.atom.endless + (most == float("inf"))
+        )
+        self._settle()
+        self.place = end + lazy
+
+    def _step(self, sign: str) -> None:
+        if sign == "(":
+            self._open()
         elif sign == ")":
-            if len(stack) == 1:
-                return "closes a group that is not open"
-            done = stack.pop()
-            done.endless = max(done.worst, done.endless)
-            atom, place = done, place + 1
+            if len(self.stack) == 1:
+                raise _Refused("closes a group that is not open")
+            self.atom = self.stack.pop()
+            self.atom.endless = max(self.atom.worst, self.atom.endless)
+            self.place += 1
         elif sign == "|":
-            level = stack[-1]
+            level = self.stack[-1]
             level.worst, level.endless, level.choices = max(level.worst, level.endless), 0, True
-            atom, place = None, place + 1
+            self.place += 1
         else:
-            end = _sign(pattern, place)
-            if end == 0:
-                return "refers back to itself, or has a class of signs that does not end"
-            place = end
-    if stack[-1].endless + (atom.endless if atom is not None else 0) > IN_A_ROW:
-        return f"repeats more than {IN_A_ROW} things in a row without end"
-    return "has a group that does not end" if len(stack) > 1 else ""
+            self.place = _sign(self.pattern, self.place)
+            self.atom = _Level()
+
+    def _open(self) -> None:
+        begin = _GROUP.match(self.pattern, self.place + 1)
+        if begin is None and self.pattern.startswith("?", self.place + 1):
+            raise _Refused("has a group of a kind that is not used for splitting texts")
+        self.place = begin.end() if begin else self.place + 1
+        if not (begin and begin[0].endswith(")")):  # (?i) holds for what follows
+            self.stack.append(_Level())
 
 
 def _most(quantifier: re.Match[str]) -> float:
@@ -133,23 +168,20 @@ def _most(quantifier: re.Match[str]) -> float:
     return int(low[:6])
 
 
-def _after(pattern: str, place: int) -> int:
-    """Behind the mark that makes a quantifier lazy or possessive."""
-    return place + 1 if pattern[place : place + 1] in ("?", "+") else place
-
-
 def _sign(pattern: str, place: int) -> int:
-    """The place behind one sign or class; 0 where there is none, or one that is refused."""
+    """The place behind one sign or class. Raises `_Refused`."""
     if pattern[place] == "[":
         return _class(pattern, place)
     if pattern[place] != "\\":
         return place + 1
     found = _ESCAPE.match(pattern, place)
-    return 0 if found is None or _REFUSED.match(found[0]) else found.end()
+    if found is None or _REFUSED.match(found[0]):
+        raise _Refused("refers back to itself")
+    return found.end()
 
 
 def _class(pattern: str, place: int) -> int:
-    """Behind a class of signs, which may hold classes itself; 0 for one that does not end."""
+    """Behind a class of signs, which may hold classes itself. Raises `_Refused` for one that does not end."""
     depth = 0
     while place < len(pattern):
         if pattern[place] == "\\":
@@ -163,4 +195,4 @@ def _class(pattern: str, place: int) -> int:
             if not depth:
                 return place + 1
         place += 1
-    return 0
+    raise _Refused("has a class of signs that does not end")

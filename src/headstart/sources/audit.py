@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from headstart.core import limits
-from headstart.errors import SourceError, near
+from headstart.errors import SourceError
 
 NAME = re.compile(r"[A-Za-z0-9][\w.\-]*", re.ASCII)
 """Of an architecture: never a path or an address."""
@@ -104,8 +105,9 @@ def _configuration(kwargs: Mapping[str, Any], spec: str) -> None:
 def _arguments(kwargs: Mapping[str, Any], known: frozenset[str], spec: str) -> None:
     for name, value in kwargs.items():
         if name not in known:
-            hint = near(name, known) or f"; known: {', '.join(sorted(known))}"
-            raise SourceError(spec, f"an architecture takes no argument {_shown(name)} from a file{hint}")
+            close = get_close_matches(name, known, n=3, cutoff=0.75)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(known))}"
+            raise SourceError(spec, f"an architecture takes no argument {_shown(name)} from a file; {hint}")
         most = limits.DEPTH if DEEP.search(name) else COUNTS.get(name, limits.WIDTH)
         problem = _problem(value, most)
         if problem:
@@ -114,17 +116,25 @@ def _arguments(kwargs: Mapping[str, Any], known: frozenset[str], spec: str) -> N
 
 def _problem(value: Any, most: int, level: int = 0) -> str:
     """What is wrong with the value of an argument; "" where it is plain."""
-    if value is None or isinstance(value, bool):
-        return ""
     if isinstance(value, list | tuple):
-        if level == 3 or len(value) > limits.ARGUMENTS:
-            return f"holds more than {limits.ARGUMENTS} values, or lists inside each other"
-        return next((found for inner in value if (found := _problem(inner, most, level + 1))), "")
+        return _problem_of_list(value, most, level)
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and WORD.fullmatch(value)):
+        return ""
     if isinstance(value, str):
-        return "" if WORD.fullmatch(value) else f"is {_shown(value)}, not a short word"
+        return f"is {_shown(value)}, not a short word"
     if not _number(value):
         return f"is {_shown(value)}: only numbers, words, true or false, and lists of these may be given"
     return "" if abs(value) <= most else f"is {value:,}; at most {most:,} may be given"
+
+
+def _problem_of_list(values: list[Any] | tuple[Any, ...], most: int, level: int) -> str:
+    if level == 3 or len(values) > limits.ARGUMENTS:
+        return f"holds more than {limits.ARGUMENTS} values, or lists inside each other"
+    found = next((found for value in values if (found := _problem(value, most, level + 1))), "")
+    total = sum(abs(value) for value in values if _number(value))
+    if not found and most == limits.DEPTH and total > most:
+        return f"is {total:,} together; at most {most:,} may be given"
+    return found
 
 
 def _whole(value: Any) -> bool:

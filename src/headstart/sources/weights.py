@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +127,8 @@ def _checkpoint(path: Path) -> Any:
     import torch
 
     # the options of a training script: a plain record, which many checkpoints hold besides their weights
-    with torch.serialization.safe_globals([argparse.Namespace]):
+    with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a pickle protocol: what cannot be read raises
         return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -210,7 +210,7 @@ MISTAKES: list[tuple[str, Callable[[Path], None]]] = [
     ("there are no weights in", remove("model.safetensors")),
     ("there is no tokenizer in", remove("tokenizer.json")),
     ("config.json cannot be read", put("config.json", "{")),
-    ("config.json is not a JSON object", put("config.json", "[]")),
+    ("config.json cannot be read .it is no record", put("config.json", "[]")),
     ("does not say its model_type", lambda r: change(r / "config.json", model_type=None)),
     ("bring their own code are not run", lambda r: change(r / "config.json", model_type="mine", auto_map={"AutoModel": "x.Y"})),
     ("quantised", lambda r: change(r / "config.json", quantization_config={"bits": 4})),

@@ -122,7 +122,7 @@ def test_nothing_known_is_zero(write: Callable[..., str]) -> None:
         ("0 6\n", "line 1 .* promises 0 words"),
         ("5 99999999\n" + lines(), "line 1 .* promises 5 words of 99999999"),
         ("", "line 1 .* neither a header nor a word"),
-        ("<html>\n<body>\n", "line 1 .* neither a header nor a word"),
+        ("<html>\n<body>\n", "is a web page, not the file itself"),
         (BINARY[: len(BINARY) // 2], r"entry \d+ of .* has"),
         (b"\xba\x16\x4f\x2f" + b"\0" * 40, "a model of fastText"),
         (gzip.compress(BINARY, mtime=0)[:100], "cannot be read"),
