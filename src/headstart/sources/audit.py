@@ -91,7 +91,7 @@ def check(architecture: Any, spec: str = "") -> None:
         )
     if library == CONFIGURED:
         _configuration(kwargs, spec)
-    elif library in ALLOWED:
+    elif isinstance(library, str) and library in ALLOWED:
         _arguments(kwargs, ALLOWED[library], spec)
 
 
