@@ -247,7 +247,7 @@ def test_expressions_of_known_tokenizers(name: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["(a+)+b", "(a|a)*b", "((a|b)c)*", "(a?){50}", r"(\w)\1+", "a*a*a*a*a*b", "(?~x)", "[a", "(a", "a)"],
+    ["(a+)+b", "(a|a)*b", "((a|b)c)*", "(a?){50}", r"(\w)\1+", "a*a*a*a*b", "(?~x)", "[a", "(a", "a)"],
 )
 def test_expressions_that_may_run_for_ever(expression: str) -> None:
     with pytest.raises(Damaged, match="a tokenizer whose regular expression"):
@@ -255,7 +255,7 @@ def test_expressions_that_may_run_for_ever(expression: str) -> None:
 
 
 def test_a_text_that_a_tokenizer_gives_up_is_one_that_fails() -> None:
-    contract = split_by("a*a*a*a*b")
+    contract = split_by(r"a*a*a*(?!\S)x?[^a]")
     assert text.prepare(b"red", contract).shape == (3, 1)
     with pytest.raises(Damaged):
         text.prepare(b"a" * 3_000, contract)

@@ -20,7 +20,7 @@ LONGEST = 4_000
 """Signs of an expression."""
 MOST = 64
 """Expressions of one tokenizer."""
-IN_A_ROW = 4
+IN_A_ROW = 3
 """Parts of one alternative that repeat without end: the time grows with this power of a text's length."""
 PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")

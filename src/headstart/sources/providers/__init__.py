@@ -13,9 +13,7 @@ To add a provider: its file, its line here, and in `MODALITIES` when it has no i
 
 from __future__ import annotations
 
-import errno
 import importlib
-from pathlib import Path
 from typing import Any
 
 from headstart.errors import SourceError, near
@@ -58,15 +56,3 @@ def of(spec: str) -> tuple[Any, str]:
         f"vectors:PATH or file:PATH{guess}",
         "list them with `headstart sources`",
     )
-
-
-def path_of(text: str, spec: str) -> Path:
-    """The path in a spec, which need not be there. Raises `SourceError` for a text that can be no path."""
-    try:
-        path = Path(text).expanduser()
-        path.lstat()
-    except (OSError, ValueError, RuntimeError) as error:  # a folder or a user that is not there, a zero in it
-        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
-            return path
-        raise SourceError(spec[:200], f"its path cannot be one ({error})"[:300], "correct the path") from None
-    return path

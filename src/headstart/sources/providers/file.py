@@ -24,7 +24,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
 from headstart.sources import record as records
-from headstart.sources.providers import path_of
+from headstart.sources.paths import path_of
 from headstart.sources.text import folder as texts
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from headstart.core import limits, untrusted
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError
 from headstart.sources import fetching, recommended
-from headstart.sources.providers import path_of
+from headstart.sources.paths import path_of
 from headstart.sources.text import folder, tokenizer
 
 if TYPE_CHECKING:

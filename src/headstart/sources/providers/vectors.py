@@ -19,7 +19,7 @@ from headstart.core import limits
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError, near
 from headstart.modalities.words import WHOLE, WordEncoder
-from headstart.sources.providers import path_of
+from headstart.sources.paths import path_of
 from headstart.sources.text import vectors
 
 if TYPE_CHECKING:
