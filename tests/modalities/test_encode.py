@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from headstart import modalities
 from headstart.core.dataset import TextItem
 from headstart.core.source import APART, JOINT, TextContract
+from headstart.core.untrusted import Damaged
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
+from headstart.modalities._encode import encoder_of
 from headstart.modalities.words import PATTERN, WHOLE, WordEncoder
 
 WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
@@ -211,3 +214,67 @@ def test_the_two_modalities_are_found_by_name() -> None:
     assert WORDS.pattern == PATTERN
     with pytest.raises(UnknownName, match="did you mean 'image'"):
         modalities.get("images")
+
+
+def split_by(expression: str, **more: object) -> TextContract:
+    """A tokenizer that splits texts by a regular expression of its own."""
+    content = json.loads(subwords("none"))
+    content["pre_tokenizer"] = {
+        "type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False
+    }  # fmt: skip
+    return TextContract(json.dumps({**content, **more}), max_length=6)
+
+
+KNOWN = {
+    "GPT-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "Llama 3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "Qwen 2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "Llama 4": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "DeepSeek": r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|\s+",
+    "BLOOM": r" ?[^(\s|[.,!?…。，、।۔،])]+",
+    "CLIP": r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    "digits in threes": r"(?=(\d{3})+(?!\d))",
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_expressions_of_known_tokenizers(name: str) -> None:
+    assert text.prepare(b"red green, it's 12345 blue", split_by(KNOWN[name])).shape[0] == 3
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["(a+)+b", "(a|a)*b", "((a|b)c)*", "(a?){50}", r"(\w)\1+", "a*a*a*a*b", "(?~x)", "[a", "(a", "a)"],
+)
+def test_expressions_that_may_run_for_ever(expression: str) -> None:
+    with pytest.raises(Damaged, match="a tokenizer whose regular expression"):
+        encoder_of(split_by(expression))
+
+
+def test_a_text_that_a_tokenizer_gives_up_is_one_that_fails() -> None:
+    contract = split_by(r"a*a*a*(?!\S)x?[^a]")
+    assert text.prepare(b"red", contract).shape == (3, 1)
+    with pytest.raises(Damaged):
+        text.prepare(b"a" * 3_000, contract)
+
+
+def panics() -> str:
+    content = json.loads(subwords())
+    content["post_processor"]["special_tokens"].pop("[SEP]")
+    return json.dumps(content)
+
+
+def huge() -> str:
+    content = json.loads(subwords("none"))
+    content["model"]["vocab"]["far"] = 2**31
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize("make", [panics, huge, lambda: "[" * 3_000, lambda: "{}", lambda: "[1]"])
+def test_a_tokenizer_that_is_none(make: Callable[[], str]) -> None:
+    with pytest.raises(Damaged) as caught:
+        encoder_of(TextContract(make()))
+    assert "\n" not in str(caught.value)

@@ -140,7 +140,7 @@ class TestFit:
 
     def test_no_classifier(self) -> None:
         trial = strategies.get("direct").fit(request(backbone=TinyBackbone()))
-        assert trial.reason == "the source has no classifier with named classes"
+        assert trial.reason == "the source comes without a classifier"
         other = strategies.get("direct").fit(request("regression"))
         assert other.status == "not applicable"
 

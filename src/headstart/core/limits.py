@@ -29,3 +29,19 @@ JSON_DEPTH = 128
 """Lists and records inside each other."""
 JSON_BYTES = 64 * 2**20
 """A JSON document that is no table: a side-car, a record, a configuration."""
+CLASSES = 1_000_000
+"""Of a source's classifier."""
+DEPTH = 512
+"""Layers, blocks or multiples that a file may ask of an architecture, all of an argument together."""
+WIDTH = 65_536
+"""Any other number among the arguments of an architecture that a file brings."""
+ARGUMENTS = 64
+"""Values in a list among them."""
+WORDS = 3_000_000
+"""Of a list of word vectors."""
+LABELS_BYTES = 16 * 2**20
+"""A text file with the names of a source's classes."""
+VECTOR_BYTES = 4 * 10**9
+"""The numbers of the words that are read of such a list."""
+TOKENIZER_BYTES = 256 * 2**20
+"""A tokenizer.json."""

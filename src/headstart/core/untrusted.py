@@ -43,6 +43,19 @@ def parsing() -> Iterator[None]:
         raise Damaged(reason(error)) from None
 
 
+BEGINNING = 256
+"""Bytes that tell what `not_itself` finds."""
+
+
+def not_itself(start: bytes) -> tuple[str, str] | None:
+    """(what it is, what to do) for what often lies where a large file should; None for anything else."""
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a pointer of Git LFS, not the file itself", "fetch the file itself: git lfs pull"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, not the file itself", "fetch the file itself: its address may be another"
+    return None
+
+
 def reason(error: BaseException) -> str:
     """What an exception of a library says, in its first line; its kind where it says nothing."""
     if isinstance(error, RecursionError):
@@ -63,6 +76,10 @@ def read_json(content: bytes | str | Path, *, most: int = limits.JSON_BYTES) -> 
     if len(content) > most:
         raise Damaged(f"it is larger than the {most:,} bytes that are read")
     with parsing():
+        start = content[:BEGINNING]
+        what = not_itself(start.encode(errors="replace") if isinstance(start, str) else start)
+        if what is not None:
+            raise Damaged(f"it is {'; '.join(what)}")
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         if depth(text) > limits.JSON_DEPTH:
             raise Damaged(f"lists or records inside each other, more than {limits.JSON_DEPTH} deep")

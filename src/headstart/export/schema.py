@@ -23,8 +23,7 @@ give). A model of texts has `tokenizer.json` as well, the encoder of its `TextCo
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, Inp
 from headstart.core.task import Task
 from headstart.errors import BundleError, HeadstartError
 from headstart.modalities import MODALITIES
+from headstart.sources.audit import check as check_architecture
 
 FORMAT = "headstart-bundle"
 VERSION = 1
@@ -44,15 +44,6 @@ TOKENIZER = "tokenizer.json"
 FILES = (MANIFEST, TENSORS, PROBES)
 """What every bundle has; one of texts has the tokenizer as well."""
 LARGEST_SIDE = 4096
-
-_FORBIDDEN = frozenset(
-    {
-        "pretrained", "pretrained_cfg", "checkpoint_path", "cache_dir", "weights", "auto_map",
-        "trust_remote_code", "attn_implementation", "_attn_implementation", "experts_implementation",
-        "use_pretrained_backbone", "quantization_config",
-    }
-)  # fmt: skip
-"""Keyword arguments with which a model library would read other files, or the network, or run other code."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +168,7 @@ def audit(manifest: Manifest) -> None:
     nets.kind_of(manifest.net)
     for net in _members(manifest.net):
         if "architecture" in net:
-            audit_architecture(net["architecture"])
+            check_architecture(net["architecture"])
         for size in net.get("sizes") or ():
             if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
                 raise ValueError(f"a member that reads {size[0]} x {size[1]} pixels")
@@ -212,24 +203,3 @@ def _audit_images(contract: InputContract) -> None:
 def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     inner = [leaf for member in net.get("members", ()) for leaf in _members(member)]
     return [net, *inner]
-
-
-def audit_architecture(architecture: Any) -> None:
-    """Only a plain name and plain arguments: nothing that reaches for files or addresses."""
-    if not isinstance(architecture, Mapping):
-        raise ValueError("an architecture that is no object")
-    name = architecture.get("arch")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.\-]*", name):
-        raise ValueError(f"the architecture name {name!r}, which is not a plain name")
-    kwargs = architecture.get("kwargs") or {}
-    if not isinstance(kwargs, Mapping) or _FORBIDDEN & set(_names(kwargs)):
-        raise ValueError("an architecture whose arguments would read other files")
-
-
-def _names(kwargs: Any) -> Iterator[str]:
-    """Names of arguments, at any depth."""
-    inner = kwargs.values() if isinstance(kwargs, Mapping) else kwargs if isinstance(kwargs, list) else ()
-    if isinstance(kwargs, Mapping):
-        yield from kwargs
-    for value in inner:
-        yield from _names(value)

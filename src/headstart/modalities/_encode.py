@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from headstart._lazy import optional
+from headstart.core import limits
 from headstart.core.source import TextContract
+from headstart.core.untrusted import Damaged, parsing, read_json
+from headstart.modalities import _patterns
 from headstart.modalities.words import FORMAT, WordEncoder, longest_first
 
 KEPT = 8
 """Opened tokenizers that are kept."""
+LARGEST = 2**31 - 1
+"""A token's number: they are kept as int32."""
 BETWEEN = "\n"
 """Stands between two texts for a tokenizer that knows no pairs."""
 
@@ -30,7 +34,9 @@ class Encoder(Protocol):
     """A tokenizer at work."""
 
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
-        """int32 `[3, t]`: tokens, mask, types; cut to the contract's length, t at least 1."""
+        """int32 `[3, t]`: tokens, mask, types; cut to the contract's length, t at least 1.
+
+        Raises `Damaged` for a text that the tokenizer gives up."""
 
     def count(self, first: str, second: str | None = None) -> Count:
         """See `Count`."""
@@ -47,15 +53,16 @@ class Encoder(Protocol):
 
 
 def encoder_of(contract: TextContract) -> Encoder:
-    """The contract's encoder. Raises `ValueError` for JSON that is none, `MissingExtra`."""
+    """The contract's encoder. Raises `Damaged` (a `ValueError`) for JSON that is none, `MissingExtra`."""
     return _opened(contract.encoder, contract.max_length)
 
 
 @lru_cache(maxsize=KEPT)
 def _opened(text: str, max_length: int) -> Encoder:
-    content = json.loads(text)
+    content = read_json(text, most=limits.TOKENIZER_BYTES)
     if isinstance(content, dict) and content.get("format") == FORMAT:
         return Words(WordEncoder.from_json(content), max_length)
+    _patterns.check(content)
     return Subwords(text, max_length)
 
 
@@ -64,26 +71,28 @@ class Subwords:
 
     def __init__(self, text: str, max_length: int) -> None:
         tokenizers = optional("tokenizers", extra="text", needed_for="reading texts with this source")
-        try:
-            self._whole: Any = tokenizers.Tokenizer.from_str(text)
-            self._cut: Any = tokenizers.Tokenizer.from_str(text)
-        except BaseException as error:  # plain exceptions, and "panics" that are no `Exception`
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
-            raise ValueError(f"a tokenizer that cannot be opened ({error})") from error
-        for tokenizer in (self._whole, self._cut):
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-        self._cut.enable_truncation(max_length)
         self._most = max_length
-        self._knows_pairs = _knows_pairs(self._whole)
-        unknown = getattr(self._whole.model, "unk_token", None)
-        self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
+        try:
+            with parsing():
+                self._whole: Any = tokenizers.Tokenizer.from_str(text)
+                self._cut: Any = tokenizers.Tokenizer.from_str(text)
+                for tokenizer in (self._whole, self._cut):
+                    tokenizer.no_padding()
+                    tokenizer.no_truncation()
+                self._cut.enable_truncation(max_length)
+                self._knows_pairs = _knows_pairs(self._whole)  # its first use: a processor may still fail
+                unknown = getattr(self._whole.model, "unk_token", None)
+                self._unknown = self._whole.token_to_id(unknown) if isinstance(unknown, str) else None
+        except Damaged as error:
+            raise Damaged(f"a tokenizer that cannot be opened ({error})") from error
+        if self.largest > LARGEST:
+            raise Damaged(f"a tokenizer that numbers tokens up to {self.largest:,}; {LARGEST:,} is the most")
 
     def made_up(self, words: int, rng: np.random.Generator) -> str:
         numbers = sorted(self._whole.get_vocab(with_added_tokens=False).values())
         some = [numbers[place] for place in rng.integers(0, len(numbers), words)] if numbers else []
-        return str(self._whole.decode(some, skip_special_tokens=True))
+        with parsing():
+            return str(self._whole.decode(some, skip_special_tokens=True))
 
     def alone(self) -> str:
         return str(self._cut.to_str())
@@ -95,12 +104,14 @@ class Subwords:
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
         if second is not None and not self._knows_pairs:
             return self._glued(first, second)
-        found = self._cut.encode(first, second)
-        return _table(found.ids, found.type_ids)
+        with parsing():
+            found = self._cut.encode(first, second)
+            return _table(found.ids, found.type_ids)
 
     def _glued(self, first: str, second: str) -> np.ndarray:
         """Two texts as one, tokens beyond the limit taken from the end of the longer one."""
-        found = self._whole.encode(first + BETWEEN + second)
+        with parsing():
+            found = self._whole.encode(first + BETWEEN + second)
         ids, types = np.array(found.ids, np.int64), np.array(found.type_ids, np.int64)
         own = np.flatnonzero(np.array(found.special_tokens_mask, np.int64) == 0)
         of_second = np.array([found.offsets[place][0] >= len(first + BETWEEN) for place in own], bool)
@@ -111,9 +122,9 @@ class Subwords:
 
     def count(self, first: str, second: str | None = None) -> Count:
         glued = second is not None and not self._knows_pairs
-        ids = (
-            self._whole.encode(f"{first}{BETWEEN}{second}") if glued else self._whole.encode(first, second)
-        ).ids
+        with parsing():
+            texts = (f"{first}{BETWEEN}{second}", None) if glued else (first, second)
+            ids = self._whole.encode(*texts).ids
         unknown = ids.count(self._unknown) if self._unknown is not None else 0
         return Count(len(ids), min(len(ids), self._most), unknown)
 

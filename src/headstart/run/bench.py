@@ -105,6 +105,9 @@ class Bench:
             found = sources.load(self.sources[name], download=self.download)
             size = sum(4 * p.numel() for p in found.module.parameters())
             self.closing.note(time.monotonic() - start, time.process_time() - processor, size)
+            told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
+            if told:  # what was chosen or left out in its file
+                self.listen(Event("note", {"label": name, "text": told}))
             self._loaded[name] = found
         return self._loaded[name]
 

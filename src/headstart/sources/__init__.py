@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.core.backbone import Backbone
 from headstart.core.source import Contract, Source, TextContract
 from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
-from headstart.sources import providers, recommended
+from headstart.sources import audit, providers, recommended
 from headstart.sources.text import named
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def from_state(
     empty: without one); arrays of numpy or tensors. Raises `NetError` when names or shapes do not
     fit, `SourceError` or `UnknownName` for an architecture that cannot be built.
     """
+    audit.check(architecture)
     name = str(architecture.get("arch", ""))
     record = source or Source("", name, input.modality, architecture, input)
     if isinstance(input, TextContract):

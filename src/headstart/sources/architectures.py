@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from headstart.core.untrusted import reason
 from headstart.errors import HeadstartError, SourceError, UnknownName
+from headstart.sources import audit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +36,10 @@ NEEDED: Mapping[str, Mapping[str, Any]] = {
 def build(architecture: Mapping[str, Any]) -> nn.Module:
     """The whole network in eval mode, with a classifier of at least one class, randomly initialised.
 
-    Draws from torch's global generator. Raises `SourceError` or `UnknownName`.
+    Draws from torch's global generator. Raises `SourceError`, also for arguments that would reach beyond the
+    network (`headstart.sources.audit`), or `UnknownName`.
     """
+    audit.check(architecture)
     library = str(architecture.get("library", ""))
     if library not in LIBRARIES:
         raise UnknownName("model library", library, sorted(LIBRARIES))
@@ -46,8 +50,7 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     except HeadstartError:
         raise
     except Exception as error:  # whatever a library raises for arguments that do not go together
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError(f"{library}/{arch}", f"cannot be built ({reason})") from error
+        raise SourceError(f"{library}/{arch}", f"cannot be built ({reason(error)})") from error
     return network.eval()
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.source import Source
-from headstart.errors import SourceError
-from headstart.sources import architectures, weights
+from headstart.errors import SourceError, UnknownName
+from headstart.sources import architectures, trunk
 from headstart.sources.traced import Plan, TracedBackbone, make_plan
 
 
@@ -22,19 +22,66 @@ def build_quietly(architecture: Mapping[str, Any]) -> nn.Module:
         return architectures.build(architecture)
 
 
-def open_backbone(source: Source, tensors: Mapping[str, Tensor]) -> TracedBackbone:
-    """The source's network with these weights.
+def open_backbone(source: Source, tensors: Mapping[str, Tensor], prefix: str | None = None) -> TracedBackbone:
+    """The source's network with these weights; the note of its record says what was left out of them.
 
-    The number of classes is found from the tensors when the architecture does not say it.
-    Raises `SourceError` when tensors and architecture do not fit together.
+    The number of classes is that of the file (0 without a classifier, or where the record says 0). See
+    `trunk.find` for what may stand before names and beside the network. Raises `SourceError` when tensors
+    and architecture do not fit together.
     """
+    _fits_in(source.architecture, tensors, source.spec)
     network, plan = _planned(source)
-    if source.architecture.get("num_classes") is None:
-        found = _classes(network, plan, tensors)
-        source = replace(source, architecture={**source.architecture, "num_classes": found})
-        if found > 1:
+    parts = _parts(network, plan)
+    found = trunk.find(parts, tensors, source.spec, prefix)
+    said = source.architecture.get("num_classes")
+    classes = 0 if said == 0 else found.classes
+    notes = list(found.notes)
+    if said and classes != said:
+        file = f"has {classes:,}" if classes else "holds no classifier that fits"
+        notes.append(f"its record says {said:,} classes, and its file {file}: the file counts")
+    if classes != (said or 0) or said is None:
+        source = replace(source, architecture={**source.architecture, "num_classes": classes})
+        if classes > 1:
             network, plan = _planned(source)
-    return _finish(network, source, plan, tensors)
+    note = "; ".join([*([source.note] if source.note else []), *notes])
+    source = replace(source, note=note, labels=source.labels if classes else None)
+    _check_labels(source)
+    backbone = TracedBackbone(network, source, plan, classifier=classes > 0, rebuild=_rebuilder(source))
+    unused = () if classes else parts.head
+    network.load_state_dict({n: t for n, t in found.tensors.items() if n not in unused}, strict=False)
+    return backbone
+
+
+def _parts(network: nn.Module, plan: Plan) -> trunk.Parts:
+    backbone = TracedBackbone(network, Source("", ""), plan)
+    head = list(backbone.classifier.state_dict()) if backbone.classifier is not None else []
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    return trunk.Parts(list(backbone.module.state_dict()), head, shapes)
+
+
+MORE = 4
+"""So many times as many numbers as its file may an architecture have, before it is built."""
+
+
+def _fits_in(architecture: Mapping[str, Any], tensors: Mapping[str, Any], spec: str) -> None:
+    """Raises `SourceError` for an architecture far too large for its file, before memory is taken for it."""
+    try:
+        with torch.device("meta"):
+            network = build_quietly(architecture)
+    except (
+        SourceError,
+        UnknownName,
+    ):  # some constructors compute with their weights; what is wrong is told later
+        return
+    wanted = sum(value.numel() for value in network.state_dict().values())
+    given = sum(int(np.prod(value.shape, dtype=np.float64)) for value in tensors.values())
+    if wanted > MORE * given + SMALL:
+        problem = f"its architecture has {wanted:,} numbers, and its file {given:,}"
+        raise SourceError(spec, problem, trunk.REMEDY)
+
+
+SMALL = 10_000_000
+"""Numbers that are built without asking."""
 
 
 def wrap(network: nn.Module, source: Source) -> TracedBackbone:
@@ -51,6 +98,12 @@ class Misfit(Exception):
 
 def restore(source: Source, tensors: Mapping[str, Any], classifier: Mapping[str, Any]) -> TracedBackbone:
     """A network from the states of `Backbone.module` and `Backbone.classifier`. Raises `Misfit`."""
+    try:
+        _fits_in(
+            source.architecture, {**tensors, **{f"head.{k}": v for k, v in classifier.items()}}, source.spec
+        )
+    except SourceError as error:
+        raise Misfit(str(error)) from error
     network, plan = _planned(source)
     backbone = TracedBackbone(network, source, plan, classifier=bool(classifier), rebuild=_rebuilder(source))
     _restore(backbone.module, tensors)
@@ -77,31 +130,12 @@ def _planned(source: Source) -> tuple[nn.Module, Plan]:
     return network, make_plan(network, source)
 
 
-def _finish(network: nn.Module, source: Source, plan: Plan, tensors: Mapping[str, Tensor]) -> TracedBackbone:
-    backbone = TracedBackbone(
-        network, source, plan, classifier=_has_classifier(source), rebuild=_rebuilder(source)
-    )
-    required = list(backbone.module.state_dict())
-    if backbone.classifier is not None:
-        required += backbone.classifier.state_dict()
-    weights.fill(network, tensors, required, source.spec)
-    _check_labels(backbone.source)
-    return backbone
-
-
 def _has_classifier(source: Source) -> bool:
     return bool(source.architecture.get("num_classes"))
 
 
 def _rebuilder(source: Source) -> Any:
     return lambda: architectures.build(source.architecture)
-
-
-def _classes(network: nn.Module, plan: Plan, tensors: Mapping[str, Tensor]) -> int:
-    """Rows of the last weight of the classifier in the file; 0 when the file has no classifier."""
-    head = TracedBackbone(network, Source("", ""), plan).classifier
-    names = [name for name, value in head.state_dict().items() if value.ndim > 1] if head else []
-    return int(tensors[names[-1]].shape[0]) if names and names[-1] in tensors else 0
 
 
 def _check_labels(source: Source) -> None:

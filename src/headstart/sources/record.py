@@ -7,20 +7,23 @@ A record is an object with these fields; all but the architecture have defaults,
   0 = no classifier).
 * `input`: side length, or [height, width]; `mean`, `std` (one number a channel), `crop_pct`,
   `interpolation`, `crop_mode`. When input, mean or std is absent the architecture's own recipe counts.
-* `labels`: a list, or the name of a text file beside the record, one name a line.
+* `labels`: a list, or the name of a text file beside the record (or in a folder there), one name a line.
+* `prefix`: where in the file the network lies, such as "teacher.backbone.", where it lies there twice.
 * `sha256` of the weight file (a file that differs is refused), `name`, `note`, `licence`, `paper`,
   `prior` (published accuracy, 0 to 1), `parameters`, `revision`, `source_data`.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headstart.core import limits, untrusted
 from headstart.core.source import InputContract, Source
 from headstart.errors import SourceError
+from headstart.sources import audit
 
 ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes")
 IMAGENET = ("imagenet-1k", "imagenet", "in1k")
@@ -30,12 +33,9 @@ IMAGENET = ("imagenet-1k", "imagenet", "in1k")
 def read_json(path: Path, spec: str) -> dict[str, Any]:
     """A record from a file. Raises `SourceError`."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return untrusted.read_object(path)
+    except (OSError, untrusted.Damaged) as error:
         raise SourceError(spec, f"its record {path.name} cannot be read ({error})") from error
-    if not isinstance(found, dict):
-        raise SourceError(spec, f"its record {path.name} is not a JSON object")
-    return found
 
 
 def to_source(record: Mapping[str, Any], spec: str, weights: Path) -> Source:
@@ -45,23 +45,24 @@ def to_source(record: Mapping[str, Any], spec: str, weights: Path) -> Source:
     """
     architecture = _architecture(record, spec)
     try:
-        return Source(
-            spec=spec,
-            name=str(record.get("name") or weights.stem),
-            architecture=architecture,
-            input=_contract(record, architecture, spec),
-            parameters=_maybe(int, record.get("parameters")),
-            labels=_labels(record.get("labels"), weights.parent, spec),
-            sha256=_maybe(str, record.get("sha256")),
-            revision=_maybe(str, record.get("revision")),
-            licence=_maybe(str, record.get("licence", record.get("license"))),
-            local=weights.is_file(),
-            size_bytes=weights.stat().st_size if weights.is_file() else None,
-            prior=_maybe(float, record.get("prior")),
-            paper=_maybe(str, record.get("paper")),
-            note=str(record.get("note") or ""),
-        )
-    except (TypeError, ValueError, KeyError) as error:
+        with untrusted.parsing():
+            return Source(
+                spec=spec,
+                name=str(record.get("name") or weights.stem),
+                architecture=architecture,
+                input=_contract(record, architecture, spec),
+                parameters=_maybe(int, record.get("parameters")),
+                labels=_labels(record.get("labels"), weights.parent, spec),
+                sha256=_maybe(str, record.get("sha256")),
+                revision=_maybe(str, record.get("revision")),
+                licence=_maybe(str, record.get("licence", record.get("license"))),
+                local=weights.is_file(),
+                size_bytes=weights.stat().st_size if weights.is_file() else None,
+                prior=_maybe(float, record.get("prior")),
+                paper=_maybe(str, record.get("paper")),
+                note=str(record.get("note") or ""),
+            )
+    except untrusted.Damaged as error:
         raise SourceError(spec, f"a field of its record cannot be used ({error})") from error
 
 
@@ -83,21 +84,22 @@ def _architecture(record: Mapping[str, Any], spec: str) -> dict[str, Any]:
             "or a JSON file of the same name beside it with library and arch",
         )
     found.setdefault("kwargs", {})
-    if not isinstance(found["kwargs"], Mapping):
-        raise SourceError(spec, "the kwargs of its record are not an object")
+    audit.check(found, spec)
     return found
 
 
 def _contract(record: Mapping[str, Any], architecture: Mapping[str, Any], spec: str) -> InputContract:
-    given = {key: record[key] for key in ("input", "mean", "std") if record.get(key) is not None}
+    given = {
+        key: _numbers(key, record[key]) for key in ("input", "mean", "std") if record.get(key) is not None
+    }
     base = InputContract() if len(given) == 3 else _own_recipe(architecture, spec)
     size = given.get("input", base.size)
-    height, width = (size, size) if isinstance(size, int | float) else size
-    mean, std = tuple(given.get("mean", base.mean)), tuple(given.get("std", base.std))
+    height, width = size * 2 if len(size) == 1 else size
+    mean, std = given.get("mean", base.mean), given.get("std", base.std)
     contract = InputContract(
         size=(int(height), int(width)),
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
+        mean=mean,
+        std=std,
         interpolation=str(record.get("interpolation") or base.interpolation),
         crop_pct=float(record.get("crop_pct") or base.crop_pct),
         crop_mode=str(record.get("crop_mode") or base.crop_mode),
@@ -135,16 +137,39 @@ def _own_recipe(architecture: Mapping[str, Any], spec: str) -> InputContract:
     return recipe(arch) or InputContract()
 
 
+def _numbers(field: str, given: Any) -> tuple[float, ...]:
+    """A number, or a list of them. Raises `ValueError`: the signs of a text are no numbers."""
+    found = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in found):
+        raise ValueError(f"{field} is {str(given)[:40]!r}, not a number or a list of numbers")
+    return tuple(map(float, found))
+
+
 def _labels(given: Any, folder: Path, spec: str) -> tuple[str, ...] | None:
     if given is None:
         return None
     if isinstance(given, str):
-        try:
-            lines = (folder / given).read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise SourceError(spec, f"its list of labels {given} cannot be read ({error})") from error
-        return tuple(line.strip() for line in lines if line.strip())
+        path = Path(given.replace("\\", "/"))
+        if path.is_absolute() or path.drive or ".." in path.parts:
+            problem = f"its list of labels, {given[:200]!r}, lies outside the folder of its record"
+            raise SourceError(spec, problem, "put the list beside the weights, or name it with ?labels=PATH")
+        return names_in(folder / path, spec)
+    if not isinstance(given, list | tuple) or not all(type(one) in (str, int, float) for one in given):
+        raise ValueError("labels are neither a list of names nor the name of a file")
     return tuple(map(str, given))
+
+
+def names_in(path: Path, spec: str) -> tuple[str, ...]:
+    """The lines of a text file that are not empty: names of classes. Raises `SourceError`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(limits.LABELS_BYTES + 1)
+        if len(content) > limits.LABELS_BYTES:
+            raise ValueError(f"it is larger than the {limits.LABELS_BYTES:,} bytes that are read")
+        lines = content.decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise SourceError(spec, f"its list of labels {path.name} cannot be read ({error})") from error
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _maybe(kind: Any, value: Any) -> Any:

@@ -135,6 +135,8 @@ def _levels(maps: list[Pair]) -> list[list[Pair]]:
 
 def _with_next(levels: list[list[Pair]], embedding: Cut) -> list[tuple[list[Pair], str]]:
     """Each level with the path of what comes after it."""
+    if not levels:  # no state is wider than a pixel: the input is tiny
+        return []
     return list(zip(levels, [*(level[0][0].path for level in levels[1:]), embedding.path], strict=True))
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from headstart.core import fingerprint
+from headstart.core import fingerprint, untrusted
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import Source
+from headstart.core.source import InputContract, Source
 from headstart.errors import SourceError, UnknownName
 from headstart.sources import flow as flows
 from headstart.sources import pooling
@@ -61,9 +61,19 @@ def make_plan(network: nn.Module, source: Source, *, head: bool = True) -> Plan:
 
     The embedding is the last cut before the first layer of the classifier, which is the last layer
     with weights (or two, when a network averages two); without a head it is the output.
-    Raises `SourceError` when the network cannot be followed.
+    Raises `SourceError` when the network cannot be followed, or not be run on images of the source's size.
     """
     contract = source.image_input
+    try:
+        with untrusted.parsing():  # a network's own code runs: it may raise anything
+            return _plan(network, source, contract, head)
+    except untrusted.Damaged as error:
+        size = f"{contract.size[0]} x {contract.size[1]} pixels"
+        problem = f"its network cannot be run on images of {size} ({error})"
+        raise SourceError(source.spec, problem, "correct its input size or its architecture") from error
+
+
+def _plan(network: nn.Module, source: Source, contract: InputContract, head: bool) -> Plan:
     size = (contract.channels, *contract.size)
     flow = flows.analyse(trace(network, source.spec), network, size)
     cuts = flows.find_cuts(flow, network)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
-from collections.abc import Iterable, Mapping
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart.core import untrusted
 from headstart.errors import SourceError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar", ".ckpt")
 NESTED = (
@@ -22,6 +27,11 @@ NESTED = (
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What wrappers (DataParallel, torch.compile, Lightning) put before every name."""
 COUNTERS = "num_batches_tracked"
+OTHERS = re.compile(r"optim|schedul|scaler|\bargs$|callbacks|loops", re.IGNORECASE)
+"""Keys under which training scripts put what is no network."""
+DEEPEST = 6
+"""Records inside each other in a checkpoint that are looked into."""
+_OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)")
 
 
 def sha256_of(path: Path) -> str:
@@ -41,14 +51,56 @@ def check_sha256(path: Path, expected: str, spec: str) -> None:
         )
 
 
+@contextmanager
+def unchanged(path: Path, spec: str) -> Iterator[None]:
+    """What is read inside, perhaps several times, is one file. Raises `SourceError` when it was changed, or
+    another put in its place; so the bytes whose digest was taken are those that are opened."""
+    before = _state(path, spec)
+    yield
+    if _state(path, spec) != before:
+        raise SourceError(spec, f"{path.name} was changed while it was read", "try again when it is at rest")
+
+
+def _state(path: Path, spec: str) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise SourceError(spec, f"{path} cannot be read ({error.strerror})", "correct the path") from error
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def read(path: Path, spec: str) -> dict[str, Tensor]:
     """Name -> tensor, from .safetensors or from .pth and the like with `weights_only=True`.
 
     Weights nested under a key such as "state_dict" are found; prefixes that wrappers put before
     every name are taken off. Raises `SourceError`.
     """
+    return _named(_strip(_unnest(_opened(path, spec))), path, spec)
+
+
+def read_all(path: Path, spec: str) -> dict[str, Tensor]:
+    """All tensors of a file under their whole names, with the keys that they lie under before them:
+    "teacher.backbone.conv1.weight". What an optimiser has kept is left out. Raises `SourceError`.
+    """
+    return _named(dict(_flat(_opened(path, spec), "", 0)), path, spec)
+
+
+def _named(tensors: dict[str, Tensor], path: Path, spec: str) -> dict[str, Tensor]:
+    if not tensors:
+        raise SourceError(spec, f"{path.name} holds no named tensors", "name a file with a state_dict")
+    return {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in tensors.items()}
+
+
+def _opened(path: Path, spec: str) -> Any:
     try:
-        found = _safetensors(path) if path.suffix == ".safetensors" else _checkpoint(path)
+        with path.open("rb") as file:
+            what = untrusted.not_itself(file.read(untrusted.BEGINNING))
+        if what:
+            raise SourceError(spec, f"{path.name} is {what[0]}", what[1])
+        if path.suffix != ".safetensors":
+            return _checkpoint(path)
+        with untrusted.parsing():
+            return _safetensors(path)
     except FileNotFoundError as error:
         raise SourceError(spec, f"there is no file {path}") from error
     except pickle.UnpicklingError as error:
@@ -57,13 +109,11 @@ def read(path: Path, spec: str) -> dict[str, Tensor]:
             f"{path.name} holds code besides numbers, or is no checkpoint, and code is never run",
             "save its state_dict alone, best as .safetensors",
         ) from error
+    except SourceError:
+        raise
     except Exception as error:  # damaged files raise whatever their parser trips over
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = untrusted.reason(error)[:120]
         raise SourceError(spec, f"{path.name} cannot be read ({reason})", "fetch it again") from error
-    tensors = _strip(_unnest(found))
-    if not tensors:
-        raise SourceError(spec, f"{path.name} holds no named tensors", "name a file with a state_dict")
-    return tensors
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
@@ -76,7 +126,25 @@ def _safetensors(path: Path) -> dict[str, Any]:
 def _checkpoint(path: Path) -> Any:
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=True)
+    # the options of a training script: a plain record, which many checkpoints hold besides their weights
+    with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a pickle protocol: what cannot be read raises
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _flat(found: Any, path: str, level: int) -> Iterator[tuple[str, Tensor]]:
+    if not isinstance(found, Mapping) or level > DEEPEST:
+        return
+    for key, value in found.items():
+        name = f"{path}{key}"
+        if _is_tensor(value):
+            yield name, value
+        elif not OTHERS.search(name):
+            yield from _flat(value, f"{name}.", level + 1)
 
 
 def _unnest(found: Any) -> dict[str, Tensor]:
@@ -87,7 +155,7 @@ def _unnest(found: Any) -> dict[str, Tensor]:
         if inner is None:
             break
         found = inner
-    return {str(k): t for k, t in found.items() if hasattr(t, "shape") and hasattr(t, "dtype")}
+    return {str(k): t for k, t in found.items() if _is_tensor(t)}
 
 
 def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -99,31 +167,3 @@ def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
                 tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
                 again = True
     return tensors
-
-
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], required: Iterable[str], spec: str) -> None:
-    """Copy the tensors into the network, in its own precision.
-
-    Raises `SourceError` with the first names when some of `required` are missing, some are not
-    the network's, or shapes differ.
-    """
-    own = network.state_dict()
-    missing = [n for n in required if n not in tensors and not n.endswith(COUNTERS)]
-    strange = [n for n in tensors if n not in own and not n.endswith(COUNTERS)]
-    shapes = [n for n, t in own.items() if n in tensors and t.shape != tensors[n].shape]
-    problems = [
-        f"{len(names)} tensor{'s' if len(names) > 1 else ''} {what} ({_first(names)})"
-        for names, what in ((missing, "missing"), (strange, "not expected"), (shapes, "of another shape"))
-        if names
-    ]
-    if problems:
-        raise SourceError(
-            spec,
-            f"its weights do not fit its architecture: {', '.join(problems)}",
-            "name the right architecture (arch=LIBRARY/NAME, or a side-car JSON)",
-        )
-    network.load_state_dict({n: t for n, t in tensors.items() if n in own}, strict=False)
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -86,7 +86,9 @@ def columns_for(request: Request, backbone: Backbone) -> list[list[int]] | str:
     """Source classes of each target label; or, in words, why that cannot be."""
     if request.task.kind not in (CLASSIFICATION, MULTILABEL):
         return f"a classifier cannot answer a {request.task.kind} task"
-    if backbone.classifier is None or not backbone.source.labels:
+    if backbone.classifier is None:
+        return "the source comes without a classifier"
+    if not backbone.source.labels:
         return "the source has no classifier with named classes"
     chosen = request.settings.label_map or {}
     problem = _misnamed(chosen, backbone.source.labels, request.task.labels)

@@ -146,14 +146,23 @@ def test_damaged_file(weight_file: Write, tmp_path: Path) -> None:
         ({"library": "tim"}, "did you mean 'timm'"),
         ({"library": None, "arch": None}, "its architecture is not known"),
         ({"kwargs": {"widths": 3}}, "four whole numbers"),
-        ({"library": "timm", "arch": "vgg11", "kwargs": {"colour": 1}}, "cannot be built"),
+        ({"library": "timm", "arch": "vgg11", "kwargs": {"colour": 1}}, "takes no argument 'colour'"),
+        ({"library": "timm", "arch": "vgg11", "kwargs": {"head_dim": 1}}, "cannot be built"),
         ({"mean": [0.5]}, "mean and std have 1 and 3 numbers"),
         ({"std": [0.0] * 3}, "std must be above 0"),
         ({"input": 100000}, "cannot be used"),
         ({"input": "big"}, "cannot be used"),
         ({"labels": ["a", "b"]}, "2 label names are given, but its classifier has 5 classes"),
         ({"labels": "nowhere.txt"}, "its list of labels nowhere.txt cannot be read"),
-        ({"num_classes": 9}, "of another shape (fc.weight, fc.bias)"),
+        ({"num_classes": ["x"]}, "num_classes is ['x'], not a number"),
+        ({"channel_multiplier": -1}, "channel_multiplier is -1"),
+        ({"input": float("inf")}, "input is 'inf', not a number"),
+        ({"input": "32"}, "input is '32', not a number"),
+        ({"mean": "555"}, "mean is '555', not a number"),
+        ({"labels": {"0": "cat"}}, "labels are neither a list of names"),
+        ({"labels": "../names.txt"}, "lies outside the folder of its record"),
+        ({"labels": "/etc/hostname"}, "lies outside the folder of its record"),
+        ({"kwargs": {"widths": [4, 8, 8, 60_000]}}, "numbers, and its file 5,2"),
     ],
 )
 def test_mistakes(weight_file: Write, fields: dict[str, Any], words: str) -> None:
@@ -186,7 +195,7 @@ def test_not_a_weight_file(tmp_path: Path) -> None:
         sources.find(f"file:{tmp_path}/a.txt")
     with pytest.raises(SourceError, match="is a folder"):
         sources.find(f"file:{tmp_path}")
-    with pytest.raises(SourceError, match="is not a JSON object"):
+    with pytest.raises(SourceError, match="is no record"):
         sources.find(f"file:{tmp_path}/a.pth")
 
 

@@ -11,6 +11,7 @@ from torchvision import models
 
 from headstart import sources
 from headstart.errors import SourceError, UnknownName, WeightsMissing
+from headstart.sources import weights
 from headstart.sources.providers import torchvision as provider
 
 
@@ -68,12 +69,13 @@ def test_a_file_that_is_not_what_its_name_says(fetched: Any) -> None:
         sources.load("torchvision/squeezenet1_1")
 
 
-def test_old_names_of_densenet() -> None:
+def test_old_names_of_densenet(tmp_path: Path) -> None:
     old = {
         "features.denseblock1.denselayer1.norm.1.weight": torch.zeros(1),
         "features.norm0.bias": torch.ones(1),
     }
-    assert set(provider._renamed(old)) == {
+    torch.save(old, tmp_path / "old.pth")
+    assert set(weights.read_all(tmp_path / "old.pth", "x")) == {
         "features.denseblock1.denselayer1.norm1.weight",
         "features.norm0.bias",
     }

@@ -122,10 +122,18 @@ def test_nothing_known_is_zero(write: Callable[..., str]) -> None:
         ("0 6\n", "line 1 .* promises 0 words"),
         ("5 99999999\n" + lines(), "line 1 .* promises 5 words of 99999999"),
         ("", "line 1 .* neither a header nor a word"),
-        ("<html>\n<body>\n", "line 1 .* neither a header nor a word"),
+        ("<html>\n<body>\n", "is a web page, not the file itself"),
         (BINARY[: len(BINARY) // 2], r"entry \d+ of .* has"),
         (b"\xba\x16\x4f\x2f" + b"\0" * 40, "a model of fastText"),
         (gzip.compress(BINARY, mtime=0)[:100], "cannot be read"),
+        (b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 16, "cannot be read"),
+        ("9" * 4_301 + " 6\n" + lines(), "line 1 .* neither a header nor a word"),
+        (
+            gzip.compress(("the " + "1 " * 6 + "\nx" + " " * 50_000_000).encode(), 9),
+            "line 2 .* longer than 1,390",
+        ),
+        (gzip.compress(("a" * 900 + " 0 1\n").encode() * 12_000, 9), "unpacks to more than 200 times"),
+        ("version https://git-lfs.github.com/spec/v1\noid", "a pointer of Git LFS"),
     ],
 )
 def test_broken(write: Callable[..., str], content: Any, complaint: str) -> None:
@@ -158,3 +166,9 @@ def test_a_file_that_changed(write: Callable[..., str]) -> None:
     write(lines(vectors=VECTORS[::-1]))
     with pytest.raises(SourceError, match="not the file it should be"):
         sources.load(source)
+
+
+@pytest.mark.parametrize("options", ["?words=" + "1" * 300, "?words=" + "9" * 5_000, "x" * 300])
+def test_names_that_there_cannot_be(write: Callable[..., str], options: str) -> None:
+    with pytest.raises(SourceError, match=r"is no number from 1|its path cannot be one"):
+        sources.find(write(lines(), options=options))

@@ -6,7 +6,8 @@ Options after a question mark come before the side-car's fields:
     file:birds.pth?arch=timm/resnet18&input=128&mean=0.5,0.5,0.5&std=0.5,0.5,0.5&labels=names.txt
 
 with `arch` (LIBRARY/NAME), `input` (160, or 160x200), `mean`, `std`, `crop_pct`, `interpolation`,
-`crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights) and `name`.
+`crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights), `name`, and
+`prefix` (which part of the file is the network, such as teacher.backbone, where it holds several).
 
 The path of a folder with a config.json is a text model, see `headstart.sources.providers.hf`.
 """
@@ -23,6 +24,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
 from headstart.sources import record as records
+from headstart.sources.paths import path_of
 from headstart.sources.text import folder as texts
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def _size(text: str) -> tuple[int, ...]:
 
 OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "arch": str, "input": _size, "mean": _numbers, "std": _numbers, "crop_pct": float,
-    "interpolation": str, "crop_mode": str, "num_classes": int, "labels": str, "name": str,
+    "interpolation": str, "crop_mode": str, "num_classes": int, "labels": str, "name": str, "prefix": str,
 }  # fmt: skip
 
 
@@ -77,8 +79,8 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
 def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
     """The path and the options of a spec. Raises `SourceError` for options that cannot be read."""
     text, mark, query = name.rpartition("?")
-    if not mark or (Path(name).exists() and "=" not in query):
-        return Path(name).expanduser(), {}
+    if not mark or ("=" not in query and path_of(name, spec).exists()):
+        return path_of(name, spec), {}
     options: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in OPTIONS:
@@ -88,7 +90,7 @@ def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
             options[key] = OPTIONS[key](value)
         except ValueError:
             raise SourceError(spec, f"its option {key}={value} cannot be read") from None
-    return Path(text).expanduser(), options
+    return path_of(text, spec), options
 
 
 def _described(path: Path, options: dict[str, Any], spec: str) -> dict[str, Any]:
@@ -96,6 +98,8 @@ def _described(path: Path, options: dict[str, Any], spec: str) -> dict[str, Any]
     found = records.read_json(beside, spec) if beside.is_file() else {}
     if "arch" in options:  # another architecture: what belongs to the old one goes
         found = {k: v for k, v in found.items() if k not in records.ARCHITECTURE}
+    if "labels" in options:  # named by whoever asks, so that it may lie anywhere
+        options = {**options, "labels": records.names_in(path.parent / options["labels"], spec)}
     return {**found, **options}
 
 
@@ -114,9 +118,12 @@ def load_file(source: Source, path: Path, record: Mapping[str, Any]) -> TracedBa
     """Check, read and open a weight file."""
     from headstart.sources import opening, weights
 
-    if source.sha256 is not None:
-        weights.check_sha256(path, source.sha256, source.spec)
-    backbone = opening.open_backbone(source, weights.read(path, source.spec))
+    with weights.unchanged(path, source.spec):
+        if source.sha256 is not None:
+            weights.check_sha256(path, source.sha256, source.spec)
+        prefix = record.get("prefix")
+        tensors = weights.read_all(path, source.spec)
+        backbone = opening.open_backbone(source, tensors, None if prefix is None else str(prefix))
     if records.wants_imagenet_labels(record, backbone.source):
         backbone.source = replace(backbone.source, labels=_imagenet_labels(backbone.source))
     return backbone

@@ -8,7 +8,7 @@ run.
 
 from __future__ import annotations
 
-import json
+import operator
 import re
 import struct
 from collections.abc import Sequence
@@ -17,9 +17,11 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headstart.core import limits, untrusted
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError
 from headstart.sources import fetching, recommended
+from headstart.sources.paths import path_of
 from headstart.sources.text import folder, tokenizer
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def _root(spec: str, name: str) -> Path | None:
     """The model's folder, if it is on this machine. Raises `SourceError` for a path that is no folder."""
     if spec.startswith(HUB):
         return fetching.hub_model(*_parts(name))
-    root = Path(name).expanduser()
+    root = path_of(name, spec)
     if not root.is_dir():
         what = "is a file" if root.exists() else "is not there"
         raise SourceError(spec, f"{root} {what}", "name the folder of a model of Hugging Face")
@@ -136,10 +138,11 @@ def _parameters(files: Sequence[Path]) -> int | None:
         if path.suffix != ".safetensors":
             return None
         try:
-            with path.open("rb") as file:
+            with path.open("rb") as file, untrusted.parsing():
                 (length,) = struct.unpack("<Q", file.read(8))
-                head = json.loads(file.read(min(length, 100_000_000)))
-            total += sum(prod(v["shape"]) for k, v in head.items() if "shape" in v and not UNUSED.search(k))
-        except (OSError, ValueError, struct.error, TypeError):
+                head = untrusted.read_object(file.read(min(length, limits.JSON_BYTES)))
+                shapes = [v["shape"] for k, v in head.items() if "shape" in v and not UNUSED.search(k)]
+                total += sum(prod(map(operator.index, shape)) for shape in shapes)
+        except (OSError, untrusted.Damaged):
             return None  # a damaged file is told about when it is read
     return total or None

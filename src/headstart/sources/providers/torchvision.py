@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from headstart.sources import recommended
 from headstart.sources.fetching import fetch_file, hash_prefix, torch_hub_file
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from headstart.sources.traced import TracedBackbone
 
 KWARGS: dict[str, dict[str, Any]] = {
@@ -21,8 +18,6 @@ KWARGS: dict[str, dict[str, Any]] = {
     "googlenet": {"transform_input": True},
 }
 """What torchvision adds when it loads pretrained weights."""
-
-_OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)")
 
 
 def find(spec: str, name: str) -> Source:
@@ -67,10 +62,11 @@ def load(source: Source, *, download: bool = False) -> TracedBackbone:
     name = source.spec.removeprefix("torchvision/")
     found = _weights(*name.partition(".")[::2])
     path = torch_hub_file(found.url) or fetch_file(found.url, source, download)
-    weights.check_sha256(path, hash_prefix(found.url) or "", source.spec)
-    tensors = _renamed(weights.read(path, source.spec))
-    labels = tuple(found.meta["categories"])
-    return opening.open_backbone(replace(source, labels=labels, local=True), tensors)
+    with weights.unchanged(path, source.spec):
+        weights.check_sha256(path, hash_prefix(found.url) or "", source.spec)
+        tensors = weights.read_all(path, source.spec)
+        labels = tuple(found.meta["categories"])
+        return opening.open_backbone(replace(source, labels=labels, local=True), tensors)
 
 
 def names() -> Sequence[str]:
@@ -121,8 +117,3 @@ def _accuracy(meta: Any) -> float | None:
 
 def _megabytes(found: float | None) -> int | None:
     return round(found * 2**20) if found else None
-
-
-def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """DenseNet's files say norm.1 where its modules say norm1."""
-    return {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in tensors.items()}

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from headstart.core import limits
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError, near
 from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.sources.paths import path_of
 from headstart.sources.text import vectors
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from headstart.sources.text.vectors import Table
 
 WORDS = 200_000
-MOST_WORDS = 3_000_000
 LENGTH = 4096
 """Words of a text that are read."""
 OPTIONS = ("words", "lowercase")
@@ -50,8 +51,8 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
 def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
     """Path, number of words, and whether to lowercase. Raises `SourceError` for other options."""
     text, mark, query = name.rpartition("?")
-    if not mark or (Path(name).expanduser().exists() and "=" not in query):
-        return Path(name).expanduser(), WORDS, None
+    if not mark or ("=" not in query and path_of(name, spec).exists()):
+        return path_of(name, spec), WORDS, None
     options = dict(parse_qsl(query, keep_blank_values=True))
     for key in options:
         if key not in OPTIONS:
@@ -59,11 +60,11 @@ def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
                 spec, f"it has no option {key!r}{near(key, OPTIONS) or '; known: words, lowercase'}"
             )
     words, switch = options.get("words", str(WORDS)), options.get("lowercase", "")
-    if not words.isdecimal() or not 0 < int(words) <= MOST_WORDS:
-        raise SourceError(spec, f"words={words} is no number from 1 to {MOST_WORDS:,}")
+    if not (words.isdecimal() and len(words) <= 12) or not 0 < int(words) <= limits.WORDS:
+        raise SourceError(spec, f"words={words[:20]} is no number from 1 to {limits.WORDS:,}")
     if switch.lower() not in {*SWITCH, ""}:
         raise SourceError(spec, f"lowercase={switch} is neither true nor false")
-    return Path(text).expanduser(), int(words), SWITCH.get(switch.lower())
+    return path_of(text, spec), int(words), SWITCH.get(switch.lower())
 
 
 def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: ARG001 - it is here or nowhere
@@ -75,13 +76,14 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
 
     spec = source.spec
     path, words, lowercase = split(spec, spec.removeprefix("vectors:"))
-    if source.sha256 is not None:
-        weights.check_sha256(path, source.sha256, spec)
-    table = _table(path, _stamp(path, spec), spec, words, lowercase)
+    with weights.unchanged(path, spec):
+        if source.sha256 is not None:
+            weights.check_sha256(path, source.sha256, spec)
+        table = _table(path, _stamp(path, spec), spec, words, lowercase)
+        digest = source.sha256 or weights.sha256_of(path)
     module = Vectors(*table.vectors.shape)
     module.fill(table.vectors)
-    found = _source(spec, path, table)
-    return WordBackbone(module, replace(found, sha256=source.sha256 or weights.sha256_of(path)))
+    return WordBackbone(module, replace(_source(spec, path, table), sha256=digest))
 
 
 def names() -> Sequence[str]:
@@ -104,17 +106,17 @@ def _source(spec: str, path: Path, table: Table) -> Source:
     )
 
 
-def _stamp(path: Path, spec: str) -> tuple[int, int]:
+def _stamp(path: Path, spec: str) -> tuple[int, ...]:
     try:
         found = path.stat()
     except OSError:
         raise SourceError(spec, f"there is no file {path}", "correct the path") from None
     if path.is_dir():
         raise SourceError(spec, f"{path} is a folder", "name a file of word vectors")
-    return found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1)
-def _table(path: Path, stamp: tuple[int, int], spec: str, words: int, lowercase: bool | None) -> Table:
+def _table(path: Path, stamp: tuple[int, ...], spec: str, words: int, lowercase: bool | None) -> Table:
     del stamp  # of the file: a changed one is read again
     return vectors.read(path, spec, words, lowercase=lowercase)

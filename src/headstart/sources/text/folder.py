@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headstart.core import untrusted
 from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
 from headstart.sources.text import tokenizer
@@ -82,6 +83,14 @@ def is_model(folder: Path) -> bool:
 
 def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
     """See the module. Raises `SourceError` for what is missing, damaged or not supported."""
+    try:
+        with untrusted.parsing():
+            return _read(root, spec, pairs)
+    except (OSError, untrusted.Damaged) as error:  # fields of other types, names that can be none
+        raise SourceError(spec, f"the files in {root} cannot be used ({error})", "fetch it again") from error
+
+
+def _read(root: Path, spec: str, pairs: str) -> Layout:
     modules = Modules.read(root, spec)
     folder = root / modules.network
     config = record(folder / "config.json", spec)
@@ -100,7 +109,9 @@ def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
 
 def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
     """The content of a config.json -> an architecture in JSON. Raises `SourceError`."""
-    arch = str(config.get("model_type") or "")
+    arch = config.get("model_type") or ""
+    if not isinstance(arch, str):
+        raise SourceError(spec, f"its config.json has the model_type {str(arch)[:60]}", "fetch it again")
     if config.get("quantization_config"):
         raise SourceError(spec, "its weights are quantised, which is not supported", "take the plain ones")
     if not arch:
@@ -146,7 +157,7 @@ def weight_files(folder: Path, spec: str) -> tuple[Path, ...]:
         if not isinstance(named, dict):
             raise SourceError(spec, f"{path} names no files", "fetch it again")
         files = tuple(folder / Path(str(file)).name for file in sorted(set(named.values())))
-        lost = [file.name for file in files if not file.is_file()]
+        lost = [file.name for file in files if len(file.name.encode()) > 255 or not file.is_file()]
         if lost:
             raise SourceError(
                 spec, f"weight files are missing in {folder}: {', '.join(lost[:3])}", "fetch it again"

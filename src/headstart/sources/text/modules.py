@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.core import untrusted
 from headstart.errors import SourceError
 
 KNOWN = (
@@ -30,16 +30,13 @@ POOLINGS = {
 def record(path: Path, spec: str) -> dict[str, Any]:
     """A JSON object. Raises `SourceError`."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return untrusted.read_object(path)
     except FileNotFoundError:
         raise SourceError(
             spec, f"there is no {path.name} in {path.parent}", "name the folder of a model of Hugging Face"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, untrusted.Damaged) as error:
         raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
-    if not isinstance(found, dict):
-        raise SourceError(spec, f"{path} is not a JSON object", "fetch it again")
-    return found
 
 
 @dataclass(frozen=True)
@@ -86,10 +83,13 @@ class Modules:
 def _steps(path: Path, spec: str) -> list[tuple[str, str]]:
     """(kind, folder) of every step in modules.json."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        with untrusted.parsing():
+            found = untrusted.read_json(path)
+            steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
+    except (OSError, untrusted.Damaged) as error:
         raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
+    if any(len(part.encode()) > 255 for _, folder in steps for part in Path(folder).parts):
+        raise SourceError(spec, f"{path} names folders that there cannot be", "fetch it again")
     if any(Path(folder).is_absolute() or ".." in Path(folder).parts for _, folder in steps):
         raise SourceError(spec, f"{path} names folders outside its own", "fetch it again")
     return steps

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.source import Source, TextContract
+from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.text import largest_number
 from headstart.sources import weights
@@ -28,17 +29,17 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     layout = folder.read(root, source.spec)
     transformer.library()
     files = layout.weights
-    if source.sha256 is not None and len(files) == 1:
-        weights.check_sha256(files[0], source.sha256, source.spec)
-    elif len(files) == 1:
-        source = replace(source, sha256=weights.sha256_of(files[0]))
     architecture = layout.architecture
     tensors: dict[str, Tensor] = {}
     for path in files:
-        tensors |= weights.read(path, source.spec)
+        with weights.unchanged(path, source.spec):
+            if source.sha256 is not None and len(files) == 1:
+                weights.check_sha256(path, source.sha256, source.spec)
+            elif len(files) == 1:
+                source = replace(source, sha256=weights.sha256_of(path))
+            tensors |= weights.read(path, source.spec)
     network = transformer.fill(architecture, tensors, source.spec)
-    with transformer.running(source.spec):
-        _check_words(network, layout.contract, source.spec)
+    _check_words(network, layout.contract, source.spec)
     found = replace(
         source,
         modality="text",
@@ -76,7 +77,12 @@ def _check_length(backbone: TextBackbone, contract: TextContract, spec: str) -> 
 
 def _check_words(network: Any, contract: TextContract, spec: str) -> None:
     """Raises `SourceError` for a tokenizer that gives numbers for which the network has no embedding."""
-    rows, largest = network.get_input_embeddings().num_embeddings, largest_number(contract)
+    try:
+        largest = largest_number(contract)
+    except Damaged as error:
+        raise SourceError(spec, f"its tokenizer cannot be used ({error})", "fetch it again") from error
+    with transformer.running(spec):
+        rows = network.get_input_embeddings().num_embeddings
     if largest >= rows:
         problem = f"its tokenizer numbers tokens up to {largest:,}, but its network knows {rows:,}"
         raise SourceError(spec, problem, "tokenizer and weights are not of one model: fetch them again")

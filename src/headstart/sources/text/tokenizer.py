@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from headstart._lazy import optional
+from headstart.core import limits, untrusted
 from headstart.errors import SourceError
 
 NAME = "tokenizer.json"
@@ -25,11 +27,11 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
     settings = _settings(folder / SETTINGS)
     path = folder / NAME
     try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else _converted(folder, spec)
-        content = json.loads(text)
-    except (OSError, ValueError) as error:
+        text = _text(path) if path.is_file() else _converted(folder, spec)
+        content = untrusted.read_object(text, most=limits.TOKENIZER_BYTES)
+    except (OSError, untrusted.Damaged) as error:
         raise SourceError(spec, f"its tokenizer {path} cannot be read ({error})", "fetch it again") from error
-    if not isinstance(content, dict) or "model" not in content:
+    if not isinstance(content.get("model"), Mapping):
         raise SourceError(spec, f"{path} is no tokenizer", "fetch it again")
     if lowercase:
         first = {"type": "Lowercase"}
@@ -39,13 +41,17 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
     return text, settings
 
 
+def _text(path: Path) -> str:
+    with path.open("rb") as file, untrusted.parsing():
+        return file.read(limits.TOKENIZER_BYTES + 1).decode("utf-8")
+
+
 def _settings(path: Path) -> dict[str, Any]:
     """The settings beside a tokenizer; they are few and none is needed."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return untrusted.read_object(path)
+    except (OSError, untrusted.Damaged):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _converted(folder: Path, spec: str) -> str:
@@ -62,10 +68,9 @@ def _converted(folder: Path, spec: str) -> str:
         text: str = backend.to_str()  # type: ignore[union-attr]
         return text
     except Exception as error:  # whatever a tokenizer raises for files that are not its own
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise SourceError(
             spec,
-            f"the tokenizer in {folder} cannot be converted ({reason})",
+            f"the tokenizer in {folder} cannot be converted ({untrusted.reason(error)[:120]})",
             f"put a {NAME} beside its weights",
         ) from error
 

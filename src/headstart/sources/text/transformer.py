@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart._lazy import optional
+from headstart.core import limits
 from headstart.errors import HeadstartError, SourceError
 from headstart.sources.text.folder import LIBRARY, SHARED, plain
 
@@ -94,6 +95,10 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
     Raises `SourceError` when weights are missing or have other shapes.
     """
     config = configuration(architecture, spec)
+    for name, value in (architecture.get("kwargs") or {}).items():
+        if "layer" in name and isinstance(value, int) and value > max(limits.ARGUMENTS, len(tensors)):
+            problem = f"its configuration says {name} = {value:,}, and its file has {len(tensors):,} tensors"
+            raise SourceError(spec, problem, "fetch it again")
     try:
         with quietly(), torch.random.fork_rng(devices=[]):
             with torch.device("meta"):

@@ -17,12 +17,17 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from headstart.core import limits, untrusted
 from headstart.errors import SourceError
 
 LIBRARY, ARCH = "headstart", "word-vectors"
 LONGEST = 1_000
 """Bytes of the longest word that is believed."""
 WIDEST = 10_000
+DIGITS = 64
+"""Signs of the longest number in a line."""
+SPOT = 256
+"""After so many words it is asked how far a packed file has grown."""
 SNIFFED = 1 << 18
 """Bytes that tell the form of a file."""
 FASTTEXT = b"\xba\x16\x4f\x2f"
@@ -94,11 +99,11 @@ class _File:
             with self.path.open("rb") as raw:
                 packed = raw.read(2) == b"\x1f\x8b"
                 raw.seek(0)
-                with gzip.open(raw) if packed else raw as file:
+                with gzip.open(raw) if packed else raw as file, untrusted.parsing():
                     yield cast("IO[bytes]", file)
         except FileNotFoundError:
             raise SourceError(self.spec, f"there is no file {self.path}", "correct the path") from None
-        except (OSError, EOFError) as error:
+        except (OSError, untrusted.Damaged) as error:
             raise SourceError(self.spec, f"{self.path} cannot be read ({error})", "fetch it again") from error
 
     def entries(self, words: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -107,9 +112,11 @@ class _File:
             form = self._form(file.read(SNIFFED))
         with self.opened() as file:
             if form.count is not None:
-                file.readline()
+                file.readline(SNIFFED)
             read = self._binary if form.binary else self._lines
             for number, word, vector in read(file, form, words):
+                if number % SPOT == 0:
+                    self._check_size(file.tell(), 4 * number * form.width)
                 if not np.isfinite(vector).all():
                     raise self._broken(number, f"has a number for {word!r} that is not finite", form)
                 yield word, vector
@@ -121,9 +128,12 @@ class _File:
                 f"{self.path.name} is a model of fastText, not a list of vectors",
                 "name its .vec file",
             )
+        what = untrusted.not_itself(start)
+        if what is not None:
+            raise SourceError(self.spec, f"{self.path.name} is {what[0]}", what[1])
         first, _, rest = start.partition(b"\n")
         fields = first.split()
-        if len(fields) == 2 and all(field.isdigit() for field in fields):
+        if len(fields) == 2 and all(field.isdigit() and len(field) <= 12 for field in fields):
             count, width = map(int, fields)
             if not (count > 0 and 0 < width <= WIDEST):
                 raise self._broken(1, f"promises {count} words of {width} numbers")
@@ -135,8 +145,12 @@ class _File:
 
     def _lines(self, file: IO[bytes], form: _Form, words: int) -> Iterator[tuple[int, str, np.ndarray]]:
         start = 1 if form.count is None else 2
+        longest = LONGEST + (DIGITS + 1) * form.width
         for number in range(start, start + min(words, form.count or words)):
-            line = file.readline().rstrip()
+            line = file.readline(longest)
+            if len(line) == longest:
+                raise self._broken(number, f"is longer than {longest:,} bytes")
+            line = line.rstrip()
             if not line and form.count is None:
                 return
             parts = line.rsplit(None, form.width)  # a word may hold blanks itself
@@ -160,6 +174,15 @@ class _File:
                 raise self._broken(number, f"has not {form.width} numbers", form)
             vector = np.frombuffer(raw, "<f4").astype(np.float32)
             yield number, name.strip().decode("utf-8", "replace"), vector
+
+    def _check_size(self, unpacked: int, numbers: int) -> None:
+        if numbers > limits.VECTOR_BYTES:
+            problem = f"the numbers of {self.path.name} take more than {limits.VECTOR_BYTES:,} bytes"
+            raise SourceError(self.spec, problem, "read fewer words, with ?words=N")
+        packed = self.path.stat().st_size
+        if unpacked > max(limits.RATIO_FROM, limits.ARCHIVE_RATIO * packed):
+            problem = f"{self.path.name} unpacks to more than {limits.ARCHIVE_RATIO} times its size"
+            raise SourceError(self.spec, problem, "fetch it again")
 
     def _broken(self, number: int, problem: str, form: _Form | None = None) -> SourceError:
         what = "entry" if form is not None and form.binary else "line"

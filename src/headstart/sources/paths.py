@@ -1,0 +1,20 @@
+"""Paths in the names of sources."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from headstart.errors import SourceError
+
+
+def path_of(text: str, spec: str) -> Path:
+    """The path in a spec, which need not be there. Raises `SourceError` for a text that can be no path."""
+    try:
+        path = Path(text).expanduser()
+        path.lstat()
+    except (OSError, ValueError, RuntimeError) as error:  # a folder or a user that is not there, a zero in it
+        if isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG:
+            return path
+        raise SourceError(spec[:200], f"its path cannot be one ({error})"[:300], "correct the path") from None
+    return path
