@@ -37,7 +37,7 @@ def test_what_it_says_counts(tmp_path: Path) -> None:
         def answer(self, place: Path) -> dict[str, object]:
             return {"error": "its network does not run"}
 
-    with pytest.raises(BundleError, match="does not open .its network does not run., so it was not kept"):
+    with pytest.raises(BundleError, match=r"does not open .its network does not run., so it was not kept"):
         bundle.save(
             tiny_model(), tmp_path / "model", probes=probes(tiny_model(), pairs=False), fresh=Sceptic()
         )

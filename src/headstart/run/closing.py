@@ -69,7 +69,9 @@ class Closing:
     bytes: int = 0
     """Of the largest source's weights."""
     standby: Standby | None = None
-    started: bool = False
+    started: float | None = None
+    """When the fresh process was started."""
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self.at_first = self.at_first or min(self.beat() for _ in range(3))
@@ -84,16 +86,17 @@ class Closing:
     @property
     def proof(self) -> float:
         """Seconds for saving the model and opening it in a fresh process, at the pace of the start."""
-        if self.started and self.standby is not None and self.standby.ready:
-            return self.crowded * (WARM + PER_BYTE * self.bytes)
-        imports = min(max(self.imports, IMPORTS[0]), IMPORTS[1])
-        return self.crowded * (imports + PER_BYTE * self.bytes) + self.opened
+        imports = self.crowded * min(max(self.imports, IMPORTS[0]), IMPORTS[1]) + self.opened
+        if self.started is not None and self.standby is not None:
+            ready = self.standby.ready
+            imports = 0.0 if ready else max(0.0, imports - (self.clock() - self.started))
+        return imports + self.crowded * (WARM + PER_BYTE * self.bytes)
 
     def warm(self, left: float) -> None:
         """Start the fresh process when the end is near: it takes memory, but on a second core no time."""
-        if self.standby is not None and not self.started and left < max(SOON, 4 * self.proof):
+        if self.standby is not None and self.started is None and left < max(SOON, 4 * self.proof):
             self.standby.start()
-            self.started = True
+            self.started = self.clock()
 
     @property
     def page(self) -> float:

@@ -283,8 +283,17 @@ def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
         steps = _ladder.rungs(once) if choose.heavy(trial) else range(once, len(split.folds) + 1, once)
         rungs = tuple(sorted(rung for rung in steps if rung > done))
     one = trial.cost.fold or trial.cost.seconds / max(1, done)
+    # what trains a trunk measures its pace and tries its rates but once
+    begin = 0.0 if choose.heavy(trial) else max(0.0, trial.cost.seconds - one * done)
     return plan.Outcome(
-        trial.strategy, trial.source, score, trial.choices.get("needs"), folds=done, rungs=rungs, fold=one
+        trial.strategy,
+        trial.source,
+        score,
+        trial.choices.get("needs"),
+        folds=done,
+        rungs=rungs,
+        fold=one,
+        begin=begin,
     )
 
 

@@ -141,7 +141,7 @@ class RunFolder:
             return
         line = json.dumps({"time": round(time.time(), 3), "kind": event.kind, **event.data}, default=str)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        with self.writing(), open(os.open(self.path / "events.jsonl", flags, 0o666), "ab") as file:
+        with self.writing(), os.fdopen(os.open(self.path / "events.jsonl", flags, 0o666), "ab") as file:
             file.write(f"{line}\n".encode())
 
     # arms

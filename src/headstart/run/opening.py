@@ -39,7 +39,7 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
     """
     bench.closing.warm(budget.left)
     measure(bench)
-    if bench.closing.started and bench.closing.standby is not None:
+    if bench.closing.started is not None and bench.closing.standby is not None:
         bench.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(bench)
     pairs: list[Pair] | None = None
