@@ -65,7 +65,7 @@ class Closing:
     crowded: float = 1.0
     """Seconds by the clock for each of processor time while it was opened: more than 1 on a busy machine."""
     startup: float = 0.0
-    """Seconds that opening the first source took."""
+    """Seconds that importing libraries and opening the first source took."""
     bytes: int = 0
     """Of the largest source's weights."""
     standby: Standby | None = None
@@ -78,7 +78,7 @@ class Closing:
 
     def note(self, seconds: float, processor: float, size: int) -> None:
         """That a source of so many bytes was opened, in seconds by the clock and of processor time."""
-        self.startup = self.startup or seconds
+        self.startup += seconds if not self.bytes else 0.0
         if seconds > self.opened:
             self.opened, self.crowded = seconds, max(1.0, seconds / max(processor, 1e-3))
         self.bytes = max(self.bytes, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,9 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
     them do, and `BadOption` when even one pass does not fit the budget.
     """
     bench.closing.warm(budget.left)
+    start = time.monotonic()
+    strategies.ready(bench.dataset.modality)
+    bench.closing.startup = time.monotonic() - start
     measure(bench)
     if bench.closing.started is not None and bench.closing.standby is not None:
         bench.closing.standby.start()  # by now it is known which libraries the sources need
