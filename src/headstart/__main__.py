@@ -1,5 +1,17 @@
-"""`python -m headstart`."""
+"""`python -m headstart`, and the command `headstart`."""
 
-from headstart.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """The command line. Ctrl-C while it is still being imported is no traceback either."""
+    try:
+        from headstart.cli import main as command
+    except KeyboardInterrupt:
+        sys.stderr.write("headstart: stopped\n")
+        sys.exit(130)
+    command()
+
+
+if __name__ == "__main__":
+    main()

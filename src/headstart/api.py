@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from headstart.data.doctor import Report
+    from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
     from headstart.run.fit import Result
     from headstart.run.label_next import Proposal
@@ -124,13 +125,17 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
     Raises `HeadstartError` for mistakes in data, sources or options, before anything is computed.
     The same call on the same folder resumes.
     """
+    from headstart.export.fresh import Standby
     from headstart.run.fit import fit as run_fit
 
-    ask = ask_from(data, options)
-    return Run(run_fit(ask, listen, lambda result, log: conclude(result, ask, log)))
+    ask, fresh = ask_from(data, options), Standby()
+    try:
+        return Run(run_fit(ask, listen, lambda result, log: conclude(result, ask, log, fresh), fresh))
+    finally:
+        fresh.close()
 
 
-def conclude(result: Result, ask: Ask, listen: Listener) -> None:
+def conclude(result: Result, ask: Ask, listen: Listener, fresh: Standby | None = None) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
     from headstart.report import page, samples, saved
@@ -139,7 +144,7 @@ def conclude(result: Result, ask: Ask, listen: Listener) -> None:
 
     model = result.answer.model
     proof = probes(model, pairs=result.bench.dataset.pairs)
-    path = bundle.save(model, result.folder / "model", probes=proof)
+    path = bundle.save(model, result.folder / "model", probes=proof, fresh=fresh)
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
     reading = {name: value for name, value in ask.reading.items() if isinstance(value, str)}

@@ -119,3 +119,68 @@ def test_names_of_folders() -> None:
     assert slug("timm/resnet18.a1: probe") == "timm-resnet18.a1-probe"
     assert slug("///") == "arm"
     assert slug("größe: full") == "größe-full"
+
+
+def test_what_killed_processes_left_is_removed_but_not_under_a_living_one(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run") as folder:
+        folder.begin(QUESTION)
+        work = folder.workdir("strokes: probe")
+        model = tmp_path / "run" / ".model.ab12_xyz.tmp"
+        (model / "model").mkdir(parents=True)
+        (model / "model" / "tensors.safetensors").write_bytes(b"five megabytes")
+        (work / ".fold-0001.npz.0123abcd.tmp").touch()
+        (work / "fold-0000.npz").touch()
+        with pytest.raises(RunError, match="another process"):
+            RunFolder(tmp_path / "run").__enter__()
+        assert model.exists()
+    with RunFolder(tmp_path / "run"):
+        assert not model.exists()
+        assert [path.name for path in work.iterdir()] == ["fold-0000.npz"]
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "trials", ".lock", "trials/majority"])
+def test_a_folder_prepared_with_links_is_refused(name: str, tmp_path: Path) -> None:
+    """In a shared place somebody else's folder must not have us write to the user's files."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "run").mkdir()
+    if "/" in name:
+        (tmp_path / "run" / "trials").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "home")
+    with pytest.raises(RunError, match=f"{name} in it is a link"):
+        RunFolder(tmp_path / "run")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_the_log_follows_no_link_that_is_put_there_later(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine\n")
+    with RunFolder(tmp_path / "run") as folder:
+        (tmp_path / "run" / "events.jsonl").symlink_to(tmp_path / "notes.txt")
+        with pytest.raises(RunError, match=r"events.jsonl cannot be written"):
+            folder.event(Event("note", {"text": "hello"}))
+    assert (tmp_path / "notes.txt").read_text() == "mine\n"
+
+
+def test_a_folder_is_cleared_away_before_others_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = []
+
+    def clearing(path: Path, **_: object) -> None:
+        with pytest.raises(RunError, match="another process"):
+            RunFolder(path).__enter__()
+        entered.append(path)
+
+    monkeypatch.setattr("headstart.run.folder.shutil.rmtree", clearing)
+    with pytest.raises(UnknownName):
+        stop_with(tmp_path / "run", UnknownName("stage", "layer99", ["layer1"]))
+    assert entered == [tmp_path / "run"]
+
+
+def test_who_waited_for_a_folder_that_was_cleared_away_gets_a_new_one(tmp_path: Path) -> None:
+    late = RunFolder(tmp_path / "run")
+    with pytest.raises(UnknownName):
+        stop_with(tmp_path / "run", UnknownName("stage", "layer99", ["layer1"]))
+    with late:
+        assert late.begin(QUESTION) is False
+        with pytest.raises(RunError, match="another process"):
+            RunFolder(tmp_path / "run").__enter__()

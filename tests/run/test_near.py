@@ -12,8 +12,10 @@ from PIL import Image, ImageFilter
 
 import headstart as hs
 from headstart import sources
-from headstart.errors import SourceError
+from headstart.data.duplicates import Pair
+from headstart.errors import SourceError, StoreError
 from headstart.run import near
+from headstart.run.extract import StoreExtractor
 
 pytestmark = pytest.mark.slow
 
@@ -75,3 +77,19 @@ def test_a_source_that_does_not_suit_the_check(photos: Path, tmp_path: Path) -> 
         hs.check(tmp_path / "t.csv", source="bundled/strokes")
     with pytest.raises(SourceError, match="not on this machine"):
         hs.check(tmp_path / "t.csv", source="hf/nobody/nothing")
+
+
+def test_a_store_that_cannot_be_written_does_not_hinder_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = []
+
+    def find(backbone: object, dataset: object, extract: StoreExtractor) -> list[Pair]:
+        roots.append(extract.store.root)
+        if len(roots) == 1:
+            raise StoreError(roots[0], "cannot be written (Read-only file system)")
+        return []
+
+    monkeypatch.setattr(near, "find", find)
+    dots = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    assert not near.check(hs.load(list(dots), labels=["a", "b"] * 20)).errors
+    assert len(set(roots)) == 2
+    assert not roots[1].exists(), "nothing is kept"

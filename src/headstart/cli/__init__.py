@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -49,7 +50,16 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point. A user's mistake is one sentence on stderr and exit code 2; Ctrl-C is 130."""
+    """Entry point. A user's mistake is one sentence on stderr and exit code 2; Ctrl-C is 130, SIGTERM 143."""
+    ended: list[int] = []
+
+    def end(number: int, frame: object) -> None:  # noqa: ARG001
+        signal.signal(number, signal.SIG_DFL)  # the second one does not wait for anything
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    # a scheduler's way of saying what Ctrl-C says
+    signal.signal(signal.SIGTERM, end)
     try:
         code = build()(standalone_mode=False)
     except HeadstartError as error:
@@ -73,7 +83,7 @@ def main() -> None:
     if code == 130:  # typer, too, turns Ctrl-C into this
         resumes = len(sys.argv) > 1 and sys.argv[1] in RESUMABLE
         hope = "; nothing finished is lost, and the same command goes on from here"
-        fail(f"stopped{hope if resumes else ''}", 130)
+        fail(f"stopped{hope if resumes else ''}", 128 + ended[0] if ended else 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+LEFT_OVER = re.compile(r"\..+\.\w{8}\.tmp")
+"""Names of what is being written."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -25,15 +29,26 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """The same for content that comes piece by piece: the file appears when the block ends well."""
     # not tempfile: its files may be read by their owner only, whatever the user's umask says
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    written = False
     try:
         with temporary.open("xb") as file:
             yield file
+            written = True
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        ours = written or (isinstance(error, OSError) and error.filename in (None, str(temporary)))
+        if isinstance(error, OSError) and error.errno is not None and ours:
+            # a full disk has no name, and nobody knows the temporary one
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def left_over(folder: Path) -> Iterator[Path]:
+    """What `open_atomic` and `export.staging` left in a folder when their process was killed."""
+    return (path for path in folder.glob(".*.tmp") if LEFT_OVER.fullmatch(path.name))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -22,6 +22,7 @@ from headstart.core.source import Contract, InputContract, TextContract
 from headstart.core.task import REGRESSION, Task
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
 from headstart.export import archive, schema
+from headstart.export.fresh import Standby
 from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
 from headstart.export.staging import staged
 from headstart.modalities.text import encoder_of
@@ -84,12 +85,13 @@ def resolve(path: Path | str) -> Path:
     return path
 
 
-def save(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
+def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby | None = None) -> Path:
     """Write `model` to a folder, or to an archive when `path` ends in .zip; returns the path.
 
     `probes` is a prepared batch of a few items (1 to 256) whose answers are stored and checked in a
-    fresh process before anything is put in place. The same model and probes give the same bytes. An
-    older bundle at `path` is replaced, anything else there is left alone.
+    fresh process, `fresh` where one was started before, until then nothing is put in place. The same
+    model and probes give the same bytes. An older bundle at `path` is replaced, anything else there
+    is left alone.
 
     Raises `ExportMismatch` when the copy answers differently, `PathError` when the place cannot be
     written; in both cases what was at `path` is as it was.
@@ -99,7 +101,11 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     archive.check_target(target)
     with staged(target) as room:
         archive.write(room / target.name, files)
-        _reopen(room / target.name, target)
+        report = fresh.answer(room / target.name) if fresh is not None else None
+        if report is None:
+            _reopen(room / target.name, target)
+        else:
+            _judge(report, target)
     return target
 
 
@@ -171,6 +177,11 @@ def _reopen(place: Path, target: Path) -> None:
         raise BundleError(
             target, "a fresh process could not open the saved copy, so it was not kept"
         ) from error
+    _judge(report, target)
+
+
+def _judge(report: Mapping[str, Any], target: Path) -> None:
+    """Raises `BundleError` or `ExportMismatch` where a fresh process says no good of the copy."""
     if "error" in report:
         raise BundleError(target, f"the saved copy does not open ({report['error']}), so it was not kept")
     if not report["passed"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 PAGE = 4.0
 """Seconds for the verdict, the insight and the page in full, on two cores: 2.5 s for 24 texts, 4 s for 7,000
@@ -20,11 +21,26 @@ IMPORTS = (2.0, 8.0)
 """Least and most seconds that are believed of importing torch and what is needed besides."""
 OPENED = 3.0
 """Seconds for opening a source, at the least: a process that had one open before imports nothing more."""
+WARM = 1.5
+"""Seconds for opening the copy where everything is imported."""
+SOON = 120.0
+"""Seconds before the end of the budget at which the fresh process may begin to import."""
 PER_BYTE = 2e-8
 """Seconds for writing weights, reading them again and taking their digest."""
 BUSIER = 1.25
 """How much slower than at the start the machine must be before that is believed."""
 MOST_BUSY = 3.0
+
+
+class Standby(Protocol):
+    """A fresh process for the proof that can be started before it is needed: `headstart.export.fresh`."""
+
+    def start(self) -> None:
+        """Start it; once it runs, let it import what this process has imported since."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of that is imported."""
 
 
 def pulse() -> float:
@@ -48,14 +64,21 @@ class Closing:
     """Seconds that opening the slowest source took, imports and all."""
     crowded: float = 1.0
     """Seconds by the clock for each of processor time while it was opened: more than 1 on a busy machine."""
+    startup: float = 0.0
+    """Seconds that importing libraries and opening the first source took."""
     bytes: int = 0
     """Of the largest source's weights."""
+    standby: Standby | None = None
+    started: float | None = None
+    """When the fresh process was started."""
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self.at_first = self.at_first or min(self.beat() for _ in range(3))
 
     def note(self, seconds: float, processor: float, size: int) -> None:
         """That a source of so many bytes was opened, in seconds by the clock and of processor time."""
+        self.startup += seconds if not self.bytes else 0.0
         if seconds > self.opened:
             self.opened, self.crowded = seconds, max(1.0, seconds / max(processor, 1e-3))
         self.bytes = max(self.bytes, size)
@@ -63,8 +86,17 @@ class Closing:
     @property
     def proof(self) -> float:
         """Seconds for saving the model and opening it in a fresh process, at the pace of the start."""
-        imports = min(max(self.imports, IMPORTS[0]), IMPORTS[1])
-        return self.crowded * imports + self.opened + PER_BYTE * self.bytes
+        imports = self.crowded * min(max(self.imports, IMPORTS[0]), IMPORTS[1]) + self.opened
+        if self.started is not None and self.standby is not None:
+            ready = self.standby.ready
+            imports = 0.0 if ready else max(0.0, imports - (self.clock() - self.started))
+        return imports + self.crowded * (WARM + PER_BYTE * self.bytes)
+
+    def warm(self, left: float) -> None:
+        """Start the fresh process when the end is near: it takes memory, but on a second core no time."""
+        if self.standby is not None and self.started is None and left < max(SOON, 4 * self.proof):
+            self.standby.start()
+            self.started = self.clock()
 
     @property
     def page(self) -> float:

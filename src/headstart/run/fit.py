@@ -19,10 +19,9 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import splits
 from headstart.errors import DataError, RunError, StoreError
 from headstart.run import ask as asking
-from headstart.run import board, choose, compare, finish, further, opening, plan, record, stack
+from headstart.run import board, choose, closing, compare, finish, further, opening, plan, record, stack
 from headstart.run.ask import Ask
 from headstart.run.bench import Bench, Timed, why
-from headstart.run.closing import Closing
 from headstart.run.extract import make_extractor
 from headstart.run.folder import RunFolder, default_folder
 from headstart.run.ledger import Ledger
@@ -78,11 +77,17 @@ class Log:
 Finisher = Callable[[Result, Listener], None]
 
 
-def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -> Path:
+def fit(
+    ask: Ask,
+    listen: Listener = ignore,
+    conclude: Finisher | None = None,
+    standby: closing.Standby | None = None,
+) -> Path:
     """Run the whole plan within the budget, choose a model, and return the run folder.
 
-    `conclude` saves and reports while the folder is still locked. Raises `HeadstartError` for every
-    mistake in data, sources or options before anything is computed.
+    `conclude` saves and reports while the folder is still locked, with the help of `standby`. The budget
+    begins when the first source is open: to import its libraries is start-up. Raises `HeadstartError` for
+    every mistake in data, sources or options before anything is computed.
     """
     budget = Budget(ask.budget)
     log = Log(listen)
@@ -102,8 +107,10 @@ def fit(ask: Ask, listen: Listener = ignore, conclude: Finisher | None = None) -
         if resumed and record.finished(folder, ask):
             record.retell(folder, log)
             return path
-        bench = opening.set_up(ask, new_bench(ask, dataset, task, named, folder, log), data, budget)
-        ledger = Ledger(folder, ask.budget, budget.start)
+        bench = new_bench(ask, dataset, task, named, folder, log)
+        bench.closing.standby = standby
+        opening.set_up(ask, bench, data, budget)
+        ledger = Ledger(folder, ask.budget, budget.start + bench.closing.startup)
         budget = ledger.budget
         trials, skipped = run_arms(bench, ask, ledger)
         answer = concluded(bench, trials)
@@ -155,7 +162,7 @@ def new_bench(
         settings=ask.settings,
         download=asking.downloads_allowed(ask),
         reserve=FINISH_SHARE * ask.budget,
-        closing=Closing(ask.budget),
+        closing=closing.Closing(ask.budget),
     )
 
 
@@ -173,10 +180,12 @@ def run_arms(bench: Bench, ask: Ask, ledger: Ledger) -> tuple[dict[str, Trial], 
         bench.listen(Event("note", {"label": "budget", "text": record.too_small(bench, ledger.budget)}))
     doubt = ""
     while True:
+        bench.closing.warm(ledger.budget.left)
         known = replace(state(bench, ask, trials, ledger.budget), doubt=doubt)
         step = None if ledger.ended else further.next_step(known)
         if step is None and (doubt or ledger.ended):
             ledger.close()
+            bench.closing.warm(0.0)
             return trials, plan.skipped(known)
         if step is not None:
             step = ledger.begin(step)
@@ -274,14 +283,23 @@ def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
         steps = _ladder.rungs(once) if choose.heavy(trial) else range(once, len(split.folds) + 1, once)
         rungs = tuple(sorted(rung for rung in steps if rung > done))
     one = trial.cost.fold or trial.cost.seconds / max(1, done)
+    # what trains a trunk measures its pace and tries its rates but once
+    begin = 0.0 if choose.heavy(trial) else max(0.0, trial.cost.seconds - one * done)
     return plan.Outcome(
-        trial.strategy, trial.source, score, trial.choices.get("needs"), folds=done, rungs=rungs, fold=one
+        trial.strategy,
+        trial.source,
+        score,
+        trial.choices.get("needs"),
+        folds=done,
+        rungs=rungs,
+        fold=one,
+        begin=begin,
     )
 
 
 def hanging(outcomes: Mapping[str, plan.Outcome]) -> tuple[str, ...]:
-    """The arms on which the verdict, or what ships, hangs: the one with a source that scores best, and the same
-    architecture from scratch."""
+    """The arms on which the verdict, or what ships, hangs: the one with a source that scores best, and the
+    same architecture from scratch."""
     scored = {
         arm: outcome.score
         for arm, outcome in outcomes.items()

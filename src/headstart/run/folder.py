@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import time
@@ -25,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
-from headstart.core.files import write_atomic, write_json
+from headstart.core.files import left_over, write_atomic, write_json
 from headstart.core.strategy import Trial
 from headstart.errors import HeadstartError, RunError
 
@@ -48,25 +49,53 @@ class RunFolder:
         try:
             if self.fresh and path.is_dir() and any(p.name not in OURS for p in path.iterdir()):
                 raise RunError(path, "the folder is not empty and holds no run", "choose another --out")
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "trials").mkdir(exist_ok=True)
+            self._make()
         except OSError as error:
             raise RunError(path, f"cannot be written ({error.strerror})", "choose another --out") from error
         self._lock = FileLock(path / ".lock", timeout=0)
 
+    def _make(self) -> None:
+        """Raises `RunError` for a folder that somebody has prepared with links: what is written to it would
+        land elsewhere."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "trials").mkdir(exist_ok=True)
+        prepared = [self.path / name for name in sorted(OURS)] + sorted((self.path / "trials").glob("*"))
+        linked = next((path for path in prepared if path.is_symlink()), None)
+        if linked is not None:
+            name = linked.relative_to(self.path)
+            raise RunError(self.path, f"{name} in it is a link to another place", "choose another --out")
+
     def __enter__(self) -> RunFolder:
         try:
             self._lock.acquire()
+            with self.writing():
+                if not (self.path / ".lock").exists():  # its last owner was just clearing the folder away
+                    self._lock.release()
+                    self._make()
+                    self._lock.acquire()
+                self._make()
         except Timeout as error:
             raise RunError(
                 self.path, "another process is working in it", "wait, or choose another --out"
             ) from error
+        self._sweep()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self._lock.release()
-        if kind is not None and issubclass(kind, HeadstartError) and self.fresh and not self.trials():
-            shutil.rmtree(self.path, ignore_errors=True)  # a mistake leaves nothing half-written
+        try:
+            if kind is not None and issubclass(kind, HeadstartError) and self.fresh and not self.trials():
+                shutil.rmtree(self.path, ignore_errors=True)  # a mistake leaves nothing half-written
+        finally:
+            self._lock.release()
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed have left. With the lock nobody else is writing here."""
+        folders = [self.path, *self.path.glob("trials/*"), *self.path.glob("trials/*/work")]
+        for path in [path for folder in folders for path in left_over(folder)]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -74,7 +103,8 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            problem = f"cannot be written ({error.strerror or error})"
+            where = f"{Path(error.filename).name} " if error.filename else ""
+            problem = f"{where}cannot be written ({error.strerror or error})"
             raise RunError(self.path, problem, "free some space, or choose another --out") from error
 
     # what was asked, what came out
@@ -110,8 +140,9 @@ class RunFolder:
         if event.kind == "progress":
             return
         line = json.dumps({"time": round(time.time(), 3), "kind": event.kind, **event.data}, default=str)
-        with self.writing(), (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with self.writing(), os.fdopen(os.open(self.path / "events.jsonl", flags, 0o666), "ab") as file:
+            file.write(f"{line}\n".encode())
 
     # arms
 

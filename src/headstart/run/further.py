@@ -51,7 +51,7 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
 
 def _takes(outcome: Outcome, rung: int) -> float:
     """Seconds until it has so many folds."""
-    return plan.MARGIN * outcome.fold * (rung - outcome.folds)
+    return plan.MARGIN * (outcome.begin + outcome.fold * (rung - outcome.folds))
 
 
 def _step(known: Known, arm: str, rung: int) -> Step:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
-from headstart.errors import SourceError
+from headstart.errors import SourceError, StoreError
 from headstart.modalities.image import open_image
 from headstart.store.memo import Memo
 
@@ -44,8 +46,12 @@ def check(
     from headstart.run.extract import make_extractor
     from headstart.store.store import FeatureStore
 
-    extract = make_extractor(FeatureStore.default(), dataset)
-    pairs = find(sources.load(SOURCE), dataset, extract)
+    backbone = sources.load(SOURCE)
+    try:
+        pairs = find(backbone, dataset, make_extractor(FeatureStore.default(), dataset))
+    except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
+        with tempfile.TemporaryDirectory() as scratch:
+            pairs = find(backbone, dataset, make_extractor(FeatureStore(Path(scratch)), dataset))
     return report.with_more(doctor.near_findings(dataset, pairs))
 
 

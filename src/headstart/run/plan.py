@@ -109,6 +109,8 @@ class Outcome:
     """Numbers of folds that it may still go on to, fewest first."""
     fold: float = 0.0
     """Seconds that one more may take."""
+    begin: float = 0.0
+    """Seconds that it takes to begin again."""
 
 
 @dataclass(frozen=True)

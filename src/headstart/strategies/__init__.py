@@ -38,6 +38,14 @@ def get(name: str) -> Strategy:
     return strategy
 
 
+def ready(modality: str) -> None:
+    """Import what the simple model on raw input needs, which takes seconds: no arm is to be judged by that."""
+    if modality == "text":
+        from headstart.strategies import _sparse
+
+        _sparse.ready()
+
+
 def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     """Refuse settings that no training can follow, before any has begun.
 

@@ -22,6 +22,7 @@ from headstart.core.model import Model
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
+from headstart.measure import threads
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets, silenced
@@ -269,12 +270,13 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((_about(), *map(str, only)))
     trial = run_folds(request, arm, fit_fold, before=before, about=about)
-    taps = reading.choose(request.split.development)
+    with threads.suited_to(len(request.split.development)):
+        taps, profile = reading.choose(request.split.development), reading.profile()
     often = Counter(tap for fold in trial.choices["folds"] for tap in fold["taps"])
     choices = {
         "taps": [str(tap) for tap in taps],
         "views": reading.views,
-        "profile": reading.profile(),
+        "profile": profile,
         "chosen_by_folds": dict(often.most_common()),
         **trial.choices,
     }

@@ -1,0 +1,45 @@
+"""Files appear whole or not at all, and what goes wrong is told of the file that was meant."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from headstart.core.files import left_over, open_atomic, write_atomic
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_full_disk_names_the_path_that_was_asked_for(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(code, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        write_atomic(tmp_path / "x.csv", b"text")
+    assert told.value.filename == str(tmp_path / "x.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_does_not_show_the_temporary_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told:
+        write_atomic(tmp_path / "gone" / "x.csv", b"")
+    assert told.value.filename == str(tmp_path / "gone" / "x.csv")
+
+
+def test_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told, open_atomic(tmp_path / "x.csv"):
+        (tmp_path / "other").read_bytes()
+    assert told.value.filename == str(tmp_path / "other")
+
+
+def test_what_a_killed_process_left_is_known_by_its_name(tmp_path: Path) -> None:
+    for name in (".fold-0001.npz.0a1b2c3d.tmp", ".model.k2_x9qzw.tmp", "mine.tmp", ".hidden.tmp", ".a.b.tmp"):
+        (tmp_path / name).touch()
+    assert sorted(path.name for path in left_over(tmp_path)) == [
+        ".fold-0001.npz.0a1b2c3d.tmp",
+        ".model.k2_x9qzw.tmp",
+    ]

@@ -1,0 +1,237 @@
+"""What breaks ends itself alone, and a run that is killed comes to the same end."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from headstart import strategies
+from headstart.core.evidence import Cost
+from headstart.core.strategy import Request, Trial
+from headstart.errors import BadOption, RunError, SourceError
+from headstart.run import compare, finish, fit, opening
+from headstart.run.ask import Ask
+from headstart.run.bench import Bench
+from headstart.run.closing import Closing
+from headstart.run.folder import RunFolder
+from headstart.run.ledger import Ledger
+from headstart.run.plan import Step
+from headstart.testing import simulated
+from headstart.testing.fakes import TinyBackbone
+
+
+class PanicException(BaseException):
+    """What a library in Rust raises."""
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Fake:
+    """An arm of known accuracy whose folds take `seconds` of the clock; at first it settles on `first` of
+    them. `before` is called when it begins."""
+
+    def __init__(self, name: str, accuracy: float, seconds: float, first: int, clock: Clock) -> None:
+        self.name, self.accuracy, self.seconds, self.first, self.clock = name, accuracy, seconds, first, clock
+        self.trains_trunk, self.given = name in ("scratch", "full"), []
+        self.before: Callable[[], None] = lambda: None
+
+    def fit(self, request: Request) -> Trial:
+        self.before()
+        self.given.append(request.budget.seconds)
+        folds = max(request.folds, self.first)
+        done = request.workdir / "done"  # type: ignore[operator]
+        self.clock.now += self.seconds * (folds - (int(done.read_text()) if done.exists() else 0))
+        done.write_text(str(folds))
+        seed = sum(map(ord, self.name))
+        trial = simulated.arm(request, "", self.name, self.accuracy, seed=seed, folds=folds)
+        return replace(trial, cost=Cost(fold=self.seconds))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def arms(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
+    found = {
+        name: Fake(name, accuracy, seconds, first, clock)
+        for name, accuracy, seconds, first in (
+            ("majority", 0.5, 0.0, 10),
+            ("pixels", 0.6, 0.1, 10),
+            ("probe", 0.8, 0.2, 10),
+            ("scratch", 0.5, 6.0, 1),
+            ("full", 0.95, 4.0, 1),
+        )
+    }
+    monkeypatch.setattr(strategies, "get", lambda name: found[name])
+    return found
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Bench]:
+    bench = simulated.bench(n=100)
+    source = SimpleNamespace(name="net", spec="net", labels=())
+    with RunFolder(tmp_path / "run") as folder:
+        folder.begin({"seed": 0})
+        closing = Closing(110.0, imports=4.0, beat=lambda: 0.01)
+        made = Bench(
+            bench.dataset, bench.task, bench.split, None, {"net": source}, folder, lambda event: None,  # type: ignore[arg-type]
+            reserve=10.0, passes={"net": 1.0}, closing=closing,
+        )  # fmt: skip
+        made._loaded["net"] = TinyBackbone()
+        yield made
+
+
+def run(setting: Bench, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
+    ask = Ask(None, budget=budget, strategies=("probe", "scratch", "full"))
+    ledger = Ledger(setting.folder, budget, 0.0, clock)
+    trials, _ = fit.run_arms(setting, ask, ledger)
+    return trials, ledger
+
+
+def evidence(setting: Bench, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
+    """The verdict's sentence, and the folds of each arm."""
+    folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
+    return compare.verdict(finish.in_order(trials, setting), setting).sentence, folds
+
+
+def test_no_arm_stays_cut_off_while_there_is_time(
+    setting: Bench, arms: dict[str, Fake], clock: Clock
+) -> None:
+    trials, ledger = run(setting, clock, 110.0)
+    _, folds = evidence(setting, trials)
+    assert folds == {"majority": 10, "pixels": 10, "net: probe": 10, "net: scratch": 5, "net: full": 5}
+    assert [s["arm"] for s in ledger.steps[3:]] == 4 * ["net: scratch", "net: full"], "in step"
+    assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
+
+
+def test_what_is_left_is_too_little_for_one_more_rung(
+    setting: Bench, arms: dict[str, Fake], clock: Clock
+) -> None:
+    trials, ledger = run(setting, clock, 55.0)
+    _, folds = evidence(setting, trials)
+    closing = setting.closing.seconds()
+    assert 1 < folds["net: scratch"] < 5
+    left = ledger.budget.left - closing - fit.AGAIN * 6.0
+    assert 0 <= left < 2.2 * 6.0
+
+
+@pytest.mark.parametrize(("killed", "budget"), [(1, 70.0), (3, 55.0), (4, 70.0), (6, 110.0)])
+def test_killed_and_resumed_it_comes_to_the_same_end(
+    setting: Bench, arms: dict[str, Fake], clock: Clock, budget: float, killed: int, tmp_path: Path
+) -> None:
+    calls = []
+
+    def kill() -> None:
+        calls.append(clock.now)
+        if len(calls) == killed + 1:
+            clock.now += 3.7  # what the killed process did is lost
+            raise KeyboardInterrupt
+
+    for arm in arms.values():
+        arm.before = kill
+    with pytest.raises(KeyboardInterrupt):
+        run(setting, clock, budget)
+    resumed = evidence(setting, run(setting, clock, budget)[0])
+    spent = setting.folder.read()["ledger"]["spent"]
+    clock.now, calls[:] = 0.0, [0.0] * 99
+    with RunFolder(tmp_path / "other") as folder:
+        folder.begin({"seed": 0})
+        setting.folder = folder
+        assert resumed == evidence(setting, run(setting, clock, budget)[0])
+        assert spent == pytest.approx(folder.read()["ledger"]["spent"])
+
+
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(
+    setting: Bench, arms: dict[str, Fake], clock: Clock
+) -> None:
+    trials, _ = run(setting, clock, 40.0)
+    assert evidence(setting, trials)[1]["net: scratch"] < 5
+    clock.now += 1000
+    trials, ledger = run(setting, clock, 140.0)
+    assert evidence(setting, trials)[1]["net: scratch"] == 5
+    assert ledger.budget.spent < 140
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA error: out of memory"), MemoryError(), SourceError("net", "gives NaN"),
+              ValueError("array must not contain infs"), PanicException("index out of bounds"), OSError("pipe")]
+)  # fmt: skip
+def test_an_arm_that_breaks_ends_itself(
+    setting: Bench, arms: dict[str, Fake], clock: Clock, error: BaseException
+) -> None:
+    def broken() -> None:
+        raise error
+
+    arms["scratch"].before = broken
+    trials, _ = run(setting, clock, 110.0)
+    assert trials["net: scratch"].status == "failed"
+    words = str(error).split(" (")[0] or type(error).__name__
+    assert words in trials["net: scratch"].reason
+    assert trials["net: full"].status == "done"
+
+
+def test_ctrl_c_and_a_full_disk_end_the_run(setting: Bench, arms: dict[str, Fake]) -> None:
+    step = Step("majority", "majority", None, 1.0, None, "")
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    arms["majority"].before = full
+    with pytest.raises(RunError, match=r"No space left on device.*free some space"):
+        setting.run(step)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    arms["majority"].before = stop
+    with pytest.raises(KeyboardInterrupt):
+        setting.run(step)
+
+
+def test_a_source_that_breaks_ends_itself(setting: Bench, arms: dict[str, Fake], clock: Clock) -> None:
+    setting.sources = {**setting.sources, "other": setting.sources["net"]}
+    with opening.surviving(setting, "other"):
+        raise RuntimeError("size mismatch for layer.0\nand so on")
+    assert list(setting.sources) == ["net"]
+    trials, _ = run(setting, clock, 110.0)
+    assert trials["other: probe"].status == "failed"
+    assert trials["other: probe"].reason == "RuntimeError: size mismatch for layer.0"
+    assert trials["net: probe"].status == "done"
+
+
+def test_the_last_source_that_breaks_is_one_sentence(setting: Bench) -> None:
+    with (
+        pytest.raises(SourceError, match=r"it broke .RuntimeError: boom."),
+        opening.surviving(setting, "net"),
+    ):
+        raise RuntimeError("boom")
+    with pytest.raises(BadOption), opening.surviving(setting, "net"):
+        raise BadOption("--freeze", "x", "a stage")
+
+
+def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
+    setting: Bench, arms: dict[str, Fake], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials, _ = run(setting, clock, 110.0)
+
+    def conclude(bench: Bench, trials: dict[str, Any]) -> str:
+        if trials["net: full"].status == "failed":
+            return "the next"
+        raise MemoryError
+
+    monkeypatch.setattr(finish, "conclude", conclude)
+    assert fit.concluded(setting, trials) == "the next"
+    assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"
