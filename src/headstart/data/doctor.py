@@ -180,7 +180,8 @@ def _nothing_there(dataset: Dataset, looked: Sequence[tuple[str | None, Examinat
         return []
     first, why = dataset.items[0], looked[0][1].detail
     place = getattr(first, "path", None) or getattr(first, "archive", None)
-    where = f", was looked for at {os.path.abspath(place)}" if place else ""  # noqa: PTH100
+    missing = place is not None and "no such file" in why
+    where = f", was looked for at {os.path.abspath(place)}" if missing else ""  # noqa: PTH100
     text = f"none of the {len(looked):,} items can be read: the first, {first.id}{where}: {why}"
     return [finding("HS511", dataset.origin or dataset.name, text)]
 
