@@ -180,8 +180,8 @@ def _nothing_there(dataset: Dataset, looked: Sequence[tuple[str | None, Examinat
         return []
     first, why = dataset.items[0], looked[0][1].detail
     place = getattr(first, "path", None) or getattr(first, "archive", None)
-    missing = place is not None and "no such file" in why
-    where = f", was looked for at {os.path.abspath(place)}" if missing else ""  # noqa: PTH100
+    looked_for = os.path.abspath(place) if place and "no such file" in why else ""  # noqa: PTH100
+    where = f", was looked for at {looked_for}" if looked_for else ""
     text = f"none of the {len(looked):,} items can be read: the first, {first.id}{where}: {why}"
     return [finding("HS511", dataset.origin or dataset.name, text)]
 
