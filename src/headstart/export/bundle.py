@@ -6,10 +6,12 @@ only then moves it into place. Loading checks digests and description before it 
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,21 @@ def answer_for(path: str) -> None:
     except HeadstartError as error:
         report = {"error": str(error)}
     sys.stdout.write("\n" + json.dumps(report) + "\n")
+
+
+def stand_by() -> None:
+    """What a fresh process does that was started early (`headstart.export.fresh`): import what it is told to,
+    then verify one copy."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        if "verify" in job:
+            answer_for(job["verify"])
+            return
+        for name in job["import"]:
+            with suppress(Exception):  # what is really needed is imported again, and then it counts
+                importlib.import_module(name)
+        sys.stdout.write('\n{"ready": true}\n')
+        sys.stdout.flush()
 
 
 def read(path: Path | str) -> Bundle:

@@ -7,7 +7,6 @@ copy. It ends with the process that started it.
 
 from __future__ import annotations
 
-import importlib
 import json
 import queue
 import subprocess
@@ -20,7 +19,8 @@ from typing import Any
 LIBRARIES = ("transformers.models.", "timm.models", "torchvision.models", "headstart.nets.")
 """Beginnings of the names of modules that a network needs."""
 FIRST = ("torch", "safetensors.numpy")
-CODE = "from headstart.export.fresh import serve; serve()"
+CODE = "from headstart.export.bundle import stand_by; stand_by()"
+"""What it runs."""
 WAIT = 1800.0
 
 
@@ -86,18 +86,3 @@ class Standby:
             if line.startswith("{"):
                 self._lines.put(line)
         self._lines.put(None)
-
-
-def serve() -> None:
-    """What the process does: import what it is told to, then verify one copy."""
-    answer_for: Any = importlib.import_module("headstart.export.bundle").answer_for
-    for line in sys.stdin:
-        job = json.loads(line)
-        if "verify" in job:
-            answer_for(job["verify"])
-            return
-        for name in job["import"]:
-            with suppress(Exception):  # what is really needed is imported again, and then it counts
-                importlib.import_module(name)
-        sys.stdout.write('\n{"ready": true}\n')
-        sys.stdout.flush()
