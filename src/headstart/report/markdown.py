@@ -76,6 +76,7 @@ def _board(answer: Mapping[str, Any], metric: str) -> str:
         if row["gain"] is not None:
             gained = safe(_gain(metric, row["gain"], row["gain_low"], row["gain_high"]))
         items = f"{row['n']:,}" if row["score"] is not None else ""
+        items += f" ({row['covers']})" if row.get("covers") else ""
         cost = seconds_in_words(row["seconds"])
         rows.append([str(row["place"] or ""), name, score, gained, items, cost])
     against = f"against {safe(answer['reference'] or '-')}"

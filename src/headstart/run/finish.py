@@ -14,6 +14,7 @@ from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION
+from headstart.data.held_out import Coverage
 from headstart.errors import RunError
 from headstart.measure.calibration import fit_temperature
 from headstart.run import board, caution, choose, compare, plan, stack
@@ -118,7 +119,7 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
 
 
 def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[board.Row]:
-    """The rows of the leaderboard: scored arms first, best on top, with their gain."""
+    """The rows of the leaderboard: scored arms first, best on top (`choose.ranked`), with their gain."""
     against = board.reference(trials)
     rows = []
     for trial in trials.values():
@@ -128,8 +129,8 @@ def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[boar
             if found is not None:
                 row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
         rows.append(replace(row, shipped=trial.arm == shipped))
-    sign = 1 if bench.task.higher_is_better else -1
-    scored = sorted((r for r in rows if r.score is not None), key=lambda r: -sign * (r.score or 0.0))
+    order = choose.ranked(trials, trials, bench)
+    scored = sorted((r for r in rows if r.score is not None), key=lambda r: order.index(r.arm))
     numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
     return [*numbered, *(r for r in rows if r.score is None)]
 
@@ -141,6 +142,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
     arms is made anew in every fold, "cross_validated" that of the arm by itself.
     """
     row = next(r for r in rows if r.arm == winner.arm)
+    lacking = Coverage.of(bench.dataset, bench.split).to_json()
     again = board.row(winner, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
     return {
         "arm": winner.arm,
@@ -148,6 +150,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
         "metric": bench.task.metric,
         "cross_validated": {"value": row.score, "low": row.low, "high": row.high, "n": row.n},
         "chosen": {"value": again.score, "low": again.low, "high": again.high, "n": again.n},
+        **({"never_held_out": lacking} if lacking else {}),
         "verdict": {"outcome": verdict.outcome, "sentence": verdict.sentence},
         "data": {
             "name": bench.dataset.name,

@@ -11,11 +11,13 @@ import numpy as np
 
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
+from headstart.core.events import Event
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
 from headstart.errors import SourceError, StoreError
 from headstart.modalities.image import open_image
+from headstart.run.bench import Bench
 from headstart.store.memo import Memo
 
 LEAST_SIDE = 16
@@ -38,8 +40,8 @@ def check(
         raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
     if dataset.modality == "text":
-        more = [*doctor.near_findings(dataset, _among_texts(dataset)), *_too_long(dataset, source)]
-        return report.with_more(more)
+        report = doctor.with_near(report, dataset, _among_texts(dataset))
+        return report.with_more(_too_long(dataset, source))
     if report.errors:
         return report
     from headstart import sources  # texts are checked without waiting for torch
@@ -52,7 +54,7 @@ def check(
     except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
         with tempfile.TemporaryDirectory() as scratch:
             pairs = find(backbone, dataset, make_extractor(FeatureStore(Path(scratch)), dataset))
-    return report.with_more(doctor.near_findings(dataset, pairs))
+    return doctor.with_near(report, dataset, pairs)
 
 
 def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
@@ -81,6 +83,15 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
         return []
     rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
     return doctor.near_duplicates(rows.astype(np.float32))
+
+
+def tell(bench: Bench, told: list[str]) -> None:
+    """What the folds can no longer hold out, now that near-duplicates are kept together: a note for each line
+    that is not `told` yet, and is then."""
+    for line in doctor.lines([*doctor.held_out_findings(bench.dataset, bench.split)], "warning"):
+        if line not in told:
+            bench.listen(Event("note", {"label": "data", "text": line}))
+            told.append(line)
 
 
 def _among_texts(dataset: Dataset) -> list[Pair]:

@@ -58,6 +58,7 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
             Event("note", {"label": "", "text": record.duplicates_note(bench.dataset, pairs, groups)})
         )
         data["findings"] += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
+        near.tell(bench, data["findings"])
     return bench
 
 
