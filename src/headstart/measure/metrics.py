@@ -97,6 +97,22 @@ def binary_auroc(positive: np.ndarray, score: np.ndarray) -> float:
     return float((ranks[positive].sum() - ahead * (ahead + 1) / 2) / (ahead * behind))
 
 
+LEAST = 5
+"""Positives, and negatives, under which it is not said whether a label is known."""
+
+
+def above_chance(positive: np.ndarray, score: np.ndarray) -> bool:
+    """Whether an area under the ROC curve is above one half beyond its 95 % interval (Hanley and McNeil,
+    Radiology 1982); False with fewer than `LEAST` rows of a kind."""
+    ahead, behind = int(positive.sum()), int((~positive).sum())
+    if min(ahead, behind) < LEAST:
+        return False
+    area = binary_auroc(positive, score)
+    one, two = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+    spread = area * (1 - area) + (ahead - 1) * one + (behind - 1) * two
+    return area - 1.96 * (spread / (ahead * behind)) ** 0.5 > 0.5
+
+
 def known_mean(values: np.ndarray) -> float:
     """Mean of those that are not NaN; NaN without any."""
     return _mean(values[~np.isnan(values)])

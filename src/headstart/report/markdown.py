@@ -30,7 +30,8 @@ def render(
     parts = [f"## {safe(start)}", safe(rest), *map(safe, verdict["notes"])]
     parts += [
         "### Leaderboard",
-        f"{safe(record['split']['kind'])}; intervals are 95 %.",
+        f"{safe(record['split']['kind'])}; intervals are 95 %."
+        + safe(" " + (record["split"].get("never_held_out") or {}).get("sentence", "")),
         _board(answer, metric),
     ]
     if verdict["comparisons"]:

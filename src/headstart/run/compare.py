@@ -129,9 +129,11 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Ben
     )
     interval = words.gain_interval(metric, result.low, result.high)
     error = "" if bench.task.higher_is_better else " (a positive gain is a smaller error)"
+    whole = words.value(metric, board.score(arm, bench.dataset, bench.task))
+    both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, bench.task)}: "
-        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{error}."
+        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{both}{error}."
     )
 
 

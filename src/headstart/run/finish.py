@@ -101,7 +101,7 @@ def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
-    out = list(answer.verdict.notes)
+    out = [*answer.verdict.notes, *_although(answer), *_again(answer)]
     tried = note(answer.response, answer.winner)
     if tried:
         out.append(tried)
@@ -116,6 +116,37 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     if skipped:
         out.append(plan.untried(skipped))
     return out
+
+
+def _although(answer: Answer) -> list[str]:
+    """Why an arm ships that is behind in a comparison of the verdict."""
+    behind = [
+        (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
+        for c in answer.verdict.comparisons
+        if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
+    ]
+    if not behind:
+        return []
+    _, other, items = max(behind)
+    return [
+        f"{answer.winner} ships although {other} is ahead on the {items:,} items held out from both: not by "
+        "more than one may be by luck, and what is simpler, or was measured on more items, is safer."
+    ]
+
+
+def _again(answer: Answer) -> list[str]:
+    """What the score of the arm that ships is over, where the verdict gives others of the same arm."""
+    chosen = answer.model.evidence.get("chosen") if answer.winner == answer.verdict.arm else None
+    if not chosen or not answer.verdict.comparisons:
+        return []
+    metric = answer.verdict.comparisons[0].gain.metric
+    value = words.value(metric, chosen["value"])
+    if value in " ".join([answer.verdict.sentence, *answer.verdict.notes]):
+        return []
+    return [
+        f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
+        "the choice among all arms made anew in every fold."
+    ]
 
 
 def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[board.Row]:
