@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -50,14 +51,20 @@ def trial(bench: Any, name: str, seed: int, skill: float, folds: int = 8) -> Tri
     return Trial(name, "probe", None, np.where(known[..., None], raw, np.nan).astype(np.float32))
 
 
+def measured(task: Task, y: np.ndarray, p: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
+    """What `evaluate` says, from few resamples."""
+    with mock.patch.multiple(evaluate, WORK=0, FEWEST=25):
+        return evaluate.measure(task, y, p, groups=groups, record={"seed": 0, "data": "", "model": ""})
+
+
 def drawn(data: st.DataObject, kind: str) -> np.ndarray:
     """Targets with rare labels: many are those of a single item."""
-    n = data.draw(st.integers(8, 40), label="n")
+    n = data.draw(st.integers(8, 24), label="n")
     rng = np.random.default_rng(data.draw(st.integers(0, 999), label="seed"))
     if kind == "multilabel":
-        y = np.zeros((n, 8), np.float32)
+        y = np.zeros((n, 5), np.float32)
         y[np.arange(n), rng.integers(0, 2, n)] = 1
-        y[rng.permutation(n)[:6], np.arange(2, 8)] = 1
+        y[rng.permutation(n)[:3], np.arange(2, 5)] = 1
         return y
     return (
         rng.normal(size=n) if kind == "regression" else rng.choice(6, n, p=[0.6, 0.2, 0.08, 0.06, 0.04, 0.02])
@@ -65,7 +72,7 @@ def drawn(data: st.DataObject, kind: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", METRICS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.data())
 def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> None:
     y = drawn(data, kind)
@@ -87,9 +94,7 @@ def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> Non
         sign = 1 if bench.task.higher_is_better else -1
         assert sign * (values[0] - values[1]) == pytest.approx(found.gain, abs=1e-6)  # type: ignore[operator]
     rows, mean = board.averaged(ours)
-    record = {"seed": 0, "data": "", "model": ""}
-    several = None if groups is None else groups[rows]
-    for name, one in evaluate.measure(bench.task, y[rows], mean, groups=several, record=record).items():
+    for name, one in measured(bench.task, y[rows], mean, None if groups is None else groups[rows]).items():
         assert one.low <= one.value <= one.high, name
 
 
@@ -102,7 +107,7 @@ def test_labels_that_a_resample_loses_do_not_lift_an_interval() -> None:
     y[np.arange(0, n, 6), np.arange(8) + 2] = 1
     bench = setting("multilabel", y)
     middles, leans = [], []
-    for seed in range(6):
+    for seed in range(4):
         weak, other = trial(bench, "a", seed, 0.8), trial(bench, "b", 100 + seed, 0.8)
         row = board.row(weak, bench.dataset, bench.task)
         share = (row.score - row.low) / (row.high - row.low)  # type: ignore[operator]
@@ -133,10 +138,11 @@ def test_few_groups_are_never_surer_than_independent_items(kind: str, count: int
     assert found is not None
     assert free is not None
     assert found.low <= free.low < free.high <= found.high
-    record = {"seed": 0, "data": "", "model": ""}
+    if count == 4:
+        return  # what `evaluate` says is seen well enough with two and three
     p = ours.predictions[0].astype(np.float64)
-    known = evaluate.measure(bench.task, y, p, groups=groups, record=record)
-    for name, one in evaluate.measure(bench.task, y, p, groups=None, record=record).items():
+    known = measured(bench.task, y, p, groups)
+    for name, one in measured(bench.task, y, p, None).items():
         if name != "accuracy":  # Wilson there, a bootstrap of groups here
             assert known[name].low <= one.low, name
             assert known[name].high >= one.high, name

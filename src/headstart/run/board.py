@@ -159,7 +159,10 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
     found = draw(own)
     if own is not None:
         bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
+        alike = not found.width
         found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
+        if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
+            found = union(found, wilson(value * found.n, found.n))
     found = found.holding(value)
     low, high = sorted((sign * found.low, sign * found.high))
     return replace(found, low=low, high=high)
@@ -168,7 +171,7 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
 def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | None) -> Interval:
     """The bootstrap of the mean of shares float64 `[n]`."""
     found = bootstrap_mean(share, groups=groups, seed=seed)
-    if task.metric == "accuracy" and (found.n == len(share) or not found.width):
+    if task.metric == "accuracy" and groups is None:
         # all of few right is no certainty, which no resample can show
         found = union(found, wilson(float(share.mean()) * found.n, found.n))
     return found

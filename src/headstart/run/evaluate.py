@@ -28,6 +28,8 @@ OVERSTATED = frozenset({"ECE"})
 """Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
 WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
+FEWEST = 100
+"""Resamples for these, however large the data are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +180,7 @@ def measure(
     methods = tasks.get(task.kind)
     values = methods.metrics(task, y, predictions)
     values.setdefault(task.metric, methods.headline(y, predictions))
-    count = int(np.clip(WORK // max(1, predictions.size), 100, 400))
+    count = int(np.clip(WORK // max(1, predictions.size), FEWEST, 400))
     parts = [(np.arange(len(y)), predictions)]
     around = spreads(task, parts, y, values, groups=groups, count=count, seed=record["seed"])
     shared = methods.per_item(y, predictions) is not None
