@@ -11,13 +11,11 @@ import numpy as np
 
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
-from headstart.core.events import Event
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
 from headstart.errors import SourceError, StoreError
 from headstart.modalities.image import open_image
-from headstart.run.bench import Bench
 from headstart.store.memo import Memo
 
 LEAST_SIDE = 16
@@ -39,9 +37,9 @@ def check(
     if source is not None and dataset.modality != "text":
         raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
-    if dataset.modality == "text":
-        report = doctor.with_near(report, dataset, _among_texts(dataset))
-        return report.with_more(_too_long(dataset, source))
+    among = without_source(dataset)
+    if among is not None:
+        return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
     if report.errors:
         return report
     from headstart import sources  # texts are checked without waiting for torch
@@ -77,24 +75,19 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
     Images are compared by the source's embedding, texts by their letters.
     """
     features = extract(backbone, FeatureSpec(taps=backbone.taps()))
-    if dataset.modality == "text":
-        return _among_texts(dataset)
+    among = without_source(dataset)
+    if among is not None:
+        return among
     if not doctor.can_search(len(dataset)) or not large_enough(dataset):
         return []
     rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
     return doctor.near_duplicates(rows.astype(np.float32))
 
 
-def tell(bench: Bench, told: list[str]) -> None:
-    """What the folds can no longer hold out, now that near-duplicates are kept together: a note for each line
-    that is not `told` yet, and is then."""
-    for line in doctor.lines([*doctor.held_out_findings(bench.dataset, bench.split)], "warning"):
-        if line not in told:
-            bench.listen(Event("note", {"label": "data", "text": line}))
-            told.append(line)
-
-
-def _among_texts(dataset: Dataset) -> list[Pair]:
+def without_source(dataset: Dataset) -> list[Pair] | None:
+    """Pairs that are found without reading the items through a network, those of texts; None for images."""
+    if dataset.modality != "text":
+        return None
     return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
 
 

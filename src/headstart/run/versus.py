@@ -194,8 +194,8 @@ def _notes(pairs: Sequence[Pair]) -> tuple[str, ...]:
             notes.append(f"{pair.run}: {count} with another label than in {pair.against} left out.")
         if pair.one_class:
             notes.append(
-                f"{pair.run}: all items that it and {pair.against} held out have the same label, and one that "
-                "always says it would look best: nothing is compared."
+                f"{pair.run}: all items that it and {pair.against} held out have the same label, so that one "
+                "that always says it would look best: nothing is compared."
             )
     if len(pairs) > 1:
         notes.append(
