@@ -118,7 +118,7 @@ def evaluate(
         confusion=confusion,
         unreadable=tuple(unreadable),
         unlabelled=len(dataset) - len(rows),
-        notes=(*notes(predictor.model, dataset, found), *_alike(task, truth[kept])),
+        notes=(*notes(predictor.model, dataset, found), *alike(task, truth[kept])),
     )
 
 
@@ -345,7 +345,7 @@ def confused(confusion: np.ndarray, labels: Sequence[str], most: int = PAIRS) ->
     ]
 
 
-def _alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
+def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
     """That all items have the same labels, so that no number says how well these are told from others."""
     if differ(y):
         return ()

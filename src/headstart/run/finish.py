@@ -19,7 +19,7 @@ from headstart.errors import RunError
 from headstart.measure.calibration import fit_temperature
 from headstart.run import board, caution, choose, compare, plan, stack
 from headstart.run.bench import Bench
-from headstart.run.evaluate import evaluate
+from headstart.run.evaluate import alike, evaluate
 from headstart.run.gains import gain
 from headstart.run.plan import Skipped
 from headstart.run.response import note, response
@@ -58,6 +58,9 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     if len(bench.split.test):
         outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
         test, metrics = outcome.headline, outcome.to_json()
+        assert bench.dataset.y is not None
+        same = alike(bench.task, bench.dataset.y[bench.split.test])
+        verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, bench))
 
