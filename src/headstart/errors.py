@@ -89,7 +89,7 @@ class DataError(HeadstartError):
     """Data that cannot be used; `details` holds one line per finding, all of them at once."""
 
     def __init__(self, where: str, problem: str, remedy: str = "", details: Sequence[str] = ()) -> None:
-        self.details = tuple(details)
+        self.problem, self.details = problem, tuple(details)
         text = f"{where}: {problem}" + (f"; {remedy}" if remedy else "")
         super().__init__("\n  ".join([text, *self.details]))
 

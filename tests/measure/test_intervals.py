@@ -76,7 +76,9 @@ def test_few_groups_of_many_items_come_in_blocks_too(monkeypatch: pytest.MonkeyP
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 3), min_size=2, max_size=50))
 def test_an_interval_around_a_value_holds_it(value: float, drawn: list[float]) -> None:
-    found = intervals.percentiles(np.array(drawn), level=0.95, n=9, over="items", around=value)
+    found = intervals.percentiles(
+        np.array(drawn), level=0.95, n=9, over="items", around=value, within=(0.0, 3.0)
+    )
     assert 0 <= found.low <= value + 1e-9
     assert found.high >= value - 1e-9
     plain = intervals.percentiles(np.array(drawn), level=0.95, n=9, over="items")

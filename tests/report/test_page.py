@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from headstart.report import page
+from headstart.report.charts import forest
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 SVG_LEAVES = {"line", "path", "rect", "circle"}
@@ -199,3 +200,29 @@ def test_an_outcome_is_a_sign_and_not_only_a_colour(make: Any, outcome: str) -> 
     content = make()
     content.record["answer"]["verdict"]["outcome"] = outcome
     assert page.SIGNS[outcome] in drawn(content)[1].text
+
+
+def test_what_is_never_held_out_stands_beside_every_score(make: Any) -> None:
+    content = make("classification")
+    lacking = {"items": 24, "of": 48, "classes": {"'<bee>'": 24}, "sentence": "Only 'ant' can be held out."}
+    content.record["split"]["never_held_out"] = lacking
+    content.record["answer"]["rows"][0]["covers"] = "1 of 2 classes"
+    html = page.render(*content.args())
+    assert html.count('<p class="lacking">Only &#39;ant&#39; can be held out.</p>') >= 4
+    assert "<bdi>&#39;&lt;bee&gt;&#39;</bdi> (24 items): 24 of 48 items in all." in html
+    assert html.count("1 of 2 classes") == 2  # the leaderboard, and the number at the top
+    assert "can be held out" not in page.render(*make("classification").args())
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high"), [(0.5, 0.4, 0.6), (0.4, 0.4, 0.4), (0.2, 0.3, 0.6), (1.0, 0.9, 1.0)]
+)
+def test_a_tick_lies_inside_its_bar(value: float, low: float, high: float) -> None:
+    """Also where a run of an older version has a score outside its interval."""
+    bars = forest.Bars(
+        [{"value": value, "low": low, "high": high}, {"value": 0.0, "low": 0.0, "high": 1.0}], "mAP"
+    )
+    bar = bars.of(value, low, high)
+    width = max(forest.BAND, bar["high"] - bar["low"])
+    assert bar["low"] <= bar["tick"]
+    assert bar["tick"] + bar["tick_width"] <= bar["low"] + width + 0.011

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headstart.core.strategy import Trial
 from headstart.run import board, choose, compare
+from headstart.run.finish import ranked
 from headstart.run.gains import gain
 from headstart.testing.simulated import TASK, arm, bench, ridge, trials
 
@@ -234,3 +235,41 @@ def test_a_choice_by_what_is_known_beforehand_says_so() -> None:
     assert any("not because these items show it" in note for note in compare.verdict(arms, setting).notes)
     arms["net: contrastive"] = arm(setting, "net: contrastive", "contrastive", 0.99, seed=1)
     assert not any("not because these" in note for note in compare.verdict(arms, setting).notes)
+
+
+def test_an_arm_that_was_cut_off_does_not_stand_before_one_that_beats_it_on_its_items() -> None:
+    """Seven of eight easy items are more than 60 % of all forty; the probe has all eight."""
+    setting = bench(n=40, repeats=2)
+    probe = arm(setting, "net: probe", "probe", 0.6, seed=3)
+    words_ = arm(setting, "tfidf", "pixels", 1.0, seed=4, folds=1)
+    first = setting.split.folds[0]
+    truth = np.eye(2)[setting.dataset.y[first.test]].astype(np.float32)
+    probe.predictions[0, first.test] = truth
+    wrong = words_.predictions.copy()
+    wrong[0, first.test[:1]] = 1 - truth[:1]  # 87.5 % of eight items against 60 % of forty
+    arms = {"tfidf": replace(words_, predictions=wrong), "net: probe": probe}
+    own = {name: board.score(trial, setting.dataset, TASK) for name, trial in arms.items()}
+    assert own["tfidf"] > own["net: probe"]  # type: ignore[operator]
+    assert choose.ranked(arms, arms, setting) == ["net: probe", "tfidf"]
+    assert choose.winner(arms, setting) == "net: probe"
+    assert [row.arm for row in ranked(setting, arms, "net: probe")] == ["net: probe", "tfidf"]
+
+
+def test_eight_items_do_not_make_a_simple_arm_ship_over_one_with_all() -> None:
+    setting = bench(n=40, repeats=2)
+    arms = {
+        "tfidf": arm(setting, "tfidf", "pixels", 1.0, seed=4, folds=1),
+        "net: probe": arm(setting, "net: probe", "probe", 0.7, seed=3),
+    }
+    first = setting.split.folds[0]
+    truth = np.eye(2)[setting.dataset.y[first.test]].astype(np.float32)
+    arms["net: probe"].predictions[0, first.test] = truth
+    arms["net: probe"].predictions[0, first.test[:1]] = 1 - truth[:1]  # seven of the eight
+    assert choose.ranked(arms, arms, setting)[0] == "tfidf"
+    assert choose.winner(arms, setting) == "net: probe"
+    many = bench(n=400, repeats=1)  # 80 items are enough to see thirty points
+    arms = {
+        "tfidf": arm(many, "tfidf", "pixels", 1.0, seed=4, folds=1),
+        "net: probe": arm(many, "net: probe", "probe", 0.7, seed=3),
+    }
+    assert choose.winner(arms, many) == "tfidf"

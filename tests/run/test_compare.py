@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from headstart.core.dataset import Dataset
+from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import board, choose, compare, gains
@@ -296,3 +297,70 @@ def test_a_gain_cannot_exceed_what_there_is_to_gain() -> None:
     setting = bench(n=20, repeats=1)
     verdict = compare.verdict(trials(setting, probe=1.0, scratch=0.05, pixels=0.05), setting)
     assert all(-1 <= c.gain.low <= c.gain.high <= 1 for c in verdict.comparisons)
+
+
+def one_class_held_out(n: int = 60) -> SimpleNamespace:
+    """A bench whose class "b" is in every training part."""
+    setting = bench(n=n, repeats=1)
+    y = np.arange(n) % 3 // 2
+    rows = np.flatnonzero(y == 0)
+    folds = tuple(Fold(0, np.setdiff1d(np.arange(n), part), part) for part in np.array_split(rows, 5))
+    groups = np.where(y == 1, n, np.arange(n))
+    setting.split = replace(setting.split, folds=folds, groups=groups)
+    setting.dataset = replace(setting.dataset, y=y)
+    return setting
+
+
+def test_one_class_alone_proves_nothing() -> None:
+    setting = one_class_held_out()
+    arms = {
+        t.arm: t
+        for t in (
+            arm(setting, "majority", "majority", 1.0, seed=1, folds=5),
+            arm(setting, "pixels", "pixels", 0.1, seed=2, folds=5),
+            arm(setting, "net: probe", "probe", 0.9, seed=3, folds=5),
+            arm(setting, "net: scratch", "scratch", 0.1, seed=4, folds=5),
+        )
+    }
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "not compared"
+    assert verdict.sentence == (
+        "Not compared: only 'a' can be held out (40 of 60 items), and 'b' never: no score says how well these are "
+        "told apart."
+    )
+    assert not verdict.comparisons
+    assert choose.winner(arms, setting) == "net: probe"  # not the one that always says the same
+    rows = ranked(setting, arms, "net: probe")
+    assert all((r.n, r.covers, r.gain) == (40, "1 of 2 classes", None) for r in rows)
+    assert gains.gain(arms["net: probe"], arms["net: scratch"], setting) is None
+
+
+def test_a_class_that_is_never_held_out_is_told_with_the_verdict() -> None:
+    setting = bench(n=200)
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    labels = Task("classification", ("a", "b", "c"), "accuracy")
+    y = setting.dataset.y.copy()
+    out = np.unique(np.concatenate([f.test for f in setting.split.folds]))[:10]
+    y[out] = 2
+    folds = tuple(replace(f, test=np.setdiff1d(f.test, out)) for f in setting.split.folds)
+    groups = np.where(y == 2, 999, np.arange(200))
+    setting.split = replace(setting.split, folds=folds, groups=groups)
+    setting.dataset, setting.task = replace(setting.dataset, y=y, task=labels), labels
+    for trial in arms.values():
+        trial.predictions[:, out] = np.nan
+    verdict = compare.verdict(arms, setting)
+    assert verdict.outcome == "helps"
+    assert verdict.notes[0].startswith("'c' is never held out, because it consists of copies or near-copies")
+    assert verdict.notes[0].endswith("the scores are over the others, 190 of 200 items.")
+
+
+def test_two_numbers_for_one_arm_are_explained() -> None:
+    setting = bench()
+    arms = trials(setting, probe=0.9, scratch=0.6, pixels=0.5)
+    arms["net: scratch"] = arm(setting, "net: scratch", "scratch", 0.85, seed=4, folds=2)
+    verdict = compare.verdict(arms, setting)
+    whole = board.score(arms["net: probe"], setting.dataset, TASK)
+    told = f"held out from both ({100 * whole:.1f} % on all that net: probe was held out from)"
+    assert told in verdict.sentence
+    whole_run = trials(setting, probe=0.95, scratch=0.6)
+    assert "held out from both" not in compare.verdict(whole_run, setting).sentence

@@ -193,6 +193,12 @@ def test_label_errors_of_several_labels() -> None:
     for one in found:
         name, on = ("cat", y[7, 0]) if one["row"] == 7 else ("dog", y[9, 1])
         assert (one["given"], one["suggested"]) == ((name, f"not {name}") if on else (f"not {name}", name))
+    # two labels that are doubted are one item; a label that is not known from chance doubts nothing
+    y[7] = 1 - truth[7]
+    (swapped,) = (one for one in mistakes.label_errors(dataset, task, np.arange(200), p) if one["row"] == 7)  # type: ignore[arg-type]
+    said = sorted(name if on else f"not {name}" for name, on in zip(task.labels, y[7], strict=True))
+    assert sorted(swapped["given"].split(", ")) == said
+    assert not mistakes.label_errors(dataset, task, np.arange(200), rng.random((200, 2)))  # type: ignore[arg-type]
 
 
 # reliability

@@ -136,6 +136,8 @@ class Dataset:
     """Whether each item is a pair of texts."""
     notes: tuple[Note, ...] = ()
     """What its reader decided or left out."""
+    group_names: tuple[str, ...] = ()
+    """What the numbers in `groups` were written as; empty where they have no names."""
 
     def __post_init__(self) -> None:
         for name in ("y", "groups", "split"):
@@ -160,6 +162,14 @@ class Dataset:
             names, counts = np.unique(self.split, return_counts=True)
             said["split"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
         return f"Dataset({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
+    def group_of(self, rows: np.ndarray) -> str:
+        """The group in which all of some rows are, as it was written, or as its number; empty where there is
+        none."""
+        if self.groups is None or len(numbers := np.unique(self.groups[rows])) != 1:
+            return ""
+        number = int(numbers[0])
+        return repr(self.group_names[number] if number < len(self.group_names) else number)
 
     @cached_property
     def labelled(self) -> np.ndarray:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 CLASSIFICATION = "classification"
 MULTILABEL = "multilabel"
 REGRESSION = "regression"
@@ -18,6 +20,18 @@ LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "bool": {"false": False, "true": True}.__getitem__,
 }
 """Type in which labels were given -> from the name of a label to the label as it was given."""
+
+
+def differ(y: np.ndarray) -> bool:
+    """Whether targets of any kind are not all the same: else a constant answer is as good as any."""
+    return bool((y != y[:1]).any())
+
+
+def occurs(y: np.ndarray, outputs: int) -> np.ndarray:
+    """bool `[K]`: which classes or labels occur in targets; of numbers their one output does."""
+    if y.ndim == 2:
+        return np.asarray((y > 0.5).any(axis=0))
+    return np.isin(np.arange(outputs), y) if y.dtype.kind == "i" else np.ones(outputs, bool)
 
 
 @dataclass(frozen=True)

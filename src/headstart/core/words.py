@@ -8,6 +8,15 @@ FRACTIONS = frozenset(
     {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
 )
 """Metrics between 0 and 1 that are shown in percent."""
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """The least and the most that a metric can be."""
+    if metric in FRACTIONS or metric in ("Brier", "ECE"):
+        return 0.0, 1.0
+    return (-math.inf, 1.0) if metric == "R2" else (0.0, math.inf)
+
+
 SHARES = frozenset({"log loss", "Brier", "ECE"})
 """Metrics of probabilities: beyond four places there is nothing to see."""
 

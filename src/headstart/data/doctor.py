@@ -13,8 +13,10 @@ from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION
+from headstart.data import held_out
 from headstart.data.duplicates import (
     MOST_ITEMS,
+    Pair,
     can_search,
     duplicate_groups,
     near_duplicates,
@@ -22,6 +24,7 @@ from headstart.data.duplicates import (
     parted_pairs,
 )
 from headstart.data.findings import ORDER, Finding, Report, finding, lines
+from headstart.data.held_out import findings as held_out_findings
 from headstart.data.judge import duplicate_findings, group_findings, label_findings
 from headstart.data.text_checks import length_findings, text_findings
 from headstart.modalities.base import Examination
@@ -34,12 +37,14 @@ __all__ = [
     "check",
     "drop_bad",
     "duplicate_groups",
+    "held_out_findings",
     "length_findings",
     "lines",
     "near_duplicates",
     "near_findings",
     "parted_pairs",
     "readable",
+    "with_near",
 ]
 
 MEMO_VERSION = 3
@@ -78,8 +83,20 @@ def check(
     found += [finding(note.code, note.where, note.message) for note in dataset.notes]
     odd = [item.id for item in dataset.items if not item.id.isascii() and not isinstance(item, TextItem)]
     found += [finding("HS503", name) for name in odd]
+    if dataset.labelled.any() and not any(f.severity == "error" for f in found):
+        found += held_out.judge(dataset)
     found.sort(key=lambda f: (ORDER.index(f.severity), f.code))
     return Report(tuple(found), len(dataset), digests=digests)
+
+
+def with_near(report: Report, dataset: Dataset, pairs: Sequence[Pair]) -> Report:
+    """The report with the near-duplicates, and with what can be held out where these are kept together."""
+    report = report.with_more(near_findings(dataset, pairs))
+    others = tuple(f for f in report.findings if f.code not in held_out.CODES)
+    if not pairs or any(f.severity == "error" for f in others) or not dataset.labelled.any():
+        return report
+    again = held_out.judge(dataset, duplicate_groups(dataset, pairs))
+    return replace(report, findings=others).with_more([*again])
 
 
 def readable(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:

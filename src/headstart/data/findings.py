@@ -67,6 +67,12 @@ CODES: dict[str, Code] = {
     "HS404": Code("warning", "same item in training and test", "the test score is optimistic: remove one"),
     "HS405": Code("note", "near-duplicates", "kept on one side of every fold"),
     "HS406": Code("warning", "group in training and test", "the test score is optimistic: keep one side"),
+    "HS407": Code("error", "no item can be held out", "give each class items of at least two groups"),
+    "HS408": Code("warning", "never held out", "add items of other groups: no score is about it"),
+    "HS409": Code("warning", "items that are never held out", "no score is about them; see HS408"),
+    "HS410": Code("warning", "one class alone is held out", "add groups in which there are others"),
+    "HS411": Code("warning", "very few groups", "add groups: no verdict is given on so few"),
+    "HS412": Code("warning", "label in one group", "add items of other groups: its score is chance"),
     # files
     "HS501": Code("note", "hidden or system files", "ignored"),
     "HS502": Code("warning", "empty folder", "fill it or remove it; it is no class"),

@@ -81,6 +81,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         task=task,
         y=y,
         groups=parts.groups(_column(shards, group)) if group else None,
+        group_names=parts.group_names(_column(shards, group)) if group else (),
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
         pairs=use.pair is not None,

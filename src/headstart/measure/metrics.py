@@ -30,16 +30,28 @@ def confusion(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 def balanced_accuracy(y: np.ndarray, p: np.ndarray) -> float:
     """Mean recall of the classes that occur in `y`."""
+    return known_mean(recalls(y, p))
+
+
+def recalls(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[K]`: recall of each class, NaN for one that does not occur in `y`."""
     table = confusion(y, p)
-    total = table.sum(axis=1)
-    return _mean(np.diag(table)[total > 0] / total[total > 0])
+    return _ratio(np.diag(table), table.sum(axis=1))
 
 
 def macro_f1(y: np.ndarray, p: np.ndarray) -> float:
     """Mean F1 of the classes that occur in `y` or were decided for."""
+    return known_mean(f1s(y, p))
+
+
+def f1s(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[K]`: F1 of each class, NaN for one that neither occurs in `y` nor was decided for."""
     table = confusion(y, p)
-    total = table.sum(axis=0) + table.sum(axis=1)
-    return _mean(2 * np.diag(table)[total > 0] / total[total > 0])
+    return _ratio(2 * np.diag(table), table.sum(axis=0) + table.sum(axis=1))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def top_k(y: np.ndarray, p: np.ndarray, k: int = 5) -> float:
@@ -65,10 +77,13 @@ def brier(y: np.ndarray, p: np.ndarray) -> float:
 def auroc(y: np.ndarray, p: np.ndarray) -> float:
     """Area under the ROC curve: of class 1 when there are two, else one against the rest, averaged
     over the classes that have both positives and negatives."""
-    if p.shape[1] == 2:
-        return binary_auroc(y == 1, p[:, 1])
-    areas = np.array([binary_auroc(y == c, p[:, c]) for c in range(p.shape[1])])
-    return _mean(areas[~np.isnan(areas)])
+    return known_mean(aurocs(y, p))
+
+
+def aurocs(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[K]`, or `[1]` of class 1 when there are two: areas, NaN where there are not both."""
+    classes = range(p.shape[1]) if p.shape[1] != 2 else (1,)
+    return np.array([binary_auroc(y == c, p[:, c]) for c in classes])
 
 
 def binary_auroc(positive: np.ndarray, score: np.ndarray) -> float:
@@ -80,6 +95,27 @@ def binary_auroc(positive: np.ndarray, score: np.ndarray) -> float:
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # 1-based, the middle of equals
     return float((ranks[positive].sum() - ahead * (ahead + 1) / 2) / (ahead * behind))
+
+
+LEAST = 5
+"""Positives, and negatives, under which it is not said whether a label is known."""
+
+
+def above_chance(positive: np.ndarray, score: np.ndarray) -> bool:
+    """Whether an area under the ROC curve is above one half beyond its 95 % interval (Hanley and McNeil,
+    Radiology 1982); False with fewer than `LEAST` rows of a kind."""
+    ahead, behind = int(positive.sum()), int((~positive).sum())
+    if min(ahead, behind) < LEAST:
+        return False
+    area = binary_auroc(positive, score)
+    one, two = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+    spread = area * (1 - area) + (ahead - 1) * one + (behind - 1) * two
+    return area - 1.96 * (spread / (ahead * behind)) ** 0.5 > 0.5
+
+
+def known_mean(values: np.ndarray) -> float:
+    """Mean of those that are not NaN; NaN without any."""
+    return _mean(values[~np.isnan(values)])
 
 
 def _mean(values: np.ndarray) -> float:

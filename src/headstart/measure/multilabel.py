@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc
+from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc, known_mean
 
 CELLS = 2_000_000
 """Resamples are worked on in blocks of about this many numbers."""
@@ -16,22 +16,29 @@ CELLS = 2_000_000
 
 def mean_average_precision(y: np.ndarray, p: np.ndarray) -> float:
     """Mean over labels of the average precision (the step-wise area under precision-recall)."""
-    return float(resampled_map(y, p, np.ones((1, len(y))))[0])
+    return known_mean(average_precisions(y, p))
+
+
+def average_precisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[C]`: the average precision of each label, NaN without a positive row."""
+    equal = np.ones((1, len(y)))
+    return np.array([_average_precision(y[:, c] > 0.5, p[:, c], equal)[0] for c in range(y.shape[1])])
 
 
 def resampled_map(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float64 `[B]`: mean average precision under each row of item weights `[B, N]`.
 
-    A label whose positives all have weight 0 is left out of that resample's mean; NaN where no
+    The labels that count are the same in each: one whose positives all have weight 0 in a resample has there
+    what it has of the whole, so that losing it moves neither the score nor a difference of two. NaN where no
     label has positives.
     """
+    whole = average_precisions(y, p)
     total, count = np.zeros(len(weights)), np.zeros(len(weights))
     for label in range(y.shape[1]):
         if y[:, label].any():
             precision = _average_precision(y[:, label] > 0.5, p[:, label], weights)
-            known = ~np.isnan(precision)
-            total += np.where(known, precision, 0.0)
-            count += known
+            total += np.where(np.isnan(precision), whole[label], precision)
+            count += 1
     return np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
 
 
@@ -55,8 +62,13 @@ def _average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndar
 
 def macro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
     """Mean F1 of the labels, at a threshold on the probability; 0 for a label never seen nor said."""
+    return float(np.mean(f1s(y, p, threshold)))
+
+
+def f1s(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """float64 `[C]`: F1 of each label, 0 for one never seen nor said."""
     hits, total = _counts(y, p, threshold)
-    return float(np.mean(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)))
+    return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
 
 
 def micro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
@@ -95,5 +107,9 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
 
 def auroc(y: np.ndarray, p: np.ndarray) -> float:
     """Mean area under the ROC curve over labels with both positives and negatives."""
-    areas = np.array([binary_auroc(y[:, c] > 0.5, p[:, c]) for c in range(y.shape[1])])
-    return float(areas[~np.isnan(areas)].mean()) if (~np.isnan(areas)).any() else float("nan")
+    return known_mean(aurocs(y, p))
+
+
+def aurocs(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[C]`: the area of each label, NaN for one without both positives and negatives."""
+    return np.array([binary_auroc(y[:, c] > 0.5, p[:, c]) for c in range(y.shape[1])])

@@ -9,7 +9,7 @@ calibrated: without the term intervals cover 82 to 92 % of true gains, with this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import Protocol
@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from headstart.core.split import Fold
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, units
+from headstart.measure.intervals import FEW_UNITS, Interval, bootstrap, bootstrap_mean, few_units, units
 
 POWER = NormalDist().inv_cdf(0.8)
 LEAST_SPLITS = 5
@@ -25,13 +25,15 @@ LEAST_SPLITS = 5
 ENOUGH_UNITS, FEWEST_UNITS = 100, 8
 """Units from which any gain counts, and under which none does. Of 150 pairs of equal arms with effects of
 groups, 37 % were told apart with two groups, 15 % with three, 11 % with four, 3 % with six."""
-FEW_UNITS = 30
-"""Units from which on their spread is known well enough."""
 WORK = 2e7
 """Repeats x items x outputs x resamples of a metric that must be computed anew."""
 LEAST_RESAMPLES = 80
 TRAINING_SHARE = 0.6
 """Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
+
+
+Draw = Callable[["np.ndarray | None"], Interval]
+"""Groups of the rows, or None -> the bootstrap of a gain over them, or over items."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +105,21 @@ def paired_gain(
     shares = cells.shares(scoring)
     if shares is None:
         fewer = int(np.clip(WORK // cells.ours.size, LEAST_RESAMPLES, resampling.count // 5))
-        gain, sampled, splits = _recomputed(cells, scoring, folds, replace(resampling, count=fewer))
+        gain, draw, splits = _recomputed(cells, scoring, folds, replace(resampling, count=fewer))
         p_value, discordance, least = None, None, 0.0
     else:
         difference = _item_means(shares)[cells.rows]
         gain = float(difference.mean())
-        sampled = bootstrap_mean(difference, groups=cells.row_groups, **asdict(resampling))
+        draw = lambda groups: bootstrap_mean(difference, groups=groups, **asdict(resampling))  # noqa: E731
         splits = _fold_values(shares, folds)
         binary = bool(np.isin(shares[cells.known], (-1.0, 0.0, 1.0)).all()) and cells.right_or_wrong(scoring)
         p_value = _first_repeat_p(shares, cells) if binary else None
         discordance, least = _telling(difference, cells.row_groups) if binary else (None, 0.0)
-    interval = widened(sampled, gain, splits, folds, level=level)
+    sampled = draw(cells.row_groups)
+    interval = widened(sampled, gain, splits, folds, level=level).holding(gain)
+    if cells.row_groups is not None and sampled.n < FEW_UNITS:  # never narrower than of independent items
+        alone = widened(draw(None), gain, splits, folds, level=level)
+        interval = interval.holding(alone.low).holding(alone.high)
     if discordance is not None:
         interval = at_least_one(interval, gain, least, level=level)
     return PairedGain(
@@ -154,17 +160,6 @@ def widened(
     factor = (1 + added / own) ** 0.5 * few
     low, high = gain - factor * (gain - sampled.low), gain + factor * (sampled.high - gain)
     return replace(sampled, low=low, high=high, method=method)
-
-
-def few_units(n: int, level: float) -> float:
-    """How much wider an interval of n units has to be because their spread is not known: the quantile of
-    Student's t over that of the normal."""
-    if not 2 <= n < FEW_UNITS:
-        return 1.0
-    from scipy.special import stdtrit
-
-    place = 0.5 + level / 2
-    return float(stdtrit(n - 1, place)) / NormalDist().inv_cdf(place)
 
 
 def at_least_one(interval: Interval, gain: float, least: float, *, level: float) -> Interval:
@@ -270,7 +265,7 @@ def _first_repeat_p(shares: np.ndarray, cells: _Cells) -> float:
 
 def _recomputed(
     cells: _Cells, scoring: Scoring, folds: Sequence[Fold], resampling: Resampling
-) -> tuple[float, Interval, np.ndarray]:
+) -> tuple[float, Draw, np.ndarray]:
     """Gain, bootstrap and fold differences of a metric that has no per-item shares."""
     repeats = [(r, np.flatnonzero(known)) for r, known in enumerate(cells.known) if known.any()]
     sizes = np.array([len(rows) for _, rows in repeats], np.float64)
@@ -287,10 +282,13 @@ def _recomputed(
         return np.average(values, axis=0, weights=sizes)
 
     gain = float(statistic(np.ones((1, len(cells.rows))))[0])
-    sampled = bootstrap(statistic, len(cells.rows), groups=cells.row_groups, **asdict(resampling))
+
+    def draw(groups: np.ndarray | None) -> Interval:
+        return bootstrap(statistic, len(cells.rows), groups=groups, around=gain, **asdict(resampling))
+
     whole = [f for f in folds if f.repeat < len(cells.known) and cells.known[f.repeat, f.test].all()]
     splits = [difference(f.repeat, f.test, np.ones((1, len(f.test))))[0] for f in whole if len(f.test)]
-    return gain, sampled, np.array(splits)
+    return gain, draw, np.array(splits)
 
 
 def mcnemar(better: int, worse: int) -> float:

@@ -30,7 +30,8 @@ def render(
     parts = [f"## {safe(start)}", safe(rest), *map(safe, verdict["notes"])]
     parts += [
         "### Leaderboard",
-        f"{safe(record['split']['kind'])}; intervals are 95 %.",
+        f"{safe(record['split']['kind'])}; intervals are 95 %."
+        + safe(" " + (record["split"].get("never_held_out") or {}).get("sentence", "")),
         _board(answer, metric),
     ]
     if verdict["comparisons"]:
@@ -76,6 +77,7 @@ def _board(answer: Mapping[str, Any], metric: str) -> str:
         if row["gain"] is not None:
             gained = safe(_gain(metric, row["gain"], row["gain_low"], row["gain_high"]))
         items = f"{row['n']:,}" if row["score"] is not None else ""
+        items += f" ({row['covers']})" if row.get("covers") else ""
         cost = seconds_in_words(row["seconds"])
         rows.append([str(row["place"] or ""), name, score, gained, items, cost])
     against = f"against {safe(answer['reference'] or '-')}"

@@ -25,7 +25,9 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
             _number(
                 words.value(metric, score["value"]),
                 f"{metric}, cross-validated",
-                f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships",
+                f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships, "
+                f"on {words.count(shipped['n'], *_nouns(record))}"
+                + (f" ({shipped['covers']})" if shipped.get("covers") else ""),
             )
         )
     test = answer.get("test")
@@ -80,6 +82,11 @@ def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, st
     """What a number was counted over, one and several; runs of older versions are of images."""
     if "groups" in str(found.get("method")):
         return "group", "groups"
+    return _nouns(record)
+
+
+def _nouns(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What the items are called, one and several."""
     return nouns(record.get("modality", "image"), pairs=bool(record.get("pairs")))
 
 

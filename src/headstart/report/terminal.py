@@ -124,6 +124,7 @@ class Story:
             score = (
                 f"{words.value(metric, data['score'])} {words.interval(metric, data['low'], data['high'])}"
             )
+            score += f" on {data['covers']}" if data.get("covers") else ""
             kept = "   (from the run folder)" if data.get("kept") else ""
             self.line("run", f"{data['arm']:<44} {metric} {score}   {cost}{kept}")
         else:
@@ -173,5 +174,6 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
         name = f"{row['arm']} *" if row.get("shipped") else row["arm"]
         style = "bold" if row.get("shipped") else "" if row["score"] is not None else "dim"
         items = f"{row['n']:,}" if row["score"] is not None else ""
+        items += f" ({row['covers']})" if row.get("covers") else ""
         table.add_row(place, name, score, items, gained, seconds_in_words(row["seconds"]), style=style)
     return table

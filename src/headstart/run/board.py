@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from headstart import tasks
+from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Trial
-from headstart.core.task import Task
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, union, wilson
+from headstart.core.task import Task, occurs
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, of_few, union, wilson
+from headstart.measure.paired import Draw
 
 RESAMPLES = 500
 """For metrics that have to be computed anew on every resample."""
@@ -34,6 +37,8 @@ class Row:
     high: float | None = None
     n: int = 0
     """Items it was held out from."""
+    covers: str = ""
+    """The classes or labels among them where they are not all: "1 of 2 classes"."""
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
@@ -68,17 +73,29 @@ def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score(trial: Trial, dataset: Dataset, task: Task) -> float | None:
-    """The headline metric, averaged over repeats; None when nothing was predicted."""
+    """The headline metric, averaged over repeats; None when nothing was predicted.
+
+    Where a repeat is not complete, each item counts once (with a metric that has shares), as in a gain.
+    """
     assert dataset.y is not None
-    methods = tasks.for_task(task)
-    values = []
-    for repeat, known in enumerate(evaluated(trial)):
-        rows = np.flatnonzero(known)
-        if len(rows):
-            values.append(
-                methods.headline(dataset.y[rows], trial.predictions[repeat, rows].astype(np.float64))
-            )
-    return float(np.mean(values)) if values else None
+    methods, known = tasks.for_task(task), evaluated(trial)
+    sizes = known.sum(axis=1)
+    if not sizes.any():
+        return None
+    if len(set(sizes[sizes > 0].tolist())) > 1 and (shared := shares(trial, dataset, task)) is not None:
+        value = float(shared[1].mean())
+        return value if task.higher_is_better else -value
+    values = [
+        methods.headline(dataset.y[cells], trial.predictions[repeat, cells].astype(np.float64))
+        for repeat, cells in enumerate(known)
+        if sizes[repeat]
+    ]
+    return over_repeats(values, sizes[sizes > 0])
+
+
+def over_repeats(values: Sequence[float], sizes: np.ndarray) -> float:
+    """The mean of what each repeat gives; one that was broken off counts by its items, int `[R]`."""
+    return float(np.mean(values) if len(set(sizes.tolist())) == 1 else np.average(values, weights=sizes))
 
 
 def signed_score(trial: Trial, dataset: Dataset, task: Task) -> float | None:
@@ -93,7 +110,7 @@ def shares(trial: Trial, dataset: Dataset, task: Task) -> tuple[np.ndarray, np.n
     methods = tasks.for_task(task)
     known = evaluated(trial)
     total, count = np.zeros(len(dataset)), known.sum(axis=0)
-    for repeat in range(len(known)):
+    for repeat in np.flatnonzero(known.any(axis=1)):
         rows = np.flatnonzero(known[repeat])
         share = methods.per_item(dataset.y[rows], trial.predictions[repeat, rows].astype(np.float64))
         if share is None:
@@ -112,8 +129,19 @@ def row(
     if value is None:
         return plain
     found = interval(trial, dataset, task, groups=groups, seed=seed)
-    items = int(evaluated(trial).any(axis=0).sum())
-    return replace(plain, score=value, low=found.low, high=found.high, n=items)
+    rows = np.flatnonzero(evaluated(trial).any(axis=0))
+    covers = _covers(dataset, task, rows)
+    return replace(plain, score=value, low=found.low, high=found.high, n=len(rows), covers=covers)
+
+
+def _covers(dataset: Dataset, task: Task, rows: np.ndarray) -> str:
+    """How many of the classes or labels of what may be learnt are among some rows, where it is not all."""
+    assert dataset.y is not None
+    learnt = dataset.labelled if dataset.split is None else dataset.labelled & (dataset.split != "test")
+    there, every = (int(occurs(dataset.y[part], task.outputs).sum()) for part in (rows, learnt))
+    if there == every:
+        return ""
+    return f"{there:,} of {every:,} {'labels' if dataset.y.ndim == 2 else 'classes'}"
 
 
 def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray | None, seed: int) -> Interval:
@@ -123,21 +151,35 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
     shared = shares(trial, dataset, task)
     if shared is not None:
         rows, share = shared
-        found = bootstrap_mean(share, groups=groups_of(rows, groups), seed=seed)
-        if task.metric == "accuracy" and (found.n == len(rows) or not found.width):
-            # all of few right is no certainty, which no resample can show
-            found = union(found, wilson(float(share.mean()) * found.n, found.n))
+        value = float(share.mean())
+        draw: Draw = partial(_of_shares, share, task, seed)
     else:
-        found = recomputed(trial, dataset, task, groups=groups, seed=seed)
+        rows, value, draw = recomputed(trial, dataset, task, seed=seed)
+    own = groups_of(rows, groups)
+    found = draw(own)
+    if own is not None:
+        bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
+        alike = not found.width
+        found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
+        if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
+            found = union(found, wilson(value * found.n, found.n))
+    found = found.holding(value)
     low, high = sorted((sign * found.low, sign * found.high))
     return replace(found, low=low, high=high)
 
 
-def recomputed(
-    trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray | None, seed: int
-) -> Interval:
-    """The bootstrap of a metric without per-item shares: computed anew in every repeat, then averaged,
-    as the score itself is."""
+def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | None) -> Interval:
+    """The bootstrap of the mean of shares float64 `[n]`."""
+    found = bootstrap_mean(share, groups=groups, seed=seed)
+    if task.metric == "accuracy" and groups is None:
+        # all of few right is no certainty, which no resample can show
+        found = union(found, wilson(float(share.mean()) * found.n, found.n))
+    return found
+
+
+def recomputed(trial: Trial, dataset: Dataset, task: Task, *, seed: int) -> tuple[np.ndarray, float, Draw]:
+    """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: computed anew in
+    every repeat, then averaged, as the score itself is. Higher is better."""
     assert dataset.y is not None
     truth, methods, known = dataset.y, tasks.for_task(task), evaluated(trial)
     rows = np.flatnonzero(known.any(axis=0))
@@ -149,9 +191,14 @@ def recomputed(
             methods.resampled(truth[rows[place]], values, weights[:, place])
             for place, values in zip(places, predictions, strict=True)
         ]
-        return np.asarray(np.mean(values, axis=0))
+        return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))
 
-    return bootstrap(statistic, len(rows), groups=groups_of(rows, groups), count=RESAMPLES, seed=seed)
+    value = float(statistic(np.ones((1, len(rows))))[0])
+
+    def draw(groups: np.ndarray | None) -> Interval:
+        return bootstrap(statistic, len(rows), groups=groups, count=RESAMPLES, seed=seed, around=value)
+
+    return rows, value, draw
 
 
 def groups_of(rows: np.ndarray, groups: np.ndarray | None) -> np.ndarray | None:
@@ -172,9 +219,9 @@ REFERENCES = {"scratch": "scratch", "pixels": "raw pixels", "tfidf": "words", "m
 
 def reference_name(rows: list[Row]) -> str | None:
     """What gains are measured against: scratch when it ran, else the simple model on raw input."""
-    for strategy, words in REFERENCES.items():
+    for strategy, called in REFERENCES.items():
         if any(r.strategy == strategy and r.score is not None for r in rows):
-            return words
+            return called
     return None
 
 

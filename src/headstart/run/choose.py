@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core.strategy import Trial
-from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
 from headstart.measure.intervals import units
 from headstart.measure.paired import PairedGain
 from headstart.run import board, plan
@@ -70,34 +70,81 @@ def best(
 ) -> str | None:
     """The arm to prefer among some; None when none of them has a score.
 
-    The best-scoring one, except that an arm that trains the trunk must beat whatever arm that does not is
+    The first of `ranked`, except that an arm that trains the trunk must beat whatever arm that does not is
     best on the same items by more than one standard error of their paired difference, on `enough` items or
     all of them: simpler is safer when equal, and a single small fold is luck. One that is `EXPECTED` to be
     better is preferred while it is still `likely` to be.
     """
-    order = _ranked(trials, names, bench)
+    order = ranked(trials, names, bench)
+    if order and not _telling([trials[name] for name in order], bench):
+        return min(order, key=lambda name: _untold(trials[name]))
     simple = [name for name in order if not heavy(trials[name])]
     for name in order:
         if not heavy(trials[name]):
             continue
         there = {other: board.common(trials[other], trials[name])[0] for other in simple}
-        rivals = _ranked(there, simple, bench)
-        found = gain(trials[name], trials[rivals[0]], bench, count=ROUGH) if rivals else None
+        rival = _leader(there, ranked(there, simple, bench), bench, enough)
+        found = gain(trials[name], trials[rival], bench, count=ROUGH) if rival else None
         if not simple or (found is not None and convincing(found, bench, enough)):
             return name
         if found is not None and expected(trials[name], bench) and likely(found):
             return name
-    return simple[0] if simple else None
+    return _leader(trials, simple, bench, enough)
 
 
-def _ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> list[str]:
-    """Arms that have a score, best first; of equals, the arm that ran first."""
-    scored = {
-        name: score
-        for name in names
-        if (score := board.signed_score(trials[name], bench.dataset, bench.task)) is not None
-    }
-    return sorted(scored, key=lambda name: -scored[name])
+def ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> list[str]:
+    """Arms that have a score, best first; of equals, the arm that ran first.
+
+    Arms that were held out from other items than each other are ranked on those that they have in common: one
+    that was cut off after a few easy items stands behind those that do better on them.
+    """
+    known = {name: cells for name in names if (cells := board.evaluated(trials[name])).any()}
+    own = {name: _scored(trials[name], bench) for name in known}
+    order: list[str] = []
+    for name in sorted(known, key=lambda name: -int(known[name].sum())):
+
+        def beats(other: str, name: str = name) -> bool:
+            if not np.array_equal(known[name], known[other]):
+                pair = board.common(trials[name], trials[other])
+                if board.evaluated(pair[0]).any():
+                    return _scored(pair[0], bench) > _scored(pair[1], bench)
+            return own[name] > own[other]
+
+        order.insert(next((i for i, other in enumerate(order) if beats(other)), len(order)), name)
+    return order
+
+
+def _scored(trial: Trial, bench: Bench) -> float:
+    value = board.signed_score(trial, bench.dataset, bench.task)
+    return float("-inf") if value is None or np.isnan(value) else value
+
+
+def _leader(trials: Mapping[str, Trial], order: list[str], bench: Bench, enough: float) -> str | None:
+    """The first of ranked arms; one that was held out from less than others only where it is convincingly
+    better than the first of those."""
+    cells = {name: int(board.evaluated(trials[name]).sum()) for name in order}
+    for name in order:
+        fuller = next((other for other in order if cells[other] > cells[name]), None)
+        found = gain(trials[name], trials[fuller], bench, count=ROUGH) if fuller else None
+        if fuller is None or (found is not None and convincing(found, bench, enough)):
+            return name
+    return None
+
+
+UNTOLD = ("probe", *plan.RAW.values())
+"""What is preferred, in this order, where only items of one class were held out: on these the best score is
+that of an arm that always says the same."""
+
+
+def _untold(trial: Trial) -> int:
+    return UNTOLD.index(trial.strategy) if trial.strategy in UNTOLD else len(UNTOLD)
+
+
+def _telling(arms: Iterable[Trial], bench: Bench) -> bool:
+    """Whether the items that some arm was held out from are not all of one class."""
+    assert bench.dataset.y is not None
+    held = np.any([board.evaluated(trial).any(axis=0) for trial in arms], axis=0)
+    return differ(bench.dataset.y[held])
 
 
 def convincing(found: PairedGain, bench: Bench, enough: float = ENOUGH) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.strategy import Trial
+from headstart.data.held_out import Coverage
 from headstart.measure.paired import PairedGain
 from headstart.run import board
 from headstart.run.bench import Bench
@@ -23,6 +24,10 @@ counts where it was run: it is dropped first when time is short."""
 
 NOT_RUN = "it was not run"
 TOO_LITTLE = "too few items were held out from both"
+UNTOLD = (
+    "An arm that always says the same would look best on these items: which arm ships was not decided by the "
+    "scores."
+)
 
 
 def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
@@ -33,6 +38,10 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
     ours = nested([n for n, t in trials.items() if t.strategy in TRANSFER], trials, bench)
     if ours is None:
         return Verdict("not compared", "Not compared: no arm with a source could be measured.")
+    covered = Coverage.of(bench.dataset, bench.split)
+    if not covered.differ:
+        sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
+        return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
     rivals = {strategy: _rivals(strategy, ours, trials) for strategy in baselines(bench.dataset.modality)}
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
@@ -53,6 +62,7 @@ def verdict(trials: Mapping[str, Trial], bench: Bench) -> Verdict:
         adjusted(compared(ours, rival, result, bench) for rival, result in found.values()),
         missing,
         notes=(
+            *filter(None, [covered.sentence]),
             *_notes(outcome, found, missing, bench),
             *_luck(ours, trials, bench),
             *_prior(ours, trials, bench),
@@ -78,7 +88,8 @@ def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]
 
 def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
     """Why a baseline is absent."""
-    reasons = [TOO_LITTLE if t.status == "done" else t.reason for t in rivals if t.reason]
+    told = [t for t in rivals if t.reason or t.status == "done"]
+    reasons = [TOO_LITTLE if t.status == "done" else t.reason for t in told]
     return f"Not compared with {baseline}: {reasons[0] if reasons else NOT_RUN}."
 
 
@@ -118,9 +129,11 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, bench: Ben
     )
     interval = words.gain_interval(metric, result.low, result.high)
     error = "" if bench.task.higher_is_better else " (a positive gain is a smaller error)"
+    whole = words.value(metric, board.score(arm, bench.dataset, bench.task))
+    both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, bench.task)}: "
-        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{error}."
+        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{both}{error}."
     )
 
 

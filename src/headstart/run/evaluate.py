@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task, differ, occurs
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
@@ -27,6 +28,8 @@ OVERSTATED = frozenset({"ECE"})
 """Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
 WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
+FEWEST = 100
+"""Resamples for these, however large the data are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ def evaluate(
         confusion=confusion,
         unreadable=tuple(unreadable),
         unlabelled=len(dataset) - len(rows),
-        notes=notes(predictor.model, dataset, found),
+        notes=(*notes(predictor.model, dataset, found), *alike(task, truth[kept])),
     )
 
 
@@ -177,32 +180,84 @@ def measure(
     methods = tasks.get(task.kind)
     values = methods.metrics(task, y, predictions)
     values.setdefault(task.metric, methods.headline(y, predictions))
-    unit, n = intervals.units(len(y), groups)
-    count = int(np.clip(WORK // max(1, predictions.size), 100, 400))
-    drawn = resampled(task, [(np.arange(len(y)), predictions)], y, unit, count=count, seed=record["seed"])
+    count = int(np.clip(WORK // max(1, predictions.size), FEWEST, 400))
+    parts = [(np.arange(len(y)), predictions)]
+    around = spreads(task, parts, y, values, groups=groups, count=count, seed=record["seed"])
+    shared = methods.per_item(y, predictions) is not None
 
     def headline(weights: np.ndarray) -> np.ndarray:
         better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
         return better if task.higher_is_better else -better
 
-    over = "items" if groups is None else "groups"
+    def draw(groups: np.ndarray | None) -> intervals.Interval:
+        bias = None if shared else values[task.metric]
+        return intervals.bootstrap(headline, len(y), groups=groups, seed=record["seed"], around=bias)
+
     found = {}
     for name, value in values.items():
-        interval = spread(name, value, drawn.get(name, np.zeros(0)), n=n, over=over)
+        interval = around[name]
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * len(y), len(y))
         elif name == task.metric:
-            interval = intervals.bootstrap(headline, len(y), groups=groups, seed=record["seed"])
+            interval = draw(groups)
+            if groups is not None:
+                interval = intervals.of_few(interval, draw(None), value, within=words.bounds(name))
+        interval = interval.holding(value)
         found[name] = Evidence(
-            name, value, interval.low, interval.high, n=n, level=0.95, method=interval.method, **record
+            name,
+            value,
+            interval.low,
+            interval.high,
+            n=interval.n,
+            level=0.95,
+            method=interval.method,
+            **record,
         )
     return found
 
 
-def spread(name: str, value: float, drawn: np.ndarray, *, n: int, over: str) -> intervals.Interval:
-    """The 95 % interval of a metric from its values on resamples."""
-    around = value if name in OVERSTATED else None
-    return intervals.percentiles(drawn, level=0.95, n=n, over=over, around=around)
+def spreads(
+    task: Task,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+    y: np.ndarray,
+    values: Mapping[str, float],
+    *,
+    groups: np.ndarray | None,
+    count: int,
+    seed: int,
+) -> dict[str, intervals.Interval]:
+    """By metric: the 95 % interval of each of `values` from resamples of items or groups; see `resampled`.
+
+    What resamples are too large or too small by is taken off where they are known to be: `OVERSTATED`, and
+    means over labels.
+    """
+    methods = tasks.get(task.kind)
+    leaning = OVERSTATED.union(*(methods.over_labels(y[rows], p) for rows, p in parts[:1]))
+
+    def draw(unit: np.ndarray, n: int, over: str) -> dict[str, intervals.Interval]:
+        drawn = resampled(task, parts, y, unit, count=count, seed=seed)
+        return {
+            name: intervals.percentiles(
+                drawn.get(name, np.zeros(0)),
+                level=0.95,
+                n=n,
+                over=over,
+                around=value if name in leaning else None,
+                within=words.bounds(name),
+            ).holding(value)
+            for name, value in values.items()
+        }
+
+    if groups is None:
+        return draw(*intervals.units(len(y), None), "items")
+    found = draw(*intervals.units(len(y), groups), "groups")
+    if min(one.n for one in found.values()) >= intervals.FEW_UNITS:
+        return found
+    alone = draw(*intervals.units(len(y), None), "items")
+    return {
+        name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+        for name, one in found.items()
+    }
 
 
 def resampled(
@@ -218,17 +273,33 @@ def resampled(
 
     `parts` are repeats: (rows int64 `[m]` of `y`, predictions `[m, K]`). The resamples take turns with
     them, so that the spread is that of one repeat: as wide as that of their mean, or a little wider.
-    `unit` int64 `[N]`: the item or group that a row is drawn with.
+    `unit` int64 `[N]`: the item or group that a row is drawn with. In a mean over labels those of the whole
+    count: one that a resample has lost has there what it has of the whole.
     """
     methods = tasks.get(task.kind)
+    whole = [methods.over_labels(y[rows], predictions) for rows, predictions in parts]
     found: list[dict[str, float]] = []
     for block in intervals.resamples(int(unit.max()) + 1, count, seed=seed):
         for weights in block:
-            rows, predictions = parts[len(found) % len(parts)]
+            part = len(found) % len(parts)
+            rows, predictions = parts[part]
             drawn = np.repeat(np.arange(len(rows)), weights[unit[rows]].astype(np.int64))
-            found.append(methods.metrics(task, y[rows[drawn]], predictions[drawn]) if len(drawn) else {})
+            if not len(drawn):
+                found.append({})
+                continue
+            truth, said = y[rows[drawn]], predictions[drawn]
+            each = methods.over_labels(truth, said)
+            there = occurs(truth, task.outputs)
+            each = {name: _filled(whole[part][name], values, there) for name, values in each.items()}
+            found.append(methods.metrics(task, truth, said, each))
     names = {task.metric, *(name for values in found for name in values)}
     return {name: np.array([values.get(name, np.nan) for values in found]) for name in names}
+
+
+def _filled(whole: np.ndarray, each: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Each label's value on a resample float64 `[K]`, that of the whole where the resample lost the label."""
+    lost = np.isnan(each) | (~there if len(there) == len(each) else False)
+    return np.where(np.isnan(whole), np.nan, np.where(lost, whole, each))
 
 
 def by_class(
@@ -272,6 +343,14 @@ def confused(confusion: np.ndarray, labels: Sequence[str], most: int = PAIRS) ->
         for r, c in zip(rows, columns, strict=True)
         if wrong[r, c]
     ]
+
+
+def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
+    """That all items have the same labels, so that no number says how well these are told from others."""
+    if differ(y):
+        return ()
+    label = tasks.get(task.kind).decode(task, np.eye(task.outputs)[y[:1]] if y.dtype.kind == "i" else y[:1])
+    return (f"all items are labelled {label[0]!r}: no number says how well that is told from anything else",)
 
 
 def notes(model: Model, dataset: Dataset, rows: Sequence[Prediction] = ()) -> tuple[str, ...]:

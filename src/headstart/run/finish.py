@@ -14,11 +14,12 @@ from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION
+from headstart.data.held_out import Coverage
 from headstart.errors import RunError
 from headstart.measure.calibration import fit_temperature
 from headstart.run import board, caution, choose, compare, plan, stack
 from headstart.run.bench import Bench
-from headstart.run.evaluate import evaluate
+from headstart.run.evaluate import alike, evaluate
 from headstart.run.gains import gain
 from headstart.run.plan import Skipped
 from headstart.run.response import note, response
@@ -57,6 +58,9 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     if len(bench.split.test):
         outcome = evaluate(model, bench.dataset.subset(bench.split.test), seed=bench.seed)
         test, metrics = outcome.headline, outcome.to_json()
+        assert bench.dataset.y is not None
+        same = alike(bench.task, bench.dataset.y[bench.split.test])
+        verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, bench))
 
@@ -100,7 +104,7 @@ def in_order(trials: Mapping[str, Trial], bench: Bench) -> dict[str, Trial]:
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
-    out = list(answer.verdict.notes)
+    out = [*answer.verdict.notes, *_although(answer), *_again(answer)]
     tried = note(answer.response, answer.winner)
     if tried:
         out.append(tried)
@@ -117,8 +121,39 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     return out
 
 
+def _although(answer: Answer) -> list[str]:
+    """Why an arm ships that is behind in a comparison of the verdict."""
+    behind = [
+        (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
+        for c in answer.verdict.comparisons
+        if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
+    ]
+    if not behind:
+        return []
+    _, other, items = max(behind)
+    return [
+        f"{answer.winner} ships although {other} is ahead on the {items:,} items held out from both: not by "
+        "more than one may be by luck, and what is simpler, or was measured on more items, is safer."
+    ]
+
+
+def _again(answer: Answer) -> list[str]:
+    """What the score of the arm that ships is over, where the verdict gives others of the same arm."""
+    chosen = answer.model.evidence.get("chosen") if answer.winner == answer.verdict.arm else None
+    if not chosen or not answer.verdict.comparisons:
+        return []
+    metric = answer.verdict.comparisons[0].gain.metric
+    value = words.value(metric, chosen["value"])
+    if value in " ".join([answer.verdict.sentence, *answer.verdict.notes]):
+        return []
+    return [
+        f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
+        "the choice among all arms made anew in every fold."
+    ]
+
+
 def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[board.Row]:
-    """The rows of the leaderboard: scored arms first, best on top, with their gain."""
+    """The rows of the leaderboard: scored arms first, best on top (`choose.ranked`), with their gain."""
     against = board.reference(trials)
     rows = []
     for trial in trials.values():
@@ -128,8 +163,8 @@ def ranked(bench: Bench, trials: Mapping[str, Trial], shipped: str) -> list[boar
             if found is not None:
                 row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
         rows.append(replace(row, shipped=trial.arm == shipped))
-    sign = 1 if bench.task.higher_is_better else -1
-    scored = sorted((r for r in rows if r.score is not None), key=lambda r: -sign * (r.score or 0.0))
+    order = choose.ranked(trials, trials, bench)
+    scored = sorted((r for r in rows if r.score is not None), key=lambda r: order.index(r.arm))
     numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
     return [*numbered, *(r for r in rows if r.score is None)]
 
@@ -141,6 +176,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
     arms is made anew in every fold, "cross_validated" that of the arm by itself.
     """
     row = next(r for r in rows if r.arm == winner.arm)
+    lacking = Coverage.of(bench.dataset, bench.split).to_json()
     again = board.row(winner, bench.dataset, bench.task, groups=bench.split.groups, seed=bench.seed)
     return {
         "arm": winner.arm,
@@ -148,6 +184,7 @@ def evidence(bench: Bench, winner: Trial, rows: list[board.Row], verdict: Verdic
         "metric": bench.task.metric,
         "cross_validated": {"value": row.score, "low": row.low, "high": row.high, "n": row.n},
         "chosen": {"value": again.score, "low": again.low, "high": again.high, "n": again.n},
+        **({"never_held_out": lacking} if lacking else {}),
         "verdict": {"outcome": verdict.outcome, "sentence": verdict.sentence},
         "data": {
             "name": bench.dataset.name,

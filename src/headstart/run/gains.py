@@ -11,6 +11,7 @@ from headstart import tasks
 from headstart.core import words
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.strategy import Trial
+from headstart.core.task import differ
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 from headstart.run import board
 from headstart.run.bench import Bench
@@ -20,8 +21,9 @@ OBVIOUS = 0.25
 
 
 def gain(ours: Trial, theirs: Trial, bench: Bench, *, count: int = 5000) -> PairedGain | None:
-    """The paired gain of one arm over another; None when no item was held out from both, or but one unit
-    where the metric is no fraction: how far such a number could be off is not known.
+    """The paired gain of one arm over another; None when no item was held out from both, or only items of one
+    class, which tell no arm from a constant; or but one unit where the metric is no fraction: how far such a
+    number could be off is not known.
 
     What was asked before is remembered on the bench: a verdict is formed several times in a run.
     """
@@ -38,7 +40,9 @@ def _content(trial: Trial) -> bytes:
 
 def _gain(ours: Trial, theirs: Trial, bench: Bench, count: int) -> PairedGain | None:
     assert bench.dataset.y is not None
-    if not (board.evaluated(ours)[:1] & board.evaluated(theirs)[:1]).any():
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    both = board.evaluated(ours)[:repeats] & board.evaluated(theirs)[:repeats]
+    if not both[:1].any() or not differ(bench.dataset.y[both.any(axis=0)]):
         return None
     found = paired_gain(
         bench.dataset.y,

@@ -20,7 +20,7 @@ from headstart.core.events import Event
 from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import REGRESSION
+from headstart.core.task import REGRESSION, differ
 from headstart.errors import HeadstartError
 from headstart.measure import intervals
 from headstart.run import atlas, board, curve, evaluate, lengths, mistakes, occlusion
@@ -142,20 +142,25 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
         for repeat, place in enumerate(known)
         if len(place)
     ]
-    values: dict[str, list[float]] = {}
+    each: dict[str, list[float]] = {}
     for place, predictions in parts:
         for name, value in methods.metrics(bench.task, view.y[place], predictions).items():
-            values.setdefault(name, []).append(value)
+            each.setdefault(name, []).append(value)
+    sizes = np.array([len(place) for place, _ in parts])
+    # one that is not defined in every repeat is averaged over those in which it is
+    values = {
+        name: board.over_repeats(v, sizes if len(v) == len(sizes) else np.ones(1)) for name, v in each.items()
+    }
+    if view.row.score is not None:
+        values[bench.task.metric] = view.row.score
     groups = board.groups_of(view.rows, bench.split.groups)
-    unit, n = intervals.units(len(view.rows), groups)
     count = int(np.clip(WORK // max(1, view.predictions.size), 50, 400))
-    drawn = evaluate.resampled(bench.task, parts, view.y, unit, count=count, seed=bench.seed)
-    over, found = "items" if groups is None else "groups", {}
-    for name, each in values.items():
-        value = float(np.mean(each))
-        interval = evaluate.spread(name, value, drawn[name], n=n, over=over)
+    around = evaluate.spreads(bench.task, parts, view.y, values, groups=groups, count=count, seed=bench.seed)
+    found = {}
+    for name, value in values.items():
+        interval = around[name]
         if name == "accuracy" and groups is None:
-            interval = intervals.wilson(value * n, n)
+            interval = intervals.wilson(value * interval.n, interval.n)
         elif name == bench.task.metric and view.row.low is not None and view.row.high is not None:
             interval = replace(interval, low=view.row.low, high=view.row.high)
         found[name] = {"value": value, **{k: getattr(interval, k) for k in ("low", "high", "n", "method")}}
@@ -241,7 +246,9 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "lengths": text_lengths,
     "map": embedding_map,
-    "learning_curve": lambda v: curve.learning_curve(v.bench, v.trials, v.shipped.arm),
+    "learning_curve": lambda v: (
+        curve.learning_curve(v.bench, v.trials, v.shipped.arm) if differ(v.y) else None
+    ),
     "occlusion": wrong_words,
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "occlusion": 0.5}

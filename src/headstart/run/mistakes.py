@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.measure.label_errors import suspects
+from headstart.measure.metrics import above_chance
 
 MISTAKES = 16
 LABEL_ERRORS = 24
@@ -82,29 +84,52 @@ def _confidence(task: Task, truth: np.ndarray, predictions: np.ndarray) -> list[
     return [float(value) for value in np.abs(truth - predictions).max(axis=1)]
 
 
+Doubt = tuple[float, int, tuple[str, str], float, float]
+"""(margin, position, (given, suggested), the probability of each)."""
+
+
+def _doubted(y: np.ndarray, predictions: np.ndarray, labels: Sequence[str]) -> Iterator[Doubt]:
+    """Each label of each item that looks wrong; none of labels that the model hardly knows from chance."""
+    for label, name in enumerate(labels):
+        if not above_chance(y[:, label] > 0.5, predictions[:, label]):
+            continue
+        on = (y[:, label] > 0.5).astype(np.int64)
+        p = np.stack([1 - predictions[:, label], predictions[:, label]], axis=1)
+        among = suspects(on, p)
+        for row, other, margin in zip(among.rows, among.suggested, among.margin, strict=True):
+            said = (name, f"not {name}") if on[row] else (f"not {name}", name)
+            yield margin, row, said, p[row, on[row]], p[row, other]
+
+
+def _once(doubts: Iterable[Doubt]) -> list[Doubt]:
+    """One doubt an item, the most suspicious first: its labels together, with what the worst of them has."""
+    of: dict[int, list[Doubt]] = {}
+    for doubt in sorted(doubts, key=lambda one: one[0]):
+        of.setdefault(doubt[1], []).append(doubt)
+    return [
+        (own[0][0], row, (", ".join(d[2][0] for d in own), ", ".join(d[2][1] for d in own)), *own[0][3:])
+        for row, own in of.items()
+    ]
+
+
 def label_errors(
     dataset: Dataset, task: Task, rows: np.ndarray, predictions: np.ndarray
 ) -> list[dict[str, Any]]:
     """Labels that look wrong, the most suspicious first; none for regression.
 
-    With several labels an item, each is judged by itself: "cat" against "not cat".
+    With several labels an item, each is judged by itself, "cat" against "not cat", where the model knows it
+    better than chance; an item is named once, with all of its labels that are doubted.
     """
     assert dataset.y is not None
-    y, found = dataset.y[rows], []
+    y = dataset.y[rows]
+    found: list[Doubt] = []
     if task.kind == CLASSIFICATION:
         among = suspects(y, predictions)
         for row, other, margin in zip(among.rows, among.suggested, among.margin, strict=True):
             words = (task.labels[y[row]], task.labels[other])
             found.append((margin, row, words, predictions[row, y[row]], predictions[row, other]))
     elif task.kind == MULTILABEL:
-        for label, name in enumerate(task.labels):
-            on = (y[:, label] > 0.5).astype(np.int64)
-            p = np.stack([1 - predictions[:, label], predictions[:, label]], axis=1)
-            among = suspects(on, p)
-            for row, other, margin in zip(among.rows, among.suggested, among.margin, strict=True):
-                words = (name, f"not {name}") if on[row] else (f"not {name}", name)
-                found.append((margin, row, words, p[row, on[row]], p[row, other]))
-        found.sort(key=lambda one: one[0])
+        found = _once(_doubted(y, predictions, task.labels))
     return [
         {
             "row": int(rows[row]),

@@ -37,9 +37,9 @@ def check(
     if source is not None and dataset.modality != "text":
         raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
-    if dataset.modality == "text":
-        more = [*doctor.near_findings(dataset, _among_texts(dataset)), *_too_long(dataset, source)]
-        return report.with_more(more)
+    among = without_source(dataset)
+    if among is not None:
+        return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
     if report.errors:
         return report
     from headstart import sources  # texts are checked without waiting for torch
@@ -52,7 +52,7 @@ def check(
     except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
         with tempfile.TemporaryDirectory() as scratch:
             pairs = find(backbone, dataset, make_extractor(FeatureStore(Path(scratch)), dataset))
-    return report.with_more(doctor.near_findings(dataset, pairs))
+    return doctor.with_near(report, dataset, pairs)
 
 
 def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
@@ -75,15 +75,19 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
     Images are compared by the source's embedding, texts by their letters.
     """
     features = extract(backbone, FeatureSpec(taps=backbone.taps()))
-    if dataset.modality == "text":
-        return _among_texts(dataset)
+    among = without_source(dataset)
+    if among is not None:
+        return among
     if not doctor.can_search(len(dataset)) or not large_enough(dataset):
         return []
     rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
     return doctor.near_duplicates(rows.astype(np.float32))
 
 
-def _among_texts(dataset: Dataset) -> list[Pair]:
+def without_source(dataset: Dataset) -> list[Pair] | None:
+    """Pairs that are found without reading the items through a network, those of texts; None for images."""
+    if dataset.modality != "text":
+        return None
     return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
 
 

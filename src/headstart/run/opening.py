@@ -51,14 +51,26 @@ def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Benc
         first = min(bench.sources, key=lambda name: bench.passes[name])
         with surviving(bench, first):
             pairs = _first_pass(bench, first, ask, budget)
-    if pairs:
-        groups = doctor.duplicate_groups(bench.dataset, pairs)
-        bench.split = splits.make_split(bench.dataset, seed=ask.seed, groups=groups)
-        bench.listen(
-            Event("note", {"label": "", "text": record.duplicates_note(bench.dataset, pairs, groups)})
-        )
-        data["findings"] += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
+    keep_together(bench, pairs, data["findings"])
     return bench
+
+
+def keep_together(bench: Bench, pairs: list[Pair], told: list[str]) -> None:
+    """Split anew so that no fold parts near-duplicates; tell of them, and of what can no longer be held out.
+
+    `told` are the findings so far, in lines; the new ones are added. Raises `DataError` where nothing is left
+    to hold out.
+    """
+    if not pairs:
+        return
+    groups = doctor.duplicate_groups(bench.dataset, pairs)
+    bench.split = splits.make_split(bench.dataset, seed=bench.seed, groups=groups)
+    bench.listen(Event("note", {"label": "", "text": record.duplicates_note(bench.dataset, pairs, groups)}))
+    told += doctor.lines(doctor.near_findings(bench.dataset, pairs), "warning")
+    for line in doctor.lines([*doctor.held_out_findings(bench.dataset, bench.split)], "warning"):
+        if line not in told:
+            bench.listen(Event("note", {"label": "data", "text": line}))
+            told.append(line)
 
 
 def _first_pass(bench: Bench, first: str, ask: Ask, budget: Budget) -> list[Pair]:

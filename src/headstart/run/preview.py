@@ -9,7 +9,7 @@ from typing import Any
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
 from headstart.run import ask as asking
-from headstart.run import fit, opening, plan, record
+from headstart.run import fit, near, opening, plan, record
 from headstart.run.ask import Ask
 from headstart.run.folder import RunFolder
 from headstart.store.memo import Memo
@@ -28,6 +28,7 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
     listen(Event("sources", {"summary": record.source_summary(named, ask)}))
     with tempfile.TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "plan") as folder:
         bench = fit.new_bench(ask, dataset, task, named, folder, listen)
+        opening.keep_together(bench, near.without_source(dataset) or [], data["findings"])
         opening.measure(bench)
         steps, skipped = plan.outline(fit.state(bench, ask, {}, budget))
     return {

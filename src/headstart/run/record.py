@@ -15,6 +15,7 @@ from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data import doctor
+from headstart.data.held_out import Coverage
 from headstart.run import ask as asking
 from headstart.run import board, finish, items, plan
 from headstart.run.ask import Ask
@@ -29,6 +30,7 @@ def write_answer(
 
     It is not complete before the model and the page belong to it: who writes these says so at the end.
     """
+    lacking = Coverage.of(bench.dataset, bench.split).to_json()
     content = {
         **bench.folder.read(),
         "name": bench.dataset.name,
@@ -37,7 +39,7 @@ def write_answer(
         "pairs": bench.dataset.pairs,
         "task": bench.task.to_json(),
         "data": data,
-        "split": bench.split.to_json(),
+        "split": {**bench.split.to_json(), **({"never_held_out": lacking} if lacking else {})},
         "answer": {
             "verdict": {**answer.verdict.to_json(), "notes": finish.notes(answer, skipped)},
             "winner": answer.winner,

@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.task import Task
+from headstart.core.task import Task, differ
 from headstart.errors import BadOption
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 from headstart.run._common import Common, Finished, check_alike
@@ -42,6 +42,8 @@ class Pair:
     same_folds: bool
     other_labels: int
     """Items that both held out, but with another label; they do not count."""
+    one_class: bool = False
+    """Whether the common items all have the same label, on which nothing can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         resampling=Resampling(level=level, seed=int(first.record["question"].get("seed", 0))),
     )
     scores = _scores(first.task, common)
-    outcome = judge(found)
+    outcome = judge(found) if differ(common.y) else "not told apart"
     return Pair(
         run=names[0],
         against=names[1],
@@ -127,6 +129,7 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         smallest_visible=found.smallest_visible,
         same_folds=common.same_folds,
         other_labels=common.other_labels,
+        one_class=not differ(common.y),
     )
 
 
@@ -189,6 +192,11 @@ def _notes(pairs: Sequence[Pair]) -> tuple[str, ...]:
         if pair.other_labels:
             count = words.count(pair.other_labels, "item")
             notes.append(f"{pair.run}: {count} with another label than in {pair.against} left out.")
+        if pair.one_class:
+            notes.append(
+                f"{pair.run}: all items that it and {pair.against} held out have the same label, so that one "
+                "that always says it would look best: nothing is compared."
+            )
     if len(pairs) > 1:
         notes.append(
             f"The {len(pairs)} intervals hold together at 95 %; "

@@ -7,7 +7,7 @@ probabilities, or the value itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,8 +68,14 @@ class TaskMethods(Protocol):
     def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
         """The headline metric, in its natural direction."""
 
-    def metrics(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-        """All metrics a user of this kind of task expects, by name."""
+    def metrics(
+        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, float]:
+        """All metrics a user of this kind of task expects, by name. `each` stands in for `over_labels`."""
+
+    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """By metric that is a mean over labels: float64 `[K]`, what each label has (`[1]` where it is of one
+        alone), NaN for a label that does not count."""
 
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """float64 `[K]`: logits of the best constant prediction (class priors; median)."""

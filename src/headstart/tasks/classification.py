@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,13 +68,22 @@ class Classification:
         """Accuracy."""
         return metrics.accuracy(y, predictions)
 
-    def metrics(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """Recall, F1 and AUROC of each class."""
+        return {
+            "balanced accuracy": metrics.recalls(y, predictions),
+            "F1": metrics.f1s(y, predictions),
+            "AUROC": metrics.aurocs(y, predictions),
+        }
+
+    def metrics(
+        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, float]:
         """What is defined of: accuracy (plain, balanced, top-5), macro F1, AUROC, log loss, Brier, ECE."""
+        each = self.over_labels(y, predictions) if each is None else each
         found = {
             "accuracy": metrics.accuracy(y, predictions),
-            "balanced accuracy": metrics.balanced_accuracy(y, predictions),
-            "F1": metrics.macro_f1(y, predictions),
-            "AUROC": metrics.auroc(y, predictions),
+            **{name: metrics.known_mean(values) for name, values in each.items()},
             "log loss": metrics.log_loss(y, predictions),
             "Brier": metrics.brier(y, predictions),
             "ECE": calibration.ece(y, predictions),

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import multilabel
+from headstart.measure.metrics import known_mean
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
 from headstart.tasks.base import Linear
@@ -66,14 +67,26 @@ class MultiLabel:
         """Mean average precision over the labels that occur."""
         return multilabel.mean_average_precision(y, predictions)
 
-    def metrics(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """Average precision, F1 and AUROC of each label."""
+        return {
+            "mAP": multilabel.average_precisions(y, predictions),
+            "F1": multilabel.f1s(y, predictions, THRESHOLD),
+            "AUROC": multilabel.aurocs(y, predictions),
+        }
+
+    def metrics(
+        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, float]:
         """What is defined of: mAP, F1 (macro and micro, at one half), LRAP, AUROC, log loss."""
+        each = self.over_labels(y, predictions) if each is None else each
+        mean = {name: known_mean(values) for name, values in each.items()}
         found = {
-            "mAP": multilabel.mean_average_precision(y, predictions),
-            "F1": multilabel.macro_f1(y, predictions, THRESHOLD),
+            "mAP": mean["mAP"],
+            "F1": mean["F1"],
             "micro F1": multilabel.micro_f1(y, predictions, THRESHOLD),
             "LRAP": multilabel.lrap(y, predictions),
-            "AUROC": multilabel.auroc(y, predictions),
+            "AUROC": mean["AUROC"],
             "log loss": multilabel.log_loss(y, predictions),
         }
         return {name: value for name, value in found.items() if np.isfinite(value)}

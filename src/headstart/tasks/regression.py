@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,13 @@ class Regression:
         """Mean absolute error."""
         return metrics.mae(y, predictions[:, 0])
 
-    def metrics(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """None: there are no labels."""
+        return {}
+
+    def metrics(
+        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, float]:
         """What is defined of: MAE, RMSE, R2."""
         value = predictions[:, 0]
         found = {"MAE": metrics.mae(y, value), "RMSE": metrics.rmse(y, value), "R2": metrics.r2(y, value)}

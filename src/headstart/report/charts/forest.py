@@ -13,6 +13,9 @@ MARKS = ("circle", "square", "diamond", "triangle", "down", "cross")
 NAME = 118.0
 """Room for the names at the left of the depth profile."""
 
+BAND, TICK = 0.6, 1.2
+"""The least width of an interval, and that of the tick of its value, of 100."""
+
 
 class Bars:
     """The common scale of a column of intervals, each drawn in 0..100."""
@@ -27,13 +30,19 @@ class Bars:
         self.zero = self.scale.at(0.0) if self.scale and zero else None
 
     def of(self, value: float, low: float, high: float) -> dict[str, float | None]:
-        """`at`, `low`, `high` and `zero` of one interval."""
+        """`at`, `low`, `high` and `zero` of one interval, and its tick, which lies inside."""
         assert self.scale is not None
+        # runs of older versions have scores outside their intervals
+        at, start, end = (self.scale.at(v) for v in (value, min(low, value), max(high, value)))
+        width = max(BAND, end - start)
+        tick = min(TICK, width)
         return {
-            "at": self.scale.at(value),
-            "low": self.scale.at(low),
-            "high": self.scale.at(high),
+            "at": at,
+            "low": start,
+            "high": end,
             "zero": self.zero,
+            "tick": round(min(max(at - tick / 2, start), start + width - tick), 2),
+            "tick_width": round(tick, 2),
         }
 
 
