@@ -10,7 +10,7 @@ import numpy as np
 from headstart.core.dataset import Dataset
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.data import labels, targets
-from headstart.data.findings import Finding, finding
+from headstart.data.findings import CODES, Finding, finding
 
 FEW = 10
 """Classes with fewer items than this get a warning."""
@@ -75,7 +75,8 @@ def _sizes(
     some = counts[counts > 0]
     if single and len(some) < 2:
         only = f"only the class {names[int(counts.argmax())]!r}" if len(some) else "no class at all"
-        words = "".join(f" ({note.message})" for note in dataset.notes if note.code == "HS315")
+        read = [note.message for note in dataset.notes if note.code == "HS315"]
+        words = f" ({'; '.join(read)}; {CODES['HS315'].remedy})" if read else ""
         yield finding("HS303", where, f"{only} among {int(development.sum())} labelled items{words}")
     for label, name in enumerate(names):
         number = int(counts[label])

@@ -101,7 +101,9 @@ def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Data
     for member in sorted(members, key=lambda path: ("train", "val", "test", "").index(split_in(path))):
         rows, notes = parse_member(tree, member)
         split = split_in(member) if len(members) > 1 else ""
-        sheets.append(Sheet(rows, within(tree, member, beside), stem_of(member), split, notes, root, has_types(member)))
+        sheets.append(
+            Sheet(rows, within(tree, member, beside), stem_of(member), split, notes, root, has_types(member))
+        )
     return build(sheets, reading, origin=tree.origin, name=tree.name, notes=tree.notes)
 
 

@@ -26,6 +26,8 @@ WHOLE_TABLE = 100
 PAIRS = 10
 OVERSTATED = frozenset({"ECE"})
 """Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
+TOLD = frozenset({"HS315", "HS316", "HS318", "HS322"})
+"""Findings on how the labels were read that belong to what was measured."""
 WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
 
@@ -116,7 +118,10 @@ def evaluate(
         confusion=confusion,
         unreadable=tuple(unreadable),
         unlabelled=len(dataset) - len(rows),
-        notes=notes(predictor.model, dataset, found),
+        notes=(
+            *notes(predictor.model, dataset, found),
+            *(n.message for n in dataset.notes if n.code in TOLD),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ readings are as likely a `DataError` says which options tell them apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from headstart.data.labels import missing as gaps
 from headstart.data.labels import names as naming
 from headstart.data.labels import numbers as numeric
 from headstart.data.labels import several
-from headstart.data.labels.column import Cell, Column, cells_of, normal, shown, text_of
+from headstart.data.labels.column import Cell, Column, cells_of, label_type, normal, shown, text_of
 from headstart.data.labels.names import alike, match
 from headstart.data.labels.several import flag, from_columns, is_flags
 from headstart.errors import DataError
@@ -56,8 +57,17 @@ def encode(
         return None, None, tuple(column.notes)
     decided = kind or _decide(cells, column)
     found, y = _WAYS[decided](cells, column, space, kind is not None)
-    metric, higher = _DEFAULTS[decided]
-    return Task(decided, tuple(found), metric, higher), y, tuple(column.notes)
+    return _task(decided, found, label_type(values)), y, tuple(column.notes)
+
+
+def _task(kind: str, names: Sequence[str], given: str) -> Task:
+    metric, higher = _DEFAULTS[kind]
+    task = Task(kind, tuple(names), metric, higher, given)
+    try:
+        _ = task.values
+    except (KeyError, ValueError):  # the names may be others than the values that were given
+        return replace(task, label_type="text")
+    return task
 
 
 def _decide(cells: Sequence[Cell], column: Column) -> str:
@@ -102,7 +112,7 @@ def _numbers(
 def _sets(
     cells: Sequence[Cell], column: Column, space: Space, asked: bool
 ) -> tuple[Sequence[str], np.ndarray]:
-    sets = several.read(cells, column, asked=asked, classes=space)
+    sets, space = several.read(cells, column, asked=asked, classes=space)
     spelled = naming.one_spelling({label for row in sets if row for label in row}, column)
     sets = [row if row is None else [spelled.get(label, label) for label in row] for row in sets]
     names = naming.space((label for row in sets if row for label in row), space, column.where)

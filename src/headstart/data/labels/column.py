@@ -93,6 +93,21 @@ def text_of(value: str | int | float) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def label_type(values: Iterable[Any]) -> str:
+    """The type that all labels have which were given (see `headstart.core.task.LABEL_TYPES`); else "text"."""
+    kinds = set()
+    for value in values:
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        for one in plain if isinstance(plain, LISTS) else (plain,):
+            if one is not None and not (isinstance(one, float) and math.isnan(one)):
+                kinds.add(type(one))
+    if kinds == {bool}:
+        return "bool"
+    if kinds <= {int, float} and kinds:
+        return "int" if kinds == {int} else "float"
+    return "text"
+
+
 def shown(rows: Sequence[int], cells: Sequence[Cell], *, most: int = 3) -> str:
     """Row 8: '-', row 91: '-' and 12 more."""
     said = ", ".join(f"row {row + 1}: {text_of(cells[row])!r}" for row in rows[:most])  # type: ignore[arg-type]

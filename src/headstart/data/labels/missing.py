@@ -31,7 +31,7 @@ def drop(cells: Sequence[Cell], column: Column, *, typed: bool, marks: Sequence[
             kept.append(None)
     for text, rows in found.items() if marks is None else ():
         cells_are = "cell is" if len(rows) == 1 else "cells are"
-        said = f'{len(rows):,} {cells_are} {text!r}: read as no label; as a class with --missing ""'
+        said = f"{len(rows):,} {cells_are} {text!r}: read as no label"
         column.tell("HS315", f"{column.name!r}: {said}", rows)
     return kept
 

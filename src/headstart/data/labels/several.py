@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from headstart.data.labels.column import Cell, Column, normal, shown, text_of
+from headstart.data.labels.numbers import plain
 from headstart.errors import DataError
 
 Sets = list[list[str] | None]
@@ -194,8 +195,13 @@ def looks_like(cells: Sequence[Cell]) -> str:
     return ""
 
 
-def read(cells: Sequence[Cell], column: Column, *, asked: bool, classes: Sequence[str] | None) -> Sets:
-    """The labels of each item; how they were read is told. Raises `DataError`."""
+def read(
+    cells: Sequence[Cell], column: Column, *, asked: bool, classes: list[str] | None
+) -> tuple[Sets, list[str] | None]:
+    """The labels of each item, and all that there are where this is known; how they were read is told.
+
+    Raises `DataError`.
+    """
     written = lists_in(cells, column, asked=asked)
     plain = [cell for cell in cells if not isinstance(cell, list) and cell not in written]
     mark = separator(plain, asked=asked or bool(written))
@@ -207,17 +213,18 @@ def read(cells: Sequence[Cell], column: Column, *, asked: bool, classes: Sequenc
         names = numbered if classes is None else list(classes)
         # two labels that are called 0 and 1 may both be there
         if len(names) == places and not (places == 2 and set(column.named) == {*numbered}):
-            return _indicated(rows, column, names)
+            return _indicated(rows, column, names), names
         if places > 2:
             problem = (
                 f"{column.name!r} holds lists of {places} zeros and ones, but {len(names)} labels are named"
             )
             raise DataError(column.where, problem, "name one for each place")
     _explain(cells, written, mark, column, asked=asked)
-    return [
+    sets: Sets = [
         None if row is None else [text_of(value) for value in row if value is not None and value != ""]
         for row in rows
     ]
+    return sets, classes
 
 
 def _labels(
@@ -236,13 +243,13 @@ def flags(rows: Sequence[Sequence[Any]], known: Collection[str]) -> int | None:
     """How long all rows are, if they are of one length over 1 and hold nothing but yes and no; else None."""
     if not rows or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
         return None
-    held = {text_of(value).lower() for row in rows for value in row if value is not None}
+    held = {flag(value) for row in rows for value in row if value is not None}
     return len(rows[0]) if held and (held <= {*known} or held <= {"-1", "1"}) else None
 
 
 def is_yes(value: Any) -> bool:
     """Whether a value of those in `flags` means yes."""
-    return text_of(value).lower() in YES | ALSO_YES
+    return flag(value) in YES | ALSO_YES
 
 
 def _indicated(rows: Sequence[list[Any] | None], column: Column, names: Sequence[str]) -> Sets:
@@ -315,7 +322,8 @@ def is_flags(values: Collection[str]) -> bool:
 
 
 def flag(value: Any) -> str:
-    """A cell of a column of yes and no as `is_flags` takes it."""
+    """A yes or no in the form in which they are known: "1" for 1, 1.0 and "1.0"; "" where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return text_of(value).strip().lower()
+    number = plain(value)
+    return text_of(number) if number is not None else str(value).strip().lower()
