@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
     from headstart.run.versus import Versus
 
-READING = tuple(field.name for field in fields(Reading) if field.name != "items_only")
+READING = tuple(field.name for field in fields(Reading) if field.name not in ("items_only", "known"))
 SETTINGS = tuple(field.name for field in fields(Settings))
 
 
@@ -147,7 +147,7 @@ def conclude(result: Result, ask: Ask, listen: Listener, fresh: Standby | None =
     path = bundle.save(model, result.folder / "model", probes=proof, fresh=fresh)
     weight = sum(file.stat().st_size for file in path.iterdir())
     listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
-    reading = {name: value for name, value in ask.reading.items() if isinstance(value, str)}
+    reading = {name: value for name in ask.reading if (value := written(ask, name)) is not None}
     record = {**result.record, "command": command(ask, result), "reading": reading}
     insight = insight_of(result)
     dataset, task = result.bench.dataset, result.bench.task
@@ -177,10 +177,21 @@ def command(ask: Ask, result: Result) -> str:
             parts += ["--label-map", str(kept)]
         elif value is not None:
             parts += [f"--{name.replace('_', '-')}", str(value)]
-    for name, value in ask.reading.items():
-        if isinstance(value, str) and name != "name":  # which no option gives
-            parts += [f"--{name.replace('_', '-')}", value]
+    for name in ask.reading:
+        value = written(ask, name) if name != "name" else None  # which no option gives
+        for one in (value,) if isinstance(value, str) else value or ():
+            parts += [f"--{name.replace('_', '-')}", one]
     return shlex.join([*parts, "--out", str(result.folder)])
+
+
+def written(ask: Ask, name: str) -> str | list[str] | None:
+    """An option on how data are read as it can be written down; None for labels that are data themselves."""
+    value = ask.reading[name]
+    if name == "labels" and not isinstance(ask.data, str | Path):
+        return None
+    if isinstance(value, str):
+        return value
+    return list(map(str, value)) if isinstance(value, Sequence) else None
 
 
 def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, Any]:

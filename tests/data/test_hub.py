@@ -123,4 +123,4 @@ def test_what_cannot_be_labels_is_not_taken_for_them() -> None:
 def test_a_class_may_be_called_nothing() -> None:
     dataset = load(hub([0, 1, -1], datasets.ClassLabel(names=["n/a", "null"])))
     assert dataset.y.tolist() == [0, 1, -1]
-    assert load(hub(["n/a", "x", "y"], datasets.Value("string"))).y.tolist() == [-1, 0, 1]
+    assert load(hub(["n/a", "x", "y"], datasets.Value("string"))).y.tolist() == [0, 1, 2]

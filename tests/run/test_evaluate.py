@@ -101,6 +101,29 @@ def test_multilabel_takes_data_of_both_kinds() -> None:
     np.testing.assert_array_equal(single, np.eye(3)[np.arange(N) % 3])
 
 
+@pytest.mark.parametrize(
+    ("known", "given"),
+    [
+        (["0", "1"], ["0.0", "1.0"]),
+        (["0.0", "1.0"], ["0", "1"]),
+        (["false", "true"], ["False", "True"]),
+        (["caf\u00e9", "x"], ["cafe\u0301", "x"]),
+    ],
+)
+def test_labels_in_another_form_are_the_same(known: list[str], given: list[str]) -> None:
+    y = np.arange(N) % 2
+    found = align(dataset(tiny_task(labels=given), y), tiny_task(labels=known))
+    np.testing.assert_array_equal(found, y)
+
+
+@pytest.mark.parametrize("form", ["{} {}", "{}, {}", "{};{}", "{}/{}"])
+def test_several_labels_in_a_name_are_those_of_the_model(form: str) -> None:
+    task = tiny_task("multilabel", labels=["bad", "good", "late"])
+    labels = [form.format("good", "late"), "bad", form.format("bad", "late")]
+    found = align(dataset(tiny_task(labels=labels), np.arange(N) % 3), task)
+    np.testing.assert_array_equal(found[:3], [[0, 1, 1], [1, 0, 0], [1, 0, 1]])
+
+
 def test_regression() -> None:
     task = tiny_task("regression")
     predictor = Predictor(tiny_model(task=task), device="cpu")

@@ -47,7 +47,29 @@ PairColumn = Annotated[
     ),
 ]
 LabelColumn = Annotated[
-    str | None, typer.Option(help="Column of labels in a table.", rich_help_panel=_PANEL, show_default=False)
+    list[str] | None,
+    typer.Option(
+        help="Column of labels in a table. Repeat it where there is one of 0 and 1 for each label.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Name of a class, in the order wanted (repeat it): it is one, whatever it is called.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='Text that stands for a label that is missing (repeat it); "" for none but empty cells. Default: '
+        "NA, N/A, NaN and null in .csv and .tsv.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
 ]
 SplitColumn = Annotated[
     str | None,
@@ -70,6 +92,10 @@ TaskOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def reading(**given: str | TaskKind | None) -> dict[str, str]:
+def reading(**given: str | list[str] | TaskKind | None) -> dict[str, str | list[str]]:
     """The options that were given, as `headstart.data.load` takes them."""
-    return {name: str(value) for name, value in given.items() if value is not None}
+    return {
+        name: value if isinstance(value, list) else str(value)
+        for name, value in given.items()
+        if value is not None and value != []
+    }

@@ -38,6 +38,8 @@ def check_command(
     split_column: _options.SplitColumn = None,
     group_column: _options.GroupColumn = None,
     task: _options.TaskOption = None,
+    labels: _options.Labels = None,
+    missing: _options.Missing = None,
     as_json: _options.AsJson = False,
 ) -> None:
     """Read every item of DATA and say all that is wrong with it, and what to do.
@@ -55,6 +57,8 @@ def check_command(
         split_column=split_column,
         group_column=group_column,
         task=task,
+        labels=labels,
+        missing=missing,
     )
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)

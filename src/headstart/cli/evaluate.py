@@ -31,7 +31,18 @@ Part = Annotated[
 PathColumn = Annotated[str | None, typer.Option("--path-column", help="Column of a table with the paths.")]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
 PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
-LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the labels.")]
+LabelColumn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label-column", help="Column with the labels. Repeat it where there is one for each label."
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing", help='Text that stands for a missing label (repeat it); "": none but empty cells.'
+    ),
+]
 SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Column with train, val, test.")]
 SHOWN = 30
 """Classes that the table shows, the largest first."""
@@ -54,6 +65,7 @@ def evaluate_command(
     pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     split_column: SplitColumn = None,
+    missing: Missing = None,
 ) -> None:
     from headstart.data import load
     from headstart.errors import BadOption
@@ -62,14 +74,15 @@ def evaluate_command(
     if format not in ("table", "json"):
         raise BadOption("--format", format, "table or json")
     loaded = load_model(model)
-    columns = {
+    columns: dict[str, Any] = {
         "path_column": path_column,
         "text_column": text_column,
         "pair_column": pair_column,
-        "label_column": label_column,
+        "label_column": label_column or None,
         "split_column": split_column,
+        "missing": missing or None,
     }
-    dataset = load(data, task=loaded.task.kind, **columns)
+    dataset = load(data, **loaded.reading(columns))
     dataset, part = choose_part(dataset, split)
     found = loaded.evaluate(dataset)
     if format == "json":

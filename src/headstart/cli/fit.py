@@ -89,6 +89,8 @@ def fit_command(
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
     task: options.TaskOption = None,
+    labels: options.Labels = None,
+    missing: options.Missing = None,
     drop_bad: DropBad = False,
     download: Download = False,
     optimizer: Optimizer = None,
@@ -133,6 +135,8 @@ def plan_command(
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
     task: options.TaskOption = None,
+    labels: options.Labels = None,
+    missing: options.Missing = None,
     drop_bad: DropBad = False,
     download: Download = False,
     json_output: Json = False,
@@ -169,7 +173,7 @@ def gather(given: dict[str, Any], label_map: Path | None) -> dict[str, Any]:
 
     rename = {"source": "sources", "strategy": "strategies"}
     left_out = {"data", "json_output", "quiet", "label_map", "api", "download"}
-    found = {rename.get(k, k): v for k, v in given.items() if k not in left_out and v is not None}
+    found = {rename.get(k, k): v for k, v in given.items() if k not in left_out and v is not None and v != []}
     if label_map is not None:
         try:
             found["label_map"] = dict(json.loads(label_map.read_text(encoding="utf-8")))

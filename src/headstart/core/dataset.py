@@ -111,6 +111,13 @@ class Note:
     """A finding code of `headstart.data.findings`."""
     where: str
     message: str
+    rows: tuple[int, ...] = ()
+    """Those that it explains, where it is about some rows of the data set."""
+
+
+def _moved(rows: tuple[int, ...], index: np.ndarray) -> tuple[int, ...]:
+    """The places in `index` of the rows that are kept."""
+    return tuple(np.flatnonzero(np.isin(index, rows)).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +224,10 @@ class Dataset:
             name: None if getattr(self, name) is None else getattr(self, name)[index]
             for name in ("y", "groups", "split")
         }
-        out = replace(self, items=tuple(self.items[i] for i in index), **columns)
+        notes = tuple(
+            replace(note, rows=_moved(note.rows, index)) if note.rows else note for note in self.notes
+        )
+        out = replace(self, items=tuple(self.items[i] for i in index), notes=notes, **columns)
         if "_digests" in self.__dict__:
             out.__dict__["_digests"] = tuple(self._digests[i] for i in index)
         return out

@@ -48,14 +48,18 @@ def load(data: Any, **options: Any) -> Dataset:
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `name`; with `items_only` the columns of a
-    table that hold no items (its labels, splits, groups) are not looked at.
+    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`; with `items_only` the columns of a
+    table that hold no items (its labels, splits, groups) are not looked at. `label_column` may be a list
+    of columns of 0 and 1, one for each label.
 
-    `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists,
-    and text with ";" or "|" in it, are several labels an item; numbers with decimals, and whole
-    numbers that hardly repeat, are regression; everything else are classes, in natural order. What
-    was decided is in `Dataset.notes`. For what is in memory `labels` are the labels, one for each item;
-    otherwise it may give the class names in the order wanted.
+    `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
+    that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are
+    several labels an item, lists of 0 and 1 with a place for each label; numbers with decimals, and whole
+    numbers that hardly repeat, are regression, also with a unit or a decimal comma; everything else are
+    classes, in natural order. What was decided is in `Dataset.notes`. For what is in memory `labels` are
+    the labels, one for each item; otherwise it may give the class names in the order wanted.
+    `missing` lists the texts that stand for no label, beside empty cells; without it these are NA, N/A,
+    NaN and null in .csv and .tsv files, unless `labels` names them, and none elsewhere.
 
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """

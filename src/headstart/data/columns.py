@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import polars as pl
 
 from headstart.core.dataset import Note
+from headstart.core.task import MULTILABEL
+from headstart.data import labels
 from headstart.data.reading import SPLITS as PARTS
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError, UnknownName
@@ -39,6 +42,8 @@ GROUPS = ("group", "groups", "groupid", "patient", "patientid", "subject", "subj
 IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "reviewid", "tweetid", "pairid",
        "sentenceid", "qid", "index", "unnamed0", "")  # fmt: skip
 
+MOST_FLAGS = 8
+"""Different values in a column of yes and no: those of programs that write each in several ways."""
 LOOKED_AT = 200
 """Values of a column by which it is judged."""
 PROSE_WORDS = 3
@@ -56,6 +61,8 @@ class Cells(NamedTuple):
     """The columns of lists and of records."""
     empty: frozenset[str] = frozenset()
     """The columns that hold nothing: they are taken for nothing."""
+    flags: tuple[str, ...] = ()
+    """The columns that hold 0 and 1, or yes and no, and nothing else."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
@@ -63,7 +70,16 @@ class Cells(NamedTuple):
         nested = tuple(name for name in table.columns if table[name].dtype.is_nested())
         nothing = (name for name in table.columns if table[name].null_count() == table.height)
         blank = (name for name, values in texts.items() if not values)
-        return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)))
+        flags = tuple(name for name in table.columns if _is_flag(table[name]))
+        return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)), flags)
+
+
+def _is_flag(column: pl.Series) -> bool:
+    """Whether a column may be that of one label."""
+    if column.dtype not in (pl.String, pl.Boolean) and not column.dtype.is_numeric():
+        return False
+    held = column.drop_nulls().unique()
+    return 0 < len(held) <= MOST_FLAGS and labels.is_flags({labels.flag(value) for value in held.to_list()})
 
 
 def some(column: pl.Series) -> list[str]:
@@ -83,6 +99,8 @@ class Columns:
     split: str | None = None
     group: str | None = None
     ident: str | None = None
+    labels: tuple[str, ...] = ()
+    """Several columns of labels, where there is one for each label; then `label` is None."""
 
     def told(self, names: Sequence[str], origin: str, *, parts: str = "") -> Note:
         """Which of all columns is taken for what, and which are not; `parts` where the splits come from
@@ -95,20 +113,22 @@ class Columns:
             "groups": self.group,
         }
         said = {what: repr(name) for what, name in taken.items() if name}
+        if self.labels:
+            said["labels"] = ", ".join(map(repr, self.labels))
         if self.pair is not None:
             said["texts"] = f"{self.text!r} and {self.pair!r}"
         if parts and self.split is None:
             said["splits"] = parts
         text = ", ".join(f"{'pairs of ' * (what == 'texts' and self.pair is not None)}{what} from {name}"
                          for what, name in said.items())  # fmt: skip
-        rest = [name for name in names if name not in {*taken.values(), self.pair, self.ident}]
+        rest = [name for name in names if name not in {*taken.values(), *self.labels, self.pair, self.ident}]
         return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
 
     def unread(self, cells: Cells, reading: Reading, origin: str) -> tuple[Note, ...]:
         """A note on columns of texts that were passed over, unless the user has chosen."""
         if self.text is None or reading.text_column is not None:
             return ()
-        rest = _prose(cells, {*self.items, self.label, self.split, self.group, self.ident})
+        rest = _prose(cells, {*self.items, self.label, *self.labels, self.split, self.group, self.ident})
         if not rest:
             return ()
         shown = ", ".join(map(repr, rest[:8]))
@@ -132,12 +152,23 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     items = find_items(cells, reading, where, there=there)
     found, rest = others(cells, reading, items)
     _check_row_of_names(cells, reading, found, where)
-    if found.label is None and rest:
+    if found.label is None and not found.labels and rest:
         shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
-        raise DataError(
-            where, f"which column holds the labels: {shown}?", "name it with label_column (--label-column)"
-        )
+        remedy = "name it with label_column (--label-column)"
+        flags = [name for name in rest if name in cells.flags]
+        if len(flags) > 1:
+            held = "these hold" if flags == rest else f"{', '.join(map(repr, flags[:8]))} hold"
+            command = " ".join(shlex.join(["--label-column", name]) for name in flags)
+            remedy = f"{held} only 0 and 1: for one label each say {command}; else {remedy}"
+        raise DataError(where, f"which column holds the labels: {shown}?", remedy)
     return found
+
+
+def check_several(kind: str | None, where: str) -> None:
+    """Raises `DataError` where several columns of labels were named for another kind of task."""
+    if kind not in (None, MULTILABEL):
+        problem = f"several label columns are several labels an item, but the task is {kind}"
+        raise DataError(where, problem, "name one column, or say task multilabel")
 
 
 def others(
@@ -152,12 +183,15 @@ def others(
     split = reading.split_column or _split_column(cells, items.items)
     group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts, *cells.empty})
     taken = {*items.items, split, group, *cells.empty}
-    label = reading.label_column or _named_as(names, LABELS, taken)
-    ident = _named_as(names, IDS, {*taken, label}) if items.text else None
+    several = reading.label_columns if len(reading.label_columns) > 1 else ()
+    label = None if several else next(iter(reading.label_columns), None) or _named_as(names, LABELS, taken)
+    if label is None and len(reading.known) > 1 and {*reading.known} <= {*cells.flags} - taken:
+        several = reading.known  # one column for each label of the model
+    ident = _named_as(names, IDS, {*taken, label, *several}) if items.text else None
     rest = [name for name in names if name not in taken | texts | {ident, *odd}]
-    if label is None and len(rest) == 1:
+    if label is None and len(rest) == 1 and not several:
         label = rest[0]
-    return Columns(items.path, items.text, items.pair, label, split, group, ident), rest
+    return Columns(items.path, items.text, items.pair, label, split, group, ident, several), rest
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:

@@ -60,6 +60,13 @@ CODES: dict[str, Code] = {
     "HS312": Code("warning", "a mark gives the label away", "take it out, unless new texts have it too"),
     "HS313": Code("warning", "numbers give the label away", "take them out, unless new texts have them too"),
     "HS314": Code("note", "rows in the order of their classes", "nothing: they are shuffled before any use"),
+    "HS315": Code("warning", "words read as no label", 'where it is a class, say --missing "" or --labels'),
+    "HS316": Code("warning", "words among numbers", "write numbers; for classes say --task classification"),
+    "HS318": Code("warning", "cells like several labels", "say --task multilabel, or else classification"),
+    "HS319": Code("warning", "labels that look alike", "write alike what means the same"),
+    "HS320": Code("warning", "a number far from all others", "look whether it is meant: it weighs a lot"),
+    "HS321": Code("warning", "a mark for missing, it seems", "if it is, say --missing, or empty the cell"),
+    "HS322": Code("note", "two spellings of one label", "nothing, unless two are meant: say so with labels"),
     # duplicates and groups
     "HS401": Code("note", "exact duplicates", "kept on one side of every fold"),
     "HS402": Code("warning", "near-duplicates across parts", "the test score is optimistic: keep one side"),

@@ -38,7 +38,13 @@ def read(data: Any, reading: Reading) -> Dataset:
         raise DataError(WHERE, "it has no rows")
     if _one_each(reading.labels, sheet.rows.height):
         items, modality, pairs = table.items_with_kind(sheet, reading, WHERE)
-        given = Reading(task=reading.task, labels=reading.labels, name=reading.name)
+        given = Reading(
+            task=reading.task,
+            labels=reading.labels,
+            name=reading.name,
+            missing=reading.missing,
+            known=reading.known,
+        )
         return in_memory(items, modality, given, pairs=pairs)
     return table.build([sheet], reading, origin=WHERE, name="table")
 

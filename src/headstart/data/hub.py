@@ -60,8 +60,14 @@ def read(data: Any, reading: Reading) -> Dataset:
     for name, part in shards.items():
         items += _items(part, use, f"{name}/" if name else "", hub)
         split += [SPLITS.get(name.lower(), "")] * len(part)
-    kind, classes, values = (None, None, [None] * len(items))
-    if label:
+    kind: str | None = None
+    classes: list[str] | None = None
+    values: list[Any] = [None] * len(items)
+    if use.labels:
+        columns.check_several(reading.task, "the hub data set")
+        values = labels.from_columns({name: _column(shards, name) for name in use.labels}, "the hub data set")
+        kind, classes = MULTILABEL, list(use.labels)
+    elif label:
         kind, classes, values = _label_space(first.features[label], _column(shards, label), hub)
     origin = str(getattr(first.info, "dataset_name", None) or "hub data set")
     if part_of:
@@ -72,7 +78,9 @@ def read(data: Any, reading: Reading) -> Dataset:
         name=label or "label",
         kind=reading.task or kind,
         classes=reading.labels or classes,
-        missing=labels.MISSING if classes is None else labels.NOTHING,
+        typed=True,
+        missing=reading.missing,
+        known=reading.known,
     )
     return Dataset(
         name=reading.name or origin,
@@ -140,7 +148,7 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
     """With the columns of labels, splits and groups, recognised as a table's are; `named` parts need none of
     splits. Raises `UnknownName`."""
     features = first.features
-    for given in (reading.label_column, reading.split_column, reading.group_column):
+    for given in (*reading.label_columns, reading.split_column, reading.group_column):
         if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
     odd = [name for name, feature in features.items() if not _may_be_label(feature, hub)]

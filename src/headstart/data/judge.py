@@ -9,7 +9,8 @@ import numpy as np
 
 from headstart.core.dataset import Dataset
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
-from headstart.data.findings import Finding, finding
+from headstart.data import labels, targets
+from headstart.data.findings import CODES, Finding, finding
 
 FEW = 10
 """Classes with fewer items than this get a warning."""
@@ -32,6 +33,7 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
             yield finding(
                 "HS303", where, f"all {len(values)} values of {dataset.task.labels[0]!r} are the same"
             )
+        yield from targets.findings(dataset)
         return
     has = _has_label(dataset)
     yield from _sizes(dataset, has, development, test & dataset.labelled & usable, where)
@@ -46,8 +48,10 @@ def _missing(dataset: Dataset) -> Iterator[Finding]:
         if test.any() and missing[test].all():
             yield finding("HS302", "the test part", "none of its items has a label: nothing to test on")
             missing = missing & ~test
+    told = {row for note in dataset.notes for row in note.rows}
     for row in np.flatnonzero(missing).tolist():
-        yield finding("HS302", dataset.items[row].id, row=row)
+        if row not in told:
+            yield finding("HS302", dataset.items[row].id, row=row)
 
 
 def _has_label(dataset: Dataset) -> np.ndarray:
@@ -71,7 +75,9 @@ def _sizes(
     some = counts[counts > 0]
     if single and len(some) < 2:
         only = f"only the class {names[int(counts.argmax())]!r}" if len(some) else "no class at all"
-        yield finding("HS303", where, f"{only} among {int(development.sum())} labelled items")
+        read = [note.message for note in dataset.notes if note.code == "HS315"]
+        words = f" ({'; '.join(read)}; {CODES['HS315'].remedy})" if read else ""
+        yield finding("HS303", where, f"{only} among {int(development.sum())} labelled items{words}")
     for label, name in enumerate(names):
         number = int(counts[label])
         rows = np.flatnonzero(has[:, label])
@@ -97,12 +103,9 @@ def _sizes(
 
 
 def _alike(names: Sequence[str]) -> Iterator[Finding]:
-    same = defaultdict(list)
-    for name in names:
-        same["".join(name.lower().replace("_", " ").replace("-", " ").split())].append(name)
-    for group in same.values():
-        if len(group) > 1:
-            yield finding("HS309", " / ".join(group))
+    for group, where in labels.alike(names):
+        shown = " / ".join(name if name.isprintable() else repr(name)[1:-1] for name in group)
+        yield finding("HS319" if where else "HS309", shown, where)
 
 
 def group_findings(dataset: Dataset) -> Iterator[Finding]:

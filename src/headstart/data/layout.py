@@ -125,10 +125,16 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         below = [parts for parts in below if not outside(parts)]
     places = [place(parts, level) for parts in below]
     names = [None if where.label is None else printable(where.label) for where in places]
-    task, y, _ = labels.encode(
-        names, where=tree.origin, kind=CLASSIFICATION, classes=reading.labels, missing=labels.NOTHING
+    task, y, told = labels.encode(
+        names,
+        where=tree.origin,
+        kind=CLASSIFICATION,
+        classes=reading.labels,
+        typed=True,
+        missing=reading.missing,
+        known=reading.known,
     )
-    notes = [*tree.notes, *left_out]
+    notes = [*tree.notes, *left_out, *told]
     if task is not None:
         notes += [
             Note("HS505", printable(path), "lies in no class folder: it has no label")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from unicodedata import decimal
 
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.errors import BadOption, PathError, UnknownName
@@ -45,15 +46,27 @@ class Reading:
     path_column: str | None = None
     text_column: str | None = None
     pair_column: str | None = None
-    label_column: str | None = None
+    label_column: str | Sequence[str] | None = None
+    """Several are one label each, with 0 or 1 in their rows."""
     split_column: str | None = None
     group_column: str | None = None
     task: str | None = None
     labels: Any = None
     name: str | None = None
+    missing: Sequence[str] | None = None
     items_only: bool = False
+    known: tuple[str, ...] = ()
+    """The labels of the model that the data are to be compared with; no option of a user's."""
 
     def __post_init__(self) -> None:
+        label, missing = self.label_column, self.missing
+        if not (label is None or isinstance(label, str)):
+            several = tuple(dict.fromkeys(label))
+            one = next(iter(several), None)
+            object.__setattr__(self, "label_column", several if len(several) > 1 else one)
+        if missing is not None:
+            marks = (missing,) if isinstance(missing, str) or not isinstance(missing, Iterable) else missing
+            object.__setattr__(self, "missing", tuple(map(str, marks)))
         if self.task is not None and self.task not in KINDS:
             raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")
         if self.path_column is not None and (self.text_column or self.pair_column):
@@ -77,8 +90,14 @@ class Reading:
     def columns(self) -> tuple[str, ...]:
         """The columns that were named: where there are any, there must be a table."""
         named = (self.path_column, self.text_column, self.pair_column)
-        others = (self.label_column, self.split_column, self.group_column)
+        others = (*self.label_columns, self.split_column, self.group_column)
         return tuple(name for name in (*named, *others) if name is not None)
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Those that were named: none, one, or one for each label."""
+        one = self.label_column
+        return () if one is None else (one,) if isinstance(one, str) else tuple(one)
 
 
 def split_in(path: str) -> str:
@@ -95,14 +114,15 @@ def split_in(path: str) -> str:
 
 def natural(text: str) -> tuple[Any, ...]:
     """A sort key by which "img2" comes before "img10"."""
-    parts = re.split(r"(\d+)", text)
-    return (tuple(_counted(part) if part.isdecimal() else (-1, part) for part in parts), text)
+    parts = re.split(r"(\d+)", text)  # numbers stand at the odd places: like is compared with like
+    return (tuple(_digits(part) if place % 2 else (-1, part) for place, part in enumerate(parts)), text)
 
 
-def _counted(digits: str) -> tuple[int, str]:
-    """Sorts as the number does, however long it is: Python turns no more than 4,300 digits into one."""
-    found = digits.lstrip("0")
-    return len(found), found
+def _digits(part: str) -> tuple[int, str]:
+    """How long a number is, and its digits: in order without being made an int, which has a limit."""
+    digits = part if part.isascii() else "".join(str(decimal(sign)) for sign in part)
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def is_junk(name: str) -> bool:

@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
+from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data import columns, fasttext, forms, labels, parts
 from headstart.data.columns import Cells, Columns
@@ -69,6 +71,8 @@ class Sheet:
     notes: tuple[Note, ...] = ()
     root: Path | None = None
     """The folder on disk that its files lie in, if they should."""
+    typed: bool = True
+    """Whether its file says which cells are empty and which are texts: "NA" in a .csv may be either."""
 
 
 def sheet_on_disk(path: Path) -> Sheet:
@@ -79,7 +83,14 @@ def sheet_on_disk(path: Path) -> Sheet:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     rows, notes = parse(content, path.name, str(path))
     beside = _opener(sorted(file for file in path.parent.iterdir() if archive_ending(file.name)))
-    return Sheet(rows, on_disk(path.parent, beside), stem_of(path.name), notes=notes, root=path.parent)
+    return Sheet(
+        rows,
+        on_disk(path.parent, beside),
+        stem_of(path.name),
+        notes=notes,
+        root=path.parent,
+        typed=has_types(path.name),
+    )
 
 
 def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:
@@ -90,13 +101,20 @@ def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Data
     for member in sorted(members, key=lambda path: ("train", "val", "test", "").index(split_in(path))):
         rows, notes = parse_member(tree, member)
         split = split_in(member) if len(members) > 1 else ""
-        sheets.append(Sheet(rows, within(tree, member, beside), stem_of(member), split, notes, root))
+        sheets.append(
+            Sheet(rows, within(tree, member, beside), stem_of(member), split, notes, root, has_types(member))
+        )
     return build(sheets, reading, origin=tree.origin, name=tree.name, notes=tree.notes)
 
 
 def _opener(archives: list[Path]) -> Callable[[], Tree] | None:
     """Opens the one archive there is, once it is needed: one that is not may well be damaged."""
     return cache(lambda: archive_tree(archives[0])) if len(archives) == 1 else None
+
+
+def has_types(name: str) -> bool:
+    """Whether a table of this name holds more than text."""
+    return table_ending(name) not in (".csv", ".tsv")
 
 
 Parsed = tuple[pl.DataFrame, tuple[Note, ...]]
@@ -147,12 +165,7 @@ def build(
     use = find(cells, reading, origin, there=_there(sheets[0].find))
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin)
-    if use.label is not None and table[use.label].dtype == pl.Struct:
-        raise DataError(origin, f"the column {use.label!r} holds records, not labels", "name another column")
-    values = table[use.label].to_list() if use.label else [None] * table.height
-    task, y, decided = labels.encode(
-        values, where=origin, name=use.label or "label", kind=reading.task, classes=reading.labels
-    )
+    task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
     if any(sheet.split for sheet in sheets) and reading.split_column is None:
         use = replace(use, split=None)
         splits = [sheet.split for sheet in sheets for _ in range(sheet.rows.height)]
@@ -177,6 +190,31 @@ def build(
             *use.unread(cells, reading, origin),
             use.told(table.columns, origin, parts=_named_by(sheets)),
         ),
+    )
+
+
+def _labels(
+    table: pl.DataFrame, use: Columns, reading: Reading, origin: str, *, typed: bool
+) -> tuple[Task | None, np.ndarray | None, tuple[Note, ...]]:
+    """Task, targets and notes, from one column or one for each label. Raises `DataError`, `UnknownName`."""
+    kind, classes = reading.task, reading.labels
+    for name in (use.label, *use.labels):
+        if name is not None and table[name].dtype == pl.Struct:
+            raise DataError(origin, f"the column {name!r} holds records, not labels", "name another column")
+    values: list[Any] = table[use.label].to_list() if use.label else [None] * table.height
+    if use.labels:
+        columns.check_several(kind, origin)
+        values = labels.from_columns({name: table[name].to_list() for name in use.labels}, origin)
+        kind, classes = MULTILABEL, classes or use.labels
+    return labels.encode(
+        values,
+        where=origin,
+        name=use.label or "label",
+        kind=kind,
+        classes=classes,
+        typed=typed or bool(use.labels),
+        missing=reading.missing,
+        known=reading.known,
     )
 
 

@@ -75,8 +75,12 @@ class LoadedModel:
         `options` are those of `headstart.load`. Raises `DataError` for labels the model does not know.
         """
         if not isinstance(data, Dataset):
-            data = reading.load(data, **{"task": self.task.kind, **options})
+            data = reading.load(data, **self.reading(options))
         return evaluate(self.predictor, data, seed=seed)
+
+    def reading(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of `headstart.load` for data to evaluate on: its labels are read as this model's are."""
+        return {"task": self.task.kind, "known": self.task.labels, **options}
 
     def save(self, path: Path | str) -> Path:
         """Write it to a folder or .zip; see `headstart.export.bundle.save`."""

@@ -16,6 +16,7 @@ from headstart.core.evidence import Cost, Evidence
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task, differ, occurs
+from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
@@ -26,6 +27,8 @@ WHOLE_TABLE = 100
 PAIRS = 10
 OVERSTATED = frozenset({"ECE"})
 """Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
+TOLD = frozenset({"HS315", "HS316", "HS318", "HS322"})
+"""Findings on how the labels were read that belong to what was measured."""
 WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
 FEWEST = 100
@@ -118,7 +121,11 @@ def evaluate(
         confusion=confusion,
         unreadable=tuple(unreadable),
         unlabelled=len(dataset) - len(rows),
-        notes=(*notes(predictor.model, dataset, found), *alike(task, truth[kept])),
+        notes=(
+            *notes(predictor.model, dataset, found),
+            *alike(task, truth[kept]),
+            *(n.message for n in dataset.notes if n.code in TOLD),
+        ),
     )
 
 
@@ -135,7 +142,8 @@ def align(dataset: Dataset, task: Task) -> np.ndarray:
     if task.kind == REGRESSION:
         return np.asarray(y, dtype=np.float64)
     used = _used(y, given)
-    unknown = [given.labels[i] for i in used if given.labels[i] not in task.labels]
+    meant = labels.match([given.labels[i] for i in used], task.labels, several=task.kind == MULTILABEL)
+    unknown = [given.labels[i] for i in used if given.labels[i] not in meant]
     if unknown:
         named = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
         hint = near(unknown[0], task.labels) or f"; it knows {', '.join(map(repr, task.labels[:5]))}" + (
@@ -143,13 +151,15 @@ def align(dataset: Dataset, task: Task) -> np.ndarray:
         )
         raise DataError(where, f"the model does not know {len(unknown)} of its labels: {named}{hint}")
     number = {label: i for i, label in enumerate(task.labels)}
-    places = np.array([number.get(label, -1) for label in given.labels], dtype=np.int64)
-    if given.kind == CLASSIFICATION:
-        classes = np.where(y >= 0, places[np.maximum(y, 0)], -1)
-        return classes if task.kind == CLASSIFICATION else _one_hot(classes, task.outputs)
+    places = {int(i): [number[label] for label in meant[given.labels[i]]] for i in used}
+    if task.kind == CLASSIFICATION:
+        first = np.array([places.get(i, [-1])[0] for i in range(given.outputs)], dtype=np.int64)
+        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
     out = np.zeros((len(y), task.outputs), dtype=np.float32)
-    out[:, places[used]] = y[:, used]
-    out[np.isnan(y).any(axis=1)] = np.nan
+    for i, there in places.items():
+        rows = np.flatnonzero(y == i if given.kind == CLASSIFICATION else y[:, i] == 1)
+        out[rows[:, None], np.array(there)] = 1
+    out[~dataset.labelled] = np.nan
     return out
 
 
@@ -158,14 +168,6 @@ def _used(y: np.ndarray, task: Task) -> np.ndarray:
     if task.kind == CLASSIFICATION:
         return np.unique(y[y >= 0])
     return np.flatnonzero((np.nan_to_num(y) > 0).any(axis=0))
-
-
-def _one_hot(classes: np.ndarray, outputs: int) -> np.ndarray:
-    out = np.zeros((len(classes), outputs), dtype=np.float32)
-    known = classes >= 0
-    out[known, classes[known]] = 1
-    out[~known] = np.nan
-    return out
 
 
 def measure(
