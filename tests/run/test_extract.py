@@ -127,8 +127,8 @@ def test_a_file_is_opened_once_for_all_views(store: FeatureStore, monkeypatch: p
     from headstart.modalities import image
 
     opened = []
-    real = image.open_image
-    monkeypatch.setattr(image, "open_image", lambda data: opened.append(1) or real(data))
+    real = image.held
+    monkeypatch.setattr(image, "held", lambda *given: opened.append(1) or real(*given))
     dataset = shapes(per_class=4)
     make_extractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), inputs=8, views=3))
     assert len(opened) == 12

@@ -38,6 +38,7 @@ def check_command(
     split_column: _options.SplitColumn = None,
     group_column: _options.GroupColumn = None,
     task: _options.TaskOption = None,
+    white: _options.White = None,
     as_json: _options.AsJson = False,
 ) -> None:
     """Read every item of DATA and say all that is wrong with it, and what to do.
@@ -55,6 +56,7 @@ def check_command(
         split_column=split_column,
         group_column=group_column,
         task=task,
+        white=white,
     )
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from headstart.core.source import Levels
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.errors import BadOption, PathError, UnknownName
 
@@ -52,8 +54,10 @@ class Reading:
     labels: Any = None
     name: str | None = None
     items_only: bool = False
+    white: Any = None
 
     def __post_init__(self) -> None:
+        levels_of(self.white)
         if self.task is not None and self.task not in KINDS:
             raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")
         if self.path_column is not None and (self.text_column or self.pair_column):
@@ -79,6 +83,34 @@ class Reading:
         named = (self.path_column, self.text_column, self.pair_column)
         others = (self.label_column, self.split_column, self.group_column)
         return tuple(name for name in (*named, *others) if name is not None)
+
+
+def levels_of(white: Any) -> Levels | None:
+    """What `white` says: 4095, or (-1024, 3071) for what is black and what is white; the same in text, with a
+    colon.
+
+    Raises `BadOption` for anything else.
+    """
+    if white is None:
+        return None
+    parts = (
+        white.split(":") if isinstance(white, str) else white if isinstance(white, tuple | list) else [white]
+    )
+    try:
+        numbers = [float(part) for part in parts]
+    except (TypeError, ValueError):
+        numbers = []
+    black, top = (0.0, *numbers) if len(numbers) == 1 else numbers if len(numbers) == 2 else (0.0, 0.0)
+    if not -inf < black < top < inf:
+        allowed = "the value that is white, such as 4095, or black and white, such as -1024:3071"
+        raise BadOption("white", white, allowed)
+    return black, top
+
+
+def white_text(levels: Levels) -> str:
+    """Levels as an option says them: "4095", "-1024:3071"."""
+    black, white = (f"{value:.12g}" for value in levels)
+    return white if levels[0] == 0 else f"{black}:{white}"
 
 
 def split_in(path: str) -> str:
