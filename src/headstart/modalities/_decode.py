@@ -165,6 +165,8 @@ class Seen:
     """The type of the values."""
     range: Range | None = None
     turned: bool = False
+    """Whether it was turned, or mirrored, to be upright."""
+    sideways: bool = False
     """Whether width and height are exchanged."""
 
 
@@ -173,13 +175,15 @@ def look(opened: Opened) -> Seen:
     with _decoding():
         turn = _loaded(opened)
         deep = values_of(opened)
+        turned = turn is not None or "HS208" in opened.facts
         if deep is not None:
-            turned = turn in _SIDEWAYS or (deep.width, deep.height) != opened.size
-            return Seen(None, deep.kind, _deep.range_of(deep), turned)
+            sideways = turn in _SIDEWAYS or (deep.width, deep.height) != opened.size
+            return Seen(None, deep.kind, _deep.range_of(deep), turned, sideways)
         assert opened.image is not None
         rgb = _rgb(opened.image)
         rgb = rgb if turn is None else _turned(rgb, turn)
-        return Seen(rgb, turned=(rgb.width > rgb.height) != (opened.size[0] > opened.size[1]))
+        sideways = (rgb.width > rgb.height) != (opened.size[0] > opened.size[1])
+        return Seen(rgb, turned=turned, sideways=sideways and turned)
 
 
 def plain(opened: Opened) -> np.ndarray:
@@ -217,7 +221,8 @@ def _loaded(opened: Opened) -> Image.Transpose | None:
     if opened.image is None:
         return None
     opened.image.load()
-    return _TURNS.get(_orientation(opened.image)) if "HS208" in opened.facts else None
+    known = "HS208" in opened.facts or opened.format == "PNG"
+    return _TURNS.get(_orientation(opened.image)) if known else None
 
 
 def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
@@ -274,7 +279,8 @@ def _facts(image: Image.Image) -> tuple[str, ...]:
     # a photo with a second, smaller picture inside (MPO) is not an animation
     if getattr(image, "is_animated", False) and image.format != "MPO":
         facts.append("HS203")
-    if _orientation(image) != 1:
+    # of a PNG it may lie behind the pixels, and to ask for it is to decode them: later, when there is room
+    if image.format != "PNG" and _orientation(image) != 1:
         facts.append("HS208")
     return tuple(sorted(facts))
 

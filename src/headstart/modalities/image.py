@@ -101,7 +101,7 @@ def examine(data: bytes) -> Examination:
             seen = look(opened)
     except ImageError as error:
         return Examination(width, height, opened.mode, opened.format, opened.facts, error.code, error.problem)
-    if seen.turned and "HS208" in opened.facts:
+    if seen.sideways:
         width, height = height, width
     facts = tuple(sorted({*opened.facts, *_looks(seen, width, height)}))
     found = Examination(width, height, opened.mode, opened.format, facts)
@@ -118,7 +118,7 @@ def _of_values(found: Examination, kind: str, range: _deep.Range) -> Examination
 
 
 def _looks(seen: Seen, width: int, height: int) -> list[str]:
-    found = []
+    found = ["HS208"] if seen.turned else []
     if width * height == 1:
         found.append("HS201")
     elif max(width, height) > 10 * min(width, height):
