@@ -38,7 +38,9 @@ def without_heif(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_heif")
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"])
 def test_heic_is_named_where_it_cannot_be_read(brand: bytes) -> None:
-    with pytest.raises(ImageError, match=r"a HEIC photograph: install headstart\[heif\], or save it as JPEG") as raised:
+    with pytest.raises(
+        ImageError, match=r"a HEIC photograph: install headstart\[heif\], or save it as JPEG"
+    ) as raised:
         images.open_image(heic(brand))
     assert raised.value.code == "HS109"
 
@@ -127,7 +129,9 @@ def test_a_folder_of_other_pictures_says_what_they_are(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.cr2").write_bytes(b"II*\0\x10\0\0\0CR\x02\0")
-    with pytest.raises(DataError, match=r"2 other files; b/1.cr2 is a camera raw photograph \(CR2\): develop it"):
+    with pytest.raises(
+        DataError, match=r"2 other files; b/1.cr2 is a camera raw photograph \(CR2\): develop it"
+    ):
         data.load(tmp_path)
     for name in ("a", "b"):
         (tmp_path / name / "1.jpg").write_bytes(picture("JPEG"))

@@ -45,11 +45,18 @@ def png16(array: np.ndarray) -> bytes:
     height, width, channels = array.shape
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def tiff16(array: np.ndarray) -> bytes:
@@ -78,8 +85,13 @@ def grey(content: bytes, levels=None) -> np.ndarray:
     return np.asarray(images.open_image(content, levels))[:, :, 0]
 
 
-@pytest.mark.parametrize(("factor", "white", "left"), [(1, 255, "1 grey level of 256 is"), (4, 1023, "2 grey levels"), (16, 4095, "5 grey levels")])
-def test_the_white_of_a_data_set_is_found_and_told(tmp_path: Path, factor: int, white: int, left: str) -> None:
+@pytest.mark.parametrize(
+    ("factor", "white", "left"),
+    [(1, 255, "1 grey level of 256 is"), (4, 1023, "2 grey levels"), (16, 4095, "5 grey levels")],
+)
+def test_the_white_of_a_data_set_is_found_and_told(
+    tmp_path: Path, factor: int, white: int, left: str
+) -> None:
     pictures = [drawing(seed) for seed in range(4)]
     dataset = of([encoded((p * factor).astype(np.uint16), "PNG") for p in pictures], tmp_path)
     report = doctor.check(dataset)
@@ -96,7 +108,9 @@ def test_the_white_of_a_data_set_is_found_and_told(tmp_path: Path, factor: int, 
 
 
 def test_true_sixteen_bits_are_told_nothing(tmp_path: Path) -> None:
-    report = doctor.check(of([encoded((drawing(s) * 257).astype(np.uint16), "PNG") for s in range(4)], tmp_path))
+    report = doctor.check(
+        of([encoded((drawing(s) * 257).astype(np.uint16), "PNG") for s in range(4)], tmp_path)
+    )
     assert report.levels is None
     assert {f.code for f in report.findings} <= {"HS206", "HS305"}
 
@@ -107,8 +121,14 @@ def test_a_white_that_is_said_is_used_and_judged(tmp_path: Path) -> None:
     assert report.levels == (0, 4095)
     assert not {"HS210", "HS211"} & {f.code for f in report.findings}
     for white, text in (
-        (65535, "highest value of all 4 pictures is 1,648, and white is at 65,535: 5 grey levels of 256 are left"),
-        ("1000", "4 of 4 pictures have values beyond black and white (0 and 1,000), in [640, 1,648]: they are cut off"),
+        (
+            65535,
+            "highest value of all 4 pictures is 1,648, and white is at 65,535: 5 grey levels of 256 are left",
+        ),
+        (
+            "1000",
+            "4 of 4 pictures have values beyond black and white (0 and 1,000), in [640, 1,648]: they are cut off",
+        ),
     ):
         (found,) = [f for f in doctor.check(data.load(tmp_path, white=white)).findings if f.code == "HS211"]
         assert text in found.message
@@ -121,7 +141,10 @@ def test_one_bright_picture_among_dark_ones_is_told(tmp_path: Path) -> None:
     report = doctor.check(of([*contents, encoded(np.full((9, 9), 65535, np.uint16), "PNG")], tmp_path))
     assert report.levels is None
     (found,) = [f for f in report.findings if f.code == "HS211"]
-    assert "half of the 6 pictures have no value over 412, and white is at 65,535: 2 grey levels" in found.message
+    assert (
+        "half of the 6 pictures have no value over 412, and white is at 65,535: 2 grey levels"
+        in found.message
+    )
 
 
 @pytest.mark.parametrize("white", ["bright", "0", "5:2", (1, 2, 3), float("nan"), "1:inf", True and [], {}])
@@ -150,9 +173,12 @@ def test_whole_numbers_of_32_bits_that_fit_into_16_are_read_so(tmp_path: Path) -
     words = [(drawing(seed) * 257) for seed in range(4)]
     report = doctor.check(of([encoded(word.astype(np.int32), "TIFF") for word in words], tmp_path, "tif"))
     assert report.levels == (0, 65535)
-    assert any("whole numbers (int32) is 26,471: white is taken to be 65,535" in f.message for f in report.warnings)
+    assert any(
+        "whole numbers (int32) is 26,471: white is taken to be 65,535" in f.message for f in report.warnings
+    )
     assert np.array_equal(
-        grey(encoded(words[0].astype(np.int32), "TIFF"), report.levels), grey(encoded(words[0].astype(np.uint16), "PNG"))
+        grey(encoded(words[0].astype(np.int32), "TIFF"), report.levels),
+        grey(encoded(words[0].astype(np.uint16), "PNG")),
     )
 
 
@@ -220,7 +246,9 @@ def test_strips_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> No
     assert np.abs(found - (colours * opaque + 255 * (1 - opaque))).max() <= 1
 
 
-def test_arrays_of_sixteen_bits_are_read_with_the_levels_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_of_sixteen_bits_are_read_with_the_levels_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     block = np.stack([drawing(seed) * 16 for seed in range(6)]).astype(np.uint16)
     dataset, _, report = asking.read(Ask((block), reading={"labels": list("ababab")}), {}, ignore)  # type: ignore[arg-type]
     assert report.levels == dataset.levels == (0, 4095)
@@ -229,6 +257,19 @@ def test_arrays_of_sixteen_bits_are_read_with_the_levels_of_all(tmp_path: Path, 
     assert dataset.with_levels(None).fingerprint == data.load(block, labels=list("ababab")).fingerprint
     assert dataset.subset([1, 0]).levels == dataset.levels
     assert isinstance(dataset.items[0], ArrayItem)
+
+
+def test_arrays_of_any_range_are_read_where_white_is_said() -> None:
+    block = np.stack([drawing(seed) for seed in range(4)])
+    for array, white in (
+        (block * 40.0, 4095),
+        (block * 16, "0:4095"),
+        (list(block * 16), 4095),
+        (block * 8 - 1024, (-1024, 0)),
+    ):
+        dataset = data.load(array, labels=list("abab"), white=white)
+        assert not doctor.check(dataset).errors
+        assert 60 < grey(dataset.items[0].read(), dataset.levels).max() < 260
 
 
 def test_levels_that_are_no_picture_are_refused_at_the_model() -> None:

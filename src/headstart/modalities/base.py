@@ -92,10 +92,6 @@ class Modality(Protocol):
     def held(self, data: bytes, levels: Levels | None = None) -> AbstractContextManager[Any]:
         """The same for one of several threads: waits until there is memory for it. Raises `ItemError`."""
 
-    def remark(self, opened: Any, contract: Any) -> str:
-        """What is to be said of an item that the model is asked about, although it is answered; "" for
-        most."""
-
     def prepare(
         self, data: Any, contract: Any, *, view: int = 0, kind: str = "", key: str = ""
     ) -> np.ndarray:

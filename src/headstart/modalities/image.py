@@ -42,7 +42,6 @@ __all__ = [
     "open_item",
     "pixels",
     "prepare",
-    "remark",
     "settle",
     "stored",
     "stored_column",
@@ -184,11 +183,6 @@ def held(data: bytes, levels: Levels | None = None) -> Iterator[Image.Image]:
         yield image
 
 
-def remark(opened: Image.Image, contract: InputContract) -> str:  # noqa: ARG001 - the levels are in the picture
-    """What is to be said of a picture that the model was asked about: that it is nearly black, or cut off."""
-    return str(opened.info.get("remark", ""))
-
-
 settle = _white.settle
 
 
@@ -197,8 +191,13 @@ UNSEEN = 0.75
 
 
 def unread(opened: Image.Image, prepared: np.ndarray, contract: InputContract) -> str:
-    """The share of the picture that is left, where most of it is cut away."""
+    """The share of the picture that is left, where most of it is cut away; and that its values do not fit what is
+    black and white for the model."""
     del prepared
+    return "; ".join(said for said in (opened.info.get("remark", ""), _cut_away(opened, contract)) if said)
+
+
+def _cut_away(opened: Image.Image, contract: InputContract) -> str:
     if contract.crop_mode != "center":
         return ""
     short, long = sorted(opened.size)

@@ -62,11 +62,6 @@ def held(data: bytes, levels: None = None) -> Iterator[Text]:  # noqa: ARG001
     yield open_item(data)
 
 
-def remark(opened: Text, contract: TextContract) -> str:  # noqa: ARG001
-    """Nothing."""
-    return ""
-
-
 def settle(levels: Levels | None, looked: Sequence[Examination], *, find: bool = True) -> Settled:  # noqa: ARG001
     """Nothing follows from all texts together. Raises `BadOption` for levels."""
     if levels is not None:
