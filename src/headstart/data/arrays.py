@@ -117,8 +117,8 @@ def _decoded(image: Image.Image, where: str) -> np.ndarray:
 def usable(array: np.ndarray, where: str, *, most: int | None = None, white: bool = False) -> np.ndarray:
     """uint8, uint16, bool, or floats in [0, 1]; whole numbers that fit are converted. Raises `DataError`.
 
-    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8. With `white`
-    it is said what is white, so that all stay as they are.
+    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8. With
+    `white` it is said what is white, so that all stay as they are.
     """
     if array.dtype.kind not in "uifb" or not array.size:
         raise DataError(where, f"an array of {array.dtype} with {array.size} values is no image")

@@ -105,6 +105,10 @@ class Modality(Protocol):
         """How much of an opened item is missing from what `prepare` made of it, in words; "" where it is all
         there, as far as a reader would mind."""
 
+    def described(self, contract: Any) -> dict[str, Any]:
+        """All that another program needs to prepare items as view 0 and `collate` do: fields, and "steps" in
+        words, in order."""
+
     def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Prepared items as one batch."""
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from headstart.core.source import InputContract, Levels
 from headstart.errors import ImageError
-from headstart.modalities import _deep, _kinds, _white
+from headstart.modalities import _deep, _described, _kinds, _white
 from headstart.modalities._decode import MOST_PIXELS, Seen, look, opened_from, pixels_of, plain, recognise
 from headstart.modalities._deep import ROUNDING
 from headstart.modalities._draws import generator
@@ -35,6 +35,7 @@ __all__ = [
     "as_array",
     "as_bytes",
     "collate",
+    "described",
     "examine",
     "held",
     "kind_of",
@@ -184,6 +185,7 @@ def held(data: bytes, levels: Levels | None = None) -> Iterator[Image.Image]:
 
 
 settle = _white.settle
+described = _described.of_images
 
 
 UNSEEN = 0.75
@@ -191,8 +193,8 @@ UNSEEN = 0.75
 
 
 def unread(opened: Image.Image, prepared: np.ndarray, contract: InputContract) -> str:
-    """The share of the picture that is left, where most of it is cut away; and that its values do not fit what is
-    black and white for the model."""
+    """The share of the picture that is left, where most of it is cut away; and that its values do not fit
+    what is black and white for the model."""
     del prepared
     return "; ".join(said for said in (opened.info.get("remark", ""), _cut_away(opened, contract)) if said)
 

@@ -15,6 +15,7 @@ from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
 from headstart.core.source import APART, Levels, TextContract
 from headstart.errors import BadOption, TextError
+from headstart.modalities import _described
 from headstart.modalities._draws import generator
 from headstart.modalities._encode import encoder_of
 from headstart.modalities.base import Examination, Settled
@@ -60,6 +61,9 @@ def open_item(data: bytes, levels: None = None) -> Text:  # noqa: ARG001 - those
 def held(data: bytes, levels: None = None) -> Iterator[Text]:  # noqa: ARG001
     """See `open_item`: a text needs no room to speak of."""
     yield open_item(data)
+
+
+described = _described.of_texts
 
 
 def settle(levels: Levels | None, looked: Sequence[Examination], *, find: bool = True) -> Settled:  # noqa: ARG001
