@@ -338,7 +338,11 @@ def test_another_encoding_is_read_and_told(write: Write) -> None:
             'text,label\nthe 6" pipe,a\n\nhello\nthere, my friend, bye,a\n',
             "row 3 \\(line 5\\) has 4 cells, but there are 2 columns: put texts",
         ),
-        ("t.csv", 'text,label\nthe 6" pipe,a\nhello\n', "row 2 \\(line 3\\) has 1 cell, but there are 2 columns: fill"),
+        (
+            "t.csv",
+            'text,label\nthe 6" pipe,a\nhello\n',
+            "row 2 \\(line 3\\) has 1 cell, but there are 2 columns: fill",
+        ),
         ("t.csv", 'text,label\nthe pipe,a\n\n"6 pipes,b\nall,a\n', "row 2 has a quote out of place.*twice"),
         ("t.csv", 'text,label\n"a ,y\nfoo,n\n"b,y\n', "row 1 has a quote out of place"),
         ("t.tsv", 'text\tlabel\n"6 pipes\tb\nall\ta\tx\n', "row 1 has a quote out of place"),

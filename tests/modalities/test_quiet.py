@@ -21,7 +21,9 @@ def jpeg(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def test_large_pictures_are_read_without_a_warning_of_another_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_are_read_without_a_warning_of_another_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # as from 89 megapixels on
     data = jpeg(10, 9)
     with warnings.catch_warnings(record=True) as seen:
@@ -66,9 +68,13 @@ def test_pictures_in_hand_have_a_bound() -> None:
 def test_a_large_picture_is_made_eight_bits_in_strips(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     real = _deep._scaled
-    monkeypatch.setattr(_deep, "_scaled", lambda values, levels: sizes.append(values.size) or real(values, levels))
+    monkeypatch.setattr(
+        _deep, "_scaled", lambda values, levels: sizes.append(values.size) or real(values, levels)
+    )
     laid = _deep.laid_on_white
-    monkeypatch.setattr(_deep, "laid_on_white", lambda image: sizes.append(image.width * image.height) or laid(image))
+    monkeypatch.setattr(
+        _deep, "laid_on_white", lambda image: sizes.append(image.width * image.height) or laid(image)
+    )
     buffer = io.BytesIO()
     Image.new(mode, (2_000, 1_500)).save(buffer, "TIFF")
     assert images.open_image(buffer.getvalue()).size == (2_000, 1_500)
@@ -76,14 +82,18 @@ def test_a_large_picture_is_made_eight_bits_in_strips(mode: str, monkeypatch: py
     assert max(sizes) <= 2**20
 
 
-@pytest.mark.parametrize("mode", ["HSV", "La", "RGBa", "LAB", "YCbCr", "CMYK", "1", "P", "PA", "LA", "I", "F", "I;16", "I;16B"])
+@pytest.mark.parametrize(
+    "mode", ["HSV", "La", "RGBa", "LAB", "YCbCr", "CMYK", "1", "P", "PA", "LA", "I", "F", "I;16", "I;16B"]
+)
 def test_pillow_images_of_every_mode_become_bytes_that_are_read(mode: str) -> None:
     partner = {"La": "LA", "RGBa": "RGBA", "PA": "LA"}.get(mode)
     if mode in ("LAB", "I;16B"):
         given = Image.new(mode, (6, 4))
     else:
         grey = Image.new("RGB", (6, 4), (90, 90, 90))
-        given = (grey.convert(partner) if partner else grey.convert("L") if mode in ("I", "F", "I;16") else grey).convert(mode)
+        given = (
+            grey.convert(partner) if partner else grey.convert("L") if mode in ("I", "F", "I;16") else grey
+        ).convert(mode)
     if mode == "F":
         given = Image.fromarray(np.asarray(given) / np.float32(255))
     opened = images.open_image(images.as_bytes(given))
@@ -93,12 +103,18 @@ def test_pillow_images_of_every_mode_become_bytes_that_are_read(mode: str) -> No
 
 
 def test_a_pillow_image_is_turned_as_its_file_would_be() -> None:
-    given, exif, buffer = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6)), Image.Exif(), io.BytesIO()
+    given, exif, buffer = (
+        Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6)),
+        Image.Exif(),
+        io.BytesIO(),
+    )
     exif[0x0112] = 6
     given.save(buffer, "PNG", exif=exif)
     turned = images.open_image(buffer.getvalue())
     assert turned.size == (4, 6)
-    assert np.array_equal(np.asarray(images.open_image(images.as_bytes(Image.open(buffer)))), np.asarray(turned))
+    assert np.array_equal(
+        np.asarray(images.open_image(images.as_bytes(Image.open(buffer)))), np.asarray(turned)
+    )
 
 
 @pytest.mark.parametrize("shape", ["(-1, 7)", "(True, 2)", "(-1, 5)", "(4, -2, 3)"])

@@ -88,11 +88,12 @@ def check(
 def levelled(dataset: Dataset, *, memo: Memo | None = None) -> Dataset:
     """The data set with the levels of its pictures found from all of them, where they are not given.
 
-    Reads and decodes every item once, as `check` does, and judges nothing.
+    Reads and decodes every item once, as `check` does, and judges nothing. Raises `BadOption` for levels of what
+    has none.
     """
     room = modalities.get(dataset.modality)
     if dataset.levels is not None or not room.HAS_LEVELS:
-        return dataset
+        return dataset.with_levels(room.settle(dataset.levels, ()).levels)
     looked = list(_look(dataset, {} if memo is None else memo, None))
     return dataset.with_levels(room.settle(None, [seen for _, seen in looked]).levels)
 
