@@ -15,7 +15,7 @@ from headstart.core.events import Event, Listener, ignore
 from headstart.core.evidence import Verdict
 from headstart.core.files import write_json
 from headstart.core.strategy import Settings
-from headstart.data.reading import Reading
+from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
 from headstart.run.ask import Ask
 from headstart.run.folder import read_run
@@ -110,8 +110,14 @@ def ask_from(data: Any, options: dict[str, Any]) -> Ask:
         strategies=(only,) if isinstance(only, str) else tuple(only),
         drop_bad=bool(given.get("drop_bad")),
         download=bool(given.get("download")),
-        reading={k: given[k] for k in READING if k in given},
+        reading={k: _said(k, given[k]) for k in READING if k in given},
     )
+
+
+def _said(name: str, value: Any) -> Any:
+    """What an option says as the record of a run holds it: a white point in text."""
+    levels = levels_of(value) if name == "white" else None
+    return value if levels is None else white_text(levels)
 
 
 def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
@@ -267,11 +273,12 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     from headstart import sources
     from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
-    from headstart.data import load
+    from headstart.data import doctor, load
     from headstart.run.extract import make_extractor
+    from headstart.store.memo import Memo
     from headstart.store.store import FeatureStore
 
-    dataset = load(data, **reading)
+    dataset = doctor.levelled(load(data, **reading), memo=Memo())
     backbone = sources.load(source, download=download)
     tap = embedding_tap(backbone)
     rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)

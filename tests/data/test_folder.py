@@ -152,7 +152,7 @@ def test_mistakes_are_named(write: Write, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"no images here \(it is empty\)"):
         load(tmp_path / "empty")
-    with pytest.raises(DataError, match="1 other files"):
+    with pytest.raises(DataError, match="1 other file"):
         load(write({"a.bin": "x"}, "texts"))
     write(two_classes(), "flowers")
     with pytest.raises(PathError, match="did you mean 'flowers'"):

@@ -69,6 +69,9 @@ def test_the_file_describes_itself(exported: Path) -> None:
     assert json.loads(notes["headstart.task"])["labels"] == ["Ärger", "蜂", "🐝"]
     assert json.loads(notes["headstart.preprocessing"])["size"] == [32, 32]
     beside = json.loads(exported.with_suffix(".json").read_text(encoding="utf-8"))
+    assert beside["preparation"]["resize"]["antialias"] is True
+    assert len(beside["preparation"]["steps"]) == 6
+    assert json.loads(notes["headstart.preparation"]) == beside["preparation"]
     assert beside["task"] == json.loads(notes["headstart.task"])
     assert sorted(p.name for p in exported.parent.iterdir()) == ["model.json", "model.onnx"]
 

@@ -16,7 +16,7 @@ from headstart.core.source import InputContract
 from headstart.errors import BadOption, ImageError, UnknownName
 from headstart.modalities import image as images
 
-USABLE_OR_KNOWN = {"", "HS101", "HS102", "HS103", "HS104", "HS105"}
+USABLE_OR_KNOWN = {"", "HS101", "HS102", "HS103", "HS104", "HS105", "HS108", "HS109"}
 
 
 @pytest.mark.parametrize("size", [(224, 224), (7, 60), (1, 1)])
@@ -141,9 +141,12 @@ def test_sixteen_bits_are_scaled_alike_whatever_a_picture_reaches(form: str) -> 
 )
 def test_values_without_a_known_white_are_refused(form: str, array: np.ndarray) -> None:
     data = npy(array) if form == "npy" else encoded(Image.fromarray(array), "TIFF")
-    with pytest.raises(ImageError, match=r"must lie in .*but these lie in") as raised:
+    with pytest.raises(ImageError, match=r"in \[.*\], and what is white is not known") as raised:
         images.open_image(data)
-    assert raised.value.code == images.examine(data).problem == "HS104"
+    assert raised.value.code == "HS107"
+    seen = images.examine(data)  # whose range may be that of a data set
+    assert (seen.problem, seen.low, seen.high) == ("", array.min(), array.max())
+    assert images.open_image(data, (-1.0, 256.0)).size == (2, 1)
 
 
 @pytest.mark.parametrize("form", ["npy", "TIFF"])
@@ -204,11 +207,11 @@ def test_a_transparent_array_is_laid_on_white() -> None:
     [
         (b"", "HS102"),
         (b"this is no image at all", "HS103"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "HS103"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "HS109"),
         (npy(np.zeros((2, 3, 4, 5), dtype=np.uint8)), "HS103"),
         (npy(np.zeros((4, 7), dtype=np.complex64)), "HS103"),
         (npy(np.zeros((0, 7), dtype=np.uint8)), "HS103"),
-        (npy(np.full((4, 7), np.nan)), "HS104"),
+        (npy(np.full((4, 7), np.nan)), "HS108"),
         (npy(np.zeros((40, 40), dtype=np.uint8))[:-9], "HS104"),
         (npy(np.zeros((40, 40), dtype=np.uint8))[:20], "HS104"),
         (bomb_png(20_000, 20_000), "HS105"),

@@ -127,8 +127,8 @@ def test_a_file_is_opened_once_for_all_views(store: FeatureStore, monkeypatch: p
     from headstart.modalities import image
 
     opened = []
-    real = image.open_image
-    monkeypatch.setattr(image, "open_image", lambda data: opened.append(1) or real(data))
+    real = image.held
+    monkeypatch.setattr(image, "held", lambda *given: opened.append(1) or real(*given))
     dataset = shapes(per_class=4)
     make_extractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), inputs=8, views=3))
     assert len(opened) == 12
@@ -382,3 +382,17 @@ def test_two_extractors_in_turn_share_chunks(store: FeatureStore, monkeypatch: p
     assert waited
     assert features.forward_passes == 0
     assert hashlib.sha256(features.tap(Tap("pool"))[:].tobytes()).hexdigest()
+
+
+def test_features_of_pictures_with_another_white_are_other_features(store: FeatureStore) -> None:
+    block = np.random.default_rng(0).integers(0, 4096, (4, 16, 16)).astype(np.uint16)
+    items = tuple(ArrayItem(f"{row}", picture) for row, picture in enumerate(block))
+    dataset, spec = Dataset("x", "image", items), FeatureSpec(taps=(Tap("pool"),))
+    found = [
+        make_extractor(store, dataset.with_levels(levels))(TinyBackbone(), spec)
+        for levels in (None, (0.0, 4095.0), (0.0, 4095.0))
+    ]
+    rows = [features.tap(Tap("pool"))[np.arange(4)] for features in found]
+    assert not np.allclose(rows[0], rows[1])
+    assert np.array_equal(rows[1], rows[2])
+    assert [features.forward_passes for features in found] == [1, 1, 0]

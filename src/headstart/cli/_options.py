@@ -89,6 +89,16 @@ TaskOption = Annotated[
         help="Kind of task, where the labels alone do not say.", rich_help_panel=_PANEL, show_default=False
     ),
 ]
+White = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VALUE",
+        help="Of pictures of more than 8 bits: the value that is white, such as 4095, or black and white, such as "
+        "-1024:3071 (found out from all pictures otherwise).",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

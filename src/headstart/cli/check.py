@@ -40,6 +40,7 @@ def check_command(
     task: _options.TaskOption = None,
     labels: _options.Labels = None,
     missing: _options.Missing = None,
+    white: _options.White = None,
     as_json: _options.AsJson = False,
 ) -> None:
     """Read every item of DATA and say all that is wrong with it, and what to do.
@@ -59,6 +60,7 @@ def check_command(
         task=task,
         labels=labels,
         missing=missing,
+        white=white,
     )
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from headstart.core import fingerprint
 from headstart.core.archive import read_file, read_member, read_part
+from headstart.core.source import Levels
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.words import whole
 
@@ -145,6 +146,9 @@ class Dataset:
     """What its reader decided or left out."""
     group_names: tuple[str, ...] = ()
     """What the numbers in `groups` were written as; empty where they have no names."""
+    levels: Levels | None = None
+    """What is black and white in pictures of more than 8 bits a channel; None: what their type says, or is
+    found out."""
 
     def __post_init__(self) -> None:
         for name in ("y", "groups", "split"):
@@ -215,7 +219,19 @@ class Dataset:
         labels = (
             "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
         )
-        return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *parts, labels])
+        levels = [] if self.levels is None else [f"levels {self.levels}"]
+        return fingerprint.of_parts(
+            [*self.digests(), *(item.id for item in self.items), *parts, labels, *levels]
+        )
+
+    def with_levels(self, levels: Levels | None) -> Dataset:
+        """The same items, read with other levels."""
+        if levels == self.levels:
+            return self
+        out = replace(self, levels=levels)
+        if "_digests" in self.__dict__:
+            out.remember(self._digests)
+        return out
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Dataset:
         """The given rows, in the given order."""

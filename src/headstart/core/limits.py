@@ -45,3 +45,7 @@ VECTOR_BYTES = 4 * 10**9
 """The numbers of the words that are read of such a list."""
 TOKENIZER_BYTES = 256 * 2**20
 """A tokenizer.json."""
+PIXELS = 100_000_000
+"""Of one picture."""
+DECODING_BYTES = 2**30
+"""Of all pictures that are decoded at a time, whatever the number of threads; one alone may be larger."""

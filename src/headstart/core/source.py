@@ -11,6 +11,8 @@ from headstart.core import fingerprint
 
 LONGEST = 65_536
 """Most tokens of a text that a source may read."""
+Levels = tuple[float, float]
+"""The values that are black and white in pictures of more than 8 bits a channel."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,18 @@ class InputContract:
     crop_mode: str = "center"
     """"center" (resize the short side, cut), "squash" (resize both sides) or "border" (pad)."""
     channels: int = 3
+    levels: Levels | None = None
+    """What is black and white in pictures of more than 8 bits a channel, as a model has learnt it from its
+    data; None: what their type says."""
 
     @property
     def modality(self) -> str:
         return "image"
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        """Without levels where there are none: features and bundles made before keep their names."""
+        said = {} if self.levels is None else {"levels": list(self.levels)}
+        return said | {
             "size": list(self.size),
             "mean": list(self.mean),
             "std": list(self.std),
@@ -48,6 +55,7 @@ class InputContract:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> InputContract:
+        levels = data.get("levels")
         return cls(
             size=(int(data["size"][0]), int(data["size"][1])),
             mean=tuple(map(float, data["mean"])),
@@ -56,6 +64,7 @@ class InputContract:
             crop_pct=float(data["crop_pct"]),
             crop_mode=str(data["crop_mode"]),
             channels=int(data["channels"]),
+            levels=None if levels is None else (float(levels[0]), float(levels[1])),
         )
 
 
@@ -90,6 +99,11 @@ class TextContract:
     @property
     def modality(self) -> str:
         return "text"
+
+    @property
+    def levels(self) -> None:
+        """None: texts are not black or white."""
+        return None
 
     @property
     def channels(self) -> int:

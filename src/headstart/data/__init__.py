@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data.reading import Reading
+from headstart.data.reading import Reading, levels_of
 from headstart.errors import BadOption
 
 __all__ = ["READERS", "load"]
@@ -48,8 +48,8 @@ def load(data: Any, **options: Any) -> Dataset:
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`; with `items_only` the columns of a
-    table that hold no items (its labels, splits, groups) are not looked at. `label_column` may be a list
+    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`; with `items_only` the columns
+    of a table that hold no items (its labels, splits, groups) are not looked at. `label_column` may be a list
     of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
@@ -61,6 +61,10 @@ def load(data: Any, **options: Any) -> Dataset:
     `missing` lists the texts that stand for no label, beside empty cells; without it these are NA, N/A,
     NaN and null in .csv and .tsv files, unless `labels` names them, and none elsewhere.
 
+    `white` is the value that is white in pictures of more than 8 bits a channel, 4095 say, or what is black
+    and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
+    checked.
+
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
@@ -68,7 +72,8 @@ def load(data: Any, **options: Any) -> Dataset:
         reader = importlib.import_module(module)
         if reader.accepts(data):
             dataset: Dataset = reader.read(data, reading)
-            return dataset
+            white = levels_of(reading.white)
+            return dataset if white is None else dataset.with_levels(white)
     raise BadOption("data", _short(data), f"one of: {'; '.join(READERS)}")
 
 

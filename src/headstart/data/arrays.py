@@ -26,7 +26,9 @@ def accepts(data: Any) -> bool:
 
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from images in memory, or from paths. Raises `DataError` for what is no image."""
-    items = _from_block(np.asarray(data)) if hasattr(data, "__array__") else _from_list(data)
+    white = reading.white is not None
+    block = hasattr(data, "__array__")
+    items = _from_block(np.asarray(data), white=white) if block else _from_list(data, white=white)
     paths = [str(item.path) for item in items if isinstance(item, FileItem)]
     kind = columns.modality_of(paths) if paths and len(paths) == len(items) else "image"
     return in_memory(items, kind, reading)
@@ -68,7 +70,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
     )
 
 
-def _from_block(block: np.ndarray) -> list[Item]:
+def _from_block(block: np.ndarray, *, white: bool) -> list[Item]:
     """`[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken."""
     if block.ndim == 4 and block.shape[3] not in (1, 3, 4) and block.shape[1] in (1, 3, 4):
         block = block.transpose(0, 2, 3, 1)
@@ -77,11 +79,11 @@ def _from_block(block: np.ndarray) -> list[Item]:
         raise DataError(
             WHERE, f"an array of shape {shape}", "give N x H x W, or N x H x W x C: reshape it first"
         )
-    block = usable(block, WHERE)
+    block = usable(block, WHERE, white=white)
     return [ArrayItem(_id(i, len(block)), block[i]) for i in range(len(block))]
 
 
-def _from_list(data: Sequence[Any]) -> list[Item]:
+def _from_list(data: Sequence[Any], *, white: bool) -> list[Item]:
     items: list[Item] = []
     names: set[str] = set()
     entries = [np.asarray(entry) if _is_array(entry) else entry for entry in data]
@@ -93,9 +95,9 @@ def _from_list(data: Sequence[Any]) -> list[Item]:
             name = str(entry) if str(entry) not in names else f"{entry} (row {i + 1})"
             items.append(FileItem(name, as_path(entry) or Path(entry)))
         elif isinstance(entry, Image.Image):
-            items.append(ArrayItem(name, _decoded(entry, f"image {i}")))
+            items.append(ArrayItem(name, usable(_decoded(entry, f"image {i}"), f"image {i}", white=white)))
         elif _is_array(entry):
-            items.append(ArrayItem(name, usable(entry, f"image {i}", most=most)))
+            items.append(ArrayItem(name, usable(entry, f"image {i}", most=most, white=white)))
         else:
             raise DataError(
                 f"item {i}", f"a {type(entry).__name__}", "give an array, a Pillow image, a path or a text"
@@ -120,10 +122,11 @@ def _decoded(image: Image.Image, where: str) -> np.ndarray:
         raise DataError(where, error.problem) from None
 
 
-def usable(array: np.ndarray, where: str, *, most: int | None = None) -> np.ndarray:
+def usable(array: np.ndarray, where: str, *, most: int | None = None, white: bool = False) -> np.ndarray:
     """uint8, uint16, bool, or floats in [0, 1]; whole numbers that fit are converted. Raises `DataError`.
 
-    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8.
+    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8. With
+    `white` it is said what is white, so that all stay as they are.
     """
     if array.dtype.kind not in "uifb" or not array.size:
         raise DataError(where, f"an array of {array.dtype} with {array.size} values is no image")
@@ -135,10 +138,14 @@ def usable(array: np.ndarray, where: str, *, most: int | None = None) -> np.ndar
             raise DataError(
                 where, "some values are not finite (NaN or infinite)", "mend or leave out those images"
             )
-        if low < -ROUNDING or high > 1 + ROUNDING:
+        if not white and (low < -ROUNDING or high > 1 + ROUNDING):
             raise DataError(
-                where, f"floats must lie in [0, 1], but these lie in [{low:g}, {high:g}]", "scale them first"
+                where,
+                f"floats must lie in [0, 1], but these lie in [{low:g}, {high:g}]",
+                "say what is white with white=, or scale them first",
             )
+        return array
+    if white:
         return array
     if low < 0 or high > 65535:
         raise DataError(where, f"whole numbers must lie in [0, 65535], but these lie in [{low}, {high}]")

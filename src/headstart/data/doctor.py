@@ -47,7 +47,7 @@ __all__ = [
     "with_near",
 ]
 
-MEMO_VERSION = 3
+MEMO_VERSION = 4
 _CHUNK = 32
 
 Memo = MutableMapping[str, dict]
@@ -72,8 +72,11 @@ def check(
     digests = tuple(digest for digest, _ in looked)
     if all(digest is not None for digest in digests):
         dataset.remember(tuple(digest or "" for digest in digests))
-    usable = np.array([not seen.problem for _, seen in looked], dtype=bool)
-    found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, [seen for _, seen in looked]))]
+    settled = modalities.get(dataset.modality).settle(dataset.levels, [seen for _, seen in looked])
+    looked = [(digest, seen) for digest, seen in zip(digests, settled.looked, strict=True)]
+    usable = np.array([not seen.problem for seen in settled.looked], dtype=bool)
+    found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, settled.looked))]
+    found += [finding(code, dataset.origin or dataset.name, message) for code, message in settled.said]
     found += label_findings(dataset, usable) if usable.any() or not len(usable) else ()
     # two items that cannot be read are broken, not alike
     found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
@@ -86,7 +89,20 @@ def check(
     if dataset.labelled.any() and not any(f.severity == "error" for f in found):
         found += held_out.judge(dataset)
     found.sort(key=lambda f: (ORDER.index(f.severity), f.code))
-    return Report(tuple(found), len(dataset), digests=digests)
+    return Report(tuple(found), len(dataset), digests=digests, levels=settled.levels)
+
+
+def levelled(dataset: Dataset, *, memo: Memo | None = None) -> Dataset:
+    """The data set with the levels of its pictures found from all of them, where they are not given.
+
+    Reads and decodes every item once, as `check` does, and judges nothing. Raises `BadOption` for levels of what
+    has none.
+    """
+    room = modalities.get(dataset.modality)
+    if dataset.levels is not None or not room.HAS_LEVELS:
+        return dataset.with_levels(room.settle(dataset.levels, ()).levels)
+    looked = list(_look(dataset, {} if memo is None else memo, None))
+    return dataset.with_levels(room.settle(None, [seen for _, seen in looked]).levels)
 
 
 def with_near(report: Report, dataset: Dataset, pairs: Sequence[Pair]) -> Report:
@@ -105,7 +121,9 @@ def readable(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
     Reads and decodes every item once, as `check` does, and judges nothing else.
     """
     looked = list(_look(dataset, {}, None))
-    found = tuple(f for f in _item_findings(dataset, [seen for _, seen in looked]) if f.severity == "error")
+    room = modalities.get(dataset.modality)
+    settled = room.settle(dataset.levels, [seen for _, seen in looked], find=False)
+    found = tuple(f for f in _item_findings(dataset, settled.looked) if f.severity == "error")
     kept, _ = drop_bad(dataset, Report(found, len(dataset), digests=tuple(digest for digest, _ in looked)))
     return kept, found
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from headstart.core.source import Levels
+
 Severity = Literal["error", "warning", "note"]
 ORDER: tuple[Severity, ...] = ("error", "warning", "note")
 SHOWN = 5
@@ -29,6 +31,9 @@ CODES: dict[str, Code] = {
     "HS104": Code("error", "truncated or damaged", "fetch it again, or drop it (--drop-bad)"),
     "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),
     "HS106": Code("error", "not a text", "remove it, or drop it (--drop-bad)"),
+    "HS107": Code("error", "values whose white is not known", "say it: --white 4095, or --white -1024:3071"),
+    "HS108": Code("error", "values that are no numbers", "mend them, or drop it (--drop-bad)"),
+    "HS109": Code("error", "a kind of file that is not read", "or drop it (--drop-bad)"),
     # the item is used; this is how
     "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
     "HS202": Code("warning", "very long (over 10 : 1)", "most of it is cut away: cut it up, or pad it"),
@@ -39,12 +44,15 @@ CODES: dict[str, Code] = {
     "HS207": Code("note", "palette colours", "converted to RGB"),
     "HS208": Code("note", "rotated by its EXIF orientation", "turned upright"),
     "HS209": Code("warning", "one colour all over", "look whether it is a placeholder; remove it if so"),
+    "HS210": Code("warning", "white was found out", "say otherwise with --white, such as --white 65535"),
+    "HS211": Code("warning", "the white point does not fit", "say another with --white"),
     "HS212": Code("warning", "not UTF-8, or garbled", "save it as UTF-8; what is garbled stays so"),
     "HS213": Code("note", "longer than the source reads", "the rest is not read: a source may read more"),
     "HS214": Code("warning", "texts in several languages", "name a source that knows them all, or keep one"),
     "HS215": Code("warning", "words that the source does not know", "they are left out: try another source"),
     "HS216": Code("warning", "one text of the pair is empty", "mend it, or leave the pair out"),
     "HS217": Code("note", "texts that begin or end alike", "nothing, or cut it off: it takes up room"),
+    "HS218": Code("warning", "pictures that are not read", "save them as JPEG, PNG or TIFF"),
     # labels
     "HS301": Code("warning", "no labels", "to learn, name a label column or sort into folders"),
     "HS302": Code("warning", "label missing", "label it; until then it is left out"),
@@ -128,6 +136,9 @@ class Report:
     """Ids of items that were left out because of their errors."""
     digests: tuple[str | None, ...] = field(default=(), repr=False)
     """Content fingerprint of each item; None where it could not be read."""
+    levels: Levels | None = None
+    """What is black and white in its pictures of more than 8 bits, as it was given or found; None: by their
+    type."""
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
         """The findings of one severity."""
@@ -193,9 +204,11 @@ def _group(same: list[Finding]) -> list[str]:
     if len(same) == 1:
         return [str(same[0])]
     kind = CODES[same[0].code]
-    lines = [f"{same[0].code} {len(same):,} times: {kind.title}; {kind.remedy}"]
+    told = {kind.title} | ({same[0].message} if len({one.message for one in same}) == 1 else set())
+    title = ": ".join(sorted(told, key=lambda text: text != kind.title))
+    lines = [f"{same[0].code} {len(same):,} times: {title}; {kind.remedy}"]
     for one in same[:SHOWN]:
-        lines.append(f"      {one.where}" + (f": {one.message}" if one.message != kind.title else ""))
+        lines.append(f"      {one.where}" + (f": {one.message}" if one.message not in told else ""))
     if len(same) > SHOWN:
         lines.append(f"      and {len(same) - SHOWN:,} more")
     return lines

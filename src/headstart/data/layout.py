@@ -70,10 +70,17 @@ def items_in(tree: Tree) -> Found:
         kind, paths = "image", [path for path in tree.paths if suffix_of(path) in image.SUFFIXES | {""}]
     else:
         kind, paths = "text", [path for path in tree.paths if path in {*bare, *texts} and not _tells(path)]
-    kept, article = set(paths), "an image" if kind == "image" else "a text"
-    why = {path: "tells of the data" if kind == "text" and _tells(path) else f"not {article} by its ending"
-           for path in tree.paths if path not in kept}  # fmt: skip
-    return Found(kind, paths, [Note("HS504", printable(path), f"{why[path]}: left out") for path in why])
+    kept = set(paths)
+    return Found(kind, paths, [_left_out(path, kind) for path in tree.paths if path not in kept])
+
+
+def _left_out(path: str, kind: str) -> Note:
+    known = image.NOT_READ.get(suffix_of(path)) if kind == "image" else None
+    if known:
+        return Note("HS218", printable(path), f"{known}: left out")
+    article = "an image" if kind == "image" else "a text"
+    why = "tells of the data" if kind == "text" and _tells(path) else f"not {article} by its ending"
+    return Note("HS504", printable(path), f"{why}: left out")
 
 
 def _stem(path: str) -> str:
@@ -106,10 +113,9 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
     found = items_in(tree)
     paths, left_out = found.paths, found.left_out
     if not paths:
-        other = f"{len(tree.paths)} other files" if tree.paths else "it is empty"
         raise DataError(
             tree.origin,
-            f"there are no images here ({other}), and no texts",
+            f"there are no images here ({_what_else(tree)}), and no texts",
             "give a folder with one folder of images, or of texts, a class",
         )
     strip = common_depth(paths)
@@ -151,6 +157,21 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         origin=tree.origin,
         notes=tuple(notes),
     )
+
+
+def _what_else(tree: Tree) -> str:
+    """What there is instead of items: what the first files are, where their first bytes tell it."""
+    if not tree.paths:
+        return "it is empty"
+    other = f"{len(tree.paths)} other file{'s' if len(tree.paths) > 1 else ''}"
+    kinds = {}
+    for path in tree.paths[:_PEEKED]:
+        try:
+            kinds[image.kind_of(tree.item(path).read())] = path
+        except (OSError, DataError):
+            continue
+    told = [f"{printable(path)} is {kind}" for kind, path in kinds.items() if kind]
+    return f"{other}; {'; '.join(told)}" if told else other
 
 
 def common_depth(paths: list[str]) -> int:

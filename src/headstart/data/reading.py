@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 from unicodedata import decimal
 
+from headstart.core.source import Levels
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.errors import BadOption, PathError, UnknownName
 
@@ -55,6 +57,7 @@ class Reading:
     name: str | None = None
     missing: Sequence[str] | None = None
     items_only: bool = False
+    white: Any = None
     known: tuple[str, ...] = ()
     """The labels of the model that the data are to be compared with; no option of a user's."""
 
@@ -67,6 +70,7 @@ class Reading:
         if missing is not None:
             marks = (missing,) if isinstance(missing, str) or not isinstance(missing, Iterable) else missing
             object.__setattr__(self, "missing", tuple(map(str, marks)))
+        levels_of(self.white)
         if self.task is not None and self.task not in KINDS:
             raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")
         if self.path_column is not None and (self.text_column or self.pair_column):
@@ -98,6 +102,34 @@ class Reading:
         """Those that were named: none, one, or one for each label."""
         one = self.label_column
         return () if one is None else (one,) if isinstance(one, str) else tuple(one)
+
+
+def levels_of(white: Any) -> Levels | None:
+    """What `white` says: 4095, or (-1024, 3071) for what is black and what is white; the same in text, with a
+    colon.
+
+    Raises `BadOption` for anything else.
+    """
+    if white is None:
+        return None
+    parts = (
+        white.split(":") if isinstance(white, str) else white if isinstance(white, tuple | list) else [white]
+    )
+    try:
+        numbers = [float(part) for part in parts]
+    except (TypeError, ValueError):
+        numbers = []
+    black, top = (0.0, *numbers) if len(numbers) == 1 else numbers if len(numbers) == 2 else (0.0, 0.0)
+    if not -inf < black < top < inf:
+        allowed = "the value that is white, such as 4095, or black and white, such as -1024:3071"
+        raise BadOption("white", white, allowed)
+    return black, top
+
+
+def white_text(levels: Levels) -> str:
+    """Levels as an option says them: "4095", "-1024:3071"."""
+    black, white = (f"{value:.12g}" for value in levels)
+    return white if levels[0] == 0 else f"{black}:{white}"
 
 
 def split_in(path: str) -> str:

@@ -1,8 +1,8 @@
 """Model -> ONNX: one file that takes prepared pixels or tokens and gives predictions, proved on the probes.
 
 The graph holds normalisation, network, temperature and activation. Resizing and cutting images is not in it:
-how to do them is in the metadata, and in a JSON file of the same name beside it. Neither is the tokenizer: it
-lies beside the graph as NAME.tokenizer.json.
+how to do them is in the metadata, and in a JSON file of the same name beside it, under "preparation".
+Neither is the tokenizer: it lies beside the graph as NAME.tokenizer.json.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import nets
+from headstart import modalities, nets
 from headstart._lazy import optional
 from headstart.core.files import write_json
 from headstart.core.model import Model
@@ -80,20 +80,14 @@ def describe(model: Model) -> dict[str, Any]:
         "version": 1,
         "task": model.task.to_json(),
         "preprocessing": model.input.to_json(),
+        "preparation": modalities.get(model.input.modality).described(model.input),
         "input": {"name": INPUTS[model.input.modality], **_form(model.input)},
         "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
-        "note": NOTES[model.input.modality],
+        "note": "`preparation` says step by step how an item becomes the input; `preprocessing` holds the "
+        "numbers of the source as they are in the bundle",
         "source": shareable(model.source),
         "fingerprint": model.fingerprint(),
     }
-
-
-NOTES = {
-    "image": "decode to RGB, resize and cut as under preprocessing; normalisation is in the graph",
-    "text": "the rows of an input are tokens, mask (1 for a token) and types, of two texts read "
-    "apart those of the second below; put the prefix before the text, cut to max_length tokens, of two "
-    "texts read jointly the longer one first; a tokenizer without a separator gets a line break between them",
-}
 
 
 def _form(contract: Contract) -> dict[str, Any]:

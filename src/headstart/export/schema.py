@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,8 @@ def _audit_images(contract: InputContract) -> None:
         raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
     if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
         raise ValueError("a mean and standard deviation that do not fit the channels")
+    if contract.levels is not None and not -inf < contract.levels[0] < contract.levels[1] < inf:
+        raise ValueError("black and white that are no range")
 
 
 def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from headstart.errors import ImageError
+from headstart._lazy import optional
+from headstart.core import limits
+from headstart.core.source import Levels
+from headstart.errors import ImageError, MissingExtra
+from headstart.modalities import _deep, _kinds
+from headstart.modalities._deep import Range, Rows
+from headstart.modalities._quiet import quiet
 
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = limits.PIXELS
 """Larger images are refused before they are decoded."""
 
 FORMATS = (
@@ -20,49 +29,82 @@ FORMATS = (
 )  # fmt: skip
 """Raster formats that decode without starting another program (EPS would)."""
 
-ROUNDING = 1e-3
-"""How far beyond [0, 1] floats may lie: what resizing or arithmetic leaves, a quarter of a grey level."""
-
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 """How the commonest formats begin."""
 
 NPY = b"\x93NUMPY"
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""EXIF orientation -> what turns it upright."""
+_SIDEWAYS = {_TURNS[number] for number in (5, 6, 7, 8)}
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_OTHER_BYTES = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
+"""Of two bytes a value Pillow keeps the higher one. Told that they lie the other way round, it gives the
+lower one."""
 
 
 @dataclass(frozen=True)
 class Opened:
     """An image file that was recognised; pixels are decoded by `pixels_of`."""
 
-    image: Image.Image
+    image: Image.Image | None
+    """None for an array of more than 8 bits a channel."""
     format: str
     mode: str
     size: tuple[int, int]
     """Width and height as stored, before rotation."""
     facts: tuple[str, ...]
     """Finding codes of what has to be handled (animated, CMYK, ...)."""
+    rows: Rows | None = None
+    """The values of an array of more than 8 bits a channel."""
+    colour: bytes = b""
+    """The whole file where it holds colours of 16 bits, of which Pillow gives the higher byte alone."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes, roughly, to decode it and make it RGB."""
+        size = self.image.size if self.image is not None else self.size  # what a JPEG was told to be read at
+        own = {"RGB": 0, "1": 1, "L": 1, "P": 1, "LA": 2}.get(self.mode, 4)
+        return size[0] * size[1] * (4 + own + (4 if self.colour else 0))
 
 
 def recognise(data: bytes) -> Opened:
-    """Read the header. Raises `ImageError` HS102 (empty), HS103 (not an image) or HS105 (too large)."""
+    """Read the header.
+
+    Raises `ImageError` HS102 (empty), HS103 (not an image), HS104 (damaged), HS105 (too large) or HS109 (a
+    kind that is not read).
+    """
     if not data:
         raise ImageError("HS102", "the file is empty")
     if data.startswith(NPY):
-        image, deep = _from_npy(data)
-        facts = (*_mode_facts(image.mode, {}), *(("HS206",) if deep else ()))
-        return Opened(image, "NPY", image.mode, image.size, facts)
+        return _from_npy(data)
+    kind = _kinds.kind_of(data)
+    if kind and kind not in _kinds.READ:
+        raise ImageError("HS109", kind)
     try:
-        image = Image.open(io.BytesIO(data), formats=_formats())
+        with quiet():
+            image = _heif(data) if kind == _kinds.HEIC else Image.open(io.BytesIO(data), formats=_formats())
     except _BOMBS:
         raise too_large() from None
+    except MissingExtra:
+        raise ImageError("HS109", kind) from None
     except UnidentifiedImageError:
-        if data.startswith(_STARTS):
+        if kind and "AVIF" not in _formats():
+            raise ImageError("HS109", kind) from None
+        if kind or data.startswith(_STARTS):
             raise ImageError("HS104", "begins like an image, but is damaged or cut off") from None
         raise ImageError("HS103", "not an image that can be read") from None
     except Exception as error:  # damaged headers raise nearly anything
-        raise ImageError("HS104", f"its header is damaged: {error}") from None
-    return opened_from(image)
+        what = f"{_kinds.READ[kind]}, but its" if kind else "its"
+        raise ImageError("HS104", f"{what} header is damaged: {error}") from None
+    raw = _kinds.raw_inside(image)
+    if raw:
+        raise ImageError("HS109", raw)
+    return opened_from(image, data)
 
 
 @cache
@@ -72,35 +114,158 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def opened_from(image: Image.Image) -> Opened:
-    """A Pillow image that is open already. Raises `ImageError` HS104 or HS105."""
+def _heif(data: bytes) -> Image.Image:
+    """A HEIC photograph, by the package of the extra "heif". Raises `MissingExtra` without it."""
+    opener = optional("pillow_heif", extra="heif", needed_for="reading HEIC photographs")
+    image: Image.Image = opener.HeifImageFile(io.BytesIO(data))
+    return image
+
+
+def opened_from(image: Image.Image, data: bytes = b"") -> Opened:
+    """A Pillow image that is open already, and the bytes of its file where they are known.
+
+    Raises `ImageError` HS104 or HS105.
+    """
     if image.width * image.height > MOST_PIXELS:
         raise too_large(image.size)
     try:
-        facts = _facts(image)
+        with quiet():
+            facts = _facts(image)
     except Exception as error:  # looking for a second frame reads on in a damaged file
         raise ImageError("HS104", f"its header is damaged: {error}") from None
-    return Opened(image, image.format or "", image.mode, image.size, facts)
+    colour = data if _raw_mode(image)[-4:] in _OTHER_BYTES and image.mode in ("RGB", "RGBA") else b""
+    if colour:
+        facts = tuple(sorted({*facts, "HS206"}))
+    return Opened(image, image.format or "", image.mode, image.size, facts, colour=colour)
 
 
-def pixels_of(opened: Opened) -> Image.Image:
+def pixels_of(opened: Opened, levels: Levels | None = None) -> Image.Image:
     """Decode fully: 8-bit RGB, upright, transparency laid on white, the first frame.
 
-    Raises `ImageError` HS104 for truncated or damaged content.
+    Raises `ImageError` HS104 for truncated or damaged content, HS107 and HS108 as `_deep.eight_bits` does.
     """
-    image = opened.image
+    with _decoding():
+        turn = _loaded(opened)
+        deep = values_of(opened) if levels is not None or not opened.colour else None
+        if deep is not None:
+            rgb = _deep.eight_bits(deep, levels)
+        else:
+            assert opened.image is not None
+            rgb = _rgb(opened.image)
+        return rgb if turn is None else _turned(rgb, turn)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What decoding an image shows: its pixels, or of more than 8 bits a channel the range of its values."""
+
+    image: Image.Image | None
+    """RGB; smaller where a JPEG was told to be read so."""
+    kind: str = ""
+    """The type of the values."""
+    range: Range | None = None
+    turned: bool = False
+    """Whether it was turned, or mirrored, to be upright."""
+    sideways: bool = False
+    """Whether width and height are exchanged."""
+
+
+def look(opened: Opened) -> Seen:
+    """Decode fully. Raises `ImageError` HS104."""
+    with _decoding():
+        turn = _loaded(opened)
+        deep = values_of(opened)
+        turned = turn is not None or "HS208" in opened.facts
+        if deep is not None:
+            sideways = turn in _SIDEWAYS or (deep.width, deep.height) != opened.size
+            return Seen(None, deep.kind, _deep.range_of(deep), turned, sideways)
+        assert opened.image is not None
+        rgb = _rgb(opened.image)
+        rgb = rgb if turn is None else _turned(rgb, turn)
+        sideways = (rgb.width > rgb.height) != (opened.size[0] > opened.size[1])
+        return Seen(rgb, turned=turned, sideways=sideways and turned)
+
+
+def plain(opened: Opened) -> np.ndarray:
+    """Decode fully, and keep all bits: `[H, W]` of a picture of more than 8 bits, else uint8 `[H, W, 3]`;
+    upright.
+
+    Raises `ImageError` HS104.
+    """
+    with _decoding():
+        turn = _loaded(opened)
+        image = opened.image
+        assert image is not None
+        upright = image if turn is None else _turned(image, turn)
+        deep = values_of(replace(opened, image=upright, colour=b""))
+        return deep.take(0, deep.height) if deep is not None else np.asarray(_rgb(upright))
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Whatever a decoder raises is an `ImageError`, and its warnings reach nobody."""
     try:
-        image.load()
-        if "HS208" in opened.facts:
-            image = ImageOps.exif_transpose(image)
-        return _rgb(image, opened.format)
+        with quiet():
+            yield
     except ImageError:
         raise
     except _BOMBS:
         raise too_large() from None
-    except Exception as error:  # so does damaged content
+    except Exception as error:  # damaged content raises nearly anything
         text = str(error).strip() or type(error).__name__
         raise ImageError("HS104", f"truncated or damaged: {text}") from None
+
+
+def _loaded(opened: Opened) -> Image.Transpose | None:
+    """Decode, and say how the image has still to be turned; TIFF is turned by Pillow."""
+    if opened.image is None:
+        return None
+    opened.image.load()
+    known = "HS208" in opened.facts or opened.format == "PNG"
+    return _TURNS.get(_orientation(opened.image)) if known else None
+
+
+def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
+    out = image.transpose(turn)
+    out.info = dict(image.info)
+    return out
+
+
+def values_of(opened: Opened) -> Rows | None:
+    """The values of a decoded picture of more than 8 bits a channel; None for others."""
+    if opened.image is None:
+        return opened.rows
+    image = opened.image
+    if _is_deep(image.mode):
+        # Pillow stretches the one to 16 bits, whatever its white is, and older ones give the other so
+        words = image.mode.startswith("I;16") or (image.mode == "I" and opened.format in ("PPM", "PNG"))
+        return _deep.of_image(image, _deep.WORDS if words else "float32" if image.mode == "F" else "int32")
+    if not opened.colour:
+        return None
+    low = Image.open(io.BytesIO(opened.colour), formats=_formats())
+    raw = _raw_mode(low)
+    # grey with transparency lies in four bytes a pixel: grey, its lower byte, alpha, its lower byte
+    grey = raw == "LA;16B"
+    other = "RGBA" if grey else raw[:-4] + _OTHER_BYTES[raw[-4:]]
+    tiles = []
+    for tile in low.tile:
+        given = (other, *tile.args[1:]) if isinstance(tile.args, tuple) else other
+        tiles.append(tile._replace(args=given))
+    low.tile = tiles
+    low.load()
+    return _deep.of_image(image, _deep.WORDS, low, 1 if grey else None)
+
+
+def _is_deep(mode: str) -> bool:
+    return mode.startswith("I") or mode == "F"
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How Pillow is told that the values lie in the file; "" where it is not known."""
+    tiles = getattr(image, "tile", None) or ()
+    found = {tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args for tile in tiles}
+    only = found.pop() if len(found) == 1 else ""
+    return only if isinstance(only, str) else ""
 
 
 def too_large(size: tuple[int, int] | None = None) -> ImageError:
@@ -114,7 +279,8 @@ def _facts(image: Image.Image) -> tuple[str, ...]:
     # a photo with a second, smaller picture inside (MPO) is not an animation
     if getattr(image, "is_animated", False) and image.format != "MPO":
         facts.append("HS203")
-    if _orientation(image) != 1:
+    # of a PNG it may lie behind the pixels, and to ask for it is to decode them: later, when there is room
+    if image.format != "PNG" and _orientation(image) != 1:
         facts.append("HS208")
     return tuple(sorted(facts))
 
@@ -141,52 +307,26 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 2 <= value <= 8 else 1
 
 
-def _rgb(image: Image.Image, form: str) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-        if image.mode == "I" and form == "PPM":  # which Pillow stretches to 16 bits, whatever their white is
-            values = values.astype(np.uint16)
-        return Image.fromarray(_eight_bits(values)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+def _rgb(image: Image.Image) -> Image.Image:
+    """Of 8 bits a channel, in strips where more than a conversion is needed."""
+    if image.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in image.info:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    out = Image.new("RGB", image.size)
+    for top in range(0, image.height, step := max(1, _STRIP // max(1, image.width))):
+        strip = image.crop((0, top, image.width, min(top + step, image.height)))
         # pre-multiplied modes reach RGBA only through their own partner
         partner = {"RGBa": "RGBA", "La": "LA"}.get(image.mode)
-        rgba = (image.convert(partner) if partner else image).convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        strip = strip.convert(partner) if partner else strip
+        out.paste(_deep.laid_on_white(strip.convert("RGBA")), (0, top))
+    return out
 
 
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Values that are not uint8 -> uint8, by a rule for the type: never by the picture's own range.
-
-    Unsigned 16 bits are divided by 257, floats in [0, 1] multiplied by 255 (`ROUNDING` beyond is cut
-    off); other whole numbers in [0, 255] stay as they are. What lies outside has no white that can be
-    known from one picture, and scaling each by its own makes them incomparable: `ImageError` HS104.
-    """
-    kind = values.dtype.kind
-    if kind == "u" and values.dtype.itemsize == 2:
-        return np.round(values / 257.0).astype(np.uint8)
-    low, high = values.min(), values.max()
-    if kind == "f":
-        if not np.isfinite([low, high]).all():
-            raise ImageError("HS104", "some values are not finite")
-        if low < -ROUNDING or high > 1 + ROUNDING:
-            raise ImageError("HS104", _outside("floats", "[0, 1]", low, high))
-        return np.round(np.clip(values.astype(np.float64), 0, 1) * 255).astype(np.uint8)
-    if low < 0 or high > 255:
-        raise ImageError(
-            "HS104", _outside(f"whole numbers of type {values.dtype.name}", "[0, 255]", low, high)
-        )
-    return values.astype(np.uint8)
+_STRIP = 2**20
+"""Pixels that are laid on white together."""
 
 
-def _outside(what: str, allowed: str, low: float, high: float) -> str:
-    found = f"{what} must lie in {allowed}, but these lie in [{low:g}, {high:g}]"
-    return f"{found}: scale all pictures alike, best to uint8, or to uint16 with white at 65,535"
-
-
-def _from_npy(data: bytes) -> tuple[Image.Image, bool]:
-    """An image from the bytes of the .npy format, and whether it had more than 8 bits a channel."""
+def _from_npy(data: bytes) -> Opened:
+    """An image from the bytes of the .npy format."""
     try:
         stream = io.BytesIO(data)
         version = np.lib.format.read_magic(stream)
@@ -196,6 +336,8 @@ def _from_npy(data: bytes) -> tuple[Image.Image, bool]:
         shape, fortran, dtype = read(stream)
     except Exception as error:  # the header is a Python literal: damage raises nearly anything
         raise ImageError("HS104", f"its .npy header is damaged: {error}") from None
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise ImageError("HS104", f"its .npy header is damaged: a shape of {tuple(shape)}")
     pixels = math.prod(shape[:2])
     if pixels > MOST_PIXELS:
         raise too_large((shape[1], shape[0]) if len(shape) > 1 else None)
@@ -212,12 +354,14 @@ def _from_npy(data: bytes) -> tuple[Image.Image, bool]:
     return _from_array(flat.reshape(shape, order="F" if fortran else "C"))
 
 
-def _from_array(array: np.ndarray) -> tuple[Image.Image, bool]:
-    deep = array.dtype.kind == "u" and array.dtype.itemsize == 2
+def _from_array(array: np.ndarray) -> Opened:
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[array.shape[2] if array.ndim == 3 else 1]
+    size, facts = (array.shape[1], array.shape[0]), _mode_facts(mode, {})
+    if array.dtype.kind != "b" and array.dtype != np.uint8:
+        deep = ("HS206",) if array.dtype.kind == "u" and array.dtype.itemsize == 2 else ()
+        return Opened(None, "NPY", mode, size, (*facts, *deep), _deep.of_array(array))
     if array.dtype.kind == "b":
         array = array.astype(np.uint8) * 255
-    elif array.dtype != np.uint8:
-        array = _eight_bits(array.astype(array.dtype.newbyteorder("=")))
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    return Image.fromarray(np.ascontiguousarray(array)), deep
+    return Opened(Image.fromarray(np.ascontiguousarray(array)), "NPY", mode, size, facts)

@@ -38,17 +38,15 @@ def resampling(name: str) -> Image.Resampling:
 def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:
     """The source's recipe for evaluation, pixel for pixel as timm and torchvision do it in Pillow."""
     height, width = contract.size
-    # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
-    tall, wide = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
+    tall, wide = sides_of(contract)
     how = resampling(contract.interpolation)
     if contract.crop_mode == "squash":
         # one number for a square size: timm's transform then resizes to exactly tall x wide
         return centre_cut(_resize(image, (tall, wide), how), (height, width))
     if contract.crop_mode == "border":
         ratio = max(image.height / tall, image.width / wide)
-        fill = tuple(round(255 * value) for value in _three(contract.mean))
         image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
-        return centre_cut(image, (height, width), fill)
+        return centre_cut(image, (height, width), padding_of(contract))
     if contract.crop_mode != "center":
         raise BadOption("crop_mode", contract.crop_mode, '"center", "squash" or "border"')
     if tall == wide:
@@ -56,6 +54,20 @@ def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:
     ratio = min(image.height / tall, image.width / wide)
     image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
     return centre_cut(image, (height, width))
+
+
+def sides_of(contract: InputContract) -> tuple[int, int]:
+    """Height and width of what the input is cut out of."""
+    # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
+    height, width = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
+    return height, width
+
+
+def padding_of(contract: InputContract) -> tuple[int, ...]:
+    """RGB of what is put around a picture that is smaller than the cut."""
+    if contract.crop_mode != "border":
+        return (0, 0, 0)
+    return tuple(round(255 * value) for value in _three(contract.mean))
 
 
 def resize_short(image: Image.Image, side: int, how: Image.Resampling) -> Image.Image:

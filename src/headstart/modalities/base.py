@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from headstart.core.registry import Registry
+from headstart.core.source import Levels
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Examination:
     problem: str = ""
     detail: str = ""
     """The problem in words."""
+    values: str = ""
+    """Of an image of more than 8 bits a channel: the type of its values, "uint16" or "float32" say."""
+    low: float = 0.0
+    high: float = 0.0
+    """Its lowest and its highest value."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,6 +49,18 @@ class Examination:
         return cls(**{**data, "facts": tuple(data["facts"])})
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What all items of a data set together tell of how each is to be read."""
+
+    levels: Levels | None
+    """Black and white of pictures of more than 8 bits a channel; None: what their type says."""
+    looked: tuple[Examination, ...]
+    """The examinations, with the problems that follow."""
+    said: tuple[tuple[str, str], ...] = ()
+    """(code, message) of findings about the data set."""
+
+
 class Modality(Protocol):
     """What a module of this room offers; what `open_item` gave may stand in for the bytes everywhere."""
 
@@ -53,14 +72,25 @@ class Modality(Protocol):
     """The recipe that is meant when none is named."""
     NOUN: str
     """What one item is called: "image"."""
+    HAS_LEVELS: bool
+    """Whether what is black and white follows from a whole data set."""
     SUFFIXES: frozenset[str]
     """Endings of files that are taken for such items."""
 
     def examine(self, data: bytes) -> Examination:
         """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
 
-    def open_item(self, data: bytes) -> Any:
+    def settle(self, levels: Levels | None, looked: Sequence[Examination], *, find: bool = True) -> Settled:
+        """What the examinations of all items tell of how each is to be read, with the levels that are given.
+
+        With `find` levels that are not given are found from all items, and it is told what follows from them.
+        """
+
+    def open_item(self, data: bytes, levels: Levels | None = None) -> Any:
         """The bytes, decoded. Raises `ItemError`."""
+
+    def held(self, data: bytes, levels: Levels | None = None) -> AbstractContextManager[Any]:
+        """The same for one of several threads: waits until there is memory for it. Raises `ItemError`."""
 
     def prepare(
         self, data: Any, contract: Any, *, view: int = 0, kind: str = "", key: str = ""
@@ -74,6 +104,10 @@ class Modality(Protocol):
     def unread(self, opened: Any, prepared: np.ndarray, contract: Any) -> str:
         """How much of an opened item is missing from what `prepare` made of it, in words; "" where it is all
         there, as far as a reader would mind."""
+
+    def described(self, contract: Any) -> dict[str, Any]:
+        """All that another program needs to prepare items as view 0 and `collate` do: fields, and "steps" in
+        words, in order."""
 
     def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Prepared items as one batch."""

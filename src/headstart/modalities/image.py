@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from headstart.core.source import InputContract
+from headstart.core.source import InputContract, Levels
 from headstart.errors import ImageError
-from headstart.modalities._decode import MOST_PIXELS, ROUNDING, opened_from, pixels_of, recognise
+from headstart.modalities import _deep, _described, _kinds, _white
+from headstart.modalities._decode import MOST_PIXELS, Seen, look, opened_from, pixels_of, plain, recognise
+from headstart.modalities._deep import ROUNDING
 from headstart.modalities._draws import generator
+from headstart.modalities._quiet import ROOM
 from headstart.modalities._views import VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.base import Examination
 
 __all__ = [
     "DEFAULT_VIEW",
+    "HAS_LEVELS",
     "MOST_PIXELS",
+    "NOT_READ",
     "NOUN",
     "PREPARATION",
     "ROUNDING",
@@ -25,12 +33,17 @@ __all__ = [
     "VIEWS",
     "Examination",
     "as_array",
+    "as_bytes",
     "collate",
+    "described",
     "examine",
+    "held",
+    "kind_of",
     "open_image",
     "open_item",
     "pixels",
     "prepare",
+    "settle",
     "stored",
     "stored_column",
     "weight",
@@ -44,24 +57,33 @@ SUFFIXES = frozenset(
     {
         ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
         ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
+        ".heic", ".heif", ".hif",
     }
 )  # fmt: skip
-"""Endings of files that are taken for images."""
+"""Endings of files that are taken for images. HEIC is among them without the package that reads it, to be
+told."""
+NOT_READ = _kinds.ENDINGS
+"""Endings of pictures that are not read -> what they are."""
 
 
 NOUN = "image"
+HAS_LEVELS = True
 DEFAULT_VIEW = "crop-flip"
 
 
-def open_image(data: bytes) -> Image.Image:
+def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
     """The bytes of an image file (or of a .npy array) as an 8-bit RGB image.
 
-    Upright by its EXIF orientation; transparency laid on white; 16 bits scaled, not clipped; of
-    several frames the first. Arrays are H x W or H x W x 1, 3 or 4: uint8, uint16, floats in [0, 1],
-    or other whole numbers in [0, 255]; the rule for a type is the same for every picture. Raises
-    `ImageError` when the bytes are empty, no image, damaged, or over 100 megapixels.
+    Upright by its EXIF orientation; transparency laid on white; of several frames the first. Arrays are H x W
+    or H x W x 1, 3 or 4. More than 8 bits a channel become 8 by the `levels`, the values that are black and
+    white: what is beyond is cut off. Without them by a rule for the type, the same for every picture: 16 bits
+    are divided by 257, floats must lie in [0, 1] and other whole numbers in [0, 255]. What is to be said of
+    how it was read is in its `info` under "remark".
+
+    Raises `ImageError` when the bytes are empty, no image, of a kind that is not read, damaged, over 100
+    megapixels, or of values whose white is not known.
     """
-    return pixels_of(recognise(data))
+    return pixels_of(recognise(data), levels)
 
 
 def examine(data: bytes) -> Examination:
@@ -71,26 +93,39 @@ def examine(data: bytes) -> Examination:
     except ImageError as error:
         return Examination(problem=error.code, detail=error.problem)
     width, height = opened.size
-    # a JPEG is read to its end either way; a smaller inverse transform only saves time
-    opened.image.draft(None, (max(1, width // 8), max(1, height // 8)))
+    if opened.image is not None:
+        # a JPEG is read to its end either way; a smaller inverse transform only saves time
+        opened.image.draft(None, (max(1, width // 8), max(1, height // 8)))
     try:
-        image = pixels_of(opened)
+        with ROOM.of(opened.weight):
+            seen = look(opened)
     except ImageError as error:
         return Examination(width, height, opened.mode, opened.format, opened.facts, error.code, error.problem)
-    if (image.width > image.height) != (width > height) and "HS208" in opened.facts:
+    if seen.sideways:
         width, height = height, width
-    facts = {*opened.facts, *_looks(image, width, height)}
-    return Examination(width, height, opened.mode, opened.format, tuple(sorted(facts)))
+    facts = tuple(sorted({*opened.facts, *_looks(seen, width, height)}))
+    found = Examination(width, height, opened.mode, opened.format, facts)
+    return found if seen.range is None else _of_values(found, seen.kind, seen.range)
 
 
-def _looks(image: Image.Image, width: int, height: int) -> list[str]:
-    found = []
+def _of_values(found: Examination, kind: str, range: _deep.Range) -> Examination:
+    """With the range of the values, or the problem that some are no numbers."""
+    if range.finite:
+        return replace(found, values=kind, low=range.low, high=range.high)
+    problem = _deep.problem_of(kind, range.low, range.high, None)
+    assert problem is not None
+    return replace(found, problem=problem.code, detail=problem.problem)
+
+
+def _looks(seen: Seen, width: int, height: int) -> list[str]:
+    found = ["HS208"] if seen.turned else []
     if width * height == 1:
         found.append("HS201")
     elif max(width, height) > 10 * min(width, height):
         found.append("HS202")
-    bounds: Any = image.getextrema()
-    if width * height > 1 and all(low == high for low, high in bounds):
+    bounds: Any = seen.image.getextrema() if seen.image is not None else ()
+    flat = seen.range.flat if seen.range is not None else all(low == high for low, high in bounds)
+    if width * height > 1 and flat:
         found.append("HS209")
     return found
 
@@ -111,7 +146,7 @@ def prepare(
     have three equal channels. What `open_image` gave may stand in for the bytes, so that several
     views cost one decoding. Raises `ImageError`; `UnknownName` for an unknown recipe.
     """
-    image = _opened(data)
+    image = _opened(data, contract.levels)
     recipe = VIEWS[kind or DEFAULT_VIEW]
     out = evaluation(image, contract) if view == 0 else recipe(image, contract, generator(key, view, kind))
     return _channels_first(out)
@@ -126,13 +161,31 @@ def pixels(data: bytes | Image.Image, side: int) -> np.ndarray:
     return _channels_first(centre_cut(image, (side, side)))
 
 
-def _opened(data: bytes | Image.Image) -> Image.Image:
-    return data if isinstance(data, Image.Image) else open_image(data)
+def _opened(data: bytes | Image.Image, levels: Levels | None = None) -> Image.Image:
+    return data if isinstance(data, Image.Image) else open_image(data, levels)
 
 
-def open_item(data: bytes) -> Image.Image:
+def open_item(data: bytes, levels: Levels | None = None) -> Image.Image:
     """See `open_image`."""
-    return open_image(data)
+    return open_image(data, levels)
+
+
+@contextmanager
+def held(data: bytes, levels: Levels | None = None) -> Iterator[Image.Image]:
+    """See `open_image`. Waits until what other threads have decoded leaves room, and takes it as long as it
+    is open.
+
+    Not to be nested: a thread that holds one image would wait for itself.
+    """
+    found = recognise(data)
+    with ROOM.of(found.weight):
+        image = pixels_of(found, levels)
+        del found
+        yield image
+
+
+settle = _white.settle
+described = _described.of_images
 
 
 UNSEEN = 0.75
@@ -140,8 +193,13 @@ UNSEEN = 0.75
 
 
 def unread(opened: Image.Image, prepared: np.ndarray, contract: InputContract) -> str:
-    """The share of the picture that is left, where most of it is cut away."""
+    """The share of the picture that is left, where most of it is cut away; and that its values do not fit
+    what is black and white for the model."""
     del prepared
+    return "; ".join(said for said in (opened.info.get("remark", ""), _cut_away(opened, contract)) if said)
+
+
+def _cut_away(opened: Image.Image, contract: InputContract) -> str:
     if contract.crop_mode != "center":
         return ""
     short, long = sorted(opened.size)
@@ -183,8 +241,25 @@ def weight(data: bytes) -> int:  # noqa: ARG001 - a source reads all pictures at
 
 
 def as_array(image: Image.Image) -> np.ndarray:
-    """A Pillow image -> uint8 `[H, W, 3]`, by the rules of `open_image`. Raises `ImageError`."""
-    return np.asarray(pixels_of(opened_from(image)))
+    """A Pillow image of any mode -> an array that `open_image` reads as it would the image's own file.
+
+    uint8 `[H, W, 3]`, upright, transparency laid on white; of more than 8 bits a channel the values as they
+    are, uint16, int32 or float32 `[H, W]`. Raises `ImageError`.
+    """
+    return plain(opened_from(image))
+
+
+def as_bytes(image: Image.Image) -> bytes:
+    """The same as the bytes of a .npy file. Raises `ImageError`."""
+    buffer = io.BytesIO()
+    np.save(buffer, as_array(image), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def kind_of(data: bytes) -> str:
+    """What the bytes are and what to do, where they are a picture of a kind that is known and not read, or
+    something else that is found under a picture's name; "" for others."""
+    return "" if (kind := _kinds.kind_of(data)) in _kinds.READ else kind
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,16 +13,18 @@ import numpy as np
 from headstart.core import limits
 from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
-from headstart.core.source import APART, TextContract
-from headstart.errors import TextError
+from headstart.core.source import APART, Levels, TextContract
+from headstart.errors import BadOption, TextError
+from headstart.modalities import _described
 from headstart.modalities._draws import generator
 from headstart.modalities._encode import encoder_of
-from headstart.modalities.base import Examination
+from headstart.modalities.base import Examination, Settled
 
 PREPARATION = 2
 """Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
 anew."""
 NOUN = "text"
+HAS_LEVELS = False
 SUFFIXES = frozenset({".txt", ".text", ".md"})
 """Endings of files that are taken for texts."""
 DEFAULT_VIEW = "drop-words"
@@ -46,13 +48,29 @@ VIEWS: Registry[Recipe] = Registry("view recipe")
 """Recipes of augmented views by name; each text of a pair is varied by itself."""
 
 
-def open_item(data: bytes) -> Text:
+def open_item(data: bytes, levels: None = None) -> Text:  # noqa: ARG001 - those of pictures
     """The bytes of a text file, or of a `headstart.core.dataset.TextItem`.
 
     UTF-8, UTF-16 and UTF-32 with their marks, else Windows-1252. Raises `TextError` when there is nothing
     but blanks, zero bytes, or more than 10 MB.
     """
     return opened(data)[0]
+
+
+@contextlib.contextmanager
+def held(data: bytes, levels: None = None) -> Iterator[Text]:  # noqa: ARG001
+    """See `open_item`: a text needs no room to speak of."""
+    yield open_item(data)
+
+
+described = _described.of_texts
+
+
+def settle(levels: Levels | None, looked: Sequence[Examination], *, find: bool = True) -> Settled:  # noqa: ARG001
+    """Nothing follows from all texts together. Raises `BadOption` for levels."""
+    if levels is not None:
+        raise BadOption("white", levels[1], "left out: texts have no white point")
+    return Settled(None, tuple(looked))
 
 
 def opened(data: bytes) -> tuple[Text, str]:

@@ -113,7 +113,7 @@ def opened(dataset: Dataset, row: int) -> Image | None:
     from headstart.modalities.image import open_image
 
     try:
-        return open_image(dataset.items[row].read())
+        return open_image(dataset.items[row].read(), dataset.levels)
     except (OSError, ValueError, HeadstartError):
         return None
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,20 +75,22 @@ class Reader:
         prepared: dict[int, list[np.ndarray]] = {view: [] for view in views}
         kept: list[np.ndarray] = []
         for row in rows:
-            opened = self._open(int(row))
-            for view, found in prepared.items():
-                found.append(
-                    self.modality.prepare(opened, contract, view=view, kind=self.kind, key=self.digests[row])
-                )
-            if size is not None:
-                kept.append(self.modality.stored(opened, contract, size))
+            with self._open(int(row)) as opened:
+                for view, found in prepared.items():
+                    key = self.digests[row]
+                    found.append(self.modality.prepare(opened, contract, view=view, kind=self.kind, key=key))
+                if size is not None:
+                    kept.append(self.modality.stored(opened, contract, size))
+            del opened  # of large pictures one at a time
         batches = {view: self.modality.collate(found) for view, found in prepared.items()}
         return batches, np.stack(kept) if size is not None else None
 
-    def _open(self, row: int) -> Any:
+    @contextmanager
+    def _open(self, row: int) -> Iterator[Any]:
         item = self.dataset.items[row]
         try:
-            return self.modality.open_item(item.read())
+            with self.modality.held(item.read(), self.dataset.levels) as opened:
+                yield opened
         except (OSError, ItemError) as error:
             problem = getattr(error, "problem", "") or getattr(error, "strerror", "") or str(error)
             remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"

@@ -78,7 +78,7 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
     assert dataset.task is not None
-    return dataset, dataset.task, report
+    return dataset.with_levels(report.levels), dataset.task, report
 
 
 def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:

@@ -87,6 +87,7 @@ def evaluate(
     """
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     task = predictor.model.task
+    dataset = dataset.with_levels(predictor.model.input.levels)
     truth = align(dataset, task)
     rows = np.flatnonzero(dataset.labelled)
     if not len(rows):

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from headstart import modalities
+from headstart.core import fingerprint
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
@@ -301,13 +302,17 @@ class _Plan:
 
 
 def digests(dataset: Dataset) -> Sequence[str]:
-    """The digest of every item. Raises `DataError` when one cannot be read."""
+    """The digest of every item, as it is read: with other levels it is another. Raises `DataError` when one
+    cannot be read."""
     try:
-        return dataset.digests()
+        found = dataset.digests()
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
         remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"
         raise DataError(str(error.filename or dataset.name), problem, remedy) from error
+    if dataset.levels is None:
+        return found
+    return tuple(fingerprint.of_parts([digest, f"levels {dataset.levels}"]) for digest in found)
 
 
 __all__ = ["StoreExtractor", "make_extractor", "measure_pass"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart import modalities, strategies
 from headstart.core import environment, words
+from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
@@ -68,10 +69,17 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
 def trained_on_all(bench: Bench, winner: Trial, trials: Mapping[str, Trial]) -> Model:
     """The winner on all development rows, with the choices of its trial."""
     if winner.strategy == stack.NAME:
-        return stack.refit(bench, winner, trials)
+        return as_read(stack.refit(bench, winner, trials), bench.dataset)
     request = bench.request(winner.arm, winner.source, float("inf"))
     request = replace(request, workdir=bench.folder.workdir(winner.arm))
-    return strategies.get(winner.strategy).refit(request, winner)
+    return as_read(strategies.get(winner.strategy).refit(request, winner), bench.dataset)
+
+
+def as_read(model: Model, dataset: Dataset) -> Model:
+    """The model, which reads pictures of more than 8 bits as those of the data were read."""
+    if dataset.levels is None:
+        return model
+    return replace(model, input=replace(model.input, levels=dataset.levels))  # type: ignore[arg-type]
 
 
 def calibrated(model: Model, winner: Trial, bench: Bench) -> Model:

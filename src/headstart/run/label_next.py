@@ -120,7 +120,8 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
     name, backbone = best_source(folder, record, wanted, known)
-    both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs)
+    levels = predictor.model.input.levels
+    both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
     extract = make_extractor(FeatureStore.default(), both)
     pairs = near.find(backbone, both, extract)
     tap = embedding_tap(backbone)

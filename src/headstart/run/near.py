@@ -42,6 +42,7 @@ def check(
         return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
     if report.errors:
         return report
+    dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
     from headstart.run.extract import make_extractor
     from headstart.store.store import FeatureStore
@@ -94,5 +95,5 @@ def without_source(dataset: Dataset) -> list[Pair] | None:
 def large_enough(dataset: Dataset) -> bool:
     """Whether the pictures hold enough to tell a copy from a look-alike, from 32 of them."""
     some = np.linspace(0, len(dataset) - 1, min(32, len(dataset))).astype(np.int64)
-    sides = [min(open_image(dataset.items[row].read()).size) for row in some]
+    sides = [min(open_image(dataset.items[row].read(), dataset.levels).size) for row in some]
     return float(np.median(sides)) >= LEAST_SIDE

@@ -177,12 +177,12 @@ class Prepared:
 def _prepare(item: Item, contract: Contract, pairs: bool | None) -> Prepared:
     modality = modalities.get(contract.modality)
     try:
-        opened = modality.open_item(item.read())
-        if pairs is not None and (opened.second is not None) != pairs:
-            held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
-            return Prepared(error=f"{held}, but the model reads {wanted}")
-        content = modality.prepare(opened, contract)
-        return Prepared(content, modality.unread(opened, content, contract))
+        with modality.held(item.read(), contract.levels) as opened:
+            if pairs is not None and (opened.second is not None) != pairs:
+                held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
+                return Prepared(error=f"{held}, but the model reads {wanted}")
+            content = modality.prepare(opened, contract)
+            return Prepared(content, modality.unread(opened, content, contract))
     except FileNotFoundError:
         return Prepared(error="no such file")
     except Exception as error:  # whatever one file does to its decoder, the others are predicted

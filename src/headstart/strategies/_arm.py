@@ -239,7 +239,8 @@ def seconds_of_a_pass(request: Request, *, batch: int = 8) -> float:
     assert backbone is not None
     modality = modalities.get(request.dataset.modality)
     items = request.dataset.items[:: max(1, len(request.dataset) // batch)][:batch]
-    some = modality.collate([modality.prepare(item.read(), backbone.source.input) for item in items])
+    opened = (modality.open_item(item.read(), request.dataset.levels) for item in items)
+    some = modality.collate([modality.prepare(one, backbone.source.input) for one in opened])
     module = backbone.tail(backbone.cuts[0]).eval()
     with torch.inference_mode():
         x = backbone.normalise(torch.from_numpy(some))

@@ -1,0 +1,132 @@
+"""How a source's inputs are prepared, for programs that have only the exported network: as fields, and in
+words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from headstart.core.source import APART, InputContract, TextContract
+from headstart.modalities._deep import ROUNDING
+from headstart.modalities._views import padding_of, sides_of
+
+_ROUNDED = "to the nearest whole number, halves to the even one"
+_DOWN = "down"
+
+
+def of_images(contract: InputContract) -> dict[str, Any]:
+    """What `headstart.modalities.image.prepare` does to one picture, step by step."""
+    height, width = contract.size
+    resize, crop = _resize(contract), _crop(contract)
+    return {
+        "colour": "RGB",
+        "layout": "NCHW",
+        "values": {"type": "uint8", "range": [0, 255], "normalisation": "in the graph"},
+        "resize": resize,
+        "crop": crop,
+        "more_than_8_bits": _deep(contract),
+        "steps": [
+            "decode the first frame; turn it upright by its EXIF orientation",
+            _deep(contract)["words"],
+            "lay transparent pixels on white; convert to RGB, 8 bits a channel",
+            resize["words"],
+            crop["words"],
+            f"give uint8 from 0 to 255 as [N, 3, {height}, {width}], channels in the order red, green, blue; "
+            "scaling, mean and standard deviation are in the graph",
+        ],
+    }
+
+
+def _resize(contract: InputContract) -> dict[str, Any]:
+    tall, wide = sides_of(contract)
+    fields = {
+        "filter": contract.interpolation,
+        "library": "Pillow",
+        "antialias": contract.interpolation != "nearest",
+    }
+    how = f"with Pillow's {contract.interpolation} filter" + (
+        ", which is antialiased: when it makes a picture smaller, its support grows with the factor"
+        if fields["antialias"]
+        else ""
+    )
+    if contract.crop_mode == "squash":
+        words = f"resize to {tall} pixels high and {wide} wide, whatever the proportions, {how}"
+        return {"side": "both", "height": tall, "width": wide, **fields, "words": words}
+    if contract.crop_mode == "center" and tall == wide:
+        longer = f"floor({tall} * longer / shorter)"
+        words = f"resize so that the shorter side has {tall} pixels and the longer one {longer}, {how}"
+        return {"side": "shorter", "to": tall, "rounding": _DOWN, **fields, "words": words}
+    which = "max" if contract.crop_mode == "border" else "min"
+    ratio = f"{which}(height / {tall}, width / {wide})"
+    words = f"resize to height / r and width / r with r = {ratio}, each rounded {_ROUNDED}, {how}"
+    return {"side": "both", "ratio": ratio, "rounding": _ROUNDED, **fields, "words": words}
+
+
+def _crop(contract: InputContract) -> dict[str, Any]:
+    height, width = contract.size
+    fill = padding_of(contract)
+    words = (
+        f"cut out {height} pixels in height and {width} in width from the middle: the first row is "
+        f"(height - {height}) / 2 and the first column (width - {width}) / 2, each rounded {_ROUNDED}; "
+        f"where the picture is smaller, first pad it with {list(fill)}, the odd pixel at the bottom and at the right"
+    )
+    place = {"height": height, "width": width, "from": "middle", "rounding": _ROUNDED, "padding": list(fill)}
+    return {**place, "words": words}
+
+
+def _deep(contract: InputContract) -> dict[str, Any]:
+    if contract.levels is None:
+        words = (
+            "pictures of more than 8 bits a channel: divide unsigned 16 bits by 257, multiply floats from 0 "
+            f"to 1 by 255, leave other whole numbers from 0 to 255, and round {_ROUNDED}"
+        )
+        return {
+            "black": 0,
+            "white": {"uint16": 65535, "float": 1, "other": 255},
+            "beyond": ROUNDING,
+            "words": words,
+        }
+    black, white = (int(value) if value == math.floor(value) else value for value in contract.levels)
+    words = (
+        f"pictures of more than 8 bits a channel: 255 * (value - {black}) / ({white} - {black}), cut off below "
+        f"0 and above 255, rounded {_ROUNDED}; those of 8 bits stay as they are"
+    )
+    return {"black": black, "white": white, "words": words}
+
+
+def of_texts(contract: TextContract) -> dict[str, Any]:
+    """What `headstart.modalities.text.prepare` and `collate` do to texts, step by step."""
+    apart, most = contract.pairs == APART, contract.max_length
+    rows = ["tokens", "mask", "types"]
+    names = (
+        [f"{name} of the {which} text" for which in ("first", "second") for name in rows] if apart else rows
+    )
+    before = f"put {contract.prefix!r} before the text" if contract.prefix else "put nothing before the text"
+    if apart and contract.prefix:
+        before = f"put {contract.prefix!r} before each of the two texts"
+    cut = "drop what is beyond from the end, the special tokens kept"
+    if not apart:
+        cut += "; of two texts take tokens from the end of the longer one until both fit"
+    return {
+        "tokenizer": {"file": "NAME.tokenizer.json", "digest": contract.digest},
+        "prefix": contract.prefix,
+        "truncation": {
+            "max_length": most,
+            "side": "right",
+            "special_tokens": "counted and kept",
+            "pairs": "longest first",
+        },
+        "padding": {"side": "right", "value": 0, "to": "the longest of the batch", "mask": 0},
+        "rows": names,
+        "steps": [
+            before,
+            "cut it into tokens with the tokenizer of the file beside the graph, its special tokens added"
+            + ("; each of the two texts by itself" if apart else ""),
+            f"at most {most} tokens, special ones counted: {cut}",
+            "a tokenizer without a separator gets a line break between two texts that are read jointly",
+            f"the rows of an item are {', '.join(names)}; mask is 1 for a token and 0 for padding, types as "
+            "the tokenizer gives them (0, and 1 for a second text)",
+            "a text without any token has one token 0 with mask 0",
+            "fill up at the end with zeros in every row to the longest of the batch: int32 [N, rows, T]",
+        ],
+    }
