@@ -95,8 +95,8 @@ def check(
 def levelled(dataset: Dataset, *, memo: Memo | None = None) -> Dataset:
     """The data set with the levels of its pictures found from all of them, where they are not given.
 
-    Reads and decodes every item once, as `check` does, and judges nothing. Raises `BadOption` for levels of what
-    has none.
+    Reads and decodes every item once, as `check` does, and judges nothing. Raises `BadOption` for levels of
+    what has none.
     """
     room = modalities.get(dataset.modality)
     if dataset.levels is not None or not room.HAS_LEVELS:

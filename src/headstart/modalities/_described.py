@@ -68,7 +68,7 @@ def _crop(contract: InputContract) -> dict[str, Any]:
     words = (
         f"cut out {height} pixels in height and {width} in width from the middle: the first row is "
         f"(height - {height}) / 2 and the first column (width - {width}) / 2, each rounded {_ROUNDED}; "
-        f"where the picture is smaller, first pad it with {list(fill)}, the odd pixel at the bottom and at the right"
+        f"where the picture is smaller, first pad it with {list(fill)}, the odd pixel at the bottom and right"
     )
     place = {"height": height, "width": width, "from": "middle", "rounding": _ROUNDED, "padding": list(fill)}
     return {**place, "words": words}
@@ -88,8 +88,8 @@ def _deep(contract: InputContract) -> dict[str, Any]:
         }
     black, white = (int(value) if value == math.floor(value) else value for value in contract.levels)
     words = (
-        f"pictures of more than 8 bits a channel: 255 * (value - {black}) / ({white} - {black}), cut off below "
-        f"0 and above 255, rounded {_ROUNDED}; those of 8 bits stay as they are"
+        f"pictures of more than 8 bits a channel: 255 * (value - {black}) / ({white} - {black}), cut off "
+        f"below 0 and above 255, rounded {_ROUNDED}; those of 8 bits stay as they are"
     )
     return {"black": black, "white": white, "words": words}
 

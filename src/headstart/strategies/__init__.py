@@ -39,7 +39,7 @@ def get(name: str) -> Strategy:
 
 
 def ready(modality: str) -> None:
-    """Import what the simple model on raw input needs, which takes seconds: no arm is to be judged by that."""
+    """Import what the simple model on raw input needs: it takes seconds, by which no arm is to be judged."""
     if modality == "text":
         from headstart.strategies import _sparse
 
