@@ -291,6 +291,14 @@ def test_names_with_commas_and_blanks_stay_classes() -> None:
     assert (one.labels, "one label" in notes["HS310"]) == (("New York", "Rome"), True)
 
 
+def test_parts_that_never_stand_alone_are_told() -> None:
+    for mark in (", ", " "):
+        values = [f"l{i % 7}{mark}m{i % 5}{mark}n{i % 6}" for i in range(200)]
+        task, _, notes = told(values)
+        assert (task.kind, "HS318" in notes) == ("classification", True)
+        assert told(values, kind="multilabel")[0].outputs == 18
+
+
 def test_texts_that_only_begin_as_lists() -> None:
     with pytest.raises(DataError, match=r"5 of 6 values of 'price' are lists; not row 6: \"\['bad\""):
         told(["['good', 'bad']"] * 5 + ["['bad"])

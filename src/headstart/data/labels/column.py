@@ -36,7 +36,7 @@ class Column:
 
 def normal(name: str) -> str:
     """A name as labels are compared: composed (NFC), without blanks around it."""
-    return unicodedata.normalize("NFC", name).strip()
+    return name.strip() if name.isascii() else unicodedata.normalize("NFC", name).strip()
 
 
 def cells_of(values: Sequence[Any], column: Column) -> list[Cell]:
@@ -44,6 +44,9 @@ def cells_of(values: Sequence[Any], column: Column) -> list[Cell]:
     cells: list[Cell] = []
     forms: dict[str, set[str]] = {}
     for row, value in enumerate(values, start=1):
+        if type(value) is str and value.isascii():  # nearly all
+            cells.append(value.strip())
+            continue
         several = isinstance(value, LISTS)
         for one in value if several else (value,):
             held = next((noun for kinds, noun in _NO_LABELS if isinstance(one, kinds)), "")

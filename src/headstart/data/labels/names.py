@@ -48,7 +48,7 @@ def space(found: Iterable[str], classes: Sequence[str] | None, where: str) -> li
     if classes is None:
         distinct = set(found)
         return in_order(distinct) or sorted(distinct, key=natural)
-    for label in found:
+    for label in dict.fromkeys(found):
         if label not in classes:
             raise UnknownName(f"label (in {where})", label, classes)
     return list(classes)

@@ -22,6 +22,10 @@ COMMA = re.compile("[,\u3001\uff0c\uff1b\n]")
 BLANK = re.compile(r"\s+")
 LIKELY = (re.compile("/"), re.compile(r"\+"), re.compile("&"), BLANK)
 """Names of classes often hold these: where the parts recur it is told, and done for task "multilabel"."""
+LOOKED_AT = 2000
+"""Different cells by which it is judged whether parts recur."""
+MUCH = 3
+"""Cells beyond which a part is in much company."""
 MARKS = {SURE: '";" or "|"', COMMA: "commas", BLANK: "blanks"}
 
 YES, NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
@@ -137,19 +141,25 @@ def lists_in(cells: Sequence[Cell], column: Column, *, asked: bool) -> Mapping[s
     return {} if broken else {text: shows.entries for text, shows in found.items()}
 
 
-def recur(cells: Sequence[Cell], mark: re.Pattern[str]) -> bool:
-    """Whether the parts of most cells that hold the mark recur: one by itself, and all in other company."""
+def recur(cells: Sequence[Cell], mark: re.Pattern[str], *, alone: bool = True) -> bool:
+    """Whether the parts of most cells that hold the mark recur: one by itself, and all in other company.
+
+    Without `alone` it is enough that all recur in much other company, and that they are fewer than the cells.
+    """
     counts = Counter(cell for cell in cells if isinstance(cell, str))
-    if not any(mark.search(cell) for cell in counts):
+    some = list(counts)[:: -(-len(counts) // LOOKED_AT) or 1]
+    if not any(mark.search(cell) for cell in some):
         return False
-    rows = [(frozenset(parts(cell, mark)), count) for cell, count in counts.items()]
+    rows = [(frozenset(parts(cell, mark)), counts[cell]) for cell in some]
     company: dict[str, set[frozenset[str]]] = defaultdict(set)
     for row, _ in rows:
         for part in row:
             company[part].add(row)
-    alone = {part for row, _ in rows if len(row) == 1 for part in row}
+    single = {part for row, _ in rows if len(row) == 1 for part in row}
     several = {row for row, _ in rows if len(row) > 1}
-    good = {row for row in several if row & alone and all(len(company[part]) > 1 for part in row)}
+    few = not alone and len(frozenset[str]().union(*several)) < len(several) / 2
+    good = {row for row in several if row & single and all(len(company[part]) > 1 for part in row)}
+    good |= {row for row in several if few and all(len(company[part]) > MUCH for part in row)}
     total, recurring = (sum(count for row, count in rows if row in these) for these in (several, good))
     return len(several) > 1 and recurring > total / 2
 
@@ -177,20 +187,22 @@ def separator(cells: Sequence[Cell], *, asked: bool) -> re.Pattern[str] | None:
         if held and (mark is SURE or asked or recur(cells, mark) or zero_one(texts, mark)):
             return mark
     for mark in LIKELY:
-        if (asked and recur(cells, mark)) or zero_one(texts, mark):
+        if (asked and recur(cells, mark, alone=False)) or zero_one(texts, mark):
             return mark
     return None
 
 
 def zero_one(texts: Sequence[str], mark: re.Pattern[str]) -> bool:
     """Whether all cells are rows of 0 and 1."""
-    return bool(texts) and flags([parts(text, mark) for text in texts], YES | NO) is not None
+    if not texts or flags([parts(texts[0], mark)], YES | NO) is None:
+        return False
+    return flags([parts(text, mark) for text in texts], YES | NO) is not None
 
 
 def looks_like(cells: Sequence[Cell]) -> str:
     """A cell that looks like several labels and is taken for one; "" where there is none."""
-    for mark in LIKELY:
-        if recur(cells, mark):
+    for mark in (COMMA, *LIKELY):
+        if recur(cells, mark, alone=False):
             return next(cell for cell in cells if isinstance(cell, str) and len(parts(cell, mark)) > 1)
     return ""
 
