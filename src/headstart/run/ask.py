@@ -74,7 +74,9 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
         report = doctor.check(dataset, memo=memo)
     report = report.with_dropped(dropped)
     if report.errors:
-        remedy = "mend them, or go on without the items concerned with --drop-bad"
+        remedy = "mend them"
+        if report.bad_rows:
+            remedy += ", or go on without the items concerned with --drop-bad"
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
     assert dataset.task is not None

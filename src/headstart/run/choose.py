@@ -83,13 +83,13 @@ def best(
         if not heavy(trials[name]):
             continue
         there = {other: board.common(trials[other], trials[name])[0] for other in simple}
-        rival = _leader(there, ranked(there, simple, bench), bench, enough)
-        found = gain(trials[name], trials[rival], bench, count=ROUGH) if rival else None
+        rivals = ranked(there, simple, bench)
+        found = gain(trials[name], trials[rivals[0]], bench, count=ROUGH) if rivals else None
         if not simple or (found is not None and convincing(found, bench, enough)):
             return name
         if found is not None and expected(trials[name], bench) and likely(found):
             return name
-    return _leader(trials, simple, bench, enough)
+    return simple[0] if simple else None
 
 
 def ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> list[str]:
@@ -117,18 +117,6 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], bench: Bench) -> l
 def _scored(trial: Trial, bench: Bench) -> float:
     value = board.signed_score(trial, bench.dataset, bench.task)
     return float("-inf") if value is None or np.isnan(value) else value
-
-
-def _leader(trials: Mapping[str, Trial], order: list[str], bench: Bench, enough: float) -> str | None:
-    """The first of ranked arms; one that was held out from less than others only where it is convincingly
-    better than the first of those."""
-    cells = {name: int(board.evaluated(trials[name]).sum()) for name in order}
-    for name in order:
-        fuller = next((other for other in order if cells[other] > cells[name]), None)
-        found = gain(trials[name], trials[fuller], bench, count=ROUGH) if fuller else None
-        if fuller is None or (found is not None and convincing(found, bench, enough)):
-            return name
-    return None
 
 
 UNTOLD = ("probe", *plan.RAW.values())
