@@ -293,6 +293,7 @@ def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
         folds=done,
         rungs=rungs,
         fold=one,
+        trains=choose.heavy(trial),
         begin=begin,
     )
 
