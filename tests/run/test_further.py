@@ -58,7 +58,7 @@ def test_only_as_far_as_the_time_goes() -> None:
 
 
 def test_a_baseline_is_finished_before_anything_dear_begins() -> None:
-    cut = Outcome("tfidf", None, 0.6, folds=1, rungs=(5, 10, 50), fold=0.04)
+    cut = Outcome("tfidf", None, 0.6, folds=1, rungs=(5, 10, 50), fold=0.04, trains=False)
     begun = {"majority": DONE["majority"], "tfidf": cut}
     state = replace(known({}, 100.0), outcomes=begun, hangs=())
     step = next_step(state)

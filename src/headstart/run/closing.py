@@ -21,8 +21,8 @@ IMPORTS = (2.0, 8.0)
 """Least and most seconds that are believed of importing torch and what is needed besides."""
 OPENED = 3.0
 """Seconds for opening a source, at the least: a process that had one open before imports nothing more."""
-WARM = 1.5
-"""Seconds for opening the copy where everything is imported."""
+WARM = 2.5
+"""Seconds for the choice of what ships, and for opening the copy where everything is imported."""
 SOON = 120.0
 """Seconds before the end of the budget at which the fresh process may begin to import."""
 PER_BYTE = 2e-8

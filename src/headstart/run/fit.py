@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,6 +204,7 @@ def run_arms(bench: Bench, ask: Ask, ledger: Ledger) -> tuple[dict[str, Trial], 
 
 def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
+    start = time.monotonic()
     if step.strategy == stack.NAME:
         known = finish.in_order(trials, bench)
         trial = stack.fit(bench, known, compare.TRANSFER, step.seconds + bench.reserve)
@@ -213,7 +215,7 @@ def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
     before = trials[step.arm]
     if trial.status == "failed":
         return before if board.evaluated(before).any() else trial
-    cost = replace(trial.cost, seconds=before.cost.seconds + trial.cost.seconds)
+    cost = replace(trial.cost, seconds=before.cost.seconds + time.monotonic() - start)
     kept = {name: before.choices[name] for name in ("answers",) if name in before.choices}
     if np.array_equal(board.evaluated(trial), board.evaluated(before)):
         kept["no_more"] = True  # not one fold was finished: it is not begun over and over
@@ -293,6 +295,7 @@ def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
         folds=done,
         rungs=rungs,
         fold=one,
+        trains=choose.heavy(trial),
         begin=begin,
     )
 

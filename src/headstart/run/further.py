@@ -44,8 +44,7 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
         fitting = [rung for rung in outcome.rungs if _takes(outcome, rung) <= seconds]
         if fitting:
             # what trains goes on rung by rung, for another arm may need the time more
-            rung = fitting[-1] if outcome.strategy in BASELINES else fitting[0]
-            return _step(known, arm, rung)
+            return _step(known, arm, fitting[0] if outcome.trains else fitting[-1])
     return None
 
 

@@ -109,6 +109,8 @@ class Outcome:
     """Numbers of folds that it may still go on to, fewest first."""
     fold: float = 0.0
     """Seconds that one more may take."""
+    trains: bool = True
+    """Whether it trains a trunk: others have cheap folds, and go on as far as the time goes at once."""
     begin: float = 0.0
     """Seconds that it takes to begin again."""
 

@@ -44,8 +44,6 @@ class Tfidf:
         request = replace(request, backbone=None)
         texts, methods = read(request), tasks.for_task(request.task)
         ready()
-        # imports are not a fold's pace, nor to be paid by the first of them
-        request = replace(request, budget=replace(request.budget, start=request.budget.clock()))
 
         def fit_fold(
             train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
