@@ -1,7 +1,7 @@
 """What an archive holds: each member with its size, a way to read it, and why it is not read, if so.
 
 A .tar is read as a .zip is: no member is written to disk, no link is followed, each is read where it lies.
-Windows writes "\\" between folders, against the rules of both forms: it is taken for the "/" that it stands for.
+Some programs on Windows write backslashes between folders, against the rules of both: they are read as "/".
 """
 
 from __future__ import annotations
