@@ -13,7 +13,7 @@ from headstart.data import load
 from headstart.data.doctor import check
 from headstart.errors import DataError
 
-from .files import Write, picture, two_classes
+from .files import Write, picture, two_classes, zipped
 
 TEXTS = [f"the soup was {word} today" for word in ("good", "bad", "hot", "cold", "thick", "thin")]
 ROWS = [f"{text},{'ab'[i % 2]}" for i, text in enumerate(TEXTS)]
@@ -172,3 +172,54 @@ def test_addresses_of_files_are_paths(write: Write) -> None:
     assert error.where == "a%20b/1.png"
     assert "'a b/1.png' may be meant" in error.message
     assert [item.read()[:4] for item in (*dataset.items[:2], dataset.items[3])] == [b"\x89PNG"] * 3
+
+
+def test_a_part_without_one_class_keeps_the_names(write: Write) -> None:
+    files = {f"{level}/{name}/{i}.png": i for level in ("train", "test") for name in "abc" for i in range(2)}
+    dataset = load(write({path: seed for path, seed in files.items() if not path.startswith("test/b")}))
+    assert dataset.task.labels == ("a", "b", "c")
+    assert dataset.y[dataset.split == "test"].tolist() == [0, 0, 2, 2]
+
+
+def test_files_that_are_no_items_make_no_class(write: Write, tmp_path: Path) -> None:
+    folder = write(
+        two_classes()
+        | {"a/.ipynb_checkpoints/0.png": 5, ".ipynb_checkpoints/1.png": 6, "__MACOSX/a/._0.png": "x"}
+    )
+    for data in (folder, zipped(folder, tmp_path / "photos.zip")):
+        dataset = load(data)
+        assert (dataset.task.labels, len(dataset)) == (("a", "b"), 6)
+
+
+def test_names_with_zeros_and_backslashes_find_their_files(write: Write) -> None:
+    rows = "id,label\n0001,a\n0002,b\n"
+    folder = write({"t.csv": rows, "photos/0001.png": 1, "photos/0002.png": 2})
+    dataset = load(folder)
+    assert [item.read()[:4] for item in dataset.items] == [b"\x89PNG"] * 2
+    turned = load(
+        write({"t.csv": "path,label\nx\\1.png,a\nx\\2.png,b\n", "x/1.png": 1, "x/2.png": 2}, "turned")
+    )
+    assert [item.id for item in turned.items] == ["x/1.png", "x/2.png"]
+
+
+def test_a_png_that_is_called_jpg_is_read(write: Write) -> None:
+    files = {path.replace(".png", ".jpg"): seed for path, seed in two_classes().items()}
+    assert not [found for found in check(load(write(files))).errors if found.row is not None]
+
+
+@pytest.mark.parametrize("cell", ['"one\ntwo\r\nthree"', '"it lies in C:\\"', '"a \\ and ""b\\"""'])
+def test_cells_in_quotes(write: Write, cell: str) -> None:
+    dataset = load(write({"t.csv": "\n".join(["text,label", f"{cell},a", *ROWS])}) / "t.csv")
+    assert (dataset.items[0].text, len(dataset)) == (cell[1:-1].replace('""', '"'), 7)
+
+
+def test_types_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    given = [0, 2, 2, None, 0, 2]
+    for series in (pandas.Series(given, dtype="Int64"), pandas.Series(given).astype("category")):
+        dataset = load(pandas.DataFrame({"text": TEXTS, "label": series}))
+        assert (dataset.task.labels, dataset.y.tolist()) == (("0", "2"), [0, 1, 1, -1, 0, 1])
+    kinds = pandas.Categorical(list("ababab"), categories=list("abc"))
+    assert load(pandas.DataFrame({"text": TEXTS, "label": kinds})).task.labels == ("a", "b")
+    empty = load(pandas.DataFrame({"text": ["", *TEXTS], "label": list("abababa")}), items_only=True)
+    assert len(empty) == 7

@@ -126,7 +126,7 @@ def _leaves(path: Path, root: Path) -> bool:
 def missing(path: Path | None, name: str) -> str:
     """Why a file cannot be had that is not there."""
     if path is not None and path.is_symlink():
-        return f"a link to nothing ({os.readlink(path)!r})"
+        return f"a link to nothing ({str(path.readlink())!r})"
     if (plain := unquote(name)) != name:
         return f"there is no such file (its name is written as in an address: {plain!r} may be meant)"
     return "there is no such file"
