@@ -151,7 +151,6 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     """
     items = find_items(cells, reading, where, there=there)
     found, rest = others(cells, reading, items)
-    _check_row_of_names(cells, reading, found, where)
     if found.label is None and not found.labels and rest:
         shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
         remedy = "name it with label_column (--label-column)"
@@ -255,7 +254,7 @@ def kind_of(cells: Cells) -> tuple[str, bool]:
 
 def path_by_value(cells: Cells) -> str | None:
     """The column of paths whose values end as those of images or texts do; one with a usual name first."""
-    found = [name for name, values in cells.texts.items() if _share_of_files(values) >= 0.8]
+    found = [name for name, values in cells.texts.items() if are_files(values)]
     return _named_as(found, PATHS, ()) or (found[0] if found else None)
 
 
@@ -268,6 +267,11 @@ def modality_of(paths: Sequence[str]) -> str:
     """Of files, by most of their endings."""
     texts = sum(suffix_of(path.strip()) in text.SUFFIXES for path in paths)
     return "text" if texts > len(paths) / 2 else "image"
+
+
+def are_files(values: Sequence[str]) -> bool:
+    """Whether nearly all end as images or texts do."""
+    return _share_of_files(values) >= 0.8
 
 
 def _share_of_files(values: Sequence[str]) -> float:
@@ -310,32 +314,25 @@ def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
     """The columns whose values have several words and hardly repeat; not those with names of labels."""
     odd = {*SPLITS, *LABELS}
     found = [name for name in cells.texts if name not in taken and _bare(name) not in odd]
-    return [name for name in found if _is_prose(cells.texts[name])]
+    return [name for name in found if is_prose(cells.texts[name])]
 
 
-def _is_prose(values: Sequence[str]) -> bool:
+def is_prose(values: Sequence[str]) -> bool:
+    """Whether these have several words, and hardly repeat."""
     if not values or len(set(values)) <= len(values) / 2:
         return False
-    return median(map(_words, values)) >= PROSE_WORDS
+    return median(map(words_in, values)) >= PROSE_WORDS
 
 
-def _words(value: str) -> int:
+def words_in(value: str) -> int:
+    """How many words; in scripts without blanks about half as many as letters."""
     return len(value.split()) + len(_UNSPACED.findall(value)) // 2
 
 
 def _check_header(column: str, reading: Reading, where: str) -> None:
-    if reading.text_column is None and _words(column) > 2 * PROSE_WORDS:
+    if reading.text_column is None and words_in(column) > 2 * PROSE_WORDS:
         shown = column if len(column) <= 40 else f"{column[:40]}..."
         problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
-        raise DataError(where, problem, "put a row such as text,label above it")
-
-
-def _check_row_of_names(cells: Cells, reading: Reading, found: Columns, where: str) -> None:
-    """Raises `DataError` where a text and a label stand in place of names."""
-    if reading.columns or not (found.text and found.label) or _words(found.text) < PROSE_WORDS:
-        return
-    if found.label in cells.texts.get(found.label, ()):
-        problem = f"its first row is no row of names: {found.label!r} is a label, and {found.text!r} a text"
         raise DataError(where, problem, "put a row such as text,label above it")
 
 

@@ -101,6 +101,9 @@ CODES: dict[str, Code] = {
     "HS510": Code("warning", "part of a table not read", "if it has a row, save the rows alone"),
     "HS511": Code("error", "no item can be read", "mend the paths: they are relative to what names them"),
     "HS512": Code("note", "items from outside the data", "nothing, if you trust what names them"),
+    "HS513": Code("note", "folders inside of class folders", "to have classes of them, use a table of paths"),
+    "HS514": Code("warning", "a folder that is there twice", "copy its files if it is a class of its own"),
+    "HS515": Code("warning", "looks like a split, not read", "if it is one, write train, val or test in it"),
 }  # fmt: skip
 
 

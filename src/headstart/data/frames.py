@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from headstart.core.dataset import Dataset, Item
 from headstart.core.words import whole
 from headstart.data import strings, table
 from headstart.data.arrays import in_memory
+from headstart.data.header import placed
 from headstart.data.locate import on_disk
 from headstart.data.reading import Reading
 from headstart.errors import DataError
@@ -59,7 +60,7 @@ def _one_each(labels: Any, rows: int) -> bool:
 
 
 def _sheet(data: Any) -> table.Sheet:
-    named = data.items() if isinstance(data, Mapping) else ((str(name), data[name]) for name in data.columns)
+    named = data.items() if isinstance(data, Mapping) else _named(data)
     try:
         columns = [pl.Series(name, _values(column), strict=False) for name, column in named]
         rows = pl.DataFrame(columns)
@@ -67,6 +68,15 @@ def _sheet(data: Any) -> table.Sheet:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(WHERE, f"its columns cannot be read: {reason}") from None
     return table.Sheet(rows, on_disk(Path.cwd()), "table")
+
+
+def _named(data: Any) -> Iterator[tuple[str, Any]]:
+    """(name, column); a column that has the name of another is called by its place, as in a file."""
+    names = list(data.columns)
+    for place, name in enumerate(names):
+        column = data[name] if names.count(name) == 1 else data.iloc[:, place]  # only pandas has such
+        earlier = str(name) in map(str, names[:place])
+        yield placed(str(name), place + 1) if earlier else str(name), column
 
 
 def _values(column: Any) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
+from headstart.core.words import count
 from headstart.data import labels
 from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
 from headstart.data.tree import Tree
@@ -27,6 +30,8 @@ ABOUT = {
     "citation",
 }
 """Names of texts that tell of a data set and are no items of it, where they lie beside the classes."""
+_START = re.compile(r"[^\W\d_]{2,}(?:[-_ ][^\W\d_]{2,})*(?=[-_. ]*\(?\d)")
+"""Words at the beginning of a name that a number follows."""
 _PEEKED = 8
 _NO_TEXT = frozenset(range(9)) | frozenset(range(14, 27)) | frozenset(range(28, 32))
 """Bytes that no text has."""
@@ -147,6 +152,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
             for path, parts, name in zip(paths, below, names, strict=True)
             if name is None and not any(part.lower() in UNLABELLED for part in parts[:2])
         ]
+    notes += _inner(below, level, tree.origin) if task is not None else _told_by_names(paths, tree.origin)
     return Dataset(
         name=reading.name or tree.name,
         modality=found.modality,
@@ -172,6 +178,32 @@ def _what_else(tree: Tree) -> str:
             continue
     told = [f"{printable(path)} is {kind}" for kind, path in kinds.items() if kind]
     return f"{other}; {'; '.join(told)}" if told else other
+
+
+def _inner(below: list[tuple[str, ...]], level: bool, origin: str) -> list[Note]:
+    """A note on the folders inside of class folders: their names are in no label."""
+    inner = dict.fromkeys("/".join(parts[level : 2 + level]) for parts in below if len(parts) > 2 + level)
+    if not inner:
+        return []
+    classes = {name.partition("/")[0] for name in inner}
+    shown = ", ".join(map(printable, [*inner][:5])) + (", ..." if len(inner) > 5 else "")
+    text = f"{count(len(inner), 'folder')} inside of {count(len(classes), 'class folder')}, read as"
+    return [Note("HS513", origin, f"{text} part{'s' * (len(inner) > 1)} of the class above: {shown}")]
+
+
+def _told_by_names(paths: list[str], origin: str) -> list[Note]:
+    """A note where the names of files without labels begin as if they held them: cat.0.jpg, dog.1.jpg."""
+    names = [PurePosixPath(path).name for path in paths]
+    if sum("\\" in name for name in names) > len(names) / 2:
+        text = f"no labels; the names of the files hold \\ in place of folders ({names[0]!r})"
+        return [Note("HS301", origin, f"{text}: unpack their archive again, or give the archive itself")]
+    starts = Counter(start[0].strip("-_. ").lower() for name in names if (start := _START.match(name)))
+    if len(starts) < 2 or starts.total() < len(names) or min(starts.values()) < 2:
+        return []
+    shown = ", ".join(f"{start!r} ({number})" for start, number in starts.most_common(5))
+    more = ", ..." if len(starts) > 5 else ""
+    text = f"no labels; the names of the files begin with {printable(shown)}{more}"
+    return [Note("HS301", origin, f"{text}: if those are classes, move the files into a folder for each")]
 
 
 def common_depth(paths: list[str]) -> int:

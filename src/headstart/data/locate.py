@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from headstart.core.dataset import FileItem, Item, Note
 from headstart.core.words import count
@@ -32,7 +33,7 @@ def on_disk(folder: Path, archive: Callable[[], Tree] | None = None) -> Finder:
             known = inside()(cell)
             if known is not None:
                 return known
-        plain = cell.replace("\\", "/")
+        plain = _plain(cell)
         return here or FileItem(plain, folder / plain)
 
     return find
@@ -40,7 +41,7 @@ def on_disk(folder: Path, archive: Callable[[], Tree] | None = None) -> Finder:
 
 def _on_disk(folder: Path, cell: str) -> FileItem | None:
     """The file that a cell names as it stands, or with its backslashes turned."""
-    plain = cell.replace("\\", "/")
+    plain = _plain(cell)
     for path in (folder / cell, folder / plain):
         # os.path: a cell that is no path at all (over 255 characters, say) is not there; Path raises
         if os.path.exists(path):  # noqa: PTH110
@@ -70,7 +71,7 @@ def _index(tree: Tree, here: str = "") -> Callable[[str], Item | None]:
     tails = cache(lambda parts: _tails(tree, parts))  # made only if a path is not there as it stands
 
     def find(cell: str) -> Item | None:
-        wanted = cell.replace("\\", "/").removeprefix("./")
+        wanted = _plain(cell).removeprefix("./")
         for path in (f"{here}/{wanted}" if here else wanted, wanted):
             if path in every:
                 return tree.item(path)
@@ -120,6 +121,26 @@ def _may_leave(name: str) -> bool:
 def _leaves(path: Path, root: Path) -> bool:
     # as written: links are for `headstart.data.tree`
     return not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root))  # noqa: PTH100
+
+
+def missing(path: Path | None, name: str) -> str:
+    """Why a file cannot be had that is not there."""
+    if path is not None and path.is_symlink():
+        return f"a link to nothing ({str(path.readlink())!r})"
+    if (plain := unquote(name)) != name:
+        return f"there is no such file (its name is written as in an address: {plain!r} may be meant)"
+    return "there is no such file"
+
+
+def _plain(cell: str) -> str:
+    """A path: of an address of a file what it names, else the cell with its backslashes turned."""
+    if not cell.lower().startswith("file:"):
+        return cell.replace("\\", "/")
+    path = unquote(cell[5:].replace("\\", "/"))
+    host, _, below = path[2:].partition("/") if path.startswith("//") else ("", "", path.lstrip("/"))
+    if host.lower() not in ("", "localhost"):
+        return cell
+    return below if below[1:2] == ":" else f"/{below}"  # file:///C:/photos
 
 
 def _no_url(cell: str, where: str) -> None:

@@ -1,6 +1,7 @@
 """What an archive holds: each member with its size, a way to read it, and why it is not read, if so.
 
 A .tar is read as a .zip is: no member is written to disk, no link is followed, each is read where it lies.
+Some programs on Windows write backslashes between folders, against the rules of both: they are read as "/".
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ def _of_zip(path: Path) -> list[Member]:
         found = opened.infolist()
     return [
         Member(
-            info.filename,
-            info.filename.endswith("/"),  # its own is_dir() fails for a member without a name
+            _slashed(info.filename),
+            _slashed(info.filename).endswith("/"),  # its own is_dir() fails for a member without a name
             info.file_size,
-            _danger(info.filename, stat.S_ISLNK(info.external_attr >> 16))
+            _danger(_slashed(info.filename), stat.S_ISLNK(info.external_attr >> 16))
             or _bomb(info.file_size, info.compress_size),
             partial(_zip_item, path, info.filename),
         )
@@ -92,7 +93,7 @@ def _of_tar(path: Path) -> list[Member]:
             if info.offset <= last:
                 raise Damaged("its headers go round in a circle")
             last = info.offset
-            name = info.name.removeprefix("./")
+            name = _slashed(info.name).removeprefix("./")
             if info.isdir() and name in ("", "."):
                 continue
             other = "" if info.isreg() or info.isdir() else "is neither a file nor a folder"
@@ -135,9 +136,12 @@ class _Bounded:
         return self._at
 
 
+def _slashed(name: str) -> str:
+    return name.replace("\\", "/")
+
+
 def _danger(name: str, link: bool) -> str:
     """Why a member is not read, or nothing: it has no name, lies too deep, escapes, or is a link."""
-    name = name.replace("\\", "/")
     size = len(name.encode("utf-8", "replace"))
     if not name:
         return "has no name"

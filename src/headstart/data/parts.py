@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +12,49 @@ import numpy as np
 from headstart.data.reading import SPLITS
 from headstart.errors import DataError
 
+_FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
+_YES = ("true", "yes", "1", "1.0", "y", "t")
+_NO = ("false", "no", "0", "0.0", "n", "f")
+
 
 def splits(values: Sequence[Any], column: str, where: str) -> np.ndarray:
     """text `[N]`: "train", "val", "test", or "" where nothing is said.
 
-    `column` and `where` are for messages. Raises `DataError` for values that are no split.
+    A column called is_test, or the like, may hold yes and no. `column` and `where` are for messages. Raises
+    `DataError` for values that are no split.
     """
     texts = [str(value if value is not None else "").strip().lower() for value in values]
+    if own := flag_of(column):
+        other = "test" if own == "train" else "train"
+        said = {**dict.fromkeys(_YES, own), **dict.fromkeys(_NO, other)}
+        texts = [said.get(text, text) for text in texts]
     wrong = sorted({text for text in texts if text and text not in SPLITS})
     if wrong:
         row = next(i for i, text in enumerate(texts) if text == wrong[0])
         found = f"{column!r} holds {', '.join(map(repr, wrong[:5]))} (first in row {row + 1})"
         raise DataError(where, f"{found}, which is no split", "use train, val or test, or leave it empty")
     return np.array([SPLITS[text] if text else "" for text in texts])
+
+
+def flag_of(column: str) -> str:
+    """The split that a column says yes or no of, by its name: "test" for is_test; "" for any other."""
+    name = _bare(column)
+    return SPLITS.get(name.removeprefix("is"), "") if name.startswith("is") else ""
+
+
+def is_fold(column: str) -> bool:
+    """Whether a column is called as those of the parts of a cross-validation are."""
+    return _bare(column) in _FOLDS
+
+
+def _bare(column: str) -> str:
+    return re.sub(r"[\W_]", "", column.lower())
+
+
+def are_splits(values: Sequence[str]) -> bool:
+    """Whether these are names of splits, of the training part among them."""
+    found = {SPLITS.get(value.strip().lower(), "") for value in values}
+    return "train" in found and "" not in found
 
 
 def groups(values: Sequence[Any]) -> np.ndarray:

@@ -18,7 +18,7 @@ from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import columns, fasttext, forms, labels, parts
+from headstart.data import columns, fasttext, forms, header, labels, parts
 from headstart.data.columns import Cells, Columns
 from headstart.data.locate import Finder, on_disk, outside, within
 from headstart.data.reading import (
@@ -159,10 +159,13 @@ def build(
     sheets: Sequence[Sheet], reading: Reading, *, origin: str, name: str, notes: tuple[Note, ...] = ()
 ) -> Dataset:
     """A data set with one item for each row, in order. Raises `DataError`, `UnknownName`."""
+    sheets, again = _once(sheets, origin)
     table = joined(sheets, origin)
+    header.check(table, reading, origin)
     find = columns.find_items if reading.items_only else columns.find
     cells = Cells.of(table)
     use = find(cells, reading, origin, there=_there(sheets[0].find))
+    header.check_doubled(table, use, origin)
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin)
     task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
@@ -185,9 +188,11 @@ def build(
         notes=(
             *notes,
             *(n for sheet in sheets for n in sheet.notes),
+            *again,
             *decided,
             *outside(items, sheets[0].root, origin),
             *use.unread(cells, reading, origin),
+            *(() if splits else header.unread_splits(table, cells, use, reading, origin)),
             use.told(table.columns, origin, parts=_named_by(sheets)),
         ),
     )
@@ -228,9 +233,21 @@ def items_of(path: Path, reading: Reading) -> tuple[Item, ...]:
 
 def items_with_kind(sheet: Sheet, reading: Reading, where: str) -> tuple[tuple[Item, ...], str, bool]:
     """(an item for each row, their modality, whether they are pairs). Raises `DataError`."""
+    header.check(sheet.rows, reading, where)
     use = columns.find_items(Cells.of(sheet.rows), reading, where, there=_there(sheet.find))
+    header.check_doubled(sheet.rows, use, where)
     items, modality = items_in([sheet], sheet.rows, use, where)
     return items, modality, use.pair is not None
+
+
+def _once(sheets: Sequence[Sheet], origin: str) -> tuple[list[Sheet], list[Note]]:
+    """Without the rows that repeat the names of the columns, and a note on those."""
+    kept, notes = [], list[Note]()
+    for sheet in sheets:
+        rows, said = header.once(sheet.rows, f"{origin}: {sheet.name}" if len(sheets) > 1 else origin)
+        kept.append(replace(sheet, rows=rows))
+        notes += said
+    return kept, notes
 
 
 def joined(sheets: Sequence[Sheet], origin: str) -> pl.DataFrame:

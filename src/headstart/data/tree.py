@@ -35,7 +35,8 @@ def folder_tree(root: Path) -> Tree:
     junk: list[str] = []
     empty: list[str] = []
     linked: list[str] = []
-    seen: set[str] = set()
+    again: list[Note] = []
+    seen: dict[str, str] = {}
     whole = os.path.realpath(root)
 
     def refuse(error: OSError) -> None:
@@ -43,11 +44,12 @@ def folder_tree(root: Path) -> Tree:
 
     for here, folders, files in os.walk(root, followlinks=True, onerror=refuse):
         real = os.path.realpath(here)
+        relative = Path(here).relative_to(root).as_posix()
         if real in seen:
+            again.append(_twice(relative, seen[real]))
             folders.clear()
             continue
-        seen.add(real)
-        relative = Path(here).relative_to(root).as_posix()
+        seen[real] = relative
         prefix = "" if relative == "." else f"{relative}/"
         junk += [f"{prefix}{name}" for name in (*files, *folders) if is_junk(name)]
         folders[:] = sorted(name for name in folders if not is_junk(name))
@@ -59,6 +61,7 @@ def folder_tree(root: Path) -> Tree:
         if not good and not folders and prefix:
             empty.append(prefix.rstrip("/"))
     notes = [*_junk_notes(junk), *(Note("HS502", printable(path), "the folder is empty") for path in empty)]
+    notes += again
     if linked:
         text = f"links lead to {count(len(linked), 'file')} outside of it, such as {printable(linked[0])}"
         notes.append(Note("HS512", str(root), text))
@@ -68,6 +71,11 @@ def folder_tree(root: Path) -> Tree:
 
     name = root.resolve().name or "data"
     return Tree(str(root), name, tuple(sorted(paths, key=natural)), item, tuple(notes), root)
+
+
+def _twice(folder: str, other: str) -> Note:
+    first = "the folder of all" if other == "." else f"{printable(other)}/"
+    return Note("HS514", printable(folder), f"by a link the same folder as {first}, which is read: left out")
 
 
 def _leaves(path: Path, whole: str) -> bool:

@@ -59,7 +59,9 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
     if dataset.task is None:
         raise DataError(
             dataset.origin or dataset.name,
-            "there are no labels here",
+            next(
+                (note.message for note in dataset.notes if note.code == "HS301"), "there are no labels here"
+            ),
             "make one folder for each class, or name a table's label column with --label-column",
         )
 

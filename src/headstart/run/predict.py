@@ -19,6 +19,7 @@ from headstart.core.model import Model
 from headstart.core.source import Contract
 from headstart.core.strategy import Progress
 from headstart.core.task import REGRESSION, Task
+from headstart.data.locate import missing
 from headstart.errors import BadOption
 from headstart.run.inputs import items_of
 
@@ -184,7 +185,7 @@ def _prepare(item: Item, contract: Contract, pairs: bool | None) -> Prepared:
             content = modality.prepare(opened, contract)
             return Prepared(content, modality.unread(opened, content, contract))
     except FileNotFoundError:
-        return Prepared(error="no such file")
+        return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
         return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
 
