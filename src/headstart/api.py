@@ -18,7 +18,7 @@ from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
 from headstart.run.ask import Ask
-from headstart.run.folder import read_run
+from headstart.run.folder import read_finished
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +39,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = read_run(folder)
-        if not self.record.get("complete"):
-            from headstart.errors import RunError
-
-            raise RunError(folder, "the run has not finished", "repeat its command to let it finish")
+        self.record = read_finished(folder)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}: {self.verdict})"
@@ -79,9 +75,11 @@ class Run:
         """The report page; copied to `path` when one is given. Drawn again where it is missing."""
         page = self.folder / "report.html"
         if not page.is_file():
-            from headstart.report.page import rewrite
+            from headstart.report import page as pages
+            from headstart.report import saved
 
-            rewrite(self.folder, self.record)
+            with saved.needed(self.folder):
+                pages.rewrite(self.folder, self.record)
         return page if path is None else Path(shutil.copyfile(page, path))
 
 

@@ -54,7 +54,7 @@ def test_a_damaged_trial_is_named(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run") as folder:
         folder.save_trial(trial())
         (tmp_path / "run/trials/strokes-probe/predictions.npz").write_bytes(b"PK nonsense")
-        with pytest.raises(RunError, match="strokes-probe is damaged"):
+        with pytest.raises(RunError, match=r"strokes-probe/predictions.npz is damaged"):
             folder.trials()
 
 

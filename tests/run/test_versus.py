@@ -163,7 +163,7 @@ def damaged(folder: Path, how: str) -> Path:
     [
         ("unfinished", "has not finished"),
         ("older", "older Headstart"),
-        ("trial gone", "damaged"),
+        ("trial gone", "predictions.npz cannot be read"),
         ("not together", "do not belong together"),
     ],
 )

@@ -33,17 +33,13 @@ def report_command(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     from headstart import api
+    from headstart.report import saved
 
     if format not in FORMATS:
         raise BadOption("--format", format, ", ".join(FORMATS))
     found = api.open_run(run)
-    try:
+    with saved.needed(run):
         shown(found, format)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        problem = f"its files do not hold what a report needs ({type(error).__name__}: {error})"
-        raise RunError(
-            run, problem, "they may be damaged, or of another version: run `headstart fit` again"
-        ) from error
     if open_page and not webbrowser.open(found.report().resolve().as_uri()):
         sys.stderr.write("headstart: no browser could be opened; open the page by hand\n")
 

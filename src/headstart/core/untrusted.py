@@ -94,6 +94,28 @@ def read_object(content: bytes | str | Path, *, most: int = limits.JSON_BYTES) -
     return dict(found)
 
 
+KINDS = {str: "a text", dict: "a record {...}", list: "a list [...]", int: "a whole number", float: "a number"}
+
+
+def field(record: Any, path: str, kind: type, *, empty: bool = False) -> Any:
+    """What lies at a path of names in records inside each other, such as "answer.verdict.sentence".
+
+    `kind` is one of `KINDS`; a whole number is a number as well, a truth value is neither. With `empty`,
+    null is as good. Raises `Damaged` that says what is missing, or what is there instead.
+    """
+    found = record
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            raise Damaged(f"{path} is missing")
+        found = found[name]
+    if found is None and empty:
+        return found
+    allowed = (int, float) if kind is float else (kind,)
+    if not isinstance(found, allowed) or isinstance(found, bool):
+        raise Damaged(f"{path} is {str(found)[:40]!r}, not {KINDS[kind]}")
+    return found
+
+
 def depth(text: str) -> int:
     """How many lists and records lie inside each other, at most; brackets inside of strings do not count."""
     if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
@@ -129,6 +151,8 @@ def read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
 def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[str, np.ndarray]:
     """All arrays of an .npz file. Raises `Damaged`; `OSError` where the file cannot be had."""
     raw = content.read_bytes() if isinstance(content, Path) else content
+    if raw[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
+        raise Damaged("it is no .npz archive")  # numpy would advise to load it as a pickle
     with parsing(), np.load(io.BytesIO(raw), allow_pickle=False) as found:
         sizes = {member.filename: member.file_size for member in found.zip.infolist()}
         if sum(sizes.values()) > most:

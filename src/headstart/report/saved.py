@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from headstart.core.untrusted import Damaged, parsing, read_object as as_object
+from headstart.errors import RunError
 from headstart.run.folder import read_object
+
+
+@contextmanager
+def needed(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong in telling what a run's files hold is a `RunError` that says so."""
+    try:
+        with parsing():
+            yield
+    except Damaged as error:
+        problem = f"its files do not hold what a report needs ({error})"
+        remedy = "they may be damaged, or of another version: run `headstart fit` again"
+        raise RunError(folder, problem, remedy) from error
 
 
 def insight(folder: Path) -> dict[str, Any]:
@@ -23,15 +38,11 @@ def pictures(folder: Path) -> dict[str, Any]:
 def events(folder: Path) -> list[dict[str, Any]]:
     """The lines of events.jsonl; a line that a crash cut short is left out."""
     try:
-        lines = (folder / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (folder / "events.jsonl").read_bytes().splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            found.append(event)
+        with suppress(Damaged):
+            found.append(as_object(line))
     return found

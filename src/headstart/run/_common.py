@@ -15,7 +15,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
 from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run import board, items
-from headstart.run.folder import load_trial, read_run, slug
+from headstart.run.folder import load_trial, read_finished, slug
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,15 @@ class Finished:
     @classmethod
     def open(cls, folder: Path) -> Finished:
         """Raises `RunError` for what is no run, not finished, damaged, or too old to keep its items."""
-        record = read_run(folder)
-        if not record.get("complete"):
-            raise RunError(folder, "the run has not finished", "repeat its command to let it finish")
+        record = read_finished(folder)
         task = Task.from_json(record["task"])
         found = items.read(folder, task.kind)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
         trial = load_trial(path)
-        if trial.predictions.shape[1:] != (len(found), task.outputs):
+        whole = trial.predictions.shape[1:] == (len(found), task.outputs)
+        if found.y.dtype.kind == "i":
+            whole &= bool(((found.y >= -1) & (found.y < task.outputs)).all())
+        if not whole or found.y.shape[1:] not in ((), (task.outputs,)):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)
 

@@ -17,17 +17,20 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
+from headstart.core import limits, untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.files import left_over, write_atomic, write_json
 from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.core.untrusted import Damaged, field, parsing
 from headstart.errors import HeadstartError, RunError
 
 VERSION = 1
@@ -126,7 +129,9 @@ class RunFolder:
         if not known:
             self.write({"question": dict(question)})
             return False
-        differing = sorted(k for k in question if known.get("question", {}).get(k) != question[k])
+        with sound(self.path, "run.json", "choose another --out"):
+            asked = field(known, "question", dict)
+        differing = sorted(k for k in question if asked.get(k) != question[k])
         if differing:
             raise RunError(
                 self.path,
@@ -174,20 +179,37 @@ class RunFolder:
         return found
 
 
-def load_trial(record: Path) -> Trial:
-    """A trial from its `trial.json`; raises `RunError` when it cannot be read."""
+@contextlib.contextmanager
+def sound(folder: Path, name: str, remedy: str) -> Iterator[None]:
+    """Whatever reading or using a run folder's file `name` raises is a `RunError` that names it."""
     try:
-        data = json.loads(record.read_text(encoding="utf-8"))
-        with np.load(record.with_name("predictions.npz"), allow_pickle=False) as arrays:
-            predictions = arrays["predictions"]
-        cost = Cost(**data.pop("cost"))
-        return Trial(**data, cost=cost, predictions=predictions)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            record.parents[2],
-            f"the record {record.parent.name} is damaged",
-            "delete that folder and run again",
-        ) from error
+        with parsing():
+            yield
+    except Damaged as error:
+        raise RunError(folder, f"{name} is damaged ({error})", remedy) from error
+    except OSError as error:
+        raise RunError(folder, f"{name} cannot be read ({error.strerror or error})", remedy) from error
+
+
+def load_trial(record: Path) -> Trial:
+    """A trial from its `trial.json`; raises `RunError` when it cannot be read, or is no trial."""
+    run, place = record.parents[2], f"trials/{record.parent.name}"
+    remedy = f"delete its folder {place} and repeat the run's command: it makes that arm again"
+    with sound(run, f"{place}/{record.name}", remedy):
+        data = untrusted.read_object(record, most=limits.ITEM_BYTES)
+        known = Trial(**{**data, "cost": Cost(**data["cost"]), "predictions": np.empty(0)})
+        for name in ("arm", "strategy", "status", "reason", "digest"):
+            field(vars(known), name, str)
+        field(data, "source", str, empty=True)
+        field(vars(known), "choices", dict)
+        for name in ("forward_passes", "seconds", "peak_bytes"):
+            field(vars(known.cost), name, float)
+    with sound(run, f"{place}/predictions.npz", remedy):
+        arrays = untrusted.read_npz(record.with_name("predictions.npz"), most=limits.ARCHIVE_BYTES)
+        predictions = arrays["predictions"]
+        if predictions.dtype.kind != "f" or predictions.ndim != 3:
+            raise Damaged(f"it holds {predictions.dtype} {list(predictions.shape)}, not predictions")
+    return replace(known, predictions=predictions)
 
 
 def read_run(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
@@ -202,17 +224,58 @@ def read_run(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
         raise RunError(
             path, "there is no run here (no run.json)", "name the folder that `headstart fit` printed"
         )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(path, "run.json is damaged", "choose another --out") from error
-    if not isinstance(content, dict):
-        raise RunError(path, "run.json holds no run", "choose another --out")
-    if content.get("version", 0) > VERSION:
-        raise RunError(
-            path, f"it was written by a newer Headstart (format {content['version']})", "upgrade Headstart"
-        )
+    with sound(path, file.name, "choose another --out, and run `headstart fit` again"):
+        content = untrusted.read_object(file, most=limits.ITEM_BYTES)
+        version = field({"version": 0, **content}, "version", int)
+    if version > VERSION:
+        raise RunError(path, f"it was written by a newer Headstart (format {version})", "upgrade Headstart")
     return content
+
+
+def read_finished(path: Path) -> dict[str, Any]:
+    """The same for a run that has come to its end; its answer is of the form that every reader expects.
+
+    Raises `RunError` also for a run that has not finished.
+    """
+    record = read_run(path)
+    if not record.get("complete"):
+        raise RunError(path, "the run has not finished", "repeat its command to let it finish")
+    with sound(path, "run.json", "run `headstart fit` again with another --out"):
+        for name, kind in FORM.items():
+            field(record, name, kind)
+        Task.from_json(record["task"])
+        for name in ("answer.reference", "answer.test"):
+            field(record, name, str if name.endswith("reference") else dict, empty=True)
+        for name in MEASURED if record["answer"]["test"] is not None else ():
+            field(record, f"answer.test.{name}", float)
+        for row in record["answer"]["rows"]:
+            field(row, "arm", str)
+            field(row, "seconds", float)
+            known = {**dict.fromkeys((*TEXTS, *NUMBERS)), **row}  # an older version knew less
+            for name in (*TEXTS, *NUMBERS):
+                field(known, name, str if name in TEXTS else float, empty=True)
+        if not any(row.get("shipped") for row in record["answer"]["rows"]):
+            raise Damaged("no arm of its answer is the shipped one")
+    return record
+
+
+FORM = {
+    "question": dict,
+    "task.kind": str,
+    "task.labels": list,
+    "task.metric": str,
+    "answer.winner": str,
+    "answer.rows": list,
+    "answer.budget": float,
+    "answer.seconds": float,
+    "answer.verdict.outcome": str,
+    "answer.verdict.sentence": str,
+}
+"""What every finished run tells, by its place in run.json."""
+MEASURED = ("value", "low", "high", "n")
+TEXTS = ("source", "strategy", "status", "reason")
+NUMBERS = ("score", "low", "high", "n", "gain", "gain_low", "gain_high", "place")
+"""Of an arm; null where it has none."""
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -222,13 +285,8 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict):
-        raise RunError(path.parent, f"{path.name} is damaged", "delete that file to go on without it")
-    return content
+    with sound(path.parent, path.name, "delete that file to go on without it"):
+        return untrusted.read_object(path, most=limits.ITEM_BYTES)
 
 
 def default_folder(name: str, question: Mapping[str, Any], root: Path) -> Path:

@@ -12,8 +12,10 @@ import numpy as np
 from headstart.core.files import write_atomic
 from headstart.core.split import Fold, Split
 from headstart.core.task import MULTILABEL
+from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
 from headstart.run.bench import Bench
+from headstart.run.folder import sound
 
 NAME = "items.parquet"
 
@@ -113,18 +115,17 @@ def read(folder: Path, kind: str) -> Items:
             f"it keeps no list of its items ({NAME}): an older Headstart made it",
             "run its command once more with another --out",
         )
-    try:
+    with sound(folder, NAME, "run its command once more with another --out"):
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
         y = np.array(table["y"].to_list(), np.float32) if kind == MULTILABEL else table["y"].to_numpy()
-        return Items(
-            ids=tuple(table["id"].to_list()),
-            digests=tuple(table["digest"].to_list()),
+        found = Items(
+            ids=tuple(table["id"].cast(pl.String).to_list()),
+            digests=tuple(table["digest"].cast(pl.String).to_list()),
             part=np.array(table["part"].to_list(), dtype="U11"),
-            groups=table["group"].to_numpy(),
+            groups=table["group"].to_numpy().astype(np.int64, casting="safe"),
             y=y,
             held_out=np.array(table["fold"].to_list(), np.int64).reshape(len(table), -1),
         )
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RunError(
-            folder, f"{NAME} is damaged", "run its command once more with another --out"
-        ) from error
+        if y.dtype.kind not in "if" or table["row"].to_list() != list(range(len(table))):
+            raise Damaged("it holds no labels, or not every row")
+        return found

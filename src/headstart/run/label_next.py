@@ -25,7 +25,7 @@ from headstart.run import ask as asking
 from headstart.run import near
 from headstart.run.ask import Ask
 from headstart.run.extract import make_extractor
-from headstart.run.folder import load_trial, read_run, slug
+from headstart.run.folder import load_trial, read_finished, slug
 from headstart.run.inputs import items_of
 from headstart.run.predict import Predictor, stream, told_unread
 from headstart.store.memo import Memo
@@ -113,7 +113,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     """
     if wanted.n < 1:
         raise BadOption("n", wanted.n, "at least 1")
-    record = read_run(folder)
+    record = read_finished(folder)
     pool = read_pool(predictor, pool_items(predictor, inputs, wanted, record))
     known = labelled_items(folder, record, wanted)
     task, given = predictor.model.task, known.task

@@ -20,7 +20,7 @@ from headstart.run import ask as asking
 from headstart.run import board, finish, items, plan
 from headstart.run.ask import Ask
 from headstart.run.bench import Bench
-from headstart.run.folder import RunFolder
+from headstart.run.folder import RunFolder, read_finished
 
 
 def write_answer(
@@ -71,14 +71,15 @@ def absolute(origin: str) -> str:
 
 def finished(folder: RunFolder, ask: Ask) -> bool:
     """Whether the folder holds the answer already, found with at least this budget."""
-    content = folder.read()
     whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
-    return bool(content.get("complete")) and whole and ask.budget <= content["answer"]["budget"]
+    if not whole or not folder.read().get("complete"):
+        return False
+    return bool(ask.budget <= read_finished(folder.path)["answer"]["budget"])
 
 
 def retell(folder: RunFolder, listen: Listener) -> None:
     """Tell a finished run's answer once more."""
-    content = folder.read()
+    content = read_finished(folder.path)
     answer, metric = content["answer"], content["task"]["metric"]
     listen(Event("leaderboard", {"rows": answer["rows"], "metric": metric, "reference": answer["reference"]}))
     listen(Event("verdict", answer["verdict"]))
