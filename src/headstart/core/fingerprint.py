@@ -18,7 +18,7 @@ def of_bytes(data: bytes | memoryview) -> str:
 def of_json(data: Any) -> str:
     """Fingerprint of anything JSON can hold; the order of keys does not matter."""
     text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=True)
-    return of_bytes(text.encode())
+    return of_bytes(text.encode(errors="surrogatepass"))
 
 
 def of_array(array: np.ndarray) -> str:
@@ -32,7 +32,7 @@ def of_parts(parts: Iterable[str]) -> str:
     """Fingerprint of an ordered sequence of texts; no two sequences share one."""
     digest = hashlib.sha256()
     for part in parts:
-        raw = part.encode()
+        raw = part.encode(errors="surrogatepass")
         digest.update(len(raw).to_bytes(8, "little"))
         digest.update(raw)
     return digest.hexdigest()

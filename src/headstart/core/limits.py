@@ -17,6 +17,8 @@ ARCHIVE_RATIO = 200
 RATIO_FROM = 10_000_000
 TEMPORARY_BYTES = 4 * 2**30
 """A compressed .tar, which is unpacked into a temporary file that nobody sees."""
+BUNDLE_RATIO = 20
+"""The same for a packed model: weights shrink little, and are read whole before their digest is known."""
 ARCHIVE_DEPTH = 64
 """Folders above a member of an archive."""
 NAME_BYTES = 4_096

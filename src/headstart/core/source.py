@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,17 +56,29 @@ class InputContract:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> InputContract:
+        """Raises `ValueError`, `TypeError`, `KeyError` for what is no contract."""
+        height, width = _finite(data["size"])
         levels = data.get("levels")
         return cls(
-            size=(int(data["size"][0]), int(data["size"][1])),
-            mean=tuple(map(float, data["mean"])),
-            std=tuple(map(float, data["std"])),
+            size=(int(height), int(width)),
+            mean=_finite(data["mean"]),
+            std=_finite(data["std"]),
             interpolation=str(data["interpolation"]),
             crop_pct=float(data["crop_pct"]),
             crop_mode=str(data["crop_mode"]),
             channels=int(data["channels"]),
             levels=None if levels is None else (float(levels[0]), float(levels[1])),
         )
+
+
+def _finite(given: Any) -> tuple[float, ...]:
+    """Finite numbers of a list; a text would be taken apart into its digits."""
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"{given!r} where a list of numbers should be")
+    found = tuple(map(float, given))
+    if not all(map(math.isfinite, found)):
+        raise ValueError(f"{given!r} where finite numbers should be")
+    return found
 
 
 JOINT, APART = "joint", "apart"

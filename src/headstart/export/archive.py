@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from headstart.core import fingerprint, limits
+from headstart.core.untrusted import Damaged, parsing, reason
 from headstart.errors import BundleError, PathError
-from headstart.export.schema import FILES, MANIFEST, TOKENIZER
+from headstart.export import schema
+from headstart.export.schema import FILES, MANIFEST, TOKENIZER, Manifest
 
-LARGEST_MANIFEST = 64 * 2**20
-LARGEST = 64 * 2**30
-LARGEST_TOKENIZER = 2**30
-LIMITS = {MANIFEST: LARGEST_MANIFEST, TOKENIZER: LARGEST_TOKENIZER}
-"""File -> most bytes; `LARGEST` for the others."""
-LARGEST_RATIO = 100
-"""Bundles are stored, not compressed; someone may have packed one again, but weights shrink little."""
+EVERY = (*FILES, TOKENIZER)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -26,30 +24,58 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
-def read_all(path: Path) -> dict[str, bytes]:
-    """The files of a bundle by name. Raises `BundleError` or `PathError`."""
+def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The description of a bundle, audited, and its other files by name, with the digests that it states.
+
+    A file that is not as large as stated is not even read. Raises `BundleError` or `PathError`.
+    """
     if path.is_dir():
-        names = (*FILES, TOKENIZER) if (path / TOKENIZER).is_file() else FILES
-        return {name: _read_file(path, name) for name in names}
+        found = {name: path / name for name in EVERY if (path / name).is_file()}
+        if MANIFEST not in found:
+            raise PathError(path, f"there is no model here (no {MANIFEST})", "name a model or run folder")
+        return _checked(path, {name: (file.stat().st_size, file.read_bytes) for name, file in found.items()})
     if not path.is_file():
         raise PathError(path, "there is no model here", "name a model folder, a run folder or a .zip")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, _parsing(), zipfile.ZipFile(file) as archive:
             members = _members(path, archive)
-            return {name: archive.read(member) for name, member in members.items()}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+            return _checked(
+                path, {name: (m.file_size, partial(archive.read, m)) for name, m in members.items()}
+            )
+    except Damaged as error:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
 
 
-def _read_file(folder: Path, name: str) -> bytes:
-    file = folder / name
-    if not file.is_file():
-        if name == MANIFEST:
-            raise PathError(folder, f"there is no model here (no {MANIFEST})", "name a model or run folder")
-        raise BundleError(folder, f"{name} is missing", "fetch or save it again")
-    if file.stat().st_size > LIMITS.get(name, LARGEST):
-        raise BundleError(folder, f"{name} is larger than any that a model has")
-    return file.read_bytes()
+def _checked(
+    path: Path, parts: Mapping[str, tuple[int, Callable[[], bytes]]]
+) -> tuple[Manifest, dict[str, bytes]]:
+    """`read_all`, from each file's size and what reads it."""
+    size, read = parts[MANIFEST]
+    if size > limits.JSON_BYTES:
+        raise BundleError(path, f"{MANIFEST} is larger than any that a model has")
+    manifest = schema.parse(path, read())
+    files = {}
+    for name, about in manifest.files.items():
+        if name not in parts:
+            raise BundleError(path, f"{name} is missing", "fetch or save it again")
+        if not isinstance(about, Mapping):
+            raise BundleError(path, f"{MANIFEST} does not describe {name}", "fetch or save it again")
+        size, read = parts[name]
+        content = read() if size == about.get("bytes") else b""
+        if fingerprint.of_bytes(content) != about.get("sha256"):
+            raise BundleError(path, f"{name} is damaged or was changed", "fetch or save it again")
+        files[name] = content
+    return manifest, files
+
+
+@contextmanager
+def _parsing() -> Iterator[None]:
+    """`parsing`, for a file that is open: what the system says then comes of a place that lies."""
+    with parsing():
+        try:
+            yield
+        except OSError as error:
+            raise Damaged(reason(error)) from error
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -63,7 +89,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     for member in listed:
         file = PurePosixPath(member.filename)
         if (
-            file.name in (*FILES, TOKENIZER)
+            file.name in EVERY
             and len(file.parts) <= 2
             and not file.parts[0].startswith("__MACOSX")
         ):
@@ -72,13 +98,8 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
             found[file.name] = member
     if MANIFEST not in found:
         raise BundleError(path, f"the archive holds no model (no {MANIFEST})")
-    for name in FILES:
-        if name not in found:
-            raise BundleError(path, f"{name} is missing", "fetch or save it again")
     for name, member in found.items():
-        limit = LIMITS.get(name, LARGEST)
-        ratio = member.file_size / max(1, member.compress_size)
-        if member.file_size > limit or (member.file_size > 2**20 and ratio > LARGEST_RATIO):
+        if member.file_size > max(limits.RATIO_FROM, limits.BUNDLE_RATIO * member.compress_size):
             raise BundleError(
                 path, f"{name} would unpack to {member.file_size:,} bytes, so it was not opened"
             )

@@ -10,8 +10,8 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from headstart.core import fingerprint
 from headstart.core.model import Model
 from headstart.core.source import Contract, InputContract, TextContract
 from headstart.core.task import REGRESSION, Task
+from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
 from headstart.export import archive, schema
 from headstart.export.fresh import Standby
@@ -121,9 +122,9 @@ def fit(probes: np.ndarray, contract: Contract) -> bool:
     """Whether these are items prepared by the contract."""
     if isinstance(contract, InputContract):
         wanted = (np.dtype(np.uint8), (3, *contract.size))
-        return len(probes) > 0 and (probes.dtype, probes.shape[1:]) == wanted
-    shape = (len(probes), contract.channels, probes.shape[-1])
-    return len(probes) > 0 and probes.dtype == np.int32 and probes.shape == shape
+        return probes.size > 0 and (probes.dtype, probes.shape[1:]) == wanted
+    shape = (*probes.shape[:1], contract.channels, *probes.shape[-1:])
+    return probes.size > 0 and probes.dtype == np.int32 and probes.shape == shape
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
@@ -216,32 +217,18 @@ def stand_by() -> None:
 
 def read(path: Path | str) -> Bundle:
     """Everything in a bundle, after the audit. Raises `BundleError`, `PathError` or `RunError`."""
-    from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
     place = resolve(path)
-    files = archive.read_all(place)
-    manifest = schema.parse(place, files[MANIFEST])
-    for name, about in manifest.files.items():
-        if not isinstance(about, Mapping):
-            raise BundleError(place, f"{MANIFEST} does not describe {name}", "fetch or save it again")
-        if name not in files:
-            raise BundleError(place, f"{name} is missing", "fetch or save it again")
-        if len(files[name]) != about.get("bytes") or fingerprint.of_bytes(files[name]) != about.get("sha256"):
-            raise BundleError(place, f"{name} is damaged or was changed", "fetch or save it again")
-    try:
+    manifest, files = archive.read_all(place)
+    with _sound(place, "its tensors"):
         tensors = deserialise(files[TENSORS])
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(place, f"its tensors cannot be read ({error})") from error
-    try:
+    with _sound(place, "its tokenizer" if TOKENIZER in files else "how it prepares items"):
         contract = schema.contract_of(manifest, files)
         if isinstance(contract, TextContract):
             encoder_of(contract)
-    except (ValueError, KeyError, TypeError) as error:
-        what = "its tokenizer" if TOKENIZER in files else "how it prepares items"
-        raise BundleError(place, f"{what} cannot be read ({error})", "fetch or save it again") from error
     model = Model(manifest.task, contract, manifest.net, tensors, manifest.source, manifest.evidence)
     if model.fingerprint() != manifest.fingerprint:
         raise BundleError(
@@ -252,6 +239,16 @@ def read(path: Path | str) -> Bundle:
     return Bundle(place, model, inputs, outputs, manifest.allowed, manifest.versions)
 
 
+@contextmanager
+def _sound(place: Path, what: str) -> Iterator[None]:
+    """Whatever a part of a bundle raises where it is read is a `BundleError` that names it."""
+    try:
+        with parsing():
+            yield
+    except Damaged as error:
+        raise BundleError(place, f"{what} cannot be read ({error})", "fetch or save it again") from error
+
+
 def load(path: Path | str) -> Model:
     """The model in a bundle, audited and not yet built. Raises as `read` does."""
     return read(path).model
@@ -260,13 +257,7 @@ def load(path: Path | str) -> Model:
 def verify(path: Path | str) -> Verification:
     """Let the bundle answer its probes, here and now. Raises as `read` does."""
     bundle = read(path)
-    try:
-        found = Predictor(bundle.model, device="cpu").scores(bundle.inputs)
-    except HeadstartError as error:
-        raise BundleError(bundle.path, str(error)) from error
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BundleError(bundle.path, f"its network does not run ({reason})") from error
+    found = Predictor(bundle.model, device="cpu", name=str(bundle.path)).scores(bundle.inputs)
     return Verification(
         path=str(bundle.path),
         probes=len(bundle.inputs),

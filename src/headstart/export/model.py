@@ -12,6 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.source import Contract
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
+from headstart.errors import BundleError, NetError
 from headstart.export import bundle
 from headstart.run.evaluate import Evaluation, evaluate
 from headstart.run.predict import Predictions, Predictor, predict
@@ -58,7 +59,7 @@ class LoadedModel:
     @cached_property
     def predictor(self) -> Predictor:
         """Its network, on the GPU if there is one."""
-        return Predictor(self._content.model)
+        return Predictor(self._content.model, name=str(self.path))
 
     def predict(
         self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
@@ -90,7 +91,10 @@ class LoadedModel:
         """Write it as ONNX; see `headstart.export.onnx.export_onnx`."""
         from headstart.export.onnx import export_onnx
 
-        return export_onnx(self._content.model, path, probes=self._content.inputs)
+        try:
+            return export_onnx(self._content.model, path, probes=self._content.inputs)
+        except NetError as error:
+            raise BundleError(self.path, str(error)) from error
 
 
 def load_model(path: Path | str) -> LoadedModel:

@@ -34,6 +34,7 @@ from headstart.core import environment
 from headstart.core.model import Model
 from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
+from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
 from headstart.modalities import MODALITIES
 from headstart.sources.audit import check as check_architecture
@@ -105,10 +106,10 @@ def _plain(value: Any) -> Any:
 def parse(path: Path, raw: bytes) -> Manifest:
     """Check `bundle.json` without building anything. Raises `BundleError`."""
     try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(path, f"{MANIFEST} is not JSON", "fetch or save the model again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = read_object(raw)
+    except Damaged as error:
+        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save the model again") from error
+    if content.get("format") != FORMAT:
         raise BundleError(path, f"{MANIFEST} is not the description of a Headstart model")
     version = content.get("version")
     if not isinstance(version, int) or version < 1:
@@ -120,11 +121,11 @@ def parse(path: Path, raw: bytes) -> Manifest:
             "upgrade Headstart",
         )
     try:
-        manifest = _fields(content)
-        audit(manifest)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        found = f"a missing entry {error}" if isinstance(error, KeyError) else str(error)
-        raise BundleError(path, f"{MANIFEST} has {found}", "save the model again") from error
+        with parsing():
+            manifest = _fields(content)
+            audit(manifest)
+    except Damaged as error:
+        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save the model again") from error
     except BundleError:
         raise
     except HeadstartError as error:
@@ -134,8 +135,10 @@ def parse(path: Path, raw: bytes) -> Manifest:
 
 def _fields(content: Mapping[str, Any]) -> Manifest:
     for name in ("task", "preprocessing", "net", "source", "evidence", "probes", "files", "versions"):
-        if not isinstance(content[name], dict):
-            raise TypeError(f"{name!r} of the wrong type")
+        field(content, name, dict)
+    for name in ("task.kind", "task.metric", "fingerprint"):
+        field(content, name, str)
+    field(content, "task.labels", list)
     modality = content.get("modality")
     if modality not in MODALITIES or content["preprocessing"].get("modality", "image") != modality:
         raise ValueError(f"the modality {modality!r}, which this version does not know")
@@ -146,7 +149,7 @@ def _fields(content: Mapping[str, Any]) -> Manifest:
         source=content["source"],
         evidence=content["evidence"],
         fingerprint=str(content["fingerprint"]),
-        allowed=float(content["probes"]["allowed"]),
+        allowed=field(content, "probes.allowed", float),
         files={
             name: content["files"][name] for name in files_of(content["preprocessing"]) if name != MANIFEST
         },
@@ -160,6 +163,8 @@ def audit(manifest: Manifest) -> None:
     labels = manifest.task.labels
     if not labels or len(set(labels)) != len(labels):
         raise ValueError("labels that are empty or not unique")
+    if any("\ud800" <= sign <= "\udfff" for sign in "".join(labels)):
+        raise ValueError("a label that is no text: half a character")
     if manifest.preprocessing.get("modality") == "text":
         _audit_texts(manifest.preprocessing)
     else:
@@ -188,21 +193,28 @@ def contract_of(manifest: Manifest, files: Mapping[str, bytes]) -> Contract:
 
 
 def _audit_texts(preprocessing: Mapping[str, Any]) -> None:
-    if not 1 <= int(preprocessing["max_length"]) <= LONGEST:
+    if not 1 <= field(preprocessing, "max_length", int) <= LONGEST:
         raise ValueError(f"a text of {preprocessing['max_length']} tokens")
+    if not 0 <= field(preprocessing, "pad", int) < 2**31:
+        raise ValueError(f"the token number {preprocessing['pad']}")
+    field(preprocessing, "prefix", str)
     if preprocessing["pairs"] not in (JOINT, APART) or preprocessing["pooling"] not in POOLINGS:
         raise ValueError("a way to read texts that this version does not know")
 
 
 def _audit_images(contract: InputContract) -> None:
-    if not all(1 <= side <= LARGEST_SIDE for side in contract.size) or not 0 < contract.crop_pct <= 4:
+    if not all(1 <= side <= LARGEST_SIDE for side in contract.size):
         raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
+    if not max(contract.size) / (4 * LARGEST_SIDE) <= contract.crop_pct <= 4:
+        raise ValueError(f"a part of {contract.crop_pct:g} cut from each image")
     if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
         raise ValueError("a mean and standard deviation that do not fit the channels")
     if contract.levels is not None and not -inf < contract.levels[0] < contract.levels[1] < inf:
         raise ValueError("black and white that are no range")
 
 
-def _members(net: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _members(net: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(net, Mapping):
+        raise ValueError("a member of its network that is no recipe")
     inner = [leaf for member in net.get("members", ()) for leaf in _members(member)]
     return [net, *inner]

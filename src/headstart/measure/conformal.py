@@ -18,10 +18,20 @@ def least_probability(true: np.ndarray, coverage: float) -> float:
     `true` float `[N]`: the probability that was given to the right label of held-out items. 0 (every label
     belongs) when there are too few items for that coverage. The promise is for items drawn as these were,
     on average over all of them; out-of-fold probabilities keep it nearly (never under 2 x coverage - 1).
+    Raises `ValueError` for what are no probabilities.
     """
+    true = probabilities(true)
     n = len(true)
     place = math.ceil((n + 1) * coverage)
-    return 0.0 if place > n else float(np.sort(np.asarray(true, np.float64))[n - place])
+    return 0.0 if place > n else float(np.sort(true)[n - place])
+
+
+def probabilities(given: np.ndarray) -> np.ndarray:
+    """float64 `[N]`, each from 0 to 1. Raises `ValueError` for anything else."""
+    found = np.asarray(given, np.float64)
+    if found.ndim != 1 or not ((found >= 0) & (found <= 1)).all():
+        raise ValueError("not a probability for each item")
+    return found
 
 
 def label_sets(p: np.ndarray, least: float) -> np.ndarray:
@@ -38,9 +48,13 @@ def confidence_for_risk(
 
     `confidence` float `[N]` and `right` bool `[N]` of held-out items. A binary search over how many of the
     surest items are answered; each step's upper bound (Clopper and Pearson) pays for the number of steps.
-    None when not even the surest items keep the bound.
+    None when not even the surest items keep the bound. Raises `ValueError` for what are no probabilities,
+    or not as many.
     """
-    order = np.argsort(-np.asarray(confidence, np.float64), kind="stable")
+    confidence = probabilities(confidence)
+    if np.shape(right) != confidence.shape:
+        raise ValueError(f"{len(confidence)} probabilities, but {np.size(right)} items that are right or wrong")
+    order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~np.asarray(right, bool)[order])
     n = len(order)
     steps = max(1, math.ceil(math.log2(n + 1)))

@@ -61,6 +61,8 @@ def kind_of(net: Mapping[str, Any]) -> str:
     if kind not in KINDS:
         raise UnknownName("kind of network", kind, sorted(KINDS))
     for member in net.get("members", ()) if kind == "average" else ():
+        if not isinstance(member, Mapping):
+            raise NetError(kind, "has a member that is no recipe")
         kind_of(member)
     return kind
 

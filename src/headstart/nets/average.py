@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -64,7 +65,7 @@ def build(recipe: Recipe) -> Net:
     recipe.only("members", "weights", "sizes")
     recipes = recipe.field("members", (list, tuple))
     weights = [float(weight) for weight in recipe.field("weights", (list, tuple))]
-    if not recipes or len(recipes) != len(weights) or min(weights) < 0 or not sum(weights) > 0:
+    if not recipes or len(recipes) != len(weights) or min(weights) < 0 or not 0 < sum(weights) < math.inf:
         raise recipe.error(f"has {len(recipes)} members with the weights {weights}")
     sizes = recipe.net.get("sizes") or [None] * len(recipes)
     if len(sizes) != len(recipes):

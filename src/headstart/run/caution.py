@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BadOption
 from headstart.measure import conformal
 from headstart.run.predict import Prediction
@@ -49,8 +50,8 @@ class Caution:
             if value is not None and not 0 < value < 1:
                 raise BadOption(option, value, "between 0 and 1, such as 0.9 or 0.05")
         known = evidence.get("held_out")
+        option = "--sets" if sets is not None else "--risk"
         if (sets is not None or risk is not None) and (task.kind != CLASSIFICATION or not known):
-            option = "--sets" if sets is not None else "--risk"
             raise BadOption(
                 option,
                 sets or risk,
@@ -58,13 +59,19 @@ class Caution:
             )
         if not known:
             return cls()
-        least = None if sets is None else conformal.least_probability(np.array(known["true"]), sets)
-        if risk is None:
-            return cls(least)
-        surest = conformal.confidence_for_risk(np.array(known["top"]), np.array(known["right"]) > 0, risk)
+        try:
+            with parsing():
+                true, top, right = (np.array(known[name], np.float64) for name in ("true", "top", "right"))
+                least = None if sets is None else conformal.least_probability(true, sets)
+                if risk is None:
+                    return cls(least)
+                surest = conformal.confidence_for_risk(top, right > 0, risk)
+        except Damaged as error:
+            problem = f"left out: what this model tells of its held-out items is damaged ({error})"
+            raise BadOption(option, sets or risk, problem) from error
         if surest is None:
             raise BadOption(
-                "--risk", risk, f"larger: {len(known['top'])} held-out items cannot show so small a risk"
+                "--risk", risk, f"larger: {len(top)} held-out items cannot show so small a risk"
             )
         return cls(least, surest)
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, overload
@@ -19,8 +19,9 @@ from headstart.core.model import Model
 from headstart.core.source import Contract
 from headstart.core.strategy import Progress
 from headstart.core.task import REGRESSION, Task
+from headstart.core.untrusted import Damaged, parsing
 from headstart.data.locate import missing
-from headstart.errors import BadOption
+from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.run.inputs import items_of
 
 BATCH = 32
@@ -90,21 +91,44 @@ class Predictions(Sequence[Prediction]):
 class Predictor:
     """A model's network, put together once. Not for several threads at a time."""
 
-    def __init__(self, model: Model, *, device: str | None = None) -> None:
+    def __init__(self, model: Model, *, device: str | None = None, name: str = "") -> None:
+        """`name`: where the model was opened, for its errors. Raises `NetError` or `BundleError`."""
         import torch
 
-        self.model = model
+        self.model, self._name = model, name
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._net = nets.assemble(model.net, model.tensors, model.input, model.task).to(self.device)
+        with self._sound():
+            self._net = nets.assemble(model.net, model.tensors, model.input, model.task).to(self.device)
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
-        """A prepared batch -> float32 `[B, K]`: probabilities, or values."""
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises as the constructor does."""
         import torch
 
-        with torch.inference_mode(), _exact(self.device):
+        with self._sound(), torch.inference_mode(), _exact(self.device):
             batch = torch.from_numpy(np.ascontiguousarray(prepared)).to(self.device)
             found: np.ndarray = self._net(batch).cpu().numpy()
         return found
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """What a network raises, whose recipe and numbers come from a file, is one sentence."""
+        import torch
+
+        try:
+            with parsing():
+                try:
+                    yield
+                except torch.OutOfMemoryError as error:  # not the model's fault
+                    raise BadOption("the batch size", "too large for this GPU", "smaller") from error
+        except Damaged as error:
+            problem = f"does not run ({error})"
+            if not self._name:
+                raise NetError(str(self.model.net.get("kind")), problem) from error
+            raise BundleError(self._name, f"its network {problem}", "fetch or save it again") from error
+        except HeadstartError as error:
+            if not self._name or isinstance(error, BadOption):
+                raise
+            raise BundleError(self._name, str(error)) from error
 
 
 def _exact(device: str) -> AbstractContextManager[Any]:
