@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,8 +72,8 @@ def reason(error: BaseException) -> str:
 def read_json(content: bytes | str | Path, *, most: int = limits.JSON_BYTES) -> Any:
     """A JSON document, from its text or a file. Raises `Damaged`; `OSError` where the file cannot be had."""
     if isinstance(content, Path):
-        with content.open("rb") as file:
-            content = file.read(most + 1)
+        with content.open("rb") as file:  # what is asked for is allocated, however little there is
+            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     if len(content) > most:
         raise Damaged(f"it is larger than the {most:,} bytes that are read")
     with parsing():

@@ -13,6 +13,7 @@ from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION
+from headstart.core.untrusted import Damaged, parsing
 from headstart.data import held_out
 from headstart.data.duplicates import (
     MOST_ITEMS,
@@ -23,7 +24,7 @@ from headstart.data.duplicates import (
     near_findings,
     parted_pairs,
 )
-from headstart.data.findings import ORDER, Finding, Report, finding, lines
+from headstart.data.findings import CODES, ORDER, Finding, Report, finding, lines
 from headstart.data.held_out import findings as held_out_findings
 from headstart.data.judge import duplicate_findings, group_findings, label_findings
 from headstart.data.locate import missing
@@ -165,9 +166,7 @@ def _look(
         remembered = [_remembered(memo, digest, room) for digest in known]
         if all(entry is not None for entry in remembered):
             yield from (
-                (digest, Examination.from_json(entry))
-                for digest, entry in zip(known, remembered, strict=True)
-                if entry is not None
+                (digest, seen) for digest, seen in zip(known, remembered, strict=True) if seen is not None
             )
             return
     chunks = [dataset.items[start : start + _CHUNK] for start in range(0, total, _CHUNK)]
@@ -194,14 +193,27 @@ def _examine(item: Item, memo: Memo, room: str) -> tuple[str | None, Examination
     digest = fingerprint.of_bytes(data)
     known = _remembered(memo, digest, room)
     if known is not None:
-        return digest, Examination.from_json(known)
+        return digest, known
     return digest, modalities.get(room).examine(data)
 
 
-def _remembered(memo: Memo, digest: str, room: str) -> dict | None:
-    """What the bytes are as an item of that modality: the same bytes may be looked at as either."""
+_TYPES = [type(value) for value in vars(Examination()).values()]
+
+
+def _remembered(memo: Memo, digest: str, room: str) -> Examination | None:
+    """What the bytes are as an item of that modality: the same bytes may be looked at as either. None where it
+    is not known, or what is kept is damaged."""
     entry = memo.get(digest)
-    return entry.get(room) if entry is not None and entry.get("version") == MEMO_VERSION else None
+    if entry is None or entry.get("version") != MEMO_VERSION or entry.get(room) is None:
+        return None
+    try:
+        with parsing():
+            seen = Examination.from_json(entry[room])
+            whole = [type(value) for value in vars(seen).values()] == _TYPES
+            known = all(code in CODES for code in (*seen.facts, *([seen.problem] if seen.problem else ())))
+            return seen if whole and known else None
+    except Damaged:
+        return None
 
 
 def _remember(memo: Memo, digest: str, room: str, seen: Examination) -> None:

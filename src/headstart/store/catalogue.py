@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from headstart.core.words import printable
 from headstart.store import shard as shards
 from headstart.store.keys import KEY
 from headstart.store.shard import Shard
 
 NOWHERE = -1
+_log = logging.getLogger("headstart.store")
 
 
 @dataclass(eq=False)
@@ -81,20 +84,43 @@ class Catalogue:
         for name in sorted(shard_names(self.path) - self._names):
             self._names.add(name)
             found = shards.read(self.path / name)
-            if found is not None and found.columns:
-                index = self._indexes.setdefault(frozenset(found.columns), _Index())
-                index.add(found.keys, len(self.shards))
+            if found is None:
+                _tell(self.path / name)
+            elif found.columns:
+                self._index(found, len(self.shards))
                 self.shards.append(found)
 
+    def _index(self, found: Shard, number: int) -> None:
+        self._indexes.setdefault(frozenset(found.columns), _Index()).add(found.keys, number)
+
+    def _left_out(self, columns: Iterable[str], numbers: np.ndarray) -> bool:
+        """Leave out what is not as it was written of these columns in these shards; whether there was any."""
+        wanted, some = set(columns), False
+        for number in np.flatnonzero(np.bincount(numbers[numbers != NOWHERE])):
+            shard = self.shards[number]
+            bad = {name for name in wanted & set(shard.columns) if not shards.sound(shard, name)}
+            if bad:
+                some = True
+                _tell(shard.path)
+                kept = {name: column for name, column in shard.columns.items() if name not in bad}
+                self.shards[number] = replace(shard, columns=kept)
+        if some:
+            self._indexes = {}
+            for number, shard in enumerate(self.shards):
+                self._index(shard, number)
+        return some
+
     def find(self, column: str, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int32 `[n]` twice: number of the shard that holds the key in that column, and its row; -1: none."""
+        """int32 `[n]` twice: number of the shard that holds the key in that column, and its row; -1: none.
+
+        What is not as it was written is nowhere."""
         shard = np.full(len(keys), NOWHERE, dtype=np.int32)
         row = np.full(len(keys), NOWHERE, dtype=np.int32)
         for columns, index in self._indexes.items():
             if column in columns:
                 open_ = shard == NOWHERE
                 shard[open_], row[open_] = index.find(keys[open_])
-        return shard, row
+        return self.find(column, keys) if self._left_out([column], shard) else (shard, row)
 
     def missing(self, columns: Iterable[str], keys: np.ndarray) -> np.ndarray:
         """bool `[n, columns]`: what is on disk nowhere. Columns stored together are looked up once."""
@@ -103,9 +129,25 @@ class Catalogue:
         for present, index in self._indexes.items():
             inside = [number for number, column in enumerate(wanted) if column in present]
             if inside:
-                found = index.find(keys)[0] != NOWHERE
-                gone[np.ix_(found, inside)] = False
+                shard = index.find(keys)[0]
+                if self._left_out([wanted[number] for number in inside], shard):
+                    return self.missing(wanted, keys)
+                gone[np.ix_(shard != NOWHERE, inside)] = False
         return gone
+
+
+_told: set[Path] = set()
+
+
+def _tell(path: Path) -> None:
+    """Say once that a shard is damaged, unless it was given up meanwhile."""
+    if path.is_dir() and path not in _told:
+        _told.add(path)
+        _log.warning(
+            "headstart: stored features are damaged and computed again: %s; remove them with "
+            "`headstart cache verify --repair`",
+            printable(str(path)),
+        )
 
 
 def shard_names(section: Path) -> set[str]:

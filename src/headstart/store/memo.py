@@ -11,7 +11,8 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from headstart.store.sizes import default_root
+from headstart.core.untrusted import Damaged, read_object
+from headstart.store.sizes import default_root, make_root
 
 _PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""
@@ -35,7 +36,10 @@ class Memo(MutableMapping[str, dict[str, Any]]):
         found = self._ask("SELECT value FROM memo WHERE key = ?", (key,))
         if not found:
             raise KeyError(key)
-        return json.loads(found[0][0])
+        try:
+            return read_object(str(found[0][0]))
+        except Damaged:
+            raise KeyError(key) from None  # as good as absent
 
     def __setitem__(self, key: str, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -94,7 +98,7 @@ class Memo(MutableMapping[str, dict[str, Any]]):
         connection = self._mine()
         if connection is None:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_root(self.path.parent)
                 connection = _connect(str(self.path))
             except (OSError, sqlite3.OperationalError):
                 connection = _connect(":memory:")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.core.untrusted import Damaged, read_npy
 from headstart.errors import StoreError
 
 MAPS = 256
@@ -26,10 +27,10 @@ def mapped(path: Path) -> np.ndarray:
             _maps.move_to_end(path)
             return _maps[path]
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = read_npy(path, mapped=True)
     except FileNotFoundError as error:
         raise StoreError(path, "was removed while it was in use", "run the same command again") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, Damaged) as error:
         raise StoreError(
             path,
             f"cannot be read ({error})",

@@ -23,7 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from headstart.core import fingerprint
+from headstart.core import fingerprint, untrusted
+from headstart.core.untrusted import Damaged, parsing, read_npy, read_object
 from headstart.errors import StoreError
 from headstart.store import keys
 from headstart.store.sizes import CAP, ROOT
@@ -66,25 +67,72 @@ def host() -> str:
 def read(path: Path) -> Shard | None:
     """The shard in a folder; None where there is no sound record (its rows count as missing).
 
-    Files are believed by their size here; `headstart.store.upkeep.verify` reads them.
+    Columns are believed by their size here; `sound` reads them.
     """
     try:
         sizes = {entry.name: entry.stat().st_size for entry in os.scandir(path)}
-        record = json.loads((path / RECORD).read_bytes())
-        index = _column(record["index"])
-        columns = {name: _column(value) for name, value in record["columns"].items()}
-        if sizes.get(INDEX) != index.bytes:
+        index, columns, data = record(path)
+        if sizes.get(INDEX) != index.bytes or not as_written(path, index):
             return None
-        raw = np.load(path / INDEX, allow_pickle=False)
-        found = np.ascontiguousarray(raw).view(keys.KEY)[:, 0]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raw = read_npy(path / INDEX)
+    except (OSError, Damaged):
         return None
+    found = np.ascontiguousarray(raw).view(keys.KEY)[:, 0]
     present = {name: column for name, column in columns.items() if sizes.get(column.file) == column.bytes}
-    return Shard(path, found, present, index, str(record.get("data", "")))
+    return Shard(path, found, present, index, data)
 
 
-def _column(data: Mapping[str, Any]) -> Column:
-    return Column(**{**data, "shape": tuple(data["shape"])})
+def record(path: Path) -> tuple[Column, dict[str, Column], str]:
+    """(index, columns, name of the data set) as shard.json tells. Raises `Damaged`, `OSError`."""
+    with parsing():
+        content = read_object(path / RECORD)
+        index = _column(untrusted.field(content, "index", dict))
+        listed = untrusted.field(content, "columns", dict)
+        columns = {name: _column(about) for name, about in listed.items()}
+        if index.dtype != "|u1" or index.shape[1:] != (keys.DIGEST + 2,):
+            raise Damaged(f"its index is of {index.dtype} {index.shape}")
+        if any(column.shape[:1] != index.shape[:1] for column in columns.values()):
+            raise Damaged("its columns have not as many rows as its index")
+        return index, columns, str(content.get("data", ""))
+
+
+def _column(about: Any) -> Column:
+    for name, kind in (("file", str), ("dtype", str), ("shape", list), ("bytes", int), ("sha256", str)):
+        untrusted.field(about, name, kind)
+    if any(type(side) is not int or side < 0 for side in about["shape"]) or np.dtype(about["dtype"]).hasobject:
+        raise Damaged(f"a column of {about['dtype']} {about['shape']}")
+    return Column(**{**about, "shape": tuple(about["shape"])})
+
+
+def sound(shard: Shard, column: str) -> bool:
+    """Whether a column's file is what was written; False also when it was given up meanwhile."""
+    return as_written(shard.path, shard.columns[column])
+
+
+def as_written(path: Path, column: Column, *, again: bool = False) -> bool:
+    """Whether a file of the shard at `path` is that of its record, read against its checksum once a process
+    (or once more with `again`): 1.4 GB/s on a processor of 2023, a small part of what the pass took."""
+    try:
+        place = _place(path / column.file)
+        if again or place not in _known:
+            with (path / column.file).open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == column.sha256
+            header = read_npy(path / column.file, mapped=True) if same and 0 not in column.shape else None
+            if header is not None:
+                same = (header.dtype.str, header.shape) == (column.dtype, column.shape)
+            _known[place] = same
+        return _known[place]
+    except (OSError, Damaged):
+        return False
+
+
+_known: dict[tuple[str, int, int, int], bool] = {}
+"""Files that this process has read against their checksums, or has written."""
+
+
+def _place(file: Path) -> tuple[str, int, int, int]:
+    status = file.stat()
+    return str(file), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def file_of(column: str) -> str:
@@ -189,11 +237,13 @@ class ShardWriter:
             self._folder.rename(target)
         except OSError:
             there = read(target)
-            if there is not None and set(self.columns) <= set(there.columns):
+            if there is not None and all(c in there.columns and sound(there, c) for c in self.columns):
                 return target
             target = self._section / f"{name}-{uuid.uuid4().hex[:6]}"
             self._folder.rename(target)
         sync_folder(self._section)
+        for name in (INDEX, *map(file_of, self.columns)):
+            _known[_place(target / name)] = True
         return target
 
     def abandon(self) -> None:

@@ -38,6 +38,13 @@ def default_root() -> Path:
     return user_cache_path("headstart", appauthor=False)
 
 
+def make_root(root: Path) -> None:
+    """Make the store's folder where there is none. In the user's cache folder it is the user's alone (0700);
+    whoever names another with HEADSTART_CACHE may share it, so there the umask decides. Raises `OSError`."""
+    private = not os.environ.get(ROOT) and root == default_root()
+    root.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
+
+
 def default_cap(root: Path, held: int) -> int:
     """Bytes the store at `root` may hold, when it holds `held` now. Raises `BadOption`."""
     if os.environ.get(CAP):

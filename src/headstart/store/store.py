@@ -104,6 +104,7 @@ class FeatureStore:
         folder = self.path / section.id
         try:
             if not (folder / upkeep.SECTION).exists():
+                sizes.make_root(self.root)
                 folder.mkdir(parents=True, exist_ok=True)
                 (self.root / "CACHEDIR.TAG").write_text(_TAG)
                 write_json(folder / upkeep.SECTION, section.to_json())
@@ -119,6 +120,7 @@ class FeatureStore:
         """Whether this process may compute the chunk of that name; nobody else may inside the block."""
         folder = self.path / "locks"
         try:
+            sizes.make_root(self.root)
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / f"{name}.lock", timeout=0)
             lock.acquire()

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from headstart.core.untrusted import Damaged, field, read_object
 from headstart.store import pins, rows
 from headstart.store import shard as shards
 from headstart.store.catalogue import shard_names
@@ -77,8 +75,8 @@ def _tables(section: Path) -> Iterator[Table]:
         yield Table(
             section=section.name,
             family=group,
-            source=str(about.get("about", {}).get("source", "") or "-"),
-            recipe=str(about.get("recipe", "")),
+            source=about.get("source", "") or "-",
+            recipe=about.get("recipe", ""),
             data=tuple(sorted({shard.data for shard in distinct if shard.data})),
             rows=sum(len(shard.keys) for shard in distinct),
             bytes=sum(size for _, size in members),
@@ -86,12 +84,19 @@ def _tables(section: Path) -> Iterator[Table]:
         )
 
 
-def _about(section: Path) -> dict[str, Any]:
+def _about(section: Path) -> dict[str, str]:
+    """source and recipe of a section, where its record tells them."""
     try:
-        found = json.loads((section / SECTION).read_bytes())
-    except (OSError, ValueError):
+        found = read_object(section / SECTION)
+        return {"source": field(found, "about.source", str), "recipe": field(found, "recipe", str)}
+    except (OSError, Damaged):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def damaged(root: Path) -> list[Damage]:
+    """Shards whose records, indexes or sizes tell that they are damaged; `verify` reads all of them."""
+    found = [section / name for section in sections(root) for name in sorted(shard_names(section))]
+    return [Damage(path, problem) for path in found if (problem := _problem(path, thoroughly=False))]
 
 
 def held(root: Path) -> int:
@@ -180,27 +185,24 @@ def verify(
     return len(found), damaged
 
 
-def _problem(path: Path) -> str:
-    shard = shards.read(path)
-    if shard is None:
-        return "its record or its index cannot be read"
-    record = json.loads((path / shards.RECORD).read_bytes())
-    for column in (shard.index, *shard.columns.values()):
-        if _sha256(path / column.file) != column.sha256:
-            return f"{column.file} is not what was written"
-    for name, entry in record["columns"].items():
-        # a column that was given up has no file; one with another size is damaged
-        if name not in shard.columns and (path / entry["file"]).exists():
-            return f"{entry['file']} was cut off"
-    return ""
-
-
-def _sha256(path: Path) -> str:
+def _problem(path: Path, *, thoroughly: bool = True) -> str:
+    """What is wrong with a shard; "" for a sound one."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
+        _, columns, _ = shards.record(path)
+    except OSError as error:
+        return f"{shards.RECORD} cannot be read ({error.strerror or error})"
+    except Damaged as error:
+        return f"{shards.RECORD} is damaged ({error})"
+    shard = shards.read(path)
+    if shard is None or (thoroughly and not shards.as_written(path, shard.index, again=True)):
+        return f"{shards.INDEX} is not what was written"
+    for name, column in columns.items():
+        # a column that was given up has no file; one with another size is damaged
+        if name not in shard.columns and (path / column.file).exists():
+            return f"{column.file} was cut off, or has grown"
+        if name in shard.columns and thoroughly and not shards.as_written(path, column, again=True):
+            return f"{column.file} is not what was written"
+    return ""
 
 
 def sweep(root: Path) -> int:
