@@ -247,7 +247,10 @@ def test_damage_is_found_and_removed(tmp_path: Path) -> None:
         file.write_bytes(content if name == "bad" else content[:-1])
     looked, damaged = upkeep.verify(store.path)
     assert looked == 3
-    assert sorted(d.problem.split(" ", 1)[1] for d in damaged) == ["is not what was written", "was cut off, or has grown"]
+    assert sorted(d.problem.split(" ", 1)[1] for d in damaged) == [
+        "is not what was written",
+        "was cut off, or has grown",
+    ]
     seen: list[tuple[int, int]] = []
     upkeep.verify(store.path, repair=True, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.cli._screen import as_json as document
+from headstart.cli._screen import csv_line
 from headstart.core.task import MULTILABEL, REGRESSION, Task
-from headstart.core.words import printable
+from headstart.core.words import cell
 from headstart.run.predict import Prediction, ranked
 
 Chunks = Iterator[str]
@@ -39,11 +38,11 @@ def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chu
     head += ["set"] if shown.sets else []
     if shown.texts is not None:
         head = ["item", *head[1:], "text"]
-        kept = [(*row, printable(text)) for row, text in zip(kept, shown.texts, strict=True)]
-    lines = [tuple(head), *kept]
+        kept = [(*row, text) for row, text in zip(kept, shown.texts, strict=True)]
+    lines = [tuple(map(cell, line)) for line in (head, *kept)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        cells = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
         yield "  ".join(cells).rstrip() + "\n"
 
 
@@ -70,20 +69,11 @@ def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
 def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
     """A header, then a line each: file, answer, probabilities (all, or the `top` best), set, error."""
     top = shown.top
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-
-    def line(cells: list[Any]) -> str:
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(cells)
-        return buffer.getvalue()
-
     more = ["set"] if shown.sets else []
-    yield line([*_columns(task, top)[:-1], *more, "unread", "error"])
+    yield csv_line([*_columns(task, top)[:-1], *more, "unread", "error"])
     for row in rows:
         sets = [";".join(map(str, row.labels or ())) for _ in more]
-        yield line([row.id, *_values(row, task, top), *sets, row.unread, row.error])
+        yield csv_line([row.id, *_values(row, task, top), *sets, row.unread, row.error])
 
 
 def _columns(task: Task, top: int | None) -> list[str]:
@@ -103,7 +93,7 @@ def _values(row: Prediction, task: Task, top: int | None) -> list[Any]:
     if task.kind == REGRESSION:
         return [_number(row.scores[0])]
     if top is not None:
-        return [cell for label, score in ranked(task, row, top) for cell in (label, _number(score))]
+        return [value for label, score in ranked(task, row, top) for value in (label, _number(score))]
     scores = [_number(score) for score in row.scores]
     if task.kind == MULTILABEL:
         return [";".join(map(str, row.answer)), *scores]
@@ -116,11 +106,9 @@ def _number(value: Any) -> str:
 
 def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
     """One document: the task, and a list of predictions."""
-    yield '{\n  "task": ' + json.dumps(task.to_json(), ensure_ascii=False) + ',\n  "predictions": ['
+    yield '{\n  "task": ' + document(task.to_json(), indent=None) + ',\n  "predictions": ['
     for number, row in enumerate(rows):
-        yield (
-            ("," if number else "") + "\n    " + json.dumps(as_json(row, task, shown.top), ensure_ascii=False)
-        )
+        yield (("," if number else "") + "\n    " + document(as_json(row, task, shown.top), indent=None))
     yield "\n  ]\n}\n"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._screen import say, say_json
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
@@ -37,18 +37,23 @@ def list_command(as_json: AsJson = False) -> None:
 
     store = FeatureStore.default()
     tables = upkeep.tables(store.path)
-    held, cap = store.held(), store.cap()
+    held, cap, damaged = store.held(), store.cap(), upkeep.damaged(store.path)
     if as_json:
         document = {
             "root": str(store.root),
             "bytes": held,
             "cap": cap,
             "tables": [{**vars(table), "data": list(table.data)} for table in tables],
+            "damaged": [{"path": str(d.path), "problem": d.problem} for d in damaged],
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        say_json(document)
         return
     if tables:
         _print(tables)
+    for damage in damaged:
+        say([f"damaged, so it does not count: {damage.path}: {damage.problem}\n"])
+    if damaged:
+        say(["remove what is damaged with `headstart cache verify --repair`\n"])
     sys.stdout.write(f"{store.root}: {words.size(held)} of at most {words.size(cap)}\n")
 
 
@@ -92,7 +97,7 @@ def clear_command(
     freed, kept = upkeep.clear(store.path, chosen)
     sys.stdout.write(f"{store.root}: {words.size(freed)} freed\n")
     for table in kept:
-        sys.stdout.write(f"kept, because a process is using it: {table.source} {table.family}\n")
+        say([f"kept, because a process is using it: {table.source} {table.family}\n"])
 
 
 def _ask(question: str) -> None:
@@ -120,10 +125,10 @@ def verify_command(
             "damaged": [{"path": str(d.path), "problem": d.problem} for d in damaged],
             "repaired": repair,
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        say_json(document)
     else:
         for damage in damaged:
-            sys.stdout.write(f"{damage.path}: {damage.problem}{'; removed' if repair else ''}\n")
+            say([f"{damage.path}: {damage.problem}{'; removed' if repair else ''}\n"])
         verdict = "all as they were written"
         if damaged:
             verdict = f"{len(damaged)} damaged" + (
@@ -168,7 +173,7 @@ def _print(tables: list[Table]) -> None:
         what = table.family + (f" ({table.recipe})" if table.recipe else "")
         data = ", ".join(table.data[:3]) + (" ..." if len(table.data) > 3 else "")
         cells = (table.source, what, data, f"{table.rows:,}", words.size(table.bytes), _ago(table.last_used))
-        grid.add_row(*map(escape, cells))
+        grid.add_row(*(escape(words.cell(text)) for text in cells))
     terminal = sys.stdout.isatty()
     Console(file=sys.stdout, highlight=False, width=None if terminal else 200).print(grid)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from headstart.cli import _options
+from headstart.cli._screen import say_json
 from headstart.core import words
 from headstart.core.words import printable
 
@@ -72,7 +71,7 @@ def check_command(
             "task": dataset.task and dataset.task.to_json(),
             **report.to_json(),
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        say_json(document)
     else:
         _print(console, dataset, report)
     if report.errors:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._screen import say, say_json
+from headstart.core.words import cell
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ def compare_command(
     format: Annotated[str, typer.Option("--format", "-f", help="text, md or json.")] = "text",
 ) -> None:
     from headstart import api
-    from headstart.cli.fit import print_json
 
     if format not in ("text", "md", "json"):
         raise BadOption("--format", format, "text, md or json")
     found = api.compare(runs)
     if format == "json":
-        print_json(found.to_json())
+        say_json(found.to_json())
     else:
-        sys.stdout.writelines(markdown(found) if format == "md" else text(found))
+        say(markdown(found) if format == "md" else text(found))
 
 
 def cells(found: Versus) -> list[list[str]]:
@@ -77,10 +77,10 @@ def details(found: Versus) -> Iterator[str]:
 
 def text(found: Versus) -> Iterator[str]:
     """Lines for a terminal."""
-    table = cells(found)
+    table = [list(map(cell, row)) for row in cells(found)]
     widths = [max(len(row[column]) for row in table) for column in range(len(HEADS))]
     for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n"
     yield "\n"
     for line in details(found):
         yield f"{line}\n"
@@ -90,12 +90,14 @@ def text(found: Versus) -> Iterator[str]:
 
 def markdown(found: Versus) -> Iterator[str]:
     """The same for a pull request."""
-    table = [[cell.replace("|", "\\|") for cell in row] for row in cells(found)]
+    from headstart.report.markdown import safe
+
+    table = [list(map(safe, row)) for row in cells(found)]
     table.insert(1, ["---"] * len(HEADS))
     for row in table:
         yield f"| {' | '.join(row)} |\n"
     yield "\n"
     for line in details(found):
-        yield f"**{line}**\n\n"
+        yield f"**{safe(line)}**\n\n"
     for note in found.notes:
-        yield f"- {note}\n"
+        yield f"- {safe(note)}\n"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._screen import say, say_json, warn
 from headstart.cli.predict import ModelPath
+from headstart.core.words import cell
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Dataset
@@ -87,12 +87,12 @@ def evaluate_command(
     found = loaded.evaluate(dataset)
     if format == "json":
         content = {"data": dataset.name, "split": part, **found.to_json()}
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        say_json(content)
     else:
-        sys.stdout.writelines(table(found, dataset.name, part))
+        say(table(found, dataset.name, part))
     if found.unreadable:
         named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:5])
-        sys.stderr.write(f"headstart: {len(found.unreadable)} items could not be read: {named}\n")
+        warn(f"headstart: {len(found.unreadable)} items could not be read: {named}\n")
 
 
 def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
@@ -131,11 +131,11 @@ def table(found: Evaluation, name: str, part: str) -> Iterator[str]:
 
 def _classes(found: Evaluation) -> Iterator[str]:
     rows = sorted(found.per_class, key=lambda row: -row["n"])
-    width = max(5, *(len(row["label"]) for row in rows[:SHOWN]))
+    width = max(5, *(len(cell(str(row["label"]))) for row in rows[:SHOWN]))
     yield f"\n{'label':<{width}}      n  precision  recall      f1\n"
     for row in rows[:SHOWN]:
         cells = "  ".join(_share(row[key]) for key in ("precision", "recall", "f1"))
-        yield f"{row['label']:<{width}}  {row['n']:>5}    {cells}\n"
+        yield f"{cell(str(row['label'])):<{width}}  {row['n']:>5}    {cells}\n"
     if len(rows) > SHOWN:
         yield f"... and {len(rows) - SHOWN} smaller ones (see --format json)\n"
     yield "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import headstart.cli._options as options
+from headstart.cli._screen import say_json
 from headstart.core.budget import words as seconds_in_words
 
 Sources = Annotated[
@@ -116,7 +116,7 @@ def fit_command(
             lambda allowed: api.fit(data, listen=story, **{**given, "download": allowed}), download
         )
     if json_output:
-        print_json({"run": str(run.folder), **run.record})
+        say_json({"run": str(run.folder), **run.record})
     elif quiet:
         sys.stdout.write(f"{run.verdict}\n{run.folder}\n")
     else:
@@ -152,7 +152,7 @@ def plan_command(
             lambda allowed: api.plan(data, listen=story, **{**given, "download": allowed}), download
         )
     if json_output:
-        print_json(found)
+        say_json(found)
         return
     for number, step in enumerate(found["steps"], start=1):
         took = (
@@ -171,6 +171,7 @@ def plan_command(
 
 def gather(given: dict[str, Any], label_map: Path | None) -> dict[str, Any]:
     """The options as keyword arguments of `headstart.fit`."""
+    from headstart.core.untrusted import Damaged, read_object
     from headstart.errors import PathError
 
     rename = {"source": "sources", "strategy": "strategies"}
@@ -178,8 +179,8 @@ def gather(given: dict[str, Any], label_map: Path | None) -> dict[str, Any]:
     found = {rename.get(k, k): v for k, v in given.items() if k not in left_out and v is not None and v != []}
     if label_map is not None:
         try:
-            found["label_map"] = dict(json.loads(label_map.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            found["label_map"] = read_object(label_map)
+        except (OSError, Damaged) as error:
             raise PathError(label_map, "is not a JSON file that maps source labels to yours") from error
     return found
 
@@ -198,11 +199,6 @@ def with_download(call: Callable[[bool], Any], download: bool) -> Any:
         ):
             raise
         return call(True)
-
-
-def print_json(content: Any) -> None:
-    """One document on standard output."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 class Tell:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import _options
+from headstart.cli._screen import csv_line, say, say_json, warn
 from headstart.cli.predict import Files, paths
-from headstart.core.words import printable
+from headstart.core.words import cell
 
 if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
@@ -45,8 +44,6 @@ def label_next_command(
         bool, typer.Option("--download", help="Allow fetching the source's weights again.")
     ] = False,
 ) -> None:
-    import json
-
     from headstart import api
     from headstart.core.files import write_atomic
     from headstart.errors import BadOption, PathError
@@ -62,14 +59,12 @@ def label_next_command(
     if out is not None:
         write_atomic(out, csv_text(found).encode())
     if format == "json":
-        sys.stdout.write(
-            json.dumps({"run": str(run), **found.to_json()}, indent=2, ensure_ascii=False) + "\n"
-        )
+        say_json({"run": str(run), **found.to_json()})
     elif format == "csv":
         sys.stdout.write(csv_text(found))
     else:
-        sys.stdout.writelines(map(printable, text(found)))
-    sys.stderr.writelines(map(printable, warnings(found)))
+        say(text(found))
+    warn(*warnings(found))
 
 
 def text(found: Proposal) -> Iterator[str]:
@@ -79,20 +74,17 @@ def text(found: Proposal) -> Iterator[str]:
     width = max(4, *(len(pick.item) for pick in found.picks))
     yield f"rank  {'item':<{width}}  why\n"
     for pick in found.picks:
-        yield f"{pick.rank:>4}  {pick.item:<{width}}  {pick.why}\n"
+        yield f"{pick.rank:>4}  {cell(pick.item):<{width}}  {pick.why}\n"
         if pick.text:
             yield f"      {pick.text}\n"
 
 
 def csv_text(found: Proposal) -> str:
     """A header, then a line for each item."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     more = any(pick.text for pick in found.picks)
-    writer.writerow(["rank", "item", "how", "why", *(["text"] if more else [])])
-    for pick in found.picks:
-        writer.writerow([pick.rank, pick.item, pick.how, pick.why, *([pick.text] if more else [])])
-    return buffer.getvalue()
+    lines = [["rank", "item", "how", "why", *(["text"] if more else [])]]
+    lines += [[p.rank, p.item, p.how, p.why, *([p.text] if more else [])] for p in found.picks]
+    return "".join(map(csv_line, lines))
 
 
 def warnings(found: Proposal) -> Iterator[str]:

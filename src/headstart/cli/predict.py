@@ -79,6 +79,7 @@ def predict_command(
     pair_column: PairColumn = None,
 ) -> None:
     from headstart.cli import _rows
+    from headstart.cli._screen import warn
     from headstart.errors import BadOption
     from headstart.export.model import load_model
     from headstart.run.caution import Caution
@@ -99,9 +100,9 @@ def predict_command(
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)
     if failed:
-        sys.stderr.write(_warning(failed, len(items)))
+        warn(_warning(failed, len(items)))
     if cut:
-        sys.stderr.write(f"headstart: {told_unread(cut, len(items))}\n")
+        warn(f"headstart: {told_unread(cut, len(items))}\n")
     if len(failed) == len(items):
         raise typer.Exit(2)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli._screen import say, say_json
 from headstart.errors import BadOption, RunError
 
 if TYPE_CHECKING:
@@ -50,13 +51,9 @@ def shown(found: Run, format: str) -> None:
 
     run = found.folder
     if format == "json":
-        from headstart.cli.fit import print_json
-
-        print_json({"run": str(found.folder), **found.record, "insight": saved.insight(run) or None})
+        say_json({"run": str(found.folder), **found.record, "insight": saved.insight(run) or None})
     elif format == "md":
-        sys.stdout.write(
-            markdown.render(found.record, saved.insight(run), saved.events(run), saved.pictures(run))
-        )
+        say([markdown.render(found.record, saved.insight(run), saved.events(run), saved.pictures(run))])
     elif format == "html":
         sys.stdout.write(f"{redrawn(found)}\n")
     else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._screen import say, say_json
 from headstart.core.source import TextContract
 from headstart.errors import BadOption
 
@@ -47,7 +47,7 @@ def sources_command(
     kinds = [modality] if modality else MODALITIES
     found = [source for kind in kinds for source in sources.available(search, kind, local)]
     if json_output:
-        sys.stdout.write(json.dumps([as_json(s) for s in found], indent=2, ensure_ascii=False) + "\n")
+        say_json([as_json(s) for s in found])
         return
     if not found:
         where = " on this machine" if local else ""
@@ -55,7 +55,7 @@ def sources_command(
         sys.stdout.write(f"no source{wanted}{where}; try another --search TEXT\n")
         return
     for line in table(found):
-        sys.stdout.write(line + "\n")
+        say([line + "\n"])
     sys.stdout.write(closing(found, search))
 
 

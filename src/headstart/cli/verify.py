@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 
+from headstart.cli._screen import say, say_json
 from headstart.cli.predict import ModelPath
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
@@ -23,15 +22,16 @@ def verify_command(model: ModelPath, json_output: Json = False) -> None:
 
     report = verify(model)
     if json_output:
-        sys.stdout.write(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+        say_json(report.to_json())
     else:
         word = "as saved" if report.passed else "DIFFERENT from what was saved"
-        sys.stdout.write(
+        lines = (
             f"files     whole (sha256), format and recipe known\n"
             f"answers   {word}: {report.probes} probes, largest difference {report.worst:.2g} "
             f"(allowed {report.allowed:.2g})\n"
             f"model     {report.task}{f', from {report.source}' if report.source else ''}, "
             f"fingerprint {report.fingerprint[:12]}\n"
         )
+        say([lines])
     if not report.passed:
         raise typer.Exit(2)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +95,13 @@ def read_object(content: bytes | str | Path, *, most: int = limits.JSON_BYTES) -
     return dict(found)
 
 
-KINDS = {str: "a text", dict: "a record {...}", list: "a list [...]", int: "a whole number", float: "a number"}
+KINDS = {
+    str: "a text",
+    dict: "a record {...}",
+    list: "a list [...]",
+    int: "a whole number",
+    float: "a number",
+}
 
 
 def field(record: Any, path: str, kind: type, *, empty: bool = False) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 FRACTIONS = frozenset(
     {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
@@ -36,8 +37,20 @@ def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
 
 
 def printable(text: str) -> str:
-    """Without characters that a terminal would obey: a file name may hold any. Joiners of letters stay."""
-    return "".join(c if c.isprintable() or c in "\n\t\u200c\u200d" else "\ufffd" for c in text)
+    """Without characters that a terminal would obey, or that turn a line around: a file name may hold any.
+
+    Joiners of letters stay where they can join any; between two of ASCII they would only hide.
+    """
+    text = "".join(c if c.isprintable() or c in "\n\t\u200c\u200d" else "\ufffd" for c in text)
+    return _HIDDEN.sub("\ufffd", text)
+
+
+_HIDDEN = re.compile("(?<![^\x00-\x7f])[\u200c\u200d]+(?![^\x00-\x7f])")
+
+
+def cell(text: str) -> str:
+    """The same on one line, for a table: a name with a line end in it would look like two."""
+    return printable(text).replace("\n", "\ufffd").replace("\t", " ")
 
 
 def shortened(text: str, most: int, *, lines: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -39,10 +40,14 @@ def on_disk(folder: Path, archive: Callable[[], Tree] | None = None) -> Finder:
     return find
 
 
+SAFE = re.compile(r"^'(?='*[=+\-@\t\r])")
+"""The apostrophe with which predictions and proposals in .csv keep a name from being a formula."""
+
+
 def _on_disk(folder: Path, cell: str) -> FileItem | None:
-    """The file that a cell names as it stands, or with its backslashes turned."""
+    """The file that a cell names as it stands, with its backslashes turned, or without `SAFE`."""
     plain = _plain(cell)
-    for path in (folder / cell, folder / plain):
+    for path in (folder / cell, folder / plain, folder / SAFE.sub("", plain)):
         # os.path: a cell that is no path at all (over 255 characters, say) is not there; Path raises
         if os.path.exists(path):  # noqa: PTH110
             return FileItem(plain, path)
@@ -72,7 +77,8 @@ def _index(tree: Tree, here: str = "") -> Callable[[str], Item | None]:
 
     def find(cell: str) -> Item | None:
         wanted = _plain(cell).removeprefix("./")
-        for path in (f"{here}/{wanted}" if here else wanted, wanted):
+        safe = SAFE.sub("", wanted)
+        for path in (f"{here}/{wanted}" if here else wanted, wanted, f"{here}/{safe}" if here else safe):
             if path in every:
                 return tree.item(path)
         parts = wanted.count("/") + 1

@@ -88,11 +88,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     found: dict[str, zipfile.ZipInfo] = {}
     for member in listed:
         file = PurePosixPath(member.filename)
-        if (
-            file.name in EVERY
-            and len(file.parts) <= 2
-            and not file.parts[0].startswith("__MACOSX")
-        ):
+        if file.name in EVERY and len(file.parts) <= 2 and not file.parts[0].startswith("__MACOSX"):
             if file.name in found:
                 raise BundleError(path, f"the archive holds {file.name} twice")
             found[file.name] = member

@@ -108,7 +108,7 @@ def parse(path: Path, raw: bytes) -> Manifest:
     try:
         content = read_object(raw)
     except Damaged as error:
-        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save the model again") from error
+        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save it again") from error
     if content.get("format") != FORMAT:
         raise BundleError(path, f"{MANIFEST} is not the description of a Headstart model")
     version = content.get("version")
@@ -125,7 +125,7 @@ def parse(path: Path, raw: bytes) -> Manifest:
             manifest = _fields(content)
             audit(manifest)
     except Damaged as error:
-        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save the model again") from error
+        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save it again") from error
     except BundleError:
         raise
     except HeadstartError as error:

@@ -53,7 +53,9 @@ def confidence_for_risk(
     """
     confidence = probabilities(confidence)
     if np.shape(right) != confidence.shape:
-        raise ValueError(f"{len(confidence)} probabilities, but {np.size(right)} items that are right or wrong")
+        raise ValueError(
+            f"{len(confidence)} probabilities, but {np.size(right)} items that are right or wrong"
+        )
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~np.asarray(right, bool)[order])
     n = len(order)

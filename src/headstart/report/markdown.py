@@ -150,4 +150,4 @@ def _again(record: Mapping[str, Any]) -> str:
     block = f"{fence}sh\n{command}\n{fence}\n\n" if command else ""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     question = record["question"]
-    return f"{block}seed {question['seed']} · data `{question['data'][:12]}` · {safe(versions)}"
+    return f"{block}seed {question['seed']} · data {safe(question['data'])[:12]} · {safe(versions)}"

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from headstart.core.untrusted import Damaged, parsing, read_object as as_object
+from headstart.core.untrusted import Damaged, parsing
+from headstart.core.untrusted import read_object as as_object
 from headstart.errors import RunError
 from headstart.run.folder import read_object
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -57,7 +58,8 @@ class Bar:
             )
             self._shown.start()
             label = "pass" if data["what"].startswith("pass") else "run"
-            self._task = self._shown.add_task(data["arm"], total=total, label=label, rate="")
+            name = escape(words.cell(data["arm"]))
+            self._task = self._shown.add_task(name, total=total, label=label, rate="")
         self._shown.update(self._task, completed=done, total=total, rate=self._rate(done, total))
 
     def end(self) -> None:
@@ -136,9 +138,9 @@ class Story:
 
     def _on_verdict(self, data: Mapping[str, Any]) -> None:
         self.console.print()
-        self.console.print(Text(data["sentence"], style=COLOURS.get(data["outcome"], "")))
+        self.console.print(Text(words.printable(data["sentence"]), style=COLOURS.get(data["outcome"], "")))
         for note in data.get("notes", ()):
-            self.console.print(Text(note))
+            self.console.print(Text(words.printable(note)))
         self.console.print()
 
     def _on_model(self, data: Mapping[str, Any]) -> None:
@@ -175,5 +177,6 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
         style = "bold" if row.get("shipped") else "" if row["score"] is not None else "dim"
         items = f"{row['n']:,}" if row["score"] is not None else ""
         items += f" ({row['covers']})" if row.get("covers") else ""
+        name, score = Text(words.cell(name)), Text(words.cell(score))
         table.add_row(place, name, score, items, gained, seconds_in_words(row["seconds"]), style=style)
     return table

@@ -70,9 +70,7 @@ class Caution:
             problem = f"left out: what this model tells of its held-out items is damaged ({error})"
             raise BadOption(option, sets or risk, problem) from error
         if surest is None:
-            raise BadOption(
-                "--risk", risk, f"larger: {len(top)} held-out items cannot show so small a risk"
-            )
+            raise BadOption("--risk", risk, f"larger: {len(top)} held-out items cannot show so small a risk")
         return cls(least, surest)
 
     def __call__(self, task: Task, row: Prediction) -> Prediction:

@@ -18,6 +18,7 @@ from headstart.core import fingerprint
 from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
+from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, PathError
 from headstart.sources.text import saving
@@ -248,11 +249,9 @@ class Phase:
 
 def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
     """The number of steps: that of the stopped run where there was one."""
-    import json
-
     path = work / "plan.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # damaged is as good as absent
-        saved = json.loads(path.read_text())
+    with contextlib.suppress(OSError, Damaged), parsing():  # damaged is as good as absent
+        saved = read_object(path)
         if saved["about"] == about:
             return int(saved["steps"])
     steps = decide()

@@ -99,7 +99,8 @@ def record(path: Path) -> tuple[Column, dict[str, Column], str]:
 def _column(about: Any) -> Column:
     for name, kind in (("file", str), ("dtype", str), ("shape", list), ("bytes", int), ("sha256", str)):
         untrusted.field(about, name, kind)
-    if any(type(side) is not int or side < 0 for side in about["shape"]) or np.dtype(about["dtype"]).hasobject:
+    whole = all(type(side) is int and side >= 0 for side in about["shape"])
+    if not whole or np.dtype(about["dtype"]).hasobject:
         raise Damaged(f"a column of {about['dtype']} {about['shape']}")
     return Column(**{**about, "shape": tuple(about["shape"])})
 
@@ -242,8 +243,8 @@ class ShardWriter:
             target = self._section / f"{name}-{uuid.uuid4().hex[:6]}"
             self._folder.rename(target)
         sync_folder(self._section)
-        for name in (INDEX, *map(file_of, self.columns)):
-            _known[_place(target / name)] = True
+        for file in (INDEX, *map(file_of, self.columns)):
+            _known[_place(target / file)] = True
         return target
 
     def abandon(self) -> None:

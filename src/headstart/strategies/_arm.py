@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _ladder
 from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
@@ -133,11 +133,12 @@ def recall(request: Request, kind: Kind) -> tuple[Design, int] | None:
     if path is None or not path.is_file():
         return None
     try:
-        saved = json.loads(path.read_text())
-        if saved["key"] != _key(request, kind):
-            return None
-        return Design.from_json(saved["design"]), max(int(saved["folds"]), request.folds)
-    except (ValueError, KeyError, TypeError):
+        with parsing():
+            saved = read_object(path)
+            if saved["key"] != _key(request, kind):
+                return None
+            return Design.from_json(saved["design"]), max(int(saved["folds"]), request.folds)
+    except (OSError, Damaged):
         return None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.files import write_atomic
 from headstart.core.strategy import Request, Status, Trial
+from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
 from headstart.measure import threads
 
 FitFold = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, Mapping[str, Any]]]
@@ -73,7 +72,7 @@ def run_folds(
     done: list[_Done] = []
     for place, number in enumerate(numbers):
         fold = request.split.folds[number]
-        finished = _load(request.workdir, number, key)
+        finished = _load(request, number, key)
         if finished is None:
             if place and (request.budget.left <= _slowest(done) or place == request.folds):
                 break
@@ -170,19 +169,23 @@ def _save(workdir: Path | None, number: int, key: str, done: _Done) -> None:
     write_atomic(_path(workdir, number), buffer.getvalue())
 
 
-def _load(workdir: Path | None, number: int, key: str) -> _Done | None:
+def _load(request: Request, number: int, key: str) -> _Done | None:
     """The stored fold, or None when there is none, it is damaged, or it belongs to something else."""
-    if workdir is None or not _path(workdir, number).is_file():
+    if request.workdir is None or not _path(request.workdir, number).is_file():
         return None
     try:
-        content = io.BytesIO(_path(workdir, number).read_bytes())
-        with np.load(content, allow_pickle=False) as stored:
-            record = json.loads(stored["record"].tobytes())
-            predictions = stored["predictions"]
-        if record["key"] != key:
-            return None
-        return _Done(predictions, record["choices"], float(record["seconds"]))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        with parsing():
+            stored = read_npz(_path(request.workdir, number))
+            record = read_object(stored["record"].tobytes())
+            if record["key"] != key:
+                return None
+            found = stored["predictions"]
+            if found.shape != (len(request.split.folds[number].test), request.task.outputs):
+                return None
+            if found.dtype != np.float32 or not np.isfinite(found).all():
+                return None
+            return _Done(found, dict(record["choices"]), float(record["seconds"]))
+    except (OSError, Damaged):
         return None
 
 

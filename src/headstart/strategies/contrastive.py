@@ -5,7 +5,6 @@ The idea is SetFit's (Tunstall et al., 2022); how pairs are made and what they c
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from headstart.core.model import Model
 from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import CLASSIFICATION
+from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._contrast import (
     Embedder,
@@ -233,12 +233,13 @@ def recall(request: Request) -> Plan | None:
     if path is None or not path.is_file():
         return None
     try:
-        saved = json.loads(path.read_text())
-        if saved["key"] != _key(request):
-            return None
-        plan = Plan.from_json(saved["design"])
-        return replace(plan, folds=max(plan.folds, request.folds))
-    except (ValueError, KeyError, TypeError):
+        with parsing():
+            saved = read_object(path)
+            if saved["key"] != _key(request):
+                return None
+            plan = Plan.from_json(saved["design"])
+            return replace(plan, folds=max(plan.folds, request.folds))
+    except (OSError, Damaged):
         return None
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from headstart.core.files import write_atomic
+from headstart.core.untrusted import Damaged, parsing
 
 FORMAT = "headstart-checkpoint-1"
 
@@ -35,13 +36,13 @@ def load(path: Path, *, about: str) -> Any | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
+        with parsing(), safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT or header.get("about") != about:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
             return _decode(json.loads(header["tree"]), tensors)
-    except SafetensorError:
+    except Damaged:
         return None  # damaged from outside: training anew is right, a crash is not
 
 
