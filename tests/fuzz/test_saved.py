@@ -1,7 +1,7 @@
 """What Headstart itself has written, and a disk or a stranger has changed: a right answer, or a `HeadstartError`.
 
-A family changes one file of a small bundle, run folder or store. Half of its inputs are changed as JSON instead of as
-bytes, and where a description holds digests they are made to fit, so that what lies behind them is reached as well.
+A family changes one file of a small bundle, run folder or store: its bytes, or as JSON one value in it. Where a
+description holds digests they are then made to fit, so that what lies behind them is reached as well.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import io
 import json
 import random
 import shutil
-import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from headstart import api
 from headstart.cli.report import shown
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
-from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Trial
 from headstart.data import doctor
 from headstart.errors import HeadstartError
@@ -36,17 +35,35 @@ from headstart.export import bundle
 from headstart.export.model import load_model
 from headstart.report import saved
 from headstart.run.caution import Caution
-from headstart.run.extract import make_extractor
 from headstart.run.folder import RunFolder
-from headstart.store import upkeep
+from headstart.store import keys, upkeep
+from headstart.store.keys import Section
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
-from headstart.testing.fakes import TinyBackbone, shapes
+from headstart.testing.fakes import shapes
 from headstart.testing.models import tiny_images, tiny_model
 
-from .mutate import Family
+from .mutate import Family, mutate
 
-STRANGE = (None, True, -1, 0, 1e999, 10**400, "", "x", "\ud800", [], [[]], {}, {"a": 1}, "../x", 2**40, "1", [1, "a"])
+STRANGE = (
+    None,
+    True,
+    -1,
+    0,
+    1e999,
+    10**400,
+    "",
+    "x",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    "../x",
+    2**40,
+    "1",
+    [1, "a"],
+)
 
 
 def spoiled(node: Any, rng: random.Random) -> Any:
@@ -66,32 +83,35 @@ def as_bytes(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-def changed(path: Path, original: bytes) -> bytes:
-    """The bytes of an input; of every other one the original, changed as JSON where it is JSON."""
-    found = path.read_bytes()
-    rng = random.Random(found)
-    if found == original or rng.random() < 0.5:
-        return found
-    try:
-        return as_bytes(spoiled(json.loads(original), rng))
-    except ValueError:
-        return found
+def changed(original: bytes, rng: random.Random) -> bytes:
+    """Other bytes; of JSON in every other case another value in it."""
+    if rng.random() < 0.5:
+        try:
+            return as_bytes(spoiled(json.loads(original), rng))
+        except ValueError:
+            pass
+    return mutate(original, rng)
 
 
-def family(name: str, folder: Callable[[], Path], file: str, use: Callable[[Path], object]) -> Family:
-    """One file of a folder of ours is changed in a copy, and the copy used."""
+SEED = bytes(range(256))
 
-    def seed(_: Path) -> bytes:
-        return (folder() / file).read_bytes()
+
+def family(name: str, folder: Callable[[], Path], use: Callable[[Path], object]) -> Family:
+    """In a copy of a folder of ours one file is changed, and the copy used. The input's bytes choose how."""
 
     def read(path: Path) -> object:
-        copy = path.with_name("copy")
+        copy, chosen = path.with_name("copy"), path.read_bytes()
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(folder(), copy)
-        (copy / file).write_bytes(changed(path, seed(path)))
+        if chosen != SEED:
+            rng = random.Random(chosen)
+            file = rng.choice(
+                sorted(path for path in copy.rglob("*") if path.is_file() and path.stat().st_size)
+            )
+            file.write_bytes(changed(file.read_bytes(), rng))
         return use(copy)
 
-    return Family(name, seed, read, bool)
+    return Family(name, lambda _: SEED, read, bool)
 
 
 # bundles
@@ -100,12 +120,19 @@ def family(name: str, folder: Callable[[], Path], file: str, use: Callable[[Path
 @cache
 def model() -> Path:
     """A bundle of two networks whose answers are averaged, made without the fresh process of `save`."""
-    made = tiny_model("average", temperature=1.5)
-    held = {"true": [0.5, 0.9], "top": [0.5, 0.9], "right": [1.0, 1.0]}
+    parts = [tiny_model("pixels", temperature=1.5), tiny_model("constant")]
+    tensors = {f"{i}.{name}": array for i, part in enumerate(parts) for name, array in part.tensors.items()}
+    net = {
+        "kind": "average",
+        "members": [part.net for part in parts],
+        "weights": [1.0, 2.0],
+        "sizes": [None, [16, 16]],
+    }
+    held = {"true": [0.5, 0.9] * 20, "top": [0.5, 0.9] * 20, "right": [1.0, 1.0] * 20}
+    made = replace(parts[0], net=net, tensors=tensors, evidence={"held_out": held})
     folder = places.make("model")
-    files = bundle._files(replace(made, evidence={**made.evidence, "held_out": held}), tiny_images(2))
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    for name, raw in bundle._files(made, tiny_images(2)).items():
+        (folder / name).write_bytes(raw)
     return folder
 
 
@@ -130,7 +157,7 @@ def answers(folder: Path) -> bool:
         signed(folder)
     except HeadstartError:
         raise
-    except Exception:  # noqa: BLE001  what cannot be signed is no input
+    except Exception:
         return told
     return ask(folder)
 
@@ -138,7 +165,7 @@ def answers(folder: Path) -> bool:
 def ask(folder: Path) -> bool:
     opened = load_model(folder)
     found = opened.predict([tiny_images(1)[0].transpose(1, 2, 0)])
-    for asked in ({"sets": 0.5}, {"risk": 0.9}):
+    for asked in ({"sets": 0.5}, {"risk": 0.5}):
         Caution.of(opened.evidence, opened.task, **asked)(opened.task, found[0])
     return len(found) == 1
 
@@ -162,8 +189,6 @@ def content() -> Any:
     assert spec is not None
     assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = made
     spec.loader.exec_module(made)
     return made
@@ -173,11 +198,15 @@ def content() -> Any:
 def run(seed: int = 0) -> Path:
     """A finished run of twelve items in two classes."""
     made = content().build(count=2)
+    made.shown = {**made.shown, "sheet": None, "items": dict(list(made.shown["items"].items())[:2])}
+    made.insight["map"]["points"] = made.insight["map"]["points"][:12]
     folder, rng = places.make(f"run{seed}"), np.random.default_rng(seed)
     with RunFolder(folder) as out:
         out.write({**made.record, "complete": True})
         said = rng.dirichlet([1, 1], (1, 12)).astype(np.float32)
-        out.save_trial(Trial("a: probe", "probe", "a", said, Cost(1.0, 2.0, 3), choices={"folds": [{"c": 1}]}))
+        out.save_trial(
+            Trial("a: probe", "probe", "a", said, Cost(1.0, 2.0, 3), choices={"folds": [{"c": 1}]})
+        )
     (folder / "insight.json").write_bytes(as_bytes(made.insight))
     (folder / "pictures.json").write_bytes(as_bytes(made.shown))
     (folder / "events.jsonl").write_bytes(b"\n".join(map(as_bytes, made.events)))
@@ -193,14 +222,14 @@ def run(seed: int = 0) -> Path:
 
 def told(folder: Path) -> bool:
     """One of the ways of telling it, chosen by what it holds."""
-    rng = random.Random((folder / "run.json").read_bytes() + (folder / "insight.json").read_bytes())
+    rng = random.Random(b"".join(file.read_bytes() for file in sorted(folder.glob("*.js*"))))
     found = api.open_run(folder)
     assert found.verdict is not None
     assert found.outcome is not None
     assert isinstance(found.leaderboard(), list)
     assert isinstance(found.insight, dict)
     with redirect_stdout(io.StringIO()), saved.needed(folder):
-        shown(found, rng.choice(["text", "md", "json", "html"]))
+        shown(found, rng.choices(["text", "md", "json", "html"], [5, 5, 1, 1])[0])
     return True
 
 
@@ -211,43 +240,42 @@ def compared(folder: Path) -> bool:
 # the store
 
 
+SECTION, COLUMNS = Section("weights", "recipe", about={"source": "tiny"}), ("tap:a/g1", "state:b@8")
+KEYS = keys.row_keys(keys.item_keys([f"{i:064x}" for i in range(4)]), [0])
+ROWS = np.arange(12, dtype=np.float16).reshape(4, 3)
+
+
 @cache
-def store() -> tuple[Path, np.ndarray]:
-    """A store of one pass over six pictures, and what it holds of the last tap."""
+def store() -> Path:
+    """Two columns of four items."""
     root = places.make("store")
-    return root, features(root)
+    made = FeatureStore(root)
+    made.prepare(SECTION)
+    with made.writer(SECTION, COLUMNS, 4, data="some") as writer:
+        writer.append(KEYS, dict.fromkeys(COLUMNS, ROWS))
+        writer.publish()
+    made.pin(SECTION, COLUMNS).close()
+    return root
 
 
-def features(root: Path) -> np.ndarray:
-    found = make_extractor(FeatureStore(root), pictures(), workers=1)(network(), FeatureSpec(network().taps()))
-    rows = found.tap(network().taps()[-1])[:]
-    del found
-    return rows
+def right_or_missing(root: Path) -> bool:
+    """Rows are those that were written, or they are missing; and the store can be listed, read and mended."""
+    made, right = FeatureStore(root), True
+    gone = made.catalogue(SECTION).missing(COLUMNS, KEYS)
+    for column, missing in zip(COLUMNS, gone.T, strict=True):
+        if not missing.any():
+            rows = made.rows(SECTION, column, [f"{i:064x}" for i in range(4)])[:]
+            right &= np.array_equal(rows, ROWS) and rows.dtype == ROWS.dtype
+    assert len(upkeep.tables(made.path)) <= len(COLUMNS)
+    upkeep.damaged(made.path)
+    upkeep.verify(made.path, repair=True)
+    assert not upkeep.damaged(made.path)
+    return right
 
 
 @cache
 def pictures() -> Any:
-    return shapes(per_class=2)
-
-
-@cache
-def network() -> TinyBackbone:
-    return TinyBackbone()
-
-
-def in_store(pattern: str) -> str:
-    root = store()[0]
-    return str(next(root.glob(f"features/*/{pattern}")).relative_to(root))
-
-
-def computed_again(root: Path) -> bool:
-    """Whatever the store holds, the features are right; and it can be listed, looked at and mended."""
-    right = np.allclose(features(root), store()[1], rtol=1e-2, atol=1e-3)
-    folder = FeatureStore(root).path
-    upkeep.tables(folder), upkeep.damaged(folder)
-    upkeep.verify(folder, repair=True)
-    assert not upkeep.damaged(folder)
-    return right
+    return shapes(classes=2, per_class=1)
 
 
 @cache
@@ -262,7 +290,7 @@ def memo() -> Path:
 def remembered(folder: Path) -> bool:
     kept = Memo(folder / "memo.sqlite")
     try:
-        return not doctor.check(pictures(), memo=kept).errors
+        return len(doctor.check(pictures(), memo=kept).findings) > 0  # so few pictures are remarked on
     finally:
         kept.close()
 
@@ -284,29 +312,19 @@ places = Places()
 @pytest.fixture(scope="module", autouse=True)
 def _places(tmp_path_factory: pytest.TempPathFactory) -> None:
     places.root = tmp_path_factory.mktemp("originals")
+    ask(model())  # whatever is imported for it is not the first input's time
 
 
-FAMILIES = {
-    "bundle.json": lambda: family("bundle.json", model, "bundle.json", answers),
-    "model.safetensors": lambda: family("model.safetensors", model, "model.safetensors", answers),
-    "probes.safetensors": lambda: family("probes.safetensors", model, "probes.safetensors", answers),
-    "model.zip": lambda: Family("model.zip", packed, ask, bool),
-    "run.json": lambda: family("run.json", run, "run.json", told),
-    "insight.json": lambda: family("insight.json", run, "insight.json", told),
-    "pictures.json": lambda: family("pictures.json", run, "pictures.json", told),
-    "events.jsonl": lambda: family("events.jsonl", run, "events.jsonl", told),
-    "run.json, compared": lambda: family("run.json, compared", run, "run.json", compared),
-    "trial.json": lambda: family("trial.json", run, "trials/a-probe/trial.json", compared),
-    "predictions.npz": lambda: family("predictions.npz", run, "trials/a-probe/predictions.npz", compared),
-    "items.parquet": lambda: family("items.parquet", run, "items.parquet", compared),
-    "shard.json": lambda: family("shard.json", lambda: store()[0], in_store("*/shard.json"), computed_again),
-    "index.npy": lambda: family("index.npy", lambda: store()[0], in_store("*/index.npy"), computed_again),
-    "tap.npy": lambda: family("tap.npy", lambda: store()[0], in_store("*/tap-*.npy"), computed_again),
-    "section.json": lambda: family("section.json", lambda: store()[0], in_store("section.json"), computed_again),
-    "memo.sqlite": lambda: family("memo.sqlite", memo, "memo.sqlite", remembered),
-}
+FAMILIES = [
+    family("model", model, answers),
+    Family("model.zip", packed, ask, bool),
+    family("told run", run, told),
+    family("compared run", run, compared),
+    family("store", store, right_or_missing),
+    family("memo", memo, remembered),
+]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_what_was_saved(fuzz: Callable[[Family], None], name: str) -> None:
-    fuzz(FAMILIES[name]())
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_what_was_saved(fuzz: Callable[[Family], None], family: Family) -> None:
+    fuzz(family)

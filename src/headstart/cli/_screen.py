@@ -46,8 +46,9 @@ def csv_line(cells: Iterable[Any]) -> str:
     is a formula: it gets an apostrophe before it, and so does one that begins with apostrophes before such a
     sign, so that taking one off gives the text back. Numbers stay numbers."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow([_harmless(cell) for cell in cells])
-    return buffer.getvalue()
+    # a carriage return in a cell is only quoted where it could end a line
+    csv.writer(buffer, lineterminator="\r\n").writerow([_harmless(cell) for cell in cells])
+    return buffer.getvalue()[:-2] + "\n"
 
 
 def _harmless(cell: Any) -> Any:

@@ -61,7 +61,7 @@ class Caution:
             return cls()
         try:
             with parsing():
-                true, top, right = (np.array(known[name], np.float64) for name in ("true", "top", "right"))
+                true, top, right = np.array([known[name] for name in ("true", "top", "right")], np.float64)
                 least = None if sets is None else conformal.least_probability(true, sets)
                 if risk is None:
                     return cls(least)
