@@ -198,7 +198,7 @@ def content() -> Any:
 def run(seed: int = 0) -> Path:
     """A finished run of twelve items in two classes."""
     made = content().build(count=2)
-    made.shown = {**made.shown, "sheet": None, "items": dict(list(made.shown["items"].items())[:2])}
+    made.shown = {**made.shown, "sheet": None, "items": dict(list(made.shown["items"].items())[:3])}
     made.insight["map"]["points"] = made.insight["map"]["points"][:12]
     folder, rng = places.make(f"run{seed}"), np.random.default_rng(seed)
     with RunFolder(folder) as out:
@@ -229,7 +229,7 @@ def told(folder: Path) -> bool:
     assert isinstance(found.leaderboard(), list)
     assert isinstance(found.insight, dict)
     with redirect_stdout(io.StringIO()), saved.needed(folder):
-        shown(found, rng.choices(["text", "md", "json", "html"], [5, 5, 1, 1])[0])
+        shown(found, rng.choices(["text", "md", "json", "html"], [9, 9, 1, 1])[0])
     return True
 
 
