@@ -25,8 +25,8 @@ WORDS = "uint16"
 """The type whose white is known: 65,535."""
 _STRIP = 2**20
 """Values that are looked at together: what is computed from them in float64 takes 8 MB."""
-DARK = 1 / 16
-"""Share of the way from black to white under which a picture is called dark: 16 grey levels are left."""
+DARK = 1 / 8
+"""Share of the way from black to white under which a picture is called dark: 32 grey levels are left."""
 
 
 @dataclass(frozen=True)
