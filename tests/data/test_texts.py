@@ -294,13 +294,13 @@ def test_quotes_in_a_tsv_may_be_letters(write: Write) -> None:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_quote_inside_a_cell_is_a_letter(write: Write, separator: str) -> None:
-    rows = [("text", "label", "label"), ('the 6" pipe is ok', "1", ""), ('"said ""no"",\n\nok"', "2", "x"),
-            ('10" rods', "", "")]  # fmt: skip
+    rows = [("text", "label", "x", "x"), ('the 6" pipe is ok', "1", "", ""),
+            ('"said ""no"",\n\nok"', "2", "x", ""), ('10" rods', "", "", "y")]  # fmt: skip
     content = "\r\n".join(separator.join(row) for row in rows) + "\r\n\r\n"
     dataset = load(write({"t.csv": content}) / "t.csv", label_column="label")
     assert texts(dataset) == ['the 6" pipe is ok', 'said "no",\n\nok', '10" rods']
     assert dataset.y.tolist() == [0, 1, -1]
-    assert dataset.notes[-1].message.endswith("not used: 'label (column 3)'")
+    assert dataset.notes[-1].message.endswith("not used: 'x', 'x (column 4)'")
     assert dataset.task.labels == ("1", "2")
 
 

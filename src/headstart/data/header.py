@@ -85,7 +85,7 @@ def once(table: pl.DataFrame, where: str) -> tuple[pl.DataFrame, tuple[Note, ...
 
 def check_doubled(table: pl.DataFrame, use: Columns, where: str) -> None:
     """Raises `DataError` where a column that is read has the name of another that holds something else."""
-    for name in filter(None, (*use.items, use.label, use.split, use.group)):
+    for name in filter(None, (*use.items, use.label, *use.labels, use.split, use.group)):
         own = _PLACED.sub("", name)
         for other in table.columns if name == own else ():
             if other == name or _PLACED.sub("", other) != own or table[other].null_count() == table.height:
