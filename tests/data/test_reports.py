@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import tarfile
 import zipfile
+from enum import Enum
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from headstart.data import load
@@ -223,3 +227,64 @@ def test_types_of_pandas() -> None:
     assert load(pandas.DataFrame({"text": TEXTS, "label": kinds})).task.labels == ("a", "b")
     empty = load(pandas.DataFrame({"text": ["", *TEXTS], "label": list("abababa")}), items_only=True)
     assert len(empty) == 7
+
+
+class Colour(Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("label", "held"),
+    [
+        (datetime.date(2020, 1, 1), "a date or a time"), (datetime.timedelta(1), "a duration"),
+        (1j, "a complex number"), (Colour.RED, "a member of an Enum"), (object(), "a object"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_is_no_label_is_not_made_a_class(label: object, held: str) -> None:
+    with pytest.raises(DataError, match=f"of row 2 is {held}"):
+        load(["one", "two"], labels=["a", label])
+    with pytest.raises(DataError, match="dates or durations"):
+        load(["one", "two"], labels=np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]"))
+
+
+def test_versions_are_told_apart_or_told_to_be_one() -> None:
+    texts, labels = ["one", "two", "three"] * 2, ["1.10", "1.1", "1.2"] * 2
+    as_numbers = load(texts, labels=labels)
+    assert any("'1.10' and '1.1' are read as one" in note.message for note in as_numbers.notes)
+    assert set(load(texts, labels=labels, task="classification").task.labels) == {"1.1", "1.2", "1.10"}
+
+
+def test_dates_as_texts_are_classes_and_that_is_told() -> None:
+    dates = load(["one", "two"] * 2, labels=["2020-01-01", "2020-01-02"] * 2)
+    assert any("holds dates" in note.message for note in dates.notes)
+
+
+def test_true_and_its_name_are_one_label() -> None:
+    mixed = load(["one", "two", "three"], labels=[True, "True", "False"])
+    assert mixed.task.labels == ("false", "true")
+    assert mixed.y.tolist() == [1, 1, 0]
+    assert [note.code for note in mixed.notes].count("HS322") >= 1
+
+
+def test_labels_may_come_one_by_one() -> None:
+    assert load(["one", "two"], labels=(name for name in "ab")).y.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "split", "code", "said"),
+    [
+        ("abcd", None, "HS304", "each of the 4 labels is another"),
+        ("abab", ["test"] * 4, "HS307", "all 4 labelled items"),
+    ],
+)
+def test_what_is_wrong_of_all_rows_is_said_once(
+    labels: str, split: list[str] | None, code: str, said: str
+) -> None:
+    frame = pl.DataFrame(
+        {"text": ["one", "two", "three", "four"], "label": list(labels), "split": split or [""] * 4}
+    )
+    errors = [found for found in check(load(frame)).findings if found.severity == "error"]
+    assert [found.code for found in errors if found.code == code] == [code]
+    assert any(said in str(found) for found in errors)
+    assert len(errors) <= 2

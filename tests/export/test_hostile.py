@@ -73,7 +73,7 @@ def test_descriptions_of_other_forms(write: Write, at: str, value: Any, says: st
 def test_lists_in_lists_without_end(write: Write) -> None:
     folder = write()
     (folder / "bundle.json").write_text("[" * 3000 + "]" * 3000)
-    with pytest.raises(BundleError, match="bundle.json is damaged"):
+    with pytest.raises(BundleError, match=r"bundle\.json is damaged"):
         load_model(folder)
 
 

@@ -159,6 +159,10 @@ def _values(given: Any) -> tuple[list[Any], list[str] | None]:
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise DataError(WHERE, f"labels={given!r} are no labels", "give a list, one for each item")
         return list(given), None
+    if array.dtype.kind in "mM":  # of which numpy would make numbers
+        raise DataError(
+            WHERE, f"labels of {array.dtype} are dates or durations", "write them as texts or numbers"
+        )
     if array.ndim not in (1, 2):
         shape = " x ".join(map(str, array.shape)) or "no dimension"
         raise DataError(

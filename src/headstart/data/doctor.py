@@ -201,8 +201,8 @@ _TYPES = [type(value) for value in vars(Examination()).values()]
 
 
 def _remembered(memo: Memo, digest: str, room: str) -> Examination | None:
-    """What the bytes are as an item of that modality: the same bytes may be looked at as either. None where it
-    is not known, or what is kept is damaged."""
+    """What the bytes are as an item of that modality: the same bytes may be looked at as either. None where
+    it is not known, or what is kept is damaged."""
     entry = memo.get(digest)
     if entry is None or entry.get("version") != MEMO_VERSION or entry.get(room) is None:
         return None

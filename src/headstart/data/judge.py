@@ -79,6 +79,9 @@ def _sizes(
         read = [note.message for note in dataset.notes if note.code == "HS315"]
         words = f" ({'; '.join(read)}; {CODES['HS315'].remedy})" if read else ""
         yield finding("HS303", where, f"{only} among {int(development.sum())} labelled items{words}")
+    if single and (found := _of_all(counts, tested, where)):
+        yield found
+        return
     for label, name in enumerate(names):
         number = int(counts[label])
         rows = np.flatnonzero(has[:, label])
@@ -101,6 +104,18 @@ def _sizes(
         large, small = names[int(counts.argmax())], names[int(np.where(counts > 0, counts, np.inf).argmin())]
         text = f"{large!r} has {some.max():,} items, {small!r} has {some.min():,}"
         yield finding("HS306", where, text)
+
+
+def _of_all(counts: np.ndarray, tested: np.ndarray, where: str) -> Finding | None:
+    """What is wrong with all labels alike, said once; `counts` and `tested` int `[C]`: items of each class."""
+    some = counts[counts > 0]
+    if not len(some) and tested.any():
+        text = f"all {int(tested.sum())} labelled items are in the test part: none to learn from"
+        return finding("HS307", where, text)
+    if len(some) > 2 and some.max() == 1:
+        text = f"each of the {len(some):,} labels is another: these are ids or texts, no classes"
+        return finding("HS304", where, f"{text}; name the column of classes (--label-column)")
+    return None
 
 
 def _alike(names: Sequence[str]) -> Iterator[Finding]:

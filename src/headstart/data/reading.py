@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
@@ -70,6 +70,8 @@ class Reading:
         if missing is not None:
             marks = (missing,) if isinstance(missing, str) or not isinstance(missing, Iterable) else missing
             object.__setattr__(self, "missing", tuple(map(str, marks)))
+        if isinstance(self.labels, Iterator):  # it can be asked once only
+            object.__setattr__(self, "labels", list(self.labels))
         levels_of(self.white)
         if self.task is not None and self.task not in KINDS:
             raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")

@@ -7,6 +7,7 @@ readings are as likely a `DataError` says which options tell them apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from headstart.errors import DataError
 
 __all__ = ["alike", "encode", "flag", "from_columns", "is_flags", "match"]
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)|\d{1,2}[./]\d{1,2}[./]\d{4}(?!\d)")
 _DEFAULTS = {CLASSIFICATION: ("accuracy", True), MULTILABEL: ("mAP", True), REGRESSION: ("MAE", False)}
 
 
@@ -101,12 +103,24 @@ def _numbers(
     if numbers.example is not None:
         text, number = numbers.example
         written = f" ({text!r} is read as {number:.15g})"
+    elif alike := _one_number(single):
+        written = f" ({' and '.join(map(repr, alike))} are read as one)"
     if written or not asked:
         text = (
             f"{column.name!r} holds {len(set(numbers.rows))} different numbers{written}: taken as regression"
         )
         column.tell("HS310", f'{text}; otherwise say task "classification"')
     return [column.name], y
+
+
+def _one_number(cells: Sequence[Cell]) -> Sequence[str]:
+    """Two texts that are the same number, but may be two versions or chapters: "1.10" and "1.1"."""
+    first: dict[float, str] = {}
+    for text in dict.fromkeys(cell for cell in cells if isinstance(cell, str)):
+        number = numeric.plain(text)
+        if number is not None and not number.is_integer() and first.setdefault(number, text) != text:
+            return first[number], text
+    return ()
 
 
 def _sets(
@@ -153,6 +167,11 @@ def _explain_classes(cells: Sequence[Cell], column: Column) -> None:
     elif numbers.most and not any(cell in column.named for cell in cells):
         text += f" and other words ({shown(numbers.odd, cells)}): all taken as classes"
         column.tell("HS310", f'{text}; otherwise say task "regression", or --missing')
+    elif all(isinstance(cell, str) and _DATE.match(cell) for cell in cells if cell is not None):
+        column.tell(
+            "HS310",
+            f"{column.name!r} holds dates: each is taken as a class; a number of days could be learnt",
+        )
     elif not column.named and (cell := several.looks_like(cells)):
         column.tell("HS318", f"{column.name!r}: cells such as {cell!r} are taken as one class each")
 

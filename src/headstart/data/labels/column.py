@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from headstart.core.dataset import Note
+from headstart.core.words import shortened
 from headstart.errors import DataError
 
 LISTS = (list, tuple, set, frozenset)
 _NO_LABELS = (((bytes, bytearray, memoryview), "bytes"), (dict, "a record"), (LISTS, "a list"))
+
+_OTHERS = (
+    ((datetime.date, datetime.time), "a date or a time"), (datetime.timedelta, "a duration"),
+    (complex, "a complex number"), (Enum, "a member of an Enum"),
+)  # fmt: skip
 
 Cell = str | int | float | list[Any] | None
 """A text without blanks around it, a number, a list of such, or None where there is none."""
@@ -56,12 +64,22 @@ def cells_of(values: Sequence[Any], column: Column) -> list[Cell]:
             if isinstance(one, str) and not one.isascii():
                 forms.setdefault(normal(one), set()).add(one.strip())
         cells.append(_cell(value, row, column))
+    if any(isinstance(value, bool) for value in values):
+        cells = [_flag(cell, column) for cell in cells]
     for name, found in forms.items():
         if len(found) > 1:
             column.tell(
                 "HS322", f"{name!r} is written in {len(found)} Unicode forms that look alike: one label"
             )
     return cells
+
+
+def _flag(cell: Cell, column: Column) -> Cell:
+    """ "True", where others of the column are the value True, is that value: both are called "true"."""
+    if not isinstance(cell, str) or cell.lower() not in ("true", "false") or cell == cell.lower():
+        return cell
+    column.tell("HS322", f"the text {cell!r} in {column.name!r} is the value {cell.lower()}: one label")
+    return cell.lower()
 
 
 def _cell(value: Any, row: int, column: Column) -> Cell:
@@ -83,12 +101,20 @@ def _scalar(value: Any, row: int, column: Column) -> str | int | float | None:
         value = math.nan if value.is_nan() else float(value)
     if isinstance(value, float):
         return None if math.isnan(value) else value
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if not isinstance(value, int):
+        kind = next(
+            (noun for kinds, noun in _OTHERS if isinstance(value, kinds)), f"a {type(value).__name__}"
+        )
+        problem = f"the label {column.name!r} of row {row} is {kind} ({shortened(str(value), 40)})"
+        raise DataError(column.where, problem, "write it as a text where it is a class, or as a number")
     try:
-        text = str(value)
+        str(value)
     except ValueError:  # Python writes no number of so many digits
         problem = f"the label {column.name!r} of row {row} is a whole number of thousands of digits"
         raise DataError(column.where, problem, "write it as a text, or measure in another unit") from None
-    return value if isinstance(value, int) else normal(text)
+    return value
 
 
 def text_of(value: str | int | float) -> str:

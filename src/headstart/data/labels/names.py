@@ -55,7 +55,10 @@ def space(found: Iterable[str], classes: Sequence[str] | None, where: str) -> li
 
 
 def one_spelling(texts: Iterable[str], column: Column) -> Mapping[str, str]:
-    """Label -> the label it is another spelling of: "1.0" is "1" where all are numbers. It is told."""
+    """Label -> the label it is another spelling of: "1.0" is "1" where all are numbers. It is told.
+
+    "1.10" and "1.1" stay two: so versions and chapters are written.
+    """
     distinct = set(texts)
     if in_order(distinct | set(column.named)) is None:
         return {}
@@ -63,7 +66,9 @@ def one_spelling(texts: Iterable[str], column: Column) -> Mapping[str, str]:
     for text in distinct | set(column.named):
         same[plain(text)].append(text)
     found: dict[str, str] = {}
-    for spelled in same.values():
+    for number, spelled in same.items():
+        if number is None or not number.is_integer():
+            continue
         ordered = sorted(spelled, key=lambda text: (text not in column.named, len(text), text))
         other = [text for text in ordered[1:] if text not in column.named]  # which are two on purpose
         found |= dict.fromkeys(other, ordered[0])
