@@ -13,6 +13,7 @@ from sklearn import metrics as reference
 from headstart import tasks
 from headstart.core import words
 from headstart.core.backbone import embedding_tap
+from headstart.core.budget import Budget
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
@@ -354,3 +355,13 @@ def test_reading_what_is_not_there(make_run: Any) -> None:
         (folder / "insight.json").write_text(text)
         with pytest.raises(RunError, match=r"insight.json is damaged"):
             insight.read(folder)
+
+
+def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) -> None:
+    run = make_run()
+    run.budget = Budget(1.0)
+    found = insight.insight_of(run)
+    assert (found["map"], found["learning_curve"], found["occlusion"]) == (None, None, None)
+    assert found["metrics"] is not None
+    told = [event.data["text"] for event in run.events if event.kind == "note"]
+    assert told == ["left out of the page for want of time: map, learning curve, occlusion"]

@@ -99,18 +99,19 @@ def insight_of(result: Result) -> dict[str, Any]:
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
     late: list[str] = []
-    for name, make in PARTS.items():
+    for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
         if name in DEAR and view.left < DEAR[name] * result.bench.closing.slower():
             found[name] = None
             late.append(name.replace("_", " "))
             continue
         try:
-            found[name] = plain(make(view))
+            found[name] = plain(PARTS[name](view))
         except (HeadstartError, MemoryError, RuntimeError, ValueError) as error:  # the model is saved: go on
             found[name] = [] if name in LISTS else None
             reason = str(error) or type(error).__name__
             text = f"left out of the page: {name.replace('_', ' ')} ({reason})"
             result.bench.listen(Event("note", {"label": "", "text": text}))
+    found = {name: found[name] for name in ("arm", *PARTS)}
     if late:
         text = f"left out of the page for want of time: {', '.join(late)}"
         result.bench.listen(Event("note", {"label": "", "text": text}))
@@ -242,17 +243,17 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "scatter": scatter,
     "reliability": lambda v: reliability(v.bench, v.shipped),
     "depth": depth,
-    "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
-    "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
-    "lengths": text_lengths,
-    "map": embedding_map,
     "learning_curve": lambda v: (
         curve.learning_curve(v.bench, v.trials, v.shipped.arm) if differ(v.y) else None
     ),
+    "label_errors": lambda v: mistakes.label_errors(v.bench.dataset, v.bench.task, v.rows, v.predictions),
+    "mistakes": lambda v: mistakes.worst(v.bench.dataset, v.bench.task, v.rows, v.predictions),
     "occlusion": wrong_words,
+    "lengths": text_lengths,
+    "map": embedding_map,
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "occlusion": 0.5}
-"""Parts that are left out where fewer seconds are left for them."""
+"""Parts that come last, and are left out where fewer seconds are left for them."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""
 
