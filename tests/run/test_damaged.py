@@ -96,7 +96,7 @@ def test_a_report_without_its_parts(
 
 def test_insight_in_lists_without_end(run: Path) -> None:
     (run / "insight.json").write_text(DEEP)
-    with pytest.raises(RunError, match="insight.json is damaged"):
+    with pytest.raises(RunError, match=r"insight.json is damaged"):
         _ = api.open_run(run).insight
 
 
@@ -115,7 +115,9 @@ def other(array: Any) -> bytes:
 )  # fmt: skip
 def test_damaged_predictions(run: Path, content: bytes) -> None:
     (run / "trials/tiny-finetune/predictions.npz").write_bytes(content)
-    with pytest.raises(RunError, match="trials/tiny-finetune/predictions.npz is damaged .*delete its folder"):
+    with pytest.raises(
+        RunError, match=r"trials/tiny-finetune/predictions.npz is damaged .*delete its folder"
+    ):
         load_trial(run / "trials/tiny-finetune/trial.json")
 
 
@@ -125,7 +127,7 @@ def test_damaged_predictions(run: Path, content: bytes) -> None:
 )
 def test_a_damaged_trial(run: Path, at: str, value: Any) -> None:
     change(run / "trials/tiny-finetune/trial.json", at, value)
-    with pytest.raises(RunError, match="trials/tiny-finetune/trial.json is damaged"):
+    with pytest.raises(RunError, match=r"trials/tiny-finetune/trial.json is damaged"):
         load_trial(run / "trials/tiny-finetune/trial.json")
 
 

@@ -82,7 +82,7 @@ def text(found: Proposal) -> Iterator[str]:
 def csv_text(found: Proposal) -> str:
     """A header, then a line for each item."""
     more = any(pick.text for pick in found.picks)
-    lines = [["rank", "item", "how", "why", *(["text"] if more else [])]]
+    lines: list[list[object]] = [["rank", "item", "how", "why", *(["text"] if more else [])]]
     lines += [[p.rank, p.item, p.how, p.why, *([p.text] if more else [])] for p in found.picks]
     return "".join(map(csv_line, lines))
 

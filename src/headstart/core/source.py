@@ -58,7 +58,9 @@ class InputContract:
     def from_json(cls, data: Mapping[str, Any]) -> InputContract:
         """Raises `ValueError`, `TypeError`, `KeyError` for what is no contract."""
         height, width = _finite(data["size"])
-        levels = data.get("levels")
+        levels = None if data.get("levels") is None else _finite(data["levels"])
+        if levels is not None and len(levels) != 2:
+            raise ValueError(f"{data['levels']!r} where black and white should be")
         return cls(
             size=(int(height), int(width)),
             mean=_finite(data["mean"]),
@@ -67,7 +69,7 @@ class InputContract:
             crop_pct=float(data["crop_pct"]),
             crop_mode=str(data["crop_mode"]),
             channels=int(data["channels"]),
-            levels=None if levels is None else (float(levels[0]), float(levels[1])),
+            levels=None if levels is None else (levels[0], levels[1]),
         )
 
 

@@ -197,7 +197,7 @@ def _examine(item: Item, memo: Memo, room: str) -> tuple[str | None, Examination
     return digest, modalities.get(room).examine(data)
 
 
-_TYPES = [type(value) for value in vars(Examination()).values()]
+_TYPES = [(float, int) if kind is float else kind for kind in map(type, vars(Examination()).values())]
 
 
 def _remembered(memo: Memo, digest: str, room: str) -> Examination | None:
@@ -209,8 +209,8 @@ def _remembered(memo: Memo, digest: str, room: str) -> Examination | None:
     try:
         with parsing():
             seen = Examination.from_json(entry[room])
-            whole = [type(value) for value in vars(seen).values()] == _TYPES
-            known = all(code in CODES for code in (*seen.facts, *([seen.problem] if seen.problem else ())))
+            whole = all(isinstance(v, kind) for v, kind in zip(vars(seen).values(), _TYPES, strict=True))
+            known = {*seen.facts, seen.problem} <= {"", *CODES}
             return seen if whole and known else None
     except Damaged:
         return None

@@ -177,6 +177,13 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
         style = "bold" if row.get("shipped") else "" if row["score"] is not None else "dim"
         items = f"{row['n']:,}" if row["score"] is not None else ""
         items += f" ({row['covers']})" if row.get("covers") else ""
-        name, score = Text(words.cell(name)), Text(words.cell(score))
-        table.add_row(place, name, score, items, gained, seconds_in_words(row["seconds"]), style=style)
+        table.add_row(
+            place,
+            Text(words.cell(name)),
+            Text(words.cell(score)),
+            items,
+            gained,
+            seconds_in_words(row["seconds"]),
+            style=style,
+        )
     return table

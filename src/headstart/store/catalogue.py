@@ -96,7 +96,7 @@ class Catalogue:
     def _left_out(self, columns: Iterable[str], numbers: np.ndarray) -> bool:
         """Leave out what is not as it was written of these columns in these shards; whether there was any."""
         wanted, some = set(columns), False
-        for number in np.flatnonzero(np.bincount(numbers[numbers != NOWHERE])):
+        for number in np.flatnonzero(np.bincount(numbers[numbers != NOWHERE])).tolist():
             shard = self.shards[number]
             bad = {name for name in wanted & set(shard.columns) if not shards.sound(shard, name)}
             if bad:
