@@ -24,6 +24,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.source import APART
 from headstart.errors import DataError, SourceError
 from headstart.modalities import text
+from headstart.run import rows
 from headstart.sklearn import Embedder, TransferClassifier, TransferRegressor
 from headstart.testing.fakes import MemoryExtractor
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -105,7 +106,7 @@ def test_a_string_is_a_text_even_where_a_file_has_that_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("rain").write_text("cheese")
-    literal, file = module.texts(["rain", Path("rain")])
+    literal, file = rows.texts(["rain", Path("rain")])
     assert text.open_item(literal.read()).first == "rain"
     assert text.open_item(file.read()).first == "cheese"
 
@@ -126,7 +127,7 @@ def test_a_string_is_a_text_even_where_a_file_has_that_name(
     ],
 )
 def test_what_rows_are_is_seen_from_the_first(X: Any, expected: str) -> None:
-    assert module.modality_of(X) == expected
+    assert rows.modality_of(X) == expected
 
 
 def test_texts_and_pairs_are_not_taken_for_each_other() -> None:
@@ -140,7 +141,7 @@ def test_texts_and_pairs_are_not_taken_for_each_other() -> None:
 
 
 def test_holes_are_named() -> None:
-    assert module.modality_of([None, float("nan"), "so good"]) == "text"
+    assert rows.modality_of([None, float("nan"), "so good"]) == "text"
     with pytest.raises(DataError, match="row 0: is nothing, and the source reads texts"):
         Embedder("tiny").fit().transform([None, "so good"])
     with pytest.raises(DataError, match="row 0: a part of it is nothing"):

@@ -247,21 +247,19 @@ def label_next(
     labelled: Any = None,
     seed: int = 0,
     download: bool = False,
-    text_column: str | None = None,
-    pair_column: str | None = None,
+    **columns: str | None,
 ) -> Proposal:
     """The `n` items of `data` to label next, each with the reason; see `headstart.run.label_next.propose`.
 
-    `data` is anything `LoadedModel.predict` takes; of tables of texts the columns are those of the run's data
-    unless they are named. `labelled` is the run's own data where it is not to be found at the place it was
-    read from. Raises `HeadstartError`.
+    `data` is anything `LoadedModel.predict` takes; of tables the columns are those of the run's data unless
+    they are named (`path_column`, `text_column`, `pair_column`). `labelled` is the run's own data where it is
+    not to be found at the place it was read from. Raises `HeadstartError`.
     """
     from headstart.run.label_next import Wanted, propose
 
     done = run if isinstance(run, Run) else open_run(run)
-    named = {"text_column": text_column, "pair_column": pair_column}
-    columns = {name: column for name, column in named.items() if column is not None}
-    return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download, columns))
+    named = {name: column for name, column in columns.items() if column is not None}
+    return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download, named))
 
 
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:

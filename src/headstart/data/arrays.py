@@ -1,37 +1,88 @@
-"""Images in memory with their labels: arrays or Pillow images; and lists of paths."""
+"""Images in memory with their labels: arrays, tensors, Pillow images, bytes; and lists of paths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from headstart.core.dataset import ArrayItem, Dataset, FileItem, Item, Note
+from headstart.core.dataset import Dataset, FileItem, Item, Note
 from headstart.core.task import MULTILABEL
-from headstart.data import columns, labels
-from headstart.data.reading import Reading, as_path
-from headstart.errors import BadOption, DataError, ImageError
-from headstart.modalities.image import ROUNDING, as_array
+from headstart.data import columns, entries, labels
+from headstart.data.entries import BadItem, shown
+from headstart.data.pictures import pictures, renamed
+from headstart.data.reading import NOT_FETCHED, Reading
+from headstart.errors import BadOption, DataError, ItemError
 
 WHERE = "the items given"
 
 
 def accepts(data: Any) -> bool:
-    """An array, or a sequence that is no text."""
-    return hasattr(data, "__array__") or (isinstance(data, Sequence) and not isinstance(data, (str, bytes)))
+    """An array, or a sequence that is no text; one picture too, which is refused with a hint."""
+    return isinstance(data, Sequence) or entries.is_array(data) or entries.is_picture(data)
 
 
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from images in memory, or from paths. Raises `DataError` for what is no image."""
-    white = reading.white is not None
-    block = hasattr(data, "__array__")
-    items = _from_block(np.asarray(data), white=white) if block else _from_list(data, white=white)
+    if entries.is_picture(data) and not entries.is_array(data):
+        raise DataError(WHERE, f"{type(data).__name__} is one picture", "give a list of them, with labels")
+    given = rows(data, labels=reading.labels)
+    names = [_id(row, len(given)) for row in range(len(given))]
+    items, seen = pictures(given, names, white=reading.white is not None), set[str]()
+    for row, item in enumerate(items):
+        if isinstance(item, BadItem) and item.problem not in (entries.NOTHING, NOT_FETCHED):
+            raise DataError(f"image {row}", item.problem)
+        if item.id in seen:  # ids name items: a path in two rows is told apart by its row
+            items[row] = renamed(item, f"{item.id} (row {row + 1})")
+        seen.add(item.id)
     paths = [str(item.path) for item in items if isinstance(item, FileItem)]
     kind = columns.modality_of(paths) if paths and len(paths) == len(items) else "image"
     return in_memory(items, kind, reading)
+
+
+def rows(data: Any, *, one: bool = False, labels: Any = None) -> list[Any]:
+    """The single things in an array, a series or a sequence, in order.
+
+    An array or tensor is `[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken.
+    One picture, `[H, W, C]`, is refused, unless `one` says that it is welcome, as `[H, W]` is then; or there
+    are as many `labels` as rows. Raises `DataError`.
+    """
+    if not entries.is_array(data):
+        return list(data)
+    if hasattr(data, "to_list") and not hasattr(data, "columns"):  # a series, whose cells may be anything
+        whole = data.to_list()
+        if not whole or not isinstance(whole[0], list):
+            return list(whole)
+    try:
+        array = entries.numpy_of(data)
+    except ItemError as error:
+        raise DataError(WHERE, error.problem) from None
+    if array.dtype.kind in "OUST":
+        return list(array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array)
+    return list(_block(array, one=one, count=entries.length(labels)))
+
+
+def _block(array: np.ndarray, *, one: bool, count: int) -> np.ndarray:
+    """`[N, H, W]` or `[N, H, W, C]`. Raises `DataError` for what is neither, nor can be understood so."""
+    shape = array.shape
+    if one and array.ndim in (1, 2):
+        return array[None]
+    if entries.is_one_picture(shape) and count != len(array):
+        if one:
+            return array[None]
+        problem = f"an array of shape {shown(shape)} is one picture"
+        raise DataError(
+            WHERE, problem, "give several, in a list or as N x H x W x C; N grey ones as N x H x W x 1"
+        )
+    if array.ndim == 3 or (array.ndim == 4 and shape[3] in entries.CHANNELS):
+        return array
+    if array.ndim == 4 and shape[1] in entries.CHANNELS:
+        return array.transpose(0, 2, 3, 1)
+    wanted = "N x H x W, or N x H x W x C with 1, 3 or 4 channels (or N x C x H x W)"
+    raise DataError(
+        WHERE, f"an array of shape {shown(shape)} holds no images", f"give {wanted}: reshape or transpose it"
+    )
 
 
 def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: bool = False) -> Dataset:
@@ -70,91 +121,9 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
     )
 
 
-def _from_block(block: np.ndarray, *, white: bool) -> list[Item]:
-    """`[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken."""
-    if block.ndim == 4 and block.shape[3] not in (1, 3, 4) and block.shape[1] in (1, 3, 4):
-        block = block.transpose(0, 2, 3, 1)
-    if block.ndim not in (3, 4):
-        shape = " x ".join(map(str, block.shape))
-        raise DataError(
-            WHERE, f"an array of shape {shape}", "give N x H x W, or N x H x W x C: reshape it first"
-        )
-    block = usable(block, WHERE, white=white)
-    return [ArrayItem(_id(i, len(block)), block[i]) for i in range(len(block))]
-
-
-def _from_list(data: Sequence[Any], *, white: bool) -> list[Item]:
-    items: list[Item] = []
-    names: set[str] = set()
-    entries = [np.asarray(entry) if _is_array(entry) else entry for entry in data]
-    # one scale for all: a dark picture among brighter ones stays dark
-    most = max((entry.max() for entry in entries if _is_array(entry) and _unscaled(entry)), default=0)
-    for i, entry in enumerate(entries):
-        name = _id(i, len(data))
-        if isinstance(entry, (str, Path)):
-            name = str(entry) if str(entry) not in names else f"{entry} (row {i + 1})"
-            items.append(FileItem(name, as_path(entry) or Path(entry)))
-        elif isinstance(entry, Image.Image):
-            items.append(ArrayItem(name, usable(_decoded(entry, f"image {i}"), f"image {i}", white=white)))
-        elif _is_array(entry):
-            items.append(ArrayItem(name, usable(entry, f"image {i}", most=most, white=white)))
-        else:
-            raise DataError(
-                f"item {i}", f"a {type(entry).__name__}", "give an array, a Pillow image, a path or a text"
-            )
-        names.add(name)
-    return items
-
-
-def _is_array(entry: Any) -> bool:
-    return hasattr(entry, "__array__") and not isinstance(entry, Image.Image)
-
-
-def _unscaled(array: np.ndarray) -> bool:
-    """Whether these are whole numbers whose type does not say where white is."""
-    return array.dtype.kind in "ui" and array.dtype not in (np.uint8, np.uint16) and array.size > 0
-
-
-def _decoded(image: Image.Image, where: str) -> np.ndarray:
-    try:
-        return as_array(image)
-    except ImageError as error:
-        raise DataError(where, error.problem) from None
-
-
-def usable(array: np.ndarray, where: str, *, most: int | None = None, white: bool = False) -> np.ndarray:
-    """uint8, uint16, bool, or floats in [0, 1]; whole numbers that fit are converted. Raises `DataError`.
-
-    Whole numbers become uint16 when `most` (by default the largest of them) is over 255, else uint8. With
-    `white` it is said what is white, so that all stay as they are.
-    """
-    if array.dtype.kind not in "uifb" or not array.size:
-        raise DataError(where, f"an array of {array.dtype} with {array.size} values is no image")
-    if array.dtype.kind == "b" or (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
-        return array
-    low, high = array.min(), array.max()
-    if array.dtype.kind == "f":
-        if not np.isfinite([low, high]).all():
-            raise DataError(
-                where, "some values are not finite (NaN or infinite)", "mend or leave out those images"
-            )
-        if not white and (low < -ROUNDING or high > 1 + ROUNDING):
-            raise DataError(
-                where,
-                f"floats must lie in [0, 1], but these lie in [{low:g}, {high:g}]",
-                "say what is white with white=, or scale them first",
-            )
-        return array
-    if white:
-        return array
-    if low < 0 or high > 65535:
-        raise DataError(where, f"whole numbers must lie in [0, 65535], but these lie in [{low}, {high}]")
-    return array.astype(np.uint8 if (high if most is None else most) <= 255 else np.uint16)
-
-
 def _values(given: Any) -> tuple[list[Any], list[str] | None]:
     """Labels as a list; a table of 0 and 1 `[N, C]` becomes lists of column numbers, with all names."""
-    array = np.asarray(given) if hasattr(given, "__array__") else None
+    array = entries.numpy_of(given) if entries.is_array(given) else None
     if array is None:
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise DataError(WHERE, f"labels={given!r} are no labels", "give a list, one for each item")
@@ -164,10 +133,8 @@ def _values(given: Any) -> tuple[list[Any], list[str] | None]:
             WHERE, f"labels of {array.dtype} are dates or durations", "write them as texts or numbers"
         )
     if array.ndim not in (1, 2):
-        shape = " x ".join(map(str, array.shape)) or "no dimension"
-        raise DataError(
-            WHERE, f"labels of shape {shape}", "give one for each item, or a column for each label"
-        )
+        remedy = "give one for each item, or a column for each label"
+        raise DataError(WHERE, f"labels of shape {shown(array.shape)}", remedy)
     if array.ndim == 1 or array.shape[1] == 1:
         return array.reshape(-1).tolist(), None
     table = array.astype(float) if array.dtype.kind in "biuf" else np.full(array.shape, 2.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from headstart.core.dataset import Note
 from headstart.core.task import MULTILABEL
+from headstart.data import cells as inside_cells
 from headstart.data import labels
 from headstart.data.reading import SPLITS as PARTS
 from headstart.data.reading import Reading, suffix_of
@@ -63,6 +64,8 @@ class Cells(NamedTuple):
     """The columns that hold nothing: they are taken for nothing."""
     flags: tuple[str, ...] = ()
     """The columns that hold 0 and 1, or yes and no, and nothing else."""
+    pictures: tuple[str, ...] = ()
+    """The columns whose cells are pictures."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
@@ -71,7 +74,8 @@ class Cells(NamedTuple):
         nothing = (name for name in table.columns if table[name].null_count() == table.height)
         blank = (name for name, values in texts.items() if not values)
         flags = tuple(name for name in table.columns if _is_flag(table[name]))
-        return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)), flags)
+        held = inside_cells.with_pictures(table, lambda name: _bare(name) in PATHS)
+        return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)), flags, held)
 
 
 def _is_flag(column: pl.Series) -> bool:
@@ -93,6 +97,7 @@ class Columns:
     """Names of the columns; None where the table has none of the kind. Either `path` or `text` is there."""
 
     path: str | None = None
+    """Of pictures or of the paths to files."""
     text: str | None = None
     pair: str | None = None
     label: str | None = None
@@ -101,12 +106,14 @@ class Columns:
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
+    inside: bool = False
+    """Whether the cells of `path` are the pictures themselves."""
 
     def told(self, names: Sequence[str], origin: str, *, parts: str = "") -> Note:
         """Which of all columns is taken for what, and which are not; `parts` where the splits come from
         elsewhere."""
         taken = {
-            "paths": self.path,
+            "images" if self.inside else "paths": self.path,
             "texts": self.text,
             "labels": self.label,
             "splits": self.split,
@@ -186,11 +193,11 @@ def others(
     label = None if several else next(iter(reading.label_columns), None) or _named_as(names, LABELS, taken)
     if label is None and len(reading.known) > 1 and {*reading.known} <= {*cells.flags} - taken:
         several = reading.known  # one column for each label of the model
-    ident = _named_as(names, IDS, {*taken, label, *several}) if items.text else None
-    rest = [name for name in names if name not in taken | texts | {ident, *odd}]
+    ident = _named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
+    rest = [name for name in names if name not in taken | texts | {ident, *odd, *cells.pictures}]
     if label is None and len(rest) == 1 and not several:
         label = rest[0]
-    return Columns(items.path, items.text, items.pair, label, split, group, ident, several), rest
+    return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
@@ -203,17 +210,22 @@ def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
     return None
 
 
-def find_items(cells: Cells, reading: Reading, where: str, *, there: There = lambda _: False) -> Columns:
+def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
+    cells: Cells, reading: Reading, where: str, *, there: There = lambda _: False
+) -> Columns:
     """The columns that hold the items, and no others. Raises as `find`."""
     for given in reading.columns:
         if given not in cells.names:
             raise UnknownName(f"column (in {where})", given, cells.names)
     if reading.path_column is not None:
-        return Columns(path=reading.path_column)
+        return Columns(path=reading.path_column, inside=reading.path_column in cells.pictures)
     if reading.text_column is not None and reading.pair_column is not None:
         return Columns(text=reading.text_column, pair=reading.pair_column)
-    if reading.text_column is None and reading.pair_column is None and (path := path_by_value(cells)):
-        return Columns(path=path)
+    if reading.text_column is None and reading.pair_column is None:
+        if cells.pictures:
+            return Columns(path=_of_pictures(cells, where), inside=True)
+        if path := path_by_value(cells):
+            return Columns(path=path)
     texts = [reading.text_column] if reading.text_column else recognise_texts(cells, reading)
     path = path_by_name(cells)
     if len(texts) == 1 and path not in (None, texts[0]) and reading.text_column is None:
@@ -236,14 +248,27 @@ def find_items(cells: Cells, reading: Reading, where: str, *, there: There = lam
             known += f" ({', '.join(map(repr, cells.nested))}: no texts, but lists or records)"
         raise DataError(
             where,
-            f"no column of paths to images, and none of texts, is recognised among {known}",
+            f"no column of paths to images, and none of texts or images, is recognised among {known}",
             "name it with path_column or text_column (--path-column, --text-column)",
         )
     return Columns(path=path)
 
 
+def _of_pictures(cells: Cells, where: str) -> str:
+    """The column of pictures; one with a usual name first. Raises `DataError` for several others."""
+    found = _named_as(cells.pictures, PATHS, ()) or cells.pictures[0]
+    if len(cells.pictures) > 1 and _bare(found) not in PATHS:
+        shown = ", ".join(map(repr, cells.pictures[:8]))
+        raise DataError(
+            where, f"which column holds the images: {shown}?", "name it with path_column (--path-column)"
+        )
+    return found
+
+
 def kind_of(cells: Cells) -> tuple[str, bool]:
     """("image", "text", or "" for a table that holds no items; whether more than a name says so)."""
+    if cells.pictures:
+        return "image", True
     path = path_by_value(cells)
     if path is not None:
         return modality_of(cells.texts[path]), True
@@ -340,6 +365,11 @@ def is_usual(name: str) -> bool:
     """Whether it is what people call a column."""
     known = (*PATHS, *TEXTS, *LABELS, *SPLITS, *GROUPS, *IDS, *(name for pair in PAIRS for name in pair))
     return bool(_bare(name)) and _bare(name) in known
+
+
+def usual(names: Sequence[str], words: Sequence[str]) -> str | None:
+    """The first of the usual names, in their order, that is there: as `PATHS`, `LABELS`."""
+    return _named_as(names, words, ())
 
 
 def _named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:

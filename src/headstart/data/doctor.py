@@ -29,6 +29,7 @@ from headstart.data.held_out import findings as held_out_findings
 from headstart.data.judge import duplicate_findings, group_findings, label_findings
 from headstart.data.locate import missing
 from headstart.data.text_checks import length_findings, text_findings
+from headstart.errors import ItemError
 from headstart.modalities.base import Examination
 
 __all__ = [
@@ -187,6 +188,8 @@ def _examine(item: Item, memo: Memo, room: str) -> tuple[str | None, Examination
         data = item.read()
     except FileNotFoundError:
         return None, Examination(problem="HS101", detail=missing(getattr(item, "path", None), item.id))
+    except ItemError as error:
+        return None, Examination(problem=error.code, detail=error.problem)
     except Exception as error:  # items of other packages raise what they like
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return None, Examination(problem="HS101", detail=f"cannot be read: {text}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data import columns, fasttext, table
+from headstart.data import columns, fasttext, hub, table
 from headstart.data.layout import class_folders, items_in, read_folders
 from headstart.data.reading import (
     ARCHIVES,
@@ -25,6 +26,8 @@ from headstart.errors import DataError, PathError
 
 _FEW = 8
 """Text files that are opened to see whether they are tables."""
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5}\.\w+)")
+"""How hubs name the parts of a table: "train-00000-of-00002.parquet"."""
 
 
 def accepts(data: Any) -> bool:
@@ -42,6 +45,8 @@ def read(data: Any, reading: Reading) -> Dataset:
             f"is a file that is no data set (known endings: {', '.join((*TABLES, *ARCHIVES[:2]))})",
             "give a folder, a table or an archive",
         )
+    if hub.is_saved(path):
+        return hub.read_saved(path, reading)
     return read_tree(folder_tree(path), reading)
 
 
@@ -114,9 +119,11 @@ def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:
 
 
 def _are_splits(tables: list[str]) -> bool:
-    """Whether the names of all tables tell a split, and not all the same."""
+    """Whether the names of all tables tell a split, and not all the same; or that they are shards of one."""
     found = [split_in(path) for path in tables]
-    return all(found) and len(set(found)) > 1
+    shards = [_SHARD.fullmatch(path.rpartition("/")[2]) for path in tables]
+    one = all(shards) and len({(match[1], match[2]) for match in shards if match}) == 1
+    return (all(found) and len(set(found)) > 1) or one
 
 
 def _kind(tree: Tree, path: str, reading: Reading) -> tuple[str, bool]:

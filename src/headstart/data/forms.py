@@ -15,7 +15,7 @@ from typing import Any, cast
 import polars as pl
 
 from headstart.core import archive
-from headstart.data import delimited, documents, fasttext, records, sheets
+from headstart.data import cells, delimited, documents, fasttext, records, sheets
 from headstart.data.bounds import few_columns, not_blown_up
 from headstart.errors import MissingExtra
 
@@ -73,7 +73,8 @@ def _parquet(content: bytes) -> Read:
     rows = scanned.select(pl.len()).collect().item()
     few_columns(scanned.collect_schema(), rows)
     not_blown_up(scanned.head(_PROBED).collect(), len(content), rows)
-    return _plain(not_blown_up(scanned.collect(), len(content))), ()
+    table = _plain(not_blown_up(scanned.collect(), len(content)))
+    return cells.with_class_names(table, cells.features_of(content)), ()
 
 
 def _arrow(content: bytes) -> Read:
@@ -94,7 +95,8 @@ def _arrow(content: bytes) -> Read:
     table.validate(full=True)
     rows = cast("pl.DataFrame", pl.from_arrow(table))
     few_columns(rows.schema, rows.height)
-    return _plain(not_blown_up(rows, len(content))), ()
+    said = (table.schema.metadata or {}).get(b"huggingface", b"").decode("utf-8", "replace")
+    return cells.with_class_names(_plain(not_blown_up(rows, len(content))), said), ()
 
 
 def _plain(table: pl.DataFrame) -> pl.DataFrame:

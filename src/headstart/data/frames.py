@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from headstart.core.dataset import Dataset, Item
+from headstart.core.dataset import Dataset
 from headstart.core.words import whole
-from headstart.data import strings, table
+from headstart.data import arrays, cells, entries, table
 from headstart.data.arrays import in_memory
 from headstart.data.header import placed
 from headstart.data.locate import on_disk
@@ -24,7 +24,7 @@ WHERE = "the data frame"
 def accepts(data: Any) -> bool:
     """Rows under named columns: told by what it can do, pandas need not be there."""
     if isinstance(data, Mapping):
-        return bool(data) and all(isinstance(name, str) for name in data)
+        return bool(data) and all(isinstance(name, str) for name in data) and not entries.is_record(data)
     return hasattr(data, "columns") and len(getattr(data, "shape", ())) == 2
 
 
@@ -50,24 +50,36 @@ def read(data: Any, reading: Reading) -> Dataset:
     return table.build([sheet], reading, origin=WHERE, name="table")
 
 
-def items_of(data: Any, reading: Reading) -> tuple[Item, ...]:
-    """The items alone, whatever else is in it. Raises `DataError`."""
-    return table.items_with_kind(_sheet(data), replace(reading, items_only=True), WHERE)[0]
-
-
 def _one_each(labels: Any, rows: int) -> bool:
     return labels is not None and hasattr(labels, "__len__") and len(labels) == rows
 
 
 def _sheet(data: Any) -> table.Sheet:
     named = data.items() if isinstance(data, Mapping) else _named(data)
+    columns = [_series(name, column) for name, column in named]
+    lengths = {len(column) for column in columns}
+    if len(lengths) > 1:
+        said = ", ".join(f"{column.name!r} {len(column):,}" for column in columns[:8])
+        raise DataError(WHERE, f"its columns are of different lengths: {said}", "give a value for each row")
+    return table.Sheet(pl.DataFrame(columns), on_disk(Path.cwd()), "table")
+
+
+def _series(name: str, column: Any) -> pl.Series:
+    """A column; pictures stay the objects that they are. Raises `DataError`."""
+    if isinstance(column, pl.Series) and cells.may_hold(column.dtype):
+        return column.alias(name)
+    if entries.is_path(column) or entries.length(column) < 0:
+        problem = f"the column {name!r} is one {type(column).__name__}"
+        raise DataError(WHERE, problem, "give a list, a value for each row")
+    values = _values(column)
+    if any(entries.is_picture(value) for value in values[:1000] if value is not None):
+        return pl.Series(name, values, dtype=pl.Object)
     try:
-        columns = [pl.Series(name, _values(column), strict=False) for name, column in named]
-        rows = pl.DataFrame(columns)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(WHERE, f"its columns cannot be read: {reason}") from None
-    return table.Sheet(rows, on_disk(Path.cwd()), "table")
+        return pl.Series(name, values, strict=False)
+    except Exception:  # polars raises many kinds
+        kinds = ", ".join(sorted({type(value).__name__ for value in values if value is not None})[:5])
+        problem = f"the column {name!r} holds {kinds}, which do not go together"
+        raise DataError(WHERE, problem, "give texts, numbers, lists of them, or pictures") from None
 
 
 def _named(data: Any) -> Iterator[tuple[str, Any]]:
@@ -80,6 +92,11 @@ def _named(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _values(column: Any) -> list[Any]:
-    values = column.to_list() if hasattr(column, "to_list") else list(column)
+    if not entries.is_array(column) or (hasattr(column, "to_list") and len(np.shape(column)) == 1):
+        values = column.to_list() if hasattr(column, "to_list") else list(column)
+    elif np.ndim(column) > 2:
+        values = arrays.rows(column, labels=column)
+    else:
+        values = [*entries.numpy_of(column)]
     clean = (whole(value) if isinstance(value, str) else value for value in values)
-    return [None if strings.nothing(value) else value for value in clean]
+    return [None if entries.nothing(value) else value for value in clean]

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from headstart._lazy import optional
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
-from headstart.data import columns, labels, parts
+from headstart.core.untrusted import Damaged, parsing
+from headstart.data import cells, columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
@@ -39,6 +42,32 @@ def accepts(data: Any) -> bool:
     """A `datasets.Dataset` or `DatasetDict`, told by its module: the package need not be there."""
     kind = type(data)
     return kind.__module__.split(".")[0] == "datasets" and kind.__name__ in ("Dataset", "DatasetDict")
+
+
+SAVED = ("dataset_info.json", "dataset_dict.json")
+"""What `save_to_disk` writes at the top of its folder."""
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether a folder was written by `save_to_disk`."""
+    try:
+        if (folder / SAVED[1]).is_file():
+            return True
+        return (folder / SAVED[0]).is_file() and any(folder.glob("*.arrow"))
+    except OSError:
+        return False
+
+
+def read_saved(folder: Path, reading: Reading) -> Dataset:
+    """A data set that `save_to_disk` wrote. Raises `DataError`, `MissingExtra`."""
+    hub = optional("datasets", extra="hub", needed_for=f"reading {folder}, which it wrote,")
+    try:
+        with parsing():
+            found = hub.load_from_disk(str(folder))
+    except (Damaged, OSError) as error:
+        raise DataError(str(folder), f"a saved data set that cannot be read: {error}") from None
+    dataset = read(found, reading)
+    return replace(dataset, name=reading.name or folder.resolve().name, origin=str(folder))
 
 
 def read(data: Any, reading: Reading) -> Dataset:
@@ -101,23 +130,41 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     """The column of images, or else the one or two of texts. Raises `DataError`, `UnknownName`."""
     where, features = "the hub data set", first.features
     images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    images = images or _stored(first, hub)
     given = reading.path_column
     if given is not None and given not in features:
         raise UnknownName("column", given, list(features))
     if given is not None and given not in images:
         raise DataError(where, f"its column {given!r} holds no images")
     if images and reading.text_column is None and reading.pair_column is None:
-        return Columns(path=given or images[0])
-    cells = _cells(first, hub)
+        return Columns(path=given or images[0], inside=True)
+    seen = _cells(first, hub)
     for name in (reading.text_column, reading.pair_column):
-        if name in features and name not in cells.texts:
+        if name in features and name not in seen.texts:
             raise DataError(where, f"its column {name!r} holds no texts")
-    if not cells.texts:
+    if not seen.texts:
         raise DataError(where, f"no column holds images or texts among {', '.join(features)}")
-    found = columns.find_items(cells, reading, where)
+    found = columns.find_items(seen, reading, where)
     if found.path is not None:
         raise DataError(where, f"no column holds images, and none texts, among {', '.join(features)}")
     return found
+
+
+def _stored(first: Any, hub: Any) -> list[str]:
+    """The columns of bytes, or of records with bytes, that are pictures although no feature says so."""
+    held = [name for name, feature in first.features.items() if _may_hold(feature, hub)]
+    found: list[str] = []
+    for name in held:
+        some = first.select(range(0, len(first), max(1, len(first) // cells.LOOKED_AT)))[name]
+        frame = pl.DataFrame([pl.Series(name, list(some), strict=False)])
+        found += cells.with_pictures(frame, lambda _: False)
+    return found
+
+
+def _may_hold(feature: Any, hub: Any) -> bool:
+    if isinstance(feature, Mapping):
+        return feature.keys() == {"bytes", "path"} and _may_hold(feature["bytes"], hub)
+    return isinstance(feature, hub.Value) and "binary" in feature.dtype
 
 
 def _cells(first: Any, hub: Any) -> Cells:

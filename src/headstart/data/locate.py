@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from headstart.core.dataset import FileItem, Item, Note
 from headstart.core.words import count
 from headstart.data.layout import may_be_item
-from headstart.data.reading import suffix_of
+from headstart.data.reading import ADDRESSES, suffix_of
 from headstart.data.tree import Tree
 from headstart.errors import DataError
 
@@ -150,7 +150,7 @@ def _plain(cell: str) -> str:
 
 
 def _no_url(cell: str, where: str) -> None:
-    if cell.lower().startswith(("http://", "https://", "s3://", "gs://")):
+    if cell.lower().startswith(ADDRESSES):
         raise DataError(
             where, f"the table names an address on the net ({cell})", "fetch the files first, then name them"
         )

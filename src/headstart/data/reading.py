@@ -38,6 +38,9 @@ PACKED = (".gz", ".bz2", ".xz", ".zst")
 """Endings of a table that is packed by itself, after its own."""
 ARCHIVES = (".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", *(f".tar{ending}" for ending in PACKED))
 """Endings of what is read as a folder is."""
+ADDRESSES = ("http://", "https://", "ftp://", "s3://", "gs://", "hf://")
+"""How names of things on the net begin."""
+NOT_FETCHED = "addresses are not fetched: download it first"
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found"}
 
 

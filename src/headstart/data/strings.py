@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from headstart.core.dataset import Dataset, TextItem
 from headstart.data.arrays import WHERE, in_memory
+from headstart.data.entries import is_array, nothing
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError
 from headstart.modalities import image, text
@@ -70,15 +70,10 @@ def is_path(entry: str) -> bool:
 
 def _entries(data: Any) -> Sequence[Any]:
     """The rows, if it has any that may hold texts."""
-    if hasattr(data, "__array__"):
+    if is_array(data):
+        if hasattr(data, "detach"):  # a tensor
+            return ()
         array = np.asarray(data)
         texts = array.dtype.kind in "UOT" and array.ndim in (1, 2)
         return array.tolist() if texts else ()
     return data if isinstance(data, Sequence) and not isinstance(data, str | bytes) else ()
-
-
-def nothing(entry: Any) -> bool:
-    """What stands for a text that is missing, in lists and in columns of tables."""
-    return (
-        entry is None or (isinstance(entry, float) and math.isnan(entry)) or type(entry).__name__ == "NAType"
-    )

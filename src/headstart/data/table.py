@@ -18,9 +18,10 @@ from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import columns, fasttext, forms, header, labels, parts
+from headstart.data import cells, columns, fasttext, forms, header, labels, parts
 from headstart.data.columns import Cells, Columns
 from headstart.data.locate import Finder, on_disk, outside, within
+from headstart.data.pictures import renamed
 from headstart.data.reading import (
     Reading,
     archive_ending,
@@ -163,11 +164,11 @@ def build(
     table = joined(sheets, origin)
     header.check(table, reading, origin)
     find = columns.find_items if reading.items_only else columns.find
-    cells = Cells.of(table)
-    use = find(cells, reading, origin, there=_there(sheets[0].find))
+    seen = Cells.of(table)
+    use = find(seen, reading, origin, there=_there(sheets[0].find))
     header.check_doubled(table, use, origin)
     use = _named_classes(table, use, reading)
-    items, modality = items_in(sheets, table, use, origin)
+    items, modality = items_in(sheets, table, use, origin, white=_known_white(reading))
     task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
     if any(sheet.split for sheet in sheets) and reading.split_column is None:
         use = replace(use, split=None)
@@ -191,8 +192,8 @@ def build(
             *again,
             *decided,
             *outside(items, sheets[0].root, origin),
-            *use.unread(cells, reading, origin),
-            *(() if splits else header.unread_splits(table, cells, use, reading, origin)),
+            *use.unread(seen, reading, origin),
+            *(() if splits else header.unread_splits(table, seen, use, reading, origin)),
             use.told(table.columns, origin, parts=_named_by(sheets)),
         ),
     )
@@ -211,6 +212,8 @@ def _labels(
         columns.check_several(kind, origin)
         values = labels.from_columns({name: table[name].to_list() for name in use.labels}, origin)
         kind, classes = MULTILABEL, classes or use.labels
+    elif use.label:
+        classes = classes or cells.classes_of(table[use.label].dtype)
     return labels.encode(
         values,
         where=origin,
@@ -223,20 +226,12 @@ def _labels(
     )
 
 
-def items_of(path: Path, reading: Reading) -> tuple[Item, ...]:
-    """The items of a table on disk, without labels; their names begin with its path. Raises `DataError`."""
-    items, _, _ = items_with_kind(sheet_on_disk(path), reading, str(path))
-    return tuple(
-        _renamed(item, f"{path} {item.id}") if isinstance(item, TextItem) else item for item in items
-    )
-
-
 def items_with_kind(sheet: Sheet, reading: Reading, where: str) -> tuple[tuple[Item, ...], str, bool]:
     """(an item for each row, their modality, whether they are pairs). Raises `DataError`."""
     header.check(sheet.rows, reading, where)
     use = columns.find_items(Cells.of(sheet.rows), reading, where, there=_there(sheet.find))
     header.check_doubled(sheet.rows, use, where)
-    items, modality = items_in([sheet], sheet.rows, use, where)
+    items, modality = items_in([sheet], sheet.rows, use, where, white=_known_white(reading))
     return items, modality, use.pair is not None
 
 
@@ -280,21 +275,31 @@ def _named_classes(table: pl.DataFrame, use: Columns, reading: Reading) -> Colum
     other = f"{use.label}_text"
     if use.label is None or reading.label_column is not None or other not in table.columns:
         return use
+    if cells.classes_of(table[use.label].dtype):
+        return use
     found = table.select(use.label, other).drop_nulls().unique()
     one_each = found.height == found[use.label].n_unique() == found[other].n_unique()
     return replace(use, label=other) if one_each and table[other].dtype == pl.String else use
 
 
+def _known_white(reading: Reading) -> bool:
+    """Whether arrays stay as they are: white is said, or a model knows it."""
+    return reading.white is not None or reading.items_only
+
+
 def items_in(
-    sheets: Sequence[Sheet], table: pl.DataFrame, use: Columns, origin: str
+    sheets: Sequence[Sheet], table: pl.DataFrame, use: Columns, origin: str, *, white: bool = False
 ) -> tuple[tuple[Item, ...], str]:
     """(an item for each row, their modality)."""
     if use.text is None:
         assert use.path is not None
-        cells = _strings(table[use.path], origin, "paths")
-        kind = columns.modality_of([cell for cell in cells if cell and cell.strip()])
         finders = [sheet.find for sheet in sheets for _ in range(sheet.rows.height)]
-        return tuple(_files(cells, finders, origin, use.path)), kind
+        if cells.may_hold(table[use.path].dtype):
+            names = _names(sheets, table, use.ident)
+            return tuple(cells.items(table[use.path], names, finders, white=white)), "image"
+        paths = _strings(table[use.path], origin, "paths to files")
+        kind = columns.modality_of([path for path in paths if path and path.strip()])
+        return tuple(_files(paths, finders, origin, use.path)), kind
     firsts = _strings(table[use.text], origin, "texts")
     seconds: list[str | None] = [None] * len(firsts)
     if use.pair is not None:
@@ -348,15 +353,10 @@ def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, 
     seen = Counter(item.id for item in items)
     if len(seen) < len(items):  # ids name items: a path in two rows is told apart by its row
         items = [
-            item if seen[item.id] == 1 else _renamed(item, f"{item.id} (row {row + 1})")
+            item if seen[item.id] == 1 else renamed(item, f"{item.id} (row {row + 1})")
             for row, item in enumerate(items)
         ]
     return items
-
-
-def _renamed(item: Item, name: str) -> Item:
-    out: Item = replace(item, id=name)  # type: ignore[type-var]
-    return out
 
 
 def _named_by(sheets: Sequence[Sheet]) -> str:

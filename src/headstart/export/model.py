@@ -64,7 +64,7 @@ class LoadedModel:
     def predict(
         self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Predictions:
-        """Answers for paths, folders, globs, archives, arrays, Pillow images or texts, in their order.
+        """Answers, in order, for whatever `headstart.load` takes, labelled or not, or for one item of it.
 
         Unreadable items get a row that says why; see `headstart.run.predict.predict`.
         """

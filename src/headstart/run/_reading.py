@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from headstart.core.dataset import Dataset
+from headstart.core.dataset import Dataset, FileItem, Item, ZipItem
 from headstart.core.source import Contract
 from headstart.errors import DataError, ItemError
 from headstart.modalities.base import Modality
@@ -93,5 +93,11 @@ class Reader:
                 yield opened
         except (OSError, ItemError) as error:
             problem = getattr(error, "problem", "") or getattr(error, "strerror", "") or str(error)
-            remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"
-            raise DataError(item.id, f"cannot be used: {problem}", remedy) from error
+            raise DataError(item.id, f"cannot be used: {problem}", remedy(item)) from error
+
+
+def remedy(item: Item) -> str:
+    """What to do about an item that cannot be used: commands are for what lies on disk."""
+    if isinstance(item, FileItem | ZipItem):
+        return "run `headstart check` on the data, or leave such items out with --drop-bad"
+    return "mend it, or leave it out"

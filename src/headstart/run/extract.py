@@ -25,11 +25,11 @@ from headstart.core import fingerprint
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
-from headstart.errors import DataError
+from headstart.errors import DataError, ItemError
 from headstart.run import _wanted
 from headstart.run._chunks import Block, Chunks, Job, Part, by_number, by_weight
 from headstart.run._forward import BYTES, Columns, Forward, batch_on, device_of
-from headstart.run._reading import MOST_WORKERS, Reader, cores, flow
+from headstart.run._reading import MOST_WORKERS, Reader, cores, flow, remedy
 from headstart.store import keys, upkeep
 from headstart.store.features import StoredFeatures
 from headstart.store.pins import Pin
@@ -306,13 +306,22 @@ def digests(dataset: Dataset) -> Sequence[str]:
     cannot be read."""
     try:
         found = dataset.digests()
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror or error})"
-        remedy = "run `headstart check` on the data, or leave such items out with --drop-bad"
-        raise DataError(str(error.filename or dataset.name), problem, remedy) from error
+    except (OSError, ItemError) as error:
+        raise _unreadable(dataset, error) from error
     if dataset.levels is None:
         return found
     return tuple(fingerprint.of_parts([digest, f"levels {dataset.levels}"]) for digest in found)
+
+
+def _unreadable(dataset: Dataset, error: Exception) -> DataError:
+    """Which item it was, and what to do."""
+    for item in dataset.items:
+        try:
+            item.read()
+        except (OSError, ItemError) as again:
+            problem = getattr(again, "problem", "") or getattr(again, "strerror", "") or str(again)
+            return DataError(item.id, f"cannot be read ({problem})", remedy(item))
+    return DataError(dataset.name, f"cannot be read ({error})")
 
 
 __all__ = ["StoreExtractor", "make_extractor", "measure_pass"]

@@ -1,83 +1,71 @@
-"""What a person may hand to `predict`, as items: paths, folders, globs, archives, arrays, images; texts."""
+"""What a person may hand to `predict`, as items: paths, tables, arrays, pictures, bytes, data sets; texts."""
 
 from __future__ import annotations
 
-import io
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.core.dataset import ArrayItem, Item
-from headstart.data import frames
+from headstart.core.dataset import Dataset, FileItem, Item
+from headstart.data import arrays, entries, frames, hub
+from headstart.data.entries import BadItem, ImageItem
+from headstart.data.pictures import pictures
 from headstart.data.reading import Reading
-from headstart.modalities.image import SUFFIXES
-from headstart.run._files import BadItem, from_path
+from headstart.data.unpacked import unpacked
+from headstart.run._files import from_path, of_modality
 from headstart.run.text_inputs import texts_of
 
 __all__ = ["BadItem", "ImageItem", "items_of"]
 
 
-@dataclass(frozen=True)
-class ImageItem:
-    """An image in memory, such as one from Pillow; its bytes are those of the TIFF or PNG format."""
-
-    id: str
-    image: Any = field(repr=False)
-
-    def read(self) -> bytes:
-        buffer = io.BytesIO()
-        self.image.save(buffer, format="PNG" if self.image.mode in _PNG_MODES else "TIFF")
-        return buffer.getvalue()
-
-
-_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-
-
 def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tuple[Item, ...]:
     """Everything named by `inputs`, in order; what cannot be found is an item that fails to read.
 
-    `inputs` is one of these or a sequence of them: a path (file, folder, .zip), a glob, an item of a data
-    set; for images a numpy array `[H, W]`, `[H, W, C]` or `[N, H, W, C]`, or a Pillow image. For texts a
-    string is a path if there is such a file, else the text itself; a tuple of two strings is a pair of texts;
-    a table (.csv, .parquet, .json, ...) has one item a row, in columns recognised as in data to learn from,
-    or named by `text_column` and `pair_column`, and so has a data frame (of pandas or polars), or a dict of
-    columns. Raises `DataError` for a table that cannot be read so.
+    `inputs` is what `headstart.load` takes, labelled or not (labels are not looked at), one item of it, or a
+    sequence of such: a path (file, folder, .zip, a table with an item a row) or a glob; the bytes of a file,
+    or an open one; for images arrays and tensors, Pillow images and data sets of them. An array of four
+    dimensions is `[N, H, W, C]` (or `[N, C, H, W]` where that cannot be mistaken); of three `[N, H, W]`,
+    unless the last is 1, 3 or 4 and the one before is not the same: then it is one picture `[H, W, C]`; of
+    two, one picture. In a list each array is one picture, in either order; one of four dimensions is several.
+
+    For texts a string is a path if there is such a file, else the text itself; a tuple of two strings is a
+    pair of texts. Columns of tables, data frames and dicts are recognised as in data to learn from, or named
+    in `reading` (`path_column`, `text_column`, `pair_column`). Raises `DataError` for what holds no items of
+    this modality.
     """
-    if frames.accepts(inputs):
-        return frames.items_of(inputs, Reading.of(reading))
-    if modality == "text":
-        return texts_of(inputs, Reading.of(reading))
-    if _single(inputs):
-        inputs = [inputs]
-    found: list[Item] = []
-    for number, entry in enumerate(inputs):
-        found.extend(_expand(entry, number))
-    return tuple(found)
+    options = Reading.of({**reading, "items_only": True})
+    inputs = unpacked(inputs, labels=False).items
+    if isinstance(inputs, Dataset):
+        return of_modality(inputs, modality)
+    for reader in (hub, frames):
+        if reader.accepts(inputs):
+            return of_modality(reader.read(inputs, options), modality)
+    return texts_of(inputs, options) if modality == "text" else tuple(_images(inputs, options))
 
 
-def _single(inputs: Any) -> bool:
-    if isinstance(inputs, str | os.PathLike | np.ndarray):
-        return True
-    return not isinstance(inputs, Sequence | Iterable) or hasattr(inputs, "read")
-
-
-def _expand(entry: Any, number: int) -> Iterator[Item]:
-    if isinstance(entry, str | os.PathLike):
-        yield from from_path(Path(entry), SUFFIXES, "images")
-    elif isinstance(entry, np.ndarray):
-        if entry.ndim == 4:
-            yield from (
-                ArrayItem(f"{number}/{row}" if number else f"{row}", a) for row, a in enumerate(entry)
-            )
+def _images(inputs: Any, reading: Reading) -> Iterator[Item]:
+    listed: list[Any] = []
+    names: list[str] = []
+    for number, entry in enumerate(_listed(inputs)):
+        if entries.is_array(entry) and np.ndim(entry) == 4:
+            several = arrays.rows(entry)
+            listed += several
+            names += [f"{number}/{row}" for row in range(len(several))]
         else:
-            yield ArrayItem(str(number), entry)
-    elif hasattr(entry, "mode") and hasattr(entry, "save"):
-        yield ImageItem(getattr(entry, "filename", "") or str(number), entry)
-    elif isinstance(entry, Item):
-        yield entry
-    else:
-        yield BadItem(str(number), f"{type(entry).__name__} is neither a path nor an image")
+            listed.append(entry)
+            names.append(str(getattr(entry, "filename", "") or number))
+    for entry, item in zip(listed, pictures(listed, names, white=True), strict=True):
+        if entries.is_path(entry) and isinstance(item, FileItem):
+            yield from from_path(Path(entry), "image", reading)
+        else:
+            yield item
+
+
+def _listed(inputs: Any) -> Iterable[Any]:
+    """One thing after the other."""
+    if entries.is_array(inputs):
+        return arrays.rows(inputs, one=True)
+    single = entries.is_path(inputs) or entries.is_picture(inputs) or not isinstance(inputs, Iterable)
+    return [inputs] if single else inputs

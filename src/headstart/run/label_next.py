@@ -49,7 +49,7 @@ class Wanted:
     """The run's data, where it is not at the place it was read from."""
     download: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Of tables of texts: `text_column` and `pair_column`; those of the run's data where they are there."""
+    """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def pool_items(
 ) -> Sequence[Item]:
     """The items, from the columns that are named or else those of the run's own data. Raises `DataError`."""
     modality, known = predictor.model.input.modality, record.get("reading") or {}
-    own = {name: known[name] for name in ("text_column", "pair_column") if known.get(name)}
+    own = {name: known[name] for name in ("path_column", "text_column", "pair_column") if known.get(name)}
     try:
         return items_of(inputs, modality, **(wanted.columns or own))
     except UnknownName:

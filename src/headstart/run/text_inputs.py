@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core.dataset import Item, TextItem
-from headstart.data import strings, table
+from headstart.data import entries as things
+from headstart.data import strings
+from headstart.data.entries import BadItem, BytesItem
 from headstart.data.reading import ARCHIVES, TABLES, Reading, archive_ending, is_table, suffix_of
+from headstart.errors import ItemError
 from headstart.modalities.text import SUFFIXES
-from headstart.run._files import BadItem, from_path
+from headstart.run._files import from_path
 
 NAMES_FILES = SUFFIXES | {*ARCHIVES, *TABLES}
 """A single word that ends so was meant to be a file, even where there is none."""
@@ -21,7 +24,7 @@ NAMES_FILES = SUFFIXES | {*ARCHIVES, *TABLES}
 def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
     """See `headstart.run.inputs.items_of`."""
     pair = isinstance(inputs, tuple) and strings.is_pair(inputs)  # a list of two strings is two texts
-    single = isinstance(inputs, str | bytes | os.PathLike | Item) or pair or not _iterable(inputs)
+    single = isinstance(inputs, str | os.PathLike | Item) or pair or not _iterable(inputs)
     entries: Iterable[Any] = [inputs] if single else inputs
     return tuple(
         item
@@ -31,18 +34,20 @@ def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
 
 
 def _iterable(inputs: Any) -> bool:
-    return isinstance(inputs, Iterable) and not hasattr(inputs, "read")
+    return isinstance(inputs, Iterable) and not things.is_content(inputs)
 
 
 def _expand(entry: Any, number: int, reading: Reading, *, alone: bool) -> Iterator[Item]:
     if isinstance(entry, os.PathLike):
-        yield from _from_path(Path(entry), reading)
+        yield from from_path(Path(entry), "text", reading)
     elif isinstance(entry, str):
         yield from _from_text(str(entry), number, reading, alone=alone)
     elif strings.is_pair(entry):
         yield TextItem(f"text {number}", *("" if part is None else str(part) for part in entry))
     elif isinstance(entry, Item):
         yield entry
+    elif things.is_content(entry):
+        yield content(entry, f"text {number}")
     else:
         yield BadItem(f"text {number}", f"{type(entry).__name__} is neither a text nor a path")
 
@@ -58,10 +63,10 @@ def _from_text(entry: str, number: int, reading: Reading, *, alone: bool) -> Ite
         return
     matches = sorted(glob.glob(entry, recursive=True)) if word and "*" in entry else []  # noqa: PTH207
     if "\0" not in entry and os.path.exists(entry) and entry.strip():  # noqa: PTH110 (Path raises for odd names)
-        yield from _from_path(Path(entry), reading)
+        yield from from_path(Path(entry), "text", reading)
     elif matches:
         for match in matches:
-            yield from _from_path(Path(match), reading)
+            yield from from_path(Path(match), "text", reading)
     elif word and _names_file(entry):
         yield BadItem(entry, "no file matches" if "*" in entry else "no such file or folder")
     else:
@@ -72,8 +77,9 @@ def _names_file(entry: str) -> bool:
     return suffix_of(entry) in NAMES_FILES or is_table(entry) or archive_ending(entry) != ""
 
 
-def _from_path(path: Path, reading: Reading) -> Iterator[Item]:
-    if table.accepts(path) and path.is_file():
-        yield from table.items_of(path, reading)
-    else:
-        yield from from_path(path, SUFFIXES, "texts", reading)
+def content(entry: Any, name: str) -> Item:
+    """The bytes of a text file, or something to read them from."""
+    try:
+        return BytesItem(name, things.content_of(entry))
+    except ItemError as error:
+        return BadItem(name, error.problem)
