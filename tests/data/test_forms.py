@@ -36,16 +36,16 @@ def written(write: Callable[[io.BytesIO], object]) -> bytes:
 
 
 FORMS = {
-    "t.csv.gz": gzip.compress(CSV.encode()),
+    "t.csv.gz": gzip.compress(CSV.encode(), mtime=0),
     "t.csv.bz2": bz2.compress(CSV.encode()),
     "t.jsonl.xz": lzma.compress(LINES),
-    "t.json.gz": gzip.compress(json.dumps({"data": ROWS}).encode()),
-    "t.csv": gzip.compress(CSV.encode()),  # packed, although its name says nothing of it
+    "t.json.gz": gzip.compress(json.dumps({"data": ROWS}).encode(), mtime=0),
+    "t.csv": gzip.compress(CSV.encode(), mtime=0),  # packed, although its name says nothing of it
     "t.feather": written(lambda file: TABLE.write_ipc(file, compression="lz4")),
     "t.arrow": written(TABLE.write_ipc_stream),
     "t.xlsx": workbook(SHEET),
     "t.txt": FASTTEXT,
-    "t.txt.gz": gzip.compress(FASTTEXT.encode()),
+    "t.txt.gz": gzip.compress(FASTTEXT.encode(), mtime=0),
     "t.parquet": written(TABLE.cast({"text": pl.Categorical}).write_parquet),
 }
 
@@ -62,7 +62,7 @@ def test_every_form_alone_in_folders_and_in_archives(write: Write, name: str) ->
 
 
 def test_a_table_for_each_split(write: Write) -> None:
-    folder = write({"train.txt": FASTTEXT, "test.txt.gz": gzip.compress(FASTTEXT.encode())})
+    folder = write({"train.txt": FASTTEXT, "test.txt.gz": gzip.compress(FASTTEXT.encode(), mtime=0)})
     assert load(folder).split.tolist() == ["train"] * 6 + ["test"] * 6
     book = write({"t.xlsx": workbook(SHEET, SHEET, names=["train", "test"])}) / "t.xlsx"
     assert load(book).split.tolist() == ["train"] * 6 + ["test"] * 6
@@ -117,7 +117,7 @@ WIDE = ",".join(f"c{i}" for i in range(20_000))
         ("t.parquet", b"PAR1" + b"\xff" * 40 + b"PAR1", "cannot be read"),
         ("t.feather", b"ARROW1\0\0" + b"\xff" * 40 + b"ARROW1", "cannot be read"),
         ("t.xlsx", b"PK\3\4 damaged", "cannot be read"),
-        ("t.csv.gz", gzip.compress(CSV.encode())[:-20], "cannot be read"),
+        ("t.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-20], "cannot be read"),
         ("t.csv.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 20, "cannot be read"),
     ],
 )
@@ -132,7 +132,7 @@ def test_what_unpacks_to_too_much_is_refused(write: Write, monkeypatch: pytest.M
     text = pl.DataFrame({"text": pl.repeat("a b c " * 500, 3_000, eager=True), "label": ["a", "b"] * 1_500})
     folder = write(
         {
-            "t.csv.gz": gzip.compress(CSV.encode() * 500),
+            "t.csv.gz": gzip.compress(CSV.encode() * 500, mtime=0),
             "t.parquet": written(text.write_parquet),
             "b.xlsx": workbook(SHEET * 50),
         }

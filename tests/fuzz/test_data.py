@@ -161,7 +161,7 @@ FAMILIES = [
     Family("t.arrow", stream, checked, valid),
     Family("t.xlsx", sheet, checked, valid),
     Family("t.txt", lambda _: "".join(f"__label__{c} {t}\n" for t, c in ROWS).encode(), checked, valid),
-    Family("t.csv.gz", lambda _: gzip.compress(csv(_)), checked, valid),
+    Family("t.csv.gz", lambda _: gzip.compress(csv(_), mtime=0), checked, valid),
     Family("t.jsonl.xz", lambda _: lzma.compress(lines(_)), checked, valid),
     Family("labels.csv", labels, checked, valid),
     Family("photo.png", lambda _: files()["a/0.png"], pictures(checked), valid),

@@ -107,7 +107,7 @@ def _sizes(
 
 
 def _of_all(counts: np.ndarray, tested: np.ndarray, where: str) -> Finding | None:
-    """What is wrong with all labels alike, said once; `counts` and `tested` int `[C]`, items of each class."""
+    """What is wrong with all labels, said once; `counts`, `tested` int `[C]`: how many items a class has."""
     some = counts[counts > 0]
     if not len(some) and tested.any():
         text = f"all {int(tested.sum())} labelled items are in the test part: none to learn from"
