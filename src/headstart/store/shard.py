@@ -112,7 +112,7 @@ def sound(shard: Shard, column: str) -> bool:
 
 def as_written(path: Path, column: Column, *, again: bool = False) -> bool:
     """Whether a file of the shard at `path` is that of its record, read against its checksum once a process
-    (or once more with `again`): 1.4 GB/s on a processor of 2023, a small part of what the pass took."""
+    (or once more with `again`)."""
     try:
         place = _place(path / column.file)
         if again or place not in _known:
