@@ -40,11 +40,12 @@ demo: $(VENV)/.run  ## Set up, then run the main job on the bundled sources and 
 demo-text: $(VENV)/.text  ## Set up with a sentence encoder, then run the main job on short texts
 	@$(BIN)/headstart demo --text
 
+# two workers with a thread each: two threads each would wait for one another
 test: $(VENV)/.dev  ## Set up, then run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.dev  ## The tests that take less than five seconds each
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/.dev  ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
