@@ -88,7 +88,7 @@ def test_predict_as_csv(headstart, model: Path, photos: Path, scores: np.ndarray
 def test_predict_top(headstart, model: Path, photos: Path) -> None:
     _, out, _ = headstart("predict", model, photos, "-f", "csv", "--top", 2)
     header = out.splitlines()[0].split(",")
-    assert header == ["file", "label_1", "probability_1", "label_2", "probability_2", "error"]
+    assert header == ["file", "label_1", "probability_1", "label_2", "probability_2", "unread", "error"]
     _, out, _ = headstart("predict", model, photos, "-f", "json", "--top", 1)
     assert all(len(row["probabilities"]) == 1 for row in json.loads(out)["predictions"])
     _, out, _ = headstart("predict", model, photos, "--top", 9)
@@ -234,13 +234,13 @@ def test_a_table_of_paths_or_of_pictures_has_an_answer_a_row(
     pl.DataFrame({"file": list(map(str, files)), "label": labels}).write_csv(tmp_path / "list.csv")
     pl.DataFrame({"image": pictures, "label": labels}).write_parquet(tmp_path / "held.parquet")
     wanted = [
-        row["prediction"]
+        row["label"]
         for row in json.loads(headstart("predict", model, *files, "-f", "json")[1])["predictions"]
     ]
     for table in (tmp_path / "list.csv", tmp_path / "held.parquet"):
         code, out, err = headstart("predict", model, table, "-f", "json")
         assert (code, err) == (0, "")
-        assert [row["prediction"] for row in json.loads(out)["predictions"]] == wanted
+        assert [row["label"] for row in json.loads(out)["predictions"]] == wanted
         assert headstart("evaluate", model, table)[0] == 0
     code, out, _ = headstart("predict", model, tmp_path / "list.csv", "--path-column", "file", "-f", "csv")
     assert (code, len(out.splitlines())) == (0, 1 + len(files))
