@@ -40,6 +40,7 @@ from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
 from headstart.data import doctor
+from headstart.data.parts import check_order
 from headstart.data.reading import levels_of
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.modalities import nouns
@@ -244,6 +245,7 @@ class TransferClassifier(ClassifierMixin, _Probe):
 
     def fit(self, X: Any, y: Any) -> TransferClassifier:
         """Raises `ValueError` for targets that are no classes, `DataError` for unreadable items."""
+        check_order(X, y)
         labels = column(y, "one label an item", "sklearn.multiclass.OneVsRestClassifier")
         check_classification_targets(labels)
         if not len(labels):
@@ -278,6 +280,7 @@ class TransferRegressor(RegressorMixin, _Probe):
 
     def fit(self, X: Any, y: Any) -> TransferRegressor:
         """Raises `ValueError` for targets that are not finite numbers."""
+        check_order(X, y)
         more = "sklearn.multioutput.MultiOutputRegressor"
         values = column(y, "one number an item", more).astype(np.float64)
         if not np.isfinite(values).all():

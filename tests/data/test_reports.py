@@ -15,7 +15,9 @@ import pytest
 
 from headstart.data import load
 from headstart.data.doctor import check
-from headstart.errors import DataError
+from headstart.errors import DataError, TextError
+from headstart.modalities.text import open_item
+from headstart.run.inputs import items_of
 
 from .files import Write, picture, two_classes, zipped
 
@@ -288,3 +290,29 @@ def test_what_is_wrong_of_all_rows_is_said_once(
     assert [found.code for found in errors if found.code == code] == [code]
     assert any(said in str(found) for found in errors)
     assert len(errors) <= 2
+
+
+def test_two_indexes_in_another_order_are_not_joined_by_place() -> None:
+    pandas = pytest.importorskip("pandas")
+    texts, labels = pandas.Series(["one", "two", "three"]), pandas.Series(["a", "b", "a"])
+    assert load(texts, labels=labels).y.tolist() == [0, 1, 0]
+    assert load(texts[::-1], labels=labels[::-1].to_numpy()).y.tolist() == [0, 1, 0]
+    with pytest.raises(DataError, match="index of the items, but in another order"):
+        load(texts, labels=labels[::-1])
+
+
+def test_a_table_whose_texts_are_all_missing_fails_row_by_row(tmp_path: Path) -> None:
+    for inputs in (pl.DataFrame({"text": [None, None]}), {"text": [None, ""]}):
+        items = items_of(inputs, "text")
+        assert len(items) == 2
+        for item in items:
+            with pytest.raises(TextError, match="blanks"):
+                open_item(item.read())
+    (tmp_path / "t.csv").write_text("text,label\n,a\n,b\n")
+    with pytest.raises(DataError, match="no column of paths"):
+        load(tmp_path / "t.csv")
+
+
+def test_entities_part_no_labels() -> None:
+    entities = load(["one", "two"] * 3, labels=["R&amp;D", "Sales"] * 3)
+    assert entities.task.labels == ("R&amp;D", "Sales")

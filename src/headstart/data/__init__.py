@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.core.dataset import Dataset
+from headstart.data.parts import check_order
 from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, levels_of
 from headstart.errors import BadOption, PathError
 
@@ -78,6 +79,7 @@ def load(data: Any, **options: Any) -> Dataset:
     reading = Reading.of(options)
     if isinstance(data, str) and data.lower().startswith(ADDRESSES):
         raise PathError(data, NOT_FETCHED)
+    check_order(data, reading.labels)
     for module in READERS.values():
         reader = importlib.import_module(module)
         if reader.accepts(data):

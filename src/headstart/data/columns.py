@@ -242,6 +242,8 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
             f"which column holds the texts: {', '.join(map(repr, texts[:8]))}?",
             "name it with text_column (--text-column), and for pairs the other with pair_column",
         )
+    if path is None and reading.items_only and _named_as(cells.names, TEXTS, ()) in cells.empty:
+        return Columns(text=_named_as(cells.names, TEXTS, ()))  # what is missing is told row by row
     if path is None:
         known = ", ".join(cells.names)
         if cells.nested:

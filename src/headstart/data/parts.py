@@ -57,6 +57,19 @@ def are_splits(values: Sequence[str]) -> bool:
     return "train" in found and "" not in found
 
 
+def check_order(items: Any, labels: Any) -> None:
+    """Raises `DataError` where both have an index (of pandas), of the same values in another order: rows are
+    told by their place, and these are shuffled against each other."""
+    one, other = (getattr(given, "index", None) for given in (items, labels))
+    if not (hasattr(one, "equals") and hasattr(other, "equals")) or one.equals(other):
+        return
+    if len(one) == len(other) and set(one) == set(other):
+        problem = "the labels have the index of the items, but in another order"
+        raise DataError(
+            "the labels", problem, "give labels.loc[items.index]; labels.to_numpy() if they are in order"
+        )
+
+
 def groups(values: Sequence[Any]) -> np.ndarray:
     """int64 `[N]`: numbers for the groups; a row without one is a group of its own."""
     return _numbered(values)[0]

@@ -15,7 +15,7 @@ from headstart.errors import DataError
 Sets = list[list[str] | None]
 """For each item its labels; None where nothing is known of it."""
 
-SURE = re.compile(r"[;|]")
+SURE = re.compile(r"[|]|(?<!&amp)(?<!&lt)(?<!&gt)(?<!&quot)(?<!&nbsp)(?<!&apos)(?<!&#39);")  # no entities
 """Part labels wherever they are."""
 COMMA = re.compile("[,\u3001\uff0c\uff1b\n]")
 """Part labels where the parts recur by themselves and in other company."""
