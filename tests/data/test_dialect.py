@@ -67,7 +67,7 @@ def test_a_line_that_may_be_a_row_stays(write: Write) -> None:
         (TABLE + "\na, b, c,good", r"row 7 \(line 8\) has 4 cells"),
         ("sep=;\n" + TABLE.replace(",", ";") + "\na;b;good", r"row 7 \(line 9\) has 3 cells"),
         ("\n".join(LINES[1:]), "first row is no row of names: 'bad' is a label"),
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "Git LFS pointer"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "a pointer of Git LFS"),
     ],
 )
 def test_what_is_odd_is_named(write: Write, content: str, message: str) -> None:

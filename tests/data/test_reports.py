@@ -316,3 +316,36 @@ def test_a_table_whose_texts_are_all_missing_fails_row_by_row(tmp_path: Path) ->
 def test_entities_part_no_labels() -> None:
     entities = load(["one", "two"] * 3, labels=["R&amp;D", "Sales"] * 3)
     assert entities.task.labels == ("R&amp;D", "Sales")
+
+
+@pytest.mark.parametrize("odd", ["1,5", "12.05.2020", "1.2.3", "1.234,5"])
+def test_one_odd_cell_makes_no_classes_of_numbers(odd: str) -> None:
+    numbers = [f"{i % 9}.5" for i in range(40)]
+    with pytest.raises(DataError, match="row 41"):
+        load([f"text {i}" for i in range(41)], labels=[*numbers, odd])
+
+
+def test_decimal_commas_beside_a_few_thousands() -> None:
+    labels = ["12,5", "3,25", "7,75", "1.234,5"] * 5
+    assert load([f"text {i}" for i in range(20)], labels=labels).y[:4].tolist() == [12.5, 3.25, 7.75, 1234.5]
+
+
+def test_a_column_of_a_label_that_is_empty_and_rows_that_are_no_records() -> None:
+    with pytest.raises(DataError, match="'b' of a label is empty"):
+        load({"text": ["one", "two"], "a": [0, 1], "b": ["", ""]}, label_column=["a", "b"])
+    with pytest.raises(DataError, match=r"row 2 of .* str, where the others are records"):
+        load([{"text": "one", "label": 1}, "oops"])
+    table = {"text": [f"text {i}" for i in range(4)], "label": ["b", "a"] * 2}
+    assert load(table, labels=np.array(["b", "a"])).y.tolist() == [0, 1, 0, 1]
+
+
+def test_named_classes_that_are_numbers_stay_classes() -> None:
+    table = {"text": [f"text {i}" for i in range(4)], "label": ["0.5", "1.5"] * 2}
+    named = load(table, labels=["0.5", "1.5"])
+    assert (named.task.kind, named.task.labels) == ("classification", ("0.5", "1.5"))
+
+
+def test_long_lists_of_0_and_1_are_labels_and_no_pictures() -> None:
+    flags = [np.eye(40, dtype=np.uint8)[i] for i in range(6)]
+    table = load({"text": [f"text {i}" for i in range(6)], "label": flags})
+    assert (table.modality, table.task.outputs) == ("text", 40)

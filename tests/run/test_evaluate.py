@@ -12,7 +12,7 @@ from headstart.core.dataset import ArrayItem, Dataset, FileItem
 from headstart.core.task import Task
 from headstart.errors import DataError
 from headstart.measure import intervals
-from headstart.run.evaluate import align, evaluate
+from headstart.run.evaluate import align, alike, evaluate
 from headstart.run.predict import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
@@ -181,3 +181,9 @@ def test_the_same_seed_gives_the_same_record() -> None:
         return found
 
     assert record() == record()
+
+
+def test_one_number_is_no_mistake() -> None:
+    task = Task("regression", ("weight",), "MAE", False)
+    assert "all items are labelled 2.5" in alike(task, np.array([2.5]))[0]
+    assert not alike(task, np.array([2.5, 3.5]))

@@ -230,8 +230,16 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
     def conclude(bench: Bench, trials: dict[str, Any]) -> str:
         if trials["net: full"].status == "failed":
             return "the next"
+        raise finish.NotTrained("net: full", "MemoryError: no reason given")
+
+    def broken(*_: object) -> None:
         raise MemoryError
 
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "trained_on_all", broken)
+        with pytest.raises(finish.NotTrained) as caught:
+            finish.conclude(setting, trials)
+    assert caught.value.args == ("net: full", "MemoryError: no reason given")
     monkeypatch.setattr(finish, "conclude", conclude)
     assert fit.concluded(setting, trials) == "the next"
     assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"

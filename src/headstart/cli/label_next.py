@@ -72,7 +72,7 @@ def text(found: Proposal) -> Iterator[str]:
     """The policy, and a line for each item."""
     yield f"policy    {found.policy}; about a fifth at random\n"
     yield f"pool      {found.pool:,} readable, {found.copies:,} of them copies of labelled ones or of one another\n\n"
-    width = max(4, *(len(pick.item) for pick in found.picks))
+    width = max(4, *(len(cell(pick.item)) for pick in found.picks))
     yield f"rank  {'item':<{width}}  why\n"
     for pick in found.picks:
         yield f"{pick.rank:>4}  {cell(pick.item):<{width}}  {pick.why}\n"

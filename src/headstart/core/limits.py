@@ -7,7 +7,7 @@ wrote asks here first, and refuses in one sentence that names the limit.
 from __future__ import annotations
 
 ITEM_BYTES = 512 * 2**20
-"""One item, or one table, however it is packed."""
+"""One item, or one table that is packed; a table that lies on disk as it is may be larger."""
 TEXT_BYTES = 10_000_000
 """A text: a longer one is none that a network could read."""
 ARCHIVE_BYTES = 20_000_000_000

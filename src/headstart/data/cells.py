@@ -83,7 +83,9 @@ def _are_pictures(column: pl.Series, *, named: bool) -> bool:
 
 def _opens(cell: Any) -> bool:
     """Whether it is a picture, perhaps a damaged one; bytes may be anything."""
-    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    content: Any = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    if entries.is_array(content) and np.ndim(content) == 1:  # the bytes of a file, or anything else
+        content = entries.numpy_of(content).tobytes()
     if not isinstance(content, entries.BYTES):
         return not isinstance(cell, Mapping) or image_path(cell.get("path")) or "array" in cell
     return image.examine(bytes(content)).problem not in ("HS102", "HS103")

@@ -129,6 +129,7 @@ def _rows(found: Dialect) -> list[list[str]]:
     """
     rows: list[list[str]] = []
     ends: list[int] = []
+    csv.field_size_limit(limits.ITEM_BYTES)
     reader = csv.reader(io.StringIO(found.content, newline=""), delimiter=found.separator, strict=True)
     try:
         for row in reader:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import polars as pl
 
 from headstart.core import archive
+from headstart.core.untrusted import not_itself
 from headstart.data import cells, delimited, documents, fasttext, records, sheets
 from headstart.data.bounds import few_columns, not_blown_up
 from headstart.errors import MissingExtra
@@ -29,8 +30,8 @@ def read(content: bytes, ending: str) -> Read:
 
     Raises `ValueError`, and whatever the parsers do: `headstart.core.untrusted.parsing` knows.
     """
-    if content.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise ValueError("it is a Git LFS pointer, not the file itself: fetch that with `git lfs pull`")
+    if (other := not_itself(content[:256])) is not None:
+        raise ValueError(f"it is {other[0]}: {other[1]}")
     packed = archive.decompressor(io.BytesIO(content))
     if packed is not None:
         content = archive.bounded(packed)

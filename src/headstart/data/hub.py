@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from headstart._lazy import optional
+from headstart.core.archive import read_file
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
@@ -35,7 +36,7 @@ class HubItem:
             raise OSError("there is no image in this row")
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
-        return Path(cell["path"]).read_bytes()
+        return read_file(Path(cell["path"]))
 
 
 def accepts(data: Any) -> bool:
@@ -106,7 +107,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         where=origin,
         name=label or "label",
         kind=reading.task or kind,
-        classes=reading.labels or classes,
+        classes=classes if reading.labels is None else reading.labels,
         typed=True,
         missing=reading.missing,
         known=reading.known,
@@ -232,5 +233,6 @@ def _label_space(feature: Any, values: list[Any], hub: Any) -> tuple[str | None,
         return CLASSIFICATION, list(feature.names), _names_of(feature, values, hub)
     if isinstance(inner, hub.ClassLabel):
         names = list(inner.names)
-        return MULTILABEL, names, [None if v is None else [names[i] for i in v] for v in values]
+        rows = [v if v is None else [i for i in v if i is not None and i >= 0] for v in values]
+        return MULTILABEL, names, [v if v is None else [names[i] for i in v] for v in rows]
     return None, None, values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def are_splits(values: Sequence[str]) -> bool:
 def check_order(items: Any, labels: Any) -> None:
     """Raises `DataError` where both have an index (of pandas), of the same values in another order: rows are
     told by their place, and these are shuffled against each other."""
-    one, other = (getattr(given, "index", None) for given in (items, labels))
+    one, other = (cast("Any", getattr(given, "index", None)) for given in (items, labels))
     if not (hasattr(one, "equals") and hasattr(other, "equals")) or one.equals(other):
         return
     if len(one) == len(other) and set(one) == set(other):

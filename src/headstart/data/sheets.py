@@ -66,6 +66,6 @@ def _no_bomb(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as parts:
         for part in parts.infolist():
             if part.file_size > left:
-                raise Damaged(archive.too_large(part.file_size))
+                raise Damaged(archive.too_large(limits.ITEM_BYTES - left + part.file_size))
             with parts.open(part) as stream:
                 left -= archive.length(stream, left)

@@ -46,6 +46,8 @@ def accepts(data: Any) -> bool:
 
 def _of_fasttext(path: Path) -> bool:
     try:
+        if not path.is_file():  # to open a pipe is to wait for it
+            return False
         with path.open("rb") as file, parsing():
             packed = decompressor(file)
             return fasttext.accepts((packed or file).read(fasttext.LOOKED_AT))
@@ -78,6 +80,8 @@ class Sheet:
 
 def sheet_on_disk(path: Path) -> Sheet:
     """Raises `DataError`, `PathError`."""
+    if not path.is_file():  # to read a pipe is to wait for it
+        raise PathError(path, "it is no ordinary file")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -211,9 +215,9 @@ def _labels(
     if use.labels:
         columns.check_several(kind, origin)
         values = labels.from_columns({name: table[name].to_list() for name in use.labels}, origin)
-        kind, classes = MULTILABEL, classes or use.labels
+        kind, classes = MULTILABEL, use.labels if classes is None else classes
     elif use.label:
-        classes = classes or cells.classes_of(table[use.label].dtype)
+        classes = cells.classes_of(table[use.label].dtype) if classes is None else classes
     return labels.encode(
         values,
         where=origin,

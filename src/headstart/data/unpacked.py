@@ -87,7 +87,12 @@ def _of_list(data: Sequence[Any]) -> Unpacked:
     first = next((row for row in data if not nothing(row)), None)
     if isinstance(first, Mapping) and not is_record(first):  # a record for each row
         names = dict.fromkeys(name for row in data if isinstance(row, Mapping) for name in row)
-        return Unpacked({str(name): [(row or {}).get(name) for row in data] for name in names})
+        odd = next((i for i, row in enumerate(data) if not (nothing(row) or isinstance(row, Mapping))), None)
+        if odd is not None:
+            problem = f"{type(data[odd]).__name__}, where the others are records"
+            raise DataError(f"row {odd + 1} of {WHERE}", problem, "give a record for each row")
+        records = [row if isinstance(row, Mapping) else {} for row in data]
+        return Unpacked({str(name): [row.get(name) for row in records] for name in names})
     if _is_row(first):
         return _of_rows(data)
     if _is_xy(data):
@@ -207,7 +212,11 @@ def _of_map(data: Any, *, labels: bool) -> Unpacked:
     width = len(str(count - 1))
     items = [RowItem(f"{row:0{width}d}", data, row, held) for row in range(count)]
     for row in sorted({0, count // 2}):
-        if items[row].read() != items[row].read():
+        try:
+            same = items[row].read() == items[row].read()
+        except (OSError, ItemError):  # what cannot be read is told when it is examined
+            continue
+        if not same:
             problem = f"{kind} gives another picture each time that row {row} is asked for"
             raise DataError(
                 WHERE, problem, "leave out its random transform: pictures are varied where it helps"

@@ -159,7 +159,7 @@ def interval(trial: Trial, dataset: Dataset, task: Task, *, groups: np.ndarray |
     found = draw(own)
     if own is not None:
         bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
-        alike = not found.width
+        alike = not found.width or found.n == len(rows)
         found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
         if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
             found = union(found, wilson(value * found.n, found.n))

@@ -79,8 +79,9 @@ class Closing:
     def note(self, seconds: float, processor: float, size: int) -> None:
         """That a source of so many bytes was opened, in seconds by the clock and of processor time."""
         self.startup += seconds if not self.bytes else 0.0
-        if seconds > self.opened:
-            self.opened, self.crowded = seconds, max(1.0, seconds / max(processor, 1e-3))
+        here = min(seconds, MOST_BUSY * processor)  # the fresh process waits for no download
+        if here > self.opened:
+            self.opened, self.crowded = here, min(MOST_BUSY, max(1.0, seconds / max(processor, 1e-3)))
         self.bytes = max(self.bytes, size)
 
     @property

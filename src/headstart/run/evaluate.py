@@ -204,7 +204,11 @@ def measure(
         elif name == task.metric:
             interval = draw(groups)
             if groups is not None:
-                interval = intervals.of_few(interval, draw(None), value, within=words.bounds(name))
+                certain = name == "accuracy" and not interval.width
+                items = intervals.wilson(value * len(y), len(y)) if name == "accuracy" else draw(None)
+                interval = intervals.of_few(interval, items, value, within=words.bounds(name))
+                if certain:  # that no group has a mistake is no certainty
+                    interval = intervals.union(interval, intervals.wilson(value * interval.n, interval.n))
         interval = interval.holding(value)
         found[name] = Evidence(
             name,
@@ -352,7 +356,8 @@ def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
     """That all items have the same labels, so that no number says how well these are told from others."""
     if differ(y):
         return ()
-    label = tasks.get(task.kind).decode(task, np.eye(task.outputs)[y[:1]] if y.dtype.kind == "i" else y[:1])
+    first = np.eye(task.outputs)[y[:1]] if y.dtype.kind == "i" else y[:1].reshape(1, -1)
+    label = tasks.get(task.kind).decode(task, first)
     return (f"all items are labelled {label[0]!r}: no number says how well that is told from anything else",)
 
 

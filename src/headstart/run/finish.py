@@ -16,10 +16,10 @@ from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.data.held_out import Coverage
-from headstart.errors import RunError
+from headstart.errors import DataError, RunError, StoreError
 from headstart.measure.calibration import fit_temperature
 from headstart.run import board, caution, choose, compare, plan, stack
-from headstart.run.bench import Bench
+from headstart.run.bench import Bench, why
 from headstart.run.evaluate import alike, evaluate
 from headstart.run.gains import gain
 from headstart.run.plan import Skipped
@@ -40,8 +40,12 @@ class Answer:
     """What was tried because the verdict was bad: {"step", "arm", "text"}."""
 
 
+class NotTrained(Exception):
+    """The arm that was to be shipped broke when it was trained on all rows: its name, and the reason."""
+
+
 def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
-    """Choose, judge, refit, and measure on the test part if there is one."""
+    """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `RunError`."""
     trials = in_order(trials, bench)
     verdict = compare.verdict(trials, bench)
     chosen = choose.winner(trials, bench)
@@ -50,7 +54,12 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
     winner = trials[chosen]
     rows = ranked(bench, trials, winner.arm)
     bench.progress(winner.arm)("training on all rows", 0, 1)
-    model = trained_on_all(bench, winner, trials)
+    try:
+        model = trained_on_all(bench, winner, trials)
+    except (RunError, DataError, StoreError):
+        raise
+    except BaseException as error:
+        raise NotTrained(winner.arm, why(error, bench.folder.path)) from error
     chosen_again = choose.winner_again(trials, bench)
     model = replace(model, evidence=evidence(bench, chosen_again or winner, rows, verdict))
     if bench.task.kind != REGRESSION:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -18,11 +16,10 @@ from headstart.core.source import APART, Source
 from headstart.core.strategy import Trial, arm_name
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import splits
-from headstart.errors import DataError, RunError, StoreError
 from headstart.run import ask as asking
 from headstart.run import board, choose, closing, compare, finish, further, opening, plan, record, stack
 from headstart.run.ask import Ask
-from headstart.run.bench import Bench, Timed, why
+from headstart.run.bench import Bench, Timed
 from headstart.run.extract import make_extractor
 from headstart.run.folder import RunFolder, default_folder
 from headstart.run.ledger import Ledger
@@ -87,7 +84,8 @@ def fit(
     """Run the whole plan within the budget, choose a model, and return the run folder.
 
     `conclude` saves and reports while the folder is still locked, with the help of `standby`. The budget
-    begins when the first source is open: to import its libraries is start-up. Raises `HeadstartError` for
+    begins here; only importing libraries and opening the first source are start-up, which is not on its
+    account. Raises `HeadstartError` for
     every mistake in data, sources or options before anything is computed.
     """
     budget = Budget(ask.budget)
@@ -130,14 +128,9 @@ def concluded(bench: Bench, trials: dict[str, Trial]) -> finish.Answer:
     while True:
         try:
             return finish.conclude(bench, trials)
-        except (RunError, DataError, StoreError):
-            raise
-        except BaseException as error:
-            reason = f"training on all rows broke it: {why(error, bench.folder.path)}"
-            name = choose.winner(finish.in_order(trials, bench), bench)
-            if name is None:
-                raise
-            broken = trials[name]
+        except finish.NotTrained as error:
+            name, reason = error.args
+            broken, reason = trials[name], f"training on all rows broke it: {reason}"
             trials[name] = bench.failed(name, broken.strategy, broken.source, reason)
             bench.folder.save_trial(trials[name])
             tell_trial(bench, trials[name])
@@ -191,12 +184,13 @@ def run_arms(bench: Bench, ask: Ask, ledger: Ledger) -> tuple[dict[str, Trial], 
         if step is not None:
             step = ledger.begin(step)
             bench.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
+            began = time.monotonic()
             trial = run_step(bench, step, trials)
             bench.folder.save_trial(trial)
             trials[step.arm] = trial
             if stack.NAME in trials and stack.outdated(trials[stack.NAME], trials):
                 del trials[stack.NAME]  # one of its members has more folds now
-            ledger.end(trial.cost.seconds)
+            ledger.end(time.monotonic() - began)
             tell_trial(bench, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = compare.verdict(finish.in_order(trials, bench), bench).outcome
@@ -213,12 +207,13 @@ def run_step(bench: Bench, step: plan.Step, trials: dict[str, Trial]) -> Trial:
     if not step.folds:
         return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
     before = trials[step.arm]
-    if trial.status == "failed":
-        return before if board.evaluated(before).any() else trial
-    cost = replace(trial.cost, seconds=before.cost.seconds + time.monotonic() - start)
+    seconds = before.cost.seconds + time.monotonic() - start
+    if board.evaluated(trial).sum() <= board.evaluated(before).sum():
+        # not one fold was added, or it broke: what there was stays, and it is not begun over and over
+        cost = replace(before.cost, seconds=seconds)
+        return replace(before, cost=cost, choices={**before.choices, "no_more": True})
     kept = {name: before.choices[name] for name in ("answers",) if name in before.choices}
-    if np.array_equal(board.evaluated(trial), board.evaluated(before)):
-        kept["no_more"] = True  # not one fold was finished: it is not begun over and over
+    cost = replace(trial.cost, seconds=seconds)
     return replace(trial, cost=cost, choices={**trial.choices, **kept})
 
 
@@ -227,6 +222,8 @@ def kept_trials(bench: Bench, ask: Ask, ledger: Ledger) -> dict[str, Trial]:
     from all of their folds."""
     found = bench.folder.trials()
     if ledger.ended:
+        if stack.NAME in found and stack.outdated(found[stack.NAME], found):
+            del found[stack.NAME]
         return found
     more = ledger.earlier is None or ask.budget > ledger.earlier
     retry = {"failed", "cut off"} if more else {"failed"}

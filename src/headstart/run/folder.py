@@ -81,6 +81,9 @@ class RunFolder:
             raise RunError(
                 self.path, "another process is working in it", "wait, or choose another --out"
             ) from error
+        except BaseException:
+            self._lock.release()
+            raise
         self._sweep()
         return self
 
@@ -202,7 +205,7 @@ def load_trial(record: Path) -> Trial:
             field(vars(known), name, str)
         field(data, "source", str, empty=True)
         field(vars(known), "choices", dict)
-        for name in ("forward_passes", "seconds", "peak_bytes"):
+        for name in ("forward_passes", "seconds", "peak_bytes", "fold"):
             field(vars(known.cost), name, float)
     with sound(run, f"{place}/predictions.npz", remedy):
         arrays = untrusted.read_npz(record.with_name("predictions.npz"), most=limits.ARCHIVE_BYTES)

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from headstart.core.budget import Budget
-from headstart.run.folder import RunFolder
+from headstart.core.untrusted import field
+from headstart.run.folder import RunFolder, sound
 from headstart.run.plan import Step
 
 
@@ -24,10 +25,8 @@ class Ledger:
     def __init__(
         self, folder: RunFolder, seconds: float, started: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        found = folder.read().get("ledger")
-        kept: dict[str, Any] = found if isinstance(found, dict) else {}
+        kept = _kept(folder)
         self._folder = folder
-        self.resumed = "spent" in kept
         self.earlier: float | None = kept.get("budget")
         """The budget of the process before this one."""
         same = self.earlier == seconds
@@ -35,7 +34,7 @@ class Ledger:
         self.ended = same and bool(kept.get("ended"))
         """Whether the plan was at its end: nothing more is run."""
         # what this process took to come here again is nobody's: the account has it once
-        spent, start = (float(kept["spent"]), clock()) if self.resumed else (0.0, started)
+        spent, start = (float(kept["spent"]), clock()) if kept else (0.0, started)
         self.budget = Budget(seconds, clock, start, spent)
         self._write()
 
@@ -66,3 +65,16 @@ class Ledger:
             "ended": self.ended,
         }
         self._folder.write({**self._folder.read(), "ledger": account})
+
+
+def _kept(folder: RunFolder) -> dict[str, Any]:
+    """The account that an earlier process has left; empty where there is none. Raises `RunError`."""
+    with sound(folder.path, "run.json", "choose another --out"):
+        kept = dict(folder.read().get("ledger") or {})
+        for name in ("budget", "spent") if kept else ():
+            field(kept, name, float)
+        for step in kept.get("steps", ()):
+            field(step, "arm", str)
+            field(step, "seconds", float)
+            field(step, "folds", int)
+        return kept

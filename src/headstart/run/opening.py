@@ -28,8 +28,9 @@ from headstart.errors import (
 )
 from headstart.run import near, plan, record, stack
 from headstart.run.ask import Ask
-from headstart.run.bench import Bench, why
+from headstart.run.bench import FULL, Bench, why
 from headstart.run.extract import measure_pass
+from headstart.run.folder import sound
 
 
 def set_up(ask: Ask, bench: Bench, data: dict[str, Any], budget: Budget) -> Bench:
@@ -103,6 +104,8 @@ def surviving(bench: Bench, name: str) -> Iterator[None]:
     except (BadOption, UnknownName, DataError, StoreError, RunError, WeightsMissing):
         raise
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         reason = why(error)
         if len(bench.sources) == 1:
             if isinstance(error, HeadstartError):
@@ -135,7 +138,9 @@ def measure(bench: Bench) -> None:
     machine."""
     content, machine = bench.folder.read(), environment.machine()
     known = content if content.get("measured_on") in (None, machine) else {}
-    passes, arms = dict(known.get("seconds_per_pass", {})), dict(known.get("estimates", {}))
+    with sound(bench.folder.path, "run.json", "choose another --out"):
+        passes, arms = ({name: float(value) for name, value in known.get(part, {}).items()}
+                        for part in ("seconds_per_pass", "estimates"))  # fmt: skip
     for name in list(bench.sources):
         with surviving(bench, name):
             bench.backbone(name)

@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9][\w.\-]*", re.ASCII)
 """Of an architecture: never a path or an address."""
 WORD = re.compile(r"[\w.,+\- ]{0,64}", re.ASCII)
 """A text among the arguments, such as the name of an activation."""
-DEEP = re.compile(r"depth|layers|blocks|mult")
+DEEP = re.compile(r"depth|layers|blocks|block_config|mult")
 """Arguments that say how often something is repeated."""
 
 _TIMM = """
@@ -42,7 +42,7 @@ window_size window_sizes zero_init_last
 """
 _TORCHVISION = """
 attention_dropout aux_logits bn_size depth_mult dilated drop_rate dropout dropout_aux groups image_size
-init_weights input_size inverted_residual_setting layer_scale memory_efficient mlp_ratio reduced_tail
+init_weights input_size layer_scale memory_efficient mlp_ratio reduced_tail
 representation_size replace_stride_with_dilation round_nearest stochastic_depth_prob transform_input
 width_mult width_per_group zero_init_residual
 """
@@ -53,7 +53,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
 }
 """Library -> arguments that may be given. All others are refused, whatever they would do."""
 REACHING = re.compile(
-    r"(use_)?pretrained|(use_)?pretrained_(cfg|backbone)|checkpoint_path|cache_dir|weights|auto_map|"
+    r"(use_)?pretrained|(use_)?pretrained_(cfg|backbone)|architecture|model_args|checkpoint_path|cache_dir|weights|auto_map|"
     r"trust_remote_code|\w*implementation|quantization_config"
 )
 """Fields of a configuration of `transformers` that would reach for files, the network or code. Those have

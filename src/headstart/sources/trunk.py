@@ -87,7 +87,7 @@ def find(parts: Parts, tensors: Mapping[str, Tensor], spec: str, prefix: str | N
     classes = _classes(parts, own)
     if not classes:
         own = {name: tensor for name, tensor in own.items() if name not in parts.head}
-    return Found(own, classes, tuple(_told(tensors, own, place, whole)))
+    return Found(own, classes, tuple(_told(parts, tensors, own, place, whole)))
 
 
 def _places(parts: Parts, tensors: Mapping[str, Tensor]) -> Counter[str]:
@@ -160,6 +160,8 @@ def _classes(parts: Parts, own: Mapping[str, Tensor]) -> int:
     layers = [name for name in needed if len(parts.shapes[name]) > 1]
     if not layers or any(name not in own for name in needed):
         return 0
+    if own[layers[-1]].ndim != len(parts.shapes[layers[-1]]):
+        return 0
     rows, built = int(own[layers[-1]].shape[0]), parts.shapes[layers[-1]][0]
     for name in needed:
         found, wanted = tuple(own[name].shape), parts.shapes[name]
@@ -169,7 +171,11 @@ def _classes(parts: Parts, own: Mapping[str, Tensor]) -> int:
 
 
 def _told(
-    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], place: str, whole: Collection[str]
+    parts: Parts,
+    tensors: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    place: str,
+    whole: Collection[str],
 ) -> list[str]:
     told = []
     others = [one for one in whole if one != place]
@@ -177,11 +183,12 @@ def _told(
         told.append(
             f"taken from {place or 'the top'!r}; {_shown(others)} not used (?prefix=NAME takes another)"
         )
-    used = {place + name for name in own}
+    used = {place + name for name in own} | {one + name for one in others for name in parts.shapes}
+    elsewhere = tuple(one for one in others if one)
     left = [
         name
         for name in tensors
-        if name not in used and not name.endswith(COUNTERS) and not name.startswith(tuple(others))
+        if name not in used and not name.endswith(COUNTERS) and not name.startswith(elsewhere)
     ]
     if left:
         count = f"{len(left)} tensor{'s' if len(left) > 1 else ''}"

@@ -87,6 +87,7 @@ def run_folds(
         request.progress("folds", len(done), len(numbers))
     source, _, strategy = arm.rpartition(": ")
     complete = len(done) == len(numbers)
+    ended = "more did not fit" if len(done) == request.folds else "the time was used up"
     return Trial(
         arm=arm,
         strategy=strategy,
@@ -94,7 +95,7 @@ def run_folds(
         predictions=predictions,
         cost=before + Cost(seconds=sum(d.seconds for d in done), fold=_slowest(done)),
         status="done" if complete else "cut off",
-        reason="" if complete else f"the time was used up after {len(done)} of {len(numbers)} folds",
+        reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done]},
         digest=request.backbone.digest if request.backbone is not None else "",
     )

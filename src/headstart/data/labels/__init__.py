@@ -77,7 +77,8 @@ def _decide(cells: Sequence[Cell], column: Column) -> str:
     if any(isinstance(cell, list) for cell in cells) or several.lists_in(cells, column, asked=False):
         return MULTILABEL
     numbers = numeric.read(cells)
-    if numbers.most and numbers.measured:
+    named = any(text_of(cell) in column.named for cell in cells if cell is not None)  # type: ignore[arg-type]
+    if numbers.most and numbers.measured and not named:
         if numbers.comma and several.recur(cells, several.COMMA):
             cell = next(cell for cell in cells if isinstance(cell, str) and "," in cell)
             problem = f"{column.name!r} may hold decimal commas or several labels, such as {cell!r}"

@@ -90,11 +90,11 @@ def match(names: Sequence[str], known: Sequence[str], *, several: bool) -> dict[
     matched: dict[str, list[str]] = {}
     for name in names:
         one = name if name in known else found.get(_key(name))
-        keys = None if one is not None or not several else named_parts(normal(name), found)
+        keys = None if one is not None or not several else named_parts(normal(name), {*known, *found})
         if one is not None:
             matched[name] = [one]
         elif keys is not None:
-            matched[name] = [found[key] for key in keys]
+            matched[name] = [key if key in known else found[key] for key in keys]
     return matched
 
 

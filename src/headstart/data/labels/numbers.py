@@ -151,13 +151,13 @@ def _parts(cell: Cell) -> _Parts | None:
 def _decimal_comma(parts: Mapping[str | int | float, _Parts]) -> tuple[bool, str]:
     """(whether commas are decimal marks, a cell that leaves it open: "1,234" where all are of this form)."""
     bodies = {part.body: cell for cell, part in parts.items()}
-    both = [body for body in bodies if "," in body and "." in body]
-    if both:
-        return both[0].rfind(",") > both[0].rfind("."), ""
+    points, decimals = sum(map(_point, bodies)), sum(map(_comma, bodies))
+    if (points and decimals) or any("," in body and "." in body for body in bodies):
+        return decimals > points, ""  # most decide: the others are no numbers, and are named
     commas = [body for body in bodies if "," in body]
     if not commas:
-        return any(body.count(".") > 1 for body in bodies), ""
-    if any(body.count(",") > 1 for body in commas):
+        return any(body.count(".") > 1 and _GROUPS.fullmatch(body) for body in bodies), ""
+    if any(body.count(",") > 1 and _GROUPS.fullmatch(body) for body in commas):
         return False, ""
     if any(not _GROUPS.fullmatch(body) or body.startswith("0") for body in commas):
         return True, ""
@@ -165,6 +165,17 @@ def _decimal_comma(parts: Mapping[str | int | float, _Parts]) -> tuple[bool, str
         return any(len(re.split(r"[.,]", body)[0]) > 3 for body in bodies if "," not in body), ""
     currency = any(sign for part in parts.values() for sign in part.unit)
     return False, "" if currency else str(bodies[commas[0]])
+
+
+def _point(body: str) -> bool:
+    """Whether a number seems to have a decimal point."""
+    return body.count(".") == 1 and body.rfind(".") > body.rfind(",")
+
+
+def _comma(body: str) -> bool:
+    """Whether it surely has a decimal comma, and no thousands."""
+    thousands = "." not in body and _GROUPS.fullmatch(body) and not body.startswith("0")
+    return body.count(",") == 1 and body.rfind(",") > body.rfind(".") and not thousands
 
 
 def _number(part: _Parts, comma: bool) -> float | None:

@@ -312,6 +312,9 @@ def from_columns(columns: Mapping[str, Sequence[Any]], where: str) -> Sets:
     """
     known = {name: [flag(value) for value in values] for name, values in columns.items()}
     for name, values in known.items():
+        if not any(values):
+            problem = f"the column {name!r} of a label is empty"
+            raise DataError(where, problem, "leave it out, or write 0 and 1")
         if not is_flags(values):
             row = next(
                 i for i, value in enumerate(values) if value not in YES | NO | ALSO_YES | ALSO_NO | {""}

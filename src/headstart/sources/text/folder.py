@@ -25,6 +25,7 @@ DROPPED = frozenset(
         "_attn_implementation", "output_attentions", "output_hidden_states", "return_dict", "use_cache",
         "gradient_checkpointing", "attn_implementation", "experts_implementation", "trust_remote_code",
         "backbone", "backbone_kwargs", "use_pretrained_backbone", "use_timm_backbone",
+        "architecture", "model_args", "checkpoint_path", "name_or_path",
     }
 )  # fmt: skip
 """Fields of a configuration that say nothing about the network itself, or with which `transformers` would

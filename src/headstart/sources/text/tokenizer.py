@@ -13,6 +13,8 @@ from headstart.errors import SourceError
 
 NAME = "tokenizer.json"
 SETTINGS = "tokenizer_config.json"
+NAMED = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_file")
+"""Settings by which older versions of the library open whatever file they name."""
 SLOW = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
         "spm.model")  # fmt: skip
 """What tokenizers of the older form are made of."""
@@ -59,6 +61,10 @@ def _converted(folder: Path, spec: str) -> str:
         raise SourceError(
             spec, f"there is no tokenizer in {folder}", f"a model folder has {NAME} beside its weights"
         )
+    named = next((name for name in NAMED if _settings(folder / SETTINGS).get(name)), None)
+    if named is not None:
+        problem = f"its {SETTINGS} names a file of its own choice ({named})"
+        raise SourceError(spec, problem, f"put a {NAME} beside its weights")
     transformers = optional("transformers", extra="text", needed_for="converting this source's tokenizer")
     try:
         found = transformers.AutoTokenizer.from_pretrained(
