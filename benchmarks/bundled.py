@@ -34,8 +34,8 @@ from headstart.core.dataset import Dataset
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Settings, Trial
 from headstart.data.splits import make_split
-from headstart.run.evaluate import evaluate
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
+from headstart.predict.evaluate import evaluate
 from headstart.store.store import FeatureStore
 
 RESULTS = Path(__file__).parent / "results"

@@ -30,7 +30,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
 from headstart.measure.paired import Resampling, held_out_ratio, paired_gain
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 
 PAIRS = (

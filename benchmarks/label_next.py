@@ -32,7 +32,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.measure import selection
 from headstart.measure.threads import suited_to
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.run.label_next import Room, choose
 from headstart.store.store import FeatureStore
 

@@ -29,7 +29,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.data import load
 from headstart.modalities import image
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 
 RESULTS = Path(__file__).parent / "results"

@@ -26,7 +26,7 @@ from headstart import sources, tasks
 from headstart.core import environment, words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.features import FeatureSpec
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 
 SETS = ("hymenoptera", "dogcat", "cifar10_small")

@@ -29,7 +29,7 @@ from headstart.core.backbone import Tap
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Request, Settings
 from headstart.data import splits
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 
 SETS = ("hymenoptera", "dogcat", "pacs_photo_art", "cifar10_small")

@@ -28,9 +28,9 @@ from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.measure.intervals import wilson
-from headstart.run import finish, fit
-from headstart.run.ask import Ask
-from headstart.run.evaluate import evaluate
+from headstart.predict.evaluate import evaluate
+from headstart.run import fit
+from headstart.run.config import Ask
 
 COUNTS = (5, 20, 100)
 TESTS = 1000
@@ -38,33 +38,39 @@ RESULTS = Path(__file__).parent / "results" / "verdicts.json"
 OUTCOMES = ("helps", "no evidence", "hurts", "not compared")
 
 
+def told(result: fit.Result) -> dict[str, Any]:
+    """What a run found, and what the test part says to it."""
+    context, verdict = result.networks, result.answer.verdict
+    trials = conclude.in_order(result.trials, context)
+    test = context.dataset.subset(context.split.test)
+
+    def tested(arm: str) -> float:
+        model = conclude.trained_on_all(context, trials[arm], trials)
+        return float(evaluate(model, test, seed=0).headline.value)
+
+    found: dict[str, Any] = {
+        "outcome": verdict.outcome,
+        "arm": verdict.arm,
+        "shipped": result.answer.winner,
+        "n_test": len(test),
+    }
+    found["missing"] = list(verdict.missing)
+    found["shipped_test"] = tested(result.answer.winner)
+    found["test"] = tested(verdict.arm) if verdict.arm else None
+    found["against"] = [
+        {
+            "arm": c.against,
+            "gain": [c.gain.value, c.gain.low, c.gain.high],
+            "n": c.gain.n,
+            "test": tested(c.against),
+        }
+        for c in verdict.comparisons
+    ]
+    return found
+
+
 def cell(target: Target, dataset: Dataset, source: str, seed: int, budget: float) -> dict[str, Any]:
     """One run and what the test part says to it."""
-    found: dict[str, Any] = {}
-
-    def conclude(result: fit.Result, _: Any) -> None:
-        bench, verdict = result.bench, result.answer.verdict
-        trials = finish.in_order(result.trials, bench)
-        test = bench.dataset.subset(bench.split.test)
-
-        def tested(arm: str) -> float:
-            model = finish.trained_on_all(bench, trials[arm], trials)
-            return float(evaluate(model, test, seed=0).headline.value)
-
-        found.update(outcome=verdict.outcome, arm=verdict.arm, shipped=result.answer.winner, n_test=len(test))
-        found["missing"] = list(verdict.missing)
-        found["shipped_test"] = tested(result.answer.winner)
-        found["test"] = tested(verdict.arm) if verdict.arm else None
-        found["against"] = [
-            {
-                "arm": c.against,
-                "gain": [c.gain.value, c.gain.low, c.gain.high],
-                "n": c.gain.n,
-                "test": tested(c.against),
-            }
-            for c in verdict.comparisons
-        ]
-
     with tempfile.TemporaryDirectory() as scratch:
         ask = Ask(
             dataset,
@@ -75,7 +81,9 @@ def cell(target: Target, dataset: Dataset, source: str, seed: int, budget: float
             settings=Settings(augment=target.augment),
         )
         start = time.perf_counter()
-        fit.fit(ask, conclude=conclude)
+        with fit.fit(ask) as (_, result):
+            assert result is not None
+            found = told(result)
     return {**found, "seconds": time.perf_counter() - start}
 
 

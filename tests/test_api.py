@@ -10,7 +10,7 @@ import headstart as hs
 from headstart import api
 from headstart.errors import BadOption, RunError, UnknownName
 from headstart.report import page
-from headstart.run import opening
+from headstart.run import set_up
 
 DOTS = np.random.default_rng(0).integers(0, 90, (40, 16, 16), np.uint8)
 DOTS[::2, 4:12, 4:12] += 120
@@ -78,7 +78,7 @@ def test_a_run_is_finished_when_model_and_page_belong_to_its_answer(
 def test_a_pass_that_cannot_fit_is_refused_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "measure_pass", lambda *_: 3600.0)
+    monkeypatch.setattr(set_up, "measure_pass", lambda *_: 3600.0)
     with pytest.raises(BadOption, match=r"--budget is '30 s'.*more than 1 h"):
         hs.fit(list(DOTS), out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()

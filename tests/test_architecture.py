@@ -17,13 +17,15 @@ LEVELS: dict[str, float] = {
     "core": 1,
     "measure": 2, "modalities": 2,
     "tasks": 3, "data": 3, "sources": 3, "store": 3,
-    "nets": 4, "train": 4,
-    "strategies": 5,
-    "run": 6,
-    "report": 7, "export": 7,
-    "api": 8,
-    "cli": 9, "sklearn": 9,
-    "__main__": 10,
+    "passes": 4, "nets": 4, "train": 4, "plan": 4,
+    "strategies": 5, "predict": 5,
+    "evidence": 6, "export": 6,
+    "run": 7,
+    "insight": 8,
+    "report": 9,
+    "api": 10,
+    "cli": 11, "sklearn": 11,
+    "__main__": 12,
 }  # fmt: skip
 """Room -> floor. Imports go to a lower floor, or stay inside the room."""
 

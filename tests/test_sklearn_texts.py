@@ -24,7 +24,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.source import APART
 from headstart.errors import DataError, SourceError
 from headstart.modalities import text
-from headstart.run import rows
+from headstart.predict import rows
 from headstart.sklearn import Embedder, TransferClassifier, TransferRegressor
 from headstart.testing.fakes import MemoryExtractor
 from headstart.testing.texts import TinyTextBackbone, sentences

@@ -22,7 +22,7 @@ IMPORTED = (
     "headstart.cli.fit",
     "headstart.cli._rows",
     "headstart.run.fit",
-    "headstart.run.predict",
+    "headstart.predict.predictor",
     "headstart.export.bundle",
     "headstart.export.fresh",
     "torch.export",

@@ -17,7 +17,7 @@ from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
-from headstart.run.ask import Ask
+from headstart.run.config import Ask
 from headstart.run.folder import read_finished
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from headstart.data.doctor import Report
     from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
+    from headstart.insight.compare_runs import Versus
     from headstart.run.fit import Result
     from headstart.run.label_next import Proposal
-    from headstart.run.versus import Versus
 
 READING = tuple(field.name for field in fields(Reading) if field.name not in ("items_only", "known"))
 SETTINGS = tuple(field.name for field in fields(Settings))
@@ -62,9 +62,9 @@ class Run:
     def insight(self) -> dict[str, Any]:
         """What else the held-out predictions tell (see the reference of insight.json): metrics, confusion,
         doubtful labels, ... Empty for a run of an older Headstart. Raises `RunError` when it is damaged."""
-        from headstart.run import insight
+        from headstart.insight import panels
 
-        return insight.read(self.folder)
+        return panels.read(self.folder)
 
     @property
     def model(self) -> LoadedModel:
@@ -134,32 +134,37 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 
     ask, fresh = ask_from(data, options), Standby()
     try:
-        return Run(run_fit(ask, listen, lambda result, log: conclude(result, ask, log, fresh), fresh))
+        with run_fit(ask, listen, fresh) as (folder, result):
+            if result is not None:
+                conclude(result, ask, fresh)
+        return Run(folder)
     finally:
         fresh.close()
 
 
-def conclude(result: Result, ask: Ask, listen: Listener, fresh: Standby | None = None) -> None:
+def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
+    from headstart.insight.panels import insight_of
     from headstart.report import page, samples, saved
-    from headstart.run.finish import probes
-    from headstart.run.insight import insight_of
+    from headstart.run.conclude import probes
 
-    model = result.answer.model
-    proof = probes(model, pairs=result.bench.dataset.pairs)
-    path = bundle.save(model, result.folder / "model", probes=proof, fresh=fresh)
+    model, folder = result.answer.model, result.folder.path
+    dataset, task = result.experiment.dataset, result.experiment.task
+    proof = probes(model, pairs=dataset.pairs)
+    path = bundle.save(model, folder / "model", probes=proof, fresh=fresh)
     weight = sum(file.stat().st_size for file in path.iterdir())
-    listen(Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"}))
+    result.listen(
+        Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"})
+    )
     reading = {name: value for name in ask.reading if (value := written(ask, name)) is not None}
     record = {**result.record, "command": command(ask, result), "reading": reading}
     insight = insight_of(result)
-    dataset, task = result.bench.dataset, result.bench.task
     shown = samples.gather(dataset, task, insight)
-    write_json(result.folder / "pictures.json", shown)
-    report = page.write(result.folder / "report.html", record, insight, shown, saved.events(result.folder))
-    result.bench.folder.write({**record, "complete": True})
-    listen(Event("report", {"path": str(report)}))
+    write_json(folder / "pictures.json", shown)
+    report = page.write(folder / "report.html", record, insight, shown, saved.events(folder))
+    result.folder.write({**record, "complete": True})
+    result.listen(Event("report", {"path": str(report)}))
 
 
 def command(ask: Ask, result: Result) -> str:
@@ -176,7 +181,7 @@ def command(ask: Ask, result: Result) -> str:
     for name in SETTINGS:
         value = getattr(ask.settings, name)
         if isinstance(value, dict):
-            kept = result.folder / "label-map.json"
+            kept = result.folder.path / "label-map.json"
             write_json(kept, value)
             parts += ["--label-map", str(kept)]
         elif value is not None:
@@ -185,7 +190,7 @@ def command(ask: Ask, result: Result) -> str:
         value = written(ask, name) if name != "name" else None  # which no option gives
         for one in (value,) if isinstance(value, str) else value or ():
             parts += [f"--{name.replace('_', '-')}", one]
-    return shlex.join([*parts, "--out", str(result.folder)])
+    return shlex.join([*parts, "--out", str(result.folder.path)])
 
 
 def written(ask: Ask, name: str) -> str | list[str] | None:
@@ -216,7 +221,7 @@ def compare(runs: Sequence[Run | str | Path]) -> Versus:
     `runs` are two or more runs or their folders; no data is needed. Raises `BadOption` for fewer,
     `RunError` for what is no finished run, and for runs of other tasks, labels or items.
     """
-    from headstart.run.versus import versus
+    from headstart.insight.compare_runs import versus
 
     return versus([run.folder if isinstance(run, Run) else Path(run) for run in runs])
 
@@ -234,9 +239,9 @@ def check(data: Any, *, source: str | None = None, **reading: Any) -> Report:
     Texts are also measured against what `source` reads, by default the first that is on this machine.
     """
     from headstart.data import load
-    from headstart.run import near
+    from headstart.passes import near_duplicates
 
-    return near.check(load(data, **reading), source=source)
+    return near_duplicates.check(load(data, **reading), source=source)
 
 
 def label_next(
@@ -270,7 +275,7 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
     from headstart.data import doctor, load
-    from headstart.run.extract import make_extractor
+    from headstart.passes.extractor import make_extractor
     from headstart.store.memo import Memo
     from headstart.store.store import FeatureStore
 

@@ -44,8 +44,8 @@ from headstart.data.parts import check_order
 from headstart.data.reading import levels_of
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.modalities import nouns
-from headstart.run.extract import make_extractor
-from headstart.run.rows import modality_of, read_by
+from headstart.passes.extractor import make_extractor
+from headstart.predict.rows import modality_of, read_by
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.strategies import probe

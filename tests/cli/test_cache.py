@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from headstart.cli import cache
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, UnknownName
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store import upkeep
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes

@@ -15,7 +15,7 @@ from PIL import Image
 from headstart import cli
 from headstart.cli.export import default_name
 from headstart.export import bundle
-from headstart.run.predict import Predictor
+from headstart.predict.predictor import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
 IMAGES = tiny_images(6)

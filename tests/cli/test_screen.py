@@ -14,9 +14,9 @@ from headstart.cli._screen import as_json, csv_line, say
 from headstart.core.task import Task
 from headstart.core.words import cell, printable
 from headstart.data import load
+from headstart.predict.predictor import Prediction
 from headstart.report.markdown import safe
 from headstart.report.terminal import Story
-from headstart.run.predict import Prediction
 
 TASK = Task("classification", ("=1+1", "b\x1b[31m"), "accuracy")
 EVIL = "a\x1b]0;PWN\x07\x1b[31m\n\u202egnp.png"

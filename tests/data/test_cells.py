@@ -13,7 +13,7 @@ from PIL import Image
 
 from headstart.data import doctor, load
 from headstart.errors import DataError, HeadstartError, MissingExtra
-from headstart.run.inputs import items_of
+from headstart.predict.inputs import items_of
 
 from .files import picture
 

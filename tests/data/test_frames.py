@@ -12,7 +12,7 @@ from PIL import Image
 
 from headstart.data import load
 from headstart.errors import DataError, UnknownName
-from headstart.run.inputs import items_of
+from headstart.predict.inputs import items_of
 
 TEXTS = ["the cat sat on the mat", "a dog ran in the park", "it rains a lot here", "we like good bread"]
 COLUMNS = {"text": TEXTS, "label": ["a", "b", "a", "b"], "patient_id": [1, 1, 2, 2]}

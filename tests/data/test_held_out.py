@@ -16,9 +16,9 @@ from headstart.data import doctor, load
 from headstart.data.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
-from headstart.run import ask as asking
-from headstart.run import near
-from headstart.run.ask import Ask
+from headstart.passes import near_duplicates
+from headstart.run import config
+from headstart.run.config import Ask
 
 
 def texts(y, *, groups=None, kind: str = "classification", split=None) -> Dataset:
@@ -73,7 +73,7 @@ def test_near_copies_are_a_group(tmp_path: Path) -> None:
     rows += [f"the whole of it broke on the very first evening {i},bad" for i in range(3)]
     table = tmp_path / "copies.csv"
     table.write_text("\n".join(["text,label", *rows]))
-    report = near.check(load(table))
+    report = near_duplicates.check(load(table))
     (found,) = (f for f in report.findings if f.code == "HS408")
     assert str(found).startswith(
         "HS408 'bad': it consists of copies or near-copies of one another: its 3 items can never be held out"
@@ -107,8 +107,8 @@ def test_what_fit_refuses_is_an_error_of_check_and_of_plan(
     rows = [f"text number {i * 7919},{i // 4},{g}" for i, g in enumerate(groups)]
     table.write_text("\n".join(["text,label,patient", *rows]))
     with pytest.raises(DataError, match=r"HS407 .*no item can be held out"):
-        asking.read(Ask(str(table)), {}, ignore)  # what `fit` and `plan` begin with
-    assert [f.code for f in near.check(load(table)).errors] == ["HS407"]
+        config.read(Ask(str(table)), {}, ignore)  # what `fit` and `plan` begin with
+    assert [f.code for f in near_duplicates.check(load(table)).errors] == ["HS407"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from headstart.data import load
 from headstart.data.doctor import check
 from headstart.errors import DataError, TextError
 from headstart.modalities.text import open_item
-from headstart.run.inputs import items_of
+from headstart.predict.inputs import items_of
 
 from .files import Write, picture, two_classes, zipped
 

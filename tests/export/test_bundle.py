@@ -14,7 +14,7 @@ import pytest
 from headstart.core.model import Model
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, PathError, RunError
 from headstart.export import bundle
-from headstart.run.predict import Predictor
+from headstart.predict.predictor import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
 PROBES = tiny_images(4)

@@ -10,7 +10,7 @@ import pytest
 from headstart.errors import BundleError
 from headstart.export import bundle
 from headstart.export.fresh import Standby
-from headstart.run.finish import probes
+from headstart.run.conclude import probes
 from headstart.testing.models import tiny_model
 
 

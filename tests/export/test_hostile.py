@@ -17,7 +17,7 @@ from headstart.core.model import Model
 from headstart.errors import BadOption, BundleError
 from headstart.export import bundle
 from headstart.export.model import load_model
-from headstart.run.caution import Caution
+from headstart.predict.selective import Caution
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
 Write = Callable[..., Path]

@@ -10,7 +10,7 @@ import pytest
 
 from headstart.errors import BadOption, ExportError, ExportMismatch, MissingExtra, PathError
 from headstart.export import onnx as exporter
-from headstart.run.predict import Predictor
+from headstart.predict.predictor import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
 onnx = pytest.importorskip("onnx")

@@ -33,8 +33,8 @@ from headstart.data import doctor
 from headstart.errors import HeadstartError
 from headstart.export import bundle
 from headstart.export.model import load_model
+from headstart.predict.selective import Caution
 from headstart.report import saved
-from headstart.run.caution import Caution
 from headstart.run.folder import RunFolder
 from headstart.store import keys, upkeep
 from headstart.store.keys import Section

@@ -11,8 +11,8 @@ from PIL import Image
 
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.task import Task
+from headstart.insight import mistakes
 from headstart.report import pictures
-from headstart.run import mistakes
 
 TASK = Task("classification", ("ant", "bee"), "accuracy")
 

@@ -10,8 +10,8 @@ from headstart.core.strategy import Settings
 from headstart.data import load
 from headstart.modalities.image import prepare
 from headstart.nets import assemble
-from headstart.run import fit, stack
-from headstart.run.ask import Ask
+from headstart.run import conclude, fit
+from headstart.run.config import Ask
 
 
 def masks(n: int = 120) -> object:
@@ -25,7 +25,6 @@ def masks(n: int = 120) -> object:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> fit.Result:
-    found: list[fit.Result] = []
     ask = Ask(
         masks(),
         sources=("bundled/strokes", "bundled/textures"),
@@ -34,8 +33,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> fit.Result:
         settings=Settings(epochs=1, augment="none"),
         strategies=("probe", "scratch", "early-probe", "finetune-slow", "stack"),
     )
-    fit.fit(ask, conclude=lambda result, _: found.append(result))
-    return found[0]
+    with fit.fit(ask) as (_, found):
+        assert found is not None
+    return found
 
 
 @pytest.mark.slow
@@ -54,9 +54,9 @@ def test_harm_is_answered_reported_and_not_shipped(result: fit.Result) -> None:
 
 @pytest.mark.slow
 def test_a_stack_ships_as_one_network(result: fit.Result) -> None:
-    bench, trials = result.bench, result.trials
-    model = stack.refit(bench, trials["stack"], trials)
-    pixels = np.stack([prepare(item.read(), model.input) for item in bench.dataset.items[:12]])
+    trials = result.trials
+    model = conclude.trained_on_all(result.networks, trials["stack"], trials)
+    pixels = np.stack([prepare(item.read(), model.input) for item in result.experiment.dataset.items[:12]])
     net = assemble(model.net, model.tensors, model.input, model.task)
     found = net(torch.from_numpy(pixels)).numpy()
     parts = []

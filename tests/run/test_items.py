@@ -15,7 +15,7 @@ from headstart.run import items
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
 def test_what_is_written_is_read(make_run: Any, kind: str) -> None:
     made = make_run(kind=kind)
-    dataset, split = made.bench.dataset, made.bench.split
+    dataset, split = made.context.dataset, made.context.split
     found = items.read(made.folder, kind)
     assert found.ids == tuple(item.id for item in dataset.items)
     assert found.digests == dataset.digests()

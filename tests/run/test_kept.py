@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from headstart.run import fit, stack
+from headstart.run import fit
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
-from headstart.testing.simulated import arm, bench
+from headstart.strategies import ensemble
+from headstart.testing.simulated import arm, experiment
 
 
 def stopped(path: Path, concluded: float | None) -> Any:
     """A run with a whole arm, one that had time for 2 of 5 folds, one that was cut off, and their average."""
-    setting = bench(n=100, repeats=1)
+    setting = experiment(n=100, repeats=1)
     setting.folder = RunFolder(path / "run")
     setting.folder.begin({"seed": 0})
     if concluded is not None:
@@ -29,7 +30,7 @@ def stopped(path: Path, concluded: float | None) -> Any:
     cut = replace(arm(setting, "net: full", "full", 0.8, seed=3, folds=1), status="cut off")
     average = replace(
         arm(setting, "stack", "stack", 0.8, seed=4),
-        choices={"members": [probe.arm, partial.arm], "of": stack.fingerprints((probe, partial))},
+        choices={"members": [probe.arm, partial.arm], "of": ensemble.fingerprints((probe, partial))},
     )
     for trial in (probe, partial, cut, average):
         setting.folder.save_trial(trial)

@@ -13,7 +13,8 @@ from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.modalities.text import open_item
-from headstart.run.inputs import items_of
+from headstart.predict.inputs import items_of
+from headstart.predict.predictor import Predictor
 from headstart.run.label_next import (
     Proposal,
     Room,
@@ -26,7 +27,6 @@ from headstart.run.label_next import (
     propose,
     read_pool,
 )
-from headstart.run.predict import Predictor
 from headstart.testing.models import tiny_images, tiny_model
 
 CLASSES = Task("classification", ("cat", "dog", "owl"), "accuracy")

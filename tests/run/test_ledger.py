@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headstart.plan.policy import Step
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
-from headstart.run.plan import Step
 
 
 class Clock:

@@ -15,13 +15,14 @@ from headstart import strategies
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
-from headstart.run import compare, finish, fit, opening
-from headstart.run.ask import Ask
-from headstart.run.bench import Bench
+from headstart.evidence.verdict import verdict_of
+from headstart.plan.policy import Step
+from headstart.run import conclude, fit, set_up
 from headstart.run.closing import Closing
+from headstart.run.config import Ask
+from headstart.run.context import Context
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
-from headstart.run.plan import Step
 from headstart.testing import simulated
 from headstart.testing.fakes import TinyBackbone
 
@@ -80,35 +81,35 @@ def arms(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Bench]:
-    bench = simulated.bench(n=100)
+def setting(tmp_path: Path) -> Iterator[Context]:
+    bench = simulated.experiment(n=100)
     source = SimpleNamespace(name="net", spec="net", labels=())
     with RunFolder(tmp_path / "run") as folder:
         folder.begin({"seed": 0})
         closing = Closing(110.0, imports=4.0, beat=lambda: 0.01)
-        made = Bench(
-            bench.dataset, bench.task, bench.split, None, {"net": source}, folder, lambda event: None,  # type: ignore[arg-type]
+        made = Context(
+            bench, None, {"net": source}, folder, lambda event: None,  # type: ignore[arg-type]
             reserve=10.0, passes={"net": 1.0}, closing=closing,
         )  # fmt: skip
         made._loaded["net"] = TinyBackbone()
         yield made
 
 
-def run(setting: Bench, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
+def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
     ask = Ask(None, budget=budget, strategies=("probe", "scratch", "full"))
     ledger = Ledger(setting.folder, budget, 0.0, clock)
     trials, _ = fit.run_arms(setting, ask, ledger)
     return trials, ledger
 
 
-def evidence(setting: Bench, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
+def evidence(setting: Context, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
     """The verdict's sentence, and the folds of each arm."""
     folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
-    return compare.verdict(finish.in_order(trials, setting), setting).sentence, folds
+    return verdict_of(conclude.in_order(trials, setting), setting).sentence, folds
 
 
 def test_no_arm_stays_cut_off_while_there_is_time(
-    setting: Bench, arms: dict[str, Fake], clock: Clock
+    setting: Context, arms: dict[str, Fake], clock: Clock
 ) -> None:
     trials, ledger = run(setting, clock, 110.0)
     _, folds = evidence(setting, trials)
@@ -118,7 +119,7 @@ def test_no_arm_stays_cut_off_while_there_is_time(
 
 
 def test_what_is_left_is_too_little_for_one_more_rung(
-    setting: Bench, arms: dict[str, Fake], clock: Clock
+    setting: Context, arms: dict[str, Fake], clock: Clock
 ) -> None:
     trials, ledger = run(setting, clock, 55.0)
     _, folds = evidence(setting, trials)
@@ -130,7 +131,7 @@ def test_what_is_left_is_too_little_for_one_more_rung(
 
 @pytest.mark.parametrize(("killed", "budget"), [(1, 70.0), (3, 55.0), (4, 70.0), (6, 110.0)])
 def test_killed_and_resumed_it_comes_to_the_same_end(
-    setting: Bench, arms: dict[str, Fake], clock: Clock, budget: float, killed: int, tmp_path: Path
+    setting: Context, arms: dict[str, Fake], clock: Clock, budget: float, killed: int, tmp_path: Path
 ) -> None:
     calls = []
 
@@ -155,7 +156,7 @@ def test_killed_and_resumed_it_comes_to_the_same_end(
 
 
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(
-    setting: Bench, arms: dict[str, Fake], clock: Clock
+    setting: Context, arms: dict[str, Fake], clock: Clock
 ) -> None:
     trials, _ = run(setting, clock, 40.0)
     assert evidence(setting, trials)[1]["net: scratch"] < 5
@@ -170,7 +171,7 @@ def test_a_larger_budget_goes_on_where_the_smaller_one_ended(
               ValueError("array must not contain infs"), PanicException("index out of bounds"), OSError("pipe")]
 )  # fmt: skip
 def test_an_arm_that_breaks_ends_itself(
-    setting: Bench, arms: dict[str, Fake], clock: Clock, error: BaseException
+    setting: Context, arms: dict[str, Fake], clock: Clock, error: BaseException
 ) -> None:
     def broken() -> None:
         raise error
@@ -183,7 +184,7 @@ def test_an_arm_that_breaks_ends_itself(
     assert trials["net: full"].status == "done"
 
 
-def test_ctrl_c_and_a_full_disk_end_the_run(setting: Bench, arms: dict[str, Fake]) -> None:
+def test_ctrl_c_and_a_full_disk_end_the_run(setting: Context, arms: dict[str, Fake]) -> None:
     step = Step("majority", "majority", None, 1.0, None, "")
 
     def full() -> None:
@@ -201,9 +202,9 @@ def test_ctrl_c_and_a_full_disk_end_the_run(setting: Bench, arms: dict[str, Fake
         setting.run(step)
 
 
-def test_a_source_that_breaks_ends_itself(setting: Bench, arms: dict[str, Fake], clock: Clock) -> None:
+def test_a_source_that_breaks_ends_itself(setting: Context, arms: dict[str, Fake], clock: Clock) -> None:
     setting.sources = {**setting.sources, "other": setting.sources["net"]}
-    with opening.surviving(setting, "other"):
+    with set_up.surviving(setting, "other"):
         raise RuntimeError("size mismatch for layer.0\nand so on")
     assert list(setting.sources) == ["net"]
     trials, _ = run(setting, clock, 110.0)
@@ -212,34 +213,34 @@ def test_a_source_that_breaks_ends_itself(setting: Bench, arms: dict[str, Fake],
     assert trials["net: probe"].status == "done"
 
 
-def test_the_last_source_that_breaks_is_one_sentence(setting: Bench) -> None:
+def test_the_last_source_that_breaks_is_one_sentence(setting: Context) -> None:
     with (
         pytest.raises(SourceError, match=r"it broke .RuntimeError: boom."),
-        opening.surviving(setting, "net"),
+        set_up.surviving(setting, "net"),
     ):
         raise RuntimeError("boom")
-    with pytest.raises(BadOption), opening.surviving(setting, "net"):
+    with pytest.raises(BadOption), set_up.surviving(setting, "net"):
         raise BadOption("--freeze", "x", "a stage")
 
 
 def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
-    setting: Bench, arms: dict[str, Fake], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    setting: Context, arms: dict[str, Fake], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials, _ = run(setting, clock, 110.0)
 
-    def conclude(bench: Bench, trials: dict[str, Any]) -> str:
+    def conclude(bench: Context, trials: dict[str, Any]) -> str:
         if trials["net: full"].status == "failed":
             return "the next"
-        raise finish.NotTrained("net: full", "MemoryError: no reason given")
+        raise conclude.NotTrained("net: full", "MemoryError: no reason given")
 
     def broken(*_: object) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "trained_on_all", broken)
-        with pytest.raises(finish.NotTrained) as caught:
-            finish.conclude(setting, trials)
+        patch.setattr(conclude, "trained_on_all", broken)
+        with pytest.raises(conclude.NotTrained) as caught:
+            conclude.conclude(setting, trials)
     assert caught.value.args == ("net: full", "MemoryError: no reason given")
-    monkeypatch.setattr(finish, "conclude", conclude)
+    monkeypatch.setattr(conclude, "conclude", conclude)
     assert fit.concluded(setting, trials) == "the next"
     assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"

@@ -13,7 +13,7 @@ import pytest
 
 from headstart.core.features import FeatureSpec
 from headstart.data import doctor
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store import sizes, upkeep
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore

@@ -117,7 +117,7 @@ def test_pixels_learn() -> None:
 
 def test_the_majority_of_texts_reads_texts() -> None:
     from headstart.modalities import text
-    from headstart.run.predict import Predictor
+    from headstart.predict.predictor import Predictor
     from headstart.testing.texts import sentences
 
     data = sentences()

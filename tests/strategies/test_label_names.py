@@ -10,7 +10,7 @@ import torch
 from headstart import strategies
 from headstart.core.strategy import Request
 from headstart.modalities import text
-from headstart.run.extract import make_extractor
+from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 from headstart.strategies.label_names import TEMPLATES, embedded, opened, telling
 from headstart.testing.fakes import MemoryExtractor, folds

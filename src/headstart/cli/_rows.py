@@ -10,7 +10,7 @@ from headstart.cli._screen import as_json as document
 from headstart.cli._screen import csv_line
 from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.core.words import cell
-from headstart.run.predict import Prediction, ranked
+from headstart.predict.predictor import Prediction, ranked
 
 Chunks = Iterator[str]
 

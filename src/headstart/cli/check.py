@@ -47,7 +47,7 @@ def check_command(
     Exit code 0 when the data can be used, 2 when there are errors.
     """
     from headstart import data as reading
-    from headstart.run import near
+    from headstart.passes import near_duplicates
 
     options = _options.reading(
         path_column=path_column,
@@ -64,7 +64,7 @@ def check_command(
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)
     with _progress(Console(stderr=True), show=not as_json) as tell:
-        report = near.check(dataset, source=source, progress=tell)
+        report = near_duplicates.check(dataset, source=source, progress=tell)
     if as_json:
         document = {
             "data": dataset.origin,

@@ -13,7 +13,7 @@ from headstart.core.words import cell
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
-    from headstart.run.versus import Versus
+    from headstart.insight.compare_runs import Versus
 
 HEADS = ("run", "verdict", "shipped", "held-out {metric}", "test", "seconds")
 

@@ -13,7 +13,7 @@ from headstart.core.words import cell
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Dataset
-    from headstart.run.evaluate import Evaluation
+    from headstart.predict.evaluate import Evaluation
 
 DataPath = Annotated[
     str,

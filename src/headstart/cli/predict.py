@@ -86,8 +86,8 @@ def predict_command(
     from headstart.cli._screen import warn
     from headstart.errors import BadOption
     from headstart.export.model import load_model
-    from headstart.run.caution import Caution
-    from headstart.run.predict import stream, told_unread
+    from headstart.predict.predictor import stream, told_unread
+    from headstart.predict.selective import Caution
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
@@ -134,7 +134,7 @@ def inputs(
     """What is to be predicted, files first. Raises `BadOption` for options that do not go together."""
     from headstart.core.dataset import TextItem
     from headstart.errors import BadOption
-    from headstart.run.inputs import items_of
+    from headstart.predict.inputs import items_of
 
     if texts and modality != "text":
         raise BadOption("--text", texts[0], f"left out: this model reads {modality}s")

@@ -15,6 +15,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.features import Extractor
 from headstart.core.model import Model
+from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.task import Task
 
@@ -69,6 +70,22 @@ class Trial:
     digest: str = ""
     """Of the backbone's weights."""
 
+    @property
+    def covered(self) -> np.ndarray:
+        """bool `[R, N]`: the cells in which the arm has a prediction."""
+        known: np.ndarray = ~np.isnan(self.predictions).any(axis=2)
+        return known
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another arm of the run, for a strategy that builds on what others have predicted."""
+
+    trial: Trial
+    source: Source | None
+    refit: Callable[[], Model] = field(repr=False)
+    """Trains it on all development rows."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -89,6 +106,8 @@ class Request:
     progress: Progress = silent
     folds: int = 0
     """Folds to go on to where a plan that was settled on had room for fewer; 0: as settled."""
+    peers: tuple[Peer, ...] = ()
+    """For an ensemble: the arms to average."""
 
 
 @runtime_checkable

@@ -29,7 +29,7 @@ from headstart.export.fresh import Standby
 from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
 from headstart.export.staging import staged
 from headstart.modalities.text import encoder_of
-from headstart.run.predict import Predictor
+from headstart.predict.predictor import Predictor
 
 TOLERANCE = 1e-4
 """Largest difference in probabilities; for regression ten times as much of the largest answer."""

@@ -14,8 +14,8 @@ from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.errors import BundleError, NetError
 from headstart.export import bundle
-from headstart.run.evaluate import Evaluation, evaluate
-from headstart.run.predict import Predictions, Predictor, predict
+from headstart.predict.evaluate import Evaluation, evaluate
+from headstart.predict.predictor import Predictions, Predictor, predict
 
 
 class LoadedModel:
@@ -66,7 +66,7 @@ class LoadedModel:
     ) -> Predictions:
         """Answers, in order, for whatever `headstart.load` takes, labelled or not, or for one item of it.
 
-        Unreadable items get a row that says why; see `headstart.run.predict.predict`.
+        Unreadable items get a row that says why; see `headstart.predict.predictor.predict`.
         """
         return predict(self.predictor, inputs, batch_size=batch_size, progress=progress)
 

@@ -28,7 +28,7 @@ from headstart.export.bundle import difference, tolerance
 from headstart.export.schema import shareable
 from headstart.export.staging import staged
 from headstart.modalities.text import encoder_of
-from headstart.run.predict import Predictor
+from headstart.predict.predictor import Predictor
 
 FORMAT = "headstart-onnx"
 OPSET = 18

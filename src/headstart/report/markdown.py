@@ -8,8 +8,8 @@ from typing import Any
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.insight import mistakes
 from headstart.report import story
-from headstart.run import mistakes
 
 TEXT = 120
 """Characters of a text that are told."""

@@ -8,8 +8,8 @@ from typing import Any
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.task import Task
+from headstart.evidence.selection import called
 from headstart.modalities import nouns
-from headstart.run.choose import called
 
 LEVEL = "95 % interval"
 

@@ -15,11 +15,11 @@ import jinja2
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.files import write_atomic
+from headstart.insight import mistakes
 from headstart.modalities import nouns
 from headstart.report import saved, story
 from headstart.report.charts import cloud, curves, forest, lengths, marks
 from headstart.report.numbers import key_numbers, metric_rows
-from headstart.run import mistakes
 
 CLASSES = 100
 """Rows of the table of classes; of more, those with the lowest recall are shown."""

@@ -13,7 +13,7 @@ import numpy as np
 from headstart.core.dataset import Dataset
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import HeadstartError
-from headstart.run.mistakes import text, true_label
+from headstart.insight.mistakes import text, true_label
 
 if TYPE_CHECKING:
     from PIL.Image import Image

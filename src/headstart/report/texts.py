@@ -10,8 +10,8 @@ from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
+from headstart.insight.mistakes import text as in_words
 from headstart.report.pictures import examples, label_of
-from headstart.run.mistakes import text as in_words
 
 KEPT = 5_000
 """Characters of a text that are kept: what a person may want to unfold."""

@@ -14,7 +14,7 @@ from headstart.core.split import Fold, Split
 from headstart.core.task import MULTILABEL
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
-from headstart.run.bench import Bench
+from headstart.run.context import Context
 from headstart.run.folder import sound
 
 NAME = "items.parquet"
@@ -50,15 +50,15 @@ class Items:
         return tuple(found)
 
 
-def write(bench: Bench) -> None:
-    """Write the bench's items beside its answer, atomically. Raises `OSError`.
+def write(context: Context) -> None:
+    """Write the context's items beside its answer, atomically. Raises `OSError`.
 
     Columns: row, id, digest, part, group, y (int64 class, list of float for multi-label, float for
     regression), fold (list of int64, one number a repeat).
     """
     import polars as pl
 
-    dataset, split = bench.dataset, bench.split
+    dataset, split = context.dataset, context.split
     assert dataset.y is not None
     buffer = io.BytesIO()
     pl.DataFrame(
@@ -73,7 +73,7 @@ def write(bench: Bench) -> None:
         },
         schema_overrides={"y": _type_of(dataset.y), "fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
-    write_atomic(bench.folder.path / NAME, buffer.getvalue())
+    write_atomic(context.folder.path / NAME, buffer.getvalue())
 
 
 def _type_of(y: np.ndarray) -> Any:

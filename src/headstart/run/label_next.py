@@ -21,13 +21,13 @@ from headstart.data import doctor, splits
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.modalities import nouns
-from headstart.run import ask as asking
-from headstart.run import near
-from headstart.run.ask import Ask
-from headstart.run.extract import make_extractor
+from headstart.passes import near_duplicates
+from headstart.passes.extractor import make_extractor
+from headstart.predict.inputs import items_of
+from headstart.predict.predictor import Predictor, stream, told_unread
+from headstart.run import config
+from headstart.run.config import Ask
 from headstart.run.folder import load_trial, read_finished, slug
-from headstart.run.inputs import items_of
-from headstart.run.predict import Predictor, stream, told_unread
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 
@@ -100,7 +100,7 @@ class Pool:
 
 
 def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> Proposal:
-    """Choose from everything `inputs` names (see `headstart.run.inputs.items_of`).
+    """Choose from everything `inputs` names (see `headstart.predict.inputs.items_of`).
 
     `folder` is that of a finished run, `predictor` its shipped model. Features are those of the run's best
     source, through the feature store. Few labels (`FEW_LABELS` a class, or a score below `GOOD`), and
@@ -123,7 +123,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     levels = predictor.model.input.levels
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
     extract = make_extractor(FeatureStore.default(), both)
-    pairs = near.find(backbone, both, extract)
+    pairs = near_duplicates.find(backbone, both, extract)
     tap = embedding_tap(backbone)
     rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
     labelled = np.arange(len(both)) < len(known)
@@ -209,7 +209,7 @@ def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> D
             "labelled", type(data).__name__, "a path, or what headstart.load(items, labels=...) gives"
         )
     ask = Ask(origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {})))
-    dataset, _, _ = asking.read(ask, Memo(), ignore)
+    dataset, _, _ = config.read(ask, Memo(), ignore)
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
 
@@ -222,12 +222,12 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: 
     shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
     probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
     specs = tuple(record["question"]["sources"])
-    named = asking.find_sources(Ask(None, sources=specs, download=wanted.download), known)
+    named = config.find_sources(Ask(None, sources=specs, download=wanted.download), known)
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
     backbone = sources.load(
-        named[name], download=asking.downloads_allowed(Ask(None, download=wanted.download))
+        named[name], download=config.downloads_allowed(Ask(None, download=wanted.download))
     )
     trial = folder / "trials" / slug(arm_name("probe", name)) / "trial.json"
     if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):

@@ -15,8 +15,8 @@ from typing import Any
 
 from headstart.core.budget import Budget
 from headstart.core.untrusted import field
+from headstart.plan.policy import Step
 from headstart.run.folder import RunFolder, sound
-from headstart.run.plan import Step
 
 
 class Ledger:

@@ -8,9 +8,10 @@ from typing import Any
 
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
-from headstart.run import ask as asking
-from headstart.run import fit, near, opening, plan, record
-from headstart.run.ask import Ask
+from headstart.passes import near_duplicates
+from headstart.plan import policy
+from headstart.run import config, fit, manifest, set_up
+from headstart.run.config import Ask
 from headstart.run.folder import RunFolder
 from headstart.store.memo import Memo
 
@@ -21,16 +22,16 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
     Nothing is written but the features of the measured items; no run folder is made.
     """
     budget = Budget(ask.budget)
-    dataset, task, findings = asking.read(ask, Memo(), listen)
-    named = asking.find_sources(ask, dataset)
-    data = record.data_record(dataset, task, findings)
+    dataset, task, findings = config.read(ask, Memo(), listen)
+    named = config.find_sources(ask, dataset)
+    data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))
-    listen(Event("sources", {"summary": record.source_summary(named, ask)}))
+    listen(Event("sources", {"summary": manifest.source_summary(named, ask)}))
     with tempfile.TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "plan") as folder:
-        bench = fit.new_bench(ask, dataset, task, named, folder, listen)
-        opening.keep_together(bench, near.without_source(dataset) or [], data["findings"])
-        opening.measure(bench)
-        steps, skipped = plan.outline(fit.state(bench, ask, {}, budget))
+        context = fit.new_context(ask, dataset, task, named, folder, listen)
+        set_up.keep_together(context, near_duplicates.without_source(dataset) or [], data["findings"])
+        set_up.measure(context)
+        steps, skipped = policy.outline(fit.state(context, ask, {}, budget))
     return {
         "data": data,
         "sources": list(named),

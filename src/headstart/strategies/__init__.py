@@ -25,6 +25,7 @@ WHERE = {
     "scratch": "headstart.strategies.scratch:Scratch",
     "early-probe": "headstart.strategies.probe:EarlyProbe",
     "finetune-slow": "headstart.strategies.finetune:FinetuneSlow",
+    "stack": "headstart.strategies.ensemble:Ensemble",
 }
 """Name -> module:class, imported on use."""
 

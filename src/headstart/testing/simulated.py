@@ -1,14 +1,13 @@
-"""Arms whose true accuracy is known, and the workbench they are judged on: for tests of verdicts."""
+"""Arms whose true accuracy is known, and the experiment they belong to: for tests of verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from headstart.core.dataset import ArrayItem, Dataset
+from headstart.core.experiment import Experiment
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
@@ -16,8 +15,8 @@ from headstart.core.task import Task
 TASK = Task("classification", ("a", "b"), "accuracy")
 
 
-def bench(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> Any:
-    """What `run.compare` reads of a workbench: two classes, five folds in each repeat."""
+def experiment(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> Experiment:
+    """Two classes, five folds in each repeat."""
     rng = np.random.default_rng(0)
     items = tuple(ArrayItem(str(i), np.zeros(1, np.uint8)) for i in range(n))
     folds = []
@@ -28,17 +27,17 @@ def bench(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None) -> A
     unit = np.arange(n) if groups is None else groups
     split = Split(np.arange(n), np.array([], np.int64), tuple(folds), unit, 0, "simulated")
     dataset = Dataset("sim", "image", items, TASK, rng.integers(0, 2, n))
-    return SimpleNamespace(dataset=dataset, task=TASK, split=split, seed=0, per_class=n / 2)
+    return Experiment(dataset, TASK, split)
 
 
 def arm(
-    setting: Any, name: str, strategy: str, accuracy: float, *, seed: int, folds: int | None = None
+    setting: Experiment, name: str, strategy: str, accuracy: float, *, seed: int, folds: int | None = None
 ) -> Trial:
     """An arm that is right with the given probability, independently on every cell."""
     rng = np.random.default_rng(seed)
     n, repeats = len(setting.dataset), setting.split.repeats
     right = rng.random((repeats, n)) < accuracy
-    said = np.where(right, setting.dataset.y, 1 - setting.dataset.y)
+    said = np.where(right, setting.y, 1 - setting.y)
     predictions = np.stack([np.eye(2)[s] * 0.8 + 0.1 for s in said]).astype(np.float32)
     if folds is not None:
         keep = np.zeros((repeats, n), bool)
@@ -48,7 +47,7 @@ def arm(
     return Trial(name, strategy, "net" if strategy not in ("majority", "pixels") else None, predictions)
 
 
-def trials(setting: Any, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
+def trials(setting: Experiment, probe: float, scratch: float, pixels: float = 0.6) -> dict[str, Trial]:
     """The arms a verdict needs, with the true accuracies given."""
     arms = [
         arm(setting, "majority", "majority", 0.5, seed=1),

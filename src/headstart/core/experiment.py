@@ -1,0 +1,37 @@
+"""Experiment: what all arms of a run share, and all that a comparison of them may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headstart.core.dataset import Dataset
+from headstart.core.split import Split
+from headstart.core.task import CLASSIFICATION, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Data, task, split and seed. Another split makes another experiment."""
+
+    dataset: Dataset
+    task: Task
+    split: Split
+    seed: int = 0
+    gains: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Paired gains computed so far: a verdict is formed several times in a run (`evidence.comparisons`)."""
+
+    @property
+    def y(self) -> np.ndarray:
+        """The labels, as in `Dataset.y`. Data without labels make no experiment."""
+        assert self.dataset.y is not None
+        return self.dataset.y
+
+    @property
+    def per_class(self) -> float | None:
+        """Labels a class to learn from, on average; None where there are no classes, one an item."""
+        if self.task.kind != CLASSIFICATION:
+            return None
+        return len(self.split.development) / self.task.outputs

@@ -1,0 +1,226 @@
+"""The leaderboard: what each arm reached on the items it was held out from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core import words
+from headstart.core.experiment import Experiment
+from headstart.core.strategy import Trial
+from headstart.core.task import Task, occurs
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, of_few, union, wilson
+from headstart.measure.paired import Draw
+
+RESAMPLES = 500
+"""For metrics that have to be computed anew on every resample."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm. Score and interval in the metric's natural direction; gains: positive is better."""
+
+    arm: str
+    strategy: str
+    source: str | None
+    status: str
+    reason: str
+    seconds: float
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    """Items it was held out from."""
+    covers: str = ""
+    """The classes or labels among them where they are not all: "1 of 2 classes"."""
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    place: int | None = None
+    shipped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
+    """Both arms with only the predictions in cells that both have."""
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    both = ours.covered[:repeats] & theirs.covered[:repeats]
+    kept = [np.where(both[..., None], t.predictions[:repeats], np.nan) for t in (ours, theirs)]
+    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
+
+
+def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
+    rows = np.flatnonzero(trial.covered.any(axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean = np.nanmean(trial.predictions[:, rows].astype(np.float64), axis=0)
+    return rows, mean
+
+
+def score(trial: Trial, experiment: Experiment) -> float | None:
+    """The headline metric, averaged over repeats; None when nothing was predicted.
+
+    Where a repeat is not complete, each item counts once (with a metric that has shares), as in a gain.
+    """
+    task, y = experiment.task, experiment.y
+    methods, known = tasks.for_task(task), trial.covered
+    sizes = known.sum(axis=1)
+    if not sizes.any():
+        return None
+    if len(set(sizes[sizes > 0].tolist())) > 1 and (shared := shares(trial, experiment)) is not None:
+        value = float(shared[1].mean())
+        return value if task.higher_is_better else -value
+    values = [
+        methods.headline(y[cells], trial.predictions[repeat, cells].astype(np.float64))
+        for repeat, cells in enumerate(known)
+        if sizes[repeat]
+    ]
+    return over_repeats(values, sizes[sizes > 0])
+
+
+def over_repeats(values: Sequence[float], sizes: np.ndarray) -> float:
+    """The mean of what each repeat gives; one that was broken off counts by its items, int `[R]`."""
+    return float(np.mean(values) if len(set(sizes.tolist())) == 1 else np.average(values, weights=sizes))
+
+
+def signed_score(trial: Trial, experiment: Experiment) -> float | None:
+    """The same, turned so that higher is better."""
+    value = score(trial, experiment)
+    return value if value is None or experiment.task.higher_is_better else -value
+
+
+def shares(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, np.ndarray] | None:
+    """(rows, each row's share of the headline metric averaged over repeats), where the metric has shares."""
+    y, methods = experiment.y, tasks.for_task(experiment.task)
+    known = trial.covered
+    total, count = np.zeros(len(y)), known.sum(axis=0)
+    for repeat in np.flatnonzero(known.any(axis=1)):
+        rows = np.flatnonzero(known[repeat])
+        share = methods.per_item(y[rows], trial.predictions[repeat, rows].astype(np.float64))
+        if share is None:
+            return None
+        total[rows] += share
+    rows = np.flatnonzero(count)
+    return rows, total[rows] / count[rows]
+
+
+def row(trial: Trial, experiment: Experiment) -> Row:
+    """An arm's own row, with a bootstrap interval over items (or groups) for its score."""
+    plain = Row(trial.arm, trial.strategy, trial.source, trial.status, trial.reason, trial.cost.seconds)
+    value = score(trial, experiment)
+    if value is None:
+        return plain
+    found = interval(trial, experiment)
+    rows = np.flatnonzero(trial.covered.any(axis=0))
+    covers = _covers(experiment, rows)
+    return replace(plain, score=value, low=found.low, high=found.high, n=len(rows), covers=covers)
+
+
+def _covers(experiment: Experiment, rows: np.ndarray) -> str:
+    """How many of the classes or labels of what may be learnt are among some rows, where it is not all."""
+    dataset, y, outputs = experiment.dataset, experiment.y, experiment.task.outputs
+    learnt = dataset.labelled if dataset.split is None else dataset.labelled & (dataset.split != "test")
+    there, every = (int(occurs(y[part], outputs).sum()) for part in (rows, learnt))
+    if there == every:
+        return ""
+    return f"{there:,} of {every:,} {'labels' if y.ndim == 2 else 'classes'}"
+
+
+def interval(trial: Trial, experiment: Experiment) -> Interval:
+    """95 % bootstrap interval of the headline metric over items, or over groups where rows share one."""
+    task = experiment.task
+    sign = 1 if task.higher_is_better else -1
+    shared = shares(trial, experiment)
+    if shared is not None:
+        rows, share = shared
+        value = float(share.mean())
+        draw: Draw = partial(_of_shares, share, task, experiment.seed)
+    else:
+        rows, value, draw = recomputed(trial, experiment)
+    own = groups_of(rows, experiment.split.groups)
+    found = draw(own)
+    if own is not None:
+        bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
+        alike = not found.width or found.n == len(rows)
+        found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
+        if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
+            found = union(found, wilson(value * found.n, found.n))
+    found = found.holding(value)
+    low, high = sorted((sign * found.low, sign * found.high))
+    return replace(found, low=low, high=high)
+
+
+def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | None) -> Interval:
+    """The bootstrap of the mean of shares float64 `[n]`."""
+    found = bootstrap_mean(share, groups=groups, seed=seed)
+    if task.metric == "accuracy" and groups is None:
+        # all of few right is no certainty, which no resample can show
+        found = union(found, wilson(float(share.mean()) * found.n, found.n))
+    return found
+
+
+def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float, Draw]:
+    """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: computed anew in
+    every repeat, then averaged, as the score itself is. Higher is better."""
+    truth, methods, known = experiment.y, tasks.for_task(experiment.task), trial.covered
+    rows = np.flatnonzero(known.any(axis=0))
+    places = [np.flatnonzero(repeat[rows]) for repeat in known if repeat.any()]
+    predictions = [p[k] for p, k in zip(trial.predictions.astype(np.float64), known, strict=True) if k.any()]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        values = [
+            methods.resampled(truth[rows[place]], values, weights[:, place])
+            for place, values in zip(places, predictions, strict=True)
+        ]
+        return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))
+
+    value = float(statistic(np.ones((1, len(rows))))[0])
+
+    def draw(groups: np.ndarray | None) -> Interval:
+        return bootstrap(
+            statistic, len(rows), groups=groups, count=RESAMPLES, seed=experiment.seed, around=value
+        )
+
+    return rows, value, draw
+
+
+def groups_of(rows: np.ndarray, groups: np.ndarray | None) -> np.ndarray | None:
+    """The groups of some rows, or None when each row is a group of its own."""
+    if groups is None or len(np.unique(groups[rows])) == len(rows):
+        return None
+    return np.asarray(groups[rows])
+
+
+def as_json(rows: list[Row], task: Task) -> dict[str, Any]:
+    """The leaderboard event: rows, metric, and what the gains are against."""
+    return {"rows": [r.to_json() for r in rows], "metric": task.metric, "reference": reference_name(rows)}
+
+
+REFERENCES = {"scratch": "scratch", "pixels": "raw pixels", "tfidf": "words", "majority": "majority"}
+"""What gains are measured against, the first of these that has a score, with its name in a table."""
+
+
+def reference_name(rows: list[Row]) -> str | None:
+    """What gains are measured against: scratch when it ran, else the simple model on raw input."""
+    for strategy, called in REFERENCES.items():
+        if any(r.strategy == strategy and r.score is not None for r in rows):
+            return called
+    return None
+
+
+def reference(trials: Mapping[str, Trial]) -> Trial | None:
+    """The trial that gains are measured against."""
+    for strategy in REFERENCES:
+        for trial in trials.values():
+            if trial.strategy == strategy and trial.covered.any():
+                return trial
+    return None

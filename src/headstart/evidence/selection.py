@@ -1,0 +1,250 @@
+"""Which arm to ship, and what that choice is worth when it is made anew in every fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from headstart import strategies
+from headstart.core.experiment import Experiment
+from headstart.core.strategy import Trial
+from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
+from headstart.evidence import leaderboard
+from headstart.evidence.comparisons import gain
+from headstart.measure.paired import PairedGain
+from headstart.measure.partition import held_out_parts
+from headstart.plan import policy
+
+BASELINES = {
+    "scratch": "the same architecture from scratch",
+    "pixels": "a simple model on raw pixels",
+    "tfidf": "a simple model on words",
+    "majority": "the majority class",
+    "random-frozen": "the same architecture, random and frozen",
+}
+"""What transfer is compared with, in the order in which a sentence names them."""
+ENOUGH = 30
+"""Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""
+EXPECTED = ("contrastive",)
+"""Arms that are known to be worth more than a frozen probe where labels are few (`policy.CONTRASTIVE`): a few
+held-out items cannot show it, and need not (docs/measured.md, few labelled texts)."""
+PRIOR_GAIN, PRIOR_SPREAD = 0.06, 0.07
+"""What they gain in accuracy before anything was seen, and how much that differs between data sets: 0 to 0.2
+on validation parts of four text sets, with 8 and with 64 labels a class."""
+SURPRISE = 2.0
+"""Standard deviations from what was to be expected at which that is not believed any more."""
+ROUGH = 400
+"""Resamples where only a standard error is asked for."""
+
+Chooser = Callable[..., str | None]
+"""(names, trials, experiment, *, enough=ENOUGH) -> the name of one of them, or None."""
+
+
+def baselines(modality: str) -> tuple[str, ...]:
+    """The baselines of one modality: there is one simple model on raw input for each."""
+    known = policy.strategies_of(modality)
+    return tuple(name for name in BASELINES if name in known)
+
+
+def called(strategy: str, task: Task) -> str:
+    """A baseline in words."""
+    return (
+        "the median"
+        if strategy == "majority" and task.kind == REGRESSION
+        else BASELINES.get(strategy, strategy)
+    )
+
+
+def heavy(trial: Trial) -> bool:
+    """Whether the arm trains a trunk, or averages with one that does."""
+    return strategies.get(trial.strategy).trains_trunk
+
+
+def best(
+    names: Iterable[str], trials: Mapping[str, Trial], experiment: Experiment, *, enough: float = ENOUGH
+) -> str | None:
+    """The arm to prefer among some; None when none of them has a score.
+
+    The first of `ranked`, except that an arm that trains the trunk must beat whatever arm that does not is
+    best on the same items by more than one standard error of their paired difference, on `enough` items or
+    all of them: simpler is safer when equal, and a single small fold is luck. One that is `EXPECTED` to be
+    better is preferred while it is still `likely` to be.
+    """
+    order = ranked(trials, names, experiment)
+    if order and not _telling([trials[name] for name in order], experiment):
+        return min(order, key=lambda name: _untold(trials[name]))
+    simple = [name for name in order if not heavy(trials[name])]
+    for name in order:
+        if not heavy(trials[name]):
+            continue
+        there = {other: leaderboard.common(trials[other], trials[name])[0] for other in simple}
+        rivals = ranked(there, simple, experiment)
+        found = gain(trials[name], trials[rivals[0]], experiment, count=ROUGH) if rivals else None
+        if not simple or (found is not None and convincing(found, experiment, enough)):
+            return name
+        if found is not None and expected(trials[name], experiment) and likely(found):
+            return name
+    return simple[0] if simple else None
+
+
+def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experiment) -> list[str]:
+    """Arms that have a score, best first; of equals, the arm that ran first.
+
+    Arms that were held out from other items than each other are ranked on those that they have in common: one
+    that was cut off after a few easy items stands behind those that do better on them.
+    """
+    known = {name: cells for name in names if (cells := trials[name].covered).any()}
+    own = {name: _scored(trials[name], experiment) for name in known}
+    order: list[str] = []
+    for name in sorted(known, key=lambda name: -int(known[name].sum())):
+
+        def beats(other: str, name: str = name) -> bool:
+            if not np.array_equal(known[name], known[other]):
+                pair = leaderboard.common(trials[name], trials[other])
+                if pair[0].covered.any():
+                    return _scored(pair[0], experiment) > _scored(pair[1], experiment)
+            return own[name] > own[other]
+
+        order.insert(next((i for i, other in enumerate(order) if beats(other)), len(order)), name)
+    return order
+
+
+def _scored(trial: Trial, experiment: Experiment) -> float:
+    value = leaderboard.signed_score(trial, experiment)
+    return float("-inf") if value is None or np.isnan(value) else value
+
+
+UNTOLD = ("probe", *policy.RAW.values())
+"""What is preferred, in this order, where only items of one class were held out: on these the best score is
+that of an arm that always says the same."""
+
+
+def _untold(trial: Trial) -> int:
+    return UNTOLD.index(trial.strategy) if trial.strategy in UNTOLD else len(UNTOLD)
+
+
+def _telling(arms: Iterable[Trial], experiment: Experiment) -> bool:
+    """Whether the items that some arm was held out from are not all of one class."""
+    held = np.any([trial.covered.any(axis=0) for trial in arms], axis=0)
+    return differ(experiment.y[held])
+
+
+def convincing(found: PairedGain, experiment: Experiment, enough: float = ENOUGH) -> bool:
+    """Whether a gain is more than one standard error, on enough items (or groups)."""
+    units = len(np.unique(experiment.split.groups[experiment.split.development]))
+    return found.n >= min(enough, units) and found.gain > _standard_error(found)
+
+
+def _standard_error(found: PairedGain) -> float:
+    return (found.high - found.low) / (2 * 1.96)
+
+
+def likely(found: PairedGain) -> bool:
+    """Whether what was known beforehand and what was seen, each weighted by how sure it is, make a gain.
+
+    The mean of the posterior of a normal prior (`PRIOR_GAIN`, `PRIOR_SPREAD`) is above 0, and what was seen
+    is no `SURPRISE`: with a standard error of 12 points unless the arm is worse by 18, with one of 5 by 3.
+    """
+    error = _standard_error(found)
+    even = -PRIOR_GAIN * (error / PRIOR_SPREAD) ** 2
+    odd = PRIOR_GAIN - SURPRISE * float(np.hypot(error, PRIOR_SPREAD))
+    return found.gain > max(even, odd)
+
+
+def expected(trial: Trial, experiment: Experiment) -> bool:
+    """Whether an arm is better than frozen ones by what is known beforehand: see `EXPECTED`."""
+    least, most = policy.CONTRASTIVE
+    return (
+        trial.strategy in EXPECTED
+        and experiment.per_class is not None
+        and least <= experiment.per_class < most
+    )
+
+
+def shipped(
+    names: Iterable[str],
+    trials: Mapping[str, Trial],
+    experiment: Experiment,
+    *,
+    enough: float = ENOUGH,
+    count: int = 5000,
+) -> str | None:
+    """The arm to ship: the best of all, scratch among them.
+
+    The source's random twin, a control, only where it is better than that beyond the interval. Whatever was
+    preferred for its simplicity makes way for a baseline that is better beyond the interval: what is shipped
+    is never shown to be worse than doing without the source.
+    """
+    known = list(names)
+    twins = [name for name in known if trials[name].strategy == "random-frozen"]
+    chosen = best((name for name in known if name not in twins), trials, experiment, enough=enough)
+    if chosen is None:
+        return best(twins, trials, experiment, enough=enough)
+    rivals = [name for name in known if trials[name].strategy in BASELINES and name != chosen]
+    while True:
+        worse = {
+            name: found.gain
+            for name in rivals
+            if (found := gain(trials[chosen], trials[name], experiment, count=count)) and found.high < 0
+        }
+        if not worse:
+            return chosen
+        chosen = min(worse, key=lambda name: worse[name])
+        rivals = [name for name in worse if name != chosen]
+
+
+def winner(trials: Mapping[str, Trial], experiment: Experiment) -> str | None:
+    """The arm to ship among all; None when none has a score."""
+    return shipped(trials, trials, experiment)
+
+
+def winner_again(trials: Mapping[str, Trial], experiment: Experiment) -> Trial | None:
+    """What the choice of the shipped arm is worth, made anew in every fold.
+
+    Where the metric must be computed anew on every resample, without the control and the last guard.
+    """
+    if experiment.task.kind == MULTILABEL:
+        return nested([n for n, t in trials.items() if t.strategy != "random-frozen"], trials, experiment)
+    return nested(trials, trials, experiment, partial(shipped, count=ROUGH))
+
+
+def nested(
+    names: Iterable[str], trials: Mapping[str, Trial], experiment: Experiment, chooser: Chooser = best
+) -> Trial | None:
+    """The choice among arms as an arm of its own: in every fold, the arm chosen by all other rows predicts.
+
+    The best of several scores is too good by the luck that made it the best; what the choice is worth shows
+    on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
+    chosen by all rows, and covers the cells in which that arm has predictions.
+    """
+    known = list(names)
+    overall = chooser(known, trials, experiment)
+    scored = [n for n in known if trials[n].covered.any()]
+    if overall is None or len(scored) < 2:
+        return None if overall is None else trials[overall]
+    own = trials[overall]
+    covered = own.covered
+    predictions = np.full_like(own.predictions, np.nan)
+    for repeat, cells, hidden in held_out_parts(experiment.split, covered, seed=experiment.seed):
+        able = [n for n in scored if _has(trials[n], repeat, cells)]
+        seen = {n: _without(trials[n], hidden) for n in able}
+        # fewer items are seen than the choice was made by: it must not fail for their number
+        enough = ENOUGH * seen[overall].covered.any(axis=0).sum() / covered.any(axis=0).sum()
+        chosen = chooser(able, seen, experiment, enough=enough) or overall
+        predictions[repeat, cells] = trials[chosen].predictions[repeat, cells]
+    return replace(own, predictions=predictions)
+
+
+def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:
+    known = trial.covered
+    return repeat < len(known) and bool(known[repeat, rows].all())
+
+
+def _without(trial: Trial, rows: np.ndarray) -> Trial:
+    """The trial as if these rows had never been predicted, in any repeat."""
+    predictions = trial.predictions.copy()
+    predictions[:, rows] = np.nan
+    return replace(trial, predictions=predictions)

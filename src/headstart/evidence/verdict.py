@@ -1,0 +1,208 @@
+"""The verdict: what may be said about transfer, against every baseline on the same held-out items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from headstart.core import words
+from headstart.core.evidence import Outcome, Verdict
+from headstart.core.experiment import Experiment
+from headstart.core.strategy import Trial
+from headstart.data.held_out import Coverage
+from headstart.evidence import leaderboard
+from headstart.evidence.comparisons import adjusted, compared, gain
+from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
+from headstart.measure.paired import PairedGain
+from headstart.plan.policy import DEEPER, RAW
+
+TRANSFER = ("direct", "label-names", "probe", *DEEPER, "early-probe", "finetune-slow")
+"""Strategies that use what a source has learnt."""
+NEEDED = (("scratch",), tuple(RAW.values()), ("majority",))
+"""Without one of each of these no claim is made that transfer helps. The random and frozen network only
+counts where it was run: it is dropped first when time is short."""
+
+
+NOT_RUN = "it was not run"
+TOO_LITTLE = "too few items were held out from both"
+UNTOLD = (
+    "An arm that always says the same would look best on these items: which arm ships was not decided by the "
+    "scores."
+)
+
+
+def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
+    """What the evidence says about transfer, in the four outcomes of `Verdict`.
+
+    It is about the best arm that uses a source, its choice among them made anew in every fold.
+    """
+    ours = nested([n for n, t in trials.items() if t.strategy in TRANSFER], trials, experiment)
+    if ours is None:
+        return Verdict("not compared", "Not compared: no arm with a source could be measured.")
+    covered = Coverage.of(experiment.dataset, experiment.split)
+    if not covered.differ:
+        sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
+        return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
+    rivals = {
+        strategy: _rivals(strategy, ours, trials) for strategy in baselines(experiment.dataset.modality)
+    }
+    found: dict[str, tuple[Trial, PairedGain]] = {}
+    for strategy, names in rivals.items():
+        rival = best(names, trials, experiment)
+        result = None if rival is None else gain(ours, trials[rival], experiment)
+        if rival is not None and result is not None:
+            found[strategy] = (trials[rival], result)
+    missing = tuple(
+        _missing(called(strategy, experiment.task), [trials[name] for name in names])
+        for strategy, names in rivals.items()
+        if strategy not in found
+    )
+    outcome = judge({name: result for name, (_, result) in found.items()})
+    return Verdict(
+        outcome,
+        _sentence(outcome, ours, found, experiment),
+        ours.arm,
+        adjusted(compared(ours, rival, result, experiment) for rival, result in found.values()),
+        missing,
+        notes=(
+            *filter(None, [covered.sentence]),
+            *_notes(outcome, found, missing, experiment),
+            *_luck(ours, trials, experiment),
+            *_prior(ours, trials, experiment),
+        ),
+    )
+
+
+def judge(gains: Mapping[str, PairedGain]) -> Outcome:
+    """The outcome from the paired gains over each baseline that was run, by strategy."""
+    if any(g.high < 0 and not g.too_few for g in gains.values()):
+        return "hurts"
+    if any(not gains.keys() & set(names) for names in NEEDED):
+        return "not compared"
+    if all(g.low > 0 and not g.too_few for g in gains.values()):
+        return "helps"
+    return "no evidence"
+
+
+def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]:
+    """Arms of a baseline: those that have a source count only for its own architecture."""
+    return [name for name, t in trials.items() if t.strategy == strategy and t.source in (None, arm.source)]
+
+
+def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
+    """Why a baseline is absent."""
+    told = [t for t in rivals if t.reason or t.status == "done"]
+    reasons = [TOO_LITTLE if t.status == "done" else t.reason for t in told]
+    return f"Not compared with {baseline}: {reasons[0] if reasons else NOT_RUN}."
+
+
+def _sentence(
+    outcome: Outcome, arm: Trial, found: Mapping[str, tuple[Trial, PairedGain]], experiment: Experiment
+) -> str:
+    """The verdict's one sentence, beginning with one of the four phrases."""
+    start = {
+        "helps": "Transfer helps",
+        "hurts": "Transfer hurts",
+        "no evidence": "No evidence that transfer helps",
+        "not compared": "Not compared",
+    }[outcome]
+    if not found:
+        metric = experiment.task.metric
+        ours = f"{words.value(metric, leaderboard.score(arm, experiment))} {metric} with {arm.arm}"
+        return f"{start}: {ours}, and no baseline could be run on the same items."
+    if outcome == "not compared":
+        there = baselines(experiment.dataset.modality)
+        needed = [name for names in NEEDED for name in names if name in there]
+        without = " and ".join(called(name, experiment.task) for name in needed if name not in found)
+        start = f"{start} with {without}"
+    name = _decisive(outcome, found)
+    return f"{start}: {_against(arm, name, *found[name], experiment)}"
+
+
+def _decisive(outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]]) -> str:
+    """The baseline on which the outcome hangs: the one that transfer is least sure to beat."""
+    return min(found, key=lambda n: found[n][1].low if outcome != "hurts" else found[n][1].high)
+
+
+def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment: Experiment) -> str:
+    """Both scores on the items that both arms were held out from, and the gain."""
+    metric = experiment.task.metric
+    ours, theirs = (
+        words.value(metric, leaderboard.score(t, experiment)) for t in leaderboard.common(arm, rival)
+    )
+    interval = words.gain_interval(metric, result.low, result.high)
+    error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
+    whole = words.value(metric, leaderboard.score(arm, experiment))
+    both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
+    return (
+        f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, experiment.task)}: "
+        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{both}{error}."
+    )
+
+
+def _luck(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> tuple[str, ...]:
+    """What the arm scored by itself, where choosing it among others made a difference."""
+    metric = experiment.task.metric
+    again, alone = (words.value(metric, leaderboard.score(t, experiment)) for t in (ours, trials[ours.arm]))
+    if again == alone:
+        return ()
+    return (
+        f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric} on all "
+        f"held-out items; with the choice made anew in every fold, as the comparison counts it, {again}: the "
+        "difference is the luck of being best.",
+    )
+
+
+def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> tuple[str, ...]:
+    """That an arm was preferred by what is known beforehand, where a frozen one scores higher."""
+    arm = trials[ours.arm]
+    if not expected(arm, experiment):
+        return ()
+    frozen = best(
+        [n for n, t in trials.items() if t.strategy in TRANSFER and not heavy(t)], trials, experiment
+    )
+    if frozen is None:
+        return ()
+    metric = experiment.task.metric
+    pair = leaderboard.common(arm, trials[frozen])
+    own, other = (leaderboard.signed_score(t, experiment) for t in pair)
+    if own is None or other is None or own >= other:
+        return ()
+    mine, theirs = (words.value(metric, leaderboard.score(t, experiment)) for t in pair)
+    return (
+        f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}, on so few labels. It was preferred "
+        "because learning from pairs is known to be worth more than a frozen network there, not because these"
+        " items show it: they are too few to outweigh that.",
+    )
+
+
+def _notes(
+    outcome: Outcome,
+    found: Mapping[str, tuple[Trial, PairedGain]],
+    missing: tuple[str, ...],
+    experiment: Experiment,
+) -> tuple[str, ...]:
+    """What must be read with the sentence."""
+    metric = experiment.task.metric
+    said = outcome == "not compared"  # by the sentence itself: only a reason adds to it
+    notes = [text for text in missing if "random" not in text and not (said and NOT_RUN in text)]
+    if outcome == "no evidence" and found:
+        against, rival = found[_decisive(outcome, found)]
+        score = leaderboard.score(against, experiment) or 0.0
+        room = metric not in words.FRACTIONS or score + rival.smallest_visible < 1
+        units = "items" if rival.n == rival.items else "groups"
+        text = (
+            f"The smallest gain that {rival.n:,} held-out {units} could have shown there is about "
+            f"{words.gain(metric, rival.smallest_visible).lstrip('+')}"
+        )
+        notes.append(text + (": label more to know more." if room and rival.n < 1000 else "."))
+    control = found.get("random-frozen")
+    if control is not None and control[1].high < 0:
+        notes.append(
+            "The same architecture with random weights does better: what the source has learnt harms."
+        )
+    elif control is not None and control[1].low <= 0:
+        notes.append(
+            "The same architecture with random weights cannot be told from it on these items: "
+            "what the source has learnt is not shown to matter."
+        )
+    return tuple(notes)

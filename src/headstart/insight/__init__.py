@@ -1,0 +1,1 @@
+"""What a finished run tells besides its verdict: a panel a file."""

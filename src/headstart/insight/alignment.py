@@ -1,0 +1,195 @@
+"""Two finished runs on what they have in common: the items both held out, in one numbering of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.core.split import Fold
+from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart.data.unions import Unions
+from headstart.errors import RunError
+from headstart.run import items
+from headstart.run.folder import load_trial, read_finished, slug
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A finished run as its folder tells it: its answer, its items, its shipped arm."""
+
+    folder: Path
+    record: dict[str, Any] = field(repr=False)
+    task: Task
+    items: items.Items = field(repr=False)
+    shipped: Trial = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Finished:
+        """Raises `RunError` for what is no run, not finished, damaged, or too old to keep its items."""
+        record = read_finished(folder)
+        task = Task.from_json(record["task"])
+        found = items.read(folder, task.kind)
+        path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
+        trial = load_trial(path)
+        whole = trial.predictions.shape[1:] == (len(found), task.outputs)
+        if found.y.dtype.kind == "i":
+            whole &= bool(((found.y >= -1) & (found.y < task.outputs)).all())
+        if not whole or found.y.shape[1:] not in ((), (task.outputs,)):
+            raise RunError(folder, "its items and its predictions do not belong together", "run it again")
+        return cls(folder, record, task, found, trial)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """What the table says of it."""
+        answer = self.record["answer"]
+        shipped = next(row for row in answer["rows"] if row["shipped"])
+        test = answer["test"]
+        return {
+            "run": name,
+            "folder": str(self.folder),
+            "outcome": answer["verdict"]["outcome"],
+            "verdict": answer["verdict"]["sentence"],
+            "arm": answer["winner"],
+            **{key: shipped[key] for key in ("score", "low", "high", "n")},
+            "arm_seconds": shipped["seconds"],
+            "seconds": answer["seconds"],
+            "test": None if test is None else {key: test[key] for key in ("value", "low", "high", "n")},
+        }
+
+
+def check_alike(first: Finished, other: Finished) -> None:
+    """Raises `RunError` when two runs were not asked the same: kind of task, labels, metric."""
+    ours, theirs, remedy = first.task, other.task, "compare runs of the same task"
+    if ours.kind != theirs.kind:
+        raise RunError(other.folder, f"its task is {theirs.kind}, that of {first.folder} {ours.kind}", remedy)
+    if set(ours.labels) != set(theirs.labels):
+        sides = ((theirs, ours, "here"), (ours, theirs, "there"))
+        only = [
+            f"only {place}: {', '.join(map(repr, missing[:3]))}{' ...' if len(missing) > 3 else ''}"
+            for one, two, place in sides
+            if (missing := [label for label in one.labels if label not in set(two.labels)])
+        ]
+        raise RunError(
+            other.folder, f"its labels are not those of {first.folder} ({'; '.join(only)})", remedy
+        )
+    if ours.metric != theirs.metric:
+        raise RunError(
+            other.folder, f"it is judged by {theirs.metric}, {first.folder} by {ours.metric}", remedy
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Common:
+    """What two runs held out both, in the first one's numbering of labels."""
+
+    y: np.ndarray
+    ours: np.ndarray
+    """float64 `[R, n, K]`: of the other run."""
+    theirs: np.ndarray
+    """The same of the first run."""
+    groups: np.ndarray
+    folds: tuple[Fold, ...]
+    """Of one of the runs."""
+    same_folds: bool
+    other_labels: int
+
+    @classmethod
+    def of(cls, first: Finished, other: Finished) -> Common:
+        """Raises `RunError` when there is no such item."""
+        at_first, at_other = matched(first.items, other.items)
+        held = _held_out(first)[at_first] & _held_out(other)[at_other]
+        at_first, at_other = at_first[held], at_other[held]
+        order = [other.task.labels.index(label) for label in first.task.labels]
+        y, also = first.items.y[at_first], _renumbered(other.items.y[at_other], other.task, order)
+        equal = np.asarray(y == also)
+        same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
+        if not same.any():
+            problem = "no item has the same label" if len(y) else "no item was held out in both"
+            where = f"compared with {first.folder}, {problem}"
+            raise RunError(other.folder, where, "compare runs of the same data")
+        at_first, at_other = at_first[same], at_other[same]
+        alike = same_folds(first, other, at_first, at_other)
+        ours = other.shipped.predictions[:, at_other][..., order].astype(np.float64)
+        theirs = first.shipped.predictions[:, at_first].astype(np.float64)
+        if not alike:
+            ours, theirs = packed(ours), packed(theirs)
+        unions = Unions(len(at_first))
+        unions.join_equal(first.items.groups[at_first].tolist())
+        unions.join_equal(other.items.groups[at_other].tolist())
+        # of one of the two, the same one in whichever order they are named
+        first_s = fingerprint_of(first) <= fingerprint_of(other)
+        folds = folds_among(first, at_first) if first_s else folds_among(other, at_other)
+        return cls(y[same], ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
+
+
+def _held_out(run: Finished) -> np.ndarray:
+    """bool `[N]`: the rows for which the shipped arm has an out-of-fold prediction."""
+    return np.asarray(run.shipped.covered.any(axis=0))
+
+
+Key = Callable[[items.Items, int], Hashable]
+
+
+def matched(first: items.Items, other: items.Items) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of the first, rows of the other), int64: equal content under an equal id; else equal content
+    that occurs once in what is left of each (a folder may have been renamed)."""
+    pairs: list[tuple[int, int]] = []
+    left, right = list(range(len(first))), list(range(len(other)))
+    keys: tuple[Key, ...] = (
+        lambda one, row: (one.digests[row], one.ids[row]),
+        lambda one, row: one.digests[row],
+    )
+    for key in keys:
+        ours, theirs = _unique(first, left, key), _unique(other, right, key)
+        found = [(ours[name], theirs[name]) for name in ours if name in theirs]
+        pairs += found
+        left = sorted({*left} - {row for row, _ in found})
+        right = sorted({*right} - {row for _, row in found})
+    table = np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _unique(one: items.Items, rows: Sequence[int], key: Key) -> dict[Hashable, int]:
+    """Row by key, for the keys that occur once."""
+    seen: dict[Hashable, list[int]] = {}
+    for row in rows:
+        seen.setdefault(key(one, row), []).append(row)
+    return {name: found[0] for name, found in seen.items() if len(found) == 1}
+
+
+def _renumbered(y: np.ndarray, task: Task, order: Sequence[int]) -> np.ndarray:
+    """Targets in the numbering in which label k is this task's label `order[k]`."""
+    if task.kind == CLASSIFICATION:
+        return np.where(y >= 0, np.argsort(order)[np.maximum(y, 0)], -1)
+    return y[:, list(order)] if task.kind == MULTILABEL else y
+
+
+def same_folds(first: Finished, other: Finished, at_first: np.ndarray, at_other: np.ndarray) -> bool:
+    """Whether both runs held the common items out in the very same folds."""
+    prints = [fingerprint_of(run) for run in (first, other)]
+    return bool(prints[0]) and prints[0] == prints[1] and np.array_equal(at_first, at_other)
+
+
+def fingerprint_of(run: Finished) -> str:
+    """Of its folds; empty for a run that does not say."""
+    return str(run.record.get("split", {}).get("fingerprint") or "")
+
+
+def folds_among(run: Finished, rows: np.ndarray) -> tuple[Fold, ...]:
+    """A run's folds in the numbering of some of its rows."""
+    return tuple(
+        Fold(fold.repeat, np.flatnonzero(np.isin(rows, fold.train)), np.flatnonzero(np.isin(rows, fold.test)))
+        for fold in run.items.folds()
+    )
+
+
+def packed(predictions: np.ndarray) -> np.ndarray:
+    """Each item's predictions `[R, n, K]` moved to the first repeats: where two runs held items out in
+    different folds, their repeats have no order in common."""
+    missing = np.isnan(predictions).any(axis=2)
+    order = np.argsort(missing, axis=0, kind="stable")
+    return np.take_along_axis(predictions, order[..., None], axis=0)

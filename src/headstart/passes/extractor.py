@@ -1,0 +1,327 @@
+"""The one pass: every item read and decoded once, through the network once, and never again.
+
+On a processor each thread reads, decodes and computes a small batch by itself with one core: nobody
+waits for anybody, also when other programs are at work, and rows do not depend on how many cores
+there are. On a GPU threads decode and the GPU computes. One thread writes.
+
+A pass that was killed and resumed on the same machine gives the same bits as one that was not: the
+network runs on fixed blocks of items. Where a data set has grown the new items are put together
+differently than they would have been from the start, which may change the last bit of a float16.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from headstart import modalities
+from headstart.core import fingerprint
+from headstart.core.dataset import Dataset
+from headstart.core.features import FeatureSpec
+from headstart.core.strategy import Progress, silent
+from headstart.errors import DataError, ItemError
+from headstart.passes import spec as specs
+from headstart.passes.forward import BYTES, Columns, Forward, batch_on, device_of
+from headstart.passes.loader import MOST_WORKERS, Reader, cores, flow, remedy
+from headstart.passes.writer import Block, Chunks, Job, Part, by_number, by_weight
+from headstart.store import keys, upkeep
+from headstart.store.features import StoredFeatures
+from headstart.store.pins import Pin
+from headstart.store.shard import ShardWriter
+from headstart.store.store import FeatureStore
+
+MEASURED = 32
+"""Items that `measure_pass` sends through."""
+
+
+def make_extractor(
+    store: FeatureStore,
+    dataset: Dataset,
+    *,
+    device: str | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> StoreExtractor:
+    """An `Extractor` for one data set: stored features, computing what is missing.
+
+    `progress(name, done, total)` counts the items to be computed now, `name` being the source's.
+    `batch_size` and `workers` are chosen for the machine unless given.
+    """
+    return StoreExtractor(store, dataset, device=device, batch=batch_size, workers=workers, progress=progress)
+
+
+def measure_pass(
+    backbone: Any,
+    dataset: Dataset,
+    *,
+    n: int = MEASURED,
+    store: FeatureStore | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+) -> float:
+    """Seconds that a pass of `backbone` over `dataset` takes here, from `n` items spread over it.
+
+    What was computed for it is stored. On many cores more items are taken, so that all have work.
+    """
+    store = store or FeatureStore.default()
+    extractor = make_extractor(store, dataset, device=device, workers=workers)
+    batch = batch_on(extractor.device, backbone.source.input)
+    n = min(len(dataset), max(n, 2 * extractor.workers * batch))
+    rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
+    measured = make_extractor(store, dataset.subset(rows), device=device, workers=workers)
+    return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
+
+
+@dataclass
+class _Tally:
+    """What a pass did."""
+
+    items: int = 0
+    clipped: int = 0
+    done: int = 0
+    seconds: float = 0.0
+    computing: float = 0.0
+    """Seconds until the last block was there, without flushing it to disk."""
+
+
+@dataclass
+class _Made:
+    """What came of a block: for each part of its job the rows of each view, in order."""
+
+    parts: list[list[tuple[np.ndarray, Columns, dict[str, int]]]] = field(default_factory=list)
+    items: int = 0
+    """Sent through the network."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(a.nbytes for part in self.parts for _, arrays, _ in part for a in arrays.values())
+
+
+class StoreExtractor:
+    """See `make_extractor`."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        dataset: Dataset,
+        *,
+        device: str | None = None,
+        batch: int | None = None,
+        workers: int | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self.store, self.dataset, self.progress = store, dataset, progress
+        self.device = device_of(device)
+        self.batch = batch
+        available = cores() if self.device.type == "cuda" else min(cores(), torch.get_num_threads())
+        self.workers = workers or min(available, MOST_WORKERS)
+        self.threads = max(1, available // self.workers)
+
+    def __call__(self, backbone: Any, spec: FeatureSpec) -> StoredFeatures:
+        """The features of the whole data set.
+
+        Raises `DataError` for an item that cannot be read, `StoreError` for a store that cannot be
+        written, `SourceError` for a network that gives no numbers, `UnknownName` or `BadOption` for
+        a spec that does not suit the backbone.
+        """
+        plan = self._plan(backbone, spec)
+        pin, tally, items = self._extract(plan)
+        work = {
+            "forward_passes": tally.items / max(1, items),
+            "seconds": tally.seconds,
+            "clipped": tally.clipped,
+        }
+        return StoredFeatures(
+            self.store, plan.digests, plan.spec, plan.sections, inputs=plan.inputs, pin=pin, work=work
+        )
+
+    def _plan(self, backbone: Any, spec: FeatureSpec) -> _Plan:
+        return _Plan(self, backbone, spec)
+
+    def _extract(self, plan: _Plan) -> tuple[Pin, _Tally, int]:
+        """See that everything is on disk, and stays there: (pin, what was done, distinct items)."""
+        pin, tally = Pin(), _Tally()
+        for want in plan.wants:
+            self.store.pin(want.section, want.columns, pin)
+            self.store.catalogue(want.section).reload()
+        chunks = plan.chunks(self.store)
+        missing = chunks.missing()
+        if missing:
+            upkeep.sweep(self.store.path)
+            for want in plan.wants:
+                self.store.prepare(want.section)
+                self.store.pin(want.section, want.columns, pin)
+            self._run(plan, chunks, missing, tally)
+        return pin, tally, chunks.items
+
+    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that the store lacks."""
+        plan = self._plan(backbone, spec)
+        for want in plan.wants:
+            self.store.catalogue(want.section).reload()
+        chunks = plan.chunks(self.store)
+        return chunks.missing() / max(1, chunks.items)
+
+    def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Seconds that a pass takes without its start; everything is computed whatever is stored."""
+        plan = self._plan(backbone, spec)
+        for want in plan.wants:
+            self.store.catalogue(want.section).reload()
+        chunks = plan.chunks(self.store)
+        if chunks.missing() == chunks.items:
+            return self._extract(plan)[1].computing
+        rows = specs.distinct(keys.item_keys(plan.digests))
+        with plan.ready(), closing(plan.made(chunks.everything(rows))) as made:
+            start = time.perf_counter()
+            for _ in made:
+                pass
+            return time.perf_counter() - start
+
+    def _run(self, plan: _Plan, chunks: Chunks, missing: int, tally: _Tally) -> None:
+        """Compute and store what is missing. Whatever happens, nothing half-written stays."""
+        writers: dict[Job, list[ShardWriter]] = {}
+        with ExitStack() as stack, plan.ready(), closing(plan.made(chunks.blocks())) as results:
+            stack.callback(chunks.close)
+            start = time.perf_counter()
+            self.progress(plan.name, 0, missing)
+            for block, made in results:
+                tally.computing = time.perf_counter() - start
+                if not tally.done:
+                    self.store.make_room(made.bytes * missing // len(block.rows))
+                if block.job not in writers:
+                    writers[block.job] = [
+                        stack.enter_context(self._writer(part, block.job)) for part in block.job.parts
+                    ]
+                for writer, rows in zip(writers[block.job], made.parts, strict=True):
+                    for found, arrays, clipped in rows:
+                        writer.append(found, arrays, clipped)
+                        tally.clipped += sum(clipped.values())
+                if block.last:
+                    for writer in writers.pop(block.job):
+                        writer.publish()
+                    chunks.finish(block)
+                tally.items += made.items
+                tally.done += len(block.rows)
+                self.progress(plan.name, min(tally.done, missing), missing)
+            tally.seconds = time.perf_counter() - start
+        if tally.done < missing:  # another process did the rest
+            self.progress(plan.name, missing, missing)
+
+    def _writer(self, part: Part, job: Job) -> ShardWriter:
+        rows = len(job.rows) * len(part.views)
+        return self.store.writer(part.want.section, part.columns, rows, data=self.dataset.name)
+
+
+class _Plan:
+    """One pass: what is wanted, and how a block of it is made."""
+
+    def __init__(self, extractor: StoreExtractor, backbone: Any, spec: FeatureSpec) -> None:
+        self.dataset, self.device = extractor.dataset, extractor.device
+        self.workers, self.threads = extractor.workers, extractor.threads
+        self.modality = modalities.get(self.dataset.modality)
+        if backbone is not None and backbone.source.modality != self.dataset.modality:
+            wanted, found = (
+                modalities.get(m).NOUN for m in (backbone.source.modality, self.dataset.modality)
+            )
+            raise DataError(self.dataset.name, f"holds {found}s, but {backbone.source.name} reads {wanted}s")
+        self.spec = specs.complete(backbone, spec, self.modality)
+        self.forward = Forward(backbone, self.device) if backbone is not None else None
+        precision = self.forward.precision if self.forward else "float32"
+        self.sections = specs.sections(backbone, self.spec, precision, self.modality)
+        self.inputs = specs.input_section(backbone, self.spec, self.modality)
+        self.wants = specs.wants(self.spec, self.sections, self.inputs)
+        self.digests = digests(self.dataset)
+        self.contract = backbone.source.input if backbone is not None else None
+        self.name = backbone.source.name if backbone is not None else "pixels"
+        self.batch = extractor.batch or batch_on(self.device, self.contract, self.spec.inputs or 1)
+        self._reader = Reader(self.dataset, self.digests, self.spec.view_kind, self.modality)
+
+    def chunks(self, store: FeatureStore) -> Chunks:
+        """The data set in portions."""
+        pack = by_number(self.batch)
+        if self.dataset.modality != "image":
+            most = BYTES[self.device.type if self.device.type in BYTES else "cuda"]
+            pack = by_weight(self._weight, most, self.batch)
+        return Chunks(store, self.wants, self.digests, pack=pack)
+
+    def _weight(self, row: int) -> int:
+        return self.modality.weight(self.dataset.items[row].read())
+
+    def ready(self) -> ExitStack:
+        """The network set up, and torch's number of threads put back afterwards."""
+        stack = ExitStack()
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        if self.forward is not None and self.sections:
+            columns = next(want.columns for want in self.wants if not want.inputs)
+            stack.enter_context(self.forward.ready(columns))
+        return stack
+
+    def made(self, blocks: Iterator[Block | None]) -> Generator[tuple[Block, _Made], None, None]:
+        """Each block computed, in order."""
+        if self.device.type == "cpu":
+            # one core a thread; the setting is the thread's own
+            yield from flow(
+                blocks, self._make, workers=self.workers, begin=lambda: torch.set_num_threads(self.threads)
+            )
+            return
+        for block, found in flow(blocks, self._read, workers=self.workers):
+            yield block, self._compute(block, *found)
+
+    def _make(self, block: Block) -> _Made:
+        return self._compute(block, *self._read(block))
+
+    def _read(self, block: Block) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
+        parts = block.job.parts
+        views = sorted({view for part in parts if not part.want.inputs for view in part.views})
+        size = self.spec.inputs if any(part.want.inputs for part in parts) else None
+        return self._reader.read(block.rows, self.contract, views, size)
+
+    def _compute(self, block: Block, prepared: dict[int, np.ndarray], inputs: np.ndarray | None) -> _Made:
+        made = _Made()
+        items = keys.item_keys([self.digests[row] for row in block.rows])
+        for part in block.job.parts:
+            rows: list[tuple[np.ndarray, Columns, dict[str, int]]] = []
+            for view in part.views:
+                found = keys.row_keys(items, [view])
+                if part.want.inputs:
+                    assert inputs is not None
+                    rows.append((found, {part.columns[0]: inputs}, {}))
+                else:
+                    assert self.forward is not None
+                    rows.append((found, *self.forward(prepared[view], part.columns)))
+                    made.items += len(block.rows)
+            made.parts.append(rows)
+        return made
+
+
+def digests(dataset: Dataset) -> Sequence[str]:
+    """The digest of every item, as it is read: with other levels it is another. Raises `DataError` when one
+    cannot be read."""
+    try:
+        found = dataset.digests()
+    except (OSError, ItemError) as error:
+        raise _unreadable(dataset, error) from error
+    if dataset.levels is None:
+        return found
+    return tuple(fingerprint.of_parts([digest, f"levels {dataset.levels}"]) for digest in found)
+
+
+def _unreadable(dataset: Dataset, error: Exception) -> DataError:
+    """Which item it was, and what to do."""
+    for item in dataset.items:
+        try:
+            item.read()
+        except (OSError, ItemError) as again:
+            problem = getattr(again, "problem", "") or getattr(again, "strerror", "") or str(again)
+            return DataError(item.id, f"cannot be read ({problem})", remedy(item))
+    return DataError(dataset.name, f"cannot be read ({error})")
+
+
+__all__ = ["StoreExtractor", "make_extractor", "measure_pass"]

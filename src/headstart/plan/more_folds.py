@@ -1,0 +1,64 @@
+"""What next, once arms have run: those that were cut off go on while there is time. A pure function.
+
+A verdict that rests on one fold of eight items is little worth while half of the time is left. Folds are
+added in whole rungs (1, 2, 3, 5 of five; whole repeats of a simple model), so that the clock seldom has a say
+in how many there are, and first to the arms on which the verdict hangs.
+"""
+
+from __future__ import annotations
+
+from headstart.core import words
+from headstart.plan import policy
+from headstart.plan.policy import BASELINES, Known, Outcome, Step
+
+CHEAP = 0.1
+"""Share of the time left that the rest of a baseline may take to be finished before anything dear begins."""
+
+
+def next_step(known: Known) -> Step | None:
+    """The arm to run, or to go on with, now; None when the plan is at its end or the time is."""
+    return (
+        _more(known, [a for a, o in known.outcomes.items() if o.strategy in BASELINES], CHEAP * known.left)
+        or policy.next_step(known)
+        or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
+        or (_more(known, list(known.outcomes), known.spare) if known.doubt else None)
+    )
+
+
+def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
+    """The next rung of the first of these arms that has one that fits into the seconds.
+
+    Baselines come first, then the arms on which the verdict hangs, then those that score best; of equals the
+    one with fewer folds, for arms are compared on the folds that they have in common.
+    """
+
+    def order(arm: str) -> tuple[bool, bool, float, float]:
+        outcome = known.outcomes[arm]
+        if arm in known.hangs:
+            return outcome.strategy not in BASELINES, False, outcome.folds, known.hangs.index(arm)
+        score = outcome.score if outcome.score is not None else float("-inf")
+        return outcome.strategy not in BASELINES, True, 0, -score
+
+    for arm in sorted(arms, key=order):
+        outcome = known.outcomes[arm]
+        fitting = [rung for rung in outcome.rungs if _takes(outcome, rung) <= seconds]
+        if fitting:
+            # what trains goes on rung by rung, for another arm may need the time more
+            return _step(known, arm, fitting[0] if outcome.trains else fitting[-1])
+    return None
+
+
+def _takes(outcome: Outcome, rung: int) -> float:
+    """Seconds until it has so many folds."""
+    return policy.MARGIN * (outcome.begin + outcome.fold * (rung - outcome.folds))
+
+
+def _step(known: Known, arm: str, rung: int) -> Step:
+    outcome = known.outcomes[arm]
+    why = "the verdict hangs on it" if arm in known.hangs else "it was cut off"
+    added = words.count(rung - outcome.folds, "more fold")
+    reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
+    seconds = _takes(outcome, rung)
+    return Step(
+        arm, outcome.strategy, outcome.source, max(known.spare, known.left), seconds, reason, folds=rung
+    )

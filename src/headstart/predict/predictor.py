@@ -1,0 +1,250 @@
+"""Predict: a model's answers for files, folders, archives and arrays, in their order, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, overload
+
+import numpy as np
+
+from headstart import modalities, nets, tasks
+from headstart.core.dataset import Item
+from headstart.core.model import Model
+from headstart.core.source import Contract
+from headstart.core.strategy import Progress
+from headstart.core.task import REGRESSION, Task
+from headstart.core.untrusted import Damaged, parsing
+from headstart.data.locate import missing
+from headstart.errors import BadOption, BundleError, HeadstartError, NetError
+from headstart.predict.inputs import items_of
+
+BATCH = 32
+AHEAD = 2
+"""Batches that are decoded while one is computed; memory never holds more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer for one item, or why there is none."""
+
+    id: str
+    answer: Any = None
+    """The label; a list of labels (multi-label); a number (regression); None when unreadable. Labels have the
+    type in which they were given: int for whole numbers, bool for booleans, else str."""
+    scores: np.ndarray | None = field(default=None, repr=False)
+    """float32 `[K]`: a probability for each label, or the number; None when unreadable."""
+    error: str = ""
+    labels: tuple[Any, ...] | None = None
+    """The label set, most probable first; None when none was asked for."""
+    abstains: bool = False
+    """Whether the answer was held back as not sure enough."""
+    unread: str = ""
+    """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions(Sequence[Prediction]):
+    """Answers in the order of the inputs."""
+
+    task: Task
+    rows: tuple[Prediction, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Sequence[Prediction]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def failed(self) -> tuple[Prediction, ...]:
+        """The rows without an answer."""
+        return tuple(row for row in self.rows if row.error)
+
+    @property
+    def unread(self) -> tuple[Prediction, ...]:
+        """The rows of items that the model saw only in part."""
+        return tuple(row for row in self.rows if row.unread)
+
+    @property
+    def answers(self) -> list[Any]:
+        """Labels, lists of labels or numbers; None for unreadable items."""
+        return [row.answer for row in self.rows]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """float32 `[N, K]`: probabilities (or values); NaN for unreadable items."""
+        nothing = np.full(self.task.outputs, np.nan, dtype=np.float32)
+        rows = [nothing if row.scores is None else row.scores for row in self.rows]
+        return np.stack(rows) if rows else np.empty((0, self.task.outputs), np.float32)
+
+
+class Predictor:
+    """A model's network, put together once. Not for several threads at a time."""
+
+    def __init__(self, model: Model, *, device: str | None = None, name: str = "") -> None:
+        """`name`: where the model was opened, for its errors. Raises `NetError` or `BundleError`."""
+        import torch
+
+        self.model, self._name = model, name
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        with self._sound():
+            self._net = nets.assemble(model.net, model.tensors, model.input, model.task).to(self.device)
+
+    def scores(self, prepared: np.ndarray) -> np.ndarray:
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises as the constructor does."""
+        import torch
+
+        with self._sound(), torch.inference_mode(), _exact(self.device):
+            batch = torch.from_numpy(np.ascontiguousarray(prepared)).to(self.device)
+            found: np.ndarray = self._net(batch).cpu().numpy()
+        return found
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """What a network raises, whose recipe and numbers come from a file, is one sentence."""
+        import torch
+
+        try:
+            with parsing():
+                try:
+                    yield
+                except torch.OutOfMemoryError as error:  # not the model's fault
+                    raise BadOption("the batch size", "too large for this GPU", "smaller") from error
+        except Damaged as error:
+            problem = f"does not run ({error})"
+            if not self._name:
+                raise NetError(str(self.model.net.get("kind")), problem) from error
+            raise BundleError(self._name, f"its network {problem}", "fetch or save it again") from error
+        except HeadstartError as error:
+            if not self._name or isinstance(error, BadOption):
+                raise
+            raise BundleError(self._name, str(error)) from error
+
+
+def _exact(device: str) -> AbstractContextManager[Any]:
+    """Full float32 on GPUs too: TF32 convolutions would move probabilities in the third digit."""
+    import torch
+
+    return torch.backends.cudnn.flags(allow_tf32=False) if device.startswith("cuda") else nullcontext()
+
+
+def predict(
+    model: Model | Predictor,
+    inputs: Any,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Answers for everything `inputs` names (see `headstart.predict.inputs.items_of`).
+
+    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
+    decoding threads. Raises `BadOption` for a batch size below 1.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    items = items_of(inputs, predictor.model.input.modality)
+    rows = []
+    for row in stream(predictor, items, batch_size=batch_size, workers=workers):
+        rows.append(row)
+        if progress is not None:
+            progress("predict", len(rows), len(items))
+    return Predictions(predictor.model.task, tuple(rows))
+
+
+def stream(
+    predictor: Predictor, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
+) -> Iterator[Prediction]:
+    """The same one row after the other; holds no more than a few batches."""
+    size = BATCH if batch_size is None else batch_size
+    if size < 1:
+        raise BadOption("batch_size", size, "at least 1")
+    contract, pairs = predictor.model.input, wants_pairs(predictor.model)
+    pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
+    pending: deque[list[tuple[str, Future[Prepared]]]] = deque()
+    rest = iter(items)
+    try:
+        while batch := list(islice(rest, size)):
+            pending.append([(item.id, pool.submit(_prepare, item, contract, pairs)) for item in batch])
+            if len(pending) > AHEAD:
+                yield from _finish(predictor, pending.popleft())
+        while pending:
+            yield from _finish(predictor, pending.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def wants_pairs(model: Model) -> bool | None:
+    """Whether a model of texts has learnt from pairs; None for others, and where it does not say."""
+    said = model.evidence.get("data")
+    found = said.get("pairs") if isinstance(said, Mapping) and model.input.modality == "text" else None
+    return found if isinstance(found, bool) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An item as the network wants it, or why there is none."""
+
+    content: np.ndarray | None = None
+    unread: str = ""
+    error: str = ""
+
+
+def _prepare(item: Item, contract: Contract, pairs: bool | None) -> Prepared:
+    modality = modalities.get(contract.modality)
+    try:
+        with modality.held(item.read(), contract.levels) as opened:
+            if pairs is not None and (opened.second is not None) != pairs:
+                held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
+                return Prepared(error=f"{held}, but the model reads {wanted}")
+            content = modality.prepare(opened, contract)
+            return Prepared(content, modality.unread(opened, content, contract))
+    except FileNotFoundError:
+        return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
+    except Exception as error:  # whatever one file does to its decoder, the others are predicted
+        return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
+
+
+def _finish(predictor: Predictor, batch: list[tuple[str, Future[Prepared]]]) -> Iterator[Prediction]:
+    prepared = [(ident, future.result()) for ident, future in batch]
+    good = [found.content for _, found in prepared if found.content is not None]
+    collate = modalities.get(predictor.model.input.modality).collate
+    scores = iter(predictor.scores(collate(good)) if good else ())
+    task = predictor.model.task
+    methods = tasks.get(task.kind)
+    for ident, found in prepared:
+        if found.content is None:
+            yield Prediction(ident, error=found.error)
+        else:
+            row = next(scores)
+            answer = task.typed(methods.decode(task, row[None])[0])
+            yield Prediction(ident, answer, row, unread=found.unread)
+
+
+def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str:
+    """In one sentence which of `total` items the model saw only in part; nothing where it saw all."""
+    cut = [row for row in rows if row.unread]
+    if not cut:
+        return ""
+    shown = "; ".join(f"{row.id}: {row.unread}" for row in cut[:most])
+    more = f"; and {len(cut) - most:,} more" if len(cut) > most else ""
+    return f"{len(cut):,} of {total:,} {'is' if len(cut) == 1 else 'are'} seen only in part: {shown}{more}"
+
+
+def ranked(task: Task, prediction: Prediction, top: int | None = None) -> list[tuple[str, float]]:
+    """Labels with their scores, best first; for regression the one target with its value."""
+    if prediction.scores is None:
+        return []
+    if task.kind == REGRESSION:
+        return [(task.labels[0], float(prediction.scores[0]))]
+    order = np.argsort(-prediction.scores, kind="stable")[:top]
+    return [(task.labels[i], float(prediction.scores[i])) for i in order]

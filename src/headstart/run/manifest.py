@@ -1,0 +1,153 @@
+"""What a run writes down and tells: the content of run.json, and the events made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.core import environment, words
+from headstart.core.budget import Budget
+from headstart.core.budget import words as seconds_in_words
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.source import Source
+from headstart.core.task import Task
+from headstart.data import doctor
+from headstart.data.held_out import Coverage
+from headstart.evidence import leaderboard
+from headstart.plan import policy
+from headstart.run import conclude, config, items
+from headstart.run.config import Ask
+from headstart.run.context import Context
+from headstart.run.folder import RunFolder, read_finished
+
+
+def write_answer(
+    context: Context,
+    answer: conclude.Answer,
+    skipped: list[policy.Skipped],
+    data: dict[str, Any],
+    budget: Budget,
+) -> dict[str, Any]:
+    """Put the answer beside the question in run.json, and the items beside it; returns the whole content.
+
+    It is not complete before the model and the page belong to it: who writes these says so at the end.
+    """
+    lacking = Coverage.of(context.dataset, context.split).to_json()
+    content = {
+        **context.folder.read(),
+        "name": context.dataset.name,
+        "origin": absolute(context.dataset.origin),
+        "modality": context.dataset.modality,
+        "pairs": context.dataset.pairs,
+        "task": context.task.to_json(),
+        "data": data,
+        "split": {**context.split.to_json(), **({"never_held_out": lacking} if lacking else {})},
+        "answer": {
+            "verdict": {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)},
+            "winner": answer.winner,
+            "reference": leaderboard.reference_name(answer.rows),
+            "rows": [row.to_json() for row in answer.rows],
+            "response": answer.response,
+            "skipped": [vars(s) for s in skipped],
+            "chosen": answer.model.evidence["chosen"],
+            "test": answer.test.to_json() if answer.test else None,
+            "test_metrics": answer.test_metrics,
+            "budget": budget.seconds,
+            "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
+            "pass_seconds": context.extractor.seconds,
+        },
+        "complete": False,
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
+    with context.folder.writing():
+        items.write(context)
+    context.folder.write(content)
+    return content
+
+
+def absolute(origin: str) -> str:
+    """Where the data is, from wherever one looks; what is no path stays as it is."""
+    return str(Path(origin).resolve()) if origin and Path(origin).exists() else origin
+
+
+def finished(folder: RunFolder, ask: Ask) -> bool:
+    """Whether the folder holds the answer already, found with at least this budget."""
+    whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
+    if not whole or not folder.read().get("complete"):
+        return False
+    return bool(ask.budget <= read_finished(folder.path)["answer"]["budget"])
+
+
+def retell(folder: RunFolder, listen: Listener) -> None:
+    """Tell a finished run's answer once more."""
+    content = read_finished(folder.path)
+    answer, metric = content["answer"], content["task"]["metric"]
+    listen(Event("leaderboard", {"rows": answer["rows"], "metric": metric, "reference": answer["reference"]}))
+    listen(Event("verdict", answer["verdict"]))
+    listen(Event("model", {"path": str(folder.path / "model"), "summary": answer["winner"]}))
+    listen(Event("report", {"path": str(folder.path / "report.html")}))
+
+
+def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], groups: np.ndarray) -> str:
+    """What was done about items that look the same."""
+    across = [
+        (i, j)
+        for i, j, _ in pairs
+        if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
+    ]
+    parted = doctor.parted_pairs(pairs, groups)
+    text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
+    if parted:
+        text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
+    if across:
+        i, j = across[0]
+        text += (
+            f"; {len(across)} of them reach into the test part (HS402), such as {dataset.items[i].id} and "
+            f"{dataset.items[j].id}: the test score is optimistic by that much"
+        )
+    return text
+
+
+def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:
+    """What was read, in words and numbers."""
+    tests = int((dataset.split == "test").sum()) if dataset.split is not None else 0
+    return {
+        "name": dataset.name,
+        "items": len(dataset),
+        "task": task.to_json(),
+        "summary": config.summary(dataset, task, tests),
+        "findings": findings.lines("warning"),
+    }
+
+
+def source_summary(named: dict[str, Source], ask: Ask) -> str:
+    """The sources in one line, with the way to stronger ones."""
+    text = f"{len(named)} on this machine: {', '.join(named)}" if not ask.sources else ", ".join(named)
+    if not ask.sources:
+        text += "     (stronger ones: headstart sources, then --source NAME --download)"
+    return text
+
+
+def too_small(context: Context, budget: Budget) -> str:
+    """That a budget has no room for more than what every run does."""
+    closing = context.closing.seconds()
+    return (
+        f"{seconds_in_words(budget.seconds or 0.0)} are too few here for more than the baselines and one "
+        f"probe: {seconds_in_words(budget.spent)} went into reading the data and opening the sources, and to "
+        f"save, prove and tell takes about {seconds_in_words(closing)}; more is tried from about "
+        f"{seconds_in_words(2 * (budget.spent + closing))} on"
+    )
+
+
+def plan_summary(known: policy.Known, ask: Ask) -> dict[str, Any]:
+    """The plan in one line, and its steps."""
+    steps, left_out = policy.outline(known)
+    total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
+    text = f"about {seconds_in_words(total)} of the {seconds_in_words(ask.budget)}: {len(steps)} arms"
+    if left_out:
+        text += f"; {len(left_out)} {'does' if len(left_out) == 1 else 'do'} not fit"
+    return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

@@ -1,0 +1,178 @@
+"""The beginning of a run: every source opened and measured, the data read through the fastest of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from headstart import strategies
+from headstart.core import environment
+from headstart.core.budget import Budget
+from headstart.core.budget import words as seconds_in_words
+from headstart.core.events import Event
+from headstart.core.features import FeatureSpec
+from headstart.core.strategy import arm_name
+from headstart.data import doctor, splits
+from headstart.data.duplicates import Pair
+from headstart.errors import (
+    BadOption,
+    DataError,
+    HeadstartError,
+    RunError,
+    SourceError,
+    StoreError,
+    UnknownName,
+    WeightsMissing,
+)
+from headstart.passes import near_duplicates
+from headstart.passes.extractor import measure_pass
+from headstart.plan import policy
+from headstart.run import manifest
+from headstart.run.config import Ask
+from headstart.run.context import FULL, Context, why
+from headstart.run.folder import sound
+from headstart.strategies import ensemble
+
+
+def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> Context:
+    """Measure every source, read the data through the fastest, keep near-duplicates together.
+
+    A source that breaks is left out, and `context.broken` says why. Raises what the last one raised when all
+    of them do, and `BadOption` when even one pass does not fit the budget.
+    """
+    context.closing.warm(budget.left)
+    start = time.monotonic()
+    strategies.ready(context.dataset.modality)
+    context.closing.startup = time.monotonic() - start
+    measure(context)
+    if context.closing.started is not None and context.closing.standby is not None:
+        context.closing.standby.start()  # by now it is known which libraries the sources need
+    data["findings"] += lengths(context)
+    pairs: list[Pair] | None = None
+    while pairs is None:
+        first = min(context.sources, key=lambda name: context.passes[name])
+        with surviving(context, first):
+            pairs = _first_pass(context, first, ask, budget)
+    keep_together(context, pairs, data["findings"])
+    return context
+
+
+def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
+    """Split anew so that no fold parts near-duplicates; tell of them, and of what can no longer be held out.
+
+    `told` are the findings so far, in lines; the new ones are added. Raises `DataError` where nothing is left
+    to hold out.
+    """
+    if not pairs:
+        return
+    groups = doctor.duplicate_groups(context.dataset, pairs)
+    split = splits.make_split(context.dataset, seed=context.seed, groups=groups)
+    context.experiment = replace(context.experiment, split=split, gains={})
+    context.listen(
+        Event("note", {"label": "", "text": manifest.duplicates_note(context.dataset, pairs, groups)})
+    )
+    told += doctor.lines(doctor.near_findings(context.dataset, pairs), "warning")
+    for line in doctor.lines([*doctor.held_out_findings(context.dataset, context.split)], "warning"):
+        if line not in told:
+            context.listen(Event("note", {"label": "data", "text": line}))
+            told.append(line)
+
+
+def _first_pass(context: Context, first: str, ask: Ask, budget: Budget) -> list[Pair]:
+    backbone = context.backbone(first)
+    assert backbone is not None
+    needed = context.passes[first] * context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
+    left = budget.left + context.closing.startup
+    if needed > max(left, policy.LEAST):  # what is nearly nothing is done, though there be no time at all
+        spent = max(0.0, ask.budget - left)
+        raise BadOption(
+            "--budget",
+            seconds_in_words(ask.budget),
+            f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
+            f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
+            f"the fastest source, over {len(context.dataset):,} items",
+        )
+    before = context.extractor.seconds
+    pairs = near_duplicates.find(backbone, context.dataset, context.extractor)
+    context.paid[first] = context.extractor.seconds - before
+    context.read.add(first)
+    return pairs
+
+
+@contextmanager
+def surviving(context: Context, name: str) -> Iterator[None]:
+    """What breaks a source ends that source only: it is left out of the run. Raised when it was the last one,
+    and where it is no fault of the source: options, the data, a disk."""
+    try:
+        yield
+    except (BadOption, UnknownName, DataError, StoreError, RunError, WeightsMissing):
+        raise
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        reason = why(error)
+        if len(context.sources) == 1:
+            if isinstance(error, HeadstartError):
+                raise
+            remedy = "name another source" if not context.broken else "no source of this run could be used"
+            raise SourceError(name, f"it broke ({reason})", remedy) from error
+        context.broken[name] = reason
+        context.sources = {other: source for other, source in context.sources.items() if other != name}
+
+
+def lengths(context: Context) -> list[str]:
+    """Texts that are longer than a source reads, and words that it does not know, in lines; told as notes."""
+    found: dict[str, list[str]] = {}
+    for name in context.sources if context.dataset.modality == "text" else ():
+        backbone = context.backbone(name)
+        assert backbone is not None
+        contract = backbone.source.text_input
+        key = (
+            f"{contract.digest} {contract.max_length}"  # a pair is read with the same tokenizer in both ways
+        )
+        if key not in found:
+            found[key] = doctor.lines(doctor.length_findings(context.dataset, contract), "warning")
+            for line in found[key]:
+                context.listen(Event("note", {"label": name, "text": line}))
+    return [line for lines in found.values() for line in lines]
+
+
+def measure(context: Context) -> None:
+    """What a pass and each arm will take, from 32 items of each source; remembered in the run folder for this
+    machine."""
+    content, machine = context.folder.read(), environment.machine()
+    known = content if content.get("measured_on") in (None, machine) else {}
+    with sound(context.folder.path, "run.json", "choose another --out"):
+        passes, arms = ({name: float(value) for name, value in known.get(part, {}).items()}
+                        for part in ("seconds_per_pass", "estimates"))  # fmt: skip
+    for name in list(context.sources):
+        with surviving(context, name):
+            context.backbone(name)
+    if not passes:
+        networks = (backbone for name in context.sources if (backbone := context.backbone(name)) is not None)
+        strategies.check(context.settings, networks)
+    for name in list(context.sources):
+        with surviving(context, name):
+            _measure_source(context, name, passes, arms)
+    context.estimates, context.passes = arms, passes
+    measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine}
+    context.folder.write({**context.folder.read(), **measured})
+
+
+def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
+    backbone = context.backbone(name)
+    assert backbone is not None
+    if name not in passes:
+        passes[name] = measure_pass(backbone, context.dataset)
+    if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
+        context.read.add(name)
+    for strategy in policy.strategies_of(context.dataset.modality):
+        if strategy == ensemble.NAME:  # it reads what others predicted
+            continue
+        source = None if strategy in policy.BASELINES else name
+        arm = arm_name(strategy, source)
+        if arm not in arms:
+            arms[arm] = context.estimate(strategy, source, passes[name])

@@ -1,0 +1,194 @@
+"""Stacking: the best transfer arm and the network trained from scratch, averaged as far as it pays.
+
+The weight is chosen by log-loss (squared error for values) on held-out predictions, each member first
+brought to its own temperature; in every fold by the other rows alone. Wolpert, "Stacked generalization",
+1992. With all the weight on one of them it is that one: the average is seldom worse than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core import fingerprint
+from headstart.core.evidence import Cost
+from headstart.core.experiment import Experiment
+from headstart.core.model import Model
+from headstart.core.source import Contract, InputContract
+from headstart.core.strategy import Request, Trial
+from headstart.core.task import CLASSIFICATION, REGRESSION
+from headstart.measure.calibration import fit_temperature
+from headstart.measure.partition import held_out_parts
+
+NAME = "stack"
+WEIGHTS = tuple(step / 10 for step in range(11))
+"""Shares of the transfer arm that are tried."""
+SMALL = 1e-7
+
+
+class Ensemble:
+    """The average of its two peers (an arm with a source, the same architecture from scratch)."""
+
+    name = NAME
+    needs_source = False
+    trains_trunk = True
+    modalities = ("image", "text")
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002 - the contract's
+        """Next to nothing: it reads what others have predicted."""
+        return Cost()
+
+    def fit(self, request: Request) -> Trial:
+        """The trial of the average, over the cells that both peers have.
+
+        Not applicable where there is no network from scratch of the first peer's architecture, or where
+        training both on all rows would take longer than there is time.
+        """
+        shape = (request.split.repeats, len(request.dataset), request.task.outputs)
+        empty = Trial(NAME, NAME, None, np.full(shape, np.nan, np.float32), status="not applicable")
+        members = tuple(peer.trial for peer in request.peers)
+        if not members:
+            return replace(empty, reason="no arm with a source could be measured")
+        if len(members) < 2 or not (members[0].covered & members[1].covered).any():
+            return replace(empty, reason="there is no network trained from scratch to average with")
+        source = request.peers[0].source
+        if (
+            source is not None
+            and isinstance(source.input, InputContract)
+            and source.input.crop_mode != "center"
+        ):
+            return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
+        needed = sum(_seconds_of_one(trial) for trial in members)
+        if needed > request.budget.left + request.reserve:
+            reason = "training both on all rows would take more than the time left"
+            return replace(
+                empty, status="cut off", reason=reason, choices={"needs": needed - request.reserve}
+            )
+        ours, theirs = (trial.arm for trial in members)
+        predictions, weight, temperatures = averaged(members[0], members[1], request)
+        if weight in (0, 1):
+            return replace(empty, reason=f"all of the weight belongs to {ours if weight else theirs}")
+        return Trial(
+            NAME,
+            NAME,
+            members[0].source,
+            predictions,
+            reason=f"{100 * weight:.0f} % {ours}, {100 * (1 - weight):.0f} % {theirs}",
+            choices={
+                "members": [ours, theirs],
+                "weights": [weight, 1 - weight],
+                "temperatures": temperatures,
+                "of": fingerprints(members),
+            },
+        )
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """Both peers on all development rows, averaged in one network of kind "average".
+
+        Its images are prepared as the first wants them; the second, which was trained on stored pixels, gets
+        them scaled to its own size.
+        """
+        models = [peer.refit() for peer in request.peers]
+        tensors: dict[str, Any] = {}
+        for number, (model, temperature) in enumerate(
+            zip(models, trial.choices["temperatures"], strict=True)
+        ):
+            tensors |= {f"{number}.{name}": tensor for name, tensor in model.tensors.items()}
+            if request.task.kind != REGRESSION:
+                tensors[f"{number}.temperature"] = np.array([temperature], np.float32)
+        net = {
+            "kind": "average",
+            "members": [dict(model.net) for model in models],
+            "weights": list(trial.choices["weights"]),
+            "sizes": [_size(model.input, models[0].input) for model in models],
+        }
+        return Model(request.task, models[0].input, net, tensors, source=models[0].source)
+
+
+def fingerprints(members: Iterable[Trial]) -> list[str]:
+    """Of what the members predict."""
+    return [fingerprint.of_array(member.predictions) for member in members]
+
+
+def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
+    """Whether a stack's members are gone, or predict something else by now."""
+    names = trial.choices.get("members", [])
+    if not all(name in trials for name in names):
+        return True
+    return trial.choices.get("of", []) != fingerprints(trials[name] for name in names)
+
+
+def _seconds_of_one(trial: Trial) -> float:
+    """Rough seconds of one more training of an arm."""
+    return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
+
+
+def averaged(
+    ours: Trial, theirs: Trial, among: Request | Experiment
+) -> tuple[np.ndarray, float, list[float]]:
+    """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
+    members, known, kind = (ours, theirs), ours.covered & theirs.covered, among.task.kind
+    assert among.dataset.y is not None
+    y = among.dataset.y
+    out = np.full_like(ours.predictions, np.nan)
+    for repeat, rows, hidden in held_out_parts(among.split, known, seed=among.seed):
+        others = known.copy()
+        others[:, hidden] = False
+        weight, temperatures = choose(members, others, y, kind)
+        parts = [
+            softened(m.predictions[repeat, rows], t, kind) for m, t in zip(members, temperatures, strict=True)
+        ]
+        out[repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
+    weight, temperatures = choose(members, known, y, kind)
+    return out, weight, temperatures
+
+
+def choose(
+    members: tuple[Trial, Trial], cells: np.ndarray, y: np.ndarray, kind: str
+) -> tuple[float, list[float]]:
+    """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`; an equal
+    average where there are none."""
+    if not cells.any():
+        return 0.5, [1.0, 1.0]
+    truth = y[np.nonzero(cells)[1]]
+    parts, temperatures = [], []
+    for member in members:
+        p = member.predictions[cells].astype(np.float64)
+        temperatures.append(1.0 if kind == REGRESSION else fit_temperature(logits(p, kind), truth))
+        parts.append(softened(p, temperatures[-1], kind))
+    losses = [loss(weight * parts[0] + (1 - weight) * parts[1], truth, kind) for weight in WEIGHTS]
+    return WEIGHTS[int(np.argmin(losses))], temperatures
+
+
+def logits(p: np.ndarray, kind: str) -> np.ndarray:
+    """Probabilities `[N, K]` as logits."""
+    p = np.clip(p, SMALL, 1 - SMALL)
+    return np.asarray(np.log(p) if kind == CLASSIFICATION else np.log(p) - np.log1p(-p))
+
+
+def softened(p: np.ndarray, temperature: float, kind: str) -> np.ndarray:
+    """Probabilities `[N, K]` at a temperature; values as they are."""
+    if kind == REGRESSION:
+        return p
+    return tasks.get(kind).activate(logits(np.asarray(p, np.float64), kind) / temperature)
+
+
+def loss(p: np.ndarray, y: np.ndarray, kind: str) -> float:
+    """Mean log-loss of probabilities, or squared error of values."""
+    if kind == REGRESSION:
+        return float(np.mean((p[:, 0] - y) ** 2))
+    p = np.clip(p, SMALL, 1 - SMALL)
+    if kind == CLASSIFICATION:
+        return float(-np.mean(np.log(p[np.arange(len(y)), y])))
+    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
+def _size(own: Contract, first: Contract) -> list[int] | None:
+    """Height and width of a member that reads images of another size than the first."""
+    if not isinstance(own, InputContract) or not isinstance(first, InputContract) or own.size == first.size:
+        return None
+    return list(own.size)

@@ -1,0 +1,141 @@
+"""A finished run of a tiny network on drawn shapes, made in memory in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headstart import strategies
+from headstart.core.budget import Budget
+from headstart.core.events import Event
+from headstart.core.experiment import Experiment
+from headstart.core.strategy import Trial
+from headstart.evidence.verdict import verdict_of
+from headstart.run import conclude, fit, manifest
+from headstart.run.context import Context
+from headstart.run.folder import RunFolder
+from headstart.testing.fakes import MemoryExtractor, TinyBackbone
+from headstart.testing.strategy import example
+
+
+@dataclass
+class Made:
+    """A run, and what `fit` gives of it."""
+
+    context: Context
+    trials: dict[str, Trial]
+    answer: conclude.Answer
+    folder: Path
+    record: dict[str, Any]
+    events: list[Event]
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.context.experiment
+
+    @property
+    def result(self) -> fit.Result:
+        context = self.context
+        return fit.Result(
+            context.experiment,
+            context,
+            self.trials,
+            self.answer,
+            self.record,
+            context.folder,
+            context.listen,
+            Budget(),
+            lambda: 1.0,
+        )
+
+
+class Stored(MemoryExtractor):
+    """Features in memory; `gone`: as if they had been cleared from the store."""
+
+    seconds = 0.0
+    gone = False
+
+    def missing(self, backbone: Any, spec: Any) -> float:
+        return 1.0 if self.gone else 0.0
+
+
+def probabilities(
+    kind: str, y: np.ndarray, outputs: int, noise: float, seed: int, repeats: int
+) -> np.ndarray:
+    """float32 `[R, N, K]`: predictions that are the truth but for noise, drawn anew in every repeat."""
+    rng = np.random.default_rng(seed)
+    truth = np.eye(outputs)[y] if kind == "classification" else y.reshape(len(y), -1)
+    raw = truth + noise * rng.normal(size=(repeats, *truth.shape))
+    if kind == "classification":
+        odds = np.exp(4 * raw)
+        raw = odds / odds.sum(axis=2, keepdims=True)
+    elif kind == "multilabel":
+        raw = 1 / (1 + np.exp(-6 * (raw - 0.5)))
+    return raw.astype(np.float32)
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Make:
+    """`make_run(name, kind, noise=..., seed=..., change=...)` -> what `fit` gives to `api.conclude`, its folder
+    complete. The shipped arm is the simulated "tiny: finetune"; "tiny: probe" is real.
+
+    `change(dataset, split)` may give others; `asked` is the request to make the run of (texts, say, whose
+    shipped model is then the real probe).
+    """
+
+    def make(
+        name: str = "run",
+        kind: str = "classification",
+        *,
+        noise: float = 0.5,
+        seed: int = 0,
+        per_class: int = 12,
+        change: Callable[[Any, Any], tuple[Any, Any]] = lambda dataset, split: (dataset, split),
+        asked: Any = None,
+    ) -> Any:
+        asked = asked or example(kind, per_class=per_class)
+        dataset, split = change(asked.dataset, asked.split)
+        task = dataset.task
+        asked = replace(asked, dataset=dataset, split=split, task=task, features=Stored(dataset))
+        events: list[Event] = []
+        folder = RunFolder(tmp_path / name)
+        folder.begin({"seed": 0})
+        context = Context(
+            Experiment(dataset, task, split),
+            asked.features,
+            {"tiny": asked.backbone.source},
+            folder,
+            events.append,
+        )  # type: ignore[arg-type]
+        context._loaded["tiny"] = asked.backbone if dataset.modality == "text" else TinyBackbone()
+        probe = replace(strategies.get("probe").fit(asked), source="tiny", arm="tiny: probe")
+        said = probabilities(kind, dataset.y, task.outputs, noise, seed, split.repeats)
+        held = np.zeros(said.shape[:2], bool)
+        for fold in split.folds:
+            held[fold.repeat, fold.test] = True
+        said[~held] = np.nan
+        arm = Trial("tiny: finetune", "finetune", "tiny", said)
+        trials = {t.arm: t for t in (probe, arm)}
+        for trial in trials.values():
+            folder.save_trial(trial)
+        rows = conclude.ranked(context, trials, arm.arm)
+        model: Any = SimpleNamespace(evidence={"chosen": None})
+        if dataset.modality == "text":
+            model = replace(
+                strategies.get("probe").refit(asked, probe), evidence={"arm": arm.arm, "chosen": None}
+            )
+        answer = conclude.Answer(rows, verdict_of(trials, context.experiment), arm.arm, model, None, {})
+        content = manifest.write_answer(context, answer, [], {}, Budget(60))
+        folder.write({**content, "complete": True})
+        return Made(context, trials, answer, folder.path, content, events)
+
+    return make

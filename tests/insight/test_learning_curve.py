@@ -1,0 +1,253 @@
+"""The learning curve of a run: it agrees with the probe, keeps groups together, and says only what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart.core.budget import Budget
+from headstart.core.split import Split
+from headstart.core.strategy import Request, Trial
+from headstart.core.task import Task
+from headstart.evidence import leaderboard
+from headstart.insight import curve_points, subsets
+from headstart.insight.learning_curve import learning_curve
+from headstart.strategies.probe import Probe
+from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
+
+KINDS = ["classification", "multilabel", "regression"]
+
+
+def bench(kind: str = "classification", *, per_class: int = 40, **changes: Any) -> Any:
+    dataset = shapes(kind, per_class=per_class, noise=0.15)
+    backbone = TinyBackbone()
+    plain = {
+        "dataset": dataset,
+        "task": dataset.task,
+        "split": folds(dataset, parts=4, repeats=2),
+        "seed": 0,
+        "extractor": MemoryExtractor(dataset),
+        "backbone": lambda _: backbone,
+    }
+    found = {**plain, **changes}
+    return SimpleNamespace(**found, y=found["dataset"].y)
+
+
+def probed(setting: Any) -> Trial:
+    request = Request(
+        dataset=setting.dataset,
+        task=setting.task,
+        split=setting.split,
+        features=setting.extractor,
+        backbone=setting.backbone(None),
+        budget=Budget(60.0),
+    )
+    return Probe().fit(request)
+
+
+def simulated(setting: Any, strategy: str, share: float, source: str | None = None) -> Trial:
+    """A baseline that is right on the given share of items."""
+    rng = np.random.default_rng(5)
+    y, outputs = setting.dataset.y, setting.task.outputs
+    said = np.where(rng.random((setting.split.repeats, len(y))) < share, y, (y + 1) % outputs)
+    name = f"{source}: {strategy}" if source else strategy
+    return Trial(name, strategy, source, np.eye(outputs, dtype=np.float32)[said])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_point_agrees_with_the_probe(kind: str) -> None:
+    setting = bench(kind)
+    probe = probed(setting)
+    curve = learning_curve(setting, setting, {probe.arm: probe}, probe.arm)
+    assert curve is not None
+    last = curve["points"][-1]
+    scored = leaderboard.row(probe, setting)
+    assert scored.score is not None
+    # taps, penalty and rows of each fold are those of the probe: what is left are float16 and the solver
+    assert last["value"] == pytest.approx(scored.score, abs=0.01 * abs(scored.score))
+    assert last["low"] < scored.score < last["high"]
+    assert last["n"] == round(np.mean([len(f.train) for f in setting.split.folds]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_the_contract(kind: str) -> None:
+    setting = bench(kind)
+    probe = probed(setting)
+    curve = learning_curve(setting, setting, {probe.arm: probe}, probe.arm)
+    assert curve is not None
+    assert set(curve) == {
+        "source", "arm", "metric", "points", "band", "twice", "twice_why", "saved", "sentences",
+    }  # fmt: skip
+    assert curve["metric"] == setting.task.metric
+    assert [p["n"] for p in curve["points"]] == sorted({p["n"] for p in curve["points"]})
+    assert all(p["low"] <= p["value"] <= p["high"] and p["repeats"] >= 6 for p in curve["points"])
+    assert curve["twice"] is not None
+    assert curve["band"][-1]["n"] == pytest.approx(2 * curve["points"][-1]["n"], abs=1)
+    assert all(b["low"] <= b["value"] <= b["high"] for b in curve["band"])
+    assert curve["twice"]["gain"]["low"] >= 0
+    assert curve["saved"] is None  # nothing to compare with
+    assert all(text.endswith(".") for text in curve["sentences"])
+
+
+def test_labels_saved_against_scratch() -> None:
+    setting = bench()
+    probe = probed(setting)
+    poor, good = (simulated(setting, "scratch", share, probe.source) for share in (0.5, 1.0))
+    pixels = simulated(setting, "pixels", 0.4)
+    curve = learning_curve(setting, setting, {t.arm: t for t in (probe, pixels, poor)}, probe.arm)
+    assert curve is not None
+    saved = curve["saved"]
+    assert saved["against"] == poor.arm  # scratch before pixels
+    assert saved["their_n"] == 90
+    assert saved["ratio"] == pytest.approx(saved["their_n"] / saved["labels"], rel=0.1)
+    assert saved["low"] <= saved["ratio"] <= saved["high"]
+    assert f"with {saved['labels']} labels" in " ".join(curve["sentences"]).lower()
+    without = learning_curve(setting, setting, {t.arm: t for t in (probe, good)}, probe.arm)
+    assert without is not None
+    assert without["saved"] is None
+    assert any(text.startswith("No labels are saved") for text in without["sentences"])
+
+
+def test_it_is_of_the_best_probe_where_the_shipped_arm_has_no_source() -> None:
+    setting = bench()
+    probe = probed(setting)
+    worse = replace(probe, arm="other: probe", source="other", predictions=1 - probe.predictions)
+    pixels = simulated(setting, "pixels", 1.0)
+    curve = learning_curve(setting, setting, {t.arm: t for t in (worse, probe, pixels)}, "pixels")
+    assert curve is not None
+    assert curve["source"] == probe.source
+    assert learning_curve(setting, setting, {"pixels": pixels}, "pixels") is None
+
+
+def test_too_few_errors_are_told() -> None:
+    setting = bench()
+    y = setting.dataset.y
+    # the label is written into the features: nothing is ever wrong
+    x = np.repeat(np.eye(3, dtype=np.float32)[y], 8, axis=1)
+    features = SimpleNamespace(tap=lambda _: x)
+    probe = replace(probed(setting), choices={"taps": ["stem/g1"], "C": 1.0})
+    setting.extractor = lambda *_: features
+    curve = learning_curve(setting, setting, {probe.arm: probe}, probe.arm)
+    assert curve is not None
+    assert (curve["twice"], curve["band"]) == (None, [])
+    assert "20 errors" in curve["twice_why"]
+    assert all(p["value"] == 1 and 0.9 < p["low"] < 1 for p in curve["points"])
+
+
+def test_groups_stay_together_and_test_rows_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = bench()
+    groups = np.arange(len(setting.dataset)) // 2
+    parts = []
+    for fold in setting.split.folds:
+        held = np.isin(groups, groups[fold.test])
+        parts.append(replace(fold, train=np.flatnonzero(~held), test=np.flatnonzero(held)))
+    setting.split = replace(setting.split, groups=groups, folds=tuple(parts))
+    probe = probed(setting)
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    predict = curve_points._Draw._predict
+
+    def watched(self: Any, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        seen.append((train, test))
+        return predict(self, fold, train, test)
+
+    monkeypatch.setattr(curve_points._Draw, "_predict", watched)
+    assert curve_points.measure(setting, probe) is not None
+    assert seen
+    for train, test in seen:
+        assert not set(groups[train]) & set(groups[test])
+        counts = np.bincount(groups[train])
+        assert set(counts[counts > 0]) == {2}  # whole groups
+        assert len(set(setting.dataset.y[train].tolist())) == 3
+
+
+def test_many_items_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_points, "MOST_ROWS", 60)
+    monkeypatch.setattr(curve_points, "EVERY_FOLD", 50)
+    setting = bench()
+    probe = probed(setting)
+    curve = learning_curve(setting, setting, {probe.arm: probe}, probe.arm)
+    assert curve is not None
+    assert 40 <= curve["points"][-1]["n"] <= 50
+    # 90 labels train a model of this run: twice as many are still within 8 x 45
+    assert curve["twice"] is None or curve["twice"]["n"] == 180
+
+
+def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = bench(per_class=1)  # three rows, three classes: one size
+    small.split = folds(small.dataset, parts=3)
+    taps = {"taps": ["stem/g1"], "folds": []}
+    trial = Trial("tiny: probe", "probe", "tiny", np.full((1, 3, 3), 1 / 3, np.float32), choices=taps)
+    assert learning_curve(small, {trial.arm: trial}, trial.arm) is None
+    setting = bench()
+    probe = probed(setting)
+    monkeypatch.setattr("headstart.insight.learning_curve.MOST_CLASSES", 2)
+    assert learning_curve(setting, setting, {probe.arm: probe}, probe.arm) is None
+
+
+def test_the_same_run_gives_the_same_curve() -> None:
+    setting = bench()
+    probe = probed(setting)
+    curves = [learning_curve(setting, setting, {probe.arm: probe}, probe.arm) for _ in range(2)]
+    assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize(
+    ("total", "classes", "expected"),
+    [(240, 2, [30, 60, 120, 240]), (40, 10, [10, 20, 40]), (40, 2, [5, 10, 20, 40]), (12, 10, [12])],
+)
+def test_sizes(total: int, classes: int, expected: list[int]) -> None:
+    assert subsets.sizes(total, classes) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 99), st.integers(2, 5), st.integers(1, 3))
+def test_portions_are_nested_and_hold_every_class(seed: int, classes: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    strata = np.repeat(np.sort(np.append(rng.integers(0, classes, 40), np.arange(classes))), size)
+    groups = np.arange(len(strata)) // size
+    order, ends = subsets.nested(strata, groups, rng)
+    assert sorted(order) == list(range(len(strata)))
+    before: set[int] = set()
+    for n in (classes, 2 * classes, len(strata) // 2, len(strata)):
+        part = subsets.beginning(order, ends, n * size)
+        assert len(part) >= min(n * size, len(strata))
+        assert before <= set(part.tolist())
+        before = set(part.tolist())
+        assert len(np.unique(groups[part])) * size == len(part)
+    two = subsets.beginning(order, ends, 2 * classes * size)
+    assert len(np.unique(strata[two])) == classes
+
+
+def test_portions_have_each_classs_share() -> None:
+    strata = np.repeat([0, 1], [150, 50])
+    order, ends = subsets.nested(strata, np.arange(200), np.random.default_rng(0))
+    assert abs((strata[subsets.beginning(order, ends, 40)] == 1).sum() - 10) <= 2
+
+
+def test_strata_of_every_kind() -> None:
+    yes = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0, 1]], np.float32)
+    task = Task("multilabel", ("a", "b", "c"), "mAP")
+    assert subsets.strata(task, yes).tolist() == [1, 0, -1, 2]
+    values = np.array([5.0, 1.0, 3.0, 2.0, 4.0])
+    assert subsets.strata(Task("regression", ("v",), "MAE", False), values).tolist() == [4, 0, 2, 1, 3]
+
+
+def test_a_blind_sample_takes_whole_groups() -> None:
+    rows = np.arange(100)
+    split = Split(rows, rows[:0], (), rows // 4, 0, "")
+    found = subsets.blind_sample(split, 20, seed=0)
+    assert len(found) == 20
+    assert set(np.bincount(found // 4)) == {0, 4}
+
+
+def test_the_curve_knows_when_a_probe_is_ridge() -> None:
+    from headstart.insight import curve_points
+    from headstart.tasks import _linear
+
+    assert curve_points.RIDGE_FROM == _linear.MANY

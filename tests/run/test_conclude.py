@@ -1,0 +1,43 @@
+"""What is done to the winner before it ships."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.run import conclude
+from headstart.testing.models import tiny_model, tiny_task
+
+
+def boastful(task: Task, n: int = 600) -> tuple[Any, Trial]:
+    """An arm that states its probabilities with three times too large logits."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(n, 3)) * 1.5
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    stated = np.exp(3 * logits)
+    stated /= stated.sum(axis=1, keepdims=True)
+    predictions = np.stack([stated, np.full_like(stated, np.nan)]).astype(np.float32)
+    bench = SimpleNamespace(dataset=SimpleNamespace(y=y), task=task)
+    return bench, Trial("net: probe", "probe", "net", predictions)
+
+
+def test_too_sure_a_winner_is_toned_down() -> None:
+    bench, trial = boastful(tiny_task())
+    model = conclude.calibrated(tiny_model(), trial, bench)
+    temperature = float(model.tensors["temperature"][0])
+    assert temperature == pytest.approx(3.0, rel=0.2)
+    stated = trial.predictions[0].astype(np.float64)
+    stated /= stated.sum(axis=1, keepdims=True)
+    softened = stated ** (1 / temperature)
+    softened /= softened.sum(axis=1, keepdims=True)
+    assert log_loss(bench.dataset.y, softened) < log_loss(bench.dataset.y, stated) - 0.1
+    kept = model.evidence["held_out"]
+    assert kept["right"] == (stated.argmax(axis=1) == bench.dataset.y).astype(float).tolist()
+    np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+from headstart import sources
+from headstart.core.events import ignore
+from headstart.data import load
+from headstart.errors import DataError, SourceError
+from headstart.run import config
+from headstart.run.config import Ask
+
+
+def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) -> None:
+    weights, record = tmp_path / "net.safetensors", tmp_path / "net.json"
+    save_file({"w": np.zeros(3, np.float32)}, weights)
+    record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 32}))
+    source = sources.find(f"file:{weights}")
+    first = config.weights(source)
+    assert config.weights(source) == first
+    save_file({"w": np.ones(3, np.float32)}, weights)
+    second = config.weights(source)
+    record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 48}))
+    assert len({first, second, config.weights(source)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["hf", "file"])
+def test_a_changed_folder_is_another_question(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("transformers")
+    from headstart.testing.pretrained import write_model
+
+    folder = write_model(tmp_path / "tiny", "bert", words=["rain", "soup"])
+    source = sources.find(f"{kind}:{folder}")
+    first = config.weights(source)
+    assert first == config.weights(sources.apart(source))
+    tensors = load_file(folder / "model.safetensors")
+    save_file({name: value + 1 for name, value in tensors.items()}, folder / "model.safetensors")
+    second = config.weights(source)
+    (folder / "tokenizer_config.json").write_text("{}")
+    assert len({first, second, config.weights(source)}) == 3
+
+
+def test_a_source_that_compares_two_texts_wants_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "words.vec"
+    path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    texts = load(["rain soup", "soup", "rain"], labels=[0, 1, 0])
+    with pytest.raises(SourceError, match=r"single texts; name 'vectors:"):
+        config.find_sources(Ask(texts, sources=(f"vectors:{path} apart",)), texts)
+
+
+def test_changed_word_vectors_are_another_question(tmp_path: Path) -> None:
+    path = tmp_path / "words.vec"
+    path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
+    first = config.weights(sources.find(f"vectors:{path}"))
+    path.write_text("2 2\nrain 1 0\nsoup 1 1\n")
+    assert config.weights(sources.find(f"vectors:{path}?words=2")) != first
+
+
+def test_bundled_weights_are_known_by_their_digest() -> None:
+    source = sources.find("bundled/strokes")
+    assert config.weights(source) == source.sha256
+
+
+def pictures(root: Path, counts: dict[tuple[str, str], int]) -> Path:
+    rng = np.random.default_rng(0)
+    for (part, label), count in counts.items():
+        folder = root / part / label
+        folder.mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (24, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
+    """The training item of a class with one goes; then its test item has a label nobody learns."""
+    counts = {
+        ("train", "a"): 4,
+        ("train", "b"): 4,
+        ("train", "rare"): 1,
+        ("test", "a"): 2,
+        ("test", "rare"): 1,
+    }
+    data = pictures(tmp_path / "data", counts)
+    with pytest.raises(DataError, match="HS304"):
+        config.read(Ask(str(data)), {}, ignore)  # type: ignore[arg-type]
+    dataset, task, report = config.read(Ask(str(data), drop_bad=True), {}, ignore)  # type: ignore[arg-type]
+    assert len(dataset) == 10
+    assert len(report.dropped) == 2
+    assert not report.errors
+    assert "rare" not in {task.labels[i] for i in np.asarray(dataset.y)}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({"budget": "90s"}, 90.0), ({"budget": 7}, 7.0), ({}, 600.0)],
+)
+def test_budgets(given: dict[str, Any], kept: float) -> None:
+    from headstart.api import ask_from
+
+    assert ask_from("photos", given).budget == kept
