@@ -29,7 +29,7 @@ from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.measure.intervals import wilson
 from headstart.predict.evaluate import evaluate
-from headstart.run import fit
+from headstart.run import conclude, fit
 from headstart.run.config import Ask
 
 COUNTS = (5, 20, 100)
