@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core.experiment import Experiment
+from headstart.core.facts import Role
 from headstart.core.strategy import Trial
 from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
 from headstart.evidence import leaderboard
@@ -17,7 +18,7 @@ from headstart.evidence.comparisons import gain
 from headstart.measure.paired import PairedGain
 from headstart.measure.partition import held_out_parts
 
-COMPARED = ("scratch", "simple", "floor", "random")
+COMPARED: tuple[Role, ...] = ("scratch", "simple", "floor", "random")
 """Roles of what transfer is compared with, in the order in which a sentence names them."""
 ENOUGH = 30
 """Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""

@@ -8,6 +8,7 @@ from headstart import strategies
 from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.experiment import Experiment
+from headstart.core.facts import Role
 from headstart.core.strategy import Trial
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
@@ -15,7 +16,7 @@ from headstart.evidence.comparisons import adjusted, compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
 from headstart.measure.paired import PairedGain
 
-NEEDED = ("scratch", "simple", "floor")
+NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
 """Roles: without one of each of these no claim is made that transfer helps. The random and frozen network
 only counts where it was run: it is dropped first when time is short."""
 
