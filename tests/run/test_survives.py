@@ -105,7 +105,7 @@ def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial]
 def evidence(setting: Context, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
     """The verdict's sentence, and the folds of each arm."""
     folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
-    return verdict_of(conclude.in_order(trials, setting), setting).sentence, folds
+    return verdict_of(conclude.in_order(trials, setting), setting.experiment).sentence, folds
 
 
 def test_no_arm_stays_cut_off_while_there_is_time(
@@ -228,7 +228,7 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
 ) -> None:
     trials, _ = run(setting, clock, 110.0)
 
-    def conclude(bench: Context, trials: dict[str, Any]) -> str:
+    def concluding(_: Context, trials: dict[str, Any]) -> str:
         if trials["net: full"].status == "failed":
             return "the next"
         raise conclude.NotTrained("net: full", "MemoryError: no reason given")
@@ -241,6 +241,6 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
         with pytest.raises(conclude.NotTrained) as caught:
             conclude.conclude(setting, trials)
     assert caught.value.args == ("net: full", "MemoryError: no reason given")
-    monkeypatch.setattr(conclude, "conclude", conclude)
+    monkeypatch.setattr(conclude, "conclude", concluding)
     assert fit.concluded(setting, trials) == "the next"
     assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"
