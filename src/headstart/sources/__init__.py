@@ -30,7 +30,6 @@ __all__ = [
     "files",
     "find",
     "from_state",
-    "frozen_digest",
     "load",
 ]
 
@@ -205,10 +204,3 @@ def backbone_from_module(module: Any, source: Source, *, classifier: bool = True
     from headstart.sources.traced import TracedBackbone, make_plan
 
     return TracedBackbone(module, source, make_plan(module, source, head=classifier))
-
-
-def frozen_digest(backbone: Any, cut: str) -> str:
-    """Fingerprint of everything before `cut` that training must leave alone: weights and buffers."""
-    from headstart.sources import traced
-
-    return traced.frozen_digest(backbone, cut)

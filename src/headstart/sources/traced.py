@@ -259,12 +259,6 @@ def of_tensors(tensors: dict[str, Any]) -> str:
     )
 
 
-def frozen_digest(backbone: Any, cut: str) -> str:
-    """Fingerprint of all that must not change before `cut`: weights, buffers, statistics."""
-    tensors = {name: t.double() for name, t in backbone.trunk(cut).state_dict().items()}
-    return of_tensors(tensors)
-
-
 def _reset(network: nn.Module) -> nn.Module:
     """New random weights by each layer's own rule, for networks that cannot be built anew."""
     for module in network.modules():
