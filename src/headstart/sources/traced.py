@@ -143,8 +143,7 @@ class TracedBackbone:
         tensors = dict(self.module.state_dict())
         if self.classifier is not None:
             tensors |= {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
-        recipe = fingerprint.of_json(dict(self.source.architecture))
-        return fingerprint.of_parts([recipe, of_tensors(tensors)])
+        return digest_of(self.source, tensors)
 
     def full(self, x: Tensor) -> Tensor:
         """The embedding state of a normalised batch."""
@@ -247,6 +246,12 @@ def repeats_embedding(backbone: TracedBackbone, plan: Plan, network: nn.Module) 
         mean = backbone.pool(state, Tap(stage.name, 1))
     same = embedding.shape == mean.shape and torch.allclose(embedding, mean, atol=1e-5)
     return stage.name if same else None
+
+
+def digest_of(source: Source, tensors: dict[str, Any]) -> str:
+    """Fingerprint of an architecture and its weights."""
+    recipe = fingerprint.of_json(dict(source.architecture))
+    return fingerprint.of_parts([recipe, of_tensors(tensors)])
 
 
 def of_tensors(tensors: dict[str, Any]) -> str:
