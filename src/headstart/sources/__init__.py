@@ -170,8 +170,6 @@ def from_state(
     input: Contract,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
-    *,
-    source: Source | None = None,
 ) -> Backbone:
     """The backbone of an architecture with the given weights.
 
@@ -181,7 +179,7 @@ def from_state(
     """
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
-    record = source or Source("", name, input.modality, architecture, input)
+    record = Source("", name, input.modality, architecture, input)
     if isinstance(input, TextContract):
         from headstart.sources.text import opening as texts
 
