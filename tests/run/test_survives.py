@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headstart import strategies
@@ -182,6 +183,26 @@ def test_an_arm_that_breaks_ends_itself(
     words = str(error).split(" (")[0] or type(error).__name__
     assert words in trials["net: scratch"].reason
     assert trials["net: full"].status == "done"
+
+
+def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, Fake], clock: Clock) -> None:
+    """What there was stays, and it is not begun over and over."""
+    step = Step("net: scratch", "scratch", "net", 10.0, None, "")
+    before = setting.run(step)
+    assert fit.outcome_of(before, setting).rungs[-1] == 5
+    after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
+    np.testing.assert_array_equal(after.predictions, before.predictions)
+    assert fit.outcome_of(after, setting).rungs == ()
+    assert after.cost.seconds >= before.cost.seconds
+
+    def break_later() -> None:
+        if arms["full"].given:
+            raise RuntimeError("boom")
+
+    arms["full"].before = break_later
+    trials, ledger = run(setting, clock, 110.0)
+    assert [s["folds"] for s in ledger.steps if s["arm"] == "net: full"] == [0, 2]
+    assert (trials["net: full"].status, evidence(setting, trials)[1]["net: full"]) == ("done", 1)
 
 
 def test_ctrl_c_and_a_full_disk_end_the_run(setting: Context, arms: dict[str, Fake]) -> None:
