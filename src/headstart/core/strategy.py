@@ -92,6 +92,7 @@ class Request:
     """Everything a strategy may touch. Made by `run`; strategies never import it."""
 
     dataset: Dataset
+    """With the labels of the development rows alone."""
     task: Task
     split: Split
     features: Extractor
