@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +15,9 @@ from headstart.core.source import InputContract
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.measure.metrics import log_loss
-from headstart.run import board, stack
+from headstart.run import board, compare, fit, stack
 from headstart.run.compare import TRANSFER
+from headstart.run.folder import RunFolder
 from headstart.testing.simulated import arm, bench
 
 
@@ -150,3 +152,21 @@ def test_other_kinds_of_task(kind: str) -> None:
     found = stack.fit(made, arms, TRANSFER, seconds=60)
     scores = {n: board.signed_score(t, made.dataset, made.task) for n, t in {**arms, "stack": found}.items()}
     assert scores["stack"] > max(scores["net: probe"], scores["net: scratch"])
+
+
+def test_arms_of_a_run_with_another_number_of_repeats(tmp_path: Path) -> None:
+    """What was read back from a folder of other repeats is compared and averaged where both arms have cells."""
+    made = bench(repeats=2)
+    made.reserve, made.sources = 0.0, setting().sources
+    folder = RunFolder(tmp_path)
+    folder.save_trial(noisy(made, "net: scratch", 1.0, 2))  # one repeat
+    kept = folder.trials()["net: scratch"]
+    probe = noisy(made, "net: probe", 1.0, 1)
+    probe = replace(probe, predictions=np.concatenate([probe.predictions, probe.predictions]))
+    arms = {t.arm: t for t in (probe, kept)}
+    found = stack.fit(made, arms, TRANSFER, seconds=60)
+    assert found.status == "done"
+    assert board.evaluated(found).sum() == len(made.dataset)
+    assert fit.outcome_of(kept, made).folds == 5
+    verdict = compare.verdict({**arms, "stack": found}, made)
+    assert [c.gain.n for c in verdict.comparisons if c.against == "net: scratch"] == [len(made.dataset)]

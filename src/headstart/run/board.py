@@ -55,11 +55,18 @@ def evaluated(trial: Trial) -> np.ndarray:
     return known
 
 
+def both(ours: Trial, theirs: Trial) -> np.ndarray:
+    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have: an arm that was read from
+    the run of another version may have others than this one makes."""
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    known: np.ndarray = evaluated(ours)[:repeats] & evaluated(theirs)[:repeats]
+    return known
+
+
 def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
     """Both arms with only the predictions in cells that both have."""
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    both = evaluated(ours)[:repeats] & evaluated(theirs)[:repeats]
-    kept = [np.where(both[..., None], t.predictions[:repeats], np.nan) for t in (ours, theirs)]
+    cells = both(ours, theirs)
+    kept = [np.where(cells[..., None], t.predictions[: len(cells)], np.nan) for t in (ours, theirs)]
     return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
 
 

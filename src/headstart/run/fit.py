@@ -274,7 +274,7 @@ def outcome_of(trial: Trial, bench: Bench) -> plan.Outcome:
     """A finished arm as the plan sees it."""
     split, known = bench.split, board.evaluated(trial)
     score = board.signed_score(trial, bench.dataset, bench.task)
-    done = sum(bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
+    done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
     if done and trial.strategy != stack.NAME and "no_more" not in trial.choices:

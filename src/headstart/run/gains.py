@@ -40,8 +40,7 @@ def _content(trial: Trial) -> bytes:
 
 def _gain(ours: Trial, theirs: Trial, bench: Bench, count: int) -> PairedGain | None:
     assert bench.dataset.y is not None
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    both = board.evaluated(ours)[:repeats] & board.evaluated(theirs)[:repeats]
+    both = board.both(ours, theirs)
     if not both[:1].any() or not differ(bench.dataset.y[both.any(axis=0)]):
         return None
     found = paired_gain(

@@ -46,7 +46,7 @@ def fit(bench: Bench, trials: Mapping[str, Trial], transfer: tuple[str, ...], se
         return replace(empty, reason="no arm with a source could be measured")
     twins = [n for n, t in trials.items() if t.strategy == "scratch" and t.source == trials[ours].source]
     theirs = best(twins, trials, bench)
-    if theirs is None or not _common(trials[ours], trials[theirs]).any():
+    if theirs is None or not board.both(trials[ours], trials[theirs]).any():
         return replace(empty, reason="there is no network trained from scratch to average with")
     source = bench.sources[trials[ours].source or ""]
     if isinstance(source.input, InputContract) and source.input.crop_mode != "center":
@@ -93,15 +93,10 @@ def _seconds_of_one(trial: Trial) -> float:
     return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
 
 
-def _common(ours: Trial, theirs: Trial) -> np.ndarray:
-    """bool `[R, N]`: cells that both have."""
-    known: np.ndarray = board.evaluated(ours) & board.evaluated(theirs)
-    return known
-
-
 def stacked(members: tuple[Trial, Trial], bench: Bench) -> tuple[np.ndarray, float, list[float]]:
     """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
-    known = _common(*members)
+    members = board.common(*members)
+    known = board.evaluated(members[0])
     out = np.full_like(members[0].predictions, np.nan)
     for repeat, rows, hidden in held_out_parts(bench, known):
         others = known.copy()
