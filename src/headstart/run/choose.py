@@ -200,27 +200,35 @@ def winner(trials: Mapping[str, Trial], bench: Bench) -> str | None:
     return shipped(trials, trials, bench)
 
 
-def winner_again(trials: Mapping[str, Trial], bench: Bench) -> Trial | None:
-    """What the choice of the shipped arm is worth, made anew in every fold.
+def winner_again(arm: str, trials: Mapping[str, Trial], bench: Bench) -> Trial:
+    """What the choice of `arm`, which ships, is worth, made anew in every fold.
 
     Where the metric must be computed anew on every resample, without the control and the last guard.
     """
+    names: list[str] = [*trials]
+    chooser: Chooser = partial(shipped, count=ROUGH)
     if bench.task.kind == MULTILABEL:
-        return nested([n for n, t in trials.items() if t.strategy != "random-frozen"], trials, bench)
-    return nested(trials, trials, bench, partial(shipped, count=ROUGH))
+        names = [n for n, t in trials.items() if t.strategy != "random-frozen" or n == arm]
+        chooser = best
+    return nested(names, trials, bench, chooser, overall=arm) or trials[arm]
 
 
 def nested(
-    names: Iterable[str], trials: Mapping[str, Trial], bench: Bench, chooser: Chooser = best
+    names: Iterable[str],
+    trials: Mapping[str, Trial],
+    bench: Bench,
+    chooser: Chooser = best,
+    *,
+    overall: str | None = None,
 ) -> Trial | None:
     """The choice among arms as an arm of its own: in every fold, the arm chosen by all other rows predicts.
 
     The best of several scores is too good by the luck that made it the best; what the choice is worth shows
     on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
-    chosen by all rows, and covers the cells in which that arm has predictions.
+    chosen by all rows (`overall` where that is known), and covers the cells in which that arm has predictions.
     """
     known = list(names)
-    overall = chooser(known, trials, bench)
+    overall = overall or chooser(known, trials, bench)
     scored = [n for n in known if board.evaluated(trials[n]).any()]
     if overall is None or len(scored) < 2:
         return None if overall is None else trials[overall]

@@ -60,8 +60,8 @@ def conclude(bench: Bench, trials: Mapping[str, Trial]) -> Answer:
         raise
     except BaseException as error:
         raise NotTrained(winner.arm, why(error, bench.folder.path)) from error
-    chosen_again = choose.winner_again(trials, bench)
-    model = replace(model, evidence=evidence(bench, chosen_again or winner, rows, verdict))
+    again = choose.winner_again(winner.arm, trials, bench)
+    model = replace(model, evidence=evidence(bench, again, rows, verdict))
     if bench.task.kind != REGRESSION:
         model = calibrated(model, winner, bench)
     test, metrics = None, {}
