@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, mean_absolute_error, precision_recall_fscore_support
 
+from headstart.cli.evaluate import table
 from headstart.core.dataset import ArrayItem, Dataset, FileItem
 from headstart.core.task import Task
 from headstart.errors import DataError
@@ -155,8 +156,13 @@ def test_groups_widen_the_interval() -> None:
     groups = np.repeat(np.arange(6), 10)
     y = np.where(groups < 4, said, (said + 1) % 3)
     alone = evaluate(predictor, dataset(tiny_task(), y)).headline
-    grouped = evaluate(predictor, dataset(tiny_task(), y, groups=groups)).headline
-    assert grouped.n == 6
+    found = evaluate(predictor, dataset(tiny_task(), y, groups=groups))
+    grouped = found.headline
+    assert (grouped.n, grouped.unit, found.items) == (6, "groups", N)
+    assert (alone.n, alone.unit) == (N, "items")
+    said_of = found.to_json()
+    assert (said_of["n"], said_of["unit"], said_of["items"]) == (6, "groups", N)
+    assert next(table(found, "tiny", "test")) == f"data      tiny, test part: {N} items in 6 groups\n"
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
     assert "groups" in grouped.method
 

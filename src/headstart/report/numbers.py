@@ -7,6 +7,7 @@ from typing import Any
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.core.evidence import unit_of
 from headstart.core.task import Task
 from headstart.modalities import nouns
 from headstart.run.choose import called
@@ -80,9 +81,7 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
     """What a number was counted over, one and several; runs of older versions are of images."""
-    if "groups" in str(found.get("method")):
-        return "group", "groups"
-    return _nouns(record)
+    return ("group", "groups") if unit_of(found) == "groups" else _nouns(record)
 
 
 def _nouns(record: Mapping[str, Any]) -> tuple[str, str]:

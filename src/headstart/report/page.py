@@ -14,6 +14,7 @@ import jinja2
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
 from headstart.modalities import nouns
 from headstart.report import saved, story
@@ -106,6 +107,7 @@ def environment() -> jinja2.Environment:
     made.filters["seconds"] = seconds_in_words
     made.filters["label"] = mistakes.text
     made.filters["grid"] = forest.grid_text
+    made.filters["unit"] = unit_of
     made.globals["words"] = words
     made.globals["shades"] = marks.shades
     return made

@@ -127,7 +127,7 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
         out.append(tried)
     if answer.test is not None:
         test = answer.test
-        units = "groups of test items" if "groups" in test.method else "test items"
+        units = "groups of test items" if test.unit == "groups" else "test items"
         out.append(
             f"On the {test.n:,} {units}, touched once: {test.metric} "
             f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "

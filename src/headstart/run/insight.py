@@ -164,7 +164,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
             interval = intervals.wilson(value * interval.n, interval.n)
         elif name == bench.task.metric and view.row.low is not None and view.row.high is not None:
             interval = replace(interval, low=view.row.low, high=view.row.high)
-        found[name] = {"value": value, **{k: getattr(interval, k) for k in ("low", "high", "n", "method")}}
+        found[name] = {"value": value, **{k: getattr(interval, k) for k in ("low", "high", "n", "unit", "method")}}
     return found
 
 
