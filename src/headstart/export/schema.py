@@ -31,6 +31,7 @@ from typing import Any
 
 from headstart import nets, tasks
 from headstart.core import environment
+from headstart.core.files import plain
 from headstart.core.model import Model
 from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
@@ -81,7 +82,7 @@ def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mappin
         "files": {name: dict(files[name]) for name in sorted(files)},
         "versions": environment.versions(),
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=False, default=_plain)
+    text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
 
@@ -93,14 +94,6 @@ def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
     path, mark, options = where.partition("?")
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return {**source, "spec": f"{kind}:{name}{mark}{options}"}
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} in a model's recipe or evidence is not JSON")
 
 
 def parse(path: Path, raw: bytes) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from headstart.core import words
@@ -44,7 +45,7 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
     comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
     if comparisons:  # the one on which the verdict hangs
         end = "high" if outcome == "hurts" else "low"
-        hardest = min(comparisons, key=lambda c: c["gain"][end])
+        hardest = min(comparisons, key=lambda c: -inf if c["gain"][end] is None else c["gain"][end])
         gain = hardest["gain"]
         found.append(
             _number(

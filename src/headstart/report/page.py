@@ -127,7 +127,11 @@ def board(rows: Sequence[Record], metric: str) -> dict[str, Any]:
 def gains(comparisons: Sequence[Record]) -> list[dict[str, Any]]:
     """The comparisons, each with its gain on a common scale on which zero is marked."""
     bars = forest.Bars([c["gain"] for c in comparisons], "", zero=True)
-    return [{**c, "bar": bars.of(*(c["gain"][k] for k in ("value", "low", "high")))} for c in comparisons]
+    ends = ("value", "low", "high")
+    return [
+        {**c, "bar": None if c["gain"]["value"] is None else bars.of(*(c["gain"][k] for k in ends))}
+        for c in comparisons
+    ]
 
 
 def figures(record: Record, insight: Record) -> dict[str, Any]:

@@ -115,6 +115,8 @@ def depth(bench: Bench, trial: Trial) -> dict[str, Any] | None:
     profile = trial.choices.get("profile")
     if not profile:
         return None
+    # of a trial that was read back: what is not finite has no word in JSON
+    profile = {tap: {k: np.nan if v is None else v for k, v in of.items()} for tap, of in profile.items()}
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(bench.split, bench.seed)
     _, n = units(len(rows), board.groups_of(rows, bench.split.groups))

@@ -56,8 +56,8 @@ def evaluated(trial: Trial) -> np.ndarray:
 
 
 def both(ours: Trial, theirs: Trial) -> np.ndarray:
-    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have: an arm that was read from
-    the run of another version may have others than this one makes."""
+    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have (an arm that was read
+    from the run of another version may have others than this one makes)."""
     repeats = min(len(ours.predictions), len(theirs.predictions))
     known: np.ndarray = evaluated(ours)[:repeats] & evaluated(theirs)[:repeats]
     return known

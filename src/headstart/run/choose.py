@@ -225,7 +225,7 @@ def nested(
 
     The best of several scores is too good by the luck that made it the best; what the choice is worth shows
     on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
-    chosen by all rows (`overall` where that is known), and covers the cells in which that arm has predictions.
+    chosen by all rows (`overall`, where it is known), and covers the cells in which that has predictions.
     """
     known = list(names)
     overall = overall or chooser(known, trials, bench)

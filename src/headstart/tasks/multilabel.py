@@ -122,5 +122,6 @@ class MultiLabel:
             found = fit_logistic(
                 features, targets[:, varies], link="sigmoid", groups=groups, penalties=penalties, seed=seed
             )
-            weight[varies], bias[varies], penalty, ridge = found.weight, found.bias, found.penalty, found.ridge
+            weight[varies], bias[varies] = found.weight, found.bias
+            penalty, ridge = found.penalty, found.ridge
         return Linear(weight, bias, penalty, ridge)
