@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 import headstart as hs
 from headstart import api
-from headstart.errors import BadOption, RunError, UnknownName
+from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.report import page
 from headstart.run import opening
 
@@ -51,6 +53,26 @@ def test_a_misspelt_option_is_named() -> None:
 def test_one_name_is_as_good_as_a_list() -> None:
     asked = api.ask_from("photos", {"sources": "bundled/strokes", "strategies": "probe"})
     assert (asked.sources, asked.strategies) == (("bundled/strokes",), ("probe",))
+
+
+@pytest.mark.parametrize("begin", [hs.fit, hs.plan])
+def test_several_processes_are_refused_before_anything_is_read(
+    begin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would train on the same items and write the same files."""
+    with monkeypatch.context() as patched:
+        patched.setenv("WORLD_SIZE", "2")
+        with pytest.raises(HeadstartError, match=r"one of 2 processes .*: run (fit|plan) without a launcher"):
+            begin(tmp_path / "gone")
+        group = SimpleNamespace(
+            is_available=lambda: True, is_initialized=lambda: True, get_world_size=lambda: 3
+        )
+        patched.setitem(sys.modules, "torch.distributed", group)  # type: ignore[arg-type]
+        with pytest.raises(HeadstartError, match="one of 3 processes"):
+            begin(tmp_path / "gone")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(HeadstartError, match="gone"):
+        begin(tmp_path / "gone")
 
 
 @pytest.mark.slow

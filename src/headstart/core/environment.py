@@ -1,10 +1,13 @@
-"""What a result was made with: versions and machine, for reports and bundles."""
+"""What a result was made with: versions and machine, for reports and bundles; and whether it is made here alone."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib import metadata
+
+from headstart.errors import HeadstartError
 
 PACKAGES = ("headstart", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 
@@ -27,3 +30,23 @@ def machine() -> dict[str, str]:
         "processor": platform.machine(),
         "cores": str(os.cpu_count() or 1),
     }
+
+
+LAUNCHED = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""In which launchers say how many processes they have started for one job: those that Accelerate heeds."""
+
+
+def check_alone(command: str) -> None:
+    """Raises `HeadstartError` in one of several processes that work on one job: each would train on the same
+    items and write the same files."""
+    group = sys.modules.get("torch.distributed")  # what nobody has imported has no group
+    if group is not None and group.is_available() and group.is_initialized():
+        count = group.get_world_size()
+    else:
+        count = max((int(n) for name in LAUNCHED if (n := os.environ.get(name, "")).isdecimal()), default=1)
+    if count > 1:
+        raise HeadstartError(
+            f"this is one of {count} processes of a launcher such as accelerate launch or torchrun, and each would "
+            f"train on the same items and write the same files: run {command} without a launcher, in one process (it "
+            "uses one GPU; CUDA_VISIBLE_DEVICES says which)"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -88,6 +89,7 @@ def fit(
     account. Raises `HeadstartError` for
     every mistake in data, sources or options before anything is computed.
     """
+    environment.check_alone("fit")
     budget = Budget(ask.budget)
     log = Log(listen)
     dataset, task, findings = asking.read(ask, Memo(), log)

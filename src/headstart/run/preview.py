@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
 from headstart.run import ask as asking
@@ -20,6 +21,7 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
 
     Nothing is written but the features of the measured items; no run folder is made.
     """
+    environment.check_alone("plan")
     budget = Budget(ask.budget)
     dataset, task, findings = asking.read(ask, Memo(), listen)
     named = asking.find_sources(ask, dataset)
