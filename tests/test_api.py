@@ -62,7 +62,7 @@ def test_several_processes_are_refused_before_anything_is_read(
     """Each would train on the same items and write the same files."""
     with monkeypatch.context() as patched:
         patched.setenv("WORLD_SIZE", "2")
-        with pytest.raises(HeadstartError, match=r"one of 2 processes .*: run (fit|plan) without a launcher"):
+        with pytest.raises(HeadstartError, match=r"one of 2 processes .*: run (fit|plan) without one"):
             begin(tmp_path / "gone")
         group = SimpleNamespace(
             is_available=lambda: True, is_initialized=lambda: True, get_world_size=lambda: 3

@@ -49,6 +49,8 @@ def test_a_model_says_how_it_was_solved(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(_linear, "MANY", 1.5 * x.size)
     methods = tasks.get("classification")
     assert not methods.fit_linear(x, y, outputs=2).ridge
-    assert methods.fit_linear(np.concatenate([x, x]), np.concatenate([y, y]), outputs=2).ridge  # rows of views count
+    assert methods.fit_linear(
+        np.concatenate([x, x]), np.concatenate([y, y]), outputs=2
+    ).ridge  # rows of views count
     assert tasks.get("multilabel").fit_linear(x, one_hot(y, 2), outputs=2).ridge
     assert tasks.get("regression").fit_linear(x, y.astype(float), outputs=1).ridge
