@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,28 @@ def test_a_misspelt_option_is_named() -> None:
 def test_one_name_is_as_good_as_a_list() -> None:
     asked = api.ask_from("photos", {"sources": "bundled/strokes", "strategies": "probe"})
     assert (asked.sources, asked.strategies) == (("bundled/strokes",), ("probe",))
+
+
+def test_the_command_in_the_report_works_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "run").mkdir()
+    result: Any = SimpleNamespace(folder=Path("run"))
+    options = {
+        "sources": ["bundled/strokes", "file:net.pth?arch=x"],
+        "label_map": MappingProxyType({"cat": "tom"}),
+        "labels": np.array(["tom", "rest"]),
+    }
+    told = shlex.split(api.command(api.ask_from("photos", options), result))
+    here = tmp_path.resolve()
+    assert told[:3] == ["headstart", "fit", str(here / "photos")]
+    assert f"file:{here / 'net.pth'}?arch=x" in told
+    assert told[told.index("--labels") + 1] == "tom"
+    assert told[-2:] == ["--out", str(here / "run")]
+    assert json.loads(Path(told[told.index("--label-map") + 1]).read_text()) == {"cat": "tom"}
+    assert shlex.split(api.command(api.ask_from(list(DOTS), {}), result))[2] == "DATA"
 
 
 @pytest.mark.parametrize("begin", [hs.fit, hs.plan])

@@ -39,6 +39,7 @@ from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
 from headstart.modalities import MODALITIES
 from headstart.sources.audit import check as check_architecture
+from headstart.sources.paths import with_path
 
 FORMAT = "headstart-bundle"
 VERSION = 1
@@ -88,12 +89,11 @@ def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mappin
 
 def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
     """The source without the folders of this machine: "file:/home/me/net.pth" -> "file:net.pth"."""
-    kind, colon, where = str(source.get("spec", "")).partition(":")
-    if kind not in ("file", "hf", "vectors") or not colon:
-        return dict(source)
-    path, mark, options = where.partition("?")
-    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return {**source, "spec": f"{kind}:{name}{mark}{options}"}
+
+    def name(path: str) -> str:
+        return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    return {**source, **({"spec": with_path(str(source["spec"]), name)} if "spec" in source else {})}
 
 
 def parse(path: Path, raw: bytes) -> Manifest:
