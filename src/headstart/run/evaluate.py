@@ -197,9 +197,14 @@ def measure(
         better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
         return better if task.higher_is_better else -better
 
+    # what is computed anew on every resample costs as much as the other metrics do
+    most = 2000 if shared else int(np.clip(WORK // max(1, predictions.size), FEWEST, 2000))
+
     def draw(groups: np.ndarray | None) -> intervals.Interval:
         bias = None if shared else values[task.metric]
-        return intervals.bootstrap(headline, len(y), groups=groups, seed=record["seed"], around=bias)
+        return intervals.bootstrap(
+            headline, len(y), groups=groups, count=most, seed=record["seed"], around=bias
+        )
 
     found = {}
     for name, value in values.items():
