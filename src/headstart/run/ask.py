@@ -48,11 +48,6 @@ class Ask:
         return frozenset({*self.strategies, *BASELINES}) if self.strategies else frozenset(ALL)
 
 
-def downloads_allowed(ask: Ask) -> bool:
-    """By the option, or by HEADSTART_DOWNLOAD=1 in the environment."""
-    return fetching.allowed(ask.download)
-
-
 def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
     """Read and check the data. Raises `DataError` with every error at once, unless they may go.
 
@@ -94,7 +89,7 @@ def named(ask: Ask) -> list[Source]:
     `WeightsMissing` for one that is not on this machine and may not be fetched."""
     found = [sources.find(spec) for spec in ask.sources]
     for source in found:
-        if not source.local and not downloads_allowed(ask):
+        if not source.local and not fetching.allowed(ask.download):
             raise fetching.missing(source)
     return found
 

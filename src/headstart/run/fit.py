@@ -156,7 +156,7 @@ def new_bench(
         listen=listen,
         seed=ask.seed,
         settings=ask.settings,
-        download=asking.downloads_allowed(ask),
+        download=ask.download,
         reserve=FINISH_SHARE * ask.budget,
         closing=closing.Closing(ask.budget),
     )

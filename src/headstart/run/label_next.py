@@ -228,9 +228,7 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: 
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
-    backbone = sources.load(
-        named[name], download=asking.downloads_allowed(Ask(None, download=wanted.download))
-    )
+    backbone = sources.load(named[name], download=wanted.download)
     trial = folder / "trials" / slug(arm_name("probe", name)) / "trial.json"
     if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
         raise RunError(
