@@ -201,7 +201,8 @@ class Dataset:
         return self.__dict__.get("_digests")
 
     def remember(self, digests: tuple[str, ...]) -> None:
-        """Keep digests that were computed while the items were read anyway."""
+        """Keep digests that were computed while the items were read anyway: what `digests` would keep. It is
+        one assignment of what follows from the items, so threads may come here at the same time."""
         if len(digests) != len(self.items):
             raise ValueError(f"{len(digests)} digests for {len(self.items)} items")
         self.__dict__["_digests"] = digests
