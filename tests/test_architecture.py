@@ -16,7 +16,7 @@ LEVELS: dict[str, float] = {
     "_lazy": 0.5,
     "core": 1,
     "measure": 2, "modalities": 2,
-    "tasks": 3, "data": 3, "sources": 3, "store": 3,
+    "tasks": 2.5, "data": 3, "sources": 3, "store": 3,
     "passes": 4, "nets": 4, "train": 4, "plan": 4,
     "strategies": 5, "predict": 5,
     "evidence": 6, "export": 6,

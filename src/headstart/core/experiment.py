@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,3 @@ class Experiment:
         """The labels, as in `Dataset.y`. Data without labels make no experiment."""
         assert self.dataset.y is not None
         return self.dataset.y
-
-    @property
-    def per_class(self) -> float | None:
-        """Labels a class to learn from, on average; None where there are no classes, one an item."""
-        if self.task.kind != CLASSIFICATION:
-            return None
-        return len(self.split.development) / self.task.outputs

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
-from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
+from headstart.core.task import Task, differ
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
 from headstart.measure.paired import PairedGain
@@ -51,11 +51,7 @@ def baselines(modality: str) -> tuple[str, ...]:
 
 def called(strategy: str, task: Task) -> str:
     """A baseline in words."""
-    return (
-        "the median"
-        if strategy == "majority" and task.kind == REGRESSION
-        else BASELINES.get(strategy, strategy)
-    )
+    return tasks.for_task(task).constant_name if strategy == "majority" else BASELINES.get(strategy, strategy)
 
 
 def heavy(trial: Trial) -> bool:
@@ -157,11 +153,15 @@ def likely(found: PairedGain) -> bool:
 def expected(trial: Trial, experiment: Experiment) -> bool:
     """Whether an arm is better than frozen ones by what is known beforehand: see `EXPECTED`."""
     least, most = policy.CONTRASTIVE
-    return (
-        trial.strategy in EXPECTED
-        and experiment.per_class is not None
-        and least <= experiment.per_class < most
-    )
+    each = per_class(experiment)
+    return trial.strategy in EXPECTED and each is not None and least <= each < most
+
+
+def per_class(experiment: Experiment) -> float | None:
+    """Labels a class to learn from, on average; None where there are no classes, one an item."""
+    if not tasks.for_task(experiment.task).exclusive:
+        return None
+    return len(experiment.split.development) / experiment.task.outputs
 
 
 def shipped(
@@ -206,7 +206,8 @@ def winner_again(trials: Mapping[str, Trial], experiment: Experiment) -> Trial |
 
     Where the metric must be computed anew on every resample, without the control and the last guard.
     """
-    if experiment.task.kind == MULTILABEL:
+    nothing = np.zeros((0, experiment.task.outputs))
+    if tasks.for_task(experiment.task).per_item(experiment.y[:0], nothing) is None:
         return nested([n for n, t in trials.items() if t.strategy != "random-frozen"], trials, experiment)
     return nested(trials, trials, experiment, partial(shipped, count=ROUGH))
 

@@ -11,7 +11,6 @@ import numpy as np
 from headstart.core import words
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
-from headstart.core.task import REGRESSION
 from headstart.evidence import leaderboard
 from headstart.evidence.selection import BASELINES
 from headstart.insight.curve_points import DRAWS, Measured, measure, turned
@@ -35,7 +34,7 @@ def learning_curve(
     taps of that probe. None where no source was probed, and for more than `MOST_CLASSES` classes.
     """
     probe = _probe(experiment, trials, shipped)
-    if probe is None or (experiment.task.kind != REGRESSION and experiment.task.outputs > MOST_CLASSES):
+    if probe is None or experiment.task.outputs > MOST_CLASSES:
         return None
     baseline = _baseline(experiment, trials, probe)
     measured = measure(experiment, networks, probe, baseline)

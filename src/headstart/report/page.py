@@ -15,7 +15,6 @@ import jinja2
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.files import write_atomic
-from headstart.insight import mistakes
 from headstart.modalities import nouns
 from headstart.report import saved, story
 from headstart.report.charts import cloud, curves, forest, lengths, marks
@@ -104,7 +103,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.filters["seconds"] = seconds_in_words
-    made.filters["label"] = mistakes.text
+    made.filters["label"] = words.label
     made.filters["grid"] = forest.grid_text
     made.globals["words"] = words
     made.globals["shades"] = marks.shades
@@ -179,8 +178,8 @@ def map_data(insight: Record, shown: Record) -> dict[str, Any] | None:
         "points": [
             [
                 p["id"],
-                mistakes.text(p["label"]),
-                "" if p.get("said") is None else mistakes.text(p["said"]),
+                words.label(p["label"]),
+                "" if p.get("said") is None else words.label(p["said"]),
                 {True: 1, False: 0}.get(p.get("right"), -1),
                 int(p.get("part") == "test"),
                 place.get(p["row"], -1),
