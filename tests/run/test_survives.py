@@ -44,7 +44,7 @@ class Fake:
 
     def __init__(self, name: str, accuracy: float, seconds: float, first: int, clock: Clock) -> None:
         self.name, self.accuracy, self.seconds, self.first, self.clock = name, accuracy, seconds, first, clock
-        self.trains_trunk, self.given = name in ("scratch", "full"), []
+        self.given: list[float] = []
         self.before: Callable[[], None] = lambda: None
 
     def fit(self, request: Request) -> Trial:
