@@ -29,9 +29,6 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
     def logits(self, predictions: np.ndarray) -> np.ndarray:
         """float64 `[N, K]`: what `activate` makes these probabilities of."""
 
-    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:  # noqa: ARG002
-        return np.zeros(outputs), np.ones(outputs)
-
     def temperature(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return fit_temperature(self.logits(predictions), y)
 
@@ -42,9 +39,6 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
         rows, width, outputs = shape
         ridge = rows * width * outputs > MANY  # whose penalty is another
         return float(chosen) * copies if chosen and not ridge else 10**0.75 / width
-
-    def work(self, outputs: int) -> int:
-        return outputs
 
     def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return sketched(self.membership(y, outputs).astype(np.float64))

@@ -6,11 +6,13 @@ probabilities, or the value itself.
 
 Throughout: N rows, K outputs of the task; `y` are targets as in `Dataset.y` (int64 `[N]`, float32 `[N, K]` of
 0/1, float64 `[N]`), without rows that have none unless it is said; `predictions` are float `[N, K]`.
+A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
 `Labels` (answers from a list of names), `Confidence` (predictions are probabilities).
 """
 
+# ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -89,9 +91,11 @@ class Judge(Protocol):
 
     def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """float64 `[N]`: how far off each prediction is: confidence in the wrong, or distance."""
+        return np.asarray(np.abs(y.reshape(predictions.shape) - predictions).mean(axis=1))
 
     def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """bool `[N]`: which answers are not the truth; of several labels or numbers: not exactly."""
+        return self.off(y, predictions) > 0
 
     def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
         """How many single errors that is: items, labels of items; of numbers every one counts."""
@@ -124,7 +128,8 @@ class Head(Protocol):
     """What is trained by gradients, and what follows a network's last layer."""
 
     def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """(offset `[K]`, scale `[K]`), float64, from training targets."""
+        """(offset `[K]`, scale `[K]`), float64, from training targets; 0 and 1 where `z` are the logits."""
+        return np.zeros(outputs), np.ones(outputs)
 
     def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Dataset targets -> what `loss` takes (int64 classes, float32 `[N, K]`)."""
@@ -134,18 +139,23 @@ class Head(Protocol):
 
     def activate(self, logits: np.ndarray) -> np.ndarray:
         """Logits -> probabilities or values, same shape and dtype."""
+        return logits
 
     def activate_tensor(self, logits: Any) -> Any:
         """Float tensor `[B, K]`: what `activate` gives (it becomes part of the exported graph)."""
+        return logits
 
     def logits_tensor(self, predictions: Any) -> Any:
         """Float tensor `[B, K]`: logits whose activation these predictions are."""
+        return predictions
 
     def temperature(self, y: np.ndarray, predictions: np.ndarray) -> float:
         """The temperature at which held-out predictions have the least log-loss; 1 for values."""
+        return 1.0
 
     def softened(self, predictions: np.ndarray, temperature: float) -> np.ndarray:
         """float64 `[N, K]`: probabilities at a temperature; values as they are."""
+        return predictions
 
 
 class LinearFit(Protocol):
@@ -176,6 +186,7 @@ class LinearFit(Protocol):
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
+        return outputs
 
     def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """float64 `[N, min(K, 64)]`: classes as 0/1 columns, labels as they are, values standardised.
@@ -185,15 +196,16 @@ class LinearFit(Protocol):
 
     def chance(self, y: np.ndarray) -> tuple[float, float]:
         """(share of the largest class, variance of the ridge targets summed over them); 0 for no classes."""
+        return 0.0, 1.0
 
 
 class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
     """One kind of task. Stateless; one file in this room each."""
 
     kind: str
-    exclusive: bool
+    exclusive = False
     """Whether each item has exactly one of the labels."""
-    constant_name: str
+    constant_name = "the majority class"
     """What the best constant prediction is called."""
 
     def make_task(self, labels: Sequence[str]) -> Task:

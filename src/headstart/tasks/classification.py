@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from headstart.measure import calibration, label_errors, metrics
 from headstart.measure.ridge import one_hot
 from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import probabilities
+from headstart.tasks._logistic import Link, probabilities
 from headstart.tasks.base import Doubt, Linear
 
 UNSEEN = 10.0
@@ -27,7 +27,6 @@ class _Classes(LabelMethods):
     kind = CLASSIFICATION
     exclusive = True
     noun = ("class", "classes")
-    constant_name = "the majority class"
 
     def strata(self, y: np.ndarray, parts: int = 0) -> list[list[int]]:
         return [[label] for label in y.tolist()]
@@ -75,9 +74,6 @@ class _Judge(LabelMethods):
 
     def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(y)), y])
-
-    def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        return self.off(y, predictions) > 0
 
     def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
         return int((metrics.decide(predictions) != y).sum())
@@ -183,37 +179,44 @@ class Classification(_Classes, _Judge):
             raise DataError(
                 "linear probe", f"a class number is outside 0 to {outputs - 1}", "check the labels"
             )
-        present, local = np.unique(y, return_inverse=True)
-        weight, bias = np.zeros((outputs, features.shape[1])), np.zeros(outputs)
         penalty = float(min(penalties)) if penalties else 0.0
-        if len(present) > 1:
-            binary = len(present) == 2
-            w, b, penalty = fit_logistic(
-                features,
-                local[:, None].astype(np.float64) if binary else one_hot(local, len(present)),
-                link="sigmoid" if binary else "softmax",
-                groups=groups,
-                penalties=penalties,
-                seed=seed,
+
+        def fit(local: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal penalty
+            wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
+            link: Link = "softmax" if classes > 2 else "sigmoid"
+            weight, bias, penalty = fit_logistic(
+                features, wanted, link=link, groups=groups, penalties=penalties, seed=seed
             )
-            if binary:
-                w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
-            weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
-        absent = np.setdiff1d(np.arange(outputs), present)
-        bias[absent] = -max(UNSEEN, float(np.log(2 * len(y))))
-        return Linear(weight, bias, penalty)
+            return weight, bias
+
+        return Linear(*_of_present(fit, y, outputs, features.shape[1]), penalty)
 
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """Logistic regression at C = `penalty`. A class without rows as in `fit_linear`."""
-        from sklearn.linear_model import LogisticRegression
 
-        weight, bias = np.zeros((outputs, features.shape[1])), np.zeros(outputs)
-        present = np.unique(y)
-        bias[np.setdiff1d(np.arange(outputs), present)] = -max(UNSEEN, float(np.log(2 * max(1, len(y)))))
-        if len(present) > 1:
-            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, y)
-            w, b = model.coef_, model.intercept_
-            if len(present) == 2:
-                w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
-            weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
-        return Linear(weight, bias, penalty)
+        def fit(local: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+            from sklearn.linear_model import LogisticRegression
+
+            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local)
+            return model.coef_, model.intercept_
+
+        return Linear(*_of_present(fit, y, outputs, features.shape[1]), penalty)
+
+
+def _of_present(
+    fit: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], y: np.ndarray, outputs: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(weight `[outputs, width]`, bias) by a fit of the classes that occur, numbered from 0."""
+    weight, bias = (
+        np.zeros((outputs, width)),
+        np.full(outputs, -max(UNSEEN, float(np.log(2 * max(1, len(y)))))),
+    )
+    present, local = np.unique(y, return_inverse=True)
+    bias[present] = 0.0
+    if len(present) > 1:
+        w, b = fit(local, len(present))
+        if len(present) == 2:
+            w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
+        weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
+    return weight, bias

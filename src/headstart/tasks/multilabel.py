@@ -24,9 +24,7 @@ class _Sets(LabelMethods):
     """Sets of labels as targets and as answers."""
 
     kind = MULTILABEL
-    exclusive = False
     noun = ("label", "labels")
-    constant_name = "the majority class"
 
     def strata(self, y: np.ndarray, parts: int = 0) -> list[list[int]]:
         return [[-1, *np.flatnonzero(row).tolist()] for row in y]
@@ -93,9 +91,6 @@ def _doubted(
 
 class _Judge(LabelMethods):
     """How good sets of labels are told."""
-
-    def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        return np.asarray(np.abs(y - predictions).mean(axis=1))
 
     def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         return np.asarray((self.decided(predictions) != (y > THRESHOLD)).any(axis=1))

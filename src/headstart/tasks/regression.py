@@ -24,7 +24,6 @@ class _Values(TaskMethods):
     """Numbers as targets and as answers."""
 
     kind = REGRESSION
-    exclusive = False
     constant_name = "the median"
 
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
@@ -59,12 +58,6 @@ class _Values(TaskMethods):
 
 class _Judge(TaskMethods):
     """How good numbers are told."""
-
-    def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        return np.abs(y - predictions[:, 0])
-
-    def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        return self.off(y, predictions) > 0
 
     def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
         return len(y)
@@ -111,9 +104,6 @@ class _Fit(TaskMethods):
     def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:
         offset, scale = self.scaling(y, outputs)
         return np.asarray((np.asarray(y, np.float64)[:, None] - offset) / scale)
-
-    def chance(self, y: np.ndarray) -> tuple[float, float]:
-        return 0.0, 1.0
 
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """The median: the best constant for absolute error."""
@@ -179,18 +169,3 @@ class Regression(_Values, _Judge, _Fit):
     def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
         """Squared error of each item; `smoothing` has no meaning here."""
         return ((z - targets) ** 2).mean(dim=1)
-
-    def activate(self, logits: np.ndarray) -> np.ndarray:
-        return logits
-
-    def activate_tensor(self, logits: Any) -> Any:
-        return logits
-
-    def logits_tensor(self, predictions: Any) -> Any:
-        return predictions
-
-    def temperature(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        return 1.0
-
-    def softened(self, predictions: np.ndarray, temperature: float) -> np.ndarray:
-        return predictions
