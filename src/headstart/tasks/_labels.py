@@ -24,7 +24,7 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
 
     noun: tuple[str, str]
     """What a label is called, and several."""
-    penalties = (1.0, 10.0, 100.0)
+    penalties: tuple[float, ...] = (1.0, 10.0, 100.0)
 
     def logits(self, predictions: np.ndarray) -> np.ndarray:
         """float64 `[N, K]`: what `activate` makes these probabilities of."""
@@ -60,7 +60,7 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
         return ", ".join(f"{label} {score:.3f}" for label, score in best) or "none", ""
 
     def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         if top is not None:
             for k, (label, score) in enumerate(ranked(task, scores, top), start=1):
                 found |= {f"label_{k}": label, f"probability_{k}": f"{score:.6g}"}

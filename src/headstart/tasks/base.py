@@ -203,9 +203,9 @@ class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
     """One kind of task. Stateless; one file in this room each."""
 
     kind: str
-    exclusive = False
+    exclusive: bool = False
     """Whether each item has exactly one of the labels."""
-    constant_name = "the majority class"
+    constant_name: str = "the majority class"
     """What the best constant prediction is called."""
 
     def make_task(self, labels: Sequence[str]) -> Task:

@@ -181,8 +181,9 @@ class Classification(_Classes, _Judge):
             )
         penalty = float(min(penalties)) if penalties else 0.0
 
-        def fit(local: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        def fit(local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             nonlocal penalty
+            classes = int(local.max()) + 1
             wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
             link: Link = "softmax" if classes > 2 else "sigmoid"
             weight, bias, penalty = fit_logistic(
@@ -195,7 +196,7 @@ class Classification(_Classes, _Judge):
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """Logistic regression at C = `penalty`. A class without rows as in `fit_linear`."""
 
-        def fit(local: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        def fit(local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             from sklearn.linear_model import LogisticRegression
 
             model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local)
@@ -205,17 +206,15 @@ class Classification(_Classes, _Judge):
 
 
 def _of_present(
-    fit: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], y: np.ndarray, outputs: int, width: int
+    fit: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], y: np.ndarray, outputs: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(weight `[outputs, width]`, bias) by a fit of the classes that occur, numbered from 0."""
-    weight, bias = (
-        np.zeros((outputs, width)),
-        np.full(outputs, -max(UNSEEN, float(np.log(2 * max(1, len(y)))))),
-    )
+    absent = -max(UNSEEN, float(np.log(2 * max(1, len(y)))))
+    weight, bias = np.zeros((outputs, width)), np.full(outputs, absent)
     present, local = np.unique(y, return_inverse=True)
     bias[present] = 0.0
     if len(present) > 1:
-        w, b = fit(local, len(present))
+        w, b = fit(local)
         if len(present) == 2:
             w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
         weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
