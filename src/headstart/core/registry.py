@@ -61,6 +61,14 @@ class Registry(Generic[T]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def own(self) -> list[str]:
+        """The names registered here."""
+        return [name for name in self._entries if name not in (self._points or {})]
+
+    def others(self) -> list[str]:
+        """The names that other packages bring."""
+        return list(self._others())
+
     def _others(self) -> Mapping[str, metadata.EntryPoint]:
         """What other packages bring, looked for once."""
         if self._points is None:

@@ -16,7 +16,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.strategy import Trial
 from headstart.core.task import Task, occurs
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, of_few, union, wilson
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
 from headstart.measure.paired import Draw
 
 RESAMPLES = 500
@@ -148,14 +148,11 @@ def interval(trial: Trial, experiment: Experiment) -> Interval:
     else:
         rows, value, draw = recomputed(trial, experiment)
     own = groups_of(rows, experiment.split.groups)
-    found = draw(own)
+    drawn = found = draw(own)
     if own is not None:
         bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
-        alike = not found.width or found.n == len(rows)
         found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
-        if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
-            found = union(found, wilson(value * found.n, found.n))
-    found = found.holding(value)
+    found = doubted(task.metric, drawn, found, value).holding(value)
     low, high = sorted((sign * found.low, sign * found.high))
     return replace(found, low=low, high=high)
 
