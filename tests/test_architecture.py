@@ -122,6 +122,22 @@ def test_sizes(path: Path) -> None:
             assert len(methods) <= METHOD_CAP, f"{path}:{node.lineno} {node.name}: {len(methods)} methods"
 
 
+KINDS = {"classification", "multilabel", "regression"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_its_own_room_asks_for_a_kind_of_task(path: Path) -> None:
+    if room(module_of(path)) in ("tasks", "testing"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            sides = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+            named = {getattr(part, "id", getattr(part, "attr", "")) for part in sides}
+            written = {part.value for part in sides if isinstance(part, ast.Constant)}
+            asks = named & {kind.upper() for kind in KINDS} or (written & KINDS and named & {"kind", "task"})
+            assert not asks, f"{path}:{node.lineno}: {ast.unparse(node)}: ask for a capability of tasks.base"
+
+
 def is_command(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Commands have a parameter for each of their options: the command line is their caller."""
     return any("command" in ast.unparse(d) for d in node.decorator_list) or node.name.endswith("_command")
