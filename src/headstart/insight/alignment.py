@@ -17,6 +17,7 @@ from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run import items
 from headstart.run.folder import load_trial, read_finished, slug
+from headstart.tasks.base import Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,9 @@ class Finished:
         whole = trial.predictions.shape[1:] == (len(found), task.outputs)
         if found.y.dtype.kind == "i":
             whole &= bool(((found.y >= -1) & (found.y < task.outputs)).all())
-        if not whole or found.y.shape[1:] not in ((), (task.outputs,)):
+        methods = tasks.for_task(task)
+        several = isinstance(methods, Labels) and not methods.exclusive
+        if not whole or found.y.shape[1:] != ((task.outputs,) if several else ()):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)
 
