@@ -235,3 +235,16 @@ def test_strata_of_every_kind() -> None:
     assert subsets.strata(task, yes).tolist() == [1, 0, -1, 2]
     values = np.array([5.0, 1.0, 3.0, 2.0, 4.0])
     assert subsets.strata(Task("regression", ("v",), "MAE", False), values).tolist() == [4, 0, 2, 1, 3]
+
+
+def test_the_penalty_of_ridge_regression_is_no_c() -> None:
+    """Taken for one, 1e-9 would let a model learn nothing; a probe that was solved as ridge has chosen no C."""
+    setting = bench()
+    probe, values = probed(setting), {}
+    for ridge in (True, False):
+        done = [{**fold, "C": 1e-9, "ridge": ridge} for fold in probe.choices["folds"]]
+        trial = replace(probe, choices={**probe.choices, "folds": done})
+        measured = curve_points.measure(setting, setting, trial)
+        assert measured is not None
+        values[ridge] = 1 - measured.errors[-1]
+    assert values[True] > values[False] + 0.2

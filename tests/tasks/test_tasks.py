@@ -10,7 +10,6 @@ import pytest
 from headstart import tasks
 from headstart.core.task import Task
 from headstart.errors import UnknownName
-from headstart.tasks import _linear
 from headstart.tasks.base import Confidence, Labels
 
 KINDS = sorted(tasks.TASKS)
@@ -228,8 +227,8 @@ def test_strata() -> None:
 
 def test_the_penalty_of_a_probe_for_single_rows() -> None:
     logistic, ridge = tasks.get("classification"), tasks.get("regression")
-    assert logistic.penalty_for(0.5, (100, 10, 3), 4) == 2.0
-    usual = logistic.penalty_for(None, (100, 10, 3), 4)
-    assert logistic.penalty_for(0.5, (_linear.MANY, 10, 3), 4) == usual  # so large a probe is solved as ridge
-    assert ridge.penalty_for(8.0, (100, 10, 1), 4) == 2.0
-    assert ridge.penalty_for(None, (100, 10, 1), 4) == 10.0
+    usual = logistic.penalty_for(None, False, 10, 4)
+    assert logistic.penalty_for(0.5, False, 10, 4) == 2.0
+    assert logistic.penalty_for(0.5, True, 10, 4) == usual  # lambda is no C
+    assert ridge.penalty_for(8.0, True, 10, 4) == ridge.penalty_for(8.0, False, 10, 4) == 2.0
+    assert ridge.penalty_for(None, True, 10, 4) == 10.0

@@ -131,9 +131,10 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     place = np.full(len(experiment.dataset), -1)
     place[rows] = np.arange(len(rows))
     views = 1 + int(probe.choices.get("views", 0))
-    trained = len(experiment.split.folds[0].train)
     penalty = {
-        fold: methods.penalty_for(chosen[fold].get("C"), (trained, len(columns[fold]), outputs), views)
+        fold: methods.penalty_for(
+            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), len(columns[fold]), views
+        )
         for fold in folds
     }
     return Stored(x, place, columns, penalty)

@@ -10,7 +10,6 @@ from headstart.core import words
 from headstart.core.task import Task
 from headstart.measure.calibration import fit_temperature
 from headstart.measure.ridge import sketched
-from headstart.tasks._linear import MANY
 from headstart.tasks.base import Confidence, Labels, TaskMethods
 
 SMALL = 1e-7
@@ -35,9 +34,7 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
     def softened(self, predictions: np.ndarray, temperature: float) -> np.ndarray:
         return self.activate(self.logits(predictions) / temperature)
 
-    def penalty_for(self, chosen: float | None, shape: tuple[int, int, int], copies: int) -> float:
-        rows, width, outputs = shape
-        ridge = rows * width * outputs > MANY  # whose penalty is another
+    def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
         return float(chosen) * copies if chosen and not ridge else 10**0.75 / width
 
     def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:

@@ -36,7 +36,8 @@ class Linear:
     bias: np.ndarray = field(repr=False)
     """float64 `[K]`"""
     penalty: float
-    """The chosen C (classification) or lambda (regression)."""
+    """The chosen C of logistic regression; lambda where it is `ridge` regression."""
+    ridge: bool = False
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         return features @ self.weight.T + self.bias
@@ -180,9 +181,9 @@ class LinearFit(Protocol):
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
 
-    def penalty_for(self, chosen: float | None, shape: tuple[int, int, int], copies: int) -> float:
-        """The penalty for single rows, from what `fit_linear` chose on `copies` of each; the middle of the
-        usual range where it chose none, or by other means. `shape`: its rows, columns and outputs."""
+    def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
+        """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each. The
+        middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""

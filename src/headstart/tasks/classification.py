@@ -179,43 +179,40 @@ class Classification(_Classes, _Judge):
             raise DataError(
                 "linear probe", f"a class number is outside 0 to {outputs - 1}", "check the labels"
             )
-        penalty = float(min(penalties)) if penalties else 0.0
 
-        def fit(local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            nonlocal penalty
+        def fit(local: np.ndarray) -> Linear:
             classes = int(local.max()) + 1
             wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
             link: Link = "softmax" if classes > 2 else "sigmoid"
-            weight, bias, penalty = fit_logistic(
-                features, wanted, link=link, groups=groups, penalties=penalties, seed=seed
-            )
-            return weight, bias
+            return fit_logistic(features, wanted, link=link, groups=groups, penalties=penalties, seed=seed)
 
-        return Linear(*_of_present(fit, y, outputs, features.shape[1]), penalty)
+        return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
 
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """Logistic regression at C = `penalty`. A class without rows as in `fit_linear`."""
 
-        def fit(local: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def fit(local: np.ndarray) -> Linear:
             from sklearn.linear_model import LogisticRegression
 
             model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local)
-            return model.coef_, model.intercept_
+            return Linear(model.coef_, model.intercept_, penalty)
 
-        return Linear(*_of_present(fit, y, outputs, features.shape[1]), penalty)
+        return _of_present(fit, y, outputs, features.shape[1], penalty)
 
 
 def _of_present(
-    fit: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], y: np.ndarray, outputs: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(weight `[outputs, width]`, bias) by a fit of the classes that occur, numbered from 0."""
+    fit: Callable[[np.ndarray], Linear], y: np.ndarray, outputs: int, width: int, penalty: float
+) -> Linear:
+    """The model of all classes by a fit of those that occur, numbered from 0; a single one needs none."""
     absent = -max(UNSEEN, float(np.log(2 * max(1, len(y)))))
     weight, bias = np.zeros((outputs, width)), np.full(outputs, absent)
     present, local = np.unique(y, return_inverse=True)
     bias[present] = 0.0
-    if len(present) > 1:
-        w, b = fit(local)
-        if len(present) == 2:
-            w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
-        weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
-    return weight, bias
+    if len(present) < 2:
+        return Linear(weight, bias, penalty)
+    found = fit(local)
+    w, b = found.weight, found.bias
+    if len(present) == 2:
+        w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
+    weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
+    return Linear(weight, bias, found.penalty, found.ridge)

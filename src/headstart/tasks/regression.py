@@ -95,8 +95,8 @@ class _Fit(TaskMethods):
 
     penalties = (0.1, 1.0, 10.0)
 
-    def penalty_for(self, chosen: float | None, shape: tuple[int, int, int], copies: int) -> float:
-        return float(chosen) / copies if chosen else float(shape[1])
+    def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
+        return float(chosen) / copies if chosen else float(width)
 
     def work(self, outputs: int) -> int:
         return RIDGE_COST
@@ -138,14 +138,15 @@ class _Fit(TaskMethods):
             penalty = loo_ridge(spectral, y, groups=groups, relative=relative).penalty
         weight, bias = coefficients(spectral, y, penalty)
         weight, bias = scaling.fold(weight, bias)
-        return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty)
+        return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty, ridge=True)
 
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """Ridge regression."""
         from sklearn.linear_model import Ridge
 
         model = Ridge(alpha=penalty, solver="sparse_cg").fit(features, y)
-        return Linear(np.tile(model.coef_, (outputs, 1)), np.full(outputs, float(model.intercept_)), penalty)
+        weight, bias = np.tile(model.coef_, (outputs, 1)), np.full(outputs, float(model.intercept_))
+        return Linear(weight, bias, penalty, ridge=True)
 
 
 class Regression(_Values, _Judge, _Fit):
