@@ -78,6 +78,13 @@ def test_predictions_in_csv() -> None:
     assert second[-1] == "'-e"
 
 
+def test_numbers_say_what_was_not_read_too() -> None:
+    task = Task("regression", ("price",), "MAE", higher_is_better=False)
+    row = Prediction("a", 1.5, np.array([1.5], np.float32), unread="the first 8 of 9 tokens are read")
+    assert _rows.as_json(row, task) == {"id": "a", "value": 1.5, "unread": row.unread}
+    assert next(_rows.table([row], task, _rows.Shown(top=2))).split() == ["file", "value"]
+
+
 def test_a_marked_name_is_found_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
     from PIL import Image
 

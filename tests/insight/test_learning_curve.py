@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.core.budget import Budget
-from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
@@ -236,14 +235,6 @@ def test_strata_of_every_kind() -> None:
     assert subsets.strata(task, yes).tolist() == [1, 0, -1, 2]
     values = np.array([5.0, 1.0, 3.0, 2.0, 4.0])
     assert subsets.strata(Task("regression", ("v",), "MAE", False), values).tolist() == [4, 0, 2, 1, 3]
-
-
-def test_a_blind_sample_takes_whole_groups() -> None:
-    rows = np.arange(100)
-    split = Split(rows, rows[:0], (), rows // 4, 0, "")
-    found = subsets.blind_sample(split, 20, seed=0)
-    assert len(found) == 20
-    assert set(np.bincount(found // 4)) == {0, 4}
 
 
 def test_the_penalty_of_ridge_regression_is_no_c() -> None:

@@ -13,7 +13,7 @@ from headstart.core.dataset import ArrayItem
 from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.errors import BadOption
-from headstart.predict.predictor import AHEAD, Predictor, predict, ranked, stream, told_unread
+from headstart.predict.predictor import AHEAD, Predictor, predict, stream, told_unread
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 from headstart.testing.texts import contract
 
@@ -76,15 +76,6 @@ def test_kinds_of_answers() -> None:
         ]
     number = predict(tiny_model(task=tiny_task("regression")), tiny_images(1).transpose(0, 2, 3, 1))[0]
     assert isinstance(number.answer, float)
-    assert ranked(tiny_task("regression"), number) == [("weight", pytest.approx(number.answer))]
-
-
-def test_ranked_is_best_first(predictor: Predictor) -> None:
-    row = predict(predictor, tiny_images(1).transpose(0, 2, 3, 1))[0]
-    best = ranked(predictor.model.task, row, 2)
-    assert len(best) == 2
-    assert best[0] == (row.answer, pytest.approx(row.scores.max()))
-    assert best[0][1] >= best[1][1]
 
 
 def test_memory_is_bounded_by_a_few_batches(predictor: Predictor) -> None:

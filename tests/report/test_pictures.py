@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headstart.core import words
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.task import Task
-from headstart.insight import mistakes
 from headstart.report import pictures
 
 TASK = Task("classification", ("ant", "bee"), "accuracy")
@@ -96,4 +96,4 @@ def test_rows_of_the_map(count: int, wrong: int) -> None:
     ("label", "expected"), [("ant", "ant"), (["a", "b"], "a, b"), ([], "none"), (1.23456, "1.235"), (3, "3")]
 )
 def test_labels_as_text(label: Any, expected: str) -> None:
-    assert mistakes.text(label) == expected
+    assert words.label(label) == expected

@@ -16,7 +16,7 @@ from headstart.run import items
 def test_what_is_written_is_read(make_run: Any, kind: str) -> None:
     made = make_run(kind=kind)
     dataset, split = made.context.dataset, made.context.split
-    found = items.read(made.folder, kind)
+    found = items.read(made.folder)
     assert found.ids == tuple(item.id for item in dataset.items)
     assert found.digests == dataset.digests()
     np.testing.assert_array_equal(found.y, dataset.y)
@@ -41,7 +41,7 @@ def test_items_without_a_label(make_run: Any) -> None:
         return replace(dataset, y=y), replace(split, test=np.zeros(0, np.int64))
 
     made = make_run(change=change)
-    found = items.read(made.folder, "classification")
+    found = items.read(made.folder)
     assert set(found.part) == {"development", "unlabelled"}
     assert (found.y[found.part == "unlabelled"] == -1).all()
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_not_there_or_damaged(make_run: Any) -> None:
     folder: Path = make_run().folder
     (folder / "items.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(RunError, match=r"items.parquet is damaged"):
-        items.read(folder, "classification")
+        items.read(folder)
     (folder / "items.parquet").unlink()
     with pytest.raises(RunError, match="older Headstart"):
-        items.read(folder, "classification")
+        items.read(folder)

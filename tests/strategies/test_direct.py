@@ -172,6 +172,6 @@ def test_the_model_computes_what_was_predicted(kind: str) -> None:
 
 def test_combine_sums_probabilities() -> None:
     logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]]))
-    assert np.allclose(combine(logits, [[0], [1, 2]], "classification"), [[1 / 6, 5 / 6]])
-    assert np.allclose(combine(logits, [[0], [1, 2]], "multilabel"), [[0.1, 0.5]])
-    assert np.isfinite(combine(np.array([[1e4, -1e4]]), [[1], [0]], "multilabel")).all()
+    assert np.allclose(combine(logits, [[0], [1, 2]], tasks.get("classification")), [[1 / 6, 5 / 6]])
+    assert np.allclose(combine(logits, [[0], [1, 2]], tasks.get("multilabel")), [[0.1, 0.5]])
+    assert np.isfinite(combine(np.array([[1e4, -1e4]]), [[1], [0]], tasks.get("multilabel"))).all()

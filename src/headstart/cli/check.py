@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from headstart import tasks
 from headstart.cli import _options
 from headstart.cli._screen import say_json
 from headstart.core import words
@@ -72,10 +73,7 @@ def describe(dataset: Any) -> str:
     )
     if dataset.task is None:
         return f"{text} without labels"
-    if dataset.task.kind == "regression":
-        return f"{text} with a number ({dataset.task.labels[0]})"
-    noun = ("label", "labels") if dataset.task.kind == "multilabel" else ("class", "classes")
-    return f"{text} in {words.count(dataset.task.outputs, *noun)}"
+    return f"{text} {tasks.for_task(dataset.task).about(dataset.task)}"
 
 
 def verdict(report: Any) -> str:

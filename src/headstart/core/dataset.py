@@ -14,7 +14,7 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.source import Levels
-from headstart.core.task import MULTILABEL, Task
+from headstart.core.task import Task
 from headstart.core.words import whole
 
 
@@ -190,7 +190,7 @@ class Dataset:
         if self.y.dtype.kind == "i":
             return np.asarray(self.y >= 0)
         known = ~np.isnan(self.y)
-        return known.all(axis=1) if self.task is not None and self.task.kind == MULTILABEL else known
+        return known.all(axis=1) if known.ndim == 2 else known
 
     def digests(self) -> tuple[str, ...]:
         """Content fingerprint of every item. Reads each item once; kept afterwards."""

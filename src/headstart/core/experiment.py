@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,3 @@ class Experiment:
     def development(self) -> Dataset:
         """The data as a strategy sees them: no label of a test row is there."""
         return self.dataset.view(labels=self.split.development)
-
-    @property
-    def per_class(self) -> float | None:
-        """Labels a class to learn from, on average; None where there are no classes, one an item."""
-        if self.task.kind != CLASSIFICATION:
-            return None
-        return len(self.split.development) / self.task.outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 FRACTIONS = frozenset(
     {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
@@ -34,6 +35,13 @@ def value(metric: str, number: float | None, *, unit: bool = True) -> str:
 def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
     """1,590 or 0.0329: so many digits, and never an exponent where a person would write the number out."""
     return f"{number:{sign},.0f}" if 1000 <= abs(number) < 1e15 else f"{number:{sign}.{digits}g}"
+
+
+def label(given: Any) -> str:
+    """A label, a list of labels or a number as a person reads it."""
+    if isinstance(given, float):
+        return plain(given)
+    return ", ".join(map(str, given)) or "none" if isinstance(given, list | tuple) else str(given)
 
 
 def printable(text: str) -> str:

@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import polars as pl
 
+from headstart import tasks
 from headstart.core.dataset import Note
-from headstart.core.task import MULTILABEL
 from headstart.data import cells as inside_cells
 from headstart.data import labels
 from headstart.data.reading import SPLITS as PARTS
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError, UnknownName
 from headstart.modalities import image, text
+from headstart.tasks.base import Labels
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
          "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "id")  # fmt: skip
@@ -172,7 +173,8 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
 
 def check_several(kind: str | None, where: str) -> None:
     """Raises `DataError` where several columns of labels were named for another kind of task."""
-    if kind not in (None, MULTILABEL):
+    wanted = None if kind is None else tasks.get(kind)
+    if wanted is not None and (wanted.exclusive or not isinstance(wanted, Labels)):
         problem = f"several label columns are several labels an item, but the task is {kind}"
         raise DataError(where, problem, "name one column, or say task multilabel")
 

@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from headstart import modalities
+from headstart import modalities, tasks
 from headstart.core import fingerprint
 from headstart.core.dataset import Dataset, Item, TextItem
-from headstart.core.task import CLASSIFICATION
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data import held_out
 from headstart.data.duplicates import (
@@ -146,7 +145,7 @@ def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:
 
 
 def _without_empty_classes(dataset: Dataset) -> Dataset:
-    if dataset.task is None or dataset.y is None or dataset.task.kind != CLASSIFICATION:
+    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
         return dataset
     held = np.unique(dataset.y[dataset.y >= 0])
     if len(held) == dataset.task.outputs or not len(held):

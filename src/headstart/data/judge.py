@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.data import labels, targets
 from headstart.data.findings import CODES, Finding, finding
+from headstart.tasks.base import Labels
 
 FEW = 10
 """Classes with fewer items than this get a warning."""
@@ -28,7 +29,8 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     yield from _missing(dataset)
     test = dataset.split == "test" if dataset.split is not None else np.zeros(len(dataset), dtype=bool)
     development = dataset.labelled & usable & ~test
-    if dataset.task.kind == REGRESSION:
+    methods = tasks.for_task(dataset.task)
+    if not isinstance(methods, Labels):
         values = dataset.y[development]
         if len(values) < 2 or np.ptp(values) == 0:
             yield finding(
@@ -36,7 +38,7 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
             )
         yield from targets.findings(dataset)
         return
-    has = _has_label(dataset)
+    has = methods.membership(dataset.y, dataset.task.outputs)
     yield from _sizes(dataset, has, development, test & dataset.labelled & usable, where)
     yield from _alike(dataset.task.labels)
 
@@ -55,23 +57,11 @@ def _missing(dataset: Dataset) -> Iterator[Finding]:
             yield finding("HS302", dataset.items[row].id, row=row)
 
 
-def _has_label(dataset: Dataset) -> np.ndarray:
-    """bool [N, C]: whether the item has the label."""
-    assert dataset.task is not None
-    assert dataset.y is not None
-    if dataset.task.kind == MULTILABEL:
-        return np.asarray(dataset.y == 1)
-    has = np.zeros((len(dataset), dataset.task.outputs), dtype=bool)
-    rows = np.flatnonzero(dataset.labelled)
-    has[rows, dataset.y[rows]] = True
-    return has
-
-
 def _sizes(
     dataset: Dataset, has: np.ndarray, development: np.ndarray, test: np.ndarray, where: str
 ) -> Iterator[Finding]:
     assert dataset.task is not None
-    names, single = dataset.task.labels, dataset.task.kind == CLASSIFICATION
+    names, single = dataset.task.labels, tasks.for_task(dataset.task).exclusive
     counts, tested = has[development].sum(axis=0), has[test].sum(axis=0)
     some = counts[counts > 0]
     if single and len(some) < 2:
@@ -182,8 +172,5 @@ def label_text(dataset: Dataset, row: int) -> str | None:
     """The label of a row in words; None where there is none."""
     if dataset.y is None or dataset.task is None or not dataset.labelled[row]:
         return None
-    if dataset.task.kind == CLASSIFICATION:
-        return dataset.task.labels[int(dataset.y[row])]
-    if dataset.task.kind == REGRESSION:
-        return f"{dataset.y[row]:g}"
-    return "+".join(dataset.task.labels[i] for i in np.flatnonzero(dataset.y[row]))
+    given = tasks.for_task(dataset.task).value(dataset.task, dataset.y[row])
+    return "+".join(given) if isinstance(given, list) else f"{given:g}" if isinstance(given, float) else given

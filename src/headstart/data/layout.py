@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count
@@ -113,7 +114,7 @@ def _are_texts(tree: Tree, paths: list[str]) -> bool:
 
 def read_folders(tree: Tree, reading: Reading) -> Dataset:
     """A data set whose labels are the names of its folders."""
-    if reading.task not in (None, CLASSIFICATION):
+    if reading.task is not None and not tasks.get(reading.task).exclusive:
         raise BadOption("task", reading.task, "classification: folders name classes; others need a table")
     found = items_in(tree)
     paths, left_out = found.paths, found.left_out

@@ -14,8 +14,8 @@ from itertools import takewhile
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset, TextItem
-from headstart.core.task import CLASSIFICATION
 from headstart.data.findings import Finding, finding
 
 COVERED, ELSEWHERE = 0.98, 0.01
@@ -33,7 +33,7 @@ SHARED = 20
 def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
     """HS312, HS313 and HS314 of classes; HS217 for what nearly all texts begin or end with."""
     yield from _boilerplate(dataset, texts)
-    if dataset.task is None or dataset.y is None or dataset.task.kind != CLASSIFICATION:
+    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
         return
     rows = np.flatnonzero(dataset.labelled & np.array([bool(text.strip()) for text in texts], dtype=bool))
     y = dataset.y[rows]

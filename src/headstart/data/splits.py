@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.split import Fold, Split
-from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.data.unions import Unions
 from headstart.errors import BadOption, DataError
 
@@ -137,21 +137,16 @@ def _folds(
 
 
 def _is_classes(dataset: Dataset) -> bool:
-    return dataset.task is not None and dataset.task.kind == CLASSIFICATION
+    return dataset.task is not None and tasks.for_task(dataset.task).exclusive
 
 
 def strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
     """For each row the strata it counts in: its class, its labels (and -1, as every row), or its fifth of the
     range."""
     assert dataset.y is not None
-    y = dataset.y[rows]
-    if dataset.task is not None and dataset.task.kind == MULTILABEL:
-        return [[-1, *np.flatnonzero(row).tolist()] for row in y]
-    if y.dtype.kind == "i":
-        return [[int(label)] for label in y]
-    ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
-    bins = max(1, min(FOLDS, len(rows) // FOLDS))
-    return [[int(rank * bins // len(rows))] for rank in ranks]
+    assert dataset.task is not None
+    parts = max(1, min(FOLDS, len(rows) // FOLDS))
+    return tasks.for_task(dataset.task).strata(dataset.y[rows], parts)
 
 
 def _free(strata: list[list[int]], groups: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.strategy import Trial, common
-from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
+from headstart.core.task import Task, differ
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
 from headstart.measure.paired import PairedGain
@@ -43,7 +43,7 @@ def baselines(modality: str) -> tuple[str, ...]:
 def called(strategy: str, task: Task) -> str:
     """A baseline in words."""
     constant = strategy in strategies.STRATEGIES and strategies.facts(strategy).role == "floor"
-    return "the median" if constant and task.kind == REGRESSION else strategies.called(strategy)
+    return tasks.for_task(task).constant_name if constant else strategies.called(strategy)
 
 
 def heavy(trial: Trial) -> bool:
@@ -160,7 +160,15 @@ def likely(found: PairedGain) -> bool:
 def expected(trial: Trial, experiment: Experiment) -> bool:
     """Whether an arm is better than frozen ones by what is known beforehand."""
     least, most = strategies.facts(trial.strategy).expert or (0, 0)
-    return experiment.per_class is not None and least <= experiment.per_class < most
+    each = per_class(experiment)
+    return each is not None and least <= each < most
+
+
+def per_class(experiment: Experiment) -> float | None:
+    """Labels a class to learn from, on average; None where there are no classes, one an item."""
+    if not tasks.for_task(experiment.task).exclusive:
+        return None
+    return len(experiment.split.development) / experiment.task.outputs
 
 
 def role(trial: Trial) -> str:
@@ -212,7 +220,8 @@ def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) 
     """
     names: list[str] = [*trials]
     chooser: Chooser = partial(shipped, count=ROUGH)
-    if experiment.task.kind == MULTILABEL:
+    nothing = np.zeros((0, experiment.task.outputs))
+    if tasks.for_task(experiment.task).per_item(experiment.y[:0], nothing) is None:
         names = [n for n, t in trials.items() if role(t) != "random" or n == arm]
         chooser = best
     return nested(names, trials, experiment, chooser, overall=arm) or trials[arm]

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import environment, fingerprint
 from headstart.core.model import Model
 from headstart.core.source import Contract, InputContract, TextContract
-from headstart.core.task import REGRESSION, Task
+from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
 from headstart.export import archive, schema
@@ -30,6 +31,7 @@ from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
 from headstart.export.staging import staged
 from headstart.modalities.text import encoder_of
 from headstart.predict.predictor import Predictor
+from headstart.tasks.base import Confidence
 
 TOLERANCE = 1e-4
 """Largest difference in probabilities; for regression ten times as much of the largest answer."""
@@ -150,7 +152,7 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
 
 def tolerance(task: Task, outputs: np.ndarray) -> float:
     """How far a copy may be off: 1e-4 in probability, 1e-3 of the largest value for regression."""
-    if task.kind != REGRESSION:
+    if isinstance(tasks.for_task(task), Confidence):
         return TOLERANCE
     return max(10 * TOLERANCE * float(np.abs(outputs).max()), 1e-12)
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart.core.task import Task
 from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run import items
 from headstart.run.folder import load_trial, read_finished, slug
+from headstart.tasks.base import Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +35,15 @@ class Finished:
         """Raises `RunError` for what is no run, not finished, damaged, or too old to keep its items."""
         record = read_finished(folder)
         task = Task.from_json(record["task"])
-        found = items.read(folder, task.kind)
+        found = items.read(folder)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
         trial = load_trial(path)
         whole = trial.predictions.shape[1:] == (len(found), task.outputs)
         if found.y.dtype.kind == "i":
             whole &= bool(((found.y >= -1) & (found.y < task.outputs)).all())
-        if not whole or found.y.shape[1:] not in ((), (task.outputs,)):
+        methods = tasks.for_task(task)
+        several = isinstance(methods, Labels) and not methods.exclusive
+        if not whole or found.y.shape[1:] != ((task.outputs,) if several else ()):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)
 
@@ -104,7 +108,9 @@ class Common:
         held = _held_out(first)[at_first] & _held_out(other)[at_other]
         at_first, at_other = at_first[held], at_other[held]
         order = [other.task.labels.index(label) for label in first.task.labels]
-        y, also = first.items.y[at_first], _renumbered(other.items.y[at_other], other.task, order)
+        places = {label: [place] for place, label in enumerate(order)}
+        y, methods = first.items.y[at_first], tasks.for_task(first.task)
+        also = methods.renumbered(other.items.y[at_other], places, first.task.outputs)
         equal = np.asarray(y == also)
         same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
         if not same.any():
@@ -159,13 +165,6 @@ def _unique(one: items.Items, rows: Sequence[int], key: Key) -> dict[Hashable, i
     for row in rows:
         seen.setdefault(key(one, row), []).append(row)
     return {name: found[0] for name, found in seen.items() if len(found) == 1}
-
-
-def _renumbered(y: np.ndarray, task: Task, order: Sequence[int]) -> np.ndarray:
-    """Targets in the numbering in which label k is this task's label `order[k]`."""
-    if task.kind == CLASSIFICATION:
-        return np.where(y >= 0, np.argsort(order)[np.maximum(y, 0)], -1)
-    return y[:, list(order)] if task.kind == MULTILABEL else y
 
 
 def same_folds(first: Finished, other: Finished, at_first: np.ndarray, at_other: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ fold. Nothing passes through the network again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,11 @@ from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.core.task import Task
 from headstart.evidence import leaderboard
 from headstart.insight import subsets
 from headstart.insight.networks import Networks
-from headstart.measure import intervals, metrics, threads
+from headstart.measure import intervals, partition, threads
 from headstart.strategies import probe as probing
 
 DRAWS = 6
@@ -32,8 +32,6 @@ MOST_ROWS = 5_000
 MOST_CELLS = 4e7
 """Rows x columns x outputs of the largest fit: fewer rows are looked at where it would be more. Measured on
 two cores: 2 s for 300 items x 2,000 columns, 2 to 6 s for 1,500 to 50,000 items x 500 to 2,000."""
-RIDGE_COST = 16
-"""A ridge regression costs as much as so many outputs of a logistic one."""
 EVERY_FOLD = 1_000
 """Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
 RESAMPLES = 200
@@ -76,7 +74,7 @@ def measure(
     stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
     draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
-    classes = experiment.task.outputs if experiment.task.kind == CLASSIFICATION else 1
+    classes = experiment.task.outputs if tasks.for_task(experiment.task).exclusive else 1
     wanted = subsets.sizes(total, classes)
     parts = [part for draw in draws for fold in draw.folds for part in draw.parts(fold)]
     if len(wanted) < 2 or not all(map(len, parts)):
@@ -126,24 +124,20 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     span = {name: np.arange(ends[k], ends[k + 1]) for k, name in enumerate(names)}
     columns = {fold: np.concatenate([span[name] for name in chosen[fold]["taps"]]) for fold in folds}
     width = max(len(some) for some in columns.values())
-    outputs = experiment.task.outputs if experiment.task.kind != REGRESSION else RIDGE_COST
-    most = int(np.clip(MOST_CELLS / (width * outputs), 10 * experiment.task.outputs, MOST_ROWS))
-    rows = subsets.blind_sample(experiment.split, most, seed=experiment.seed)
+    methods, outputs = tasks.for_task(experiment.task), experiment.task.outputs
+    most = int(np.clip(MOST_CELLS / (width * methods.work(outputs)), 10 * outputs, MOST_ROWS))
+    rows = partition.blind_sample(experiment.split, most, seed=experiment.seed)
     x = np.concatenate([features.tap(tap)[rows] for tap in taps], axis=1)
     place = np.full(len(experiment.dataset), -1)
     place[rows] = np.arange(len(rows))
     views = 1 + int(probe.choices.get("views", 0))
-    penalty = {fold: _penalty(experiment, chosen[fold], len(columns[fold]), views) for fold in folds}
+    penalty = {
+        fold: methods.penalty_for(
+            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), len(columns[fold]), views
+        )
+        for fold in folds
+    }
     return Stored(x, place, columns, penalty)
-
-
-def _penalty(experiment: Experiment, chosen: Mapping[str, Any], width: int, copies: int) -> float:
-    """What the probe chose, for one row where it had copies; the middle of the usual range where it chose
-    nothing, or was solved in another way (runs of older versions do not say in which)."""
-    penalty = chosen.get("C")
-    if experiment.task.kind == REGRESSION:
-        return float(penalty) / copies if penalty else float(width)
-    return float(penalty) * copies if penalty and not chosen.get("ridge") else 10**0.75 / width
 
 
 class _Draw:
@@ -214,7 +208,7 @@ def _summed(
     spread = each.var(axis=0, ddof=1) * (1 / len(found) + used / used[-1])
     covariance[: len(used), : len(used)] += np.diag(spread)
     counts = [
-        sum(_wrong(task, y[row[s].rows], row[s].predictions) for row in found) for s in range(len(used))
+        sum(methods.errors(y[row[s].rows], row[s].predictions) for row in found) for s in range(len(used))
     ]
     items = len(np.unique(np.concatenate([row[0].rows for row in found])))
     return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
@@ -255,11 +249,3 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
 def turned(task: Task, value: Any) -> Any:
     """What falls with more labels: 1 - metric, or the metric where low is good. The same turns it back."""
     return 1 - value if task.higher_is_better else value
-
-
-def _wrong(task: Task, y: np.ndarray, predictions: np.ndarray) -> int:
-    if task.kind == CLASSIFICATION:
-        return int((metrics.decide(predictions) != y).sum())
-    if task.kind == MULTILABEL:
-        return int(((predictions >= 0.5) != (y > 0.5)).sum())
-    return len(y)

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core import words
 from headstart.core.backbone import Tap, embedding_tap
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.evidence import leaderboard
 from headstart.insight.networks import Networks
 from headstart.measure.intervals import units, wilson
@@ -41,7 +40,7 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(experiment.split, experiment.seed)
     _, n = units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
-    chance, variance = _chance(experiment, rows)
+    chance, variance = tasks.for_task(experiment.task).chance(experiment.y[rows])
     found = []
     for name, errors in profile.items():
         value, low, high = _accuracy(errors, n) if metric == "accuracy" else _skill(errors, variance)
@@ -64,17 +63,6 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
         "rows": found,
         "sentence": _depth_sentence(found, metric, str(trial.source), _embedding(networks, trial.source)),
     }
-
-
-def _chance(experiment: Experiment, rows: np.ndarray) -> tuple[float, float]:
-    """(share of the largest class, variance of the ridge targets summed over them)."""
-    y = experiment.y[rows]
-    if experiment.task.kind == CLASSIFICATION:
-        share = np.bincount(y) / len(y)
-        return float(share.max()), float((share * (1 - share)).sum())
-    if experiment.task.kind == MULTILABEL:
-        return 0.0, float(np.var(y, axis=0).sum())
-    return 0.0, 1.0  # the targets of a regression are standardised
 
 
 def _accuracy(errors: Mapping[str, float], n: int) -> tuple[float, float, float]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import words
 from headstart.core.backbone import embedding_tap
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
-from headstart.core.task import CLASSIFICATION
 from headstart.errors import StoreError
-from headstart.insight.mistakes import told, true_label
+from headstart.insight.mistakes import told
 from headstart.insight.networks import Networks
 from headstart.measure import projection
 from headstart.modalities import nouns
@@ -48,10 +48,10 @@ def embedding_map(
     places, method = projection.plane(
         networks.extractor(backbone, spec).tap(tap)[shown], seed=experiment.seed
     )
-    tests = set(experiment.split.test.tolist())
+    methods, tests = tasks.for_task(experiment.task), set(experiment.split.test.tolist())
     points = []
     for row, (x, y) in zip(shown.tolist(), places.tolist(), strict=True):
-        label = told(true_label(experiment.task, experiment.y[row]))
+        label = told(methods.value(experiment.task, experiment.y[row]))
         answer = told(said[row]) if row in said else None
         points.append(
             {
@@ -74,7 +74,7 @@ def embedding_map(
         "n": len(shown),
         "of": len(rows),
         "points": points,
-        "labels": list(experiment.task.labels) if experiment.task.kind == CLASSIFICATION else [],
+        "labels": list(experiment.task.labels) if methods.exclusive else [],
         "sentence": f"{of or words.count(len(rows), *called)}, placed by what {source} makes of them before "
         f"it sees a label ({method}): neighbours look alike to it. Distances between far groups mean little.",
     }

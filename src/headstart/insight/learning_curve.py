@@ -12,7 +12,6 @@ from headstart import strategies
 from headstart.core import words
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial, common
-from headstart.core.task import REGRESSION
 from headstart.evidence import leaderboard
 from headstart.insight.curve_points import DRAWS, Measured, measure, turned
 from headstart.insight.networks import Networks
@@ -34,7 +33,7 @@ def learning_curve(
     taps of that probe. None where no source was probed, and for more than `MOST_CLASSES` classes.
     """
     probe = _probe(experiment, trials, shipped)
-    if probe is None or (experiment.task.kind != REGRESSION and experiment.task.outputs > MOST_CLASSES):
+    if probe is None or experiment.task.outputs > MOST_CLASSES:
         return None
     baseline = _baseline(experiment, trials, probe)
     measured = measure(experiment, networks, probe, baseline)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import words
 from headstart.core.experiment import Experiment
 from headstart.core.source import JOINT, Contract, TextContract
-from headstart.core.task import CLASSIFICATION
 from headstart.errors import HeadstartError
 from headstart.modalities import nouns
 
@@ -105,7 +105,7 @@ def by_class(
 ) -> list[dict[str, Any]]:
     """Median length and how many are cut, class by class; nothing where there are many, or none."""
     task, y = experiment.task, experiment.y
-    if task.kind != CLASSIFICATION or task.outputs > CLASSES:
+    if not tasks.for_task(task).exclusive or task.outputs > CLASSES:
         return []
     found = []
     for number, label in enumerate(task.labels):

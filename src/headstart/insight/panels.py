@@ -20,7 +20,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import REGRESSION, differ
+from headstart.core.task import differ
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
@@ -30,6 +30,7 @@ from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
 from headstart.run.folder import read_object
+from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
     from headstart.run.fit import Result
@@ -177,7 +178,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
 def confusion(view: View) -> dict[str, Any] | None:
     """The answers, averaged over repeats, by class; None for regression."""
     task = view.experiment.task
-    if task.kind == REGRESSION:
+    if not isinstance(tasks.for_task(task), Labels):
         return None
     classes, table = evaluate.by_class(task, view.y, view.predictions)
     pairs = [] if table is None else evaluate.confused(table, task.labels, PAIRS)
@@ -191,7 +192,7 @@ def confusion(view: View) -> dict[str, Any] | None:
 
 def scatter(view: View) -> dict[str, Any] | None:
     """True and predicted values; regression only."""
-    if view.experiment.task.kind != REGRESSION or not len(view.rows):
+    if isinstance(tasks.for_task(view.experiment.task), Labels) or not len(view.rows):
         return None
     truth, said = view.y, view.predictions[:, 0]
     shown = np.arange(len(truth))

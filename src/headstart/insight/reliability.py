@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION
 from headstart.measure import calibration, metrics
 from headstart.measure.intervals import wilson
 from headstart.measure.partition import first_repeat
+from headstart.tasks.base import TaskMethods
 
 ELSEWHERE = (
     "This holds for items like these; on items from elsewhere (another camera, place or season) stated "
@@ -33,12 +34,13 @@ def reliability(experiment: Experiment, trial: Trial) -> dict[str, Any] | None:
     user may expect of new items.
     """
     known = np.flatnonzero(trial.covered[0])
-    if experiment.task.kind != CLASSIFICATION or len(known) < 2:
+    methods = tasks.for_task(experiment.task)
+    if not methods.exclusive or len(known) < 2:
         return None
     y = experiment.y[known]
     before = np.clip(trial.predictions[0, known].astype(np.float64), 1e-7, 1 - 1e-7)
     before /= before.sum(axis=1, keepdims=True)
-    after = cross_fitted(before, y, first_repeat(experiment.split, known))
+    after = cross_fitted(methods, before, y, first_repeat(experiment.split, known))
     count = int(np.clip(len(y) // ITEMS_A_BIN, 4, 15))
     bins = calibration.reliability(y, after, bins=count)
     temperature = calibration.fit_temperature(np.log(before), y)
@@ -57,14 +59,12 @@ def reliability(experiment: Experiment, trial: Trial) -> dict[str, Any] | None:
     return {**found, "sentence": _sentence(found, len(y), by_luck(bins))}
 
 
-def cross_fitted(p: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
+def cross_fitted(methods: TaskMethods, p: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
     """float64 `[n, K]`: probabilities at the temperature fitted on the rows of all other parts."""
     logits, out = np.log(p), np.empty_like(p)
     for number in np.unique(part):
         own = part == number
-        softened = logits[own] / calibration.fit_temperature(logits[~own], y[~own])
-        softened = np.exp(softened - softened.max(axis=1, keepdims=True))
-        out[own] = softened / softened.sum(axis=1, keepdims=True)
+        out[own] = methods.activate(logits[own] / calibration.fit_temperature(logits[~own], y[~own]))
     return out
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
-from headstart.core.split import Split
-from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart import tasks
+from headstart.core.task import Task
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
-FIFTHS = 5
-"""Values of a regression are drawn evenly from so many parts of their range."""
 
 
 def sizes(total: int, classes: int) -> list[int]:
@@ -24,14 +24,10 @@ def sizes(total: int, classes: int) -> list[int]:
 
 def strata(task: Task, y: np.ndarray) -> np.ndarray:
     """int64 `[N]`: the class, the rarest label that an item has (-1: none), or the fifth of the range."""
-    if task.kind == CLASSIFICATION:
-        return np.asarray(y, np.int64)
-    if task.kind == MULTILABEL:
-        yes = np.asarray(y) > 0.5
-        count = np.where(yes, yes.sum(axis=0), len(y) + 1)
-        return np.where(yes.any(axis=1), count.argmin(axis=1), -1)
-    rank = np.argsort(np.argsort(y, kind="stable"), kind="stable")
-    return np.asarray(rank * FIFTHS // max(1, len(rank)), np.int64)
+    of_row = tasks.for_task(task).strata(y)
+    count = Counter(stratum for some in of_row for stratum in some)
+    rarest = [min(some, key=lambda stratum: (count[stratum], stratum < 0, stratum)) for some in of_row]
+    return np.array(rarest, np.int64)
 
 
 def nested(strata: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -58,13 +54,3 @@ def nested(strata: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> 
 def beginning(order: np.ndarray, ends: np.ndarray, n: int) -> np.ndarray:
     """The first whole groups of the order that make at least `n` rows (or all)."""
     return order[: ends[min(int(np.searchsorted(ends, n)), len(ends) - 1)]]
-
-
-def blind_sample(split: Split, most: int, *, seed: int) -> np.ndarray:
-    """int64: about `most` development rows at most, whole groups, drawn without looking at labels; sorted."""
-    rows = np.sort(split.development)
-    if len(rows) <= most:
-        return rows
-    _, unit = np.unique(split.groups[rows], return_inverse=True)
-    place = np.random.default_rng(seed).permutation(unit.max() + 1)[unit]
-    return np.sort(rows[np.argsort(place, kind="stable")[:most]])

@@ -42,3 +42,13 @@ def first_repeat(split: Split, rows: np.ndarray) -> np.ndarray:
     unit, n = units(len(rows), split.groups[rows])
     order = np.random.default_rng(split.seed).permutation(n)
     return np.asarray(order[unit] % min(PARTS, max(2, n)))
+
+
+def blind_sample(split: Split, most: int, *, seed: int) -> np.ndarray:
+    """int64: about `most` development rows at most, whole groups, drawn without looking at labels; sorted."""
+    rows = np.sort(split.development)
+    if len(rows) <= most:
+        return rows
+    _, unit = np.unique(split.groups[rows], return_inverse=True)
+    place = np.random.default_rng(seed).permutation(unit.max() + 1)[unit]
+    return np.sort(rows[np.argsort(place, kind="stable")[:most]])

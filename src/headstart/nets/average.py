@@ -6,16 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from headstart import tasks
 from headstart.core.source import Contract, InputContract
-from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart.core.task import Task
 from headstart.nets.base import Net, Parts, Recipe
-
-TINY = 1e-30
-"""Smallest probability whose logarithm is taken (float32 ends at 1e-38)."""
 
 
 class Average(Net):
@@ -42,12 +39,8 @@ class Average(Net):
             for number, (weight, size) in enumerate(zip(self.weights, self.sizes, strict=True))
         )
         assert isinstance(mean, Tensor)
-        if self.task.kind == CLASSIFICATION:
-            return mean.clamp(min=TINY).log()
-        if self.task.kind == MULTILABEL:
-            # 1 - p loses its last digits near 1; 1e-7 keeps the logit finite there
-            return mean.clamp(min=TINY).log() - torch.log1p(-mean.clamp(max=1 - 1e-7))
-        return mean
+        logits: Tensor = tasks.for_task(self.task).logits_tensor(mean)
+        return logits
 
 
 def scaled(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:

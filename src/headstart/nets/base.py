@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from headstart import tasks
 from headstart.core.source import Contract
-from headstart.core.task import REGRESSION, Task
+from headstart.core.task import Task
 from headstart.errors import NetError
+from headstart.tasks.base import Confidence
 
 
 class Net(nn.Module, ABC):
@@ -25,9 +26,10 @@ class Net(nn.Module, ABC):
     def __init__(self, task: Task, parts: Parts) -> None:
         super().__init__()
         self.task = task
-        self._activate = tasks.get(task.kind).activate_tensor
+        methods = tasks.for_task(task)
+        self._activate = methods.activate_tensor
         # a value has no confidence that a temperature could change
-        found = parts.optional("temperature", (1,)) if task.kind != REGRESSION else None
+        found = parts.optional("temperature", (1,)) if isinstance(methods, Confidence) else None
         self.register_buffer("temperature", found)
 
     @abstractmethod

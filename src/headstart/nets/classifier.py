@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from headstart import sources
-from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart import sources, tasks
+from headstart.core.task import Task
 from headstart.nets.base import Net, Parts, Recipe
+from headstart.tasks.base import Labels
 
 EDGE = 1e-7
 """Probabilities of a multi-label prediction are kept this far from 0 and 1."""
@@ -34,7 +35,7 @@ class Classifier(Net):
         embedding = self._backbone.full(self._backbone.normalise(prepared))
         source = self.classifier(embedding).float().log_softmax(1)  # [B, source classes]
         log_p = torch.stack([source[:, column].logsumexp(1) for column in self._columns], 1)  # [B, K]
-        if self.task.kind == CLASSIFICATION:
+        if tasks.for_task(self.task).exclusive:
             return log_p  # the softmax that follows renormalises
         return torch.logit(log_p.exp(), eps=EDGE)
 
@@ -44,7 +45,7 @@ def build(recipe: Recipe) -> Net:
     recipe.only("architecture", "columns")
     architecture = recipe.field("architecture", Mapping)
     columns = recipe.field("columns", (list, tuple))
-    if recipe.task.kind not in (CLASSIFICATION, MULTILABEL):
+    if not isinstance(tasks.for_task(recipe.task), Labels):
         raise recipe.error(f"cannot answer a {recipe.task.kind} task")
     if len(columns) != recipe.task.outputs or not all(columns):
         raise recipe.error(f"names source classes for {len(columns)} of {recipe.task.outputs} labels")

@@ -15,12 +15,13 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task, differ, occurs
+from headstart.core.task import Task, differ, occurs
 from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
 from headstart.predict.predictor import Prediction, Predictor, stream, told_unread
+from headstart.tasks.base import Labels
 
 WHOLE_TABLE = 100
 """Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
@@ -143,12 +144,14 @@ def align(dataset: Dataset, task: Task) -> np.ndarray:
             where, "there are no labels to compare with", "name the label column, or use class folders"
         )
     given, y = dataset.task, dataset.y
-    if given.kind != task.kind and not (given.kind == CLASSIFICATION and task.kind == MULTILABEL):
+    methods, own = tasks.for_task(task), tasks.for_task(given)
+    labelled = isinstance(methods, Labels)
+    if given.kind != task.kind and not (labelled and own.exclusive):
         raise DataError(where, f"its labels are for {given.kind}, and this model is for {task.kind}")
-    if task.kind == REGRESSION:
-        return np.asarray(y, dtype=np.float64)
-    used = _used(y, given)
-    meant = labels.match([given.labels[i] for i in used], task.labels, several=task.kind == MULTILABEL)
+    if not labelled:
+        return methods.renumbered(y, {}, task.outputs)
+    used = np.flatnonzero(occurs(y, given.outputs))
+    meant = labels.match([given.labels[i] for i in used], task.labels, several=not methods.exclusive)
     unknown = [given.labels[i] for i in used if given.labels[i] not in meant]
     if unknown:
         named = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
@@ -158,22 +161,7 @@ def align(dataset: Dataset, task: Task) -> np.ndarray:
         raise DataError(where, f"the model does not know {len(unknown)} of its labels: {named}{hint}")
     number = {label: i for i, label in enumerate(task.labels)}
     places = {int(i): [number[label] for label in meant[given.labels[i]]] for i in used}
-    if task.kind == CLASSIFICATION:
-        first = np.array([places.get(i, [-1])[0] for i in range(given.outputs)], dtype=np.int64)
-        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
-    out = np.zeros((len(y), task.outputs), dtype=np.float32)
-    for i, there in places.items():
-        rows = np.flatnonzero(y == i if given.kind == CLASSIFICATION else y[:, i] == 1)
-        out[rows[:, None], np.array(there)] = 1
-    out[~dataset.labelled] = np.nan
-    return out
-
-
-def _used(y: np.ndarray, task: Task) -> np.ndarray:
-    """Numbers of the labels that occur."""
-    if task.kind == CLASSIFICATION:
-        return np.unique(y[y >= 0])
-    return np.flatnonzero((np.nan_to_num(y) > 0).any(axis=0))
+    return methods.renumbered(y, places, task.outputs)
 
 
 def measure(
@@ -323,15 +311,12 @@ def by_class(
     task: Task, y: np.ndarray, predictions: np.ndarray
 ) -> tuple[list[dict[str, Any]], np.ndarray | None]:
     """(a row for each label, confusion table); nothing for regression."""
-    if task.kind == REGRESSION:
+    methods = tasks.for_task(task)
+    if not isinstance(methods, Labels):
         return [], None
-    confusion = None
-    if task.kind == CLASSIFICATION:
-        confusion = metrics.confusion(y, predictions)
-        hits, true, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    else:
-        yes, chosen = y > 0.5, predictions >= 0.5
-        hits, true, said = (yes & chosen).sum(axis=0), yes.sum(axis=0), chosen.sum(axis=0)
+    has, chosen = methods.membership(y, task.outputs), methods.decided(predictions)
+    hits, true, said = ((has & chosen).sum(axis=0), has.sum(axis=0), chosen.sum(axis=0))
+    confusion = metrics.confusion(y, predictions) if methods.exclusive else None
     rows = []
     for label, hit, n, m in zip(task.labels, hits, true, said, strict=True):
         recall = intervals.wilson(float(hit), int(n)) if n else None
@@ -366,9 +351,8 @@ def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
     """That all items have the same labels, so that no number says how well these are told from others."""
     if differ(y):
         return ()
-    first = np.eye(task.outputs)[y[:1]] if y.dtype.kind == "i" else y[:1].reshape(1, -1)
-    label = tasks.get(task.kind).decode(task, first)
-    return (f"all items are labelled {label[0]!r}: no number says how well that is told from anything else",)
+    label = tasks.for_task(task).value(task, y[0])
+    return (f"all items are labelled {label!r}: no number says how well that is told from anything else",)
 
 
 def notes(model: Model, dataset: Dataset, rows: Sequence[Prediction] = ()) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from headstart.core.dataset import Item
 from headstart.core.model import Model
 from headstart.core.source import Contract
 from headstart.core.strategy import Progress
-from headstart.core.task import REGRESSION, Task
+from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
@@ -238,13 +238,3 @@ def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str
     shown = "; ".join(f"{row.id}: {row.unread}" for row in cut[:most])
     more = f"; and {len(cut) - most:,} more" if len(cut) > most else ""
     return f"{len(cut):,} of {total:,} {'is' if len(cut) == 1 else 'are'} seen only in part: {shown}{more}"
-
-
-def ranked(task: Task, prediction: Prediction, top: int | None = None) -> list[tuple[str, float]]:
-    """Labels with their scores, best first; for regression the one target with its value."""
-    if prediction.scores is None:
-        return []
-    if task.kind == REGRESSION:
-        return [(task.labels[0], float(prediction.scores[0]))]
-    order = np.argsort(-prediction.scores, kind="stable")[:top]
-    return [(task.labels[i], float(prediction.scores[i])) for i in order]

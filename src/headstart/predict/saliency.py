@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.model import Model
 from headstart.core.source import TextContract
-from headstart.core.task import CLASSIFICATION, MULTILABEL, Task
+from headstart.core.task import CLASSIFICATION, Task
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
 from headstart.modalities import text
 from headstart.predict.predictor import Predictor
+from headstart.tasks.base import Confidence, Labels
 
 ITEMS = 8
 """Mistakes that are looked into."""
@@ -63,25 +65,21 @@ class Question:
 
     def little(self, value: float) -> float:
         """An effect that is not worth telling."""
-        return LITTLE if self.kind in (CLASSIFICATION, MULTILABEL) else 1e-3 * abs(value)
+        return LITTLE if isinstance(tasks.get(self.kind), Confidence) else 1e-3 * abs(value)
 
     def still(self, scores: np.ndarray) -> bool:
-        """Whether scores `[K]` say it."""
-        if self.kind == CLASSIFICATION:
-            return int(scores.argmax()) == self.column
-        return bool((scores[self.column] >= 0.5) == (self.sign > 0))
+        """Whether scores `[K]` say it; a number is always said."""
+        methods = tasks.get(self.kind)
+        if not isinstance(methods, Labels):
+            return True
+        return bool(methods.decided(scores[None])[0, self.column]) == (self.sign > 0)
 
     def of(self, scores: np.ndarray) -> np.ndarray:
         """float64 `[B]`: log-odds of what was said from scores `[B, K]`; the number itself for regression."""
-        p = scores.astype(np.float64)
-        own = p[:, self.column]
-        if self.kind == CLASSIFICATION:  # the others are added up: 1 - p has no digits left where p is 1
-            rest = np.delete(p, self.column, axis=1).sum(axis=1)
-        elif self.kind == MULTILABEL:
-            rest = 1 - own
-        else:
-            return own
-        return self.sign * (np.log(np.maximum(own, 1e-12)) - np.log(np.maximum(rest, 1e-12)))
+        p, methods = scores.astype(np.float64), tasks.get(self.kind)
+        if not isinstance(methods, Confidence):
+            return p[:, self.column]
+        return self.sign * methods.log_odds(p, self.column)
 
 
 def occlusion(
@@ -118,7 +116,7 @@ def occlusion(
         return None
     return {
         "arm": model.evidence.get("arm"),
-        "unit": "value" if model.task.kind not in (CLASSIFICATION, MULTILABEL) else "log-odds",
+        "unit": "log-odds" if isinstance(tasks.for_task(model.task), Confidence) else "value",
         "items": found,
         "sentence": "Every word was left out in turn. Marked is what the shipped model then says less (or "
         "more) surely. That model has learnt from these very items too, so it may be right on them by now; "
@@ -128,16 +126,13 @@ def occlusion(
 
 def asked(task: Task, dataset: Dataset, row: int, prediction: np.ndarray) -> Question:
     """What was said of an item: the class; of several labels the one that is the farthest off."""
-    if task.kind == CLASSIFICATION:
-        column = int(prediction.argmax())
-        return Question(column, task.labels[column])
-    if task.kind == MULTILABEL:
-        assert dataset.y is not None
-        column = int(np.abs(dataset.y[row] - prediction).argmax())
-        yes = prediction[column] >= 0.5
-        label = task.labels[column]
-        return Question(column, label if yes else f"not {label}", 1 if yes else -1, MULTILABEL)
-    return Question(0, task.labels[0], kind=task.kind)
+    methods = tasks.for_task(task)
+    if not isinstance(methods, Labels):
+        return Question(0, task.labels[0], kind=task.kind)
+    assert dataset.y is not None
+    column, yes = methods.asked(dataset.y[row], prediction)
+    label = task.labels[column]
+    return Question(column, label if yes else f"not {label}", 1 if yes else -1, task.kind)
 
 
 def effects(
@@ -259,7 +254,7 @@ def sentence(
         return ", ".join(f"“{word}”" for word in kept)
 
     up, down = named(1), named(-1)
-    if question.kind not in (CLASSIFICATION, MULTILABEL):
+    if not isinstance(tasks.get(question.kind), Confidence):
         told = [f"{how}: {words}" for how, words in (("raised by", up), ("lowered by", down)) if words]
         return "; ".join(told) or "no single word moves the number"
     still = question.still(scores)

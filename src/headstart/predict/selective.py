@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.core.task import CLASSIFICATION, Task
+from headstart import tasks
+from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BadOption
 from headstart.measure import conformal
@@ -51,7 +52,7 @@ class Caution:
                 raise BadOption(option, value, "between 0 and 1, such as 0.9 or 0.05")
         known = evidence.get("held_out")
         option = "--sets" if sets is not None else "--risk"
-        if (sets is not None or risk is not None) and (task.kind != CLASSIFICATION or not known):
+        if (sets is not None or risk is not None) and not (tasks.for_task(task).exclusive and known):
             raise BadOption(
                 option,
                 sets or risk,

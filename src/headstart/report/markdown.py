@@ -8,7 +8,6 @@ from typing import Any
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
-from headstart.insight import mistakes
 from headstart.report import story
 
 TEXT = 120
@@ -114,7 +113,7 @@ def _suspects(found: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> s
     kept = shown.get("items") or {} if shown.get("modality") == "text" else {}
     rows = []
     for e in found[:MOST]:
-        row = [safe(e["id"]), safe(mistakes.text(e["given"])), safe(mistakes.text(e["suggested"]))]
+        row = [safe(e["id"]), safe(words.label(e["given"])), safe(words.label(e["suggested"]))]
         if kept:
             texts = kept.get(str(e["row"]), {}).get("texts", ())
             row.append(safe(" / ".join(words.shortened(text, TEXT) for text in texts)))

@@ -16,7 +16,6 @@ from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
-from headstart.insight import mistakes
 from headstart.modalities import nouns
 from headstart.report import saved, story
 from headstart.report.charts import cloud, curves, forest, lengths, marks
@@ -105,7 +104,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.filters["seconds"] = seconds_in_words
-    made.filters["label"] = mistakes.text
+    made.filters["label"] = words.label
     made.filters["grid"] = forest.grid_text
     made.filters["unit"] = unit_of
     made.globals["words"] = words
@@ -185,8 +184,8 @@ def map_data(insight: Record, shown: Record) -> dict[str, Any] | None:
         "points": [
             [
                 p["id"],
-                mistakes.text(p["label"]),
-                "" if p.get("said") is None else mistakes.text(p["said"]),
+                words.label(p["label"]),
+                "" if p.get("said") is None else words.label(p["said"]),
                 {True: 1, False: 0}.get(p.get("right"), -1),
                 int(p.get("part") == "test"),
                 place.get(p["row"], -1),

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
+from headstart.core.words import label as in_words
 from headstart.errors import HeadstartError
-from headstart.insight.mistakes import text, true_label
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +47,7 @@ def gather(
             items[str(row)] = {
                 "source": data_uri(fitted(image, SIDE)),
                 "id": dataset.items[row].id,
-                "label": None if label is None else text(label),
+                "label": None if label is None else in_words(label),
             }
     points = (insight.get("map") or {}).get("points") or []
     return {
@@ -62,7 +63,7 @@ def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]
     if dataset.y is None:
         return []
     rows = np.flatnonzero(dataset.labelled)
-    if task.kind == CLASSIFICATION:
+    if tasks.for_task(task).exclusive:
         order = rows[np.argsort(dataset.y[rows], kind="stable")]
         labels = dataset.y[order]
         place = np.arange(len(order)) - np.searchsorted(labels, labels)  # within the class
@@ -75,7 +76,7 @@ def label_of(dataset: Dataset, task: Task, row: int) -> Any:
     """The label of a row as predictions are decoded; None where it has none."""
     if dataset.y is None or not dataset.labelled[row]:
         return None
-    return true_label(task, dataset.y[row])
+    return tasks.for_task(task).value(task, dataset.y[row])
 
 
 def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int]:

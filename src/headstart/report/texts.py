@@ -8,9 +8,9 @@ from typing import Any
 
 from headstart.core.dataset import Dataset
 from headstart.core.task import Task
+from headstart.core.words import label as in_words
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
-from headstart.insight.mistakes import text as in_words
 from headstart.report.pictures import examples, label_of
 
 KEPT = 5_000

@@ -8,25 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, strategies
+from headstart import modalities, strategies, tasks
 from headstart.core import environment, words
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.data.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
 from headstart.evidence.verdict import verdict_of
-from headstart.measure.calibration import fit_temperature
 from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
 from headstart.run.context import Context, why
 from headstart.strategies import ensemble
+from headstart.tasks.base import Confidence
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         raise NotTrained(winner.arm, why(error, context.folder.path)) from error
     again = selection.winner_again(winner.arm, trials, context.experiment)
     model = replace(model, evidence=evidence(context, again, rows, verdict))
-    if context.task.kind != REGRESSION:
+    if isinstance(tasks.for_task(context.task), Confidence):
         model = calibrated(model, winner, context)
     test, metrics = None, {}
     if len(context.split.test):
@@ -99,14 +98,11 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     Both come from the items held out in the first repeat.
     """
     rows = np.flatnonzero(winner.covered[0])
-    p = np.clip(winner.predictions[0, rows].astype(np.float64), 1e-7, 1 - 1e-7)
-    y = context.experiment.y[rows]
-    single = context.task.kind == CLASSIFICATION
-    temperature = fit_temperature(np.log(p) if single else np.log(p) - np.log1p(-p), y)
+    p, y, methods = winner.predictions[0, rows], context.experiment.y[rows], tasks.for_task(context.task)
+    temperature = methods.temperature(y, p)
     found: dict[str, Any] = {"temperature": temperature}
-    if single:
-        softened = p ** (1 / temperature)
-        found["held_out"] = selective.held_out(y, softened / softened.sum(axis=1, keepdims=True))
+    if methods.exclusive:
+        found["held_out"] = selective.held_out(y, methods.softened(p, temperature))
     tensors = {**model.tensors, "temperature": np.array([temperature], np.float32)}
     return replace(model, tensors=tensors, evidence={**model.evidence, **found})
 

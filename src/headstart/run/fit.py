@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
@@ -18,7 +18,7 @@ from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
 from headstart.core.source import APART, Source
 from headstart.core.strategy import Peer, Trial, arm_name
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
 from headstart.data import splits
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes.extractor import make_extractor
@@ -279,7 +279,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
     candidates = tuple(
         policy.Candidate(
             name,
-            classifies=bool(source.labels) and context.task.kind == CLASSIFICATION,
+            classifies=bool(source.labels) and tasks.for_task(context.task).exclusive,
             second_way=source.spec.removesuffix(f" {APART}") in specs - {source.spec},
         )
         for name, source in context.sources.items()
@@ -298,7 +298,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         frozenset(context.read | probed),
         config.allowed(),
         context.dataset.modality,
-        context.experiment.per_class,
+        selection.per_class(context.experiment),
         len(context.split.development),
         spare=left - again,
         hangs=hanging(outcomes),

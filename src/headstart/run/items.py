@@ -11,7 +11,6 @@ import numpy as np
 
 from headstart.core.files import write_atomic
 from headstart.core.split import Fold, Split
-from headstart.core.task import MULTILABEL
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
 from headstart.run.context import Context
@@ -101,8 +100,8 @@ def fold_numbers(split: Split, rows: int) -> np.ndarray:
     return number
 
 
-def read(folder: Path, kind: str) -> Items:
-    """The items of a run whose task is of this kind.
+def read(folder: Path) -> Items:
+    """The items of a run.
 
     Raises `RunError` when there are none (a run of an older Headstart) or the file is damaged.
     """
@@ -117,7 +116,8 @@ def read(folder: Path, kind: str) -> Items:
         )
     with sound(folder, NAME, "run its command once more with another --out"):
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
-        y = np.array(table["y"].to_list(), np.float32) if kind == MULTILABEL else table["y"].to_numpy()
+        several = table["y"].dtype == pl.List
+        y = np.array(table["y"].to_list(), np.float32) if several else table["y"].to_numpy()
         found = Items(
             ids=tuple(table["id"].cast(pl.String).to_list()),
             digests=tuple(table["digest"].cast(pl.String).to_list()),

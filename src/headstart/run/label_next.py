@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart import sources
+from headstart import sources, tasks
 from headstart.core import words
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset, Item
 from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import arm_name
-from headstart.core.task import CLASSIFICATION, REGRESSION, Task
+from headstart.core.task import Task
 from headstart.data import doctor, splits
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
@@ -30,6 +30,7 @@ from headstart.run.config import RunConfig
 from headstart.run.folder import load_trial, read_finished, slug
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
+from headstart.tasks.base import Confidence
 
 FEW_LABELS = 15
 """Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
@@ -242,7 +243,7 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: 
 def choose_policy(record: Mapping[str, Any], known: Dataset, task: Task) -> tuple[bool, str]:
     """(whether labels are few, how items are chosen in words)."""
     typical = "typical items of groups without labels"
-    if task.kind == REGRESSION:
+    if not isinstance(tasks.for_task(task), Confidence):
         return True, f"numbers to predict: {typical}"
     learnt = len(known) if known.split is None else int((known.split != "test").sum())
     score = next((row["score"] for row in record["answer"]["rows"] if row["shipped"]), None)
@@ -286,7 +287,7 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
     else:
         first = len(room.labelled) - len(room.predictions)
         margin = np.ones(len(room.labelled))
-        margin[first:] = selection.margins(room.predictions, exclusive=room.task.kind == CLASSIFICATION)
+        margin[first:] = selection.margins(room.predictions, exclusive=tasks.for_task(room.task).exclusive)
         for row in selection.hesitant(room.features, margin, free, count - len(places), seed=seed):
             why[row] = doubt(room.task, room.predictions[row - first])
     ranked = selection.interleaved(list(why), [int(row) for row in drawn], places)
@@ -304,7 +305,7 @@ def stands_for(pick: selection.Typical, nouns: tuple[str, str]) -> str:
 
 def doubt(task: Task, probabilities: np.ndarray) -> str:
     """between cat and dog (0.48 / 0.45)"""
-    if task.kind == CLASSIFICATION and len(probabilities) > 1:
+    if tasks.for_task(task).exclusive and len(probabilities) > 1:
         one, two = np.argsort(-probabilities, kind="stable")[:2]
         return (
             f"between {task.labels[one]} and {task.labels[two]} "

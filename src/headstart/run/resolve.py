@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from headstart import data, modalities, sources, strategies
+from headstart import data, modalities, sources, strategies, tasks
 from headstart.core import fingerprint, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import APART, Source
-from headstart.core.task import MULTILABEL, REGRESSION, Task
+from headstart.core.task import Task
 from headstart.data import doctor
 from headstart.errors import DataError, HeadstartError, SourceError
 from headstart.run.config import RunConfig
@@ -120,12 +120,8 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
     """244 images in 2 classes (121 to 123 each), 153 more kept for the test."""
     labelled = int(dataset.labelled.sum()) - tests
     noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
-    if task.kind == REGRESSION:
-        text = f"{words.count(labelled, noun, several)} with a number ({task.labels[0]})"
-    else:
-        named = ("label", "labels") if task.kind == MULTILABEL else ("class", "classes")
-        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, *named)}"
-        text += _class_sizes(dataset, task)
+    text = f"{words.count(labelled, noun, several)} {tasks.for_task(task).about(task)}"
+    text += _class_sizes(dataset, task)
     if tests:
         text += f", {tests:,} more kept for the test"
     without = len(dataset) - int(dataset.labelled.sum())
@@ -135,7 +131,7 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
 def _class_sizes(dataset: Dataset, task: Task) -> str:
     import numpy as np
 
-    if dataset.y is None or task.kind != "classification":
+    if dataset.y is None or not tasks.for_task(task).exclusive:
         return ""
     use = dataset.labelled
     if dataset.split is not None:

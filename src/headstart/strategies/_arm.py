@@ -25,16 +25,9 @@ from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies._inputs import input_size, load_inputs
-from headstart.strategies._shipping import origin, state
+from headstart.strategies._shipping import taps_model
 from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import (
-    Arm,
-    head_tensors,
-    named_watch,
-    predict,
-    probe_head,
-    train_on,
-)
+from headstart.strategies._training import Arm, named_watch, predict, probe_head, train_on, whole_head
 from headstart.train.freeze import RENEWED
 from headstart.train.loop import Watch
 
@@ -213,23 +206,14 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     arm = open_arm(request, Design.from_json(trial.choices), kind)
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
-    source = arm.source.source
-    contract = source.input
+    contract = arm.source.source.input
     if isinstance(contract, InputContract) and arm.inputs.size is not None:
         contract = replace(  # stored pixels are prepared in one way for all sources
             contract, size=input_size(arm.source, arm.design), interpolation="bilinear", crop_mode="center"
         )
-    return Model(
-        task=request.task,
-        input=contract,
-        net={
-            "kind": "taps",
-            "architecture": dict(source.architecture),
-            "taps": [str(embedding_tap(arm.source))],
-        },
-        tensors={**state(trained.backbone.module, "trunk"), **head_tensors(trained)},
-        source={} if kind.fresh else origin(arm.source),
-    )
+    taps, trunk = [embedding_tap(arm.source)], trained.backbone.module
+    made = taps_model(request.task, arm.source, taps, *whole_head(trained), trunk=trunk)
+    return replace(made, input=contract, source={} if kind.fresh else made.source)
 
 
 def seconds_of_a_pass(request: Request, *, batch: int = 8) -> float:

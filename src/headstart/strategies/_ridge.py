@@ -6,23 +6,12 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core.strategy import Request
-from headstart.core.task import CLASSIFICATION, MULTILABEL
-from headstart.measure.ridge import one_hot, sketched
 
 
 def ridge_targets(request: Request, rows: np.ndarray) -> np.ndarray:
-    """float64 `[len(rows), K]`: classes as 0/1 columns, labels as they are, values standardised.
-
-    More than 64 columns are projected onto as many: taps are chosen by squared errors, which stay.
-    """
+    """float64 `[len(rows), K]`, K at most 64: the rows' targets of ridge regression, see `tasks.base`."""
     assert request.dataset.y is not None
-    y, outputs = request.dataset.y[rows], request.task.outputs
-    if request.task.kind == CLASSIFICATION:
-        return sketched(one_hot(y, outputs))
-    if request.task.kind == MULTILABEL:
-        return sketched(np.asarray(y, np.float64))
-    offset, scale = tasks.for_task(request.task).scaling(y, outputs)
-    return (np.asarray(y, np.float64)[:, None] - offset) / scale
+    return tasks.for_task(request.task).ridge_targets(request.dataset.y[rows], request.task.outputs)
 
 
 def group_numbers(request: Request, rows: np.ndarray) -> np.ndarray | None:

@@ -197,11 +197,8 @@ def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> np.ndarray:
     return activate(z * trained.scale + trained.offset).astype(np.float32)
 
 
-def head_tensors(trained: Trained) -> dict[str, np.ndarray]:
-    """The head with the task's scaling folded in: its output needs no further change."""
+def whole_head(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
+    """(weight float64 `[K, D]`, bias `[K]`) with the task's scaling folded in."""
     weight = trained.net.head.weight.detach().cpu().double().numpy()
     bias = trained.net.head.bias.detach().cpu().double().numpy()
-    return {
-        "head.weight": (weight * trained.scale[:, None]).astype(np.float32),
-        "head.bias": (bias * trained.scale + trained.offset).astype(np.float32),
-    }
+    return weight * trained.scale[:, None], bias * trained.scale + trained.offset

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.budget import Budget, words
@@ -23,7 +24,6 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.task import CLASSIFICATION
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._contrast import (
@@ -36,8 +36,7 @@ from headstart.strategies._contrast import (
     temperature_of,
 )
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._shipping import origin, state
-from headstart.strategies._sparse import classes
+from headstart.strategies._shipping import taps_model
 from headstart.strategies._training import labels, named_watch
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
@@ -121,7 +120,7 @@ class Contrastive:
 def unsuited(request: Request) -> str:
     """Why there are no pairs to learn from; empty when there are."""
     assert request.backbone is not None
-    if request.task.kind != CLASSIFICATION:
+    if not tasks.for_task(request.task).exclusive:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
     if not isinstance(request.backbone.source.input, TextContract):
         return "it is made for texts"
@@ -302,8 +301,8 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
     """(weight `[K, D]`, bias `[K]`) of the linear model on the rows' new embeddings."""
     x = embed(trained.net, trained.view, rows)
     unit = max(1e-12, float(np.linalg.norm(x, axis=1).mean()))  # not every source scales its embedding
-    weight, bias = classes(x / unit, labels(request)[rows], request.task.outputs, HEAD_C)
-    return weight / unit, bias
+    linear = Classification().fit_sparse(x / unit, labels(request)[rows], request.task.outputs, HEAD_C)
+    return linear.weight / unit, linear.bias
 
 
 def run(request: Request, name: str, plan: Plan) -> Trial:
@@ -333,17 +332,7 @@ def refit(request: Request, plan: Plan) -> Model:
     """The model on all development rows, with as many steps."""
     request = replace(request, budget=Budget())
     assert request.backbone is not None
-    rows, source = request.split.development, request.backbone.source
+    rows, backbone = request.split.development, request.backbone
     trained = train_pairs(request, plan, rows, named_watch(request, plan.to_json(), rows, "all rows"))
-    weight, bias = head(request, trained, rows)
-    net = {
-        "kind": "taps",
-        "architecture": dict(source.architecture),
-        "taps": [str(embedding_tap(request.backbone))],
-    }
-    tensors = {
-        **state(trained.backbone.module, "trunk"),
-        "head.weight": weight.astype(np.float32),
-        "head.bias": bias.astype(np.float32),
-    }
-    return Model(request.task, source.input, net, tensors, source=origin(request.backbone))
+    taps, trunk = [embedding_tap(backbone)], trained.backbone.module
+    return taps_model(request.task, backbone, taps, *head(request, trained, rows), trunk=trunk)

@@ -16,10 +16,10 @@ from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.errors import near
 from headstart.strategies._folds import empty_trial, run_folds
 from headstart.strategies._shipping import origin, state
+from headstart.tasks.base import Labels, TaskMethods
 
 EDGE = 1e-7
 """Probabilities of a multi-label prediction are kept this far from 0 and 1."""
@@ -51,7 +51,7 @@ class Direct:
             reason = f"its classifier has {logits.shape[1]} classes, but {len(names)} names are known"
             return empty_trial(request, arm, "not applicable", reason, cost=before)
         everything = np.zeros((len(request.dataset), request.task.outputs), np.float32)
-        everything[request.split.development] = combine(logits, found, request.task.kind)
+        everything[request.split.development] = combine(logits, found, tasks.for_task(request.task))
 
         def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             return everything[test], {}
@@ -81,7 +81,7 @@ class Direct:
 
 def columns_for(request: Request, backbone: Backbone) -> list[list[int]] | str:
     """Source classes of each target label; or, in words, why that cannot be."""
-    if request.task.kind not in (CLASSIFICATION, MULTILABEL):
+    if not isinstance(tasks.for_task(request.task), Labels):
         return f"a classifier cannot answer a {request.task.kind} task"
     if backbone.classifier is None:
         return "the source comes without a classifier"
@@ -125,7 +125,7 @@ def source_logits(backbone: Backbone, states: Any, rows: np.ndarray) -> np.ndarr
     return np.concatenate(out).astype(np.float64)
 
 
-def combine(logits: np.ndarray, columns: Sequence[Sequence[int]], kind: str) -> np.ndarray:
+def combine(logits: np.ndarray, columns: Sequence[Sequence[int]], methods: TaskMethods) -> np.ndarray:
     """Source logits `[N, S]` -> predictions `[N, K]`: probabilities of the listed classes, summed.
 
     For one label per item they are renormalised over the labels; otherwise each stands by itself.
@@ -133,8 +133,8 @@ def combine(logits: np.ndarray, columns: Sequence[Sequence[int]], kind: str) -> 
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     summed = np.stack([np.logaddexp.reduce(log_p[:, list(c)], axis=1) for c in columns], axis=1)
-    if kind == CLASSIFICATION:
-        return tasks.get(kind).activate(summed)
+    if methods.exclusive:
+        return methods.activate(summed)
     return np.clip(np.exp(summed), EDGE, 1 - EDGE)
 
 

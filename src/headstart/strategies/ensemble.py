@@ -20,14 +20,12 @@ from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.source import Contract, InputContract
 from headstart.core.strategy import Request, Trial, both, common
-from headstart.core.task import CLASSIFICATION, REGRESSION
-from headstart.measure.calibration import fit_temperature
 from headstart.measure.partition import held_out_parts
+from headstart.tasks.base import Confidence, TaskMethods
 
 NAME = "stack"
 WEIGHTS = tuple(step / 10 for step in range(11))
 """Shares of the transfer arm that are tried."""
-SMALL = 1e-7
 
 
 class Ensemble:
@@ -95,7 +93,7 @@ class Ensemble:
             zip(models, trial.choices["temperatures"], strict=True)
         ):
             tensors |= {f"{number}.{name}": tensor for name, tensor in model.tensors.items()}
-            if request.task.kind != REGRESSION:
+            if isinstance(tasks.for_task(request.task), Confidence):
                 tensors[f"{number}.temperature"] = np.array([temperature], np.float32)
         net = {
             "kind": "average",
@@ -128,7 +126,7 @@ def averaged(
     ours: Trial, theirs: Trial, among: Request | Experiment
 ) -> tuple[np.ndarray, float, list[float]]:
     """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
-    members, kind = common(ours, theirs), among.task.kind
+    members, methods = common(ours, theirs), tasks.for_task(among.task)
     known = members[0].covered
     assert among.dataset.y is not None
     y = among.dataset.y
@@ -136,17 +134,18 @@ def averaged(
     for repeat, rows, hidden in held_out_parts(among.split, known, seed=among.seed):
         others = known.copy()
         others[:, hidden] = False
-        weight, temperatures = choose(members, others, y, kind)
+        weight, temperatures = choose(members, others, y, methods)
         parts = [
-            softened(m.predictions[repeat, rows], t, kind) for m, t in zip(members, temperatures, strict=True)
+            methods.softened(m.predictions[repeat, rows], t)
+            for m, t in zip(members, temperatures, strict=True)
         ]
         out[repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
-    weight, temperatures = choose(members, known, y, kind)
+    weight, temperatures = choose(members, known, y, methods)
     return out, weight, temperatures
 
 
 def choose(
-    members: tuple[Trial, Trial], cells: np.ndarray, y: np.ndarray, kind: str
+    members: tuple[Trial, Trial], cells: np.ndarray, y: np.ndarray, methods: TaskMethods
 ) -> tuple[float, list[float]]:
     """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`; an equal
     average where there are none."""
@@ -156,33 +155,10 @@ def choose(
     parts, temperatures = [], []
     for member in members:
         p = member.predictions[cells].astype(np.float64)
-        temperatures.append(1.0 if kind == REGRESSION else fit_temperature(logits(p, kind), truth))
-        parts.append(softened(p, temperatures[-1], kind))
-    losses = [loss(weight * parts[0] + (1 - weight) * parts[1], truth, kind) for weight in WEIGHTS]
+        temperatures.append(methods.temperature(truth, p))
+        parts.append(methods.softened(p, temperatures[-1]))
+    losses = [methods.mean_loss(truth, weight * parts[0] + (1 - weight) * parts[1]) for weight in WEIGHTS]
     return WEIGHTS[int(np.argmin(losses))], temperatures
-
-
-def logits(p: np.ndarray, kind: str) -> np.ndarray:
-    """Probabilities `[N, K]` as logits."""
-    p = np.clip(p, SMALL, 1 - SMALL)
-    return np.asarray(np.log(p) if kind == CLASSIFICATION else np.log(p) - np.log1p(-p))
-
-
-def softened(p: np.ndarray, temperature: float, kind: str) -> np.ndarray:
-    """Probabilities `[N, K]` at a temperature; values as they are."""
-    if kind == REGRESSION:
-        return p
-    return tasks.get(kind).activate(logits(np.asarray(p, np.float64), kind) / temperature)
-
-
-def loss(p: np.ndarray, y: np.ndarray, kind: str) -> float:
-    """Mean log-loss of probabilities, or squared error of values."""
-    if kind == REGRESSION:
-        return float(np.mean((p[:, 0] - y) ** 2))
-    p = np.clip(p, SMALL, 1 - SMALL)
-    if kind == CLASSIFICATION:
-        return float(-np.mean(np.log(p[np.arange(len(y)), y])))
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
 def _size(own: Contract, first: Contract) -> list[int] | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.dataset import TextItem
 from headstart.core.evidence import Cost
@@ -20,11 +21,10 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.task import CLASSIFICATION
 from headstart.measure.calibration import fit_temperature
 from headstart.modalities import text
 from headstart.strategies._folds import empty_trial, run_folds
-from headstart.strategies._shipping import origin, state
+from headstart.strategies._shipping import taps_model
 from headstart.tasks.classification import Classification
 
 TEMPLATES = ("{}", "This text is about {}.", "It is {}.")
@@ -81,19 +81,13 @@ class LabelNames:
         stored = request.features(backbone, FeatureSpec(taps=(tap,))).tap(tap)
         vectors = embedded(backbone, trial.choices["names"])
         weight, bias = head(request, vectors, np.asarray(stored[rows], np.float64), rows)
-        net = {"kind": "taps", "architecture": dict(backbone.source.architecture), "taps": [str(tap)]}
-        tensors = {
-            **state(backbone.module, "trunk"),
-            "head.weight": weight.astype(np.float32),
-            "head.bias": bias.astype(np.float32),
-        }
-        return Model(request.task, backbone.source.input, net, tensors, source=origin(backbone))
+        return taps_model(request.task, backbone, [tap], weight, bias)
 
 
 def unsuited(request: Request) -> str:
     """Why names cannot be compared with texts; empty when they can."""
     assert request.backbone is not None
-    if request.task.kind != CLASSIFICATION:
+    if not tasks.for_task(request.task).exclusive:
         return f"names are compared for one label a text; this is a {request.task.kind} task"
     if not isinstance(request.backbone.source.input, TextContract):
         return "the source reads no texts"

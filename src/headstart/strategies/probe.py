@@ -21,12 +21,13 @@ from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
 from headstart.measure import threads
+from headstart.measure.partition import blind_sample
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets, silenced
-from headstart.strategies._shipping import origin, state
+from headstart.strategies._shipping import taps_model
 from headstart.tasks.base import Linear
 
 VIEWS = 0
@@ -179,10 +180,10 @@ class Reading:
         wanted = ridge_targets(self.request, rows)
         groups = group_numbers(self.request, rows)
         table = {}
-        tilt = left_out_tilt(wanted, groups)
+        tilt, methods = left_out_tilt(wanted, groups), tasks.for_task(self.request.task)
         for name, errors in _taps.profile(self.blocks, wanted, groups).items():
             table[name] = {"mse": errors.mse, "mse_error": errors.standard_error(groups)}
-            if self.request.task.kind == CLASSIFICATION and wanted.shape[1] == self.request.task.outputs:
+            if methods.exclusive and wanted.shape[1] == self.request.task.outputs:
                 table[name]["accuracy"] = float(
                     np.mean((errors.predictions + tilt).argmax(axis=1) == self.y[rows])
                 )
@@ -213,14 +214,8 @@ def _block(features: Features, tap: Tap, rows: np.ndarray, view: int = 0) -> np.
 def selection_rows(split: Split, seed: int) -> np.ndarray:
     """Development rows that tap selection looks at, in increasing order; drawn blindly, whole groups
     together, when there are too many."""
-    development = split.development
-    most = round(_taps.SELECTION_ROWS * len(development) / max(1, len(split.folds[0].train)))
-    if len(development) <= most:
-        return np.sort(development)
-    rng = np.random.default_rng(seed)
-    _, unit = np.unique(split.groups[development], return_inverse=True)
-    place = rng.permutation(unit.max() + 1)[unit]
-    return np.sort(development[np.argsort(place, kind="stable")[:most]])
+    most = round(_taps.SELECTION_ROWS * len(split.development) / max(1, len(split.folds[0].train)))
+    return blind_sample(split, most, seed=seed)
 
 
 def read(request: Request, backbone: Backbone, only: tuple[Tap, ...] = ()) -> Reading:
@@ -301,14 +296,4 @@ def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     nothing = _taps.Blocks(np.zeros(0, np.int64), {}, {})
     reading = Reading(request, backbone, features, count, nothing)
     linear = reading.fit(taps, request.split.development)
-    net = {
-        "kind": "taps",
-        "architecture": dict(backbone.source.architecture),
-        "taps": [str(tap) for tap in taps],
-    }
-    tensors = {
-        **state(backbone.module, "trunk"),
-        "head.weight": linear.weight.astype(np.float32),
-        "head.bias": linear.bias.astype(np.float32),
-    }
-    return Model(request.task, backbone.source.input, net, tensors, source=origin(backbone))
+    return taps_model(request.task, backbone, taps, linear.weight, linear.bias)

@@ -3,57 +3,83 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
-from headstart.measure import calibration, metrics
+from headstart.measure import calibration, label_errors, metrics
 from headstart.measure.ridge import one_hot
+from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import probabilities
-from headstart.tasks.base import Linear
+from headstart.tasks._logistic import Link, probabilities
+from headstart.tasks.base import Doubt, Linear
 
 UNSEEN = 10.0
 """A class without training rows gets a logit at least this far below the mean of the others."""
 
 
-class Classification:
-    """Methods of single-label classification. Targets int64 `[N]`, predictions probabilities `[N, K]`."""
+class _Classes(LabelMethods):
+    """Classes as targets and as answers."""
 
     kind = CLASSIFICATION
+    exclusive = True
+    noun = ("class", "classes")
 
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by accuracy."""
-        return Task(self.kind, tuple(labels), "accuracy")
+    def strata(self, y: np.ndarray, parts: int = 0) -> list[list[int]]:
+        return [[label] for label in y.tolist()]
 
-    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Offset 0 and scale 1: logits are what the head gives."""
-        return np.zeros(outputs), np.ones(outputs)
+    def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
+        first = np.full(1 + max((int(y.max(initial=0)), *places)), -1)
+        for label, there in places.items():
+            first[label] = there[0]
+        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
 
-    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """int64 `[N]`"""
-        return np.asarray(y, np.int64)
+    def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.asarray(y)[:, None] == np.arange(outputs)
 
-    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
-        """Cross-entropy of each item `[B]`."""
-        from torch.nn.functional import cross_entropy
+    def decided(self, predictions: np.ndarray) -> np.ndarray:
+        return self.membership(metrics.decide(predictions), predictions.shape[1])
 
-        return cross_entropy(z, targets, label_smoothing=smoothing, reduction="none")
-
-    def activate(self, logits: np.ndarray) -> np.ndarray:
-        """Softmax over the last axis."""
-        return probabilities(logits, "softmax")
-
-    def activate_tensor(self, logits: Any) -> Any:
-        """Softmax over the last axis."""
-        return logits.softmax(-1)
+    def value(self, task: Task, target: Any) -> Any:
+        return task.labels[int(target)]
 
     def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
         """The label of the largest probability, the first of equals."""
         return [task.labels[i] for i in metrics.decide(predictions)]
+
+    def confidence(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        return predictions.max(axis=1)
+
+    def log_odds(self, predictions: np.ndarray, column: int) -> np.ndarray:
+        # the others are added up: 1 - p has no digits left where p is 1
+        return log_odds(predictions[:, column], np.delete(predictions, column, axis=1).sum(axis=1))
+
+    def asked(self, target: Any, prediction: np.ndarray) -> tuple[int, bool]:
+        return int(prediction.argmax()), True
+
+    def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
+        found = label_errors.suspects(y, predictions)
+        return [
+            (row, {"given": labels[y[row]], "suggested": labels[other],
+                   "p_given": predictions[row, y[row]], "p_suggested": predictions[row, other]})
+            for row, other in zip(found.rows, found.suggested, strict=True)
+        ]  # fmt: skip
+
+
+class _Judge(LabelMethods):
+    """How good classes are told."""
+
+    def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(y)), y])
+
+    def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
+        return int((metrics.decide(predictions) != y).sum())
+
+    def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        return float(-np.mean(self.logits(predictions)[np.arange(len(y)), y]))
 
     def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
         """1 where the decided class is right, else 0."""
@@ -92,6 +118,41 @@ class Classification:
             found["top-5 accuracy"] = metrics.top_k(y, predictions, 5)
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
+
+class Classification(_Classes, _Judge):
+    """Methods of single-label classification. Targets int64 `[N]`, predictions probabilities `[N, K]`."""
+
+    def make_task(self, labels: Sequence[str]) -> Task:
+        """A task judged by accuracy."""
+        return Task(self.kind, tuple(labels), "accuracy")
+
+    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """int64 `[N]`"""
+        return np.asarray(y, np.int64)
+
+    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
+        """Cross-entropy of each item."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(z, targets, label_smoothing=smoothing, reduction="none")
+
+    def activate(self, logits: np.ndarray) -> np.ndarray:
+        """Softmax over the last axis."""
+        return probabilities(logits, "softmax")
+
+    def activate_tensor(self, logits: Any) -> Any:
+        return logits.softmax(-1)
+
+    def logits(self, predictions: np.ndarray) -> np.ndarray:
+        return np.log(np.clip(np.asarray(predictions, np.float64), SMALL, 1 - SMALL))
+
+    def logits_tensor(self, predictions: Any) -> Any:
+        return predictions.clamp(min=TINY).log()
+
+    def chance(self, y: np.ndarray) -> tuple[float, float]:
+        share = np.bincount(y) / len(y)
+        return float(share.max()), float((share * (1 - share)).sum())
+
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """Log class shares, half a row added to each class."""
         counts = np.bincount(y, minlength=outputs) + 0.5
@@ -118,23 +179,40 @@ class Classification:
             raise DataError(
                 "linear probe", f"a class number is outside 0 to {outputs - 1}", "check the labels"
             )
-        present, local = np.unique(y, return_inverse=True)
-        weight, bias = np.zeros((outputs, features.shape[1])), np.zeros(outputs)
-        penalty, ridge = float(min(penalties)) if penalties else 0.0, False
-        if len(present) > 1:
-            binary = len(present) == 2
-            found = fit_logistic(
-                features,
-                local[:, None].astype(np.float64) if binary else one_hot(local, len(present)),
-                link="sigmoid" if binary else "softmax",
-                groups=groups,
-                penalties=penalties,
-                seed=seed,
-            )
-            w, b, penalty, ridge = found.weight, found.bias, found.penalty, found.ridge
-            if binary:
-                w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
-            weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
-        absent = np.setdiff1d(np.arange(outputs), present)
-        bias[absent] = -max(UNSEEN, float(np.log(2 * len(y))))
-        return Linear(weight, bias, penalty, ridge)
+
+        def fit(local: np.ndarray) -> Linear:
+            classes = int(local.max()) + 1
+            wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
+            link: Link = "softmax" if classes > 2 else "sigmoid"
+            return fit_logistic(features, wanted, link=link, groups=groups, penalties=penalties, seed=seed)
+
+        return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
+
+    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+        """Logistic regression at C = `penalty`. A class without rows as in `fit_linear`."""
+
+        def fit(local: np.ndarray) -> Linear:
+            from sklearn.linear_model import LogisticRegression
+
+            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local)
+            return Linear(model.coef_, model.intercept_, penalty)
+
+        return _of_present(fit, y, outputs, features.shape[1], penalty)
+
+
+def _of_present(
+    fit: Callable[[np.ndarray], Linear], y: np.ndarray, outputs: int, width: int, penalty: float
+) -> Linear:
+    """The model of all classes by a fit of those that occur, numbered from 0; a single one needs none."""
+    absent = -max(UNSEEN, float(np.log(2 * max(1, len(y)))))
+    weight, bias = np.zeros((outputs, width)), np.full(outputs, absent)
+    present, local = np.unique(y, return_inverse=True)
+    bias[present] = 0.0
+    if len(present) < 2:
+        return Linear(weight, bias, penalty)
+    found = fit(local)
+    w, b = found.weight, found.bias
+    if len(present) == 2:
+        w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
+    weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
+    return Linear(weight, bias, found.penalty, found.ridge)

@@ -3,57 +3,104 @@
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
-from headstart.measure import multilabel
-from headstart.measure.metrics import known_mean
+from headstart.measure import label_errors, multilabel
+from headstart.measure.metrics import above_chance, known_mean
+from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
-from headstart.tasks.base import Linear
+from headstart.tasks.base import Doubt, Linear
 
 THRESHOLD = 0.5
 
 
-class MultiLabel:
-    """Methods of multi-label classification. Targets `[N, C]` of 0/1, predictions probabilities `[N, C]`."""
+class _Sets(LabelMethods):
+    """Sets of labels as targets and as answers."""
 
     kind = MULTILABEL
+    noun = ("label", "labels")
 
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by mean average precision."""
-        return Task(self.kind, tuple(labels), "mAP")
+    def strata(self, y: np.ndarray, parts: int = 0) -> list[list[int]]:
+        return [[-1, *np.flatnonzero(row).tolist()] for row in y]
 
-    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Offset 0 and scale 1: logits are what the head gives."""
-        return np.zeros(outputs), np.ones(outputs)
+    def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
+        out = np.zeros((len(y), outputs), dtype=np.float32)
+        for label, there in places.items():
+            rows = np.flatnonzero(y == label if y.ndim == 1 else y[:, label] == 1)
+            out[rows[:, None], np.array(there)] = 1
+        out[y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)] = np.nan
+        return out
 
-    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """float32 `[N, C]`"""
-        return np.asarray(y, np.float32)
+    def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.asarray(y) > THRESHOLD
 
-    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
-        """Binary cross-entropy of each item `[B]`, averaged over its labels."""
-        from torch.nn.functional import binary_cross_entropy_with_logits
+    def decided(self, predictions: np.ndarray) -> np.ndarray:
+        return predictions >= THRESHOLD
 
-        soft = targets * (1 - smoothing) + smoothing / 2
-        return binary_cross_entropy_with_logits(z, soft, reduction="none").mean(dim=1)
-
-    def activate(self, logits: np.ndarray) -> np.ndarray:
-        """Sigmoid of each label."""
-        return probabilities(logits, "sigmoid")
-
-    def activate_tensor(self, logits: Any) -> Any:
-        """Sigmoid of each label."""
-        return logits.sigmoid()
+    def value(self, task: Task, target: Any) -> Any:
+        return [label for label, on in zip(task.labels, target, strict=True) if on > 0]
 
     def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
         """The labels with a probability of one half or more."""
-        return [[task.labels[c] for c in np.flatnonzero(row >= THRESHOLD)] for row in predictions]
+        return [[task.labels[c] for c in np.flatnonzero(row)] for row in self.decided(predictions)]
+
+    def confidence(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(y - predictions).max(axis=1))
+
+    def log_odds(self, predictions: np.ndarray, column: int) -> np.ndarray:
+        return log_odds(predictions[:, column], 1 - predictions[:, column])
+
+    def asked(self, target: Any, prediction: np.ndarray) -> tuple[int, bool]:
+        column = int(np.abs(target - prediction).argmax())
+        return column, bool(prediction[column] >= THRESHOLD)
+
+    def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
+        """Each label is judged by itself, "cat" against "not cat", where it is known better than chance; an
+        item is named once, with all of its labels that are doubted and what the worst of them has."""
+        of: dict[int, list[dict[str, Any]]] = {}
+        for _, row, doubt in sorted(_doubted(labels, y, predictions), key=lambda one: one[0]):
+            of.setdefault(row, []).append(doubt)
+        names = ("given", "suggested")
+        return [
+            (row, {**own[0], **{name: ", ".join(one[name] for one in own) for name in names}})
+            for row, own in of.items()
+        ]
+
+
+def _doubted(
+    labels: Sequence[str], y: np.ndarray, predictions: np.ndarray
+) -> Iterator[tuple[float, int, dict[str, Any]]]:
+    """(margin, row, doubt) of single labels."""
+    for label, name in enumerate(labels):
+        on = (y[:, label] > THRESHOLD).astype(np.int64)
+        if not above_chance(on > 0, predictions[:, label]):
+            continue
+        p = np.stack([1 - predictions[:, label], predictions[:, label]], axis=1)
+        found = label_errors.suspects(on, p)
+        for row, other, margin in zip(found.rows, found.suggested, found.margin, strict=True):
+            given, suggested = (name, f"not {name}") if on[row] else (f"not {name}", name)
+            yield margin, row, {"given": given, "suggested": suggested,
+                                "p_given": p[row, on[row]], "p_suggested": p[row, other]}  # fmt: skip
+
+
+class _Judge(LabelMethods):
+    """How good sets of labels are told."""
+
+    def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        return np.asarray((self.decided(predictions) != (y > THRESHOLD)).any(axis=1))
+
+    def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
+        return int((self.decided(predictions) != (y > THRESHOLD)).sum())
+
+    def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        p = np.clip(predictions, SMALL, 1 - SMALL)
+        return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
     def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
         """None: mean average precision is not a mean over items."""
@@ -91,6 +138,43 @@ class MultiLabel:
         }
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
+
+class MultiLabel(_Sets, _Judge):
+    """Methods of multi-label classification. Targets `[N, C]` of 0/1, predictions probabilities `[N, C]`."""
+
+    def make_task(self, labels: Sequence[str]) -> Task:
+        """A task judged by mean average precision."""
+        return Task(self.kind, tuple(labels), "mAP")
+
+    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """float32 `[N, C]`"""
+        return np.asarray(y, np.float32)
+
+    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
+        """Binary cross-entropy of each item, averaged over its labels."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        soft = targets * (1 - smoothing) + smoothing / 2
+        return binary_cross_entropy_with_logits(z, soft, reduction="none").mean(dim=1)
+
+    def activate(self, logits: np.ndarray) -> np.ndarray:
+        """Sigmoid of each label."""
+        return probabilities(logits, "sigmoid")
+
+    def activate_tensor(self, logits: Any) -> Any:
+        return logits.sigmoid()
+
+    def logits(self, predictions: np.ndarray) -> np.ndarray:
+        p = np.clip(np.asarray(predictions, np.float64), SMALL, 1 - SMALL)
+        return np.asarray(np.log(p) - np.log1p(-p))
+
+    def logits_tensor(self, predictions: Any) -> Any:
+        # 1 - p loses its last digits near 1; SMALL keeps the logit finite there
+        return predictions.clamp(min=TINY).log() - (-predictions.clamp(max=1 - SMALL)).log1p()
+
+    def chance(self, y: np.ndarray) -> tuple[float, float]:
+        return 0.0, float(np.var(y, axis=0).sum())
+
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """Logit of each label's share, half a row added on both sides."""
         hits = np.asarray(y, np.float64).sum(axis=0)
@@ -125,3 +209,14 @@ class MultiLabel:
             weight[varies], bias[varies] = found.weight, found.bias
             penalty, ridge = found.penalty, found.ridge
         return Linear(weight, bias, penalty, ridge)
+
+    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+        """A logistic regression at C = `penalty` for each label that varies."""
+        from sklearn.linear_model import LogisticRegression
+
+        weight, bias = np.zeros((outputs, features.shape[1])), self.constant(y, outputs)
+        hits = np.asarray(y, np.float64).sum(axis=0)
+        for label in np.flatnonzero((hits > 0) & (hits < len(y))):
+            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, y[:, label] > 0.5)
+            weight[label], bias[label] = model.coef_[0], model.intercept_[0]
+        return Linear(weight, bias, penalty)

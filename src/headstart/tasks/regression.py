@@ -14,44 +14,56 @@ from headstart.measure import metrics
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
 from headstart.tasks._linear import check
-from headstart.tasks.base import Linear
+from headstart.tasks.base import FIFTHS, Linear, TaskMethods
+
+RIDGE_COST = 16
+"""A ridge regression costs as much as so many outputs of a logistic one."""
 
 
-class Regression:
-    """Methods of regression. Targets float64 `[N]`, predictions values `[N, 1]`."""
+class _Values(TaskMethods):
+    """Numbers as targets and as answers."""
 
     kind = REGRESSION
+    constant_name = "the median"
 
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by mean absolute error, lower is better."""
-        return Task(self.kind, tuple(labels), "MAE", higher_is_better=False)
+    def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
+        ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
+        return [[part] for part in (ranks * parts // max(1, len(ranks))).tolist()]
 
-    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the training targets (1 when they do not vary)."""
-        sd = float(np.std(y)) if len(y) else 0.0
-        mean = float(np.mean(y)) if len(y) else 0.0
-        varies = sd > 1e-12 * max(1.0, abs(mean))
-        return np.full(outputs, mean), np.full(outputs, sd if varies else 1.0)
+    def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
+        return np.asarray(y, np.float64)
 
-    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """float32 `[N, 1]`, standardised."""
-        return ((np.asarray(y, np.float64)[:, None] - offset) / scale).astype(np.float32)
+    def about(self, task: Task) -> str:
+        return f"with a number ({task.labels[0]})"
 
-    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
-        """Squared error of each item `[B]`; `smoothing` has no meaning here."""
-        return ((z - targets) ** 2).mean(dim=1)
-
-    def activate(self, logits: np.ndarray) -> np.ndarray:
-        """The value itself."""
-        return logits
-
-    def activate_tensor(self, logits: Any) -> Any:
-        """The value itself."""
-        return logits
+    def value(self, task: Task, target: Any) -> Any:
+        return float(target)
 
     def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
         """One number for each row."""
         return [float(value) for value in predictions[:, 0]]
+
+    def head(self, top: int | None) -> tuple[str, str]:
+        return "value", ""
+
+    def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
+        return f"{answer:.6g}", ""
+
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+        return {"value": f"{scores[0]:.6g}"}
+
+    def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
+        return {"value": float(answer)}
+
+
+class _Judge(TaskMethods):
+    """How good numbers are told."""
+
+    def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
+        return len(y)
+
+    def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        return float(np.mean((predictions[:, 0] - y) ** 2))
 
     def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
         """Negative absolute error."""
@@ -76,6 +88,22 @@ class Regression:
         value = predictions[:, 0]
         found = {"MAE": metrics.mae(y, value), "RMSE": metrics.rmse(y, value), "R2": metrics.r2(y, value)}
         return {name: number for name, number in found.items() if np.isfinite(number)}
+
+
+class _Fit(TaskMethods):
+    """Ridge regression."""
+
+    penalties = (0.1, 1.0, 10.0)
+
+    def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
+        return float(chosen) / copies if chosen else float(width)
+
+    def work(self, outputs: int) -> int:
+        return RIDGE_COST
+
+    def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        offset, scale = self.scaling(y, outputs)
+        return np.asarray((np.asarray(y, np.float64)[:, None] - offset) / scale)
 
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """The median: the best constant for absolute error."""
@@ -111,3 +139,34 @@ class Regression:
         weight, bias = coefficients(spectral, y, penalty)
         weight, bias = scaling.fold(weight, bias)
         return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty, ridge=True)
+
+    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+        """Ridge regression."""
+        from sklearn.linear_model import Ridge
+
+        model = Ridge(alpha=penalty, solver="sparse_cg").fit(features, y)
+        weight, bias = np.tile(model.coef_, (outputs, 1)), np.full(outputs, float(model.intercept_))
+        return Linear(weight, bias, penalty, ridge=True)
+
+
+class Regression(_Values, _Judge, _Fit):
+    """Methods of regression. Targets float64 `[N]`, predictions values `[N, 1]`."""
+
+    def make_task(self, labels: Sequence[str]) -> Task:
+        """A task judged by mean absolute error, lower is better."""
+        return Task(self.kind, tuple(labels), "MAE", higher_is_better=False)
+
+    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the training targets (1 when they do not vary)."""
+        sd = float(np.std(y)) if len(y) else 0.0
+        mean = float(np.mean(y)) if len(y) else 0.0
+        varies = sd > 1e-12 * max(1.0, abs(mean))
+        return np.full(outputs, mean), np.full(outputs, sd if varies else 1.0)
+
+    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """float32 `[N, 1]`, standardised."""
+        return ((np.asarray(y, np.float64)[:, None] - offset) / scale).astype(np.float32)
+
+    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
+        """Squared error of each item; `smoothing` has no meaning here."""
+        return ((z - targets) ** 2).mean(dim=1)

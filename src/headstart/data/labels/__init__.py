@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Note
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.data.labels import missing as gaps
@@ -28,7 +29,6 @@ from headstart.errors import DataError
 __all__ = ["alike", "encode", "flag", "from_columns", "is_flags", "match"]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)|\d{1,2}[./]\d{1,2}[./]\d{4}(?!\d)")
-_DEFAULTS = {CLASSIFICATION: ("accuracy", True), MULTILABEL: ("mAP", True), REGRESSION: ("MAE", False)}
 
 
 def encode(
@@ -63,8 +63,7 @@ def encode(
 
 
 def _task(kind: str, names: Sequence[str], given: str) -> Task:
-    metric, higher = _DEFAULTS[kind]
-    task = Task(kind, tuple(names), metric, higher, given)
+    task = replace(tasks.get(kind).make_task(names), label_type=given)
     try:
         _ = task.values
     except (KeyError, ValueError):  # the names may be others than the values that were given
