@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headstart.core import words
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.experiment import Experiment
+from headstart.core.metric import named
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
@@ -134,7 +134,7 @@ def test_all_of_few_right_is_no_certainty(kind: str, groups: np.ndarray | None) 
     expected = pytest.approx((intervals.wilson(units, units).low, 1.0))
     assert (row.low, row.high) == expected
     for name, one in measured(bench.task, bench.dataset.y, truth, groups).items():
-        if name in words.FRACTIONS:
+        if named(name).percent:
             assert (one.low, one.high) == expected, name
 
 

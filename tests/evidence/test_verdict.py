@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold
@@ -365,3 +366,26 @@ def test_two_numbers_for_one_arm_are_explained() -> None:
     assert told in verdict.sentence
     whole_run = trials(setting, probe=0.95, scratch=0.6)
     assert "held out from both" not in verdict_of(whole_run, setting).sentence
+
+
+def test_the_metric_that_was_chosen_decides_what_ships() -> None:
+    """Of 3 rare items among 200, always saying the other class is 98.5 % right, and tells nothing apart."""
+    setting = experiment(n=200, repeats=1)
+    y = np.zeros(200, np.int64)
+    y[[5, 60, 120]] = 1
+    alike = np.tile(np.array([0.9, 0.1]), (1, 200, 1)).astype(np.float32)
+    telling = alike.copy()
+    telling[0, [5, 60, 120]] = [0.1, 0.9]
+    telling[0, np.arange(130, 140)] = [0.2, 0.8]
+    arms = {
+        "majority": Trial("majority", "majority", None, alike),
+        "net: probe": Trial("net: probe", "probe", "net", telling),
+    }
+    shipped = {}
+    for metric in ("accuracy", "balanced-accuracy", "f1"):
+        task = tasks.judged_by(setting.task, metric)
+        judged = replace(setting, task=task, dataset=replace(setting.dataset, y=y), gains={})
+        shipped[metric] = selection.winner(arms, judged)
+        rows = {row.arm: row for row in selection.rows(arms, judged, "net: probe")}
+        assert rows["net: probe"].low <= rows["net: probe"].score <= rows["net: probe"].high  # type: ignore[operator]
+    assert shipped == {"accuracy": "majority", "balanced-accuracy": "net: probe", "f1": "net: probe"}

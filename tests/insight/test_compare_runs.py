@@ -68,7 +68,11 @@ def test_the_gain_is_that_of_two_arms_of_one_run(make_run: Any) -> None:
     bench = weak.context
     arms = [made.trials["tiny: finetune"].predictions for made in (strong, weak)]
     found = paired_gain(
-        bench.dataset.y, *arms, scoring=Classification(), folds=bench.split.folds, groups=bench.split.groups
+        bench.dataset.y,
+        *arms,
+        scoring=Classification().scores["accuracy"],
+        folds=bench.split.folds,
+        groups=bench.split.groups,
     )
     assert pair.same_folds
     assert (pair.gain, pair.low, pair.high, pair.p_value, pair.items) == pytest.approx(

@@ -48,11 +48,12 @@ def test_every_kind_keeps_its_contract(kind: str) -> None:
     found = methods.metrics(task, y, predictions)
     assert found[task.metric] == pytest.approx(ours)
     assert all(np.isfinite(value) for value in found.values())
-    shares = methods.per_item(y, predictions)
+    score = tasks.score_of(task)
+    shares = score.per_item(y, predictions)
     if shares is not None:
         assert shares.shape == (40,)
         assert shares.mean() == pytest.approx(sign * ours)
-    again = methods.resampled(y, predictions, np.ones((2, 40)))
+    again = score.resampled(y, predictions, np.ones((2, 40)))
     np.testing.assert_allclose(again, sign * ours)
 
 
@@ -95,7 +96,7 @@ def test_ties_go_to_the_first() -> None:
     methods = tasks.get("classification")
     flat = np.full((2, 3), 1 / 3)
     assert methods.decode(make("classification", 3), flat) == ["label 0", "label 0"]
-    np.testing.assert_array_equal(methods.per_item(np.array([0, 1]), flat), [1, 0])
+    np.testing.assert_array_equal(methods.scores["accuracy"].per_item(np.array([0, 1]), flat), [1, 0])
 
 
 def test_decoding() -> None:

@@ -120,6 +120,14 @@ Strategies = Annotated[
         "early-probe, finetune-slow, stack.",
     ),
 ]  # fmt: skip
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="By what arms are ranked, compared and shipped: accuracy, balanced-accuracy, f1, auroc or log-loss of classes; "
+        "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers.",
+        show_default=False,
+    ),
+]
 DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
 Download = Annotated[
     bool, typer.Option("--download", help="Allow fetching weights that are not on this machine.")
@@ -159,7 +167,7 @@ COLUMNS = ("path_column", "text_column", "pair_column")
 READING = (*COLUMNS, "label_column", "split_column", "group_column", "task", "labels", "missing", "white")
 """How data with labels are read."""
 RUN = (
-    "source", "budget", "seed", "strategy", *READING, "drop_bad", "download", "optimizer", "lr", "head_lr",
+    "source", "budget", "seed", "metric", "strategy", *READING, "drop_bad", "download", "optimizer", "lr", "head_lr",
     "epochs", "batch_size", "freeze", "augment", "views", "lora_targets", "label_map",
 )  # fmt: skip
 """What a run is asked for."""
@@ -169,6 +177,7 @@ ANNOTATIONS: dict[str, Any] = {
     "source": Sources,
     "budget": BudgetOption,
     "seed": Seed,
+    "metric": Metric,
     "strategy": Strategies,
     "path_column": PathColumn,
     "text_column": TextColumn,

@@ -6,30 +6,16 @@ import math
 import re
 from typing import Any
 
-FRACTIONS = frozenset(
-    {"accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1", "AUROC", "LRAP"}
-)
-"""Metrics between 0 and 1 that are shown in percent."""
-
-
-def bounds(metric: str) -> tuple[float, float]:
-    """The least and the most that a metric can be."""
-    if metric in FRACTIONS or metric in ("Brier", "ECE"):
-        return 0.0, 1.0
-    return (-math.inf, 1.0) if metric == "R2" else (0.0, math.inf)
-
-
-SHARES = frozenset({"log loss", "Brier", "ECE"})
-"""Metrics of probabilities: beyond four places there is nothing to see."""
+from headstart.core.metric import named
 
 
 def value(metric: str, number: float | None, *, unit: bool = True) -> str:
     """0.9123 -> "91.2 %" for fractions, four digits for the rest, "-" for nothing."""
     if number is None or math.isnan(number):
         return "-"
-    if metric in FRACTIONS:
+    if named(metric).percent:
         return f"{100 * number:.1f}" + (" %" if unit else "")
-    return f"{number:.4f}" if metric in SHARES and abs(number) < 1 else plain(number)
+    return f"{number:.4f}" if named(metric).probabilities and abs(number) < 1 else plain(number)
 
 
 def plain(number: float, digits: int = 4, *, sign: str = "") -> str:
@@ -79,7 +65,7 @@ def shortened(text: str, most: int, *, lines: bool = False) -> str:
 
 def interval(metric: str, low: float, high: float) -> str:
     """[89.0, 93.1]; of a number that is no fraction, one of no width is none: a single unit tells nothing."""
-    if low == high and metric not in FRACTIONS:
+    if low == high and not named(metric).percent:
         return "[not known]"
     return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"
 
@@ -88,7 +74,7 @@ def gain(metric: str, number: float | None) -> str:
     """+27.8 points; +0.31 for metrics that are not fractions, "-" for nothing. Positive is better."""
     if number is None:
         return "-"
-    if metric in FRACTIONS:
+    if named(metric).percent:
         return f"{signed(100 * number)} points"
     return plain(number, 3, sign="+")
 
@@ -97,7 +83,7 @@ def gain_interval(metric: str, low: float | None, high: float | None) -> str:
     """[25.0, 30.6], in points for fractions."""
     if low is None or high is None:
         return "[not known]"
-    if metric in FRACTIONS:
+    if named(metric).percent:
         return f"[{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")
     return f"[{plain(low, 3)}, {plain(high, 3)}]"
 

@@ -59,7 +59,9 @@ CODES: dict[str, Code] = {
     "HS303": Code("error", "nothing to tell apart", "add items of at least one other class"),
     "HS304": Code("error", "class with fewer than 2 items", "add items, or drop the class (--drop-bad)"),
     "HS305": Code("warning", "class with few items", "add items: its accuracy will be very uncertain"),
-    "HS306": Code("warning", "classes of very different size", "judge by balanced accuracy"),
+    "HS306": Code(
+        "warning", "classes of very different size", "judge by balanced accuracy (--metric balanced-accuracy)"
+    ),
     "HS307": Code("error", "label only in the test part", "mend it, or move items to the training part"),
     "HS308": Code("warning", "label not in every part", "look whether the parts were made by mistake"),
     "HS309": Code("warning", "labels that differ by case or blanks", "write alike what means the same"),

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from headstart import tasks
-from headstart.core import words
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
+from headstart.core.metric import named
 from headstart.core.strategy import Trial, both, common
 from headstart.core.task import differ
 from headstart.evidence import leaderboard
@@ -45,12 +45,12 @@ def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> Pai
         experiment.y,
         ours.predictions,
         theirs.predictions,
-        scoring=tasks.for_task(experiment.task),
+        scoring=tasks.score_of(experiment.task),
         folds=experiment.split.folds,
         groups=experiment.split.groups,
         resampling=Resampling(count, seed=experiment.seed),
     )
-    if experiment.task.metric in words.FRACTIONS:
+    if named(experiment.task.metric).percent:
         return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
     if found.n < 2:
         return None

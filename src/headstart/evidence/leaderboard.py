@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from headstart import strategies, tasks
-from headstart.core import words
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
+from headstart.core.metric import named
 from headstart.core.strategy import Trial
 from headstart.core.task import Task, occurs
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
@@ -65,7 +65,7 @@ def score(trial: Trial, experiment: Experiment) -> float | None:
     Where a repeat is not complete, each item counts once (with a metric that has shares), as in a gain.
     """
     task, y = experiment.task, experiment.y
-    methods, known = tasks.for_task(task), trial.covered
+    judged, known = tasks.score_of(task), trial.covered
     sizes = known.sum(axis=1)
     if not sizes.any():
         return None
@@ -73,7 +73,7 @@ def score(trial: Trial, experiment: Experiment) -> float | None:
         value = float(shared[1].mean())
         return value if task.higher_is_better else -value
     values = [
-        methods.headline(y[cells], trial.predictions[repeat, cells].astype(np.float64))
+        judged.value(y[cells], trial.predictions[repeat, cells].astype(np.float64))
         for repeat, cells in enumerate(known)
         if sizes[repeat]
     ]
@@ -93,12 +93,12 @@ def signed_score(trial: Trial, experiment: Experiment) -> float | None:
 
 def shares(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, np.ndarray] | None:
     """(rows, each row's share of the headline metric averaged over repeats), where the metric has shares."""
-    y, methods = experiment.y, tasks.for_task(experiment.task)
+    y, judged = experiment.y, tasks.score_of(experiment.task)
     known = trial.covered
     total, count = np.zeros(len(y)), known.sum(axis=0)
     for repeat in np.flatnonzero(known.any(axis=1)):
         rows = np.flatnonzero(known[repeat])
-        share = methods.per_item(y[rows], trial.predictions[repeat, rows].astype(np.float64))
+        share = judged.per_item(y[rows], trial.predictions[repeat, rows].astype(np.float64))
         if share is None:
             return None
         total[rows] += share
@@ -142,7 +142,7 @@ def interval(trial: Trial, experiment: Experiment) -> Interval:
     own = groups_of(rows, experiment.split.groups)
     drawn = found = draw(own)
     if own is not None:
-        bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
+        bounds = tuple(sorted(sign * end for end in named(task.metric).range))
         found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
     found = doubted(task.metric, drawn, found, value).holding(value)
     low, high = sorted((sign * found.low, sign * found.high))
@@ -161,14 +161,14 @@ def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | No
 def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float, Draw]:
     """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: computed anew in
     every repeat, then averaged, as the score itself is. Higher is better."""
-    truth, methods, known = experiment.y, tasks.for_task(experiment.task), trial.covered
+    truth, judged, known = experiment.y, tasks.score_of(experiment.task), trial.covered
     rows = np.flatnonzero(known.any(axis=0))
     places = [np.flatnonzero(repeat[rows]) for repeat in known if repeat.any()]
     predictions = [p[k] for p, k in zip(trial.predictions.astype(np.float64), known, strict=True) if k.any()]
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         values = [
-            methods.resampled(truth[rows[place]], values, weights[:, place])
+            judged.resampled(truth[rows[place]], values, weights[:, place])
             for place, values in zip(places, predictions, strict=True)
         ]
         return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))

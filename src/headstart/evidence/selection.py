@@ -221,7 +221,7 @@ def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) 
     names: list[str] = [*trials]
     chooser: Chooser = partial(shipped, count=ROUGH)
     nothing = np.zeros((0, experiment.task.outputs))
-    if tasks.for_task(experiment.task).per_item(experiment.y[:0], nothing) is None:
+    if tasks.score_of(experiment.task).per_item(experiment.y[:0], nothing) is None:
         names = [n for n, t in trials.items() if role(t) != "random" or n == arm]
         chooser = best
     return nested(names, trials, experiment, chooser, overall=arm) or trials[arm]

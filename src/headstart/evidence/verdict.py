@@ -9,6 +9,7 @@ from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
+from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
@@ -188,7 +189,7 @@ def _notes(
     if outcome == "no evidence" and found:
         against, rival = found[_decisive(outcome, found)]
         score = leaderboard.score(against, experiment) or 0.0
-        room = metric not in words.FRACTIONS or score + rival.smallest_visible < 1
+        room = not named(metric).percent or score + rival.smallest_visible < 1
         units = "items" if rival.n == rival.items else "groups"
         text = (
             f"The smallest gain that {rival.n:,} held-out {units} could have shown there is about "

@@ -100,12 +100,11 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float) -> Pair:
     common = Common.of(first, other)
-    methods = tasks.for_task(first.task)
     found = paired_gain(
         common.y,
         common.ours,
         common.theirs,
-        scoring=methods,
+        scoring=tasks.score_of(first.task),
         folds=common.folds,
         groups=common.groups,
         resampling=Resampling(level=level, seed=int(first.record["question"].get("seed", 0))),
@@ -142,13 +141,13 @@ def judge(found: PairedGain) -> str:
 
 def _scores(task: Task, common: Common) -> tuple[float, float]:
     """The headline metric of both in the cells that both have, averaged over repeats."""
-    methods, repeats = tasks.for_task(task), min(len(common.ours), len(common.theirs))
+    judged, repeats = tasks.score_of(task), min(len(common.ours), len(common.theirs))
     values: list[tuple[float, float]] = []
     for ours, theirs in zip(common.ours[:repeats], common.theirs[:repeats], strict=True):
         known = ~(np.isnan(ours).any(axis=1) | np.isnan(theirs).any(axis=1))
         if known.any():
             y = common.y[known]
-            values.append((methods.headline(y, ours[known]), methods.headline(y, theirs[known])))
+            values.append((judged.value(y, ours[known]), judged.value(y, theirs[known])))
     mean = np.mean(values, axis=0)
     return float(mean[0]), float(mean[1])
 

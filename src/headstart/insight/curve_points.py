@@ -194,9 +194,9 @@ def _summed(
     """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
     task, y = experiment.task, experiment.y
     assert y is not None
-    methods = tasks.for_task(task)
+    judged = tasks.score_of(task)
     values = np.array(
-        [[methods.headline(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
+        [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
     )
     each = turned(task, values)  # [draws, S]
     theirs = [] if baseline is None else _repeats(baseline)
@@ -208,7 +208,8 @@ def _summed(
     spread = each.var(axis=0, ddof=1) * (1 / len(found) + used / used[-1])
     covariance[: len(used), : len(used)] += np.diag(spread)
     counts = [
-        sum(methods.errors(y[row[s].rows], row[s].predictions) for row in found) for s in range(len(used))
+        sum(tasks.for_task(task).errors(y[row[s].rows], row[s].predictions) for row in found)
+        for s in range(len(used))
     ]
     items = len(np.unique(np.concatenate([row[0].rows for row in found])))
     return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
@@ -227,7 +228,7 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
     """Blocks `[b, columns]` of errors under the same draws of items (or groups) for all columns."""
     y = experiment.y
     assert y is not None
-    methods = tasks.for_task(experiment.task)
+    judged = tasks.score_of(experiment.task)
     rows = np.unique(np.concatenate([held.rows for column in columns for held in column]))
     unit, n = intervals.units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
     of_row = np.full(len(y), -1)
@@ -237,7 +238,7 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
         for number, column in enumerate(columns):
             with np.errstate(invalid="ignore", divide="ignore"):  # a draw may miss all items of a column
                 better = [
-                    methods.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
+                    judged.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
                     for h in column
                 ]
             if better:

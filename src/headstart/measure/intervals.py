@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from headstart.core import words
+from headstart.core.metric import named
 
 CELLS = 2_000_000
 """Resamples are drawn in blocks of about this many weights."""
@@ -61,7 +61,7 @@ def doubted(metric: str, drawn: Interval, found: Interval, value: float) -> Inte
     """`found`, made of what was `drawn`: of a metric in percent at least Wilson's of as many units where no
     resample differs from another. All of few right is no certainty, which no resample can show.
     """
-    if metric not in words.FRACTIONS or drawn.width:
+    if not named(metric).percent or drawn.width:
         return found
     return union(found, wilson(value * found.n, found.n))
 

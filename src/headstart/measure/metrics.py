@@ -54,7 +54,12 @@ def top_k(y: np.ndarray, p: np.ndarray, k: int = 5) -> float:
 
 def log_loss(y: np.ndarray, p: np.ndarray) -> float:
     """Mean negative log probability of the true class."""
-    return _mean(-np.log(np.clip(p[np.arange(len(y)), y], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)))
+    return _mean(log_losses(y, p))
+
+
+def log_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """float64 `[N]`: the negative log probability of the true class of each row."""
+    return np.asarray(-np.log(np.clip(p[np.arange(len(y)), y], PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)))
 
 
 def brier(y: np.ndarray, p: np.ndarray) -> float:

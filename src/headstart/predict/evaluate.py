@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
+from headstart.core.metric import named
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
 from headstart.core.task import Task, differ, occurs
@@ -26,8 +26,6 @@ from headstart.tasks.base import Labels
 WHOLE_TABLE = 100
 """Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
 PAIRS = 10
-OVERSTATED = frozenset({"ECE"})
-"""Metrics that resamples make larger: twice the same item in a bin is twice the same error."""
 TOLD = frozenset({"HS315", "HS316", "HS318", "HS322"})
 """Findings on how the labels were read that belong to what was measured."""
 WORK = 20_000_000
@@ -173,16 +171,16 @@ def measure(
     record: Mapping[str, Any],
 ) -> dict[str, Evidence]:
     """Every metric of the task with its 95 % interval: Wilson for accuracy, else a bootstrap."""
-    methods = tasks.get(task.kind)
-    values = methods.metrics(task, y, predictions)
-    values.setdefault(task.metric, methods.headline(y, predictions))
+    judged = tasks.score_of(task)
+    values = tasks.for_task(task).metrics(task, y, predictions)
+    values.setdefault(task.metric, judged.value(y, predictions))
     count = int(np.clip(WORK // max(1, predictions.size), FEWEST, 400))
     parts = [(np.arange(len(y)), predictions)]
     around = spreads(task, parts, y, values, groups=groups, count=count, seed=record["seed"])
-    shared = methods.per_item(y, predictions) is not None
+    shared = judged.per_item(y, predictions) is not None
 
     def headline(weights: np.ndarray) -> np.ndarray:
-        better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
+        better = judged.resampled(y, predictions, weights)  # higher is better, whatever the metric
         return better if task.higher_is_better else -better
 
     # what is computed anew on every resample costs as much as the other metrics do
@@ -203,7 +201,7 @@ def measure(
             drawn = interval = draw(groups)
             if groups is not None:
                 items = intervals.wilson(value * len(y), len(y)) if name == "accuracy" else draw(None)
-                interval = intervals.of_few(interval, items, value, within=words.bounds(name))
+                interval = intervals.of_few(interval, items, value, within=named(name).range)
             interval = intervals.doubted(name, drawn, interval, value)
         interval = interval.holding(value)
         found[name] = Evidence(
@@ -232,11 +230,13 @@ def spreads(
 ) -> dict[str, intervals.Interval]:
     """By metric: the 95 % interval of each of `values` from resamples of items or groups; see `resampled`.
 
-    What resamples are too large or too small by is taken off where they are known to be: `OVERSTATED`, and
-    means over labels.
+    What resamples are too large or too small by is taken off where they are known to be: in metrics that are
+    `overstated`, and in means over labels.
     """
     methods = tasks.get(task.kind)
-    leaning = OVERSTATED.union(*(methods.over_labels(y[rows], p) for rows, p in parts[:1]))
+    leaning = {name for name in values if named(name).overstated}.union(
+        *(methods.over_labels(y[rows], p) for rows, p in parts[:1])
+    )
 
     def draw(unit: np.ndarray, n: int, over: str) -> dict[str, intervals.Interval]:
         drawn = resampled(task, parts, y, unit, count=count, seed=seed)
@@ -247,7 +247,7 @@ def spreads(
                 n=n,
                 over=over,
                 around=value if name in leaning else None,
-                within=words.bounds(name),
+                within=named(name).range,
             ).holding(value)
             for name, value in values.items()
         }
@@ -256,7 +256,7 @@ def spreads(
     if groups is not None and min(one.n for one in found.values()) < intervals.FEW_UNITS:
         alone = draw(*intervals.units(len(y), None), "items")
         found = {
-            name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+            name: intervals.of_few(one, alone[name], values[name], within=named(name).range)
             for name, one in found.items()
         }
     return {

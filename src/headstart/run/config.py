@@ -32,6 +32,8 @@ class RunConfig:
     out: Path | None = None
     seed: int = 0
     settings: Settings = Settings()
+    metric: str | None = None
+    """By what the task is judged; None: by its default."""
     strategies: tuple[str, ...] = ()
     """Only these (and the two baselines that cost nothing); empty: all."""
     drop_bad: bool = False
@@ -64,6 +66,7 @@ class RunConfig:
             out=Path(given["out"]) if "out" in given else None,
             seed=seed,
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
+            metric=given.get("metric"),
             strategies=_several(given.get("strategies", ())),
             drop_bad=bool(given.get("drop_bad")),
             download=bool(given.get("download")),
@@ -106,6 +109,7 @@ class RunConfig:
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
         for spec in self.sources:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
+        parts += ["--metric", self.metric] if self.metric is not None else []
         for name in self.strategies:
             parts += ["--strategy", name]
         for name in SETTINGS:

@@ -53,7 +53,8 @@ def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
     assert dataset.task is not None
-    return dataset.with_levels(report.levels), dataset.task, report
+    task = dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+    return dataset.with_levels(report.levels), task, report
 
 
 def named(config: RunConfig) -> list[Source]:
@@ -99,6 +100,11 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
 def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:
     """What makes two runs the same run: data, sources, seed and settings. The budget does not."""
     return {
+        **(
+            {"metric": tasks.judged_by(dataset.task, config.metric).metric}
+            if config.metric and dataset.task
+            else {}
+        ),
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
         "weights": [weights(source) for source in named.values()],

@@ -6,9 +6,14 @@ To add one: write the file, add its line here; in a package of your own it is an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from headstart.core.metric import named
 from headstart.core.registry import Registry
 from headstart.core.task import Task
+from headstart.errors import BadOption
 from headstart.tasks.base import TaskMethods
+from headstart.tasks.scores import Score
 
 TASKS: Registry[type[TaskMethods]] = Registry(
     "kind of task",
@@ -25,6 +30,25 @@ TASKS: Registry[type[TaskMethods]] = Registry(
 def get(kind: str) -> TaskMethods:
     """The methods of a kind of task. Raises `UnknownName`."""
     return TASKS[kind]()
+
+
+def score_of(task: Task) -> Score:
+    """How the headline metric of a task is computed."""
+    return for_task(task).scores[task.metric]
+
+
+def judged_by(task: Task, metric: str) -> Task:
+    """The task with another headline metric, by its name ("balanced-accuracy" too). Raises `BadOption`."""
+    known = for_task(task).scores
+    found = {_plain(name): name for name in known}.get(_plain(metric))
+    if found is None:
+        names = ", ".join(name.lower().replace(" ", "-") for name in known)
+        raise BadOption("metric", metric, f"for {task.kind} one of {names}")
+    return replace(task, metric=found, higher_is_better=named(found).higher_is_better)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def for_task(task: Task) -> TaskMethods:

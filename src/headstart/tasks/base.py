@@ -22,6 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core.task import Task
+from headstart.tasks.scores import Score
 
 FIFTHS = 5
 """Parts of their range in which numbers are drawn evenly."""
@@ -101,16 +102,12 @@ class Judge(Protocol):
     def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
         """How many single errors that is: items, labels of items; of numbers every one counts."""
 
-    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
-        """float64 `[N]`: each item's share of the headline metric, higher is better, such that its
-        mean is the metric (its negative where lower is better). None where no such share exists."""
-
-    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """float64 `[B]`: the headline metric under each row of item weights `[B, N]`, higher is
-        better (its negative where lower is better): what a bootstrap computes again and again."""
+    scores: Mapping[str, Score]
+    """How each metric by which a task may be judged is computed, by name; the first is the default."""
 
     def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        """The headline metric, in its natural direction."""
+        """The default metric."""
+        return next(iter(self.scores.values())).value(y, predictions)
 
     def metrics(
         self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
@@ -182,8 +179,8 @@ class LinearFit(Protocol):
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
-        """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each. The
-        middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
+        """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each:
+        the middle of the usual range where it chose none, or one of `ridge` regression in place of its own."""
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
@@ -211,6 +208,8 @@ class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
 
     def make_task(self, labels: Sequence[str]) -> Task:
         """A `Task` of this kind with its default metric."""
+        metric = next(iter(self.scores.values())).metric
+        return Task(self.kind, tuple(labels), metric.name, metric.higher_is_better)
 
 
 @runtime_checkable

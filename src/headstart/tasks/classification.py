@@ -16,6 +16,7 @@ from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import Link, probabilities
 from headstart.tasks.base import Doubt, Linear
+from headstart.tasks.scores import Mean, OverLabels, Score
 
 UNSEEN = 10.0
 """A class without training rows gets a logit at least this far below the mean of the others."""
@@ -69,8 +70,34 @@ class _Classes(LabelMethods):
         ]  # fmt: skip
 
 
+def _right(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """float64 `[N]`: 1 where the decided class is right, else 0."""
+    return (metrics.decide(predictions) == y).astype(np.float64)
+
+
+def _recalled(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B]`: mean recall under each row of item weights. A class without any counts as in all."""
+    there = np.unique(y)
+    own = y[:, None] == there
+    total = weights @ own.astype(np.float64)
+    hits = weights @ (own * _right(y, predictions)[:, None])
+    whole = np.broadcast_to(metrics.recalls(y, predictions)[there], total.shape)
+    return np.asarray(np.divide(hits, total, out=whole.copy(), where=total > 0).mean(axis=1))
+
+
+SCORES = (
+    Mean("accuracy", _right),
+    OverLabels("balanced accuracy", metrics.recalls, _recalled),
+    OverLabels("F1", metrics.f1s),
+    OverLabels("AUROC", metrics.aurocs),
+    Mean("log loss", metrics.log_losses),
+)
+
+
 class _Judge(LabelMethods):
     """How good classes are told."""
+
+    scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         return np.asarray(predictions.max(axis=1) - predictions[np.arange(len(y)), y])
@@ -80,19 +107,6 @@ class _Judge(LabelMethods):
 
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(-np.mean(self.logits(predictions)[np.arange(len(y)), y]))
-
-    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
-        """1 where the decided class is right, else 0."""
-        return (metrics.decide(predictions) == y).astype(np.float64)
-
-    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Accuracy under each row of item weights."""
-        right = (metrics.decide(predictions) == y).astype(np.float64)
-        return weights @ right / weights.sum(axis=1)
-
-    def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        """Accuracy."""
-        return metrics.accuracy(y, predictions)
 
     def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
         """Recall, F1 and AUROC of each class."""
@@ -121,10 +135,6 @@ class _Judge(LabelMethods):
 
 class Classification(_Classes, _Judge):
     """Methods of single-label classification. Targets int64 `[N]`, predictions probabilities `[N, K]`."""
-
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by accuracy."""
-        return Task(self.kind, tuple(labels), "accuracy")
 
     def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """int64 `[N]`"""

@@ -16,6 +16,7 @@ from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
 from headstart.tasks.base import Doubt, Linear
+from headstart.tasks.scores import Anew, OverLabels, Score
 
 THRESHOLD = 0.5
 
@@ -89,8 +90,27 @@ def _doubted(
                                 "p_given": p[row, on[row]], "p_suggested": p[row, other]}  # fmt: skip
 
 
+def _at_half(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    return multilabel.f1s(y, predictions, THRESHOLD)
+
+
+def _micro(y: np.ndarray, predictions: np.ndarray) -> float:
+    return multilabel.micro_f1(y, predictions, THRESHOLD)
+
+
+SCORES = (
+    OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
+    OverLabels("F1", _at_half),
+    Anew("micro F1", _micro),
+    OverLabels("AUROC", multilabel.aurocs),
+    Anew("log loss", multilabel.log_loss),
+)
+
+
 class _Judge(LabelMethods):
     """How good sets of labels are told."""
+
+    scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         return np.asarray((self.decided(predictions) != (y > THRESHOLD)).any(axis=1))
@@ -101,18 +121,6 @@ class _Judge(LabelMethods):
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         p = np.clip(predictions, SMALL, 1 - SMALL)
         return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
-
-    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
-        """None: mean average precision is not a mean over items."""
-        return None
-
-    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Mean average precision under each row of item weights."""
-        return multilabel.resampled_map(y, predictions, weights)
-
-    def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        """Mean average precision over the labels that occur."""
-        return multilabel.mean_average_precision(y, predictions)
 
     def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
         """Average precision, F1 and AUROC of each label."""
@@ -141,10 +149,6 @@ class _Judge(LabelMethods):
 
 class MultiLabel(_Sets, _Judge):
     """Methods of multi-label classification. Targets `[N, C]` of 0/1, predictions probabilities `[N, C]`."""
-
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by mean average precision."""
-        return Task(self.kind, tuple(labels), "mAP")
 
     def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """float32 `[N, C]`"""

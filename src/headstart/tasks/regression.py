@@ -15,6 +15,7 @@ from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
 from headstart.tasks._linear import check
 from headstart.tasks.base import FIFTHS, Linear, TaskMethods
+from headstart.tasks.scores import Anew, Mean, Score
 
 RIDGE_COST = 16
 """A ridge regression costs as much as so many outputs of a logistic one."""
@@ -56,26 +57,28 @@ class _Values(TaskMethods):
         return {"value": float(answer)}
 
 
+def _absolute(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """float64 `[N]`: absolute errors."""
+    return np.abs(np.asarray(y, np.float64) - predictions[:, 0])
+
+
+SCORES = (
+    Mean("MAE", _absolute),
+    Anew("RMSE", lambda y, predictions: metrics.rmse(y, predictions[:, 0])),
+    Anew("R2", lambda y, predictions: metrics.r2(y, predictions[:, 0])),
+)
+
+
 class _Judge(TaskMethods):
     """How good numbers are told."""
+
+    scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
         return len(y)
 
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(np.mean((predictions[:, 0] - y) ** 2))
-
-    def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
-        """Negative absolute error."""
-        return -np.abs(np.asarray(y, np.float64) - predictions[:, 0])
-
-    def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Negative mean absolute error under each row of item weights."""
-        return -(weights @ np.abs(np.asarray(y, np.float64) - predictions[:, 0])) / weights.sum(axis=1)
-
-    def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        """Mean absolute error."""
-        return metrics.mae(y, predictions[:, 0])
 
     def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
         """None: there are no labels."""
@@ -151,10 +154,6 @@ class _Fit(TaskMethods):
 
 class Regression(_Values, _Judge, _Fit):
     """Methods of regression. Targets float64 `[N]`, predictions values `[N, 1]`."""
-
-    def make_task(self, labels: Sequence[str]) -> Task:
-        """A task judged by mean absolute error, lower is better."""
-        return Task(self.kind, tuple(labels), "MAE", higher_is_better=False)
 
     def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the training targets (1 when they do not vary)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headstart.core import words
+from headstart.core.metric import named
 from headstart.report.charts.scales import WIDTH, Scale, axis, path, spread
 
 HEIGHT = 300.0
@@ -17,7 +18,7 @@ LONG = 84.0
 
 def left_of(metric: str) -> float:
     """Where the plot begins: numbers that are no percentages may be long."""
-    return BOX["left"] if metric in words.FRACTIONS else LONG
+    return BOX["left"] if named(metric).percent else LONG
 
 
 def _figure(x: Scale, y: Scale, x_metric: str, y_metric: str, height: float = HEIGHT) -> dict[str, Any]:

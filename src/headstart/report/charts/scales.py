@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headstart.core import words
+from headstart.core.metric import named
 
 WIDTH = 440.0
 """Width of a figure in drawing units; a phone shows them at 0.8 pixels, a desk at 1 to 1.3."""
-PERCENT = frozenset({*words.FRACTIONS, "balanced accuracy", "top-5 accuracy", "precision", "recall"})
-"""Metrics whose ticks are in percent: they lie between 0 and 1."""
+BY_CLASS = frozenset({"precision", "recall"})
+"""Fractions that are of one class, and so no metric of a task."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def spread(values: Iterable[float | None], *, metric: str = "", pad: float = 0.0
     low, high = min(known), max(known)
     air = pad * (high - low) or 0.05 * abs(high) or 0.5
     low, high = max(0.0, low - air) if low >= 0 else low - air, high + air
-    if metric in PERCENT:
+    if named(metric).percent or metric in BY_CLASS:
         low, high = max(0.0, low), min(1.0, high)
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
@@ -72,7 +72,7 @@ def log_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 
 def tick_text(value: float, metric: str = "") -> str:
     """40 % for fractions, 1,200 or 0.05 for the rest."""
-    if metric in PERCENT:
+    if named(metric).percent or metric in BY_CLASS:
         return f"{round(100 * value, 6):g} %"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
