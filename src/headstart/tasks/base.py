@@ -180,7 +180,7 @@ class LinearFit(Protocol):
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
         """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each:
-        the middle of the usual range where it chose none, or one of `ridge` regression in place of its own."""
+        the middle of the usual range where it chose none, or one of `ridge` regression instead of its own."""
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
