@@ -44,6 +44,7 @@ class Linear:
 
 
 Doubt = tuple[int, dict[str, Any]]
+"""(row, what is told of its label): see `Labels.doubts`."""
 
 
 class Targets(Protocol):
@@ -182,7 +183,7 @@ class LinearFit(Protocol):
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
-        """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each. The
+        """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
         middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
 
     def work(self, outputs: int) -> int:
