@@ -17,7 +17,7 @@ from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run import conclude, fit, set_up
 from headstart.run.closing import Closing
 from headstart.run.config import RunConfig

@@ -22,7 +22,7 @@ from headstart.core.task import Task
 from headstart.data import splits
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes.extractor import make_extractor
-from headstart.plan import more_folds, policy
+from headstart.planning import more_folds, policy
 from headstart.run import closing, conclude, manifest, resolve, set_up
 from headstart.run.config import RunConfig
 from headstart.run.context import Context, Timed

@@ -16,7 +16,7 @@ from headstart.core.task import Task
 from headstart.data import doctor
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
-from headstart.plan import policy
+from headstart.planning import policy
 from headstart.run import conclude, items, resolve
 from headstart.run.config import RunConfig, absolute
 from headstart.run.context import Context

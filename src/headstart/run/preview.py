@@ -10,7 +10,7 @@ from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
 from headstart.passes import near_duplicates
-from headstart.plan import policy
+from headstart.planning import policy
 from headstart.run import fit, manifest, resolve, set_up
 from headstart.run.config import RunConfig
 from headstart.run.folder import RunFolder

@@ -29,7 +29,7 @@ from headstart.errors import (
 )
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import measure_pass
-from headstart.plan import policy
+from headstart.planning import policy
 from headstart.run import manifest
 from headstart.run.config import RunConfig
 from headstart.run.context import FULL, Context, why
