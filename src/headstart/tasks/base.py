@@ -45,6 +45,7 @@ class Linear:
 
 
 Doubt = tuple[int, dict[str, Any]]
+"""(row, what is told of its label): see `Labels.doubts`."""
 
 
 class Targets(Protocol):
@@ -179,8 +180,8 @@ class LinearFit(Protocol):
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
-        """The penalty of single rows of `width` columns, from what `fit_linear` chose on `copies` of each:
-        the middle of the usual range where it chose none, or one of `ridge` regression instead of its own."""
+        """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
+        middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
