@@ -18,7 +18,7 @@ from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.export import bundle
 from headstart.modalities import text
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.words import WordEncoder
 from headstart.testing.models import tiny_images, tiny_model
 
 WORDS = ("late", "broken", "lovely", "thanks")

@@ -13,7 +13,7 @@ from headstart.core.task import Task
 from headstart.data import doctor, languages, leaks, load
 from headstart.data.text_checks import length_findings
 from headstart.modalities import text as modality
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.words import WordEncoder
 from headstart.testing.texts import sentences
 
 SENTENCES = {

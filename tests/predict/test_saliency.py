@@ -15,7 +15,7 @@ from headstart.core.model import Model
 from headstart.core.source import APART, TextContract
 from headstart.core.task import Task
 from headstart.modalities import text
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.words import WordEncoder
 from headstart.predict import saliency
 
 WORDS = ("refund", "money", "back", "parcel", "late", "thanks", "please", "the")

@@ -13,7 +13,7 @@ from torch import nn
 from headstart import sources
 from headstart.core.backbone import Tap
 from headstart.core.source import InputContract, Source, TextContract
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.text.bag import Vectors, WordBackbone
 from headstart.testing import backbone as suite
 

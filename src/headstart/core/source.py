@@ -99,7 +99,7 @@ class TextContract:
     """
 
     encoder: str = field(repr=False)
-    """The tokenizer in JSON: that of the package `tokenizers`, or of `headstart.modalities.words`."""
+    """The tokenizer in JSON: that of the package `tokenizers`, or of `headstart.modalities.text.words`."""
     max_length: int = 512
     prefix: str = ""
     pairs: str = JOINT

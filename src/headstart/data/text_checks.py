@@ -15,7 +15,7 @@ from headstart.data import languages, leaks
 from headstart.data.findings import Finding, finding
 from headstart.errors import TextError
 from headstart.modalities import text
-from headstart.modalities.words import FORMAT, WordEncoder
+from headstart.modalities.text.words import FORMAT, WordEncoder
 
 COUNTED = 2_000
 """Texts that are cut into tokens to see how long they are: all, or so many from everywhere."""

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from headstart.core.source import TextContract
 from headstart.modalities.text import Text
-from headstart.modalities.words import WordEncoder, longest_first
+from headstart.modalities.text.words import WordEncoder, longest_first
 
 NGRAMS = 2
 MOST_ENTRIES = 50_000

@@ -16,7 +16,7 @@ from headstart.core.model import Model
 from headstart.core.source import InputContract, TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.spectral import fit_scaling
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.words import WordEncoder
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from headstart._lazy import optional
 from headstart.core.backbone import Backbone, Stage, Tap
 from headstart.core.source import JOINT, TextContract
-from headstart.modalities.words import FORMAT
+from headstart.modalities.text.words import FORMAT
 
 TOLERANCE = 1e-4
 """Allowed difference, relative to the largest value of the embedding."""

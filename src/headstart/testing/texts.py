@@ -15,7 +15,7 @@ from headstart.core.dataset import Dataset, TextItem
 from headstart.core.source import APART, JOINT, POOLINGS, Source, TextContract
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.modalities.text.words import WHOLE, WordEncoder
 
 TOPICS = {
     "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],

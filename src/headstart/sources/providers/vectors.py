@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from headstart.core import limits
 from headstart.core.source import Source, TextContract
 from headstart.errors import SourceError, near
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.paths import path_of
 from headstart.sources.text import vectors
 

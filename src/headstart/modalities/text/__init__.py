@@ -15,10 +15,10 @@ from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
 from headstart.core.source import APART, Levels, TextContract
 from headstart.errors import BadOption, TextError
-from headstart.modalities import _described
 from headstart.modalities._draws import generator
-from headstart.modalities._encode import encoder_of
 from headstart.modalities.base import Examination, Settled
+from headstart.modalities.text import _described
+from headstart.modalities.text._encode import encoder_of
 
 PREPARATION = 2
 """Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed

@@ -17,8 +17,8 @@ from headstart.core.events import ignore
 from headstart.core.source import InputContract
 from headstart.data import doctor
 from headstart.errors import BadOption, ImageError
-from headstart.modalities import _deep
 from headstart.modalities import image as images
+from headstart.modalities.image import _deep
 from headstart.run import config
 from headstart.run.config import Ask
 

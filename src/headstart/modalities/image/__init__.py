@@ -13,13 +13,21 @@ from PIL import Image
 
 from headstart.core.source import InputContract, Levels
 from headstart.errors import ImageError
-from headstart.modalities import _deep, _described, _kinds, _white
-from headstart.modalities._decode import MOST_PIXELS, Seen, look, opened_from, pixels_of, plain, recognise
-from headstart.modalities._deep import ROUNDING
 from headstart.modalities._draws import generator
-from headstart.modalities._quiet import ROOM
-from headstart.modalities._views import VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.base import Examination
+from headstart.modalities.image import _deep, _described, _kinds, _white
+from headstart.modalities.image._decode import (
+    MOST_PIXELS,
+    Seen,
+    look,
+    opened_from,
+    pixels_of,
+    plain,
+    recognise,
+)
+from headstart.modalities.image._deep import ROUNDING
+from headstart.modalities.image._quiet import ROOM
+from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
 
 __all__ = [
     "DEFAULT_VIEW",

@@ -17,8 +17,8 @@ from headstart.core.source import APART, JOINT, TextContract
 from headstart.core.untrusted import Damaged
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
-from headstart.modalities._encode import encoder_of
-from headstart.modalities.words import PATTERN, WHOLE, WordEncoder
+from headstart.modalities.text._encode import encoder_of
+from headstart.modalities.text.words import PATTERN, WHOLE, WordEncoder
 
 WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
 CONTRACT = TextContract(WORDS.to_json(), max_length=6)

@@ -11,8 +11,8 @@ from headstart._lazy import optional
 from headstart.core import limits
 from headstart.core.source import TextContract
 from headstart.core.untrusted import Damaged, parsing, read_json
-from headstart.modalities import _patterns
-from headstart.modalities.words import FORMAT, WordEncoder, longest_first
+from headstart.modalities.text import _patterns
+from headstart.modalities.text.words import FORMAT, WordEncoder, longest_first
 
 KEPT = 8
 """Opened tokenizers that are kept."""
