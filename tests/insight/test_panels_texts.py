@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from headstart import sources
-from headstart.core.source import APART, JOINT
 from headstart.core.strategy import Request
 from headstart.insight import lengths, panels
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART, JOINT, text_input
 from headstart.report import page, samples
 from headstart.run import label_next
 from headstart.testing.fakes import MemoryExtractor, folds
@@ -111,7 +111,7 @@ def test_lengths_of_texts_that_are_cut(make_texts: Callable[..., Any]) -> None:
     backbone = TinyTextBackbone()
     from dataclasses import replace
 
-    backbone.source = replace(backbone.source, input=replace(backbone.source.text_input, max_length=8))
+    backbone.source = replace(backbone.source, input=replace(text_input(backbone.source), max_length=8))
     bench._loaded["tiny"] = backbone
     tokens = np.array([len(item.read().split()) for item in bench.dataset.items])
     found = lengths.lengths(bench, "tiny", np.arange(len(tokens)))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.model import Model
-from headstart.core.source import APART, TextContract
 from headstart.core.task import Task
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 from headstart.modalities.text.words import WordEncoder
 from headstart.predict import saliency
 
@@ -47,7 +47,7 @@ class Linear:
 
 def model(task: Task = TASK, *, words: tuple[str, ...] = WORDS, most: int = 64, **contract: Any) -> Model:
     weights = np.random.default_rng(0).normal(size=(len(words), task.outputs))
-    reads = TextContract(WordEncoder(words).to_json(), max_length=most, **contract)
+    reads = TextPreprocessing(WordEncoder(words).to_json(), max_length=most, **contract)
     return Model(task, reads, {"kind": "linear"}, {"weights": weights})
 
 

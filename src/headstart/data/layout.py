@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count
@@ -80,11 +81,12 @@ def items_in(tree: Tree) -> Found:
 
 
 def _left_out(path: str, kind: str) -> Note:
-    known = image.NOT_READ.get(suffix_of(path)) if kind == "image" else None
+    room = modalities.get(kind)
+    known = room.NOT_READ.get(suffix_of(path))
     if known:
         return Note("HS218", printable(path), f"{known}: left out")
-    article = "an image" if kind == "image" else "a text"
-    why = "tells of the data" if kind == "text" and _tells(path) else f"not {article} by its ending"
+    tells = room.IN_WORDS and _tells(path)
+    why = "tells of the data" if tells else f"not {modalities.one(kind)} by its ending"
     return Note("HS504", printable(path), f"{why}: left out")
 
 

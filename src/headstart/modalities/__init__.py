@@ -1,17 +1,21 @@
 """What differs between kinds of data, and nothing else: one module each, found by its name.
 
-A modality is a module with what `headstart.modalities.base.Modality` lists. To add one: its module, and its
-line in `MODALITIES`.
+A modality is a package with what `headstart.modalities.base.Modality` lists, and a class of its own for how
+sources want its items (`headstart.core.source.Preprocessing`). To add one: its package, and its line in
+`MODALITIES`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
-from headstart.errors import UnknownName
+from headstart.errors import ItemError, UnknownName
 
 if TYPE_CHECKING:
+    from headstart.core.dataset import Item
+    from headstart.core.source import Preprocessing
     from headstart.modalities.base import Modality
 
 MODALITIES = {
@@ -35,3 +39,45 @@ def nouns(name: str, *, pairs: bool = False) -> tuple[str, str]:
     """
     noun = get(name).NOUN
     return (f"pair of {noun}s", f"pairs of {noun}s") if pairs else (noun, f"{noun}s")
+
+
+def one(name: str) -> str:
+    """An item with its article: "an image". Raises `UnknownName`."""
+    noun = get(name).NOUN
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def named_in(said: Mapping[str, Any]) -> str:
+    """The modality of a preprocessing's JSON, or of a run's; that of images need not say it."""
+    return str(said.get("modality", "image"))
+
+
+def files_of(preprocessing: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the files that belong to a preprocessing's JSON. Raises `UnknownName`."""
+    return get(named_in(preprocessing)).PREPROCESSING.FILES
+
+
+def all_files() -> tuple[str, ...]:
+    """Names of the files that may belong to a preprocessing."""
+    return tuple(file for name in MODALITIES for file in get(name).PREPROCESSING.FILES)
+
+
+def audit(preprocessing: Mapping[str, Any]) -> None:
+    """Raises `UnknownName`, `ValueError`, `TypeError` or `KeyError` for JSON that must not be used."""
+    get(named_in(preprocessing)).PREPROCESSING.audit(preprocessing)
+
+
+def read_preprocessing(preprocessing: Mapping[str, Any], files: Mapping[str, bytes]) -> Preprocessing:
+    """Back from the JSON and files of a preprocessing. Raises as `audit` does."""
+    return get(named_in(preprocessing)).PREPROCESSING.from_json(preprocessing, files)
+
+
+def longest(items: Iterable[Item], contract: Preprocessing) -> int:
+    """Tokens of the longest item as far as the source reads it; items that cannot be read do not count."""
+    most, count = 1, get(contract.modality).count
+    for item in items:
+        try:
+            most = max(most, count(item.read(), contract).read)
+        except (OSError, ItemError):
+            continue
+    return most

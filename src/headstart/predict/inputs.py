@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
 from headstart.data import arrays, entries, frames, hub
 from headstart.data.entries import BadItem, ImageItem
@@ -42,7 +43,7 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     for reader in (hub, frames):
         if reader.accepts(inputs):
             return of_modality(reader.read(inputs, options), modality)
-    return texts_of(inputs, options) if modality == "text" else tuple(_images(inputs, options))
+    return texts_of(inputs, options) if modalities.get(modality).IN_WORDS else tuple(_images(inputs, options))
 
 
 def _images(inputs: Any, reading: Reading) -> Iterator[Item]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item, TextItem
-from headstart.core.source import APART, Source
+from headstart.core.source import Source
 from headstart.data import entries, frames, hub
 from headstart.data.arrays import rows
 from headstart.data.entries import BadItem, nothing
@@ -62,7 +63,7 @@ def dataset_of(X: Any, modality: str) -> Dataset:
     whole = _whole(X)
     if whole is not None:
         return Dataset("X", modality, _named(of_modality(whole, modality)), pairs=whole.pairs)
-    if modality == "text":
+    if modalities.get(modality).IN_WORDS:
         items = texts(X)
         pairs = any(isinstance(item, TextItem) and item.second is not None for item in items)
         return Dataset("X", "text", items, pairs=pairs)
@@ -83,7 +84,7 @@ def _named(items: Sequence[Item]) -> tuple[Item, ...]:
 def read_by(source: Source, X: Any) -> Dataset:
     """The rows of `X` as what the source reads. Raises `DataError`."""
     data = dataset_of(X, source.modality)
-    if getattr(source.input, "pairs", "") == APART and len(data) and not data.pairs:
+    if source.input.apart and len(data) and not data.pairs:
         raise DataError("X", f"holds single texts, and {source.name!r} compares the two of a pair")
     return data
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.core.backbone import Backbone
-from headstart.core.source import Contract, Source, TextContract
+from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import audit, providers, recommended
 from headstart.sources.text import named
 
@@ -31,7 +33,9 @@ __all__ = [
     "find",
     "from_state",
     "frozen_digest",
+    "joint",
     "load",
+    "package",
 ]
 
 
@@ -89,6 +93,17 @@ def apart(source: Any) -> Any:
         return named.apart(source)
     named.apart(source.source)  # refuses what is no text source
     return source.apart()
+
+
+def joint(source: Source) -> Source:
+    """Back from `apart`; any other source as it is."""
+    return named.joint(source)
+
+
+def package(modality: str) -> str:
+    """What to install for sources that come with it; "" where they come with Headstart itself."""
+    provider, _ = providers.of(f"{SHIPPED[modality]}?")
+    return getattr(provider, "INSTALLED_BY", "")
 
 
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
@@ -162,13 +177,14 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
     network = opening.build_quietly(architecture)
     if classifier:
         return network
-    source = Source("", str(architecture.get("arch", "")), architecture=architecture)
+    name = str(architecture.get("arch", ""))
+    source = Source("", name, architecture=architecture, input=ImagePreprocessing())
     return opening.wrap(network, source).module
 
 
 def from_state(
     architecture: Mapping[str, Any],
-    input: Contract,
+    input: Preprocessing,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
     *,
@@ -182,8 +198,8 @@ def from_state(
     """
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
-    record = source or Source("", name, input.modality, architecture, input)
-    if isinstance(input, TextContract):
+    record = source or Source("", name, input.modality, architecture, input=input)
+    if isinstance(input, TextPreprocessing):
         from headstart.sources.text import opening as texts
 
         return texts.restore(record, tensors)

@@ -17,14 +17,13 @@ from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _ladder
 from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._inputs import input_size, load_inputs
+from headstart.strategies._inputs import load_inputs
 from headstart.strategies._shipping import origin, state
 from headstart.strategies._trainee import outputs_of
 from headstart.strategies._training import (
@@ -214,11 +213,9 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
     source = arm.source.source
-    contract = source.input
-    if isinstance(contract, InputContract) and arm.inputs.size is not None:
-        contract = replace(  # stored pixels are prepared in one way for all sources
-            contract, size=input_size(arm.source, arm.design), interpolation="bilinear", crop_mode="center"
-        )
+    contract, size = source.input, arm.inputs.size
+    if size is not None:
+        contract = contract.scaled(size, stored=True)
     return Model(
         task=request.task,
         input=contract,

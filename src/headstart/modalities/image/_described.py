@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from headstart.core.source import InputContract
 from headstart.modalities.image._deep import ROUNDING
 from headstart.modalities.image._views import padding_of, sides_of
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 _ROUNDED = "to the nearest whole number, halves to the even one"
 _DOWN = "down"
 
 
-def of_images(contract: InputContract) -> dict[str, Any]:
+def of_images(contract: ImagePreprocessing) -> dict[str, Any]:
     """What `headstart.modalities.image.prepare` does to one picture, step by step."""
     height, width = contract.size
     resize, crop = _resize(contract), _crop(contract)
@@ -36,7 +36,7 @@ def of_images(contract: InputContract) -> dict[str, Any]:
     }
 
 
-def _resize(contract: InputContract) -> dict[str, Any]:
+def _resize(contract: ImagePreprocessing) -> dict[str, Any]:
     tall, wide = sides_of(contract)
     fields = {
         "filter": contract.interpolation,
@@ -61,7 +61,7 @@ def _resize(contract: InputContract) -> dict[str, Any]:
     return {"side": "both", "ratio": ratio, "rounding": _ROUNDED, **fields, "words": words}
 
 
-def _crop(contract: InputContract) -> dict[str, Any]:
+def _crop(contract: ImagePreprocessing) -> dict[str, Any]:
     height, width = contract.size
     fill = padding_of(contract)
     words = (
@@ -73,7 +73,7 @@ def _crop(contract: InputContract) -> dict[str, Any]:
     return {**place, "words": words}
 
 
-def _deep(contract: InputContract) -> dict[str, Any]:
+def _deep(contract: ImagePreprocessing) -> dict[str, Any]:
     if contract.levels is None:
         words = (
             "pictures of more than 8 bits a channel: divide unsigned 16 bits by 257, multiply floats from 0 "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.core.source import APART, TextContract
+from headstart.modalities.text.preprocessing import TextPreprocessing
 
 
-def of_texts(contract: TextContract) -> dict[str, Any]:
+def of_texts(contract: TextPreprocessing) -> dict[str, Any]:
     """What `headstart.modalities.text.prepare` and `collate` do to texts, step by step."""
-    apart, most = contract.pairs == APART, contract.max_length
+    apart, most = contract.apart, contract.max_length
     rows = ["tokens", "mask", "types"]
     names = (
         [f"{name} of the {which} text" for which in ("first", "second") for name in rows] if apart else rows

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from headstart.core import fingerprint
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import APART, Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import UnknownName
+from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 from headstart.sources.segments import evaluating
 from headstart.sources.text import named, parts, pooling
 from headstart.sources.text.parts import Part, Plan, Trunk
@@ -44,7 +45,7 @@ class TextBackbone:
         rebuild: Callable[[], nn.Module],
         digest: str | None = None,
     ) -> None:
-        assert isinstance(source.input, TextContract)
+        assert isinstance(source.input, TextPreprocessing)
         self.source, self.contract = source, source.input
         self._network, self._plan, self._rebuild = network, plan, rebuild
         pieces = ("embeddings", *(f"layer.{number + 1}" for number in range(plan.count)))
@@ -150,7 +151,7 @@ class TextBackbone:
 
 def wrap(network: nn.Module, source: Source, *, rebuild: Callable[[], nn.Module]) -> TextBackbone:
     """A backbone around a network without gates. Raises `SourceError` for one that cannot be cut."""
-    assert isinstance(source.input, TextContract)
+    assert isinstance(source.input, TextPreprocessing)
     plan = parts.make_plan(
         network, types=parts.takes_types(network), pad=source.input.pad, spec=source.spec or source.name
     )

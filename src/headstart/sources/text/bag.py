@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from headstart.core import fingerprint
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import APART, Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import UnknownName
+from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 from headstart.sources.text import named
 from headstart.sources.text.pooling import compared, pooled
 from headstart.sources.traced import of_tensors
@@ -110,7 +111,7 @@ class WordBackbone:
     """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
 
     def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
-        assert isinstance(source.input, TextContract)
+        assert isinstance(source.input, TextPreprocessing)
         self.source, self.contract = source, source.input
         self.module: Any = module.eval()
         self.classifier: Any | None = None
