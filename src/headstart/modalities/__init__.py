@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from headstart.errors import ItemError, UnknownName
@@ -45,6 +46,17 @@ def one(name: str) -> str:
     """An item with its article: "an image". Raises `UnknownName`."""
     noun = get(name).NOUN
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+@cache
+def endings() -> frozenset[str]:
+    """Of all files that are taken for items."""
+    return frozenset().union(*(get(name).SUFFIXES for name in MODALITIES))
+
+
+def of_ending(ending: str) -> str:
+    """The modality of files with that ending; "" where there is none."""
+    return next((name for name in MODALITIES if ending in get(name).SUFFIXES), "")
 
 
 def named_in(said: Mapping[str, Any]) -> str:
