@@ -157,7 +157,7 @@ def test_groups_stay_together_and_test_rows_stay_out(monkeypatch: pytest.MonkeyP
         return predict(self, fold, train, test)
 
     monkeypatch.setattr(curve_points._Draw, "_predict", watched)
-    assert curve_points.measure(setting, probe) is not None
+    assert curve_points.measure(setting, setting, probe) is not None
     assert seen
     for train, test in seen:
         assert not set(groups[train]) & set(groups[test])
@@ -183,7 +183,7 @@ def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> N
     small.split = folds(small.dataset, parts=3)
     taps = {"taps": ["stem/g1"], "folds": []}
     trial = Trial("tiny: probe", "probe", "tiny", np.full((1, 3, 3), 1 / 3, np.float32), choices=taps)
-    assert learning_curve(small, {trial.arm: trial}, trial.arm) is None
+    assert learning_curve(small, small, {trial.arm: trial}, trial.arm) is None
     setting = bench()
     probe = probed(setting)
     monkeypatch.setattr("headstart.insight.learning_curve.MOST_CLASSES", 2)

@@ -25,7 +25,9 @@ Search = Annotated[
 ]
 Modality = Annotated[
     str,
-    typer.Option("--modality", help=f"Kind of data: {' or '.join(MODALITIES)}; all of them when not said."),
+    typer.Option(
+        "--modality", help=f"Kind of data: {' or '.join(MODALITIES.own())}; all of them when not said."
+    ),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["helps", "hurts", "no evidence", "not compared"]
+DOUBTS = {
+    "hurts": "transfer hurts so far",
+    "no evidence": "transfer is not shown to help so far",
+}
+"""Outcomes that ask for an answer, in words."""
 
 
 @dataclass(frozen=True)

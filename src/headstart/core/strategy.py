@@ -115,11 +115,6 @@ class Strategy(Protocol):
     """The contract; `headstart.testing.strategy` holds its conformance suite."""
 
     name: str
-    needs_source: bool
-    trains_trunk: bool
-    """Whether weights of the trunk change (such arms run on few folds)."""
-    modalities: tuple[str, ...]
-    """Kinds of data it knows."""
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """An estimate before anything runs; `seconds_per_pass` is measured on 32 items."""
@@ -129,6 +124,14 @@ class Strategy(Protocol):
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """The model on all development rows, with the choices of the trial."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A strategy that imports for seconds, by which its first arm is not to be judged."""
+
+    def ready(self) -> None:
+        """Import all of it."""
 
 
 def arm_name(strategy: str, source: str | None) -> str:

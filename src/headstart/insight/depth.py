@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import strategies
 from headstart.core import words
 from headstart.core.backbone import Tap, embedding_tap
 from headstart.core.experiment import Experiment
@@ -20,7 +21,7 @@ from headstart.strategies.probe import selection_rows
 
 def probe_of(experiment: Experiment, trials: Mapping[str, Trial], shipped: Trial) -> Trial | None:
     """The probe that speaks for the run's networks: that of the shipped arm's source, else the best one."""
-    probes = [t for t in trials.values() if t.strategy == "probe" and "profile" in t.choices]
+    probes = [t for t in trials.values() if strategies.facts(t.strategy).ranks and "profile" in t.choices]
     own = [trial for trial in probes if trial.source == shipped.source]
     scored = {trial.arm: leaderboard.signed_score(trial, experiment) for trial in own or probes}
     return max(own or probes, key=lambda trial: scored[trial.arm] or -np.inf, default=None)

@@ -8,6 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from headstart.core import words
+
 CELLS = 2_000_000
 """Resamples are drawn in blocks of about this many weights."""
 FEW_UNITS = 30
@@ -51,6 +53,15 @@ def union(first: Interval, second: Interval) -> Interval:
     """From the lower of both lower ends to the higher of both higher ends."""
     low, high = min(first.low, second.low), max(first.high, second.high)
     return Interval(low, high, f"{first.method} or {second.method}", first.n)
+
+
+def doubted(metric: str, drawn: Interval, found: Interval, value: float) -> Interval:
+    """`found`, made of what was `drawn`: of a metric in percent at least Wilson's of as many units where no
+    resample differs from another. All of few right is no certainty, which no resample can show.
+    """
+    if metric not in words.FRACTIONS or drawn.width:
+        return found
+    return union(found, wilson(value * found.n, found.n))
 
 
 def few_units(n: int, level: float) -> float:

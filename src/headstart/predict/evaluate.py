@@ -202,13 +202,11 @@ def measure(
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * len(y), len(y))
         elif name == task.metric:
-            interval = draw(groups)
+            drawn = interval = draw(groups)
             if groups is not None:
-                certain = name == "accuracy" and not interval.width
                 items = intervals.wilson(value * len(y), len(y)) if name == "accuracy" else draw(None)
                 interval = intervals.of_few(interval, items, value, within=words.bounds(name))
-                if certain:  # that no group has a mistake is no certainty
-                    interval = intervals.union(interval, intervals.wilson(value * interval.n, interval.n))
+            interval = intervals.doubted(name, drawn, interval, value)
         interval = interval.holding(value)
         found[name] = Evidence(
             name,
@@ -255,14 +253,15 @@ def spreads(
             for name, value in values.items()
         }
 
-    if groups is None:
-        return draw(*intervals.units(len(y), None), "items")
-    found = draw(*intervals.units(len(y), groups), "groups")
-    if min(one.n for one in found.values()) >= intervals.FEW_UNITS:
-        return found
-    alone = draw(*intervals.units(len(y), None), "items")
+    found = drawn = draw(*intervals.units(len(y), groups), "items" if groups is None else "groups")
+    if groups is not None and min(one.n for one in found.values()) < intervals.FEW_UNITS:
+        alone = draw(*intervals.units(len(y), None), "items")
+        found = {
+            name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+            for name, one in found.items()
+        }
     return {
-        name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+        name: intervals.doubted(name, drawn[name], one, values[name]).holding(values[name])
         for name, one in found.items()
     }
 

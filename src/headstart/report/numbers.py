@@ -11,8 +11,6 @@ from headstart.core.budget import words as seconds_in_words
 from headstart.core.task import Task
 from headstart.evidence.selection import called
 
-LEVEL = "95 % interval"
-
 
 def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, str]]:
     """What a reader in a hurry takes along: each with a value, what it is, and how sure it is."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headstart import data, modalities, sources
+from headstart import data, modalities, sources, strategies
 from headstart.core import fingerprint, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
@@ -17,7 +17,6 @@ from headstart.core.strategy import Settings
 from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
-from headstart.plan.policy import ALL, BASELINES
 from headstart.sources.weights import sha256_of
 from headstart.store.memo import Memo
 
@@ -40,12 +39,13 @@ class Ask:
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Options of `headstart.data.load`: columns, task, labels."""
 
-    def allowed(self) -> frozenset[str]:
-        """The strategies of this run. Raises `BadOption` for an unknown one."""
+    def allowed(self) -> frozenset[str] | None:
+        """The strategies of this run; None: all. Raises `BadOption` for an unknown one."""
         for name in self.strategies:
-            if name not in ALL:
-                raise BadOption("--strategy", name, f"one of {', '.join(ALL)}")
-        return frozenset({*self.strategies, *BASELINES}) if self.strategies else frozenset(ALL)
+            if name not in strategies.STRATEGIES:
+                raise BadOption("--strategy", name, f"one of {', '.join(strategies.STRATEGIES)}")
+        cheap = (one.name for one in strategies.every("floor", "simple"))
+        return frozenset({*self.strategies, *cheap}) if self.strategies else None
 
 
 def downloads_allowed(ask: Ask) -> bool:
@@ -131,7 +131,7 @@ def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[st
         "weights": [weights(source) for source in named.values()],
         "seed": ask.seed,
         "settings": {k: v for k, v in asdict(ask.settings).items() if v is not None},
-        "strategies": sorted(ask.allowed()),
+        "strategies": sorted(ask.allowed() or strategies.STRATEGIES),
     }
 
 

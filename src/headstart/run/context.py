@@ -172,7 +172,7 @@ class Context:
         except BaseException as error:
             trial = self.failed(step.arm, step.strategy, step.source, why(error, self.folder.path))
         seconds = max(time.monotonic() - start, trial.cost.seconds)  # more where a stopped run did a part
-        if step.strategy == "probe" and step.source is not None:
+        if strategies.facts(step.strategy).ranks and step.source is not None:
             seconds += self.paid.pop(step.source, 0.0)
         cost = replace(trial.cost, seconds=seconds, peak_bytes=peak_memory())
         return replace(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import sources
+from headstart import sources, strategies
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -175,8 +175,9 @@ def run_arms(context: Context, ask: Ask, ledger: Ledger) -> tuple[dict[str, Tria
     """Ask the plan for the next arm and run it, until the plan is at its end."""
     trials = kept_trials(context, ask, ledger)
     for name, reason in context.broken.items():
-        arm = arm_name("probe", name)
-        trials[arm] = context.failed(arm, "probe", name, reason)
+        (probe,) = (one.name for one in strategies.every("transfer") if one.ranks)
+        arm = arm_name(probe, name)
+        trials[arm] = context.failed(arm, probe, name, reason)
     for trial in trials.values():
         tell_trial(context, trial, kept=trial.source not in context.broken)
     known = state(context, ask, trials, ledger.budget)
@@ -210,7 +211,9 @@ def run_arms(context: Context, ask: Ask, ledger: Ledger) -> tuple[dict[str, Tria
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     start = time.monotonic()
-    trial = context.run(step, peers(context, trials) if step.strategy == ensemble.NAME else ())
+    trial = context.run(
+        step, peers(context, trials) if strategies.facts(step.strategy).role == "ensemble" else ()
+    )
     if not step.folds:
         return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
     before = trials[step.arm]
@@ -228,11 +231,13 @@ def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
     """The arms to average: the best with a source, and the same architecture from scratch; without the second
     where there is none."""
     trials = conclude.in_order(trials, context)
-    transfer = [name for name, trial in trials.items() if trial.strategy in verdict.TRANSFER]
+    transfer = [name for name, trial in trials.items() if verdict.transfers(trial)]
     ours = selection.best(transfer, trials, context.experiment)
     if ours is None:
         return ()
-    twins = [n for n, t in trials.items() if t.strategy == "scratch" and t.source == trials[ours].source]
+    twins = [
+        n for n, t in trials.items() if selection.role(t) == "scratch" and t.source == trials[ours].source
+    ]
     theirs = selection.best(twins, trials, context.experiment)
     return tuple(context.peer(trials[name]) for name in (ours, theirs) if name is not None)
 
@@ -272,7 +277,8 @@ def state(context: Context, ask: Ask, trials: dict[str, Trial], budget: Budget) 
     )
     tested = max(context.passes.values()) * len(context.split.test) / len(context.dataset)
     left = budget.left - context.closing.seconds() - tested
-    probed = {t.source for t in trials.values() if t.strategy == "probe" and t.status == "done" and t.source}
+    ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
+    probed = {t.source for t in ranks if t.source}
     again = max((AGAIN * t.cost.fold for t in trials.values() if selection.heavy(t)), default=0.0)
     return policy.Known(
         candidates,
@@ -323,13 +329,13 @@ def hanging(outcomes: Mapping[str, policy.Outcome]) -> tuple[str, ...]:
     scored = {
         arm: outcome.score
         for arm, outcome in outcomes.items()
-        if outcome.strategy in verdict.TRANSFER and outcome.score is not None
+        if strategies.facts(outcome.strategy).transfers and outcome.score is not None
     }
     if not scored:
         return ()
     best = max(scored, key=lambda arm: scored[arm])
-    scratch = arm_name("scratch", outcomes[best].source)
-    return tuple(arm for arm in (scratch, best) if arm in outcomes and outcomes[arm].folds)
+    scratch = (arm_name(one.name, outcomes[best].source) for one in strategies.every("scratch"))
+    return tuple(arm for arm in (*scratch, best) if arm in outcomes and outcomes[arm].folds)
 
 
 def tell_trial(context: Context, trial: Trial, *, kept: bool = False) -> None:

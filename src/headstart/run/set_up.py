@@ -34,7 +34,6 @@ from headstart.run import manifest
 from headstart.run.config import Ask
 from headstart.run.context import FULL, Context, why
 from headstart.run.folder import sound
-from headstart.strategies import ensemble
 
 
 def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> Context:
@@ -169,10 +168,10 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
         passes[name] = measure_pass(backbone, context.dataset)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
-    for strategy in policy.strategies_of(context.dataset.modality):
-        if strategy == ensemble.NAME:  # it reads what others predicted
+    for one in policy.of_modality(context.dataset.modality):
+        if one.role == "ensemble":  # it reads what others predicted
             continue
-        source = None if strategy in policy.BASELINES else name
-        arm = arm_name(strategy, source)
+        source = name if one.needs_source else None
+        arm = arm_name(one.name, source)
         if arm not in arms:
-            arms[arm] = context.estimate(strategy, source, passes[name])
+            arms[arm] = context.estimate(one.name, source, passes[name])

@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
@@ -32,7 +33,6 @@ __all__ = [
     "files",
     "find",
     "from_state",
-    "frozen_digest",
     "joint",
     "load",
     "package",
@@ -102,8 +102,8 @@ def joint(source: Source) -> Source:
 
 def package(modality: str) -> str:
     """What to install for sources that come with it; "" where they come with Headstart itself."""
-    provider, _ = providers.of(f"{SHIPPED[modality]}?")
-    return getattr(provider, "INSTALLED_BY", "")
+    prefix = SHIPPED.get(modality)
+    return getattr(providers.of(f"{prefix}?")[0], "INSTALLED_BY", "") if prefix else ""
 
 
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
@@ -114,7 +114,7 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
     are on this machine. No weights are loaded, no socket is opened. Raises `UnknownName` for a modality that
     there is not.
     """
-    _known(modality)
+    modalities.get(modality)
     found = (
         _search(search.lower(), modality)
         if search
@@ -128,14 +128,9 @@ def at_hand(modality: str = "image") -> list[Source]:
     return available(modality=modality, local=True)
 
 
-def _known(modality: str) -> None:
-    if modality not in SHIPPED:
-        raise UnknownName("modality", modality, sorted(SHIPPED))
-
-
 def _shipped(modality: str) -> list[Source]:
-    prefix = SHIPPED[modality]
-    return [_describe(f"{prefix}{name}") for name in _names(prefix)]
+    prefix = SHIPPED.get(modality)
+    return [_describe(f"{prefix}{name}") for name in _names(prefix)] if prefix else []
 
 
 def _search(text: str, modality: str) -> list[Source]:
@@ -187,8 +182,6 @@ def from_state(
     input: Preprocessing,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
-    *,
-    source: Source | None = None,
 ) -> Backbone:
     """The backbone of an architecture with the given weights.
 
@@ -198,7 +191,7 @@ def from_state(
     """
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
-    record = source or Source("", name, input.modality, architecture, input=input)
+    record = Source("", name, input.modality, architecture, input=input)
     if isinstance(input, TextPreprocessing):
         from headstart.sources.text import opening as texts
 
@@ -221,10 +214,3 @@ def backbone_from_module(module: Any, source: Source, *, classifier: bool = True
     from headstart.sources.traced import TracedBackbone, make_plan
 
     return TracedBackbone(module, source, make_plan(module, source, head=classifier))
-
-
-def frozen_digest(backbone: Any, cut: str) -> str:
-    """Fingerprint of everything before `cut` that training must leave alone: weights and buffers."""
-    from headstart.sources import traced
-
-    return traced.frozen_digest(backbone, cut)

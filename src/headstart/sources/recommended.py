@@ -150,7 +150,7 @@ def find(spec: str) -> Source | None:
 
 def specs(modality: str) -> list[str]:
     """All of them, smallest first."""
-    table: tuple[Entry | TextEntry, ...] = TEXTS if modality == "text" else TABLE
+    table: tuple[Entry | TextEntry, ...] = {"image": TABLE, "text": TEXTS}.get(modality, ())
     return [entry.spec for entry in sorted(table, key=lambda e: e.parameters)]
 
 

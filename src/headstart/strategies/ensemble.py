@@ -34,9 +34,6 @@ class Ensemble:
     """The average of its two peers (an arm with a source, the same architecture from scratch)."""
 
     name = NAME
-    needs_source = False
-    trains_trunk = True
-    modalities = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002 - the contract's
         """Next to nothing: it reads what others have predicted."""
