@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing, Source
-from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
+from headstart.errors import MissingExtra, NetError, SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import audit, providers, recommended
