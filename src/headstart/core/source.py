@@ -77,7 +77,7 @@ class Preprocessing(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """What `headstart.modalities.read_preprocessing` reads, together with the `files`."""
+        """What `from_json` reads, together with the `files`."""
 
     @classmethod
     @abstractmethod

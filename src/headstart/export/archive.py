@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from headstart import modalities
 from headstart.core import fingerprint, limits
 from headstart.core.untrusted import Damaged, parsing, reason
 from headstart.errors import BundleError, PathError
 from headstart.export import schema
 from headstart.export.schema import FILES, MANIFEST, Manifest
+from headstart.modalities import MODALITIES
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -46,9 +46,9 @@ def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
 
 
-def _every() -> tuple[str, ...]:
+def _every() -> set[str]:
     """Names of the files that a bundle may have."""
-    return (*FILES, *modalities.all_files())
+    return {*FILES, *(file for name in MODALITIES for file in MODALITIES[name].PREPROCESSING.FILES)}
 
 
 def _checked(

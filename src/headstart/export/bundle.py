@@ -214,9 +214,10 @@ def read(path: Path | str) -> Bundle:
         tensors = deserialise(files[TENSORS])
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
-    own = [f"its {Path(name).stem}" for name in modalities.files_of(manifest.preprocessing)]
-    with _sound(place, " and ".join(own) or "how it prepares items"):
-        preprocessing = modalities.read_preprocessing(manifest.preprocessing, files)
+    kind = modalities.preprocessing_of(manifest.preprocessing)
+    own = " and ".join(f"its {Path(name).stem}" for name in kind.FILES)
+    with _sound(place, own or "how it prepares items"):
+        preprocessing = kind.from_json(manifest.preprocessing, files)
     model = Model(manifest.task, preprocessing, manifest.net, tensors, manifest.source, manifest.evidence)
     if model.fingerprint() != manifest.fingerprint:
         raise BundleError(

@@ -50,7 +50,7 @@ class Manifest:
 
     task: Task
     preprocessing: Mapping[str, Any]
-    """Together with its files, those of `headstart.modalities.files_of`."""
+    """Read together with the files that it names."""
     net: Mapping[str, Any]
     source: Mapping[str, Any]
     evidence: Mapping[str, Any]
@@ -161,7 +161,7 @@ def audit(manifest: Manifest) -> None:
         raise ValueError("labels that are empty or not unique")
     if any("\ud800" <= sign <= "\udfff" for sign in "".join(labels)):
         raise ValueError("a label that is no text: half a character")
-    modalities.audit(manifest.preprocessing)
+    modalities.preprocessing_of(manifest.preprocessing).audit(manifest.preprocessing)
     if not 0 < manifest.allowed < float("inf"):
         raise ValueError("no usable tolerance for its probes")
     nets.kind_of(manifest.net)
@@ -175,7 +175,7 @@ def audit(manifest: Manifest) -> None:
 
 def files_of(preprocessing: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of a bundle with that preprocessing."""
-    return (*FILES, *modalities.files_of(preprocessing))
+    return (*FILES, *modalities.preprocessing_of(preprocessing).FILES)
 
 
 def _members(net: Any) -> list[Mapping[str, Any]]:

@@ -63,24 +63,9 @@ def named_in(said: Mapping[str, Any]) -> str:
     return str(said.get("modality", "image"))
 
 
-def files_of(preprocessing: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the files that belong to a preprocessing's JSON. Raises `UnknownName`."""
-    return get(named_in(preprocessing)).PREPROCESSING.FILES
-
-
-def all_files() -> tuple[str, ...]:
-    """Names of the files that may belong to a preprocessing."""
-    return tuple(file for name in MODALITIES for file in get(name).PREPROCESSING.FILES)
-
-
-def audit(preprocessing: Mapping[str, Any]) -> None:
-    """Raises `UnknownName`, `ValueError`, `TypeError` or `KeyError` for JSON that must not be used."""
-    get(named_in(preprocessing)).PREPROCESSING.audit(preprocessing)
-
-
-def read_preprocessing(preprocessing: Mapping[str, Any], files: Mapping[str, bytes]) -> Preprocessing:
-    """Back from the JSON and files of a preprocessing. Raises as `audit` does."""
-    return get(named_in(preprocessing)).PREPROCESSING.from_json(preprocessing, files)
+def preprocessing_of(said: Mapping[str, Any]) -> type[Preprocessing]:
+    """The class of a preprocessing's JSON: it audits and reads it. Raises `UnknownName`."""
+    return get(named_in(said)).PREPROCESSING
 
 
 def longest(items: Iterable[Item], contract: Preprocessing) -> int:

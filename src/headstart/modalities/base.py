@@ -165,14 +165,15 @@ class Modality(Protocol):
         """The store's column of such items."""
 
     def telling(self, opened: Iterable[Any]) -> bool:
-        """Whether such items hold enough to tell a copy from a look-alike."""
+        """Whether such items hold enough to tell a copy from a look-alike. Only of what is `COMPARED_BY` a
+        source."""
 
     def beginning(self, data: Any, most: int) -> str:
-        """The first words of an item, at most so many characters; of both items of a pair. "" where it is not
-        made of words. Raises `ItemError`."""
+        """The first words of an item, or of both items of a pair, at most so many characters. Only of what is
+        `IN_WORDS`. Raises `ItemError`."""
 
     def count(self, data: Any, contract: Any) -> Counted:
-        """How long a sequence is for a source. Raises `ItemError`; `TypeError` for what is no sequence."""
+        """How long a sequence is for a source. Only of what has a `max_length`. Raises `ItemError`."""
 
     def weight(self, data: bytes) -> int:
         """How large an item is, roughly: items of like weight share a batch. 0: all are alike."""

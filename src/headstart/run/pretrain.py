@@ -21,7 +21,7 @@ from headstart.core.files import write_json
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, PathError
-from headstart.modalities.text.preprocessing import JOINT, text_input
+from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
 from headstart.strategies._contrast import Tokens
 from headstart.strategies._shipping import state
@@ -187,10 +187,8 @@ class Job:
     @classmethod
     def of(cls, backbone: Reader, dataset: Dataset, seed: int) -> Job:
         mask, special = saving.token_numbers(backbone)
-        contract = text_input(backbone.source)
-        view = Tokens(
-            dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length), pairs=JOINT)
-        )
+        contract = text_input(sources.joint(backbone.source))
+        view = Tokens(dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length)))
         _, first, same = np.unique(list(dataset.digests()), return_index=True, return_inverse=True)
         order = np.argsort(draws.uniforms(seed, 0, np.arange(len(first)), 1, purpose=9)[:, 0])
         count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(first))))

@@ -14,10 +14,9 @@ from PIL import Image
 from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities._draws import generator
-from headstart.modalities.base import Counted, Examination, Numbers
+from headstart.modalities.base import Examination, Numbers
 from headstart.modalities.image import _deep, _described, _kinds, _white
 from headstart.modalities.image._decode import (
-    MOST_PIXELS,
     Seen,
     look,
     opened_from,
@@ -25,49 +24,10 @@ from headstart.modalities.image._decode import (
     plain,
     recognise,
 )
-from headstart.modalities.image._deep import ROUNDING
+from headstart.modalities.image._deep import ROUNDING as ROUNDING
 from headstart.modalities.image._quiet import ROOM
 from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-
-__all__ = [
-    "COMPARED_BY",
-    "DEFAULT_VIEW",
-    "HAS_LEVELS",
-    "IN_WORDS",
-    "MOST_PIXELS",
-    "NOT_READ",
-    "NOUN",
-    "PLAIN",
-    "PREPARATION",
-    "PREPROCESSING",
-    "REMEMBERED",
-    "ROUNDING",
-    "STORED_ALIKE",
-    "SUFFIXES",
-    "TUNING",
-    "VIEWS",
-    "VIEWS_PAY",
-    "Examination",
-    "as_array",
-    "as_bytes",
-    "beginning",
-    "collate",
-    "count",
-    "described",
-    "examine",
-    "held",
-    "kind_of",
-    "open_image",
-    "open_item",
-    "pixels",
-    "prepare",
-    "settle",
-    "stored",
-    "stored_column",
-    "telling",
-    "weight",
-]
 
 PREPARATION = 2
 """Raise this whenever `prepare` or `pixels` give other pixels for the same bytes: stored features
@@ -278,16 +238,6 @@ pixels by one hand are as alike as a picture and its copy."""
 def telling(opened: Iterable[Image.Image]) -> bool:
     """Whether the shorter side of most pictures has `LEAST_SIDE` pixels."""
     return float(np.median([min(image.size) for image in opened])) >= LEAST_SIDE
-
-
-def beginning(data: Any, most: int) -> str:  # noqa: ARG001
-    """ "": an image has no words."""
-    return ""
-
-
-def count(data: Any, contract: Any) -> Counted:  # noqa: ARG001
-    """Raises `TypeError`."""
-    raise TypeError("images are no sequences")
 
 
 def weight(data: bytes) -> int:  # noqa: ARG001 - a source reads all pictures at one size

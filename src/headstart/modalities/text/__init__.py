@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -232,11 +232,6 @@ def made_up(contract: TextPreprocessing, count: int, *, pairs: bool = False) -> 
         Text(*(encoder.made_up(4 * 2**row, rng) for _ in range(2 if pairs else 1))) for row in range(count)
     ]
     return collate([prepare(text, contract) for text in drawn])
-
-
-def telling(opened: Iterable[Text]) -> bool:  # noqa: ARG001
-    """Texts are compared by their words, whatever their length."""
-    return True
 
 
 def beginning(data: bytes | Text, most: int) -> str:
