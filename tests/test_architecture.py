@@ -48,7 +48,11 @@ def imports_of(path: Path) -> set[str]:
     """Every headstart module a file names, lazy and text imports included."""
     known = {module_of(file) for file in FILES}
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    groups = {  # of entry points, named as the rooms are
+        node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "group"
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -57,7 +61,7 @@ def imports_of(path: Path) -> set[str]:
                 f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in known else node.module
                 for alias in node.names
             }
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in groups:
             name = node.value.partition(":")[0]
             if name in known and name != "headstart":
                 found.add(name)

@@ -116,8 +116,8 @@ class Modality(Protocol):
     VIEWS_PAY: bool
     """Whether augmented views of stored states are worth their passes when no number of them is asked for."""
     COMPARED_BY: str
-    """Spec of the source whose features tell near-duplicates when no other is at hand; "" where the words of
-    the items do."""
+    """Spec of the source whose features tell near-duplicates where there is no run; "" where words do, or
+    nothing."""
     TUNING: Numbers
 
     def examine(self, data: bytes) -> Examination:
@@ -165,8 +165,8 @@ class Modality(Protocol):
         """The store's column of such items."""
 
     def telling(self, opened: Iterable[Any]) -> bool:
-        """Whether such items hold enough to tell a copy from a look-alike. Only of what is `COMPARED_BY` a
-        source."""
+        """Whether such items hold enough to tell a copy from a look-alike. Only of what is not
+        `IN_WORDS`."""
 
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is

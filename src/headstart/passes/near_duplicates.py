@@ -34,7 +34,7 @@ def check(
     among = without_source(dataset)
     if among is not None:
         return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
-    if report.errors:
+    if report.errors or not room.COMPARED_BY:
         return report
     dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
@@ -82,7 +82,7 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
 def without_source(dataset: Dataset) -> list[Pair] | None:
     """Pairs that are found without reading the items through a network, by their words; None where those of
     a network are needed."""
-    if modalities.get(dataset.modality).COMPARED_BY:
+    if not modalities.get(dataset.modality).IN_WORDS:
         return None
     return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
 
