@@ -8,8 +8,8 @@ A provider is a module with
   machine and may not be fetched;
 * `names() -> Sequence[str]`: every name it knows (for `--search`).
 
-To add a provider: its file, its line here, and in `MODALITIES` when it has no images. In another package it is
-an entry point of the group "headstart.sources", named as the prefix is, with `MODALITIES` in the module.
+To add a provider: its file, its line here, and in `MODALITIES` when it has no images. In another package it
+is an entry point of the group "headstart.sources", named as the prefix is, with `MODALITIES` in the module.
 """
 
 from __future__ import annotations
