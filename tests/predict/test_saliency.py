@@ -14,6 +14,7 @@ from headstart.core.dataset import Dataset, TextItem
 from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.modalities import text
+from headstart.modalities.image import PLAIN
 from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 from headstart.modalities.text.words import WordEncoder
 from headstart.predict import saliency
@@ -187,7 +188,7 @@ def test_it_stops_in_time_and_says_nothing_where_there_is_nothing_to_say(linear:
     assert whole is not None
     assert len(whole["items"]) == saliency.ITEMS
     assert saliency.occlusion(dataset, model(), [], held) is None
-    assert saliency.occlusion(dataset, SimpleNamespace(input=None), wrong, held) is None  # type: ignore[arg-type]
+    assert saliency.occlusion(dataset, SimpleNamespace(input=PLAIN), wrong, held) is None  # type: ignore[arg-type]
 
 
 def test_probabilities_of_one_keep_their_digits() -> None:
