@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import headstart  # noqa: F401 - before torch: it says how torch's threads wait
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command line has it
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search")

@@ -139,7 +139,8 @@ def run_python(code: str) -> str:
 
 def test_import_is_light_and_silent() -> None:
     code = (
-        "import sys; import headstart;"
+        "import os, sys; os.environ.pop('OMP_WAIT_POLICY', None); before = dict(os.environ);"
+        "import headstart; assert dict(os.environ) == before, 'an import changes the process';"
         "heavy = {'torch', 'timm', 'sklearn', 'scipy', 'polars', 'numpy', 'PIL'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
@@ -149,6 +150,12 @@ def test_import_is_light_and_silent() -> None:
 def test_command_line_starts_without_torch() -> None:
     code = "import sys; import headstart.cli; assert 'torch' not in sys.modules and 'timm' not in sys.modules"
     assert run_python(code) == ""
+    code = (
+        "import os; os.environ.pop('OMP_WAIT_POLICY', None);"
+        "import headstart.cli; from headstart import __main__;"
+        "headstart.cli.main = lambda: print(os.environ['OMP_WAIT_POLICY']); __main__.main()"
+    )
+    assert run_python(code) == "PASSIVE\n"  # its threads do not spin while they wait
 
 
 def test_the_front_door_opens() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import inf
 from pathlib import Path
@@ -158,7 +158,8 @@ def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
         Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"})
     )
     reading = {name: value for name in ask.reading if (value := written(ask, name)) is not None}
-    record = {**result.record, "command": command(ask, result), "reading": reading}
+    again = {"command": command(ask, result), "reading": reading, "from_path": from_path(ask)}
+    record = {**result.record, **again}
     insight = insight_of(result)
     shown = samples.gather(dataset, task, insight)
     write_json(folder / "pictures.json", shown)
@@ -168,20 +169,25 @@ def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
 
 
 def command(ask: Ask, result: Result) -> str:
-    """The command line that makes this run again; a label map given in Python is written beside it."""
+    """The command line that makes this run again, from any folder. A label map given in Python is written
+    beside the run."""
     import shlex
 
-    data = ask.data if isinstance(ask.data, str | Path) else "DATA"
-    parts = ["headstart", "fit", str(data), "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
+    from headstart.run.manifest import absolute
+    from headstart.sources.paths import with_path
+
+    folder = result.folder.resolve()
+    data = absolute(str(ask.data)) if from_path(ask) else "DATA"
+    parts = ["headstart", "fit", data, "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
     parts += [f"--{name.replace('_', '-')}" for name in ("drop_bad", "download") if getattr(ask, name)]
     for spec in ask.sources:
-        parts += ["--source", spec]
+        parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
     for name in ask.strategies:
         parts += ["--strategy", name]
     for name in SETTINGS:
         value = getattr(ask.settings, name)
-        if isinstance(value, dict):
-            kept = result.folder.path / "label-map.json"
+        if isinstance(value, Mapping):
+            kept = folder / "label-map.json"
             write_json(kept, value)
             parts += ["--label-map", str(kept)]
         elif value is not None:
@@ -190,17 +196,22 @@ def command(ask: Ask, result: Result) -> str:
         value = written(ask, name) if name != "name" else None  # which no option gives
         for one in (value,) if isinstance(value, str) else value or ():
             parts += [f"--{name.replace('_', '-')}", one]
-    return shlex.join([*parts, "--out", str(result.folder.path)])
+    return shlex.join([*parts, "--out", str(folder)])
+
+
+def from_path(ask: Ask) -> bool:
+    """Whether the data lie at a path, and can be read again."""
+    return isinstance(ask.data, str | Path)
 
 
 def written(ask: Ask, name: str) -> str | list[str] | None:
     """An option on how data are read as it can be written down; None for labels that are data themselves."""
     value = ask.reading[name]
-    if name == "labels" and not isinstance(ask.data, str | Path):
+    if name == "labels" and not from_path(ask):
         return None
     if isinstance(value, str):
         return value
-    return list(map(str, value)) if isinstance(value, Sequence) else None
+    return list(map(str, value)) if isinstance(value, Iterable) else None
 
 
 def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from headstart.core import words
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold, Split
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import comparisons, leaderboard
 from headstart.measure import intervals
@@ -94,7 +94,7 @@ def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> Non
     found = comparisons.gain(ours, theirs, bench, count=300)
     if found is not None:
         assert found.low <= found.gain <= found.high
-        values = [leaderboard.score(t, bench) for t in leaderboard.common(ours, theirs)]
+        values = [leaderboard.score(t, bench) for t in common(ours, theirs)]
         sign = 1 if bench.task.higher_is_better else -1
         assert sign * (values[0] - values[1]) == pytest.approx(found.gain, abs=1e-6)  # type: ignore[operator]
     rows, mean = leaderboard.averaged(ours)

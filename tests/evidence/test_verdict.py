@@ -11,7 +11,7 @@ import pytest
 from headstart.core.dataset import Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import comparisons, leaderboard, selection
 from headstart.evidence.verdict import verdict_of
@@ -169,9 +169,7 @@ def test_the_sentence_compares_scores_on_the_same_items() -> None:
     arms["net: scratch"] = arm(setting, "net: scratch", "scratch", 0.85, seed=4, folds=2)
     verdict = verdict_of(arms, setting)
     scratch = next(c for c in verdict.comparisons if c.against == "net: scratch")
-    ours, theirs = (
-        leaderboard.score(t, setting) for t in leaderboard.common(arms["net: probe"], arms["net: scratch"])
-    )
+    ours, theirs = (leaderboard.score(t, setting) for t in common(arms["net: probe"], arms["net: scratch"]))
     assert ours - theirs == pytest.approx(scratch.gain.value)
     assert f"{100 * ours:.1f} %" in verdict.sentence
     assert f"{100 * theirs:.1f} %" in verdict.sentence

@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics as reference
 
 from headstart import tasks
-from headstart.core import words
+from headstart.core import files, words
 from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.split import Fold
@@ -349,7 +349,7 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     experiment = type("Experiment", (), {"task": task, "y": rng.integers(0, 2000, 3000)})
     row = leaderboard.Row("x", "probe", None, "done", "", 0.0)
     view = panels.View(experiment, None, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
-    found = panels.plain(panels.confusion(view))
+    found = files.plain(panels.confusion(view))
     assert found["table"] is None
     assert len(found["pairs"]) == 20
     assert len(json.dumps(found, indent=2)) < 1_000_000

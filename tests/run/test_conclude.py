@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +11,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from headstart.core.events import ignore
+from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import conclude
+from headstart.run.context import Context
+from headstart.run.folder import RunFolder
+from headstart.testing import simulated
 from headstart.testing.models import tiny_model, tiny_task
 
 
@@ -41,3 +48,21 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     kept = model.evidence["held_out"]
     assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.y).astype(float).tolist()
     np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)
+
+
+def test_the_evidence_is_that_of_the_arm_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few items for an arm that trains the trunk to be preferred, but enough to show that the probe is worse."""
+    made = simulated.experiment(n=90, repeats=1)
+    arms = [
+        simulated.arm(made, "net: probe", "probe", 0.3, seed=1),
+        simulated.arm(made, "net: scratch", "scratch", 1.0, seed=2, folds=1),
+    ]
+    task = tiny_task("multilabel", ("a", "b"))
+    dataset = replace(made.dataset, task=task, y=np.eye(2, dtype=np.float32)[made.dataset.y])
+    experiment = Experiment(dataset, task, made.split)
+    context = Context(experiment, SimpleNamespace(), {}, RunFolder(tmp_path / "run"), ignore)  # type: ignore[arg-type]
+    monkeypatch.setattr(conclude, "trained_on_all", lambda *_: tiny_model(task=task))
+    answer = conclude.conclude(context, {trial.arm: trial for trial in arms})
+    assert answer.winner == "net: scratch"
+    assert answer.model.evidence["arm"] == answer.winner
+    assert answer.model.evidence["chosen"]["n"] == answer.model.evidence["cross_validated"]["n"] == 18

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from headstart import sources
 from headstart.core.events import ignore
+from headstart.core.source import Source
 from headstart.data import load
-from headstart.errors import DataError, SourceError
+from headstart.errors import DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.run import config
 from headstart.run.config import Ask
 
@@ -52,6 +54,19 @@ def test_a_source_that_compares_two_texts_wants_pairs(tmp_path: Path) -> None:
     texts = load(["rain soup", "soup", "rain"], labels=[0, 1, 0])
     with pytest.raises(SourceError, match=r"single texts; name 'vectors:"):
         config.find_sources(Ask(texts, sources=(f"vectors:{path} apart",)), texts)
+
+
+def test_weights_are_asked_for_before_the_data_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever agrees to a download at the terminal does not have the data read twice."""
+    monkeypatch.delenv("HEADSTART_DOWNLOAD", raising=False)
+    monkeypatch.setattr(sources, "find", lambda spec: Source(spec, "net", local=False))
+    asked = Ask(str(tmp_path / "gone"), sources=("timm/net",))
+    with pytest.raises(WeightsMissing, match="timm/net"):
+        config.read(asked, {}, ignore)  # type: ignore[arg-type]
+    with pytest.raises(HeadstartError, match="gone"):
+        config.read(replace(asked, download=True), {}, ignore)  # type: ignore[arg-type]
 
 
 def test_changed_word_vectors_are_another_question(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def table(found: Evaluation, name: str, part: str) -> Iterator[str]:
     from headstart.core import words
 
     where = f"{name}, {part} part" if part else name
-    yield f"data      {where}: {words.count(found.headline.n, 'item')}\n"
+    rests = f" in {words.count(found.headline.n, 'group')}" if found.headline.unit == "groups" else ""
+    yield f"data      {where}: {words.count(found.items, 'item')}{rests}\n"
     for metric, evidence in found.metrics.items():
         mark = " <" if metric == found.task.metric else ""
         interval = words.interval(metric, evidence.low, evidence.high)

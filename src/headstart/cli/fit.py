@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,11 +141,21 @@ def plan_command(
     white: options.White = None,
     drop_bad: DropBad = False,
     download: Download = False,
+    optimizer: Optimizer = None,
+    lr: Lr = None,
+    head_lr: HeadLr = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    freeze: Freeze = None,
+    augment: Augment = None,
+    views: Views = None,
+    lora_targets: LoraTargets = None,
+    label_map: LabelMap = None,
     json_output: Json = False,
 ) -> None:
     from headstart import api
 
-    given = gather(locals(), None)
+    given = gather(locals(), label_map)
     story = Tell(json_output=json_output, quiet=False)
     with story:
         found = with_download(
@@ -153,17 +163,22 @@ def plan_command(
         )
     if json_output:
         say_json(found)
-        return
+    else:
+        sys.stdout.writelines(plan_lines(found))
+
+
+def plan_lines(found: dict[str, Any]) -> Iterator[str]:
+    """The steps with their estimated time, and what is left out, in lines a person reads."""
     for number, step in enumerate(found["steps"], start=1):
         took = (
             ""
             if step["estimate"] is None
             else "about " + seconds_in_words(min(step["estimate"], step["seconds"]))
         )
-        sys.stdout.write(f"{number:>3}  {step['arm']:<48} {took:<18} {step['reason']}\n")
+        yield f"{number:>3}  {step['arm']:<48} {took:<18} {step['reason']}\n"
     for step in found["skipped"]:
-        sys.stdout.write(f"  -  {step['arm']:<48} {'not run':<18} {step['reason']}\n")
-    sys.stdout.write(
+        yield f"  -  {step['arm']:<48} {'not run':<18} {step['reason']}\n"
+    yield (
         f"about {seconds_in_words(found['seconds'])} of the {seconds_in_words(found['budget'])}; "
         "the plan changes as results come in\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -77,6 +77,21 @@ class Trial:
         return known
 
 
+def both(ours: Trial, theirs: Trial) -> np.ndarray:
+    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have (an arm that was read
+    from the run of another version may have others than this one makes)."""
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    known: np.ndarray = ours.covered[:repeats] & theirs.covered[:repeats]
+    return known
+
+
+def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
+    """Both arms with only the predictions in cells that both have."""
+    cells = both(ours, theirs)
+    kept = [np.where(cells[..., None], t.predictions[: len(cells)], np.nan) for t in (ours, theirs)]
+    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
+
+
 @dataclass(frozen=True)
 class Peer:
     """Another arm of the run, for a strategy that builds on what others have predicted."""
@@ -92,6 +107,7 @@ class Request:
     """Everything a strategy may touch. Made by `run`; strategies never import it."""
 
     dataset: Dataset
+    """With the labels of the development rows alone."""
     task: Task
     split: Split
     features: Extractor

@@ -9,7 +9,7 @@ from headstart import strategies
 from headstart.core import words
 from headstart.core.evidence import DOUBTS
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
 from headstart.evidence.selection import winner
@@ -48,7 +48,7 @@ def _came_of(answer: Trial, before: Trial, experiment: Experiment) -> str:
     if found is None:
         return f"{answer.status}: {answer.reason}"
     judged = "better" if found.low > 0 else "worse" if found.high < 0 else "no evidence of a difference"
-    own, theirs = (leaderboard.score(t, experiment) for t in leaderboard.common(answer, before))
+    own, theirs = (leaderboard.score(t, experiment) for t in common(answer, before))
     return (
         f"{words.value(metric, own)} against {words.value(metric, theirs)} with {before.arm}: "
         f"{words.gain(metric, found.gain)} {words.gain_interval(metric, found.low, found.high)}, {judged}"

@@ -50,14 +50,6 @@ class Row:
         return asdict(self)
 
 
-def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
-    """Both arms with only the predictions in cells that both have."""
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    both = ours.covered[:repeats] & theirs.covered[:repeats]
-    kept = [np.where(both[..., None], t.predictions[:repeats], np.nan) for t in (ours, theirs)]
-    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
-
-
 def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
     rows = np.flatnonzero(trial.covered.any(axis=0))

@@ -11,7 +11,7 @@ import numpy as np
 from headstart import strategies
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
@@ -68,7 +68,7 @@ def best(
     for name in order:
         if not heavy(trials[name]):
             continue
-        there = {other: leaderboard.common(trials[other], trials[name])[0] for other in simple}
+        there = {other: common(trials[other], trials[name])[0] for other in simple}
         rivals = ranked(there, simple, experiment)
         found = gain(trials[name], trials[rivals[0]], experiment, count=ROUGH) if rivals else None
         if not simple or (found is not None and convincing(found, experiment, enough)):
@@ -91,7 +91,7 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experi
 
         def beats(other: str, name: str = name) -> bool:
             if not np.array_equal(known[name], known[other]):
-                pair = leaderboard.common(trials[name], trials[other])
+                pair = common(trials[name], trials[other])
                 if pair[0].covered.any():
                     return _scored(pair[0], experiment) > _scored(pair[1], experiment)
             return own[name] > own[other]
@@ -205,27 +205,35 @@ def winner(trials: Mapping[str, Trial], experiment: Experiment) -> str | None:
     return shipped(trials, trials, experiment)
 
 
-def winner_again(trials: Mapping[str, Trial], experiment: Experiment) -> Trial | None:
-    """What the choice of the shipped arm is worth, made anew in every fold.
+def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) -> Trial:
+    """What the choice of `arm`, which ships, is worth, made anew in every fold.
 
     Where the metric must be computed anew on every resample, without the control and the last guard.
     """
+    names: list[str] = [*trials]
+    chooser: Chooser = partial(shipped, count=ROUGH)
     if experiment.task.kind == MULTILABEL:
-        return nested([n for n, t in trials.items() if role(t) != "random"], trials, experiment)
-    return nested(trials, trials, experiment, partial(shipped, count=ROUGH))
+        names = [n for n, t in trials.items() if role(t) != "random" or n == arm]
+        chooser = best
+    return nested(names, trials, experiment, chooser, overall=arm) or trials[arm]
 
 
 def nested(
-    names: Iterable[str], trials: Mapping[str, Trial], experiment: Experiment, chooser: Chooser = best
+    names: Iterable[str],
+    trials: Mapping[str, Trial],
+    experiment: Experiment,
+    chooser: Chooser = best,
+    *,
+    overall: str | None = None,
 ) -> Trial | None:
     """The choice among arms as an arm of its own: in every fold, the arm chosen by all other rows predicts.
 
     The best of several scores is too good by the luck that made it the best; what the choice is worth shows
     on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
-    chosen by all rows, and covers the cells in which that arm has predictions.
+    chosen by all rows (`overall`, where it is known), and covers the cells in which that has predictions.
     """
     known = list(names)
-    overall = chooser(known, trials, experiment)
+    overall = overall or chooser(known, trials, experiment)
     scored = [n for n in known if trials[n].covered.any()]
     if overall is None or len(scored) < 2:
         return None if overall is None else trials[overall]

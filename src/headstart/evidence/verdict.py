@@ -9,7 +9,7 @@ from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import adjusted, compared, gain
@@ -130,9 +130,7 @@ def _decisive(outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]]) -
 def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment: Experiment) -> str:
     """Both scores on the items that both arms were held out from, and the gain."""
     metric = experiment.task.metric
-    ours, theirs = (
-        words.value(metric, leaderboard.score(t, experiment)) for t in leaderboard.common(arm, rival)
-    )
+    ours, theirs = (words.value(metric, leaderboard.score(t, experiment)) for t in common(arm, rival))
     interval = words.gain_interval(metric, result.low, result.high)
     error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
     whole = words.value(metric, leaderboard.score(arm, experiment))
@@ -165,7 +163,7 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
     if frozen is None:
         return ()
     metric = experiment.task.metric
-    pair = leaderboard.common(arm, trials[frozen])
+    pair = common(arm, trials[frozen])
     own, other = (leaderboard.signed_score(t, experiment) for t in pair)
     if own is None or other is None or own >= other:
         return ()

@@ -36,6 +36,8 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     profile = trial.choices.get("profile")
     if not profile:
         return None
+    # of a trial that was read back: what is not finite has no word in JSON
+    profile = {tap: {k: np.nan if v is None else v for k, v in of.items()} for tap, of in profile.items()}
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(experiment.split, experiment.seed)
     _, n = units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))

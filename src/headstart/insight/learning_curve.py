@@ -11,7 +11,7 @@ import numpy as np
 from headstart import strategies
 from headstart.core import words
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import REGRESSION
 from headstart.evidence import leaderboard
 from headstart.insight.curve_points import DRAWS, Measured, measure, turned
@@ -178,7 +178,7 @@ class _Words:
         """The baseline's score on the curve's items: as far from the probe as on the items that both have."""
         scores = [
             leaderboard.score(trial, self.experiment)
-            for trial in leaderboard.common(self.probe, self.baseline or self.probe)
+            for trial in common(self.probe, self.baseline or self.probe)
         ]
         last = float(turned(self.experiment.task, self.measured.errors[-1]))
         return last if scores[0] is None or scores[1] is None else last + scores[1] - scores[0]

@@ -63,8 +63,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         raise
     except BaseException as error:
         raise NotTrained(winner.arm, why(error, context.folder.path)) from error
-    chosen_again = selection.winner_again(trials, context.experiment)
-    model = replace(model, evidence=evidence(context, chosen_again or winner, rows, verdict))
+    again = selection.winner_again(winner.arm, trials, context.experiment)
+    model = replace(model, evidence=evidence(context, again, rows, verdict))
     if context.task.kind != REGRESSION:
         model = calibrated(model, winner, context)
     test, metrics = None, {}
@@ -129,7 +129,7 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
         out.append(tried)
     if answer.test is not None:
         test = answer.test
-        units = "groups of test items" if "groups" in test.method else "test items"
+        units = "groups of test items" if test.unit == "groups" else "test items"
         out.append(
             f"On the {test.n:,} {units}, touched once: {test.metric} "
             f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "

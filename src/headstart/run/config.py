@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from headstart.core.source import Source
 from headstart.core.strategy import Settings
 from headstart.core.task import MULTILABEL, REGRESSION, Task
 from headstart.data import doctor
-from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError
+from headstart.sources import fetching
 from headstart.sources.weights import sha256_of
 from headstart.store.memo import Memo
 
@@ -48,13 +48,12 @@ class Ask:
         return frozenset({*self.strategies, *cheap}) if self.strategies else None
 
 
-def downloads_allowed(ask: Ask) -> bool:
-    """By the option, or by HEADSTART_DOWNLOAD=1 in the environment."""
-    return ask.download or os.environ.get("HEADSTART_DOWNLOAD", "") == "1"
-
-
 def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
-    """Read and check the data. Raises `DataError` with every error at once, unless they may go."""
+    """Read and check the data. Raises `DataError` with every error at once, unless they may go.
+
+    Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.
+    """
+    named(ask)
     dataset = data.load(ask.data, **ask.reading)
     if dataset.task is None:
         raise DataError(
@@ -85,15 +84,24 @@ def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.
     return dataset.with_levels(report.levels), dataset.task, report
 
 
+def named(ask: Ask) -> list[Source]:
+    """The sources that are named. Nothing is loaded. Raises `SourceError` for one that does not exist, and
+    `WeightsMissing` for one that is not on this machine and may not be fetched."""
+    found = [sources.find(spec) for spec in ask.sources]
+    for source in found:
+        if not source.local and not fetching.allowed(ask.download):
+            raise fetching.missing(source)
+    return found
+
+
 def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:
     """The sources of this run by the name its arms carry. Nothing is loaded.
 
     Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
-    follows. Raises `SourceError` for one that does not exist or reads other data, `WeightsMissing` for one
-    that is not on this machine and may not be fetched.
+    follows. Raises what `named` does, and `SourceError` for one that reads other data.
     """
     modality = dataset.modality
-    found = [sources.find(spec) for spec in ask.sources] or sources.at_hand(modality)
+    found = named(ask) or sources.at_hand(modality)
     if not found:
         raise HeadstartError(
             f"no source of {modality}s is on this machine: name one with --source"
@@ -109,18 +117,11 @@ def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:
             raise SourceError(source.spec, problem, f"name {sources.joint(source).spec!r}")
     if dataset.pairs and not any(source.input.apart for source in found):
         found = [variant for source in found for variant in (source, sources.apart(source))]
-    named: dict[str, Source] = {}
+    by_name: dict[str, Source] = {}
     for source in found:
-        if not source.local and not downloads_allowed(ask):
-            size = (
-                f"about {words.size(source.size_bytes)}" if source.size_bytes else "size not known beforehand"
-            )
-            raise WeightsMissing(source.spec, size=size)
-        name = source.name if source.name not in named else source.spec
-        if name in named:
-            continue  # the same source named twice
-        named[name] = source
-    return named
+        name = source.name if source.name not in by_name else source.spec
+        by_name.setdefault(name, source)  # the same source named twice is one
+    return by_name
 
 
 def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:

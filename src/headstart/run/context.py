@@ -120,7 +120,7 @@ class Context:
     def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
         """What an arm's strategy may touch; it gets a folder of its own only when it runs."""
         return Request(
-            dataset=self.dataset,
+            dataset=self.experiment.development,
             task=self.task,
             split=self.split,
             features=self.extractor,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import sources, strategies
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -90,6 +91,7 @@ def fit(
 
     Raises `HeadstartError` for every mistake in data, sources or options before anything is computed.
     """
+    environment.check_alone("fit")
     budget = Budget(ask.budget)
     log = Log(listen)
     dataset, task, findings = config.read(ask, Memo(), log)
@@ -165,7 +167,7 @@ def new_context(
         folder=folder,
         listen=listen,
         settings=ask.settings,
-        download=config.downloads_allowed(ask),
+        download=ask.download,
         reserve=FINISH_SHARE * ask.budget,
         closing=closing.Closing(ask.budget),
     )
@@ -300,7 +302,7 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
     """A finished arm as the plan sees it."""
     split, known = context.split, trial.covered
     score = leaderboard.signed_score(trial, context.experiment)
-    done = sum(bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
+    done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
     if done and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener
 from headstart.passes import near_duplicates
@@ -21,6 +22,7 @@ def preview(ask: Ask, listen: Listener) -> dict[str, Any]:
 
     Nothing is written but the features of the measured items; no run folder is made.
     """
+    environment.check_alone("plan")
     budget = Budget(ask.budget)
     dataset, task, findings = config.read(ask, Memo(), listen)
     named = config.find_sources(ask, dataset)

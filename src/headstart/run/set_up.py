@@ -145,7 +145,7 @@ def measure(context: Context) -> None:
     content, machine = context.folder.read(), environment.machine()
     known = content if content.get("measured_on") in (None, machine) else {}
     with sound(context.folder.path, "run.json", "choose another --out"):
-        passes, arms = ({name: float(value) for name, value in known.get(part, {}).items()}
+        passes, arms = ({name: float(s) for name, s in known.get(part, {}).items() if s is not None}
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
     for name in list(context.sources):
         with surviving(context, name):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
 from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, Tap, embedding_tap
-from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec, Rows
 from headstart.core.strategy import Request
 from headstart.strategies._design import Design
@@ -76,7 +74,8 @@ def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
     return size if design.side is None or design.side == max(size) else (design.side, design.side)
 
 
-_LENGTHS: WeakKeyDictionary[Dataset, dict[str, int]] = WeakKeyDictionary()
+_LENGTHS: dict[tuple[str, str], int] = {}
+"""Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
 def length_of(request: Request) -> int | None:
@@ -86,9 +85,8 @@ def length_of(request: Request) -> int | None:
     contract = request.backbone.source.input
     if contract.max_length is None:
         return None
-    known = _LENGTHS.setdefault(request.dataset, {})
-    key = fingerprint.of_json(contract.to_json())
-    if key not in known:
+    key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
+    if key not in _LENGTHS:
         longest = modalities.longest(request.dataset.items, contract)
-        known[key] = min(-(-longest // STEP) * STEP, contract.max_length)
-    return known[key]
+        _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
+    return _LENGTHS[key]

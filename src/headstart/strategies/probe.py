@@ -259,7 +259,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         taps = reading.choose(train)
         linear = reading.fit(taps, train)
         predictions = methods.activate(linear.logits(reading.matrix(taps, test).astype(np.float64)))
-        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty}
+        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((_about(), *map(str, only)))

@@ -103,14 +103,15 @@ def train(
             groups.set_rates(optimizer, recipe, step)
             z = net(batches.inputs(batch, engine.device))
             value = loss(z.float(), batch.targets.to(engine.device)).mean()
-            if not math.isfinite(value.item()):
+            lost = value.item()  # waits for the device: once a step
+            if not math.isfinite(lost):
                 return Outcome("diverged", step, state.losses)
             engine.backward(value)
             engine.clip_grad_norm_(net.parameters(), recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
             average.update(net)
-            state.step, state.running = step + 1, state.running + value.item()
+            state.step, state.running = step + 1, state.running + lost
             ends = state.step % batches.per_epoch == 0
             if ends and _end_epoch(state, batches, recipe, net, average, validation):
                 break
