@@ -7,6 +7,7 @@ them against the libraries. Published accuracies are top-1 on ImageNet-1k: timm'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from headstart.core.source import Source
@@ -150,8 +151,8 @@ def find(spec: str) -> Source | None:
 
 def specs(modality: str) -> list[str]:
     """All of them, smallest first."""
-    table: tuple[Entry | TextEntry, ...] = {"image": TABLE, "text": TEXTS}.get(modality, ())
-    return [entry.spec for entry in sorted(table, key=lambda e: e.parameters)]
+    tables: Mapping[str, tuple[Entry | TextEntry, ...]] = {"image": TABLE, "text": TEXTS}
+    return [entry.spec for entry in sorted(tables.get(modality, ()), key=lambda e: e.parameters)]
 
 
 def _text_source(entry: TextEntry) -> Source:
