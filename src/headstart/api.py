@@ -176,7 +176,7 @@ def command(ask: Ask, result: Result) -> str:
     from headstart.run.manifest import absolute
     from headstart.sources.paths import with_path
 
-    folder = result.folder.resolve()
+    folder = result.folder.path.resolve()
     data = absolute(str(ask.data)) if from_path(ask) else "DATA"
     parts = ["headstart", "fit", data, "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
     parts += [f"--{name.replace('_', '-')}" for name in ("drop_bad", "download") if getattr(ask, name)]
