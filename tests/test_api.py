@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import api
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.report import page
 from headstart.run import set_up
+from headstart.run.config import RunConfig
 
 DOTS = np.random.default_rng(0).integers(0, 90, (40, 16, 16), np.uint8)
 DOTS[::2, 4:12, 4:12] += 120
@@ -44,16 +44,16 @@ def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_options_that_make_no_sense(option: str, value: Any) -> None:
     with pytest.raises(BadOption):
-        api.ask_from("photos", {option: value})
+        RunConfig.of("photos", {option: value})
 
 
 def test_a_misspelt_option_is_named() -> None:
     with pytest.raises(UnknownName, match="budget"):
-        api.ask_from("photos", {"budgets": "10min"})
+        RunConfig.of("photos", {"budgets": "10min"})
 
 
 def test_one_name_is_as_good_as_a_list() -> None:
-    asked = api.ask_from("photos", {"sources": "bundled/strokes", "strategies": "probe"})
+    asked = RunConfig.of("photos", {"sources": "bundled/strokes", "strategies": "probe"})
     assert (asked.sources, asked.strategies) == (("bundled/strokes",), ("probe",))
 
 
@@ -63,20 +63,19 @@ def test_the_command_in_the_report_works_from_any_folder(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "run").mkdir()
-    result: Any = SimpleNamespace(folder=Path("run"))
     options = {
         "sources": ["bundled/strokes", "file:net.pth?arch=x"],
         "label_map": MappingProxyType({"cat": "tom"}),
         "labels": np.array(["tom", "rest"]),
     }
-    told = shlex.split(api.command(api.ask_from("photos", options), result))
+    told = shlex.split(RunConfig.of("photos", options).command(Path("run")))
     here = tmp_path.resolve()
     assert told[:3] == ["headstart", "fit", str(here / "photos")]
     assert f"file:{here / 'net.pth'}?arch=x" in told
     assert told[told.index("--labels") + 1] == "tom"
     assert told[-2:] == ["--out", str(here / "run")]
     assert json.loads(Path(told[told.index("--label-map") + 1]).read_text()) == {"cat": "tom"}
-    assert shlex.split(api.command(api.ask_from(list(DOTS), {}), result))[2] == "DATA"
+    assert shlex.split(RunConfig.of(list(DOTS), {}).command(Path("run")))[2] == "DATA"
 
 
 @pytest.mark.parametrize("begin", [hs.fit, hs.plan])

@@ -19,7 +19,7 @@ LEVELS: dict[str, float] = {
     "tasks": 3, "data": 3, "sources": 3, "store": 3,
     "passes": 4, "nets": 4, "train": 4,
     "strategies": 5, "predict": 5,
-    "plan": 6, "evidence": 6, "export": 6,
+    "planning": 6, "evidence": 6, "export": 6,
     "run": 7,
     "insight": 8,
     "report": 9,
@@ -179,3 +179,16 @@ def test_contracts_need_only_numpy(room_name: str) -> None:
             )
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path} imports {name}"
+
+
+def test_no_room_hides_a_name_of_the_front_door() -> None:
+    """A folder `plan` would take the place of the function `headstart.plan` once it is imported."""
+    import headstart
+
+    rooms = {room(module_of(path)) for path in FILES}
+    hidden = {
+        name
+        for name in rooms.intersection(headstart.__all__)
+        if headstart._WHERE[name] != f"headstart.{name}"
+    }
+    assert not hidden

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headstart.errors import RunError
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
 

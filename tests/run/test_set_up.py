@@ -15,7 +15,7 @@ from headstart.run.context import peak_memory
 def test_a_resumed_run_measures_only_what_is_not_known_of_this_machine(
     make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench, measured = make_run().bench, []
+    bench, measured = make_run().context, []
     monkeypatch.setattr(set_up, "measure_pass", lambda *_: measured.append("tiny") or 2.0)
     set_up.measure(bench)
     assert (bench.passes, measured) == ({"tiny": 2.0}, ["tiny"])

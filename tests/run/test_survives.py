@@ -17,10 +17,10 @@ from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run import conclude, fit, set_up
 from headstart.run.closing import Closing
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 from headstart.run.context import Context
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
@@ -97,7 +97,7 @@ def setting(tmp_path: Path) -> Iterator[Context]:
 
 
 def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
-    ask = Ask(None, budget=budget, strategies=("probe", "scratch", "full"))
+    ask = RunConfig(None, budget=budget, strategies=("probe", "scratch", "full"))
     ledger = Ledger(setting.folder, budget, 0.0, clock)
     trials, _ = fit.run_arms(setting, ask, ledger)
     return trials, ledger

@@ -21,8 +21,8 @@ from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
 from headstart.evidence.verdict import verdict_of
 from headstart.measure.calibration import fit_temperature
-from headstart.plan import policy
-from headstart.plan.policy import Skipped
+from headstart.planning import policy
+from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
 from headstart.run.context import Context, why

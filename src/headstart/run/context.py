@@ -27,7 +27,7 @@ from headstart.core.strategy import Peer, Progress, Request, Settings, Status, T
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.passes.extractor import StoreExtractor
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run.closing import Closing
 from headstart.run.folder import RunFolder
 

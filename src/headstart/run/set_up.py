@@ -29,14 +29,14 @@ from headstart.errors import (
 )
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import measure_pass
-from headstart.plan import policy
+from headstart.planning import policy
 from headstart.run import manifest
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 from headstart.run.context import FULL, Context, why
 from headstart.run.folder import sound
 
 
-def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> Context:
+def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Budget) -> Context:
     """Measure every source, read the data through the fastest, keep near-duplicates together.
 
     A source that breaks is left out, and `context.broken` says why. Raises what the last one raised when all
@@ -54,7 +54,7 @@ def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> 
     while pairs is None:
         first = min(context.sources, key=lambda name: context.passes[name])
         with surviving(context, first):
-            pairs = _first_pass(context, first, ask, budget)
+            pairs = _first_pass(context, first, config, budget)
     keep_together(context, pairs, data["findings"])
     return context
 
@@ -80,16 +80,16 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
             told.append(line)
 
 
-def _first_pass(context: Context, first: str, ask: Ask, budget: Budget) -> list[Pair]:
+def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget) -> list[Pair]:
     backbone = context.backbone(first)
     assert backbone is not None
     needed = context.passes[first] * context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
     left = budget.left + context.closing.startup
     if needed > max(left, policy.LEAST):  # what is nearly nothing is done, though there be no time at all
-        spent = max(0.0, ask.budget - left)
+        spent = max(0.0, config.budget - left)
         raise BadOption(
             "--budget",
-            seconds_in_words(ask.budget),
+            seconds_in_words(config.budget),
             f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
             f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
             f"the fastest source, over {len(context.dataset):,} items",

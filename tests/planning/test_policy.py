@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.plan.policy import (
+from headstart.planning.policy import (
     LEAST,
     Candidate,
     Known,

@@ -8,8 +8,8 @@ in how many there are, and first to the arms on which the verdict hangs.
 from __future__ import annotations
 
 from headstart.core import words
-from headstart.plan import policy
-from headstart.plan.policy import Known, Outcome, Step
+from headstart.planning import policy
+from headstart.planning.policy import Known, Outcome, Step
 from headstart.strategies import facts
 
 CHEAP = 0.1
