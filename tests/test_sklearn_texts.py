@@ -21,9 +21,9 @@ from headstart import sources
 from headstart.core.backbone import Tap
 from headstart.core.dataset import TextItem
 from headstart.core.features import FeatureSpec
-from headstart.core.source import APART
 from headstart.errors import DataError, SourceError
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART
 from headstart.predict import rows
 from headstart.sklearn import Embedder, TransferClassifier, TransferRegressor
 from headstart.testing.fakes import MemoryExtractor

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from headstart import cli
+from headstart.core import fingerprint
 from headstart.core.model import Model
-from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.export import bundle
 from headstart.modalities import text
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.words import WordEncoder
 from headstart.testing.models import tiny_images, tiny_model
 
 WORDS = ("late", "broken", "lovely", "thanks")
@@ -50,7 +51,7 @@ def save(path: Path, *, pairs: bool = False) -> Path:
         "head.weight": weight,
         "head.bias": np.zeros(2, np.float32),
     }
-    reads = TextContract(WordEncoder(WORDS).to_json(), max_length=64)
+    reads = TextPreprocessing(WordEncoder(WORDS).to_json(), max_length=64)
     made = Model(TASK, reads, {"kind": "words", "pairs": pairs}, tensors, evidence={"arm": "tfidf"})
     probes = text.collate([text.prepare(one.encode(), reads) for one in SAID])
     with pytest.MonkeyPatch.context() as patch:
@@ -148,14 +149,14 @@ def test_what_does_not_go_together_is_said(headstart: Any, model: Path, tmp_path
     assert "this model reads images" in err
 
 
-def test_a_tokenizer_that_cannot_be_opened_is_told_at_once(
-    headstart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tokenizer_that_cannot_be_opened_is_told_at_once(headstart: Any, tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
-    path = save(tmp_path / "model")
-    monkeypatch.setattr(
-        bundle.schema, "contract_of", lambda *_: TextContract('{"version": 1}', max_length=64)
-    )
+    path, none = save(tmp_path / "model"), b'{"version": 1}'
+    content = json.loads((path / "bundle.json").read_text())
+    content["files"]["tokenizer.json"] = {"sha256": fingerprint.of_bytes(none), "bytes": len(none)}
+    content["preprocessing"]["encoder"] = fingerprint.of_bytes(none)
+    (path / "bundle.json").write_text(json.dumps(content))
+    (path / "tokenizer.json").write_bytes(none)
     for command in (("predict", path, "--text", "so late"), ("verify", path)):
         code, _, err = headstart(*command)
         assert code == 2, err

@@ -14,15 +14,15 @@ from headstart.core import files, fingerprint, words
 from headstart.core.backbone import Tap
 from headstart.core.evidence import Cost, Evidence, unit_of
 from headstart.core.registry import Registry
-from headstart.core.source import InputContract
 from headstart.core.split import Fold, Split
 from headstart.core.task import Task
 from headstart.errors import DuplicateName, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 
 def test_json_round_trips() -> None:
     task = Task("classification", ("Ameise", "蜂"), "accuracy")
-    contract = InputContract(size=(32, 48), mean=(0.5,), std=(0.2,), channels=1)
+    contract = ImagePreprocessing(size=(32, 48), mean=(0.5,), std=(0.2,), channels=1)
     evidence = Evidence("accuracy", 0.9, 0.8, 0.95, n=100, seed=3, cost=Cost(1, 2.5, 10))
     for record in (task, contract, evidence):
         assert type(record).from_json(json.loads(json.dumps(record.to_json()))) == record

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from headstart.core.dataset import Dataset, FileItem, TextItem
-from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.data import doctor, languages, leaks, load
 from headstart.data.text_checks import length_findings
 from headstart.modalities import text as modality
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.words import WordEncoder
 from headstart.testing.texts import sentences
 
 SENTENCES = {
@@ -168,8 +168,8 @@ def test_no_false_alarm_on_real_texts(shared: Path, name: str) -> None:
     assert not {"HS214", "HS312", "HS313", "HS217"} & {f.code for f in report.findings}
 
 
-def contract(words: tuple[str, ...], length: int) -> TextContract:
-    return TextContract(WordEncoder(words).to_json(), max_length=length)
+def contract(words: tuple[str, ...], length: int) -> TextPreprocessing:
+    return TextPreprocessing(WordEncoder(words).to_json(), max_length=length)
 
 
 def test_length_and_unknown_words() -> None:

@@ -17,6 +17,7 @@ from headstart import sources
 from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import text_input
 from headstart.sources import weights
 
 from .mutate import Family
@@ -138,7 +139,7 @@ def in_folder(name: str) -> Callable[[Path], object]:
         found = sources.find(f"hf:{folder}")
         if name == "tokenizer.json":
             try:
-                text.prepare(b"red green\n\nblue", found.text_input)
+                text.prepare(b"red green\n\nblue", text_input(found))
             except ValueError as error:  # what becomes a sentence when the source is loaded
                 raise SourceError("x", str(error)) from error
         return found

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from headstart import sources
-from headstart.core.source import APART, JOINT
 from headstart.core.strategy import Request
 from headstart.insight import lengths, panels
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART, JOINT, text_input
 from headstart.report import page, samples
 from headstart.run import label_next
 from headstart.testing.fakes import MemoryExtractor, folds
@@ -109,7 +109,7 @@ def test_lengths_are_those_of_the_tokenizer(make_texts: Callable[..., Any]) -> N
 def test_lengths_of_texts_that_are_cut(make_texts: Callable[..., Any]) -> None:
     made = make_texts()
     experiment = made.experiment
-    contract = replace(TinyTextBackbone().source.text_input, max_length=8)
+    contract = replace(text_input(TinyTextBackbone().source), max_length=8)
     tokens = np.array([len(item.read().split()) for item in experiment.dataset.items])
     found = lengths.lengths(experiment, "tiny", contract, np.arange(len(tokens)))
     assert found is not None

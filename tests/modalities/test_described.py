@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from headstart.core.source import APART, InputContract, TextContract
 from headstart.modalities import image, text
+from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 
 CONTRACTS = [
-    InputContract(size=(64, 64)),
-    InputContract(size=(32, 32), crop_pct=1.0, interpolation="bilinear"),
-    InputContract(size=(56, 56), crop_pct=56 / 58, interpolation="lanczos"),
-    InputContract(size=(48, 64), crop_pct=0.9),
-    InputContract(size=(40, 40), crop_pct=0.95, crop_mode="squash"),
-    InputContract(size=(48, 64), crop_mode="squash", crop_pct=1.0, interpolation="nearest"),
-    InputContract(size=(36, 36), crop_mode="border", crop_pct=1.0, mean=(0.4, 0.3, 0.2)),
-    InputContract(size=(36, 36), crop_pct=1.2),
-    InputContract(size=(32, 32), levels=(-100.0, 4095.0)),
+    ImagePreprocessing(size=(64, 64)),
+    ImagePreprocessing(size=(32, 32), crop_pct=1.0, interpolation="bilinear"),
+    ImagePreprocessing(size=(56, 56), crop_pct=56 / 58, interpolation="lanczos"),
+    ImagePreprocessing(size=(48, 64), crop_pct=0.9),
+    ImagePreprocessing(size=(40, 40), crop_pct=0.95, crop_mode="squash"),
+    ImagePreprocessing(size=(48, 64), crop_mode="squash", crop_pct=1.0, interpolation="nearest"),
+    ImagePreprocessing(size=(36, 36), crop_mode="border", crop_pct=1.0, mean=(0.4, 0.3, 0.2)),
+    ImagePreprocessing(size=(36, 36), crop_pct=1.2),
+    ImagePreprocessing(size=(32, 32), levels=(-100.0, 4095.0)),
 ]
 
 
@@ -78,21 +79,22 @@ def pictures() -> list[bytes]:
 @pytest.mark.parametrize(
     "contract", CONTRACTS, ids=lambda c: f"{c.crop_mode}-{c.size[0]}x{c.size[1]}-{c.crop_pct:.2f}-{c.levels}"
 )
-def test_a_picture_prepared_by_the_description_is_the_input(contract: InputContract) -> None:
+def test_a_picture_prepared_by_the_description_is_the_input(contract: ImagePreprocessing) -> None:
     told = json.loads(json.dumps(image.described(contract)))
     for data in pictures():
         assert np.array_equal(by_description(data, told), image.prepare(data, contract))
 
 
 def test_the_words_say_what_matters() -> None:
-    told = image.described(InputContract(size=(32, 32), crop_pct=1.0, interpolation="bilinear"))
+    told = image.described(ImagePreprocessing(size=(32, 32), crop_pct=1.0, interpolation="bilinear"))
     words = " | ".join(told["steps"])
     for part in ("shorter side has 32 pixels", "floor(32 * longer / shorter)", "Pillow's bilinear filter", "antialiased",
                  "from the middle", "red, green, blue", "from 0 to 255", "EXIF", "on white"):  # fmt: skip
         assert part in words
     assert told["resize"]["antialias"] is True
     assert (
-        "255 * (value - 0) / (4095 - 0)" in image.described(InputContract(levels=(0.0, 4095.0)))["steps"][1]
+        "255 * (value - 0) / (4095 - 0)"
+        in image.described(ImagePreprocessing(levels=(0.0, 4095.0)))["steps"][1]
     )
 
 
@@ -107,7 +109,7 @@ def test_texts_prepared_by_the_description_are_the_input(pairs: str) -> None:
     made.post_processor = tokenizers.processors.TemplateProcessing(
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 1), ("[SEP]", 2)]
     )
-    contract = TextContract(made.to_str(), max_length=7, prefix="query: ", pairs=pairs)
+    contract = TextPreprocessing(made.to_str(), max_length=7, prefix="query: ", pairs=pairs)
     told = json.loads(json.dumps(text.described(contract)))
     given = [("a day late it works well", "late"), ("it works", "a day late it works"), ("well", "well")]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.features import FeatureSpec
-from headstart.core.source import APART
 from headstart.errors import BadOption, DataError
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART
 from headstart.passes.extractor import make_extractor
 from headstart.passes.writer import by_weight
 from headstart.store.store import FeatureStore

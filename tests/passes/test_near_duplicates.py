@@ -14,6 +14,7 @@ import headstart as hs
 from headstart import sources
 from headstart.data.duplicates import Pair
 from headstart.errors import SourceError, StoreError
+from headstart.modalities.text.preprocessing import text_input
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 
@@ -62,7 +63,7 @@ def test_texts_are_held_against_what_a_source_reads(tmp_path: Path, monkeypatch:
     (found,) = (f for f in report.findings if f.code == "HS215")
     assert "unknown" in found.message
     short = replace(sources.find(f"vectors:{tmp_path / 'words.vec'}"), name="tiny")
-    short = replace(short, input=replace(short.text_input, max_length=0))
+    short = replace(short, input=replace(text_input(short), max_length=0))
     monkeypatch.setattr(sources, "at_hand", lambda modality: [short])
     monkeypatch.setattr(sources, "find", lambda spec: short)
     (found,) = (f for f in hs.check(tmp_path / "t.csv").findings if f.code == "HS213")

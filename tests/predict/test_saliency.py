@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.model import Model
-from headstart.core.source import APART, TextContract
 from headstart.core.task import Task
 from headstart.modalities import text
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.image import PLAIN
+from headstart.modalities.text.preprocessing import APART, TextPreprocessing
+from headstart.modalities.text.words import WordEncoder
 from headstart.predict import saliency
 
 WORDS = ("refund", "money", "back", "parcel", "late", "thanks", "please", "the")
@@ -47,7 +48,7 @@ class Linear:
 
 def model(task: Task = TASK, *, words: tuple[str, ...] = WORDS, most: int = 64, **contract: Any) -> Model:
     weights = np.random.default_rng(0).normal(size=(len(words), task.outputs))
-    reads = TextContract(WordEncoder(words).to_json(), max_length=most, **contract)
+    reads = TextPreprocessing(WordEncoder(words).to_json(), max_length=most, **contract)
     return Model(task, reads, {"kind": "linear"}, {"weights": weights})
 
 
@@ -187,7 +188,7 @@ def test_it_stops_in_time_and_says_nothing_where_there_is_nothing_to_say(linear:
     assert whole is not None
     assert len(whole["items"]) == saliency.ITEMS
     assert saliency.occlusion(dataset, model(), [], held) is None
-    assert saliency.occlusion(dataset, SimpleNamespace(input=None), wrong, held) is None  # type: ignore[arg-type]
+    assert saliency.occlusion(dataset, SimpleNamespace(input=PLAIN), wrong, held) is None  # type: ignore[arg-type]
 
 
 def test_probabilities_of_one_keep_their_digits() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from headstart.core.dataset import ArrayItem, Dataset
-from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.modalities.text import open_item
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor
 from headstart.run.label_next import (
@@ -139,7 +139,7 @@ def test_unreadable_items_are_set_aside(tmp_path) -> None:
 def test_a_pool_is_read_from_the_columns_of_the_run(tmp_path) -> None:
     pool = tmp_path / "pool.csv"
     pool.write_text("headline,body\nfirst of all,and then this\n")
-    predictor = SimpleNamespace(model=SimpleNamespace(input=TextContract("")))
+    predictor = SimpleNamespace(model=SimpleNamespace(input=TextPreprocessing("")))
 
     def read(record: dict, **columns: str) -> str:
         (item,) = pool_items(predictor, pool, Wanted(columns=columns), record)

@@ -36,7 +36,7 @@ def test_a_side_car_opens_no_second_file(tmp_path: Path) -> None:
     for use in (
         lambda: sources.find(f"file:{tmp_path}/net.pth"),
         lambda: sources.build(architecture, classifier=True),
-        lambda: sources.from_state(architecture, sources.find("bundled/strokes").image_input, {}),
+        lambda: sources.from_state(architecture, sources.find("bundled/strokes").input, {}),
     ):
         with pytest.raises(
             SourceError, match="takes no argument 'checkpoint_path' from a file; known: aa_layer, "

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from headstart import sources
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import opening
 from headstart.testing import backbone as suite
 
@@ -52,7 +53,7 @@ FAMILIES = [
 def network_of(spec: str, side: int, kwargs: dict[str, Any]) -> tuple[Any, Source]:
     library, _, arch = spec.partition("/")
     architecture = {"library": library, "arch": arch, "kwargs": kwargs, "num_classes": 10}
-    source = Source(spec, arch, architecture=architecture, input=InputContract((side, side)))
+    source = Source(spec, arch, architecture=architecture, input=ImagePreprocessing((side, side)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return sources.build(architecture, classifier=True), source
@@ -94,7 +95,7 @@ def small_densenet() -> nn.Module:
 def test_module_of_ones_own(build: Any) -> None:
     torch.manual_seed(0)
     network = build()
-    backbone = sources.backbone_from_module(network, Source("", "own", input=InputContract((32, 32))))
+    backbone = sources.backbone_from_module(network, Source("", "own", input=ImagePreprocessing((32, 32))))
     assert same_logits(network, backbone, 32)
     suite.check_backbone(backbone, least_cuts=20, rebuild=False)
 

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from headstart import sources
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import NetError, SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 from .conftest import SMALL
 
-INPUT = InputContract((32, 32), (0.5,) * 3, (0.25,) * 3, crop_pct=1.0)
+INPUT = ImagePreprocessing((32, 32), (0.5,) * 3, (0.25,) * 3, crop_pct=1.0)
 
 
 def test_listing_loads_no_library() -> None:

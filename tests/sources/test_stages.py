@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from headstart import sources
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import opening
 from headstart.sources.stages import MAP, MAP_LAST, TOKENS, VECTOR, grid_of, layout_of
 
@@ -29,7 +30,7 @@ def backbone_of(spec: str, side: int = 224, **kwargs: Any) -> Any:
     with torch.random.fork_rng(devices=[]):
         network = sources.build(architecture, classifier=True)
     return opening.wrap(
-        network, Source(spec, arch, architecture=architecture, input=InputContract((side, side)))
+        network, Source(spec, arch, architecture=architecture, input=ImagePreprocessing((side, side)))
     )
 
 

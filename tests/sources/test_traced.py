@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 from headstart import sources
 from headstart.core.backbone import Tap
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import BadOption, SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.traced import TracedBackbone
 
 from .conftest import SMALL
@@ -18,13 +19,13 @@ X = torch.linspace(-1, 1, 2 * 3 * 32 * 32).reshape(2, 3, 32, 32)
 
 def wrapped(module: nn.Module, side: int = 32, *, classifier: bool = True) -> TracedBackbone:
     return sources.backbone_from_module(
-        module, Source("", "own", input=InputContract((side, side))), classifier=classifier
+        module, Source("", "own", input=ImagePreprocessing((side, side))), classifier=classifier
     )
 
 
 @pytest.fixture
 def backbone(small: nn.Module) -> TracedBackbone:
-    source = Source("", "small", architecture=SMALL, input=InputContract((32, 32)))
+    source = Source("", "small", architecture=SMALL, input=ImagePreprocessing((32, 32)))
     return sources.backbone_from_module(small, source)
 
 
@@ -70,8 +71,8 @@ def test_digest_is_that_of_the_loaded_weights(backbone: TracedBackbone) -> None:
 
 
 def test_digest_knows_the_architecture(small: nn.Module) -> None:
-    other = Source("", "small", architecture={**SMALL, "note": 1}, input=InputContract((32, 32)))
-    first = Source("", "small", architecture=SMALL, input=InputContract((32, 32)))
+    other = Source("", "small", architecture={**SMALL, "note": 1}, input=ImagePreprocessing((32, 32)))
+    first = Source("", "small", architecture=SMALL, input=ImagePreprocessing((32, 32)))
     digests = {sources.backbone_from_module(small, s).digest for s in (first, other)}
     assert len(digests) == 2
 
@@ -149,7 +150,7 @@ def test_without_classifier() -> None:
 
 
 def test_grey_input() -> None:
-    contract = InputContract((8, 8), (0.5,), (0.25,), channels=1)
+    contract = ImagePreprocessing((8, 8), (0.5,), (0.25,), channels=1)
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     backbone = sources.backbone_from_module(network, Source("", "grey", input=contract))
     pixels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)

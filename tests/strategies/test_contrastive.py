@@ -11,9 +11,9 @@ import torch
 
 from headstart import strategies
 from headstart.core.budget import Budget
-from headstart.core.source import APART
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART, text_input
 from headstart.strategies._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
 from headstart.strategies.contrastive import options
 from headstart.testing.fakes import MemoryExtractor, folds
@@ -54,7 +54,7 @@ def test_batches_hold_pairs_of_every_class_in_turn() -> None:
     y = np.repeat(np.arange(10), [30, 3, 3, 3, 3, 3, 3, 3, 3, 1])
     rows = np.arange(len(y)) + 100
     batches = PairBatches.of(
-        Tokens([], TinyTextBackbone().source.text_input), rows, y, size=12, seed=3, steps=8
+        Tokens([], text_input(TinyTextBackbone().source)), rows, y, size=12, seed=3, steps=8
     )
     seen = np.zeros(10)
     for step in range(60):
@@ -73,11 +73,11 @@ def test_batches_hold_pairs_of_every_class_in_turn() -> None:
 def test_texts_of_all_lengths_get_their_own_embedding() -> None:
     asked = request()
     backbone = TinyTextBackbone()
-    view = Tokens(asked.dataset.items, backbone.source.text_input)
+    view = Tokens(asked.dataset.items, text_input(backbone.source))
     inputs = torch.from_numpy(view[np.arange(40) % len(view)])
     net = Embedder(backbone).eval()
     for row in (0, 17, 39):
-        alone = text.prepare(asked.dataset.items[row % len(view)].read(), backbone.source.text_input)
+        alone = text.prepare(asked.dataset.items[row % len(view)].read(), text_input(backbone.source))
         x = backbone.normalise(torch.from_numpy(alone[None]))
         expected = backbone.pool(backbone.full(x), backbone.embedding)[0]
         assert torch.allclose(net(inputs)[row], expected, atol=1e-5)

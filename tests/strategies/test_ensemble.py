@@ -13,12 +13,12 @@ import pytest
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.experiment import Experiment
-from headstart.core.source import InputContract
 from headstart.core.strategy import Peer, Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
 from headstart.evidence.verdict import verdict_of
 from headstart.measure.metrics import log_loss
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.run.fit import outcome_of
 from headstart.run.folder import RunFolder
 from headstart.strategies import ensemble
@@ -32,7 +32,7 @@ def setting(n: int = 200) -> Experiment:
 
 def fit(made: Experiment, *members: Trial, seconds: float = 60, crop_mode: str = "center") -> Trial:
     """The trial of their average."""
-    source: Any = SimpleNamespace(name="net", input=InputContract(crop_mode=crop_mode))
+    source: Any = SimpleNamespace(name="net", input=ImagePreprocessing(crop_mode=crop_mode))
     request = Request(
         made.dataset,
         made.task,

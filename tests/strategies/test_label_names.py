@@ -10,6 +10,7 @@ import torch
 from headstart import strategies
 from headstart.core.strategy import Request
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import text_input
 from headstart.passes.extractor import make_extractor
 from headstart.store.store import FeatureStore
 from headstart.strategies.label_names import TEMPLATES, embedded, opened, telling
@@ -32,7 +33,7 @@ def knowing() -> TinyTextBackbone:
 def _words(backbone: TinyTextBackbone) -> list[str]:
     import json
 
-    found: list[str] = json.loads(backbone.source.text_input.encoder)["words"]
+    found: list[str] = json.loads(text_input(backbone.source).encoder)["words"]
     return found
 
 
@@ -70,7 +71,7 @@ def test_the_head_is_the_mean_of_the_sentences() -> None:
     one = []
     for template in TEMPLATES:
         prepared = torch.from_numpy(
-            text.prepare(template.format("food").encode(), backbone.source.text_input)[None]
+            text.prepare(template.format("food").encode(), text_input(backbone.source))[None]
         )
         vector = backbone.pool(backbone.full(backbone.normalise(prepared)), backbone.embedding)[0]
         one.append((vector / vector.norm()).detach().numpy())

@@ -7,8 +7,8 @@ import pytest
 
 from headstart import strategies, tasks
 from headstart.core.budget import Budget
-from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Settings
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.strategies import _arm, _ladder, scratch
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
@@ -18,7 +18,7 @@ class Sized(TinyBackbone):
 
     def __init__(self, seed: int = 0, side: int = 24) -> None:
         super().__init__(seed)
-        self.source = replace(self.source, input=InputContract(size=(side, side), crop_pct=1.0))
+        self.source = replace(self.source, input=ImagePreprocessing(size=(side, side), crop_pct=1.0))
 
     def fresh(self, seed: int) -> Sized:
         return Sized(seed, self.source.input.size[0])

@@ -8,9 +8,9 @@ import torch
 
 from headstart import nets, strategies
 from headstart.core.dataset import Dataset
-from headstart.core.source import APART, JOINT
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import APART, JOINT
 from headstart.strategies._inputs import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences

@@ -12,8 +12,10 @@ from torch import nn
 
 from headstart import sources
 from headstart.core.backbone import Tap
-from headstart.core.source import InputContract, Source, TextContract
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.core.source import Source
+from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.text.bag import Vectors, WordBackbone
 from headstart.testing import backbone as suite
 
@@ -25,7 +27,7 @@ X = torch.linspace(-1, 1, 2 * 3 * 32 * 32).reshape(2, 3, 32, 32)
 @pytest.fixture
 def backbone() -> Any:
     torch.manual_seed(0)
-    source = Source("", "small", architecture=ARCHITECTURE, input=InputContract((32, 32)))
+    source = Source("", "small", architecture=ARCHITECTURE, input=ImagePreprocessing((32, 32)))
     return sources.backbone_from_module(sources.build(ARCHITECTURE, classifier=True), source)
 
 
@@ -42,7 +44,7 @@ def test_a_good_one_of_texts_passes(pairs: str) -> None:
 def texts(pairs: str = "joint") -> Any:
     words = WordEncoder(("a", "few", "words", "that", "are", "known", "here"), pattern=WHOLE)
     architecture = {"library": "headstart", "arch": "word-vectors", "kwargs": {"words": 7, "width": 4}}
-    source = Source("", "words", "text", architecture, TextContract(words.to_json(), pairs=pairs))
+    source = Source("", "words", "text", architecture, input=TextPreprocessing(words.to_json(), pairs=pairs))
     module = Vectors(7, 4)
     module.fill(np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32))
     return WordBackbone(module, source)

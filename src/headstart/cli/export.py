@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> None:
+    from headstart import modalities
     from headstart.errors import BadOption
     from headstart.export.model import load_model
 
@@ -32,10 +33,9 @@ def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> Non
     loaded = load_model(model)
     target = out or default_name(model)
     path = loaded.export(target)
-    noun = {"image": "an image", "text": "a text"}[loaded.input.modality]
     sys.stdout.write(
         f"{path}: the same answers as the model on its probes\n"
-        f"{path.with_suffix('.json')}: labels, and how to prepare {noun}\n"
+        f"{path.with_suffix('.json')}: labels, and how to prepare {modalities.one(loaded.input.modality)}\n"
     )
 
 

@@ -127,20 +127,20 @@ def inputs(
     columns: Mapping[str, str | None],
 ) -> tuple[Item, ...]:
     """What is to be predicted, files first. Raises `BadOption` for options that do not go together."""
+    from headstart import modalities
     from headstart.core.dataset import TextItem
     from headstart.errors import BadOption
     from headstart.predict.inputs import items_of
 
-    if texts and modality != "text":
+    in_words = modalities.get(modality).IN_WORDS
+    if texts and not in_words:
         raise BadOption("--text", texts[0], f"left out: this model reads {modality}s")
     if seconds and len(seconds) != len(texts):
         raise BadOption(
             "--second", f"given {len(seconds)} times", f"given once for each --text ({len(texts)})"
         )
     if not files and not texts:
-        raise BadOption(
-            "FILES", "left out", "files or folders" + (", or --text" if modality == "text" else "")
-        )
+        raise BadOption("FILES", "left out", "files or folders" + (", or --text" if in_words else ""))
     pairs = zip_longest(texts, seconds)
     given = [TextItem(f"text {number}", *pair) for number, pair in enumerate(pairs, start=1)]
     return (*(items_of(paths(files), modality, **columns) if files else ()), *given)
@@ -148,19 +148,17 @@ def inputs(
 
 def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ...] | None:
     """The beginning of each text, for the table; None where it is not shown. Unreadable ones are empty."""
-    if modality != "text" or format != "table":
-        return None
-    from headstart.core.words import shortened
+    from headstart import modalities
     from headstart.errors import HeadstartError
-    from headstart.modalities.text import open_item
 
-    found = []
+    room, found = modalities.get(modality), []
+    if not room.IN_WORDS or format != "table":
+        return None
     for item in items:
         try:
-            parts = open_item(item.read()).parts
+            found.append(room.beginning(item.read(), PREVIEW))
         except (OSError, HeadstartError):
-            parts = ()
-        found.append(" | ".join(shortened(part, PREVIEW // len(parts)) for part in parts))
+            found.append("")
     return tuple(found)
 
 

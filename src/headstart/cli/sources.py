@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli._screen import say, say_json
-from headstart.core.source import TextContract
 from headstart.errors import BadOption
+from headstart.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from headstart.core.source import Source
-
-MODALITIES = ("image", "text")
 
 Search = Annotated[
     str,
@@ -25,7 +23,12 @@ Search = Annotated[
         "recommended and cached ones).",
     ),
 ]
-Modality = Annotated[str, typer.Option("--modality", help="Kind of data: image or text; both when not said.")]
+Modality = Annotated[
+    str,
+    typer.Option(
+        "--modality", help=f"Kind of data: {' or '.join(MODALITIES.own())}; all of them when not said."
+    ),
+]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -88,18 +91,11 @@ def _row(source: Source) -> tuple[str, ...]:
     return (
         source.spec,
         f"{source.parameters / 1e6:.1f} M" if source.parameters else "-",
-        _wants(source),
+        source.input.wants(),
         source.licence or "not stated",
         f"{100 * source.prior:.1f} %" if source.prior is not None else "-",
         "yes" if source.local else "no",
     )
-
-
-def _wants(source: Source) -> str:
-    if isinstance(source.input, TextContract):
-        return f"{source.input.max_length} tokens"
-    height, width = source.input.size
-    return f"{height} px" if height == width else f"{height}x{width} px"
 
 
 def closing(found: list[Source], search: str) -> str:

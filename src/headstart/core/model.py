@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.core.task import Task
 
 
@@ -22,7 +22,7 @@ class Model:
     """
 
     task: Task
-    input: Contract
+    input: Preprocessing
     net: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray] = field(repr=False)
     source: Mapping[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -11,14 +12,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.dataset import Note
 from headstart.data import cells as inside_cells
 from headstart.data import labels
 from headstart.data.reading import SPLITS as PARTS
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError, UnknownName
-from headstart.modalities import image, text
 from headstart.tasks.base import Labels
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
@@ -270,7 +270,7 @@ def _of_pictures(cells: Cells, where: str) -> str:
 
 
 def kind_of(cells: Cells) -> tuple[str, bool]:
-    """("image", "text", or "" for a table that holds no items; whether more than a name says so)."""
+    """(the modality, or "" for a table that holds no items; whether more than a name says so)."""
     if cells.pictures:
         return "image", True
     path = path_by_value(cells)
@@ -293,9 +293,9 @@ def path_by_name(cells: Cells) -> str | None:
 
 
 def modality_of(paths: Sequence[str]) -> str:
-    """Of files, by most of their endings."""
-    texts = sum(suffix_of(path.strip()) in text.SUFFIXES for path in paths)
-    return "text" if texts > len(paths) / 2 else "image"
+    """Of files, by most of their endings; images where those do not tell."""
+    found = Counter(modalities.of_ending(suffix_of(path.strip())) for path in paths)
+    return next((kind for kind, count in found.items() if kind and count > len(paths) / 2), "image")
 
 
 def are_files(values: Sequence[str]) -> bool:
@@ -304,7 +304,7 @@ def are_files(values: Sequence[str]) -> bool:
 
 
 def _share_of_files(values: Sequence[str]) -> float:
-    known = image.SUFFIXES | text.SUFFIXES
+    known = modalities.endings()
     return sum(suffix_of(value.strip()) in known for value in values) / len(values) if values else 0.0
 
 

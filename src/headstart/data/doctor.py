@@ -68,13 +68,13 @@ def check(
     data set remembers the digests that were computed. Raises nothing for bad data: errors are
     part of the report.
     """
-    # to decode a text takes less than to look it up
-    kept = memo if memo is not None and dataset.modality != "text" else {}
+    room = modalities.get(dataset.modality)
+    kept = memo if memo is not None and room.REMEMBERED else {}
     looked = list(_look(dataset, kept, progress))
     digests = tuple(digest for digest, _ in looked)
     if all(digest is not None for digest in digests):
         dataset.remember(tuple(digest or "" for digest in digests))
-    settled = modalities.get(dataset.modality).settle(dataset.levels, [seen for _, seen in looked])
+    settled = room.settle(dataset.levels, [seen for _, seen in looked])
     looked = [(digest, seen) for digest, seen in zip(digests, settled.looked, strict=True)]
     usable = np.array([not seen.problem for seen in settled.looked], dtype=bool)
     found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, settled.looked))]
@@ -83,7 +83,7 @@ def check(
     # two items that cannot be read are broken, not alike
     found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
     found += group_findings(dataset)
-    if dataset.modality == "text":
+    if room.IN_WORDS:
         found += text_findings(dataset)
     found += [finding(note.code, note.where, note.message) for note in dataset.notes]
     odd = [item.id for item in dataset.items if not item.id.isascii() and not isinstance(item, TextItem)]

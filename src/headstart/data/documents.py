@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from headstart import modalities
 from headstart.core import words
 from headstart.data import columns
 from headstart.data.reading import SPLITS, suffix_of
 from headstart.data.records import parsed, read_lines, table_of, whole
-from headstart.modalities import image, text
 
 _KINDS = ((str, "text"), (bool, "truth value"), ((int, float), "number"), (list, "list"), (dict, "record"))
 _REMEDY = "write an array with one record {...} for each row"
@@ -143,7 +143,7 @@ def _as_columns(found: Mapping[str, Any]) -> Rows | None:
 
 def _by_name(found: Mapping[str, Any]) -> Rows | None:
     """A record for each row, under its name or number; or a label for each file."""
-    files = all(suffix_of(name) in image.SUFFIXES | text.SUFFIXES for name in found)
+    files = all(suffix_of(name) in modalities.endings() for name in found)
     inner = _inner(found)
     if inner is not None and (files or _surely(inner, found)):
         under = "file" if files else "index"

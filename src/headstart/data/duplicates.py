@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.data.findings import Finding, finding
 from headstart.data.judge import label_text
@@ -163,7 +164,7 @@ def near_findings(dataset: Dataset, pairs: Sequence[Pair]) -> list[Finding]:
         )
         one, other = dataset.items[i].id, dataset.items[j].id
         text = f"looks like {one} (similarity {cosine:.2f})"
-        if dataset.modality == "text" and cosine >= 1:
+        if modalities.get(dataset.modality).IN_WORDS and cosine >= 1:
             text = f"the same as {one} but for case, marks or blanks"
             labels = {label_text(dataset, i), label_text(dataset, j)} - {None}
             if len(labels) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.data import columns, fasttext, hub, table
 from headstart.data.layout import class_folders, items_in, read_folders
@@ -101,12 +102,13 @@ def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:
     """
     kinds = {path: _kind(tree, path, reading) for path in tables}
     near = [path for path in tables if kinds[path][1]] or [path for path in tables if kinds[path][0]]
-    if not reading.columns and any(kinds[path][0] == "text" for path in near):
+    if not reading.columns and any(_in_words(kinds[path][0]) for path in near):
         found = items_in(tree)  # class folders win over a table with some prose in it
-        inside = found.modality == "image" or class_folders(found.paths)
-        near = [path for path in near if kinds[path][0] != "text" or not (found.paths and inside)]
+        inside = not _in_words(found.modality) or class_folders(found.paths)
+        near = [path for path in near if not (_in_words(kinds[path][0]) and found.paths and inside)]
     if len(near) > 1 and not _are_splits(near):
-        noun = {"image": "name images", "text": "hold texts"}[kinds[near[0]][0] or "image"]
+        kind = kinds[near[0]][0] or "image"
+        noun = f"{'hold' if _in_words(kind) else 'name'} {modalities.nouns(kind)[1]}"
         remedy = "give the one that is meant, or call them train, val and test"
         raise DataError(tree.origin, f"several tables {noun}: {', '.join(near[:5])}", remedy)
     if not near and reading.columns:
@@ -116,6 +118,11 @@ def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:
         problem = f"there is no {what} in which to find the column {reading.columns[0]!r}"
         raise DataError(tree.origin, problem, "give the table, or leave the column out")
     return near
+
+
+def _in_words(kind: str) -> bool:
+    """Whether the items of a table are texts in it, not names of files."""
+    return bool(kind) and modalities.get(kind).IN_WORDS
 
 
 def _are_splits(tables: list[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.data import labels, targets
 from headstart.data.findings import CODES, Finding, finding
@@ -151,7 +151,8 @@ def _same(dataset: Dataset, rows: list[int]) -> Iterator[Finding]:
     """What is to be said of rows with the same bytes; each row but the first is named once."""
     ids = {row: dataset.items[row].id for row in rows}
     told: set[int] = set()
-    what = "text" if dataset.modality == "text" else "bytes"
+    room = modalities.get(dataset.modality)
+    what = room.NOUN if room.IN_WORDS else "bytes"
     if dataset.split is not None:
         tests = [row for row in rows if dataset.split[row] == "test"]
         others = [row for row in rows if dataset.split[row] != "test"]

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count
@@ -57,7 +57,7 @@ class Found:
 
 def may_be_item(path: str) -> bool:
     """By its ending; a file without one may be an item, so it is looked at."""
-    return suffix_of(path) in image.SUFFIXES | text.SUFFIXES | {""}
+    return suffix_of(path) in modalities.endings() | {""}
 
 
 def items_in(tree: Tree) -> Found:
@@ -65,15 +65,18 @@ def items_in(tree: Tree) -> Found:
 
     A text that is named like an image beside it tells of that image.
     """
-    images = [path for path in tree.paths if suffix_of(path) in image.SUFFIXES]
-    texts = [path for path in tree.paths if suffix_of(path) in text.SUFFIXES]
+    among = {name: modalities.get(name).SUFFIXES for name in modalities.MODALITIES}
+    listed = {name: [path for path in tree.paths if suffix_of(path) in own] for name, own in among.items()}
+    texts = listed.pop("text")
+    kind = max(listed, key=lambda name: len(listed[name]))
+    files = listed[kind]
     bare = [path for path in tree.paths if suffix_of(path) == ""]
-    stems = {_stem(path) for path in images}
+    stems = {_stem(path) for path in files}
     own = [path for path in texts if _stem(path) not in stems and not _tells(path)]
-    if len(own) > len(images) and len(own) > len(bare):
+    if len(own) > len(files) and len(own) > len(bare):
         kind, paths = "text", [path for path in texts if not _tells(path)]
-    elif images or not bare or not _are_texts(tree, bare):
-        kind, paths = "image", [path for path in tree.paths if suffix_of(path) in image.SUFFIXES | {""}]
+    elif files or not bare or not _are_texts(tree, bare):
+        paths = [path for path in tree.paths if suffix_of(path) in among[kind] | {""}]
     else:
         kind, paths = "text", [path for path in tree.paths if path in {*bare, *texts} and not _tells(path)]
     kept = set(paths)
@@ -81,11 +84,12 @@ def items_in(tree: Tree) -> Found:
 
 
 def _left_out(path: str, kind: str) -> Note:
-    known = image.NOT_READ.get(suffix_of(path)) if kind == "image" else None
+    room = modalities.get(kind)
+    known = room.NOT_READ.get(suffix_of(path))
     if known:
         return Note("HS218", printable(path), f"{known}: left out")
-    article = "an image" if kind == "image" else "a text"
-    why = "tells of the data" if kind == "text" and _tells(path) else f"not {article} by its ending"
+    tells = room.IN_WORDS and _tells(path)
+    why = "tells of the data" if tells else f"not {modalities.one(kind)} by its ending"
     return Note("HS504", printable(path), f"{why}: left out")
 
 

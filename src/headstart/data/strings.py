@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, TextItem
 from headstart.data.arrays import WHERE, in_memory
 from headstart.data.entries import is_array, nothing
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError
-from headstart.modalities import image, text
+from headstart.modalities import text
 
 _LOOKED_AT = 200
 
@@ -64,7 +65,7 @@ def is_path(entry: str) -> bool:
     if "\n" in entry or len(entry) > 4096:
         return False
     ending = suffix_of(entry)
-    named = ending in image.SUFFIXES or (ending in text.SUFFIXES and len(entry.split()) == 1)
+    named = ending in modalities.endings() and (ending not in text.SUFFIXES or len(entry.split()) == 1)
     return named or os.path.isfile(os.path.expanduser(entry))  # noqa: PTH111, PTH113 (Path raises for odd names)
 
 

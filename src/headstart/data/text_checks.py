@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.core.source import TextContract
+from headstart.core.source import Preprocessing
 from headstart.data import languages, leaks
 from headstart.data.findings import Finding, finding
 from headstart.errors import TextError
 from headstart.modalities import text
-from headstart.modalities.words import FORMAT, WordEncoder
+from headstart.modalities.base import Counted
+from headstart.modalities.text.preprocessing import word_list
 
 COUNTED = 2_000
 """Texts that are cut into tokens to see how long they are: all, or so many from everywhere."""
@@ -32,16 +34,17 @@ def text_findings(dataset: Dataset) -> list[Finding]:
     return [*languages.findings(dataset, texts), *leaks.findings(dataset, texts)]
 
 
-def length_findings(dataset: Dataset, contract: TextContract, name: str = "the source") -> list[Finding]:
+def length_findings(dataset: Dataset, contract: Preprocessing, name: str = "the source") -> list[Finding]:
     """HS213 for texts longer than the source of that name reads, HS215 for words that it does not know.
 
-    Of over 2,000 texts so many are looked at, from everywhere. Nothing for images.
+    Of over 2,000 texts so many are looked at, from everywhere. Nothing for what is no sequence.
     """
-    if dataset.modality != "text":
+    if contract.max_length is None:
         return []
     rows = np.unique(np.linspace(0, max(len(dataset) - 1, 0), min(COUNTED, len(dataset))).astype(np.int64))
     opened = {row: found for row in rows.tolist() if (found := _opened(dataset.items[row]))}
-    counted = {row: text.count(found, contract) for row, found in opened.items()}
+    room = modalities.get(contract.modality)
+    counted = {row: room.count(found, contract) for row, found in opened.items()}
     if not counted:
         return []
     return [*_cut(dataset, counted, name), *_unknown(dataset, opened, counted, contract)]
@@ -54,7 +57,7 @@ def _opened(item: object) -> text.Text | None:
         return None
 
 
-def _cut(dataset: Dataset, counted: dict[int, text.Counted], name: str) -> Iterator[Finding]:
+def _cut(dataset: Dataset, counted: dict[int, Counted], name: str) -> Iterator[Finding]:
     cut = [row for row, seen in counted.items() if seen.read < seen.tokens]
     if not cut:
         return
@@ -72,9 +75,9 @@ def _cut(dataset: Dataset, counted: dict[int, text.Counted], name: str) -> Itera
 
 
 def _unknown(
-    dataset: Dataset, opened: dict[int, text.Text], counted: dict[int, text.Counted], contract: TextContract
+    dataset: Dataset, opened: dict[int, text.Text], counted: dict[int, Counted], contract: Any
 ) -> Iterator[Finding]:
-    own = _words(contract)
+    own = word_list(contract)
     unknown = sum(seen.unknown for seen in counted.values())
     known = sum(seen.tokens for seen in counted.values()) - (0 if own else unknown)
     if not unknown or unknown < MANY_UNKNOWN * (known + unknown):
@@ -87,11 +90,3 @@ def _unknown(
     yield finding(
         "HS215", dataset.origin or dataset.name, f"{share:.1%} of the {noun} are unknown to it{common}"
     )
-
-
-def _words(contract: TextContract) -> WordEncoder | None:
-    """The list of words of a source that has one."""
-    content = json.loads(contract.encoder)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        return None
-    return WordEncoder.from_json(content)

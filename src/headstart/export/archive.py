@@ -13,9 +13,9 @@ from headstart.core import fingerprint, limits
 from headstart.core.untrusted import Damaged, parsing, reason
 from headstart.errors import BundleError, PathError
 from headstart.export import schema
-from headstart.export.schema import FILES, MANIFEST, TOKENIZER, Manifest
+from headstart.export.schema import FILES, MANIFEST, Manifest
+from headstart.modalities import MODALITIES
 
-EVERY = (*FILES, TOKENIZER)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -30,7 +30,7 @@ def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     A file that is not as large as stated is not even read. Raises `BundleError` or `PathError`.
     """
     if path.is_dir():
-        found = {name: path / name for name in EVERY if (path / name).is_file()}
+        found = {name: path / name for name in _every() if (path / name).is_file()}
         if MANIFEST not in found:
             raise PathError(path, f"there is no model here (no {MANIFEST})", "name a model or run folder")
         return _checked(path, {name: (file.stat().st_size, file.read_bytes) for name, file in found.items()})
@@ -44,6 +44,11 @@ def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
             )
     except Damaged as error:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
+
+
+def _every() -> set[str]:
+    """Names of the files that a bundle may have."""
+    return {*FILES, *(file for name in MODALITIES for file in MODALITIES[name].PREPROCESSING.FILES)}
 
 
 def _checked(
@@ -86,9 +91,10 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         if file.is_absolute() or ".." in file.parts or "\\" in member.filename or ":" in member.filename:
             raise BundleError(path, f"the archive holds {member.filename!r}, which points outside of it")
     found: dict[str, zipfile.ZipInfo] = {}
+    every = _every()
     for member in listed:
         file = PurePosixPath(member.filename)
-        if file.name in EVERY and len(file.parts) <= 2 and not file.parts[0].startswith("__MACOSX"):
+        if file.name in every and len(file.parts) <= 2 and not file.parts[0].startswith("__MACOSX"):
             if file.name in found:
                 raise BundleError(path, f"the archive holds {file.name} twice")
             found[file.name] = member

@@ -18,18 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core import environment, fingerprint
 from headstart.core.model import Model
-from headstart.core.source import Contract, InputContract, TextContract
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
 from headstart.export import archive, schema
 from headstart.export.fresh import Standby
-from headstart.export.schema import MANIFEST, PROBES, TENSORS, TOKENIZER
+from headstart.export.schema import MANIFEST, PROBES, TENSORS
 from headstart.export.staging import staged
-from headstart.modalities.text import encoder_of
 from headstart.predict.predictor import Predictor
 from headstart.tasks.base import Confidence
 
@@ -115,18 +113,9 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
 
 
 def _checked(model: Model, probes: np.ndarray) -> np.ndarray:
-    if not fit(probes, model.input) or len(probes) > MOST_PROBES:
+    if not model.input.signature().fits(probes) or len(probes) > MOST_PROBES:
         raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
     return np.ascontiguousarray(probes)
-
-
-def fit(probes: np.ndarray, contract: Contract) -> bool:
-    """Whether these are items prepared by the contract."""
-    if isinstance(contract, InputContract):
-        wanted = (np.dtype(np.uint8), (3, *contract.size))
-        return probes.size > 0 and (probes.dtype, probes.shape[1:]) == wanted
-    shape = (*probes.shape[:1], contract.channels, *probes.shape[-1:])
-    return probes.size > 0 and probes.dtype == np.int32 and probes.shape == shape
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
@@ -141,8 +130,7 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
         ),
         PROBES: serialise({"inputs": probes, "outputs": outputs}),
     }
-    if isinstance(model.input, TextContract):
-        files[TOKENIZER] = model.input.encoder.encode()
+    files |= model.input.files()
     digests = {name: {"sha256": fingerprint.of_bytes(raw), "bytes": len(raw)} for name, raw in files.items()}
     allowed = tolerance(model.task, outputs)
     manifest = schema.dump(model, count=len(probes), allowed=allowed, files=digests)
@@ -228,16 +216,16 @@ def read(path: Path | str) -> Bundle:
         tensors = deserialise(files[TENSORS])
         probes = deserialise(files[PROBES])
         inputs, outputs = probes["inputs"], probes["outputs"]
-    with _sound(place, "its tokenizer" if TOKENIZER in files else "how it prepares items"):
-        contract = schema.contract_of(manifest, files)
-        if isinstance(contract, TextContract):
-            encoder_of(contract)
-    model = Model(manifest.task, contract, manifest.net, tensors, manifest.source, manifest.evidence)
+    kind = modalities.preprocessing_of(manifest.preprocessing)
+    own = " and ".join(f"its {Path(name).stem}" for name in kind.FILES)
+    with _sound(place, own or "how it prepares items"):
+        preprocessing = kind.from_json(manifest.preprocessing, files)
+    model = Model(manifest.task, preprocessing, manifest.net, tensors, manifest.source, manifest.evidence)
     if model.fingerprint() != manifest.fingerprint:
         raise BundleError(
             place, f"{MANIFEST} was changed after the model was saved", "fetch or save it again"
         )
-    if not fit(inputs, contract):
+    if not preprocessing.signature().fits(inputs):
         raise BundleError(place, "its probes do not fit its preprocessing")
     return Bundle(place, model, inputs, outputs, manifest.allowed, manifest.versions)
 

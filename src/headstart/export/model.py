@@ -9,7 +9,7 @@ from typing import Any
 
 from headstart import data as reading
 from headstart.core.dataset import Dataset
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.errors import BundleError, NetError
@@ -42,7 +42,7 @@ class LoadedModel:
         return self.task.labels
 
     @property
-    def input(self) -> Contract:
+    def input(self) -> Preprocessing:
         """How items are prepared."""
         return self._content.model.input
 

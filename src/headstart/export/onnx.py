@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,16 @@ from headstart import modalities, nets
 from headstart._lazy import optional
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.source import Contract, InputContract, TextContract
+from headstart.core.source import Signature
 from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartError, PathError
 from headstart.export.bundle import difference, tolerance
 from headstart.export.schema import shareable
 from headstart.export.staging import staged
-from headstart.modalities.text import encoder_of
 from headstart.predict.predictor import Predictor
 
 FORMAT = "headstart-onnx"
 OPSET = 18
-INPUTS = {"image": "pixels", "text": "tokens"}
-"""Modality -> name of the graph's input."""
-OUTPUT, BATCH, LENGTH = "predictions", "N", "T"
+OUTPUT, BATCH = "predictions", "N"
 BATCHES = (1, 2, 3, 7)
 """Batch sizes the probes are run in, so that no size is baked into the graph."""
 
@@ -58,30 +55,32 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
         optional(module, extra="export", needed_for="export to ONNX")
     expected = Predictor(model, device="cpu").scores(probes)
     description = describe(model)
-    beside, tokenizer = target.with_suffix(".json"), target.with_suffix(".tokenizer.json")
-    texts = isinstance(model.input, TextContract)
-    _check_targets(target, beside, tokenizer if texts else None)
-    with staged(target, beside, *([tokenizer] if texts else [])) as room:
+    beside = target.with_suffix(".json")
+    others = {target.with_suffix(f".{name}"): raw for name, raw in model.input.files(alone=True).items()}
+    _check_targets(target, beside, others)
+    with staged(target, beside, *others) as room:
         _write(model, room / target.name, description)
-        worst = max(parity(room / target.name, batch, expected) for batch in lengths(probes, model.input))
+        batches = lengths(probes, model.input.signature())
+        worst = max(parity(room / target.name, batch, expected) for batch in batches)
         allowed = tolerance(model.task, expected)
         if not worst <= allowed:
             raise ExportMismatch(target, worst, allowed)
         write_json(room / beside.name, description)
-        if isinstance(model.input, TextContract):
-            (room / tokenizer.name).write_text(encoder_of(model.input).alone(), encoding="utf-8")
+        for place, raw in others.items():
+            (room / place.name).write_bytes(raw)
     return target
 
 
 def describe(model: Model) -> dict[str, Any]:
     """What a program needs besides the graph, as JSON."""
+    entry = model.input.signature()
     return {
         "format": FORMAT,
         "version": 1,
         "task": model.task.to_json(),
         "preprocessing": model.input.to_json(),
         "preparation": modalities.get(model.input.modality).described(model.input),
-        "input": {"name": INPUTS[model.input.modality], **_form(model.input)},
+        "input": {"name": entry.name, "type": entry.dtype, "shape": [BATCH, *entry.shape]},
         "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
         "note": "`preparation` says step by step how an item becomes the input; `preprocessing` holds the "
         "numbers of the source as they are in the bundle",
@@ -90,20 +89,15 @@ def describe(model: Model) -> dict[str, Any]:
     }
 
 
-def _form(contract: Contract) -> dict[str, Any]:
-    if isinstance(contract, InputContract):
-        return {"type": "uint8", "shape": [BATCH, 3, *contract.size]}
-    return {"type": "int32", "shape": [BATCH, contract.channels, LENGTH]}
-
-
-def _check_targets(target: Path, beside: Path, tokenizer: Path | None) -> None:
+def _check_targets(target: Path, beside: Path, others: Iterable[Path]) -> None:
     """Raises `PathError` when something that is not an earlier export is in the way."""
     if target.exists() and not target.is_file():
         raise PathError(target, "exists and is not a file", "choose another name")
     if beside.exists() and not (beside.is_file() and FORMAT.encode() in beside.read_bytes()[:4096]):
         raise PathError(beside, "exists and is not the description of an export", "choose another name")
-    if tokenizer is not None and tokenizer.exists() and not beside.exists():
-        raise PathError(tokenizer, "exists and is not that of an earlier export", "choose another name")
+    for other in others:
+        if other.exists() and not beside.exists():
+            raise PathError(other, "exists and is not that of an earlier export", "choose another name")
 
 
 def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
@@ -112,17 +106,17 @@ def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
     import torch
 
     net = nets.assemble(model.net, model.tensors, model.input, model.task)
-    example, shape = _example(model.input)
+    entry = model.input.signature()
     try:
         with _quiet(), torch.inference_mode(False), torch.no_grad():
             program = torch.onnx.export(
                 net,
-                (example,),
-                input_names=[INPUTS[model.input.modality]],
+                (torch.from_numpy(entry.blank(2)),),
+                input_names=[entry.name],
                 output_names=[OUTPUT],
                 opset_version=OPSET,
                 dynamo=True,
-                dynamic_shapes=(shape,),
+                dynamic_shapes=(_varying(entry),),
                 external_data=False,
                 verbose=False,
             )
@@ -147,15 +141,14 @@ def _write(model: Model, place: Path, description: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _example(contract: Contract) -> tuple[Any, dict[int, Any]]:
-    """A batch to follow through the network, and which of its sizes may be others."""
+def _varying(entry: Signature) -> dict[int, Any]:
+    """The axes of a batch that may have another length: its own, and those with a name."""
     import torch
 
-    batch = torch.export.Dim(BATCH, min=1, max=2**20)
-    if isinstance(contract, InputContract):
-        return torch.zeros((2, 3, *contract.size), dtype=torch.uint8), {0: batch}
-    tokens = torch.ones((2, contract.channels, min(8, contract.max_length)), dtype=torch.int32)
-    return tokens, {0: batch, 2: torch.export.Dim(LENGTH, min=2, max=contract.max_length)}
+    named = {axis: name for axis, name in enumerate(entry.shape, start=1) if isinstance(name, str)}
+    return {0: torch.export.Dim(BATCH, min=1, max=2**20)} | {
+        axis: torch.export.Dim(name, min=2, max=entry.longest) for axis, name in named.items()
+    }
 
 
 def _strip(graph: Any) -> None:
@@ -166,11 +159,11 @@ def _strip(graph: Any) -> None:
         part.doc_string = ""
 
 
-def lengths(probes: np.ndarray, contract: Contract) -> list[np.ndarray]:
-    """The probes, and of texts the same filled up to another length: their answers are the same."""
-    if isinstance(contract, InputContract) or probes.shape[-1] >= contract.max_length:
-        return [probes]
-    return [probes, np.pad(probes, ((0, 0), (0, 0), (0, 1)))]
+def lengths(probes: np.ndarray, entry: Signature) -> list[np.ndarray]:
+    """The probes, and where their length varies the same filled up to another: their answers are the same."""
+    more = [(0, int(isinstance(axis, str) and length < entry.longest))
+            for axis, length in zip(entry.shape, probes.shape[1:], strict=True)]  # fmt: skip
+    return [probes, np.pad(probes, [(0, 0), *more])] if any(end for _, end in more) else [probes]
 
 
 def parity(path: Path, probes: np.ndarray, expected: np.ndarray) -> float:

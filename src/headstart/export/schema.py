@@ -4,9 +4,9 @@ Format 1, one JSON object:
 
     format         "headstart-bundle"
     version        1; readers refuse higher numbers
-    modality       "image" or "text"
+    modality       "image" or "text": a name in `headstart.modalities`
     task           kind, labels in the order of the outputs, headline metric and its direction
-    preprocessing  how an item becomes the network's input (`InputContract`, `TextContract`)
+    preprocessing  how an item becomes the network's input (`headstart.core.source.Preprocessing`)
     net            the recipe of the network (`headstart.nets`)
     source         spec, revision, digest and licence of the source; empty when there is none
     evidence       arm, cross-validated and test results, verdict, data fingerprint
@@ -17,7 +17,7 @@ Format 1, one JSON object:
 
 `model.safetensors` holds the tensors of the network. `probes.safetensors` holds `inputs` (a prepared batch:
 images uint8 `[P, 3, H, W]`, texts int32 `[P, channels, T]`) and `outputs` (float32 `[P, K]`, what they must
-give). A model of texts has `tokenizer.json` as well, the encoder of its `TextContract`.
+give). A model of texts has `tokenizer.json` as well: the files of its preprocessing.
 """
 
 from __future__ import annotations
@@ -25,28 +25,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Any
 
-from headstart import nets, tasks
+from headstart import modalities, nets, tasks
 from headstart.core import environment
 from headstart.core.files import plain
 from headstart.core.model import Model
-from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
-from headstart.modalities import MODALITIES
 from headstart.sources.audit import check as check_architecture
 from headstart.sources.paths import with_path
 
 FORMAT = "headstart-bundle"
 VERSION = 1
 MANIFEST, TENSORS, PROBES = "bundle.json", "model.safetensors", "probes.safetensors"
-TOKENIZER = "tokenizer.json"
 FILES = (MANIFEST, TENSORS, PROBES)
-"""What every bundle has; one of texts has the tokenizer as well."""
+"""What every bundle has, besides the files of its preprocessing."""
 LARGEST_SIDE = 4096
 
 
@@ -56,7 +52,7 @@ class Manifest:
 
     task: Task
     preprocessing: Mapping[str, Any]
-    """Of the contract; that of texts needs the tokenizer's file."""
+    """Read together with the files that it names."""
     net: Mapping[str, Any]
     source: Mapping[str, Any]
     evidence: Mapping[str, Any]
@@ -133,7 +129,7 @@ def _fields(content: Mapping[str, Any]) -> Manifest:
         field(content, name, str)
     field(content, "task.labels", list)
     modality = content.get("modality")
-    if modality not in MODALITIES or content["preprocessing"].get("modality", "image") != modality:
+    if modality not in modalities.MODALITIES or modalities.named_in(content["preprocessing"]) != modality:
         raise ValueError(f"the modality {modality!r}, which this version does not know")
     return Manifest(
         task=Task.from_json(content["task"]),
@@ -158,10 +154,7 @@ def audit(manifest: Manifest) -> None:
         raise ValueError("labels that are empty or not unique")
     if any("\ud800" <= sign <= "\udfff" for sign in "".join(labels)):
         raise ValueError("a label that is no text: half a character")
-    if manifest.preprocessing.get("modality") == "text":
-        _audit_texts(manifest.preprocessing)
-    else:
-        _audit_images(InputContract.from_json(manifest.preprocessing))
+    modalities.preprocessing_of(manifest.preprocessing).audit(manifest.preprocessing)
     if not 0 < manifest.allowed < float("inf"):
         raise ValueError("no usable tolerance for its probes")
     nets.kind_of(manifest.net)
@@ -175,35 +168,7 @@ def audit(manifest: Manifest) -> None:
 
 def files_of(preprocessing: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of a bundle with that preprocessing."""
-    return (*FILES, TOKENIZER) if preprocessing.get("modality") == "text" else FILES
-
-
-def contract_of(manifest: Manifest, files: Mapping[str, bytes]) -> Contract:
-    """How items are prepared. Raises `ValueError` for a tokenizer that is not the model's."""
-    if manifest.preprocessing.get("modality") != "text":
-        return InputContract.from_json(manifest.preprocessing)
-    return TextContract.from_json(manifest.preprocessing, files[TOKENIZER].decode("utf-8"))
-
-
-def _audit_texts(preprocessing: Mapping[str, Any]) -> None:
-    if not 1 <= field(preprocessing, "max_length", int) <= LONGEST:
-        raise ValueError(f"a text of {preprocessing['max_length']} tokens")
-    if not 0 <= field(preprocessing, "pad", int) < 2**31:
-        raise ValueError(f"the token number {preprocessing['pad']}")
-    field(preprocessing, "prefix", str)
-    if preprocessing["pairs"] not in (JOINT, APART) or preprocessing["pooling"] not in POOLINGS:
-        raise ValueError("a way to read texts that this version does not know")
-
-
-def _audit_images(contract: InputContract) -> None:
-    if not all(1 <= side <= LARGEST_SIDE for side in contract.size):
-        raise ValueError(f"an input of {contract.size[0]} x {contract.size[1]} pixels")
-    if not max(contract.size) / (4 * LARGEST_SIDE) <= contract.crop_pct <= 4:
-        raise ValueError(f"a part of {contract.crop_pct:g} cut from each image")
-    if min(contract.std) <= 0 or not len(contract.mean) == len(contract.std) == contract.channels:
-        raise ValueError("a mean and standard deviation that do not fit the channels")
-    if contract.levels is not None and not -inf < contract.levels[0] < contract.levels[1] < inf:
-        raise ValueError("black and white that are no range")
+    return (*FILES, *modalities.preprocessing_of(preprocessing).FILES)
 
 
 def _members(net: Any) -> list[Mapping[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core import words
 from headstart.core.experiment import Experiment
-from headstart.core.source import JOINT, Contract, TextContract
+from headstart.core.source import Preprocessing
 from headstart.errors import HeadstartError
 from headstart.modalities import nouns
 
@@ -29,17 +29,17 @@ CLASSES = 12
 def lengths(
     experiment: Experiment,
     name: str,
-    contract: Contract,
+    contract: Preprocessing,
     rows: np.ndarray,
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any] | None:
     """Tokens per text of the rows (int64) for the source called `name`, which reads what `contract` says.
 
-    None for what is no text. Special tokens are counted, and of pairs read jointly both texts. A text is cut
-    when it has more tokens than the source's limit.
+    None for what is no sequence. Special tokens are counted, and of pairs read jointly both texts. A text is
+    cut when it has more tokens than the source's limit.
     """
-    if not isinstance(contract, TextContract):
+    if contract.max_length is None:
         return None
     shown = rows
     if len(rows) > MOST:
@@ -62,16 +62,15 @@ def lengths(
         "by_class": by_class(experiment, counted, tokens, cut),
     }
     called = nouns(experiment.dataset.modality, pairs=experiment.dataset.pairs)
-    together = experiment.dataset.pairs and contract.pairs == JOINT
+    together = experiment.dataset.pairs and not contract.apart
     return {**found, "sentence": _sentence(found, called, together)}
 
 
 def counts(
-    experiment: Experiment, contract: TextContract, rows: np.ndarray, clock: Callable[[], float]
+    experiment: Experiment, contract: Preprocessing, rows: np.ndarray, clock: Callable[[], float]
 ) -> tuple[np.ndarray, ...]:
     """int64 `[n]` each: rows that could be read in time, their tokens, how many are read, unknown words."""
-    from headstart.modalities.text import count
-
+    count = modalities.get(contract.modality).count
     end, found = clock() + SECONDS, []
     for row in np.random.default_rng(experiment.seed).permutation(rows).tolist():
         if clock() > end:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.experiment import Experiment
@@ -226,8 +226,8 @@ def map_of_items(view: View) -> dict[str, Any] | None:
 
 
 def wrong_words(view: View) -> dict[str, Any] | None:
-    """Which words mattered in the most confident mistakes; None but for texts."""
-    if view.experiment.dataset.modality != "text":
+    """Which words mattered in the most confident mistakes; None where items are not made of words."""
+    if not modalities.get(view.experiment.dataset.modality).IN_WORDS:
         return None
     found = mistakes.worst(view.experiment.dataset, view.experiment.task, view.rows, view.predictions)
     held_out = dict(zip(view.rows.tolist(), view.predictions, strict=True))
@@ -236,9 +236,9 @@ def wrong_words(view: View) -> dict[str, Any] | None:
 
 
 def text_lengths(view: View) -> dict[str, Any] | None:
-    """How long the texts are for the source; None but for texts, and where no source was used."""
+    """How long the items are for the source; None where they have no length, and where no source was used."""
     source = view.source
-    if view.experiment.dataset.modality != "text" or source is None:
+    if source is None or view.model.input.max_length is None:
         return None
     rows = np.concatenate([view.experiment.split.development, view.experiment.split.test])
     backbone = view.networks.backbone(source)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from headstart.core.registry import Registry
-from headstart.core.source import Levels
+from headstart.core.source import Levels, Preprocessing
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,37 @@ class Settled:
     """(code, message) of findings about the data set."""
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Recommended numbers of training a network on one kind of data with AdamW (bias correction on)."""
+
+    lr: float
+    """Peak rate of the last layer of a pretrained network."""
+    layer_decay: float
+    weight_decay: float
+    smoothing: float
+    from_scratch: tuple[float, ...]
+    """Rates of new networks: the usual one, then others worth trying."""
+
+
+class Counted(NamedTuple):
+    """How long a sequence is for a source."""
+
+    tokens: int
+    """Of the whole item, special ones included."""
+    read: int
+    """Of those, how many the source gets to see."""
+    unknown: int
+    """Words that the source has no number for."""
+
+
 class Modality(Protocol):
     """What a module of this room offers; what `open_item` gave may stand in for the bytes everywhere."""
 
+    PREPROCESSING: type[Preprocessing]
+    """How sources want such items."""
+    PLAIN: Preprocessing
+    """How an item is prepared for a model without a source."""
     PREPARATION: int
     """Raised whenever the same bytes are prepared differently: stored features are then computed anew."""
     VIEWS: Registry[Any]
@@ -74,8 +102,23 @@ class Modality(Protocol):
     """What one item is called: "image"."""
     HAS_LEVELS: bool
     """Whether what is black and white follows from a whole data set."""
+    IN_WORDS: bool
+    """Whether an item is made of words: a string may be one, its beginning can be shown, words can be left
+    out of it, names of labels compared with it, and its language told."""
     SUFFIXES: frozenset[str]
     """Endings of files that are taken for such items."""
+    NOT_READ: Mapping[str, str]
+    """Endings of files that are such items and not read -> what they are."""
+    REMEMBERED: bool
+    """Whether what `examine` found is worth keeping: it takes longer than to look it up."""
+    STORED_ALIKE: bool
+    """Whether `stored` gives the same for all sources."""
+    VIEWS_PAY: bool
+    """Whether augmented views of stored states are worth their passes when no number of them is asked for."""
+    COMPARED_BY: str
+    """Spec of the source whose features tell near-duplicates where there is no run; "" where words do, or
+    nothing."""
+    TUNING: Numbers
 
     def examine(self, data: bytes) -> Examination:
         """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
@@ -120,6 +163,17 @@ class Modality(Protocol):
 
     def stored_column(self, size: int) -> str:
         """The store's column of such items."""
+
+    def telling(self, opened: Iterable[Any]) -> bool:
+        """Whether such items hold enough to tell a copy from a look-alike. Only of what is not
+        `IN_WORDS`."""
+
+    def beginning(self, data: Any, most: int) -> str:
+        """The first words of an item, or of both items of a pair, at most so many characters. Only of what is
+        `IN_WORDS`. Raises `ItemError`."""
+
+    def count(self, data: Any, contract: Any) -> Counted:
+        """How long a sequence is for a source. Only of what has a `max_length`. Raises `ItemError`."""
 
     def weight(self, data: bytes) -> int:
         """How large an item is, roughly: items of like weight share a batch. 0: all are alike."""

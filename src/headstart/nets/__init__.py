@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.core.task import Task
 from headstart.errors import NetError, UnknownName
 
@@ -67,7 +67,9 @@ def kind_of(net: Mapping[str, Any]) -> str:
     return kind
 
 
-def assemble(net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: Contract, task: Task) -> Net:
+def assemble(
+    net: Mapping[str, Any], tensors: Mapping[str, np.ndarray], input: Preprocessing, task: Task
+) -> Net:
     """The network a recipe describes, in eval mode and without gradients, on the CPU.
 
     Its `state_dict` has the names of `tensors` (plus what a trunk shares under other names).

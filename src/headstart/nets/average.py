@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor
 from torch.nn import functional
 
 from headstart import tasks
-from headstart.core.source import Contract, InputContract
+from headstart.core.source import Preprocessing
 from headstart.core.task import Task
 from headstart.nets.base import Net, Parts, Recipe
 
@@ -64,12 +63,11 @@ def build(recipe: Recipe) -> Net:
     if len(sizes) != len(recipes):
         raise recipe.error(f"has {len(recipes)} members and {len(sizes)} sizes")
     sizes = [None if size is None else (int(size[0]), int(size[1])) for size in sizes]
-    inputs: list[Contract] = []
+    inputs: list[Preprocessing] = []
     for size in sizes:
-        if size is not None and not isinstance(recipe.input, InputContract):
+        if size is not None and recipe.input.size is None:
             raise recipe.error("has members with a size, but reads no images")
-        resized = size is not None and isinstance(recipe.input, InputContract)
-        inputs.append(replace(recipe.input, size=size) if resized else recipe.input)  # type: ignore[call-arg]
+        inputs.append(recipe.input if size is None else recipe.input.scaled(size))
     parts = recipe.parts()
     members = [
         recipe.assemble(net, parts.under(str(i)), inputs[i], recipe.task) for i, net in enumerate(recipes)

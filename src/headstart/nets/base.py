@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart import tasks
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.core.task import Task
 from headstart.errors import NetError
 from headstart.tasks.base import Confidence
@@ -110,9 +110,9 @@ class Recipe:
 
     net: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray]
-    input: Contract
+    input: Preprocessing
     task: Task
-    assemble: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Contract, Task], Net]
+    assemble: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Preprocessing, Task], Net]
 
     @property
     def kind(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from headstart.core.source import InputContract
 from headstart.core.task import Task
 from headstart.nets.base import Block, Net, Parts, Recipe
 
@@ -40,7 +39,7 @@ def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
     recipe.only("side", "map", "gamma")
     side = recipe.field("side", int)
-    if not isinstance(recipe.input, InputContract):
+    if recipe.input.size is None:
         raise recipe.error("has an input that is no image")
     height, width = recipe.input.size
     if not 1 <= side <= min(height, width):

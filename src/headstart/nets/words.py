@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from headstart.core.source import TextContract
 from headstart.core.task import Task
 from headstart.nets.base import Block, Net, Parts, Recipe
 
@@ -58,7 +57,7 @@ def overlap(first: Tensor, second: Tensor) -> Tensor:
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
     recipe.only("pairs")
-    if not isinstance(recipe.input, TextContract):
+    if recipe.input.max_length is None:
         raise recipe.error("reads texts, but its inputs are images")
     if not isinstance(recipe.net.get("pairs"), bool):
         raise recipe.error('has a recipe without a usable "pairs"')

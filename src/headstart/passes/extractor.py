@@ -246,7 +246,7 @@ class _Plan:
     def chunks(self, store: FeatureStore) -> Chunks:
         """The data set in portions."""
         pack = by_number(self.batch)
-        if self.dataset.modality != "image":
+        if self.contract is not None and self.contract.size is None:  # of any length
             most = BYTES[self.device.type if self.device.type in BYTES else "cuda"]
             pack = by_weight(self._weight, most, self.batch)
         return Chunks(store, self.wants, self.digests, pack=pack)

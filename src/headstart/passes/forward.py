@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from headstart.core.source import Contract, InputContract
+from headstart.core.source import Preprocessing
 from headstart.errors import SourceError
 from headstart.passes.spec import cuts_of
 from headstart.store import keys
@@ -36,21 +36,21 @@ def precision_on(device: torch.device) -> str:
     return "float32"
 
 
-TEXTS = {"cuda": 512, "cpu": 32}
+SEQUENCES = {"cuda": 512, "cpu": 32}
 """Texts at once, at most."""
 BYTES = {"cuda": 131_072, "cpu": 8_192}
 """Bytes of the texts of a batch, each counted as long as the longest: about four make a token."""
 
 
-def batch_on(device: torch.device, contract: Contract | None, side: int = 1) -> int:
+def batch_on(device: torch.device, contract: Preprocessing | None, side: int = 1) -> int:
     """Items at once, a power of two; `side` is the input's where there is no contract.
 
     Few on a processor: activations that stay in its cache are up to twice as fast, and every
     thread has a batch of its own.
     """
-    if contract is not None and not isinstance(contract, InputContract):
-        return TEXTS[device.type if device.type in TEXTS else "cuda"]
     size = contract.size if contract is not None else (side, side)
+    if size is None:
+        return SEQUENCES[device.type if device.type in SEQUENCES else "cuda"]
     room = (256 if device.type == "cuda" else 8) * 224 * 224 // (size[0] * size[1])
     return int(2 ** int(np.log2(max(4, min(room, 512 if device.type == "cuda" else 64)))))
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.core.dataset import Dataset, FileItem, Item, ZipItem
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.errors import DataError, ItemError
 from headstart.modalities.base import Modality
 
@@ -66,7 +66,7 @@ class Reader:
         self.dataset, self.digests, self.kind, self.modality = dataset, digests, kind, modality
 
     def read(
-        self, rows: np.ndarray, contract: Contract | None, views: Sequence[int], size: int | None
+        self, rows: np.ndarray, contract: Preprocessing | None, views: Sequence[int], size: int | None
     ) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
         """A batch of each view, and the inputs to store at `size`. Each item is read and decoded once.
 

@@ -9,21 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data import doctor, text_duplicates
 from headstart.data.duplicates import Pair
 from headstart.errors import SourceError, StoreError
-from headstart.modalities.image import open_image
 from headstart.store.memo import Memo
-
-LEAST_SIDE = 16
-"""Pixels on the shorter side under which near-duplicates are not looked for: two digits of 8 x 8
-pixels by one hand are as alike as a picture and its copy."""
-SOURCE = "bundled/strokes"
-"""Whose features `check` reads for images. On ants, bees, dogs and cats it found every one of 360 pairs of a
-photo with its re-encoded and rescaled copies, and no other pair; an ImageNet MobileNet found 346."""
 
 
 def check(
@@ -34,20 +27,21 @@ def check(
     Texts need no source for that; `source` is the one that they must not be too long for, by default the
     first that is at hand. Raises `SourceError` for one that is not here, or of another modality.
     """
-    if source is not None and dataset.modality != "text":
+    room = modalities.get(dataset.modality)
+    if source is not None and not room.IN_WORDS:
         raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
     among = without_source(dataset)
     if among is not None:
         return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
-    if report.errors:
+    if report.errors or not room.COMPARED_BY:
         return report
     dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
     from headstart.passes.extractor import make_extractor
     from headstart.store.store import FeatureStore
 
-    backbone = sources.load(SOURCE)
+    backbone = sources.load(room.COMPARED_BY)
     try:
         pairs = find(backbone, dataset, make_extractor(FeatureStore.default(), dataset))
     except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
@@ -59,21 +53,21 @@ def check(
 def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
     from headstart import sources
 
-    spec = spec or next((source.spec for source in sources.at_hand("text")), None)
+    spec = spec or next((source.spec for source in sources.at_hand(dataset.modality)), None)
     if spec is None:
         return []
     source = sources.find(spec)
-    if source.modality != "text":
+    if source.modality != dataset.modality:
         raise SourceError(spec, f"it reads {source.modality}s, but the data are texts", "name one of texts")
     if not source.local:
         raise SourceError(spec, "it is not on this machine", "name one that is")
-    return doctor.length_findings(dataset, source.text_input, source.name)
+    return doctor.length_findings(dataset, source.input, source.name)
 
 
 def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
     """Pairs of near-duplicates; the whole pass of the source is stored on the way.
 
-    Images are compared by the source's embedding, texts by their letters.
+    Texts are compared by their letters, other items by the source's embedding.
     """
     features = extract(backbone, FeatureSpec(taps=backbone.taps()))
     among = without_source(dataset)
@@ -86,14 +80,15 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
 
 
 def without_source(dataset: Dataset) -> list[Pair] | None:
-    """Pairs that are found without reading the items through a network, those of texts; None for images."""
-    if dataset.modality != "text":
+    """Pairs that are found without reading the items through a network, by their words; None where those of
+    a network are needed."""
+    if not modalities.get(dataset.modality).IN_WORDS:
         return None
     return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
 
 
 def large_enough(dataset: Dataset) -> bool:
-    """Whether the pictures hold enough to tell a copy from a look-alike, from 32 of them."""
+    """Whether the items hold enough to tell a copy from a look-alike, from 32 of them."""
     some = np.linspace(0, len(dataset) - 1, min(32, len(dataset))).astype(np.int64)
-    sides = [min(open_image(dataset.items[row].read(), dataset.levels).size) for row in some]
-    return float(np.median(sides)) >= LEAST_SIDE
+    room = modalities.get(dataset.modality)
+    return room.telling(room.open_item(dataset.items[row].read(), dataset.levels) for row in some)

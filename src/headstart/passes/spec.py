@@ -73,19 +73,19 @@ def sections(backbone: Any, spec: FeatureSpec, precision: str, modality: Modalit
 
 
 def input_section(backbone: Any, spec: FeatureSpec, modality: Modality) -> tuple[Section, str] | None:
-    """Section and column of prepared inputs: images in one way for all sources, texts as the tokens of the
-    source's own tokenizer."""
+    """Section and column of prepared inputs: of some kinds of data in one way for all sources, of others as
+    each source wants them."""
     if spec.inputs is None:
         return None
-    if modality.NOUN == "image":
-        preprocessing = fingerprint.of_json({"pixels": modality.PREPARATION})
-        return Section("", preprocessing, about={"source": "pixels"}), modality.stored_column(spec.inputs)
+    column = modality.stored_column(spec.inputs)
+    kind = column.partition(":")[0]
+    if modality.STORED_ALIKE:
+        return Section("", fingerprint.of_json({kind: modality.PREPARATION}), about={"source": kind}), column
     if backbone is None:
-        raise BadOption("backbone", None, "given: without it there are no tokens")
+        raise BadOption("backbone", None, f"given: without it there are no {kind}")
     contract = backbone.source.input.to_json()
-    preprocessing = fingerprint.of_json({"tokens": modality.PREPARATION, "contract": contract})
-    about = {"source": "tokens", "input": contract}
-    return Section("", preprocessing, about=about), modality.stored_column(spec.inputs)
+    preprocessing = fingerprint.of_json({kind: modality.PREPARATION, "contract": contract})
+    return Section("", preprocessing, about={"source": kind, "input": contract}), column
 
 
 def wants(

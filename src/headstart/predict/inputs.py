@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
 from headstart.data import arrays, entries, frames, hub
 from headstart.data.entries import BadItem, ImageItem
@@ -42,10 +43,12 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     for reader in (hub, frames):
         if reader.accepts(inputs):
             return of_modality(reader.read(inputs, options), modality)
-    return texts_of(inputs, options) if modality == "text" else tuple(_images(inputs, options))
+    if modalities.get(modality).IN_WORDS:
+        return texts_of(inputs, options)
+    return tuple(_files(inputs, modality, options))
 
 
-def _images(inputs: Any, reading: Reading) -> Iterator[Item]:
+def _files(inputs: Any, modality: str, reading: Reading) -> Iterator[Item]:
     listed: list[Any] = []
     names: list[str] = []
     for number, entry in enumerate(_listed(inputs)):
@@ -58,7 +61,7 @@ def _images(inputs: Any, reading: Reading) -> Iterator[Item]:
             names.append(str(getattr(entry, "filename", "") or number))
     for entry, item in zip(listed, pictures(listed, names, white=True), strict=True):
         if entries.is_path(entry) and isinstance(item, FileItem):
-            yield from from_path(Path(entry), "image", reading)
+            yield from from_path(Path(entry), modality, reading)
         else:
             yield item
 

@@ -16,7 +16,7 @@ import numpy as np
 from headstart import modalities, nets, tasks
 from headstart.core.dataset import Item
 from headstart.core.model import Model
-from headstart.core.source import Contract
+from headstart.core.source import Preprocessing
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
@@ -185,8 +185,8 @@ def stream(
 
 def wants_pairs(model: Model) -> bool | None:
     """Whether a model of texts has learnt from pairs; None for others, and where it does not say."""
-    said = model.evidence.get("data")
-    found = said.get("pairs") if isinstance(said, Mapping) and model.input.modality == "text" else None
+    said, in_words = model.evidence.get("data"), modalities.get(model.input.modality).IN_WORDS
+    found = said.get("pairs") if isinstance(said, Mapping) and in_words else None
     return found if isinstance(found, bool) else None
 
 
@@ -199,7 +199,7 @@ class Prepared:
     error: str = ""
 
 
-def _prepare(item: Item, contract: Contract, pairs: bool | None) -> Prepared:
+def _prepare(item: Item, contract: Preprocessing, pairs: bool | None) -> Prepared:
     modality = modalities.get(contract.modality)
     try:
         with modality.held(item.read(), contract.levels) as opened:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item, TextItem
-from headstart.core.source import APART, Source
+from headstart.core.source import Source
 from headstart.data import entries, frames, hub
 from headstart.data.arrays import rows
 from headstart.data.entries import BadItem, nothing
@@ -18,7 +19,6 @@ from headstart.data.pictures import pictures, renamed
 from headstart.data.reading import Reading
 from headstart.data.unpacked import unpacked
 from headstart.errors import DataError
-from headstart.modalities.image import SUFFIXES
 from headstart.predict.files import of_modality
 from headstart.predict.inputs import items_of
 from headstart.predict.text_inputs import content
@@ -43,7 +43,7 @@ def rows_of(X: Any) -> list[Any]:
 
 
 def modality_of(X: Any) -> str:
-    """What the rows of `X` are, by the first of them that holds something: "image" or "text"."""
+    """The modality of the rows of `X`, by the first of them that holds something."""
     whole = _whole(X)
     if whole is not None:
         return whole.modality
@@ -53,8 +53,10 @@ def modality_of(X: Any) -> str:
     if not isinstance(first, str):
         return "image"
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
-    named = os.path.splitext(first)[1].lower() in SUFFIXES or os.path.exists(first)  # noqa: PTH110, PTH122
-    return "image" if named else "text"
+    kind = modalities.of_ending(os.path.splitext(first)[1].lower())  # noqa: PTH122
+    if kind and not modalities.get(kind).IN_WORDS:
+        return kind
+    return "image" if os.path.exists(first) else "text"  # noqa: PTH110
 
 
 def dataset_of(X: Any, modality: str) -> Dataset:
@@ -62,11 +64,11 @@ def dataset_of(X: Any, modality: str) -> Dataset:
     whole = _whole(X)
     if whole is not None:
         return Dataset("X", modality, _named(of_modality(whole, modality)), pairs=whole.pairs)
-    if modality == "text":
+    if modalities.get(modality).IN_WORDS:
         items = texts(X)
         pairs = any(isinstance(item, TextItem) and item.second is not None for item in items)
-        return Dataset("X", "text", items, pairs=pairs)
-    return Dataset("X", "image", images(X))
+        return Dataset("X", modality, items, pairs=pairs)
+    return Dataset("X", modality, files(X, modality))
 
 
 def _whole(X: Any) -> Dataset | None:
@@ -83,7 +85,7 @@ def _named(items: Sequence[Item]) -> tuple[Item, ...]:
 def read_by(source: Source, X: Any) -> Dataset:
     """The rows of `X` as what the source reads. Raises `DataError`."""
     data = dataset_of(X, source.modality)
-    if getattr(source.input, "pairs", "") == APART and len(data) and not data.pairs:
+    if source.input.apart and len(data) and not data.pairs:
         raise DataError("X", f"holds single texts, and {source.name!r} compares the two of a pair")
     return data
 
@@ -111,18 +113,23 @@ def texts(X: Any) -> tuple[Item, ...]:
     return tuple(found)
 
 
-def images(X: Any) -> tuple[Item, ...]:
-    """The rows of `X` as images, one each. Raises `DataError`."""
+def files(X: Any, modality: str) -> tuple[Item, ...]:
+    """The rows of `X` as images, or other items that are files, one each. Raises `DataError`."""
     held = unpacked(X, labels=False).items
     if frames.accepts(held) and len(getattr(held, "columns", held)) > 1:  # recognised as those of a table
-        return _named(of_modality(frames.read(held, Reading(items_only=True)), "image"))
+        return _named(of_modality(frames.read(held, Reading(items_only=True)), modality))
     given = rows_of(X)
     found: list[Item] = []
     items_in = pictures(given, [str(row) for row in range(len(given))], white=True)
     for row, (entry, item) in enumerate(zip(given, items_in, strict=True)):
-        items = items_of(item.path) if isinstance(item, FileItem) and entries.is_path(entry) else (item,)
+        items = (
+            items_of(item.path, modality)
+            if isinstance(item, FileItem) and entries.is_path(entry)
+            else (item,)
+        )
         if len(items) != 1:
-            raise DataError("X", f"row {row} is {len(items)} images", "give one image a row")
+            noun, several = modalities.nouns(modality)
+            raise DataError("X", f"row {row} is {len(items)} {several}", f"give one {noun} a row")
         named = f"row {row}" if items[0].id.isdigit() else f"row {row} ({items[0].id})"
         if isinstance(items[0], BadItem):
             raise DataError(named, items[0].problem)

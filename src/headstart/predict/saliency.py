@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.model import Model
-from headstart.core.source import TextContract
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
@@ -96,7 +95,8 @@ def occlusion(
     `predictions` are the held-out predictions `[K]` by row. None where nothing is to be told: no texts, no
     mistakes, or a model that reads no texts.
     """
-    if dataset.modality != "text" or not mistakes or not isinstance(model.input, TextContract):
+    readable = dataset.modality == model.input.modality and modalities.get(model.input.modality).IN_WORDS
+    if not mistakes or not readable:
         return None
     end = clock() + seconds
     predictor = Predictor(model)
@@ -148,8 +148,7 @@ def effects(
     The effect of a piece is how much `question` falls when it is left out: what the piece adds to what was
     said. Only the part of the text that the model reads is varied, so that no later words move in.
     """
-    contract = predictor.model.input
-    assert isinstance(contract, TextContract)
+    contract: Any = predictor.model.input
     seen = as_read(whole, contract)
     found = pieces(seen)
     prepared = [text.prepare(variant, contract) for variant in (seen, *(without(seen, p) for p in found))]
@@ -163,7 +162,7 @@ def effects(
     return found, values[0] - values[1:], table[0]
 
 
-def as_read(whole: text.Text, contract: TextContract) -> text.Text:
+def as_read(whole: text.Text, contract: Any) -> text.Text:
     """The text without the words at its end that the model does not get to see."""
     most = 1_000 + LONG * contract.max_length
     shorter = text.Text(*(part[:most] for part in whole.parts))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from headstart import modalities
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.report import story
@@ -110,7 +111,7 @@ def _gain(metric: str, value: float, low: float, high: float) -> str:
 
 def _suspects(found: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> str:
     """A row each; of texts with their beginning."""
-    kept = shown.get("items") or {} if shown.get("modality") == "text" else {}
+    kept = shown.get("items") or {} if modalities.get(modalities.named_in(shown)).IN_WORDS else {}
     rows = []
     for e in found[:MOST]:
         row = [safe(e["id"]), safe(words.label(e["given"])), safe(words.label(e["suggested"]))]

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
+from headstart import modalities
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.evidence import unit_of
 from headstart.core.task import Task
 from headstart.evidence.selection import called
-from headstart.modalities import nouns
 
 
 def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -85,7 +85,7 @@ def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, st
 
 def _nouns(record: Mapping[str, Any]) -> tuple[str, str]:
     """What the items are called, one and several."""
-    return nouns(record.get("modality", "image"), pairs=bool(record.get("pairs")))
+    return modalities.nouns(modalities.named_in(record), pairs=bool(record.get("pairs")))
 
 
 def _number(value: str, what: str, detail: str) -> dict[str, str]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import jinja2
 
+from headstart import modalities
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
-from headstart.modalities import nouns
 from headstart.report import saved, story
 from headstart.report.charts import cloud, curves, forest, lengths, marks
 from headstart.report.numbers import key_numbers, metric_rows
@@ -57,7 +57,7 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
         .render(
             run=record,
             nouns=called(record),
-            textual=record.get("modality") == "text",
+            textual=modalities.get(modalities.named_in(record)).IN_WORDS,
             occluded={item["row"]: item for item in (insight.get("occlusion") or {}).get("items") or ()},
             answer=answer,
             verdict=answer["verdict"],
@@ -84,7 +84,7 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
 
 def called(record: Record) -> tuple[str, str]:
     """What the run's items are called, one and several; runs of older versions are of images."""
-    return nouns(record.get("modality", "image"), pairs=bool(record.get("pairs")))
+    return modalities.nouns(modalities.named_in(record), pairs=bool(record.get("pairs")))
 
 
 @cache

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.report import pictures, texts
-
-SHOWN = {"image": pictures.gather, "text": texts.gather}
-"""Modality -> what makes the content of pictures.json of a data set, its task and the insight."""
 
 
 def gather(dataset: Dataset, task: Task, insight: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,4 +16,5 @@ def gather(dataset: Dataset, task: Task, insight: Mapping[str, Any]) -> dict[str
 
     See `headstart.report.pictures.gather` and `headstart.report.texts.gather`.
     """
-    return SHOWN[dataset.modality](dataset, task, insight)
+    in_words = modalities.get(dataset.modality).IN_WORDS
+    return (texts if in_words else pictures).gather(dataset, task, insight)

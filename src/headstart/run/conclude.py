@@ -89,7 +89,7 @@ def as_read(model: Model, dataset: Dataset) -> Model:
     """The model, which reads pictures of more than 8 bits as those of the data were read."""
     if dataset.levels is None:
         return model
-    return replace(model, input=replace(model.input, levels=dataset.levels))  # type: ignore[arg-type]
+    return replace(model, input=model.input.with_levels(dataset.levels))
 
 
 def calibrated(model: Model, winner: Trial, context: Context) -> Model:

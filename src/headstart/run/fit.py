@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import strategies, tasks
+from headstart import sources, strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
-from headstart.core.source import APART, Source
+from headstart.core.source import Source
 from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.core.task import Task
 from headstart.data import splits
@@ -280,7 +280,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         policy.Candidate(
             name,
             classifies=bool(source.labels) and tasks.for_task(context.task).exclusive,
-            second_way=source.spec.removesuffix(f" {APART}") in specs - {source.spec},
+            second_way=sources.joint(source).spec in specs - {source.spec},
         )
         for name, source in context.sources.items()
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import sources, tasks
+from headstart import modalities, sources, tasks
 from headstart.core import words
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset, Item
@@ -20,7 +20,6 @@ from headstart.core.task import Task
 from headstart.data import doctor, splits
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
-from headstart.modalities import nouns
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import make_extractor
 from headstart.predict.inputs import items_of
@@ -135,7 +134,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
             str(folder), f"all {len(pool.items):,} readable items are copies of labelled ones", "add others"
         )
     few, policy = choose_policy(record, known, task)
-    called = nouns(known.modality, pairs=known.pairs)
+    called = modalities.nouns(known.modality, pairs=known.pairs)
     room = Room(selection.prepared(rows), labelled, free, pool.predictions, task, called)
     picks = [
         Pick(rank, both.items[row].id, how, why, beginning(both, row))
@@ -154,13 +153,9 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
 
 
 def beginning(dataset: Dataset, row: int) -> str:
-    """The first words of a text, or of both texts of a pair; nothing for other items."""
-    if dataset.modality != "text":
-        return ""
-    from headstart.modalities.text import open_item
-
-    parts = open_item(dataset.items[row].read()).parts
-    return " | ".join(words.shortened(part, SHOWN // len(parts)) for part in parts)
+    """The first words of an item, or of both items of a pair; nothing where it is not made of words."""
+    room = modalities.get(dataset.modality)
+    return room.beginning(dataset.items[row].read(), SHOWN) if room.IN_WORDS else ""
 
 
 def pool_items(

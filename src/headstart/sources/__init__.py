@@ -12,9 +12,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headstart import modalities
 from headstart.core.backbone import Backbone
-from headstart.core.source import Contract, Source, TextContract
-from headstart.errors import MissingExtra, NetError, SourceError, UnknownName
+from headstart.core.source import Preprocessing, Source
+from headstart.errors import MissingExtra, NetError, SourceError
+from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import audit, providers, recommended
 from headstart.sources.text import named
 
@@ -30,7 +33,9 @@ __all__ = [
     "files",
     "find",
     "from_state",
+    "joint",
     "load",
+    "package",
 ]
 
 
@@ -90,6 +95,17 @@ def apart(source: Any) -> Any:
     return source.apart()
 
 
+def joint(source: Source) -> Source:
+    """Back from `apart`; any other source as it is."""
+    return named.joint(source)
+
+
+def package(modality: str) -> str:
+    """What to install for sources that come with it; "" where they come with Headstart itself."""
+    prefix = SHIPPED.get(modality)
+    return getattr(providers.of(f"{prefix}?")[0], "INSTALLED_BY", "") if prefix else ""
+
+
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
     """Sources that match `search` (part of a spec, or a pattern with * and ?; case does not count).
 
@@ -98,7 +114,7 @@ def available(search: str = "", modality: str = "image", local: bool = False) ->
     are on this machine. No weights are loaded, no socket is opened. Raises `UnknownName` for a modality that
     there is not.
     """
-    _known(modality)
+    modalities.get(modality)
     found = (
         _search(search.lower(), modality)
         if search
@@ -112,14 +128,9 @@ def at_hand(modality: str = "image") -> list[Source]:
     return available(modality=modality, local=True)
 
 
-def _known(modality: str) -> None:
-    if modality not in SHIPPED:
-        raise UnknownName("modality", modality, sorted(SHIPPED))
-
-
 def _shipped(modality: str) -> list[Source]:
-    prefix = SHIPPED[modality]
-    return [_describe(f"{prefix}{name}") for name in _names(prefix)]
+    prefix = SHIPPED.get(modality)
+    return [_describe(f"{prefix}{name}") for name in _names(prefix)] if prefix else []
 
 
 def _search(text: str, modality: str) -> list[Source]:
@@ -161,13 +172,14 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
     network = opening.build_quietly(architecture)
     if classifier:
         return network
-    source = Source("", str(architecture.get("arch", "")), architecture=architecture)
+    name = str(architecture.get("arch", ""))
+    source = Source("", name, architecture=architecture, input=ImagePreprocessing())
     return opening.wrap(network, source).module
 
 
 def from_state(
     architecture: Mapping[str, Any],
-    input: Contract,
+    input: Preprocessing,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
 ) -> Backbone:
@@ -179,8 +191,8 @@ def from_state(
     """
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
-    record = Source("", name, input.modality, architecture, input)
-    if isinstance(input, TextContract):
+    record = Source("", name, input.modality, architecture, input=input)
+    if isinstance(input, TextPreprocessing):
         from headstart.sources.text import opening as texts
 
         return texts.restore(record, tensors)

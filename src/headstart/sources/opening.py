@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import architectures, trunk
 from headstart.sources.traced import Plan, TracedBackbone, make_plan
 
@@ -53,7 +54,7 @@ def open_backbone(source: Source, tensors: Mapping[str, Tensor], prefix: str | N
 
 
 def _parts(network: nn.Module, plan: Plan) -> trunk.Parts:
-    backbone = TracedBackbone(network, Source("", ""), plan)
+    backbone = TracedBackbone(network, Source("", "", input=ImagePreprocessing()), plan)
     head = list(backbone.classifier.state_dict()) if backbone.classifier is not None else []
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     return trunk.Parts(list(backbone.module.state_dict()), head, shapes)

@@ -7,14 +7,17 @@ them against the libraries. Published accuracies are top-1 on ImageNet-1k: timm'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from headstart.core.source import InputContract, Source, TextContract
+from headstart.core.source import Source
+from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.fetching import hub_file, hub_model, torch_hub_file
 
 HALF = (0.5, 0.5, 0.5)
 APACHE, MIT = "apache-2.0", "mit"
-TORCHVISION = InputContract(interpolation="bilinear", crop_pct=224 / 232)
+TORCHVISION = ImagePreprocessing(interpolation="bilinear", crop_pct=224 / 232)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Entry:
     spec: str
     parameters: int
     prior: float | None
-    input: InputContract
+    input: ImagePreprocessing
     note: str
     licence: str | None = APACHE
     file: str = ""
@@ -33,33 +36,33 @@ class Entry:
 
 TABLE = (
     Entry(
-        "timm/mobilenetv3_small_100.lamb_in1k", 2542856, 0.67656, InputContract(),
+        "timm/mobilenetv3_small_100.lamb_in1k", 2542856, 0.67656, ImagePreprocessing(),
         "the fastest that is still good on photos",
     ),
     Entry(
-        "timm/mobilenetv3_large_100.ra_in1k", 5483032, 0.75766, InputContract(),
+        "timm/mobilenetv3_large_100.ra_in1k", 5483032, 0.75766, ImagePreprocessing(),
         "fast and good on photos",
     ),
     Entry(
-        "timm/convnext_atto.d2_in1k", 3695520, 0.77008, InputContract(),
+        "timm/convnext_atto.d2_in1k", 3695520, 0.77008, ImagePreprocessing(),
         "small and strong on photos; accuracy published at 288 px",
     ),
     Entry(
-        "timm/resnet18.a1_in1k", 11689512, 0.73158, InputContract(crop_pct=0.95),
+        "timm/resnet18.a1_in1k", 11689512, 0.73158, ImagePreprocessing(crop_pct=0.95),
         "plain and robust, good to fine-tune; accuracy published at 288 px",
     ),
     Entry(
-        "timm/efficientnet_b0.ra_in1k", 5288548, 0.77694, InputContract(),
+        "timm/efficientnet_b0.ra_in1k", 5288548, 0.77694, ImagePreprocessing(),
         "strong for its size on photos, slower to train",
     ),
     Entry(
         "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 5717416, 0.75454,
-        InputContract(mean=HALF, std=HALF, crop_pct=0.9),
+        ImagePreprocessing(mean=HALF, std=HALF, crop_pct=0.9),
         "a small transformer that has seen 21,000 classes",
     ),
     Entry(
         "timm/vit_small_patch16_224.augreg_in21k_ft_in1k", 22050664, None,
-        InputContract(mean=HALF, std=HALF, crop_pct=0.9),
+        ImagePreprocessing(mean=HALF, std=HALF, crop_pct=0.9),
         "a transformer that has seen 21,000 classes; slow without a GPU",
     ),
     Entry(
@@ -148,8 +151,8 @@ def find(spec: str) -> Source | None:
 
 def specs(modality: str) -> list[str]:
     """All of them, smallest first."""
-    table: tuple[Entry | TextEntry, ...] = TEXTS if modality == "text" else TABLE
-    return [entry.spec for entry in sorted(table, key=lambda e: e.parameters)]
+    tables: Mapping[str, tuple[Entry | TextEntry, ...]] = {"image": TABLE, "text": TEXTS}
+    return [entry.spec for entry in sorted(tables.get(modality, ()), key=lambda e: e.parameters)]
 
 
 def _text_source(entry: TextEntry) -> Source:
@@ -158,7 +161,9 @@ def _text_source(entry: TextEntry) -> Source:
         spec=entry.spec,
         name=name,
         modality="text",
-        input=TextContract("", max_length=entry.max_length, pooling=entry.pooling, normalize=entry.normalize),
+        input=TextPreprocessing(
+            "", max_length=entry.max_length, pooling=entry.pooling, normalize=entry.normalize
+        ),
         parameters=entry.parameters,
         licence=entry.licence,
         local=hub_model(name) is not None,

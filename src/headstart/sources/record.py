@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core import limits, untrusted
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import SourceError
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import audit
 
 ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes")
@@ -88,15 +89,15 @@ def _architecture(record: Mapping[str, Any], spec: str) -> dict[str, Any]:
     return found
 
 
-def _contract(record: Mapping[str, Any], architecture: Mapping[str, Any], spec: str) -> InputContract:
+def _contract(record: Mapping[str, Any], architecture: Mapping[str, Any], spec: str) -> ImagePreprocessing:
     given = {
         key: _numbers(key, record[key]) for key in ("input", "mean", "std") if record.get(key) is not None
     }
-    base = InputContract() if len(given) == 3 else _own_recipe(architecture, spec)
+    base = ImagePreprocessing() if len(given) == 3 else _own_recipe(architecture, spec)
     size = given.get("input", base.size)
     height, width = size * 2 if len(size) == 1 else size
     mean, std = given.get("mean", base.mean), given.get("std", base.std)
-    contract = InputContract(
+    contract = ImagePreprocessing(
         size=(int(height), int(width)),
         mean=mean,
         std=std,
@@ -111,7 +112,7 @@ def _contract(record: Mapping[str, Any], architecture: Mapping[str, Any], spec: 
     return contract
 
 
-def _problem(contract: InputContract) -> str:
+def _problem(contract: ImagePreprocessing) -> str:
     if contract.channels not in (1, 3):
         return f"images of {contract.channels} channels are not supported, only 1 and 3"
     if not len(contract.mean) == len(contract.std) == contract.channels:
@@ -125,7 +126,7 @@ def _problem(contract: InputContract) -> str:
     return ""
 
 
-def _own_recipe(architecture: Mapping[str, Any], spec: str) -> InputContract:
+def _own_recipe(architecture: Mapping[str, Any], spec: str) -> ImagePreprocessing:
     """What the library says for the architecture; ImageNet's usual recipe where it says nothing."""
     library, arch = architecture["library"], str(architecture["arch"])
     if library == "timm":
@@ -134,7 +135,7 @@ def _own_recipe(architecture: Mapping[str, Any], spec: str) -> InputContract:
         from headstart.sources.providers.torchvision import recipe
     else:
         raise SourceError(spec, "its record must say input, mean and std")
-    return recipe(arch) or InputContract()
+    return recipe(arch) or ImagePreprocessing()
 
 
 def _numbers(field: str, given: Any) -> tuple[float, ...]:

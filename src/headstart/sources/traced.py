@@ -14,8 +14,9 @@ from torch import Tensor, fx, nn
 
 from headstart.core import fingerprint, untrusted
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input
 from headstart.sources import flow as flows
 from headstart.sources import pooling
 from headstart.sources.segments import evaluating, segment
@@ -63,7 +64,7 @@ def make_plan(network: nn.Module, source: Source, *, head: bool = True) -> Plan:
     with weights (or two, when a network averages two); without a head it is the output.
     Raises `SourceError` when the network cannot be followed, or not be run on images of the source's size.
     """
-    contract = source.image_input
+    contract = image_input(source)
     try:
         with untrusted.parsing():  # a network's own code runs: it may raise anything
             return _plan(network, source, contract, head)
@@ -73,7 +74,7 @@ def make_plan(network: nn.Module, source: Source, *, head: bool = True) -> Plan:
         raise SourceError(source.spec, problem, "correct its input size or its architecture") from error
 
 
-def _plan(network: nn.Module, source: Source, contract: InputContract, head: bool) -> Plan:
+def _plan(network: nn.Module, source: Source, contract: ImagePreprocessing, head: bool) -> Plan:
     size = (contract.channels, *contract.size)
     flow = flows.analyse(trace(network, source.spec), network, size)
     cuts = flows.find_cuts(flow, network)
@@ -188,7 +189,7 @@ class TracedBackbone:
 
     def example(self, batch: int) -> np.ndarray:
         """uint8 `[batch, 3, H, W]`: black images of the source's own size."""
-        return np.zeros((batch, 3, *self.source.image_input.size), dtype=np.uint8)
+        return np.zeros((batch, 3, *image_input(self.source).size), dtype=np.uint8)
 
     def taps(self) -> tuple[Tap, ...]:
         """The taps worth storing. One that only repeats the embedding is left out."""
@@ -202,7 +203,7 @@ class TracedBackbone:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[B, 3, H, W]` -> float32 `[B, channels, H, W]` by the source's mean and std."""
-        contract = self.source.image_input
+        contract = image_input(self.source)
         return pooling.normalise(pixels, contract.mean, contract.std, contract.channels)
 
     def fresh(self, seed: int) -> TracedBackbone:

@@ -17,14 +17,13 @@ from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _ladder
 from headstart.strategies._adapters import Adapter
 from headstart.strategies._design import Design
 from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._inputs import input_size, load_inputs
+from headstart.strategies._inputs import load_inputs
 from headstart.strategies._shipping import taps_model
 from headstart.strategies._trainee import outputs_of
 from headstart.strategies._training import Arm, named_watch, predict, probe_head, train_on, whole_head
@@ -207,10 +206,8 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
     contract = arm.source.source.input
-    if isinstance(contract, InputContract) and arm.inputs.size is not None:
-        contract = replace(  # stored pixels are prepared in one way for all sources
-            contract, size=input_size(arm.source, arm.design), interpolation="bilinear", crop_mode="center"
-        )
+    if arm.inputs.size is not None:
+        contract = contract.scaled(arm.inputs.size, stored=True)
     taps, trunk = [embedding_tap(arm.source)], trained.backbone.module
     made = taps_model(request.task, arm.source, taps, *whole_head(trained), trunk=trunk)
     return replace(made, input=contract, source={} if kind.fresh else made.source)

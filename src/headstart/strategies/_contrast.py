@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart import modalities
 from headstart.core.backbone import Backbone, embedding_tap
-from headstart.modalities import text
+from headstart.core.source import Preprocessing
 from headstart.train.batches import Batch, Batches
 from headstart.train.device import quick_on_cpu
 from headstart.train.trim import by_length
@@ -78,16 +79,19 @@ class Embedder(nn.Module):
 class Tokens:
     """`Rows` of prepared texts, int32 `[len(index), C, t]`, made when they are asked for."""
 
-    def __init__(self, items: Any, contract: Any) -> None:
+    def __init__(self, items: Any, contract: Preprocessing) -> None:
         self._items, self._contract = items, contract
-        self.shape: tuple[int, ...] = (len(items), contract.channels, contract.max_length)
-        self.dtype: np.dtype[Any] = np.dtype(np.int32)
+        entry, self._room = contract.signature(), modalities.get(contract.modality)
+        self.shape: tuple[int, ...] = (len(items), *entry.at(entry.longest))
+        self.dtype: np.dtype[Any] = np.dtype(entry.dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        return text.collate([text.prepare(self._items[row].read(), self._contract) for row in index])
+        return self._room.collate(
+            [self._room.prepare(self._items[row].read(), self._contract) for row in index]
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
-from headstart.train.augment import KINDS
 from headstart.train.groups import OPTIMIZERS
 from headstart.train.recipe import Recipe
 
@@ -60,7 +59,7 @@ def check(settings: Settings, modality: str = "image") -> None:
     """Raises `BadOption` or `UnknownName` for settings that no training can follow."""
     if settings.optimizer is not None and settings.optimizer not in OPTIMIZERS:
         raise BadOption("--optimizer", settings.optimizer, " or ".join(OPTIMIZERS))
-    kinds = KINDS if modality == "image" else tuple(modalities.get(modality).VIEWS)
+    kinds = tuple(modalities.get(modality).VIEWS)
     if settings.augment is not None and settings.augment not in kinds:
         raise UnknownName("augmentation", settings.augment, kinds)
     for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
@@ -79,13 +78,13 @@ def batch_size(settings: Settings, rows: int) -> int:
 
 
 def views(settings: Settings, rows: int, modality: str = "image") -> int:
-    """How many augmented views of the states at the cut to train on. Of texts none, unless it was set:
-    leaving words out helps too seldom to pay for a pass."""
+    """How many augmented views of the states at the cut to train on. None where they do not pay, unless it
+    was set."""
     if settings.augment == "none":
         return 0
     if settings.views is not None:
         return settings.views
-    if modality != "image":
+    if not modalities.get(modality).VIEWS_PAY:
         return 0
     return next((count for most, count in DEFAULT_VIEWS if rows <= most), 0)
 

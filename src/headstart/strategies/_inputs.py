@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from headstart import modalities
+from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, Tap, embedding_tap
 from headstart.core.features import FeatureSpec, Rows
-from headstart.core.source import InputContract, TextContract
 from headstart.core.strategy import Request
-from headstart.modalities import text
 from headstart.strategies._design import Design
 from headstart.train.augment import Augment, centre
 from headstart.train.batches import Vary
 from headstart.train.trim import Trim, trimmed
 
 STEP = 8
-"""Stored texts are padded to a multiple of so many tokens."""
+"""Stored sequences are padded to a multiple of so many tokens."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Inputs:
     embedding: Rows | None
     """The stored embedding, from which the head's first weights are fitted; None: at random."""
     size: tuple[int, int] | None
-    """Input size in pixels; None for states at a cut, and for texts."""
+    """Input size in pixels; None for states at a cut, and for sequences."""
     forward_passes: float = 0.0
-    texts: bool = False
+    sequences: bool = False
 
     def unvaried(self, inputs: Tensor) -> Tensor:
         """Stored rows as the network reads them, for evaluation."""
-        if self.texts:
+        if self.sequences:
             return trimmed(inputs)
         return inputs if self.size is None else centre(inputs, self.size)
 
     def varied(self, kind: str, seed: int) -> Vary | None:
         """What stored rows go through in training."""
-        if self.texts:
+        if self.sequences:
             return Trim()
         return Augment(kind, self.size, seed) if self.size is not None else None
 
@@ -51,42 +51,42 @@ def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     assert backbone is not None
     taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
     contract, size = backbone.source.input, None
-    texts = isinstance(contract, TextContract)
     if design.cut != backbone.cuts[0]:
         spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
         features = request.features(backbone, spec)
         views: tuple[Rows, ...] = tuple(features.state(view) for view in range(design.views + 1))
-    elif isinstance(contract, InputContract):
+    elif contract.size is not None:
         size = input_size(backbone, design)
-        stored = round(max(size) / contract.crop_pct)
-        features = request.features(backbone if probe else None, FeatureSpec(taps=taps, inputs=stored))
+        spec = FeatureSpec(taps, inputs=contract.stored_size(size))
+        features = request.features(backbone if probe else None, spec)
         views = (features.inputs(),)
     else:
         features = request.features(backbone, FeatureSpec(taps=taps, inputs=design.length))
         views = (features.inputs(),)
     embedding = features.tap(taps[0]) if probe else None
-    return Inputs(views, embedding, size, features.forward_passes, texts)
+    return Inputs(views, embedding, size, features.forward_passes, contract.max_length is not None)
 
 
 def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
     """Height and width a design of images trains at, in pixels."""
-    size = backbone.source.image_input.size
+    size = backbone.source.input.size
+    assert size is not None
     return size if design.side is None or design.side == max(size) else (design.side, design.side)
 
 
-_LENGTHS: dict[tuple[str | int, ...], int] = {}
+_LENGTHS: dict[tuple[str, str], int] = {}
 """Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
 def length_of(request: Request) -> int | None:
-    """Tokens that the longest text of the data set has for the source, rounded up; None for images."""
+    """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
+    sequence."""
     assert request.backbone is not None
     contract = request.backbone.source.input
-    if not isinstance(contract, TextContract):
+    if contract.max_length is None:
         return None
-    reads = (contract.digest, contract.max_length, contract.prefix, contract.pairs)
-    key = (request.dataset.fingerprint, *reads)
+    key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
     if key not in _LENGTHS:
-        longest = text.longest(request.dataset.items, contract)
+        longest = modalities.longest(request.dataset.items, contract)
         _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
     return _LENGTHS[key]

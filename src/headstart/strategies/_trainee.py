@@ -26,13 +26,13 @@ class Trainee(nn.Module):
         super().__init__()
         self.body = backbone.tail(cut)
         self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
-        self._texts = backbone.source.modality == "text"
+        self._sequences = backbone.source.input.max_length is not None
         self._normalise = backbone.normalise
         self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        with quick_on_cpu(self._texts and self.training and inputs.device.type == "cpu"):
-            pooled = by_length(inputs, self._pooled) if self._texts else self._pooled(inputs)
+        with quick_on_cpu(self._sequences and self.training and inputs.device.type == "cpu"):
+            pooled = by_length(inputs, self._pooled) if self._sequences else self._pooled(inputs)
         z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from headstart.core.source import TextContract
 from headstart.modalities.text import Text
-from headstart.modalities.words import WordEncoder, longest_first
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.words import WordEncoder, longest_first
 
 NGRAMS = 2
 MOST_ENTRIES = 50_000
@@ -60,9 +60,9 @@ class Words:
         return 2 * len(self.idf) + OVERLAP if self.pairs else len(self.idf)
 
     @property
-    def contract(self) -> TextContract:
+    def contract(self) -> TextPreprocessing:
         """How a text is prepared for the network of kind "words"."""
-        return TextContract(self.encoder.to_json(), max_length=MOST_TOKENS)
+        return TextPreprocessing(self.encoder.to_json(), max_length=MOST_TOKENS)
 
     def matrix(self, texts: Sequence[Text]) -> sparse.csr_matrix:
         """float64 `[len(texts), width]`."""

@@ -9,31 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.source import InputContract, TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.spectral import fit_scaling
-from headstart.modalities.words import WordEncoder
+from headstart.modalities.image import PLAIN, STORED
 from headstart.strategies import _taps
 from headstart.strategies._folds import run_folds
 from headstart.strategies._ridge import group_numbers, ridge_targets
 from headstart.tasks.base import Linear
 
-STORED = 32
-"""Side of the stored images in pixels."""
 SIDE = 16
 """Side of the images the model sees: areas of the stored ones, averaged."""
 LANDMARKS = 500
 """Most images that others are compared with."""
 FAR = 1e6
 """Standard deviation given to pixels that never vary: they count for nothing."""
-INPUT = InputContract(
-    size=(STORED, STORED), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bilinear", crop_pct=1.0
-)
-"""How an image is prepared for a model without a source: its short side resized, the centre cut out."""
 
 
 class Majority:
@@ -60,7 +53,7 @@ class Majority:
         """A net of kind "constant"."""
         y = _labels(request)[request.split.development]
         bias = tasks.for_task(request.task).constant(y, request.task.outputs)
-        reads = INPUT if request.dataset.modality == "image" else TextContract(WordEncoder(()).to_json())
+        reads = modalities.get(request.dataset.modality).PLAIN
         return Model(request.task, reads, {"kind": "constant"}, {"head.bias": bias.astype(np.float32)})
 
 
@@ -116,7 +109,7 @@ class Pixels:
         if chosen.landmarks is not None:
             net["gamma"] = chosen.gamma
             tensors["landmarks"] = chosen.landmarks
-        return Model(request.task, INPUT, net, {k: v.astype(np.float32) for k, v in tensors.items()})
+        return Model(request.task, PLAIN, net, {k: v.astype(np.float32) for k, v in tensors.items()})
 
 
 WORDS = {"linear": "a linear model", "rbf": "Gaussian similarities"}

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _arm, _design, _ladder
@@ -122,7 +121,7 @@ def unsuited(request: Request) -> str:
     assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
-    if not isinstance(request.backbone.source.input, TextContract):
+    if not modalities.get(request.backbone.source.modality).IN_WORDS:
         return "it is made for texts"
     counts = [np.bincount(labels(request)[fold.train]) for fold in request.split.folds[:1]]
     if not counts or (counts[0] > 0).sum() < 2 or counts[0].max() < 2:
@@ -268,7 +267,7 @@ class Trained:
 def view_of(request: Request) -> Tokens:
     """The data set's texts as the source reads them."""
     assert request.backbone is not None
-    return Tokens(request.dataset.items, request.backbone.source.text_input)
+    return Tokens(request.dataset.items, request.backbone.source.input)
 
 
 def batches_of(request: Request, plan: Plan, rows: np.ndarray, view: Tokens) -> PairBatches:

@@ -18,7 +18,7 @@ from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
-from headstart.core.source import Contract, InputContract
+from headstart.core.source import Preprocessing
 from headstart.core.strategy import Request, Trial, both, common
 from headstart.measure.partition import held_out_parts
 from headstart.tasks.base import Confidence, TaskMethods
@@ -51,11 +51,7 @@ class Ensemble:
         if len(members) < 2 or not both(*members).any():
             return replace(empty, reason="there is no network trained from scratch to average with")
         source = request.peers[0].source
-        if (
-            source is not None
-            and isinstance(source.input, InputContract)
-            and source.input.crop_mode != "center"
-        ):
+        if source is not None and not source.input.cut_as_stored:
             return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
         needed = sum(_seconds_of_one(trial) for trial in members)
         if needed > request.budget.left + request.reserve:
@@ -161,8 +157,6 @@ def choose(
     return WEIGHTS[int(np.argmin(losses))], temperatures
 
 
-def _size(own: Contract, first: Contract) -> list[int] | None:
+def _size(own: Preprocessing, first: Preprocessing) -> list[int] | None:
     """Height and width of a member that reads images of another size than the first."""
-    if not isinstance(own, InputContract) or not isinstance(first, InputContract) or own.size == first.size:
-        return None
-    return list(own.size)
+    return None if own.size is None or own.size == first.size else list(own.size)

@@ -10,12 +10,10 @@ from dataclasses import replace
 from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._inputs import length_of
-from headstart.strategies._recipes import RECIPES
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -139,7 +137,7 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
     """
     settings, convolutional = request.settings, has_batchnorm(request)
     optimizer = settings.optimizer or ("sgd" if convolutional else "adamw")
-    numbers = RECIPES[request.dataset.modality]
+    numbers = modalities.get(request.dataset.modality).TUNING
     return Recipe(
         steps=1,
         lr=settings.lr or (3e-3 if optimizer == "sgd" else numbers.lr),
@@ -170,11 +168,11 @@ def design_whole(request: Request) -> Design:
     return Design(
         cut=request.backbone.cuts[0],
         freeze="none",
-        recipe=recipe(request, layer_decay=RECIPES[modality].layer_decay),
+        recipe=recipe(request, layer_decay=modalities.get(modality).TUNING.layer_decay),
         batch_size=_design.batch_size(request.settings, rows),
         epochs=0,
         augment=request.settings.augment or modalities.get(modality).DEFAULT_VIEW,
-        side=max(contract.size) if isinstance(contract, InputContract) else None,
+        side=None if contract.size is None else max(contract.size),
         length=length_of(request),
     )
 
@@ -214,10 +212,10 @@ def default_cut(request: Request) -> tuple[str, str]:
     length, contract = length_of(request), backbone.source.input
     for number in range(start, last):
         stage = stages[number]
-        if length is None or isinstance(contract, InputContract):
+        if length is None:
             values = stage.channels * stage.side**2
         else:
-            values = (stage.channels + 1) * length * (contract.channels // 3)
+            values = (stage.channels + 1) * length * (2 if contract.apart else 1)
         if 2 * values * len(request.dataset) * copies <= STATE_BYTES:
             return stage.name, stage.cut
     return stages[last - 1].name, stages[last - 1].cut

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.dataset import TextItem
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.source import TextContract
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.calibration import fit_temperature
-from headstart.modalities import text
 from headstart.strategies._folds import empty_trial, run_folds
 from headstart.strategies._shipping import taps_model
 from headstart.tasks.classification import Classification
@@ -89,7 +87,7 @@ def unsuited(request: Request) -> str:
     assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"names are compared for one label a text; this is a {request.task.kind} task"
-    if not isinstance(request.backbone.source.input, TextContract):
+    if not modalities.get(request.backbone.source.modality).IN_WORDS:
         return "the source reads no texts"
     if request.dataset.pairs:
         return "a label of two texts says how they belong together, which no single text is near to"
@@ -122,7 +120,8 @@ def embedded(backbone: Backbone, names: Sequence[str]) -> np.ndarray:
     """`[K, D]`: of each name the mean embedding, each of length 1, of the sentences it is put into."""
     import torch
 
-    contract, tap = backbone.source.text_input, embedding_tap(backbone)
+    contract, tap = backbone.source.input, embedding_tap(backbone)
+    room = modalities.get(contract.modality)
     sentences = [template.format(name) for name in names for template in TEMPLATES]
     device = next((p.device for p in backbone.module.parameters()), torch.device("cpu"))
     backbone.module.eval()
@@ -130,7 +129,7 @@ def embedded(backbone: Backbone, names: Sequence[str]) -> np.ndarray:
     with torch.inference_mode():
         for start in range(0, len(sentences), BATCH):
             part = [TextItem("", sentence).read() for sentence in sentences[start : start + BATCH]]
-            batch = torch.from_numpy(text.collate([text.prepare(data, contract) for data in part]))
+            batch = torch.from_numpy(room.collate([room.prepare(data, contract) for data in part]))
             state = backbone.full(backbone.normalise(batch.to(device)))
             out.append(backbone.pool(state, tap).float().cpu().numpy())
     found = np.concatenate(out).astype(np.float64)

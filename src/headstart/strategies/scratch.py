@@ -16,7 +16,6 @@ from headstart import modalities, tasks
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.source import InputContract
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
@@ -32,10 +31,8 @@ SIDES = (224, 160, 128, 96, 64, 48, 32)
 """Input sides tried, largest first, when the source's own takes too long."""
 LEAST_SIDE = 64
 """No smaller side is tried, unless the source's own is smaller."""
-RATES = {"adamw": (1e-3, 3e-3, 3e-4), "sgd": (3e-2, 1e-1, 1e-2)}
-"""Learning rates by optimiser: the one used when there is no time to try, then the others."""
-TEXT_RATES = (5e-4, 1e-3, 2e-4)
-"""Those of encoders of texts: they are deeper and narrower."""
+SGD_RATES = (3e-2, 1e-1, 1e-2)
+"""Learning rates of SGD: the one used when there is no time to try, then the others."""
 LEAST_EPOCHS_TO_TRY = 20
 """Trainings shorter than this say nothing about learning rates in a quarter of their length."""
 TRIAL_SHARE = 0.25
@@ -100,18 +97,17 @@ def design(request: Request) -> Design:
         augment=settings.augment or modalities.get(request.dataset.modality).DEFAULT_VIEW,
         length=length_of(request),
     )
-    contract = backbone.source.input
-    if not isinstance(contract, InputContract):
+    size = backbone.source.input.size
+    if size is None:
         return whole
-    own = max(contract.size)
+    own = max(size)
     side = choose_side(request, replace(whole, side=own))
     return replace(whole, side=side, smaller=side < own)
 
 
 def rates(request: Request, optimizer: str) -> tuple[float, ...]:
     """Learning rates to try, the usual one first."""
-    texts = request.dataset.modality == "text" and optimizer == "adamw"
-    return TEXT_RATES if texts else RATES[optimizer]
+    return SGD_RATES if optimizer == "sgd" else modalities.get(request.dataset.modality).TUNING.from_scratch
 
 
 def choose_side(request: Request, whole: Design) -> int:
@@ -121,7 +117,9 @@ def choose_side(request: Request, whole: Design) -> int:
     """
     backbone = request.backbone
     assert backbone is not None
-    own = max(backbone.source.image_input.size)
+    size = backbone.source.input.size
+    assert size is not None
+    own = max(size)
     smaller = [side for side in SIDES if LEAST_SIDE <= side < own]
     if request.budget.left == float("inf") or not smaller or not any_size(backbone, smaller[-1]):
         return own

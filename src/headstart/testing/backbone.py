@@ -1,6 +1,7 @@
 """Conformance suite for Backbones: what `headstart.core.backbone` promises, checked on any of them.
 
-    from headstart.testing.backbone import check_backbone
+    from headstart.modalities.image.preprocessing import image_input
+from headstart.testing.backbone import check_backbone
     check_backbone(my_backbone)
 
 Every check raises `AssertionError` saying what was promised and what was found.
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 
 from headstart._lazy import optional
 from headstart.core.backbone import Backbone, Stage, Tap
-from headstart.core.source import JOINT, TextContract
-from headstart.modalities.words import FORMAT
+from headstart.modalities.image.preprocessing import image_input
+from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
+from headstart.modalities.text.words import FORMAT
 
 TOLERANCE = 1e-4
 """Allowed difference, relative to the largest value of the embedding."""
@@ -48,7 +50,7 @@ def check_backbone(backbone: Any, batch: int = 2, *, least_cuts: int = 3, rebuil
 def random_pixels(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
     """uint8 `[batch, 3, H, W]` of the source's input size."""
     generator = torch.Generator().manual_seed(seed)
-    height, width = backbone.source.image_input.size
+    height, width = image_input(backbone.source).size
     return torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)
 
 
@@ -66,7 +68,7 @@ def random_tokens(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
     """int32 `[batch, channels, 9]` of the source's vocabulary; the second text has one token."""
     generator = torch.Generator().manual_seed(seed)
     contract = backbone.source.input
-    assert isinstance(contract, TextContract)
+    assert isinstance(contract, TextPreprocessing)
     lengths = torch.tensor([LENGTHS[row % len(LENGTHS)] for row in range(batch)])
     mask = (torch.arange(max(LENGTHS)) < lengths[:, None]).int()  # [B, T]
     sides = []
@@ -77,7 +79,7 @@ def random_tokens(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
     return torch.stack(sides, 1)
 
 
-def words_of(contract: TextContract) -> int:
+def words_of(contract: TextPreprocessing) -> int:
     """Numbers that a contract's encoder gives out: all below this one."""
     content = json.loads(contract.encoder)
     if content.get("format") == FORMAT:
@@ -108,13 +110,12 @@ def check_structure(backbone: Any, least_cuts: int = 3) -> None:
 
 def check_normalise(backbone: Backbone, pixels: Tensor) -> None:
     """Pixels become (value / 255 - mean) / std, channel by channel; tokens stay what they are, as int64."""
-    contract = backbone.source.input
-    if isinstance(contract, TextContract):
+    if isinstance(backbone.source.input, TextPreprocessing):
         x = backbone.normalise(pixels)
         assert x.dtype == torch.int64, f"normalised tokens are {x.dtype}"
         assert torch.equal(x, pixels.long()), "tokens are changed"
         return
-    x = backbone.normalise(pixels)
+    contract, x = image_input(backbone.source), backbone.normalise(pixels)
     assert x.dtype == torch.float32, f"normalised pixels are {x.dtype}"
     assert x.shape == (len(pixels), contract.channels, *contract.size), f"their shape is {tuple(x.shape)}"
     if contract.channels == 3:
@@ -182,7 +183,7 @@ def check_pooling(backbone: Backbone, x: Tensor) -> None:
         if isinstance(tap.grid, int):
             check_grid(backbone, stage, tap, states[stage.cut])
     contract = backbone.source.input
-    if isinstance(contract, TextContract) and contract.normalize and contract.pairs == JOINT:
+    if isinstance(contract, TextPreprocessing) and contract.normalize and contract.pairs == JOINT:
         lengths = backbone.pool(backbone.full(x), backbone.embedding).norm(dim=1)
         assert close(lengths, torch.ones_like(lengths)), "the embedding is not scaled to length 1"
 

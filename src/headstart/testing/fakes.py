@@ -19,10 +19,11 @@ from headstart import modalities
 from headstart.core.backbone import Stage, Tap
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.features import FeatureSpec
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.core.split import Fold, Split
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input
 
 SHAPES = ("disc", "square", "cross", "ring", "stripes", "dots")
 """What `shape` can draw, and the labels of `shapes`."""
@@ -163,7 +164,7 @@ class TinyBackbone:
             spec=f"fake/{name}",
             name=name,
             architecture={"library": "fake", "arch": "tiny", "kwargs": {}},
-            input=InputContract(size=(SIDE, SIDE), interpolation="bilinear", crop_pct=1.0),
+            input=ImagePreprocessing(size=(SIDE, SIDE), interpolation="bilinear", crop_pct=1.0),
             parameters=sum(p.numel() for p in self.module.parameters()),
             labels=tuple(labels) if labels else None,
             local=True,
@@ -226,8 +227,8 @@ class TinyBackbone:
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        mean = torch.tensor(self.source.image_input.mean, device=pixels.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.source.image_input.std, device=pixels.device).view(1, 3, 1, 1)
+        mean = torch.tensor(image_input(self.source).mean, device=pixels.device).view(1, 3, 1, 1)
+        std = torch.tensor(image_input(self.source).std, device=pixels.device).view(1, 3, 1, 1)
         return (pixels.float() / 255.0 - mean) / std
 
     def fresh(self, seed: int) -> TinyBackbone:

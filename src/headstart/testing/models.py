@@ -9,12 +9,13 @@ import numpy as np
 
 from headstart import sources
 from headstart.core.model import Model
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 ARCHITECTURE: Mapping[str, Any] = {"library": "timm", "arch": "test_resnet", "kwargs": {}, "num_classes": 7}
 """A residual network of timm made for tests: 0.5 million parameters, any input size."""
-INPUT = InputContract(size=(32, 32), interpolation="bilinear", crop_pct=1.0)
+INPUT = ImagePreprocessing(size=(32, 32), interpolation="bilinear", crop_pct=1.0)
 METRICS = {CLASSIFICATION: ("accuracy", True), MULTILABEL: ("mAP", True), REGRESSION: ("MAE", False)}
 
 
@@ -40,7 +41,7 @@ def tiny_model(
     seed: int = 0,
     temperature: float | None = None,
     architecture: Mapping[str, Any] = ARCHITECTURE,
-    input: InputContract = INPUT,
+    input: ImagePreprocessing = INPUT,
 ) -> Model:
     """A model of the kind of network named, with random numbers in it."""
     task = task or tiny_task()
@@ -81,7 +82,7 @@ def _rbf(task: Task, rng: np.random.Generator, *_: Any) -> tuple[dict[str, Any],
     return _pixels(task, rng, rbf=True)
 
 
-def random_backbone(architecture: Mapping[str, Any], input: InputContract, *, seed: int = 0) -> Any:
+def random_backbone(architecture: Mapping[str, Any], input: ImagePreprocessing, *, seed: int = 0) -> Any:
     """A backbone with random weights and BatchNorm statistics that are not the neutral ones."""
     import torch
 
@@ -103,7 +104,7 @@ def _state(prefix: str, module: Any) -> dict[str, np.ndarray]:
 
 
 def _taps(
-    task: Task, rng: np.random.Generator, architecture: Mapping[str, Any], input: InputContract
+    task: Task, rng: np.random.Generator, architecture: Mapping[str, Any], input: ImagePreprocessing
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     backbone = random_backbone(architecture, input)
     taps = [backbone.taps()[0], backbone.taps()[-1]]
@@ -114,7 +115,7 @@ def _taps(
 
 
 def _classifier(
-    task: Task, rng: np.random.Generator, architecture: Mapping[str, Any], input: InputContract
+    task: Task, rng: np.random.Generator, architecture: Mapping[str, Any], input: ImagePreprocessing
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     backbone = random_backbone(architecture, input)
     shuffled = [int(i) for i in rng.permutation(int(architecture["num_classes"]))]

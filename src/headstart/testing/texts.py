@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from headstart.core.backbone import Stage, Tap
 from headstart.core.dataset import Dataset, TextItem
-from headstart.core.source import APART, JOINT, POOLINGS, Source, TextContract
+from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
+from headstart.modalities.text.words import WHOLE, WordEncoder
 
 TOPICS = {
     "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
@@ -102,10 +103,10 @@ def sentences(
     return Dataset("sentences", "text", items, task=task, y=target, origin="sentences", pairs=pairs)
 
 
-def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextContract:
+def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:
     """The tiny encoder's: a list of all words that `sentence` uses."""
     words = WordEncoder(WORDS, pattern=WHOLE)
-    return TextContract(words.to_json(), max_length=max_length, pairs=pairs, pooling=pooling)
+    return TextPreprocessing(words.to_json(), max_length=max_length, pairs=pairs, pooling=pooling)
 
 
 class _Layer(nn.Module):
@@ -218,23 +219,23 @@ class TinyTextBackbone:
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, self._index(cut), self.source.text_input.channels)
+        return _Part(self.module, 0, self._index(cut), text_input(self.source).channels)
 
     def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, self._index(cut), len(self.cuts) - 1, self.source.text_input.channels)
+        return _Part(self.module, self._index(cut), len(self.cuts) - 1, text_input(self.source).channels)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.trunk(cut)(x) for cut in cuts}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        if self.source.text_input.pairs == APART:
+        if text_input(self.source).pairs == APART:
             one, two = (pooled(state[:, side], str(tap.grid)) for side in (0, 1))
             return torch.cat([one - two, (one - two).abs(), one * two], 1)
         return pooled(state, str(tap.grid))
 
     def width(self, tap: Tap) -> int:
         del tap
-        return self.WIDTH * (3 if self.source.text_input.pairs == APART else 1)
+        return self.WIDTH * (3 if text_input(self.source).pairs == APART else 1)
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(Tap(stage.name, pooling) for stage in self.stages for pooling in POOLINGS[:3])
@@ -243,7 +244,7 @@ class TinyTextBackbone:
         return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
-        return np.ones((batch, self.source.text_input.channels, 8), dtype=np.int32)
+        return np.ones((batch, text_input(self.source).channels, 8), dtype=np.int32)
 
     def fresh(self, seed: int) -> TinyTextBackbone:
         return self._like(10_000 + seed)
@@ -256,7 +257,7 @@ class TinyTextBackbone:
     def _like(self, seed: int) -> TinyTextBackbone:
         name = self.source.name.removesuffix(" apart")
         return TinyTextBackbone(
-            seed, pairs=self.source.text_input.pairs, pooling=self.source.text_input.pooling, name=name
+            seed, pairs=text_input(self.source).pairs, pooling=text_input(self.source).pooling, name=name
         )
 
 

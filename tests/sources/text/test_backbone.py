@@ -12,9 +12,10 @@ import torch
 
 from headstart import sources
 from headstart.core.backbone import Tap
-from headstart.core.source import Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import BadOption, NetError, SourceError, UnknownName
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.text import folder, transformer
 from headstart.sources.text.backbone import TextBackbone, wrap
 from headstart.testing import backbone as suite
@@ -158,7 +159,7 @@ def test_scaled_at_the_embedding_only(tmp_path: Path) -> None:
 def test_deep_networks_have_thirteen_stages() -> None:
     config = {"model_type": "bert", **FAMILIES["bert"][1], "vocab_size": 20, "num_hidden_layers": 24}
     architecture = folder.architecture(config, "")
-    source = Source("", "deep", "text", architecture, TextContract("{}"))
+    source = Source("", "deep", "text", architecture, input=TextPreprocessing("{}"))
     backbone = wrap(transformer.build(architecture), source, rebuild=lambda: transformer.build(architecture))
     names = [stage.name for stage in backbone.stages]
     assert len(backbone.cuts) == 26
@@ -169,7 +170,7 @@ def test_deep_networks_have_thirteen_stages() -> None:
 def test_networks_that_are_no_stack() -> None:
     fields = {"d_model": 16, "n_layer": 3, "n_head": 4, "d_inner": 32, "vocab_size": 20}
     architecture = folder.architecture({"model_type": "xlnet", **fields}, "")
-    source = Source("hf/xlnet", "xlnet", "text", architecture, TextContract("{}"))
+    source = Source("hf/xlnet", "xlnet", "text", architecture, input=TextPreprocessing("{}"))
     with pytest.raises(SourceError, match="no plain stack of layers"):
         wrap(transformer.build(architecture), source, rebuild=lambda: None)  # type: ignore[arg-type,return-value]
 

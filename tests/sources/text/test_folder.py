@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from headstart import sources
-from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
 from headstart.modalities import text
+from headstart.modalities.text.preprocessing import LONGEST, TextPreprocessing
 from headstart.sources.text import folder as layouts
 from headstart.sources.text import saving
 from headstart.testing.pretrained import LENGTH, tokenizer, write_model, write_sentence_model
@@ -48,9 +48,9 @@ def change(path: Path, **fields: Any) -> None:
     path.write_text(json.dumps({k: v for k, v in {**content, **fields}.items() if v is not None}))
 
 
-def contract_of(spec: str) -> TextContract:
+def contract_of(spec: str) -> TextPreprocessing:
     found = sources.find(spec).input
-    assert isinstance(found, TextContract)
+    assert isinstance(found, TextPreprocessing)
     return found
 
 
@@ -140,11 +140,11 @@ def test_pickled_whole_and_in_pieces_and_halved(plain: Path) -> None:
 def test_special_tokens_are_named_where_the_tokenizer_does_not_pad() -> None:
     tokens = [(0, "[PAD]"), (1, "[UNK]"), (2, "[CLS]"), (3, "[SEP]"), (4, "[MASK]")]
     encoder = json.dumps({"padding": None, "added_tokens": [{"id": i, "content": c} for i, c in tokens]})
-    assert saving.named_tokens(TextContract(encoder, pad=0)) == {
+    assert saving.named_tokens(TextPreprocessing(encoder, pad=0)) == {
         "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
         "mask_token": "[MASK]",
     }  # fmt: skip
-    assert saving.named_tokens(TextContract("{}")) == {}
+    assert saving.named_tokens(TextPreprocessing("{}")) == {}
 
 
 def test_an_older_tokenizer_is_converted(plain: Path) -> None:

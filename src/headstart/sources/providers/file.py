@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl
 from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import record as records
 from headstart.sources.paths import path_of
 from headstart.sources.text import folder as texts
@@ -56,7 +57,7 @@ def find(spec: str, name: str) -> Source:
     if texts.is_model(path) and not options:
         from headstart.sources.providers import hf
 
-        return hf.of_folder(Source(spec, path.resolve().name), path)
+        return hf.of_folder(Source(spec, path.resolve().name, input=TextPreprocessing("")), path)
     if not path.is_file():
         what = "is a folder without a model in it" if path.is_dir() else "is not there"
         raise SourceError(spec, f"{path} {what}", "correct the path")

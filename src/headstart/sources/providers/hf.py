@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.core import limits, untrusted
-from headstart.core.source import Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import SourceError
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import fetching, recommended
 from headstart.sources.paths import path_of
 from headstart.sources.text import folder, tokenizer
@@ -42,7 +43,7 @@ def find(spec: str, name: str) -> Source:
     if spec.startswith(HUB) and not NAME.fullmatch(name):
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
-    known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextContract(""))
+    known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextPreprocessing(""))
     return replace(known, local=False) if root is None else of_folder(known, root)
 
 
@@ -51,7 +52,7 @@ def describe(spec: str, name: str) -> Source:
     try:
         return find(spec, name)
     except SourceError as error:
-        known = recommended.find(spec) or Source(spec, name, "text", input=TextContract(""))
+        known = recommended.find(spec) or Source(spec, name, "text", input=TextPreprocessing(""))
         return replace(known, local=False, note=str(error))
 
 

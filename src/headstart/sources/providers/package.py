@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart.core.source import Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import MissingExtra, UnknownName
+from headstart.modalities.text.preprocessing import TextPreprocessing
 
 if TYPE_CHECKING:
     from headstart.sources.text.backbone import TextBackbone
@@ -47,6 +48,9 @@ TABLE = {
 }
 
 
+INSTALLED_BY = " or ".join(f"headstart[{entry.extra}]" for entry in TABLE.values())
+
+
 def find(spec: str, name: str) -> Source:
     """The record of a packaged source. Raises `UnknownName`; `MissingExtra` when it is not installed."""
     entry = _entry(name)
@@ -63,7 +67,7 @@ def describe(spec: str, name: str) -> Source:
         spec=spec,
         name=name,
         modality="text",
-        input=TextContract("", max_length=256, normalize=True),
+        input=TextPreprocessing("", max_length=256, normalize=True),
         parameters=entry.parameters,
         sha256=entry.sha256,
         licence=entry.licence,

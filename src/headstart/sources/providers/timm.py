@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import recommended
 from headstart.sources.fetching import fetch_file, fetch_hub, hash_prefix, hub_file, torch_hub_file
 
@@ -108,7 +109,7 @@ def names() -> Sequence[str]:
     return found
 
 
-def recipe(arch: str) -> InputContract | None:
+def recipe(arch: str) -> ImagePreprocessing | None:
     """How timm's own weights of an architecture want their images."""
     config = _config(arch)
     return _contract(config) if config is not None else None
@@ -139,12 +140,12 @@ def _config(name: str) -> Any | None:
         return None
 
 
-def _contract(config: Any) -> InputContract:
+def _contract(config: Any) -> ImagePreprocessing:
     from timm.data import resolve_data_config
 
     found = resolve_data_config({}, pretrained_cfg=config.to_dict())
     channels, height, width = found["input_size"]
-    return InputContract(
+    return ImagePreprocessing(
         size=(height, width),
         mean=tuple(map(float, found["mean"])),
         std=tuple(map(float, found["std"])),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from headstart.core.source import InputContract, Source
+from headstart.core.source import Source
 from headstart.errors import UnknownName
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import recommended
 from headstart.sources.fetching import fetch_file, hash_prefix, torch_hub_file
 
@@ -77,7 +78,7 @@ def names() -> Sequence[str]:
     return found
 
 
-def recipe(arch: str) -> InputContract | None:
+def recipe(arch: str) -> ImagePreprocessing | None:
     """How torchvision's default weights of an architecture want their images."""
     return _contract(_weights(arch, "")) if arch in names() else None
 
@@ -98,10 +99,10 @@ def _weights(arch: str, tag: str) -> Any:
     return known[tag] if tag else known.DEFAULT
 
 
-def _contract(weights: Any) -> InputContract:
+def _contract(weights: Any) -> ImagePreprocessing:
     recipe = weights.transforms()
     crop, resize = recipe.crop_size[0], recipe.resize_size[0]
-    return InputContract(
+    return ImagePreprocessing(
         size=(crop, crop),
         mean=tuple(map(float, recipe.mean)),
         std=tuple(map(float, recipe.std)),

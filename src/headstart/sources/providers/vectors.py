@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from headstart.core import limits
-from headstart.core.source import Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import SourceError, near
-from headstart.modalities.words import WHOLE, WordEncoder
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.paths import path_of
 from headstart.sources.text import vectors
 
@@ -98,7 +99,7 @@ def _source(spec: str, path: Path, table: Table) -> Source:
         name=path.name.partition(".")[0] or path.name,
         modality="text",
         architecture=table.architecture,
-        input=TextContract(encoder.to_json(), max_length=LENGTH, pooling="mean"),
+        input=TextPreprocessing(encoder.to_json(), max_length=LENGTH, pooling="mean"),
         parameters=int(table.vectors.size),
         local=True,
         size_bytes=path.stat().st_size,

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import APART, Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import UnknownName
+from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.segments import evaluating
 from headstart.sources.text import named, parts, pooling
 from headstart.sources.text.parts import Part, Plan, Trunk
@@ -43,8 +44,7 @@ class TextBackbone:
         rebuild: Callable[[], nn.Module],
         digest: str | None = None,
     ) -> None:
-        assert isinstance(source.input, TextContract)
-        self.source, self.contract = source, source.input
+        self.source, self.contract = source, text_input(source)
         self._network, self._plan, self._rebuild = network, plan, rebuild
         pieces = ("embeddings", *(f"layer.{number + 1}" for number in range(plan.count)))
         self.cuts: tuple[str, ...] = ("input", *pieces)
@@ -95,7 +95,7 @@ class TextBackbone:
         """State -> float32 `[B, width(tap)]`."""
         if tap.stage not in self.cuts[1:]:
             raise UnknownName("stage", tap.stage, [stage.name for stage in self.stages])
-        sides = state.unbind(1) if self.contract.pairs == APART else (state,)
+        sides = state.unbind(1) if self.contract.apart else (state,)
         vectors = [pooling.pooled(side, str(tap.grid), str(tap)) for side in sides]
         if self.contract.normalize and tap == self.embedding:
             vectors = [pooling.unit(vector) for vector in vectors]
@@ -104,7 +104,7 @@ class TextBackbone:
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an item."""
         del tap  # all are as wide as the network
-        return self._plan.width * (3 if self.contract.pairs == APART else 1)
+        return self._plan.width * (3 if self.contract.apart else 1)
 
     def taps(self) -> tuple[Tap, ...]:
         """First token, mean and maximum of every stage; where tokens see only those before, the last one.
@@ -148,10 +148,8 @@ class TextBackbone:
 
 def wrap(network: nn.Module, source: Source, *, rebuild: Callable[[], nn.Module]) -> TextBackbone:
     """A backbone around a network without gates. Raises `SourceError` for one that cannot be cut."""
-    assert isinstance(source.input, TextContract)
-    plan = parts.make_plan(
-        network, types=parts.takes_types(network), pad=source.input.pad, spec=source.spec or source.name
-    )
+    types, pad = parts.takes_types(network), text_input(source).pad
+    plan = parts.make_plan(network, types=types, pad=pad, spec=source.spec or source.name)
     return TextBackbone(network, source, plan, rebuild=rebuild)
 
 

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.backbone import Stage, Tap
-from headstart.core.source import APART, Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import UnknownName
+from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import named
 from headstart.sources.text.pooling import compared, pooled
 from headstart.sources.traced import digest_of
@@ -109,8 +110,7 @@ class WordBackbone:
     """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
 
     def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
-        assert isinstance(source.input, TextContract)
-        self.source, self.contract = source, source.input
+        self.source, self.contract = source, text_input(source)
         self.module: Any = module.eval()
         self.classifier: Any | None = None
         self.cuts: tuple[str, ...] = CUTS
@@ -153,14 +153,14 @@ class WordBackbone:
         """State -> float32 `[B, width(tap)]`."""
         if tap.stage != STAGE:
             raise UnknownName("stage", tap.stage, (STAGE,))
-        if self.contract.pairs == APART:
+        if self.contract.apart:
             return compared(*(pooled(side, str(tap.grid), str(tap)) for side in state.unbind(1)))
         return pooled(state, str(tap.grid), str(tap))
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an item."""
         del tap
-        return self._width * (3 if self.contract.pairs == APART else 1)
+        return self._width * (3 if self.contract.apart else 1)
 
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core import untrusted
-from headstart.core.source import LONGEST, TextContract
 from headstart.errors import SourceError
+from headstart.modalities.text.preprocessing import LONGEST, TextPreprocessing
 from headstart.sources.text import tokenizer
 from headstart.sources.text.modules import Modules, record
 
@@ -64,7 +64,7 @@ class Layout:
     folder: Path
     """Where the network lies; sentence-transformers may put it into a folder of its own."""
     config: dict[str, Any] = field(repr=False)
-    contract: TextContract
+    contract: TextPreprocessing
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _read(root: Path, spec: str) -> Layout:
     folder = root / modules.network
     config = record(folder / "config.json", spec)
     encoder, settings = tokenizer.read(folder, spec, lowercase=modules.lowercase)
-    contract = TextContract(
+    contract = TextPreprocessing(
         encoder=encoder,
         max_length=_length(config, modules.length or settings.get("model_max_length")),
         prefix=modules.prefix,

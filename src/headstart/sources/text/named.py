@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headstart.core.source import APART, JOINT, Source, TextContract
+from headstart.core.source import Source
 from headstart.errors import SourceError
+from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing, text_input
 
 ENDING = f" {APART}"
 
 
 def apart(source: Source) -> Source:
     """The same weights with another contract and another name. Raises `SourceError` for one of images."""
-    if not isinstance(source.input, TextContract):
+    if not isinstance(source.input, TextPreprocessing):
         raise SourceError(source.spec, "it reads no texts, so it cannot read two of them apart")
-    if source.input.pairs == APART:
-        return source
-    return _renamed(source, source.spec + ENDING, source.name + ENDING, APART)
+    return (
+        source if source.input.apart else _renamed(source, source.spec + ENDING, source.name + ENDING, APART)
+    )
 
 
 def joint(source: Source) -> Source:
     """Back from `apart`."""
-    if not isinstance(source.input, TextContract) or source.input.pairs == JOINT:
+    if not source.input.apart:
         return source
     return _renamed(source, source.spec.removesuffix(ENDING), source.name.removesuffix(ENDING), JOINT)
 
 
 def _renamed(source: Source, spec: str, name: str, pairs: str) -> Source:
-    assert isinstance(source.input, TextContract)
-    return replace(source, spec=spec, name=name, input=replace(source.input, pairs=pairs))
+    return replace(source, spec=spec, name=name, input=replace(text_input(source), pairs=pairs))

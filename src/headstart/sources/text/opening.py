@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.source import Source, TextContract
+from headstart.core.source import Source
 from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.text import largest_number
+from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import weights
 from headstart.sources.text import backbone as backbones
 from headstart.sources.text import folder, transformer
@@ -58,7 +59,7 @@ MOST_TRIED = 1_024
 
 
 @torch.no_grad()
-def _check_length(backbone: TextBackbone, contract: TextContract, spec: str) -> None:
+def _check_length(backbone: TextBackbone, contract: TextPreprocessing, spec: str) -> None:
     """Raises `SourceError` for a network that has fewer positions than its files say."""
     if contract.max_length > MOST_TRIED:
         return
@@ -75,7 +76,7 @@ def _check_length(backbone: TextBackbone, contract: TextContract, spec: str) -> 
         ) from error
 
 
-def _check_words(network: Any, contract: TextContract, spec: str) -> None:
+def _check_words(network: Any, contract: TextPreprocessing, spec: str) -> None:
     """Raises `SourceError` for a tokenizer that gives numbers for which the network has no embedding."""
     try:
         largest = largest_number(contract)

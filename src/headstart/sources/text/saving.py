@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from headstart.core.backbone import Backbone
-from headstart.core.source import TextContract
 from headstart.errors import HeadstartError, SourceError
+from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
 from headstart.sources.text import folder as layouts
 from headstart.sources.text import opening, transformer
 from headstart.sources.text.backbone import TextBackbone
@@ -56,7 +56,7 @@ def encoder_only(backbone: Backbone) -> TextBackbone:
 
 def token_numbers(backbone: Backbone) -> tuple[int, frozenset[int]]:
     """(the token that stands for a hidden word, all special ones). Raises `SourceError` without the first."""
-    content = json.loads(backbone.source.text_input.encoder)
+    content = json.loads(text_input(backbone.source).encoder)
     added = content.get("added_tokens") or ()
     special = frozenset(int(token["id"]) for token in added if token.get("special"))
     mask = next((int(token["id"]) for token in added if token.get("content") in MASKS), None)
@@ -66,7 +66,7 @@ def token_numbers(backbone: Backbone) -> tuple[int, frozenset[int]]:
     return mask, special
 
 
-def named_tokens(contract: TextContract) -> dict[str, str]:
+def named_tokens(contract: TextPreprocessing) -> dict[str, str]:
     """What `transformers` calls the special tokens of a tokenizer, which do not say it themselves."""
     added = {t["id"]: t["content"] for t in json.loads(contract.encoder).get("added_tokens") or ()}
     found = {"pad_token": added[contract.pad]} if contract.pad in added else {}
@@ -86,7 +86,7 @@ def save(
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
     with transformer.quietly():
         network.save_pretrained(str(place))
-    contract = backbone.source.text_input
+    contract = text_input(backbone.source)
     steps = [("Transformer", ""), ("Pooling", "1_Pooling")]
     steps += [("Normalize", "2_Normalize")] if contract.normalize else []
     prompts = {"own": contract.prefix} if contract.prefix else {}

@@ -9,10 +9,9 @@ import numpy as np
 
 from headstart._lazy import optional
 from headstart.core import limits
-from headstart.core.source import TextContract
 from headstart.core.untrusted import Damaged, parsing, read_json
-from headstart.modalities import _patterns
-from headstart.modalities.words import FORMAT, WordEncoder, longest_first
+from headstart.modalities.text import _patterns
+from headstart.modalities.text.words import FORMAT, WordEncoder, longest_first
 
 KEPT = 8
 """Opened tokenizers that are kept."""
@@ -52,7 +51,17 @@ class Encoder(Protocol):
         """The largest number of a token."""
 
 
-def encoder_of(contract: TextContract) -> Encoder:
+class Carrier(Protocol):
+    """What carries a tokenizer: a `TextPreprocessing`."""
+
+    @property
+    def encoder(self) -> str: ...
+
+    @property
+    def max_length(self) -> int: ...
+
+
+def encoder_of(contract: Carrier) -> Encoder:
     """The contract's encoder. Raises `Damaged` (a `ValueError`) for JSON that is none, `MissingExtra`."""
     return _opened(contract.encoder, contract.max_length)
 
@@ -133,28 +142,28 @@ class Words:
     """A list of words; of a pair the second text's words have type 1."""
 
     def __init__(self, words: WordEncoder, max_length: int) -> None:
-        self._words, self._most = words, max_length
+        self.words, self._most = words, max_length
 
     def made_up(self, words: int, rng: np.random.Generator) -> str:
-        known = self._words.words
+        known = self.words.words
         return " ".join(known[place] for place in rng.integers(0, len(known), words)) if known else ""
 
     def alone(self) -> str:
-        return self._words.to_json()
+        return self.words.to_json()
 
     @property
     def largest(self) -> int:
-        return len(self._words.words)
+        return len(self.words.words)
 
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
-        one = self._words.encode(first)[0]
-        two = self._words.encode(second)[0] if second is not None else []
+        one = self.words.encode(first)[0]
+        two = self.words.encode(second)[0] if second is not None else []
         kept = longest_first(len(one), len(two), self._most)
         return _table(one[: kept[0]] + two[: kept[1]], [0] * kept[0] + [1] * kept[1])
 
     def count(self, first: str, second: str | None = None) -> Count:
-        known, unknown = self._words.encode(first)
-        more, strange = self._words.encode(second) if second is not None else ([], 0)
+        known, unknown = self.words.encode(first)
+        more, strange = self.words.encode(second) if second is not None else ([], 0)
         tokens = len(known) + len(more)
         return Count(tokens, min(tokens, self._most), unknown + strange)
 

@@ -1,20 +1,19 @@
-"""How a source's inputs are prepared, for programs that have only the exported network: as fields, and in
-words."""
+"""How images are prepared, for programs that have only the exported network: as fields, and in words."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from headstart.core.source import APART, InputContract, TextContract
-from headstart.modalities._deep import ROUNDING
-from headstart.modalities._views import padding_of, sides_of
+from headstart.modalities.image._deep import ROUNDING
+from headstart.modalities.image._views import padding_of, sides_of
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 _ROUNDED = "to the nearest whole number, halves to the even one"
 _DOWN = "down"
 
 
-def of_images(contract: InputContract) -> dict[str, Any]:
+def of_images(contract: ImagePreprocessing) -> dict[str, Any]:
     """What `headstart.modalities.image.prepare` does to one picture, step by step."""
     height, width = contract.size
     resize, crop = _resize(contract), _crop(contract)
@@ -37,7 +36,7 @@ def of_images(contract: InputContract) -> dict[str, Any]:
     }
 
 
-def _resize(contract: InputContract) -> dict[str, Any]:
+def _resize(contract: ImagePreprocessing) -> dict[str, Any]:
     tall, wide = sides_of(contract)
     fields = {
         "filter": contract.interpolation,
@@ -62,7 +61,7 @@ def _resize(contract: InputContract) -> dict[str, Any]:
     return {"side": "both", "ratio": ratio, "rounding": _ROUNDED, **fields, "words": words}
 
 
-def _crop(contract: InputContract) -> dict[str, Any]:
+def _crop(contract: ImagePreprocessing) -> dict[str, Any]:
     height, width = contract.size
     fill = padding_of(contract)
     words = (
@@ -74,7 +73,7 @@ def _crop(contract: InputContract) -> dict[str, Any]:
     return {**place, "words": words}
 
 
-def _deep(contract: InputContract) -> dict[str, Any]:
+def _deep(contract: ImagePreprocessing) -> dict[str, Any]:
     if contract.levels is None:
         words = (
             "pictures of more than 8 bits a channel: divide unsigned 16 bits by 257, multiply floats from 0 "
@@ -92,41 +91,3 @@ def _deep(contract: InputContract) -> dict[str, Any]:
         f"below 0 and above 255, rounded {_ROUNDED}; those of 8 bits stay as they are"
     )
     return {"black": black, "white": white, "words": words}
-
-
-def of_texts(contract: TextContract) -> dict[str, Any]:
-    """What `headstart.modalities.text.prepare` and `collate` do to texts, step by step."""
-    apart, most = contract.pairs == APART, contract.max_length
-    rows = ["tokens", "mask", "types"]
-    names = (
-        [f"{name} of the {which} text" for which in ("first", "second") for name in rows] if apart else rows
-    )
-    before = f"put {contract.prefix!r} before the text" if contract.prefix else "put nothing before the text"
-    if apart and contract.prefix:
-        before = f"put {contract.prefix!r} before each of the two texts"
-    cut = "drop what is beyond from the end, the special tokens kept"
-    if not apart:
-        cut += "; of two texts take tokens from the end of the longer one until both fit"
-    return {
-        "tokenizer": {"file": "NAME.tokenizer.json", "digest": contract.digest},
-        "prefix": contract.prefix,
-        "truncation": {
-            "max_length": most,
-            "side": "right",
-            "special_tokens": "counted and kept",
-            "pairs": "longest first",
-        },
-        "padding": {"side": "right", "value": 0, "to": "the longest of the batch", "mask": 0},
-        "rows": names,
-        "steps": [
-            before,
-            "cut it into tokens with the tokenizer of the file beside the graph, its special tokens added"
-            + ("; each of the two texts by itself" if apart else ""),
-            f"at most {most} tokens, special ones counted: {cut}",
-            "a tokenizer without a separator gets a line break between two texts that are read jointly",
-            f"the rows of an item are {', '.join(names)}; mask is 1 for a token and 0 for padding, types as "
-            "the tokenizer gives them (0, and 1 for a second text)",
-            "a text without any token has one token 0 with mask 0",
-            "fill up at the end with zeros in every row to the longest of the batch: int32 [N, rows, T]",
-        ],
-    }

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from headstart.core.source import InputContract
 from headstart.errors import BadOption, ImageError, UnknownName
 from headstart.modalities import image as images
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 USABLE_OR_KNOWN = {"", "HS101", "HS102", "HS103", "HS104", "HS105", "HS108", "HS109"}
 
 
 @pytest.mark.parametrize("size", [(224, 224), (7, 60), (1, 1)])
 def test_made_up_pictures_differ_and_are_uneven_on_every_scale(size: tuple[int, int]) -> None:
-    contract = InputContract(size=size)
+    contract = ImagePreprocessing(size=size)
     found = images.made_up(contract, 3)
     assert found.shape == (3, 3, *size)
     assert found.dtype == np.uint8
@@ -292,7 +292,7 @@ def test_examinations_survive_json() -> None:
 def test_prepare_equals_timm(shape, size, pct, interpolation, mode) -> None:
     from timm.data import create_transform
 
-    contract = InputContract(size=size, crop_pct=pct, interpolation=interpolation, crop_mode=mode)
+    contract = ImagePreprocessing(size=size, crop_pct=pct, interpolation=interpolation, crop_mode=mode)
     transform = create_transform(
         (3, *size), crop_pct=pct, interpolation=interpolation, crop_mode=mode,
         mean=contract.mean, std=contract.std, normalize=False,
@@ -313,13 +313,13 @@ def test_prepare_equals_torchvision(crop: int, resize: int) -> None:
     )  # fmt: skip
     image = photo(500, 411)
     expected = np.round(preset(image).numpy() * 255).astype(np.uint8)
-    contract = InputContract(size=(crop, crop), crop_pct=crop / resize, interpolation="bilinear")
+    contract = ImagePreprocessing(size=(crop, crop), crop_pct=crop / resize, interpolation="bilinear")
     assert np.array_equal(images.prepare(encoded(image), contract), expected)
 
 
 def test_tiny_grey_images_come_out_clean() -> None:
     data = npy(np.arange(64, dtype=np.uint8).reshape(8, 8) * 3)
-    out = images.prepare(data, InputContract(size=(224, 224)))
+    out = images.prepare(data, ImagePreprocessing(size=(224, 224)))
     assert out.shape == (3, 224, 224)
     assert np.array_equal(out[0], out[1])
     assert np.array_equal(out[0], out[2])
@@ -334,11 +334,11 @@ def test_pixels_at_the_own_size_are_the_image() -> None:
 def test_bad_recipes_are_named() -> None:
     data = encoded(photo())
     with pytest.raises(UnknownName, match="did you mean 'crop-flip'"):
-        images.prepare(data, InputContract(), kind="cropflip")
+        images.prepare(data, ImagePreprocessing(), kind="cropflip")
     with pytest.raises(BadOption, match="interpolation"):
-        images.prepare(data, InputContract(interpolation="cubic-ish"))
+        images.prepare(data, ImagePreprocessing(interpolation="cubic-ish"))
     with pytest.raises(BadOption, match="crop_mode"):
-        images.prepare(data, InputContract(crop_mode="middle"))
+        images.prepare(data, ImagePreprocessing(crop_mode="middle"))
 
 
 # views
@@ -346,7 +346,7 @@ def test_bad_recipes_are_named() -> None:
 
 @pytest.mark.parametrize("kind", sorted(images.VIEWS))
 def test_views_are_seeded(kind: str) -> None:
-    data, contract = encoded(photo()), InputContract(size=(48, 40))
+    data, contract = encoded(photo()), ImagePreprocessing(size=(48, 40))
     first = images.prepare(data, contract, view=1, kind=kind, key="a")
     assert first.shape == (3, 48, 40)
     assert first.dtype == np.uint8
@@ -360,7 +360,7 @@ def test_views_are_seeded(kind: str) -> None:
 
 def test_crops_do_not_mirror_and_crop_flips_do() -> None:
     ramp = np.tile(np.linspace(0, 255, 64, dtype=np.uint8), (64, 1))
-    data, contract = npy(ramp), InputContract(size=(32, 32))
+    data, contract = npy(ramp), ImagePreprocessing(size=(32, 32))
 
     def mirrored(kind: str) -> list[bool]:
         views = [
@@ -377,7 +377,9 @@ def test_glyph_views_keep_ink_and_background() -> None:
     glyph = np.zeros((28, 28), dtype=np.uint8)
     glyph[6:22, 12:16] = 255
     for view in range(1, 20):
-        out = images.prepare(npy(glyph), InputContract(size=(56, 56)), view=view, kind="glyph", key="g")[0]
+        out = images.prepare(npy(glyph), ImagePreprocessing(size=(56, 56)), view=view, kind="glyph", key="g")[
+            0
+        ]
         assert out[0].max() == 0, "the background fills what is turned in"
         assert 0.6 < out.astype(float).sum() / (4 * glyph.astype(float).sum()) < 1.6
 
@@ -386,7 +388,7 @@ def test_glyph_views_keep_ink_and_background() -> None:
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from(sorted(images.VIEWS)), st.integers(0, 3))
 def test_every_size_gives_the_contract_size(width: int, height: int, kind: str, view: int) -> None:
     data = npy(np.zeros((height, width), dtype=np.uint8))
-    assert images.prepare(data, InputContract(size=(20, 30)), view=view, kind=kind).shape == (3, 20, 30)
+    assert images.prepare(data, ImagePreprocessing(size=(20, 30)), view=view, kind=kind).shape == (3, 20, 30)
     assert images.pixels(data, 9).shape == (3, 9, 9)
 
 

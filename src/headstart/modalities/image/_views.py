@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from headstart.core.registry import Registry
-from headstart.core.source import InputContract
 from headstart.errors import BadOption
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 
-Recipe = Callable[[Image.Image, InputContract, np.random.Generator], Image.Image]
+Recipe = Callable[[Image.Image, ImagePreprocessing, np.random.Generator], Image.Image]
 """(RGB image, contract, generator) -> RGB image of the contract's size."""
 
 VIEWS: Registry[Recipe] = Registry("view recipe")
@@ -35,7 +35,7 @@ def resampling(name: str) -> Image.Resampling:
     return _RESAMPLING[name]
 
 
-def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:
+def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:
     """The source's recipe for evaluation, pixel for pixel as timm and torchvision do it in Pillow."""
     height, width = contract.size
     tall, wide = sides_of(contract)
@@ -56,14 +56,14 @@ def evaluation(image: Image.Image, contract: InputContract) -> Image.Image:
     return centre_cut(image, (height, width))
 
 
-def sides_of(contract: InputContract) -> tuple[int, int]:
+def sides_of(contract: ImagePreprocessing) -> tuple[int, int]:
     """Height and width of what the input is cut out of."""
     # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
     height, width = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
     return height, width
 
 
-def padding_of(contract: InputContract) -> tuple[int, ...]:
+def padding_of(contract: ImagePreprocessing) -> tuple[int, ...]:
     """RGB of what is put around a picture that is smaller than the cut."""
     if contract.crop_mode != "border":
         return (0, 0, 0)
@@ -92,7 +92,7 @@ def centre_cut(image: Image.Image, size: tuple[int, int], fill: tuple[int, ...] 
 
 
 def random_resized_crop(
-    image: Image.Image, contract: InputContract, rng: np.random.Generator, *, least: float = 0.5
+    image: Image.Image, contract: ImagePreprocessing, rng: np.random.Generator, *, least: float = 0.5
 ) -> Image.Image:
     """A random part of `least` to all of the area, aspect 3:4 to 4:3, resized to the input size."""
     width, height = image.size
@@ -110,12 +110,12 @@ def random_resized_crop(
     return _resize(part, contract.size, resampling(contract.interpolation))
 
 
-def _crop_flip(image: Image.Image, contract: InputContract, rng: np.random.Generator) -> Image.Image:
+def _crop_flip(image: Image.Image, contract: ImagePreprocessing, rng: np.random.Generator) -> Image.Image:
     view = random_resized_crop(image, contract, rng)
     return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view
 
 
-def _glyph(image: Image.Image, contract: InputContract, rng: np.random.Generator) -> Image.Image:
+def _glyph(image: Image.Image, contract: ImagePreprocessing, rng: np.random.Generator) -> Image.Image:
     """Shift by up to 8 %, turn by up to 12 degrees, scale and shear by up to 12 %; never mirrored."""
     view = evaluation(image, contract)
     width, height = view.size

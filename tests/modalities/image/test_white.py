@@ -14,11 +14,11 @@ from PIL import Image
 from headstart import data
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.events import ignore
-from headstart.core.source import InputContract
 from headstart.data import doctor
 from headstart.errors import BadOption, ImageError
-from headstart.modalities import _deep
 from headstart.modalities import image as images
+from headstart.modalities.image import _deep
+from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.run import resolve
 from headstart.run.config import RunConfig
 
@@ -218,11 +218,11 @@ def test_the_table_of_sixteen_bits_is_the_rule_that_bundles_were_made_with() -> 
     before = np.round(every / 257.0).astype(np.uint8)
     assert np.array_equal(grey(encoded(every, "PNG")), before)
     assert np.array_equal(grey(encoded(every, "PNG"), (0.0, 65535.0)), before)
-    old = InputContract()
+    old = ImagePreprocessing()
     assert "levels" not in old.to_json()  # what was made before keeps its fingerprint
-    assert InputContract.from_json(old.to_json()) == old
-    new = InputContract(levels=(-1024.0, 3071.0))
-    assert InputContract.from_json(new.to_json()) == new
+    assert ImagePreprocessing.from_json(old.to_json()) == old
+    new = ImagePreprocessing(levels=(-1024.0, 3071.0))
+    assert ImagePreprocessing.from_json(new.to_json()) == new
 
 
 def test_a_picture_that_does_not_fit_the_white_of_a_model_is_told() -> None:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from headstart import modalities
 from headstart.core.dataset import TextItem
-from headstart.core.source import APART, JOINT, TextContract
 from headstart.core.untrusted import Damaged
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
-from headstart.modalities._encode import encoder_of
-from headstart.modalities.words import PATTERN, WHOLE, WordEncoder
+from headstart.modalities.text._encode import encoder_of
+from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing
+from headstart.modalities.text.words import PATTERN, WHOLE, WordEncoder
 
 WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
-CONTRACT = TextContract(WORDS.to_json(), max_length=6)
+CONTRACT = TextPreprocessing(WORDS.to_json(), max_length=6)
 
 
 FRAMES = {
@@ -64,7 +64,7 @@ def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
 @pytest.mark.parametrize("frame", [None, *FRAMES])
 def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None:
     encoder = subwords(frame) if frame else WORDS.to_json()
-    contract = TextContract(encoder, max_length=99, pairs=APART if pairs == APART else JOINT)
+    contract = TextPreprocessing(encoder, max_length=99, pairs=APART if pairs == APART else JOINT)
     found = text.made_up(contract, 4, pairs=pairs != "single")
     assert found.shape[:2] == (4, contract.channels)
     assert np.array_equal(found, text.made_up(contract, 4, pairs=pairs != "single"))
@@ -77,7 +77,7 @@ def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None
 
 
 def test_an_encoder_without_words_makes_up_empty_texts() -> None:
-    contract = TextContract(WordEncoder(()).to_json(), max_length=20)
+    contract = TextPreprocessing(WordEncoder(()).to_json(), max_length=20)
     assert text.made_up(contract, 2).tolist() == [[[0], [0], [0]]] * 2
 
 
@@ -100,7 +100,7 @@ def test_the_tokenizer_alone_reads_as_the_contract_says() -> None:
     told = tokenizers.Tokenizer.from_str(subwords())
     told.enable_truncation(4)
     told.enable_padding(length=9)
-    contract = TextContract(told.to_str(), max_length=6)
+    contract = TextPreprocessing(told.to_str(), max_length=6)
     alone = tokenizers.Tokenizer.from_str(text.encoder_of(contract).alone())
     for some in ("red", "red green blue red green blue red"):
         assert alone.encode(some).ids == text.prepare(some.encode(), contract)[0].tolist()
@@ -115,7 +115,7 @@ def test_pairs_joint_and_apart() -> None:
 
 
 def test_a_framed_tokenizer_cuts_the_longer_text_first() -> None:
-    contract = TextContract(subwords(), max_length=7)
+    contract = TextPreprocessing(subwords(), max_length=7)
     assert text.prepare(b"red green", contract)[0].tolist() == [1, 3, 4, 2]
     pair = TextItem("1", "red", "blue blue blue blue blue blue").read()
     found = text.prepare(pair, contract)
@@ -126,7 +126,7 @@ def test_a_framed_tokenizer_cuts_the_longer_text_first() -> None:
 
 
 def test_a_tokenizer_without_pairs_gets_a_line_between() -> None:
-    contract = TextContract(subwords(frame="no"), max_length=16)
+    contract = TextPreprocessing(subwords(frame="no"), max_length=16)
     assert text.prepare(TextItem("1", "red", "blue").read(), contract)[0].tolist() == [3, 5]
     assert text.count(b"red mauve", contract).unknown == 1
 
@@ -134,7 +134,7 @@ def test_a_tokenizer_without_pairs_gets_a_line_between() -> None:
 @pytest.mark.parametrize("frame", ["no", "start", "words"])
 def test_a_long_first_text_leaves_room_for_the_second(frame: str) -> None:
     encoder = WordEncoder(("red", "green", "blue")).to_json() if frame == "words" else subwords(frame=frame)
-    contract = TextContract(encoder, max_length=6)
+    contract = TextPreprocessing(encoder, max_length=6)
     for first, second in (("red " * 9, "blue"), ("red", "blue " * 9), ("red " * 9, "blue " * 9)):
         pair = TextItem("1", first, second).read()
         found = text.prepare(pair, contract)[0].tolist()
@@ -148,7 +148,7 @@ def test_a_long_first_text_leaves_room_for_the_second(frame: str) -> None:
 
 def test_a_separator_that_also_ends_a_text_is_one() -> None:
     """T5's pairs look like two texts one after the other."""
-    contract = TextContract(subwords(frame="end"), max_length=16)
+    contract = TextPreprocessing(subwords(frame="end"), max_length=16)
     assert text.prepare(TextItem("1", "red", "blue").read(), contract)[0].tolist() == [3, 2, 5, 2]
     short = replace(contract, max_length=5)
     assert text.prepare(TextItem("1", "red " * 9, "blue").read(), short)[0].tolist() == [3, 3, 2, 5, 2]
@@ -162,15 +162,15 @@ def test_the_prefix_stands_before_each_text() -> None:
 
 def test_a_tokenizer_that_is_none_and_a_contract_of_another() -> None:
     with pytest.raises(ValueError, match="a tokenizer that cannot be opened"):
-        text.prepare(b"red", TextContract('{"version": "1.0"}'))
+        text.prepare(b"red", TextPreprocessing('{"version": "1.0"}'))
     with pytest.raises(ValueError, match="a tokenizer that is not the one"):
-        TextContract.from_json(CONTRACT.to_json(), subwords())
-    assert TextContract.from_json(CONTRACT.to_json(), CONTRACT.encoder) == CONTRACT
+        TextPreprocessing.from_json(CONTRACT.to_json(), {"tokenizer.json": subwords().encode()})
+    assert TextPreprocessing.from_json(CONTRACT.to_json(), CONTRACT.files()) == CONTRACT
 
 
 def test_views_are_seeded_and_leave_words_out() -> None:
     words = b" ".join(b"w%d" % i for i in range(200))
-    contract = TextContract(WordEncoder(tuple(f"w{i}" for i in range(200))).to_json())
+    contract = TextPreprocessing(WordEncoder(tuple(f"w{i}" for i in range(200))).to_json())
     one = text.prepare(words, contract, view=1, key="a")
     assert np.array_equal(one, text.prepare(words, contract, view=1, key="a"))
     assert not np.array_equal(one, text.prepare(words, contract, view=2, key="a"))
@@ -193,7 +193,7 @@ def test_a_batch_hides_what_fills_it_up(lengths: list[int]) -> None:
 
 def test_longest_leaves_out_what_cannot_be_read() -> None:
     items = (TextItem("1", "red green"), TextItem("2", " "), TextItem("3", "blue"))
-    assert text.longest(items, CONTRACT) == 3  # red, green, "red green"
+    assert modalities.longest(items, CONTRACT) == 3  # red, green, "red green"
     with pytest.raises(TextError, match="nothing but blanks"):
         text.open_item(items[1].read())
 
@@ -216,13 +216,13 @@ def test_the_two_modalities_are_found_by_name() -> None:
         modalities.get("images")
 
 
-def split_by(expression: str, **more: object) -> TextContract:
+def split_by(expression: str, **more: object) -> TextPreprocessing:
     """A tokenizer that splits texts by a regular expression of its own."""
     content = json.loads(subwords("none"))
     content["pre_tokenizer"] = {
         "type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False
     }  # fmt: skip
-    return TextContract(json.dumps({**content, **more}), max_length=6)
+    return TextPreprocessing(json.dumps({**content, **more}), max_length=6)
 
 
 KNOWN = {
@@ -276,5 +276,5 @@ def huge() -> str:
 @pytest.mark.parametrize("make", [panics, huge, lambda: "[" * 3_000, lambda: "{}", lambda: "[1]"])
 def test_a_tokenizer_that_is_none(make: Callable[[], str]) -> None:
     with pytest.raises(Damaged) as caught:
-        encoder_of(TextContract(make()))
+        encoder_of(TextPreprocessing(make()))
     assert "\n" not in str(caught.value)
