@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import headstart  # noqa: F401 - before torch: it says how torch's threads wait
+from warm import Warm
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search")
@@ -36,6 +38,14 @@ def seeded() -> None:
     """Random weights are the same in every test, whatever ran before it in this process."""
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Runs commands and scripts in processes that need not import what all of them need."""
+    made = Warm(tmp_path_factory.mktemp("told"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

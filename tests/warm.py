@@ -24,6 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 NEEDED = ("scipy.stats", "rich.progress", "rich.table", "torch.export")
 """What commands import when they come to it, beside Headstart itself."""
 LIMIT = 300
@@ -40,7 +42,9 @@ def serve() -> None:
         child = os.fork()
         if not child:
             code = begin(job)
-            Path(job["told"], "imported").write_text("\n".join(name for name in sys.modules if name not in had))
+            Path(job["told"], "imported").write_text(
+                "\n".join(name for name in sys.modules if name not in had)
+            )
             end(code)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(f"{code}\n")
@@ -73,7 +77,7 @@ def learn(told: Path) -> None:
 def begin(job: dict[str, Any]) -> int:
     """Do it as its main program; gives the exit code."""
     signal.alarm(LIMIT)
-    prove_here()
+    prove_here(pytest.MonkeyPatch())
     os.chdir(job["folder"])
     os.environ.update(job["variables"])
     for number, name in enumerate((os.devnull, f"{job['told']}/out", f"{job['told']}/err")):
@@ -101,12 +105,14 @@ def end(code: int) -> None:
     os._exit(code)
 
 
-def prove_here() -> None:
+def prove_here(patch: pytest.MonkeyPatch) -> None:
     """The cold process in which a saved copy is opened is what the journeys show: here this one opens it."""
     from headstart.export import bundle, fresh
 
-    vars(bundle)["_reopen"] = lambda place, target: bundle._judge(bundle.verify(place).to_json(), target)
-    fresh.Standby.start = lambda self: None  # type: ignore[method-assign]
+    patch.setattr(
+        bundle, "_reopen", lambda place, target: bundle._judge(bundle.verify(place).to_json(), target)
+    )
+    patch.setattr(fresh.Standby, "start", lambda self: None)
 
 
 class Warm:
