@@ -68,7 +68,7 @@ class _Unfilled(TorchFunctionMode):
     """Weights that take no memory are not drawn: the first `normal_` of one imports PyTorch's compiler, which
     takes seconds."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return args[0] if func is Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
