@@ -13,11 +13,10 @@ from torchvision.models import vision_transformer as vit
 
 
 def vgg11(*, num_classes: int) -> nn.Module:
-    """With normalisation, and a classifier of 32 instead of 4,096 numbers."""
-    network = vgg.VGG(
-        vgg.make_layers(vgg.cfgs["A"], batch_norm=True), num_classes=num_classes, init_weights=False
-    )
-    network.classifier[0] = nn.Linear(512 * 7 * 7, 32)
+    """Its eight convolutions, with normalisation."""
+    widths = [width if width == "M" else width // 8 for width in vgg.cfgs["A"]]  # type: ignore[operator]
+    network = vgg.VGG(vgg.make_layers(widths, batch_norm=True), num_classes=num_classes, init_weights=False)
+    network.classifier[0] = nn.Linear(64 * 7 * 7, 32)
     network.classifier[3] = nn.Linear(32, 32)
     network.classifier[6] = nn.Linear(32, num_classes)
     return network
@@ -32,7 +31,7 @@ def swin_t(**options: Any) -> nn.Module:
 
 
 def vit_b_32(*, image_size: int, **options: Any) -> nn.Module:
-    return vit.VisionTransformer(image_size, 32, 6, 2, 32, 64, **options)
+    return vit.VisionTransformer(image_size, 32, 12, 2, 32, 64, **options)
 
 
 def convnext_tiny(**options: Any) -> nn.Module:

