@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SHARED ?= ../shared
+# threads that wait without spinning, as the command line has them (docs/measured.md)
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-text test test-fast lint types architecture docs screenshots bench pretrain clean

@@ -30,7 +30,7 @@ from headstart.core.strategy import Settings
 from headstart.measure.intervals import wilson
 from headstart.predict.evaluate import evaluate
 from headstart.run import conclude, fit
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 
 COUNTS = (5, 20, 100)
 TESTS = 1000
@@ -72,7 +72,7 @@ def told(result: fit.Result) -> dict[str, Any]:
 def cell(target: Target, dataset: Dataset, source: str, seed: int, budget: float) -> dict[str, Any]:
     """One run and what the test part says to it."""
     with tempfile.TemporaryDirectory() as scratch:
-        ask = Ask(
+        ask = RunConfig(
             dataset,
             sources=(source,),
             budget=budget,

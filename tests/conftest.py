@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import headstart  # noqa: F401 - before torch: it says how torch's threads wait
 from warm import Warm
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command line has it
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search")

@@ -17,6 +17,7 @@ from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
+from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
 from headstart.run import conclude, fit, manifest
 from headstart.run.context import Context
@@ -155,7 +156,7 @@ def maker(root: Path) -> Make:
         trials = {t.arm: t for t in (probe, arm)}
         for trial in trials.values():
             folder.save_trial(trial)
-        rows = conclude.ranked(context, trials, arm.arm)
+        rows = selection.rows(trials, context.experiment, arm.arm)
         model: Any = SimpleNamespace(evidence={"chosen": None})
         if dataset.modality == "text":
             model = replace(

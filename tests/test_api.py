@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import api
-from headstart.errors import BadOption, RunError, UnknownName
+from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.report import page
 from headstart.run import set_up
+from headstart.run.config import RunConfig
 from warm import prove_here
 
 DOTS = np.random.default_rng(0).integers(0, 90, (40, 16, 16), np.uint8)
@@ -41,17 +45,58 @@ def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_options_that_make_no_sense(option: str, value: Any) -> None:
     with pytest.raises(BadOption):
-        api.ask_from("photos", {option: value})
+        RunConfig.of("photos", {option: value})
 
 
 def test_a_misspelt_option_is_named() -> None:
     with pytest.raises(UnknownName, match="budget"):
-        api.ask_from("photos", {"budgets": "10min"})
+        RunConfig.of("photos", {"budgets": "10min"})
 
 
 def test_one_name_is_as_good_as_a_list() -> None:
-    asked = api.ask_from("photos", {"sources": "bundled/strokes", "strategies": "probe"})
+    asked = RunConfig.of("photos", {"sources": "bundled/strokes", "strategies": "probe"})
     assert (asked.sources, asked.strategies) == (("bundled/strokes",), ("probe",))
+
+
+def test_the_command_in_the_report_works_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "run").mkdir()
+    options = {
+        "sources": ["bundled/strokes", "file:net.pth?arch=x"],
+        "label_map": MappingProxyType({"cat": "tom"}),
+        "labels": np.array(["tom", "rest"]),
+    }
+    told = shlex.split(RunConfig.of("photos", options).command(Path("run")))
+    here = tmp_path.resolve()
+    assert told[:3] == ["headstart", "fit", str(here / "photos")]
+    assert f"file:{here / 'net.pth'}?arch=x" in told
+    assert told[told.index("--labels") + 1] == "tom"
+    assert told[-2:] == ["--out", str(here / "run")]
+    assert json.loads(Path(told[told.index("--label-map") + 1]).read_text()) == {"cat": "tom"}
+    assert shlex.split(RunConfig.of(list(DOTS), {}).command(Path("run")))[2] == "DATA"
+
+
+@pytest.mark.parametrize("begin", [hs.fit, hs.plan])
+def test_several_processes_are_refused_before_anything_is_read(
+    begin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would train on the same items and write the same files."""
+    with monkeypatch.context() as patched:
+        patched.setenv("WORLD_SIZE", "2")
+        with pytest.raises(HeadstartError, match=r"one of 2 processes .*: run (fit|plan) without one"):
+            begin(tmp_path / "gone")
+        group = SimpleNamespace(
+            is_available=lambda: True, is_initialized=lambda: True, get_world_size=lambda: 3
+        )
+        patched.setitem(sys.modules, "torch.distributed", group)  # type: ignore[arg-type]
+        with pytest.raises(HeadstartError, match="one of 3 processes"):
+            begin(tmp_path / "gone")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(HeadstartError, match="gone"):
+        begin(tmp_path / "gone")
 
 
 def dies(*_: Any) -> Path:

@@ -17,9 +17,9 @@ LEVELS: dict[str, float] = {
     "core": 1,
     "measure": 2, "modalities": 2,
     "tasks": 3, "data": 3, "sources": 3, "store": 3,
-    "passes": 4, "nets": 4, "train": 4, "plan": 4,
+    "passes": 4, "nets": 4, "train": 4,
     "strategies": 5, "predict": 5,
-    "evidence": 6, "export": 6,
+    "planning": 6, "evidence": 6, "export": 6,
     "run": 7,
     "insight": 8,
     "report": 9,
@@ -48,7 +48,11 @@ def imports_of(path: Path) -> set[str]:
     """Every headstart module a file names, lazy and text imports included."""
     known = {module_of(file) for file in FILES}
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    groups = {  # of entry points, named as the rooms are
+        node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "group"
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -57,7 +61,7 @@ def imports_of(path: Path) -> set[str]:
                 f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in known else node.module
                 for alias in node.names
             }
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in groups:
             name = node.value.partition(":")[0]
             if name in known and name != "headstart":
                 found.add(name)
@@ -135,7 +139,8 @@ def run_python(code: str) -> str:
 
 def test_import_is_light_and_silent() -> None:
     code = (
-        "import sys; import headstart;"
+        "import os, sys; os.environ.pop('OMP_WAIT_POLICY', None); before = dict(os.environ);"
+        "import headstart; assert dict(os.environ) == before, 'an import changes the process';"
         "heavy = {'torch', 'timm', 'sklearn', 'scipy', 'polars', 'numpy', 'PIL'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
@@ -145,6 +150,12 @@ def test_import_is_light_and_silent() -> None:
 def test_command_line_starts_without_torch() -> None:
     code = "import sys; import headstart.cli; assert 'torch' not in sys.modules and 'timm' not in sys.modules"
     assert run_python(code) == ""
+    code = (
+        "import os; os.environ.pop('OMP_WAIT_POLICY', None);"
+        "import headstart.cli; from headstart import __main__;"
+        "headstart.cli.main = lambda: print(os.environ['OMP_WAIT_POLICY']); __main__.main()"
+    )
+    assert run_python(code) == "PASSIVE\n"  # its threads do not spin while they wait
 
 
 def test_the_front_door_opens() -> None:
@@ -168,3 +179,16 @@ def test_contracts_need_only_numpy(room_name: str) -> None:
             )
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path} imports {name}"
+
+
+def test_no_room_hides_a_name_of_the_front_door() -> None:
+    """A folder `plan` would take the place of the function `headstart.plan` once it is imported."""
+    import headstart
+
+    rooms = {room(module_of(path)) for path in FILES}
+    hidden = {
+        name
+        for name in rooms.intersection(headstart.__all__)
+        if headstart._WHERE[name] != f"headstart.{name}"
+    }
+    assert not hidden

@@ -5,19 +5,14 @@
     print(run.verdict)
     run.model.predict(["new.jpg"])
 
-Names are loaded when they are first used: importing this package loads no other, touches no disk
-and opens no socket.
+Names are loaded when they are first used: importing this package loads no other, touches no disk,
+opens no socket and changes nothing in the process.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
-
-# Threads that wait by spinning bring a busy machine to a halt: a training step beside one other busy
-# process took 732 ms with OpenMP's default and 68 ms with this. It is read when torch is first loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import fields
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.core import words
-from headstart.core.budget import parse_seconds
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.evidence import Verdict
 from headstart.core.files import write_json
-from headstart.core.strategy import Settings
-from headstart.data.reading import Reading, levels_of, white_text
-from headstart.errors import BadOption, UnknownName
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 from headstart.run.folder import read_finished
 
 if TYPE_CHECKING:
@@ -29,9 +23,6 @@ if TYPE_CHECKING:
     from headstart.insight.compare_runs import Versus
     from headstart.run.fit import Result
     from headstart.run.label_next import Proposal
-
-READING = tuple(field.name for field in fields(Reading) if field.name not in ("items_only", "known"))
-SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 class Run:
@@ -83,41 +74,6 @@ class Run:
         return page if path is None else Path(shutil.copyfile(page, path))
 
 
-def ask_from(data: Any, options: dict[str, Any]) -> Ask:
-    """Keyword arguments of `fit` as an `Ask`. Raises `UnknownName` for one that does not exist."""
-    plain = {"sources", "budget", "out", "seed", "drop_bad", "download", "strategies"}
-    for name in options:
-        if name not in plain and name not in READING and name not in SETTINGS:
-            raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
-    given = {k: v for k, v in options.items() if v is not None}
-    sources: str | Sequence[str] = given.get("sources", ())
-    budget = given.get("budget", "10min")
-    seed = given.get("seed", 0)
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
-    if not isinstance(budget, str | float | int) or (not isinstance(budget, str) and not 0 < budget < inf):
-        raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
-    only: str | Sequence[str] = given.get("strategies", ())
-    return Ask(
-        data=data,
-        sources=(sources,) if isinstance(sources, str) else tuple(sources),
-        budget=parse_seconds(budget) if isinstance(budget, str) else float(budget),
-        out=Path(given["out"]) if "out" in given else None,
-        seed=seed,
-        settings=Settings(**{k: given[k] for k in SETTINGS if k in given}),
-        strategies=(only,) if isinstance(only, str) else tuple(only),
-        drop_bad=bool(given.get("drop_bad")),
-        download=bool(given.get("download")),
-        reading={k: _said(k, given[k]) for k in READING if k in given},
-    )
-
-
-def _said(name: str, value: Any) -> Any:
-    """What an option says as the record of a run holds it: a white point in text."""
-    levels = levels_of(value) if name == "white" else None
-    return value if levels is None else white_text(levels)
-
-
 def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
     """Find the best model that transfer can give for `data`, and whether transfer helped.
 
@@ -132,17 +88,17 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
     from headstart.export.fresh import Standby
     from headstart.run.fit import fit as run_fit
 
-    ask, fresh = ask_from(data, options), Standby()
+    config, fresh = RunConfig.of(data, options), Standby()
     try:
-        with run_fit(ask, listen, fresh) as (folder, result):
+        with run_fit(config, listen, fresh) as (folder, result):
             if result is not None:
-                conclude(result, ask, fresh)
+                conclude(result, config, fresh)
         return Run(folder)
     finally:
         fresh.close()
 
 
-def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
+def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) -> None:
     """Save the model with its proof and write the report."""
     from headstart.export import bundle
     from headstart.insight.panels import insight_of
@@ -157,8 +113,12 @@ def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
     result.listen(
         Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"})
     )
-    reading = {name: value for name in ask.reading if (value := written(ask, name)) is not None}
-    record = {**result.record, "command": command(ask, result), "reading": reading}
+    again = {
+        "command": config.command(folder),
+        "reading": config.written(),
+        "from_path": config.from_path,
+    }
+    record = {**result.record, **again}
     insight = insight_of(result)
     shown = samples.gather(dataset, task, insight)
     write_json(folder / "pictures.json", shown)
@@ -167,47 +127,11 @@ def conclude(result: Result, ask: Ask, fresh: Standby | None = None) -> None:
     result.listen(Event("report", {"path": str(report)}))
 
 
-def command(ask: Ask, result: Result) -> str:
-    """The command line that makes this run again; a label map given in Python is written beside it."""
-    import shlex
-
-    data = ask.data if isinstance(ask.data, str | Path) else "DATA"
-    parts = ["headstart", "fit", str(data), "--seed", str(ask.seed), "--budget", f"{ask.budget:g}s"]
-    parts += [f"--{name.replace('_', '-')}" for name in ("drop_bad", "download") if getattr(ask, name)]
-    for spec in ask.sources:
-        parts += ["--source", spec]
-    for name in ask.strategies:
-        parts += ["--strategy", name]
-    for name in SETTINGS:
-        value = getattr(ask.settings, name)
-        if isinstance(value, dict):
-            kept = result.folder.path / "label-map.json"
-            write_json(kept, value)
-            parts += ["--label-map", str(kept)]
-        elif value is not None:
-            parts += [f"--{name.replace('_', '-')}", str(value)]
-    for name in ask.reading:
-        value = written(ask, name) if name != "name" else None  # which no option gives
-        for one in (value,) if isinstance(value, str) else value or ():
-            parts += [f"--{name.replace('_', '-')}", one]
-    return shlex.join([*parts, "--out", str(result.folder.path)])
-
-
-def written(ask: Ask, name: str) -> str | list[str] | None:
-    """An option on how data are read as it can be written down; None for labels that are data themselves."""
-    value = ask.reading[name]
-    if name == "labels" and not isinstance(ask.data, str | Path):
-        return None
-    if isinstance(value, str):
-        return value
-    return list(map(str, value)) if isinstance(value, Sequence) else None
-
-
 def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, Any]:
     """The steps a `fit` with the same arguments would take, after measuring 32 items of each source."""
     from headstart.run.preview import preview
 
-    return preview(ask_from(data, options), listen)
+    return preview(RunConfig.of(data, options), listen)
 
 
 def open_run(folder: str | Path) -> Run:

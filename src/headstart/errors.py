@@ -23,6 +23,7 @@ __all__ = [
     "MissingExtra",
     "NetError",
     "PathError",
+    "PluginError",
     "RunError",
     "SourceError",
     "StoreError",
@@ -67,8 +68,22 @@ class UnknownName(HeadstartError):
 class DuplicateName(HeadstartError):
     """Two things were registered under one name."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"a {kind} called {name!r} is registered already; choose another name")
+    def __init__(self, kind: str, name: str, *, package: str = "") -> None:
+        if package:
+            text = f"the package {package} brings a {kind} {name!r}, which there is already; uninstall it"
+        else:
+            text = f"a {kind} called {name!r} is registered already; choose another name"
+        super().__init__(text)
+
+
+class PluginError(HeadstartError):
+    """What another package brings cannot be loaded."""
+
+    def __init__(self, kind: str, name: str, package: str, problem: str) -> None:
+        super().__init__(
+            f"the {kind} {name!r} of the package {package} cannot be loaded ({problem}); update the "
+            "package, or uninstall it"
+        )
 
 
 class BadOption(HeadstartError):

@@ -91,3 +91,21 @@ def test_subset_keeps_rows_together() -> None:
     assert part.y.tolist() == [1, 0]
     assert part.split.tolist() == ["val", "train"]
     assert part.digests() == (data.digests()[3], data.digests()[0])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [np.array([0, 1, 1, 0]), np.array([0.5, 1.0, 2.0, 3.0]), np.array([[1, 0], [0, 1], [1, 1], [0, 0.0]])],
+)
+def test_a_view_has_some_labels_and_is_the_same_data(y: np.ndarray) -> None:
+    whole = (
+        small(y)
+        if y.ndim == 1
+        else Dataset("several", "image", small().items, Task("multilabel", ("a", "b"), "mAP"), y)
+    )
+    seen = whole.view(labels=np.array([0, 2]))
+    assert seen.labelled.tolist() == [True, False, True, False]
+    assert seen.y is not None
+    np.testing.assert_array_equal(seen.y[[0, 2]], y[[0, 2]])
+    assert (seen.fingerprint, seen.digests()) == (whole.fingerprint, whole.digests())
+    assert small().view(labels=np.array([0])).y is None

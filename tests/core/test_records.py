@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headstart.core import files, fingerprint, words
 from headstart.core.backbone import Tap
-from headstart.core.evidence import Cost, Evidence
+from headstart.core.evidence import Cost, Evidence, unit_of
 from headstart.core.registry import Registry
 from headstart.core.source import InputContract
 from headstart.core.split import Fold, Split
@@ -26,6 +26,14 @@ def test_json_round_trips() -> None:
     evidence = Evidence("accuracy", 0.9, 0.8, 0.95, n=100, seed=3, cost=Cost(1, 2.5, 10))
     for record in (task, contract, evidence):
         assert type(record).from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_evidence_of_older_versions_says_what_it_counts_in_its_method() -> None:
+    stored = Evidence("mAP", 0.9, 0.8, 0.95, n=6, seed=3, method="percentile bootstrap over groups").to_json()
+    del stored["unit"]
+    assert Evidence.from_json(stored).unit == "groups"
+    assert unit_of({"n": 6, "method": "Wilson"}) == "items"
+    assert unit_of({"n": 60, "method": "paired percentile bootstrap over groups"}) == "items"
 
 
 def test_taps_have_names() -> None:

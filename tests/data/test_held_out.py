@@ -17,8 +17,8 @@ from headstart.data.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
 from headstart.passes import near_duplicates
-from headstart.run import config
-from headstart.run.config import Ask
+from headstart.run import resolve
+from headstart.run.config import RunConfig
 
 
 def texts(y, *, groups=None, kind: str = "classification", split=None) -> Dataset:
@@ -107,7 +107,7 @@ def test_what_fit_refuses_is_an_error_of_check_and_of_plan(
     rows = [f"text number {i * 7919},{i // 4},{g}" for i, g in enumerate(groups)]
     table.write_text("\n".join(["text,label,patient", *rows]))
     with pytest.raises(DataError, match=r"HS407 .*no item can be held out"):
-        config.read(Ask(str(table)), {}, ignore)  # what `fit` and `plan` begin with
+        resolve.read(RunConfig(str(table)), {}, ignore)  # what `fit` and `plan` begin with
     assert [f.code for f in near_duplicates.check(load(table)).errors] == ["HS407"]
 
 

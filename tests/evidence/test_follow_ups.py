@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headstart.evidence import follow_ups
-from headstart.plan.policy import Candidate, Known, Outcome, next_step, skipped
+from headstart.planning.policy import Candidate, Known, Outcome, next_step, skipped
 from headstart.testing.simulated import arm, experiment
 
 DONE = {

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headstart.core import words
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold, Split
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import comparisons, leaderboard
+from headstart.measure import intervals
 from headstart.predict import evaluate
 
 METRICS = {"classification": "accuracy", "multilabel": "mAP", "regression": "MAE"}
@@ -92,7 +94,7 @@ def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> Non
     found = comparisons.gain(ours, theirs, bench, count=300)
     if found is not None:
         assert found.low <= found.gain <= found.high
-        values = [leaderboard.score(t, bench) for t in leaderboard.common(ours, theirs)]
+        values = [leaderboard.score(t, bench) for t in common(ours, theirs)]
         sign = 1 if bench.task.higher_is_better else -1
         assert sign * (values[0] - values[1]) == pytest.approx(found.gain, abs=1e-6)  # type: ignore[operator]
     rows, mean = leaderboard.averaged(ours)
@@ -119,6 +121,21 @@ def test_labels_that_a_resample_loses_do_not_lift_an_interval() -> None:
         leans.append((found.gain - found.low) / (found.high - found.low))
     assert min(middles) > 0.2
     assert 0.35 < np.mean(leans) < 0.65
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(8) // 2])
+@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+def test_all_of_few_right_is_no_certainty(kind: str, groups: np.ndarray | None) -> None:
+    truth = np.eye(2)[np.arange(8) % 2]
+    bench = setting(kind, truth.astype(np.float32) if kind == "multilabel" else np.arange(8) % 2, groups)
+    perfect = Trial("a", "probe", None, np.stack([truth, truth]).astype(np.float32))
+    row = leaderboard.row(perfect, bench)
+    units = 8 if groups is None else 4
+    expected = pytest.approx((intervals.wilson(units, units).low, 1.0))
+    assert (row.low, row.high) == expected
+    for name, one in measured(bench.task, bench.dataset.y, truth, groups).items():
+        if name in words.FRACTIONS:
+            assert (one.low, one.high) == expected, name
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])

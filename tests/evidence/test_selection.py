@@ -13,7 +13,6 @@ from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.comparisons import gain
 from headstart.evidence.verdict import verdict_of
-from headstart.run.conclude import ranked
 from headstart.testing.simulated import arm, experiment, ridge, trials
 
 
@@ -92,7 +91,7 @@ def test_what_is_shipped_is_never_shown_to_be_worse_than_a_baseline(
     shipped = selection.winner(arms, setting)
     assert shipped is not None
     for name, trial in arms.items():
-        if trial.strategy in selection.BASELINES and name != shipped:
+        if selection.role(trial) in selection.COMPARED and name != shipped:
             found = gain(arms[shipped], trial, setting)
             assert found is None or found.high >= 0
 
@@ -253,7 +252,7 @@ def test_an_arm_that_was_cut_off_does_not_stand_before_one_that_beats_it_on_its_
     assert own["tfidf"] > own["net: probe"]  # type: ignore[operator]
     assert selection.ranked(arms, arms, setting) == ["net: probe", "tfidf"]
     assert selection.winner(arms, setting) == "net: probe"
-    assert [row.arm for row in ranked(setting, arms, "net: probe")] == ["net: probe", "tfidf"]
+    assert [row.arm for row in selection.rows(arms, setting, "net: probe")] == ["net: probe", "tfidf"]
 
 
 def test_fewer_repeats_are_not_fewer_items() -> None:

@@ -11,11 +11,11 @@ import pytest
 from headstart.core.dataset import Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import comparisons, leaderboard, selection
 from headstart.evidence.verdict import verdict_of
-from headstart.run.conclude import in_order, ranked
+from headstart.run.conclude import in_order
 from headstart.testing.simulated import arm, experiment, trials
 
 
@@ -169,9 +169,7 @@ def test_the_sentence_compares_scores_on_the_same_items() -> None:
     arms["net: scratch"] = arm(setting, "net: scratch", "scratch", 0.85, seed=4, folds=2)
     verdict = verdict_of(arms, setting)
     scratch = next(c for c in verdict.comparisons if c.against == "net: scratch")
-    ours, theirs = (
-        leaderboard.score(t, setting) for t in leaderboard.common(arms["net: probe"], arms["net: scratch"])
-    )
+    ours, theirs = (leaderboard.score(t, setting) for t in common(arms["net: probe"], arms["net: scratch"]))
     assert ours - theirs == pytest.approx(scratch.gain.value)
     assert f"{100 * ours:.1f} %" in verdict.sentence
     assert f"{100 * theirs:.1f} %" in verdict.sentence
@@ -223,7 +221,7 @@ def test_the_leaderboard_is_ranked_with_gains_against_scratch() -> None:
     arms["net: full"] = Trial(
         "net: full", "full", "net", np.full((2, 200, 2), np.nan, np.float32), status="cut off"
     )
-    rows = ranked(setting, arms, "net: probe")
+    rows = selection.rows(arms, setting, "net: probe")
     assert rows[0].arm == "net: probe"
     assert rows[-1].arm == "net: full"
     assert [r.place for r in rows] == [1, 2, 3, 4, None]
@@ -261,7 +259,7 @@ def test_other_kinds_of_task(kind: str) -> None:
     assert verdict.outcome == "helps", verdict.sentence
     weak = leaderboard.row(arms["net: scratch"], setting)
     assert weak.low <= weak.score <= weak.high  # averaged predictions are better than any one repeat's
-    row = ranked(setting, arms, "net: probe")[0]
+    row = selection.rows(arms, setting, "net: probe")[0]
     assert row.arm == "net: probe"
     assert row.low <= row.score <= row.high  # type: ignore[operator]
 
@@ -333,7 +331,7 @@ def test_one_class_alone_proves_nothing() -> None:
     )
     assert not verdict.comparisons
     assert selection.winner(arms, setting) == "net: probe"  # not the one that always says the same
-    rows = ranked(setting, arms, "net: probe")
+    rows = selection.rows(arms, setting, "net: probe")
     assert all((r.n, r.covers, r.gain) == (40, "1 of 2 classes", None) for r in rows)
     assert comparisons.gain(arms["net: probe"], arms["net: scratch"], setting) is None
 

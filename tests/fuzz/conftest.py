@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from .mutate import Family, hold
+from .mutate import Family, check
 
 
 @pytest.fixture
-def fuzz(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Family], None]:
+def check_family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Family], None]:
     """Tries a family as the options of pytest say."""
 
     def run(family: Family) -> None:
@@ -22,6 +22,6 @@ def fuzz(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Family], N
             if name != family.name:
                 pytest.skip(f"only {only}")
             numbers = [int(number)]
-        hold(family, tmp_path, numbers, seed)
+        check(family, tmp_path, numbers, seed)
 
     return run

@@ -57,7 +57,7 @@ class Family:
         return self.name
 
 
-def hold(family: Family, folder: Path, numbers: Sequence[int], seed: int = 0) -> None:
+def check(family: Family, folder: Path, numbers: Sequence[int], seed: int = 0) -> None:
     """Each of the numbered inputs is read well or refused with a `HeadstartError`, within `SLOW` seconds.
 
     Input 0 is the seed as it is, and must be read. All that goes wrong is told at once.

@@ -157,7 +157,7 @@ def test_groups_stay_together_and_test_rows_stay_out(monkeypatch: pytest.MonkeyP
         return predict(self, fold, train, test)
 
     monkeypatch.setattr(curve_points._Draw, "_predict", watched)
-    assert curve_points.measure(setting, probe) is not None
+    assert curve_points.measure(setting, setting, probe) is not None
     assert seen
     for train, test in seen:
         assert not set(groups[train]) & set(groups[test])
@@ -183,7 +183,7 @@ def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> N
     small.split = folds(small.dataset, parts=3)
     taps = {"taps": ["stem/g1"], "folds": []}
     trial = Trial("tiny: probe", "probe", "tiny", np.full((1, 3, 3), 1 / 3, np.float32), choices=taps)
-    assert learning_curve(small, {trial.arm: trial}, trial.arm) is None
+    assert learning_curve(small, small, {trial.arm: trial}, trial.arm) is None
     setting = bench()
     probe = probed(setting)
     monkeypatch.setattr("headstart.insight.learning_curve.MOST_CLASSES", 2)
@@ -246,8 +246,14 @@ def test_a_blind_sample_takes_whole_groups() -> None:
     assert set(np.bincount(found // 4)) == {0, 4}
 
 
-def test_the_curve_knows_when_a_probe_is_ridge() -> None:
-    from headstart.insight import curve_points
-    from headstart.tasks import _linear
-
-    assert curve_points.RIDGE_FROM == _linear.MANY
+def test_the_penalty_of_ridge_regression_is_no_c() -> None:
+    """Taken for one, 1e-9 would let a model learn nothing; a probe that was solved as ridge has chosen no C."""
+    setting = bench()
+    probe, values = probed(setting), {}
+    for ridge in (True, False):
+        done = [{**fold, "C": 1e-9, "ridge": ridge} for fold in probe.choices["folds"]]
+        trial = replace(probe, choices={**probe.choices, "folds": done})
+        measured = curve_points.measure(setting, setting, trial)
+        assert measured is not None
+        values[ridge] = 1 - measured.errors[-1]
+    assert values[True] > values[False] + 0.2

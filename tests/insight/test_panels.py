@@ -14,7 +14,7 @@ from sklearn import metrics as reference
 
 from finished import maker
 from headstart import tasks
-from headstart.core import words
+from headstart.core import files, words
 from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.split import Fold
@@ -359,11 +359,11 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     labels = tuple(f"a class with a long name, number {k}" for k in range(2000))
     p = rng.dirichlet(np.full(2000, 0.01), 3000).astype(np.float32)
     trial = Trial("x", "probe", None, p[None])
-    dataset = type("Data", (), {"y": rng.integers(0, 2000, 3000)})
-    bench = type("Context", (), {"task": Task("classification", labels, "accuracy"), "dataset": dataset})
+    task = Task("classification", labels, "accuracy")
+    experiment = type("Experiment", (), {"task": task, "y": rng.integers(0, 2000, 3000)})
     row = leaderboard.Row("x", "probe", None, "done", "", 0.0)
-    view = panels.View(bench, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
-    found = panels.plain(panels.confusion(view))
+    view = panels.View(experiment, None, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
+    found = files.plain(panels.confusion(view))
     assert found["table"] is None
     assert len(found["pairs"]) == 20
     assert len(json.dumps(found, indent=2)) < 1_000_000
@@ -380,8 +380,7 @@ def test_reading_what_is_not_there(make_run: Any) -> None:
 
 def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) -> None:
     run = make_run()
-    run.budget = Budget(1.0)
-    found = panels.insight_of(run.result)
+    found = panels.insight_of(replace(run.result, budget=Budget(1.0)))
     assert (found["map"], found["learning_curve"], found["occlusion"]) == (None, None, None)
     assert found["metrics"] is not None
     told = [event.data["text"] for event in run.events if event.kind == "note"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -107,19 +108,17 @@ def test_lengths_are_those_of_the_tokenizer(make_texts: Callable[..., Any]) -> N
 
 def test_lengths_of_texts_that_are_cut(make_texts: Callable[..., Any]) -> None:
     made = make_texts()
-    bench = made.context
-    backbone = TinyTextBackbone()
-    from dataclasses import replace
-
-    backbone.source = replace(backbone.source, input=replace(backbone.source.text_input, max_length=8))
-    bench._loaded["tiny"] = backbone
-    tokens = np.array([len(item.read().split()) for item in bench.dataset.items])
-    found = lengths.lengths(bench, "tiny", np.arange(len(tokens)))
+    experiment = made.experiment
+    contract = replace(TinyTextBackbone().source.text_input, max_length=8)
+    tokens = np.array([len(item.read().split()) for item in experiment.dataset.items])
+    found = lengths.lengths(experiment, "tiny", contract, np.arange(len(tokens)))
     assert found is not None
     assert found["cut"] == (tokens > 8).sum() == sum(row["cut"] for row in found["by_class"])
     assert "longer: what comes after is not seen." in found["sentence"]
     now = iter(range(100))
-    few = lengths.lengths(bench, "tiny", np.arange(len(tokens)), clock=lambda: float(next(now)))
+    few = lengths.lengths(
+        experiment, "tiny", contract, np.arange(len(tokens)), clock=lambda: float(next(now))
+    )
     assert few is not None
     assert few["n"] == 2
     assert f"of 2 of {len(tokens)} counted" in few["sentence"]

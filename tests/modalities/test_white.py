@@ -19,8 +19,8 @@ from headstart.data import doctor
 from headstart.errors import BadOption, ImageError
 from headstart.modalities import _deep
 from headstart.modalities import image as images
-from headstart.run import config
-from headstart.run.config import Ask
+from headstart.run import resolve
+from headstart.run.config import RunConfig
 
 
 def drawing(seed: int, size: tuple[int, int] = (12, 9)) -> np.ndarray:
@@ -250,7 +250,7 @@ def test_arrays_of_sixteen_bits_are_read_with_the_levels_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = np.stack([drawing(seed) * 16 for seed in range(6)]).astype(np.uint16)
-    dataset, _, report = config.read(Ask((block), reading={"labels": list("ababab")}), {}, ignore)  # type: ignore[arg-type]
+    dataset, _, report = resolve.read(RunConfig((block), reading={"labels": list("ababab")}), {}, ignore)  # type: ignore[arg-type]
     assert report.levels == dataset.levels == (0, 4095)
     other = data.load(block, labels=list("ababab"), white=65535)
     assert other.fingerprint != dataset.fingerprint

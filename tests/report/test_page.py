@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headstart.report import page
+from headstart.report import markdown, page
 from headstart.report.charts import forest
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -226,3 +226,17 @@ def test_a_tick_lies_inside_its_bar(value: float, low: float, high: float) -> No
     width = max(forest.BAND, bar["high"] - bar["low"])
     assert bar["low"] <= bar["tick"]
     assert bar["tick"] + bar["tick_width"] <= bar["low"] + width + 0.011
+
+
+def test_numbers_that_are_not_finite(make: Any) -> None:
+    """In the folder of a run they are null: what reads as nothing is drawn as nothing."""
+    content = make()
+    answer = content.record["answer"]
+    answer["verdict"]["comparisons"][0]["gain"] |= dict.fromkeys(("low", "high"))
+    answer["verdict"]["comparisons"][1]["gain"] |= dict.fromkeys(("value", "low", "high"))
+    answer["rows"][0] |= dict.fromkeys(("low", "high", "gain_low"))
+    answer["test"] |= dict.fromkeys(("value", "low", "high"))
+    _, tree = drawn(content)
+    assert "[not known]" in tree.text
+    assert "None" not in tree.text
+    assert "None" not in markdown.render(content.record, content.insight, content.events)

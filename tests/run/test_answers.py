@@ -11,7 +11,7 @@ from headstart.data import load
 from headstart.modalities.image import prepare
 from headstart.nets import assemble
 from headstart.run import conclude, fit
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 
 
 def masks(n: int = 120) -> object:
@@ -25,7 +25,7 @@ def masks(n: int = 120) -> object:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> fit.Result:
-    ask = Ask(
+    ask = RunConfig(
         masks(),
         sources=("bundled/strokes", "bundled/textures"),
         budget=300.0,

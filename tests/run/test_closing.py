@@ -18,6 +18,9 @@ def test_a_busy_machine_takes_longer() -> None:
     crowded = Closing(100.0, imports=4.0, beat=lambda: 0.01)
     crowded.note(12.0, 6.0, 0)
     assert crowded.proof == 2 * (4.0 + WARM) + 12.0, "half of a core from the start"
+    fetched = Closing(100.0, imports=4.0, beat=lambda: 0.01)
+    fetched.note(600.0, 4.0, 0)
+    assert fetched.proof == MOST_BUSY * (4.0 + WARM + 4.0), "the fresh process waits for no download"
     beats = iter((0.01, 0.01, 0.01, 0.02, 0.011, 0.5))
     busier = Closing(100.0, imports=4.0, beat=lambda: next(beats))
     assert busier.seconds() == 2 * (busier.proof + busier.page)

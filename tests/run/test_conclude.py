@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +11,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from headstart.core.events import ignore
+from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import conclude
+from headstart.run.context import Context
+from headstart.run.folder import RunFolder
+from headstart.testing import simulated
 from headstart.testing.models import tiny_model, tiny_task
 
 
@@ -24,7 +31,7 @@ def boastful(task: Task, n: int = 600) -> tuple[Any, Trial]:
     stated = np.exp(3 * logits)
     stated /= stated.sum(axis=1, keepdims=True)
     predictions = np.stack([stated, np.full_like(stated, np.nan)]).astype(np.float32)
-    bench = SimpleNamespace(dataset=SimpleNamespace(y=y), task=task)
+    bench = SimpleNamespace(experiment=SimpleNamespace(y=y), task=task)
     return bench, Trial("net: probe", "probe", "net", predictions)
 
 
@@ -37,7 +44,25 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     stated /= stated.sum(axis=1, keepdims=True)
     softened = stated ** (1 / temperature)
     softened /= softened.sum(axis=1, keepdims=True)
-    assert log_loss(bench.dataset.y, softened) < log_loss(bench.dataset.y, stated) - 0.1
+    assert log_loss(bench.experiment.y, softened) < log_loss(bench.experiment.y, stated) - 0.1
     kept = model.evidence["held_out"]
-    assert kept["right"] == (stated.argmax(axis=1) == bench.dataset.y).astype(float).tolist()
+    assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.y).astype(float).tolist()
     np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)
+
+
+def test_the_evidence_is_that_of_the_arm_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few items for an arm that trains the trunk to be preferred, but enough to show that the probe is worse."""
+    made = simulated.experiment(n=90, repeats=1)
+    arms = [
+        simulated.arm(made, "net: probe", "probe", 0.3, seed=1),
+        simulated.arm(made, "net: scratch", "scratch", 1.0, seed=2, folds=1),
+    ]
+    task = tiny_task("multilabel", ("a", "b"))
+    dataset = replace(made.dataset, task=task, y=np.eye(2, dtype=np.float32)[made.dataset.y])
+    experiment = Experiment(dataset, task, made.split)
+    context = Context(experiment, SimpleNamespace(), {}, RunFolder(tmp_path / "run"), ignore)  # type: ignore[arg-type]
+    monkeypatch.setattr(conclude, "trained_on_all", lambda *_: tiny_model(task=task))
+    answer = conclude.conclude(context, {trial.arm: trial for trial in arms})
+    assert answer.winner == "net: scratch"
+    assert answer.model.evidence["arm"] == answer.winner
+    assert answer.model.evidence["chosen"]["n"] == answer.model.evidence["cross_validated"]["n"] == 18

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from safetensors.numpy import load_file, save_file
 
 from headstart import sources
 from headstart.core.events import ignore
+from headstart.core.source import Source
 from headstart.data import load
-from headstart.errors import DataError, SourceError
-from headstart.run import config
-from headstart.run.config import Ask
+from headstart.errors import DataError, HeadstartError, SourceError, WeightsMissing
+from headstart.run import resolve
+from headstart.run.config import RunConfig
 
 
 def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) -> None:
@@ -22,12 +24,12 @@ def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) 
     save_file({"w": np.zeros(3, np.float32)}, weights)
     record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 32}))
     source = sources.find(f"file:{weights}")
-    first = config.weights(source)
-    assert config.weights(source) == first
+    first = resolve.weights(source)
+    assert resolve.weights(source) == first
     save_file({"w": np.ones(3, np.float32)}, weights)
-    second = config.weights(source)
+    second = resolve.weights(source)
     record.write_text(json.dumps({"library": "timm", "arch": "test_resnet", "input": 48}))
-    assert len({first, second, config.weights(source)}) == 3
+    assert len({first, second, resolve.weights(source)}) == 3
 
 
 @pytest.mark.parametrize("kind", ["hf", "file"])
@@ -37,13 +39,13 @@ def test_a_changed_folder_is_another_question(tmp_path: Path, kind: str) -> None
 
     folder = write_model(tmp_path / "tiny", "bert", words=["rain", "soup"])
     source = sources.find(f"{kind}:{folder}")
-    first = config.weights(source)
-    assert first == config.weights(sources.apart(source))
+    first = resolve.weights(source)
+    assert first == resolve.weights(sources.apart(source))
     tensors = load_file(folder / "model.safetensors")
     save_file({name: value + 1 for name, value in tensors.items()}, folder / "model.safetensors")
-    second = config.weights(source)
+    second = resolve.weights(source)
     (folder / "tokenizer_config.json").write_text("{}")
-    assert len({first, second, config.weights(source)}) == 3
+    assert len({first, second, resolve.weights(source)}) == 3
 
 
 def test_a_source_that_compares_two_texts_wants_pairs(tmp_path: Path) -> None:
@@ -51,20 +53,33 @@ def test_a_source_that_compares_two_texts_wants_pairs(tmp_path: Path) -> None:
     path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
     texts = load(["rain soup", "soup", "rain"], labels=[0, 1, 0])
     with pytest.raises(SourceError, match=r"single texts; name 'vectors:"):
-        config.find_sources(Ask(texts, sources=(f"vectors:{path} apart",)), texts)
+        resolve.find_sources(RunConfig(texts, sources=(f"vectors:{path} apart",)), texts)
+
+
+def test_weights_are_asked_for_before_the_data_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever agrees to a download at the terminal does not have the data read twice."""
+    monkeypatch.delenv("HEADSTART_DOWNLOAD", raising=False)
+    monkeypatch.setattr(sources, "find", lambda spec: Source(spec, "net", local=False))
+    asked = RunConfig(str(tmp_path / "gone"), sources=("timm/net",))
+    with pytest.raises(WeightsMissing, match="timm/net"):
+        resolve.read(asked, {}, ignore)  # type: ignore[arg-type]
+    with pytest.raises(HeadstartError, match="gone"):
+        resolve.read(replace(asked, download=True), {}, ignore)  # type: ignore[arg-type]
 
 
 def test_changed_word_vectors_are_another_question(tmp_path: Path) -> None:
     path = tmp_path / "words.vec"
     path.write_text("2 2\nrain 1 0\nsoup 0 1\n")
-    first = config.weights(sources.find(f"vectors:{path}"))
+    first = resolve.weights(sources.find(f"vectors:{path}"))
     path.write_text("2 2\nrain 1 0\nsoup 1 1\n")
-    assert config.weights(sources.find(f"vectors:{path}?words=2")) != first
+    assert resolve.weights(sources.find(f"vectors:{path}?words=2")) != first
 
 
 def test_bundled_weights_are_known_by_their_digest() -> None:
     source = sources.find("bundled/strokes")
-    assert config.weights(source) == source.sha256
+    assert resolve.weights(source) == source.sha256
 
 
 def pictures(root: Path, counts: dict[tuple[str, str], int]) -> Path:
@@ -89,8 +104,8 @@ def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
     }
     data = pictures(tmp_path / "data", counts)
     with pytest.raises(DataError, match="HS304"):
-        config.read(Ask(str(data)), {}, ignore)  # type: ignore[arg-type]
-    dataset, task, report = config.read(Ask(str(data), drop_bad=True), {}, ignore)  # type: ignore[arg-type]
+        resolve.read(RunConfig(str(data)), {}, ignore)  # type: ignore[arg-type]
+    dataset, task, report = resolve.read(RunConfig(str(data), drop_bad=True), {}, ignore)  # type: ignore[arg-type]
     assert len(dataset) == 10
     assert len(report.dropped) == 2
     assert not report.errors
@@ -102,6 +117,5 @@ def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
     [({"budget": "90s"}, 90.0), ({"budget": 7}, 7.0), ({}, 600.0)],
 )
 def test_budgets(given: dict[str, Any], kept: float) -> None:
-    from headstart.api import ask_from
 
-    assert ask_from("photos", given).budget == kept
+    assert RunConfig.of("photos", given).budget == kept

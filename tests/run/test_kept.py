@@ -18,18 +18,18 @@ from headstart.testing.simulated import arm, experiment
 
 def stopped(path: Path, concluded: float | None) -> Any:
     """A run with a whole arm, one that had time for 2 of 5 folds, one that was cut off, and their average."""
-    setting = experiment(n=100, repeats=1)
-    setting.folder = RunFolder(path / "run")
+    made = experiment(n=100, repeats=1)
+    setting = SimpleNamespace(split=made.split, folder=RunFolder(path / "run"))
     setting.folder.begin({"seed": 0})
     if concluded is not None:
         setting.folder.write({"question": {"seed": 0}, "ledger": {"budget": concluded, "spent": 50.0}})
-    probe = arm(setting, "net: probe", "probe", 0.8, seed=1)
+    probe = arm(made, "net: probe", "probe", 0.8, seed=1)
     partial = replace(
-        arm(setting, "net: scratch", "scratch", 0.8, seed=2, folds=2), choices={"trained_folds": 2}
+        arm(made, "net: scratch", "scratch", 0.8, seed=2, folds=2), choices={"trained_folds": 2}
     )
-    cut = replace(arm(setting, "net: full", "full", 0.8, seed=3, folds=1), status="cut off")
+    cut = replace(arm(made, "net: full", "full", 0.8, seed=3, folds=1), status="cut off")
     average = replace(
-        arm(setting, "stack", "stack", 0.8, seed=4),
+        arm(made, "stack", "stack", 0.8, seed=4),
         choices={"members": [probe.arm, partial.arm], "of": ensemble.fingerprints((probe, partial))},
     )
     for trial in (probe, partial, cut, average):

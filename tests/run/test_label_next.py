@@ -157,6 +157,8 @@ def test_data_that_is_gone_is_one_sentence(tmp_path) -> None:
     for origin, named in ((str(tmp_path / "gone"), "gone"), ("", "given in Python")):
         with pytest.raises(RunError, match=f"{named}.*not there any more.*--data"):
             labelled_items(tmp_path, {"origin": origin}, Wanted())
+    with pytest.raises(RunError, match="given in Python"):
+        labelled_items(tmp_path, {"origin": "memory", "from_path": False}, Wanted())
 
 
 def test_data_is_read_as_the_run_did(tmp_path, monkeypatch) -> None:
@@ -176,6 +178,9 @@ def test_data_is_read_as_the_run_did(tmp_path, monkeypatch) -> None:
     assert [item.id for item in known.items] == [f"{n}.png" for n in range(6)]
     assert known.task is not None
     assert known.task.labels == ("a", "b")
+    # a data set that was loaded in Python need not be what a plain reading of its file gives
+    with pytest.raises(RunError, match=r"given in Python, and what is read from .*table\.csv is not"):
+        labelled_items(tmp_path, {**record, "from_path": False, "question": {"data": "other"}}, Wanted())
 
 
 def test_how_many_must_be_positive(tmp_path) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from headstart.plan.policy import Step
+import pytest
+
+from headstart.errors import RunError
+from headstart.planning.policy import Step
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
 
@@ -56,3 +60,22 @@ def test_a_larger_budget_goes_on_from_what_was_spent(tmp_path: Path) -> None:
     ledger.close()
     more = Ledger(folder, 90.0, 140.0, clock)
     assert (more.ended, more.earlier, more.budget.left, more.steps) == (False, 60.0, 50.0, [])
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [1],
+        {"budget": "an hour", "spent": 1.0},
+        {"budget": 60.0},
+        {"budget": 60.0, "spent": 1.0, "steps": 5},
+        {"budget": 60.0, "spent": 1.0, "steps": ["scratch"]},
+        {"budget": 60.0, "spent": 1.0, "steps": [{"arm": "scratch", "seconds": None, "folds": 1}]},
+    ],
+)
+def test_a_damaged_account_is_one_sentence(tmp_path: Path, kept: Any) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.begin({"seed": 0})
+    folder.write({**folder.read(), "ledger": kept})
+    with pytest.raises(RunError, match=r"run\.json is damaged .*choose another --out"):
+        Ledger(folder, 60.0, 0.0)

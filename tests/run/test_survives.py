@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headstart import strategies
@@ -16,10 +17,10 @@ from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run import conclude, fit, set_up
 from headstart.run.closing import Closing
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 from headstart.run.context import Context
 from headstart.run.folder import RunFolder
 from headstart.run.ledger import Ledger
@@ -44,7 +45,7 @@ class Fake:
 
     def __init__(self, name: str, accuracy: float, seconds: float, first: int, clock: Clock) -> None:
         self.name, self.accuracy, self.seconds, self.first, self.clock = name, accuracy, seconds, first, clock
-        self.trains_trunk, self.given = name in ("scratch", "full"), []
+        self.given: list[float] = []
         self.before: Callable[[], None] = lambda: None
 
     def fit(self, request: Request) -> Trial:
@@ -96,7 +97,7 @@ def setting(tmp_path: Path) -> Iterator[Context]:
 
 
 def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
-    ask = Ask(None, budget=budget, strategies=("probe", "scratch", "full"))
+    ask = RunConfig(None, budget=budget, strategies=("probe", "scratch", "full"))
     ledger = Ledger(setting.folder, budget, 0.0, clock)
     trials, _ = fit.run_arms(setting, ask, ledger)
     return trials, ledger
@@ -105,7 +106,7 @@ def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial]
 def evidence(setting: Context, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
     """The verdict's sentence, and the folds of each arm."""
     folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
-    return verdict_of(conclude.in_order(trials, setting), setting).sentence, folds
+    return verdict_of(conclude.in_order(trials, setting), setting.experiment).sentence, folds
 
 
 def test_no_arm_stays_cut_off_while_there_is_time(
@@ -184,6 +185,26 @@ def test_an_arm_that_breaks_ends_itself(
     assert trials["net: full"].status == "done"
 
 
+def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, Fake], clock: Clock) -> None:
+    """What there was stays, and it is not begun over and over."""
+    step = Step("net: scratch", "scratch", "net", 10.0, None, "")
+    before = setting.run(step)
+    assert fit.outcome_of(before, setting).rungs[-1] == 5
+    after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
+    np.testing.assert_array_equal(after.predictions, before.predictions)
+    assert fit.outcome_of(after, setting).rungs == ()
+    assert after.cost.seconds >= before.cost.seconds
+
+    def break_later() -> None:
+        if arms["full"].given:
+            raise RuntimeError("boom")
+
+    arms["full"].before = break_later
+    trials, ledger = run(setting, clock, 110.0)
+    assert [s["folds"] for s in ledger.steps if s["arm"] == "net: full"] == [0, 2]
+    assert (trials["net: full"].status, evidence(setting, trials)[1]["net: full"]) == ("done", 1)
+
+
 def test_ctrl_c_and_a_full_disk_end_the_run(setting: Context, arms: dict[str, Fake]) -> None:
     step = Step("majority", "majority", None, 1.0, None, "")
 
@@ -228,7 +249,7 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
 ) -> None:
     trials, _ = run(setting, clock, 110.0)
 
-    def conclude(bench: Context, trials: dict[str, Any]) -> str:
+    def concluding(_: Context, trials: dict[str, Any]) -> str:
         if trials["net: full"].status == "failed":
             return "the next"
         raise conclude.NotTrained("net: full", "MemoryError: no reason given")
@@ -241,6 +262,6 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
         with pytest.raises(conclude.NotTrained) as caught:
             conclude.conclude(setting, trials)
     assert caught.value.args == ("net: full", "MemoryError: no reason given")
-    monkeypatch.setattr(conclude, "conclude", conclude)
+    monkeypatch.setattr(conclude, "conclude", concluding)
     assert fit.concluded(setting, trials) == "the next"
     assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"

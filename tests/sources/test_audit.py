@@ -94,6 +94,13 @@ def test_what_networks_of_texts_may_say() -> None:
         "auto_map",
         "trust_remote_code",
         "pretrained_cfg",
+        "use_pretrained_backbone",
+        "architecture",
+        "model_args",
+        "checkpoint_path",
+        "cache_dir",
+        "weights",
+        "quantization_config",
     ):
         with pytest.raises(SourceError, match="may reach for other files or code"):
             audit.check({"library": folder.LIBRARY, "arch": "bert", "kwargs": {"text_config": [{name: "x"}]}})

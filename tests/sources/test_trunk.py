@@ -97,6 +97,35 @@ def test_what_the_note_says(weight_file: Callable[..., str], small: nn.Module) -
     assert sources.load(weight_file("d.pth", {"module": state})).source.note == ""
 
 
+def test_a_head_that_is_a_single_number_is_none(weight_file: Callable[..., str], small: nn.Module) -> None:
+    state = dict(small.state_dict())
+    found = sources.load(weight_file("a.pth", {**state, "fc.weight": torch.tensor(1.0)}))
+    assert torch.equal(embedded(found), embedded(sources.load(weight_file())))
+    assert found.classifier is None
+    assert "2 tensors of its file belong to no part of the network: fc.weight, fc.bias" in found.source.note
+    assert "its file holds no classifier that fits" in found.source.note
+
+
+@pytest.mark.parametrize(
+    ("prefix", "averaged", "words"),
+    [
+        ("momentum_encoder.", False, "taken from 'the top'; 'momentum_encoder.' not used"),
+        ("ema.", True, "taken from 'ema.'; no prefix not used"),
+    ],
+)
+def test_a_copy_beside_a_trunk_at_the_top(
+    weight_file: Callable[..., str], small: nn.Module, prefix: str, averaged: bool, words: str
+) -> None:
+    """One of them is taken, and of the other no tensor is called left over."""
+    state = dict(small.state_dict())
+    top, copied = (moved(state), state) if averaged else (state, moved(state))
+    found = sources.load(weight_file("a.pth", {**top, **under(prefix, copied)}))
+    assert torch.equal(embedded(found), embedded(sources.load(weight_file())))
+    assert found.source.note == f"{words} (?prefix=NAME takes another)"
+    more = sources.load(weight_file("b.pth", {**top, **under(prefix, copied), **PROJECTOR}))
+    assert "2 tensors of its file belong to no part of the network: projector.0." in more.source.note
+
+
 def test_a_copy_by_its_prefix(weight_file: Callable[..., str], small: nn.Module) -> None:
     state = dict(small.state_dict())
     plain, spec = embedded(sources.load(weight_file())), weight_file("a.pth", WHOLE["DINO"](state))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,10 @@ from headstart.core.source import InputContract
 from headstart.core.strategy import Peer, Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
+from headstart.evidence.verdict import verdict_of
 from headstart.measure.metrics import log_loss
+from headstart.run.fit import outcome_of
+from headstart.run.folder import RunFolder
 from headstart.strategies import ensemble
 from headstart.strategies.ensemble import Ensemble
 from headstart.testing.simulated import arm, experiment
@@ -168,3 +172,21 @@ def test_other_kinds_of_task(kind: str) -> None:
     found = fit(made, *arms.values())
     scores = {n: leaderboard.signed_score(t, made) for n, t in {**arms, "stack": found}.items()}
     assert scores["stack"] > max(scores["net: probe"], scores["net: scratch"])
+
+
+def test_arms_of_a_run_with_another_number_of_repeats(tmp_path: Path) -> None:
+    """What was read back from a folder of other repeats is compared and averaged where both arms have cells."""
+    made = experiment(repeats=2)
+    folder = RunFolder(tmp_path)
+    folder.save_trial(noisy(made, "net: scratch", 1.0, 2))  # one repeat
+    kept = folder.trials()["net: scratch"]
+    probe = noisy(made, "net: probe", 1.0, 1)
+    probe = replace(probe, predictions=np.concatenate([probe.predictions, probe.predictions]))
+    arms = {t.arm: t for t in (probe, kept)}
+    found = fit(made, *arms.values())
+    assert found.status == "done"
+    assert found.covered.sum() == len(made.dataset)
+    context: Any = SimpleNamespace(split=made.split, experiment=made)
+    assert outcome_of(kept, context).folds == 5
+    verdict = verdict_of({**arms, "stack": found}, made)
+    assert [c.gain.n for c in verdict.comparisons if c.against == "net: scratch"] == [len(made.dataset)]

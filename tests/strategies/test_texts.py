@@ -119,6 +119,16 @@ def test_length_is_that_of_the_longest_text_rounded_up() -> None:
     assert length_of(request(dataset)) == -(-longest // 8) * 8
 
 
+def test_equal_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever object they are in: jobs that were sent elsewhere come back as copies."""
+    dataset, counted = sentences(per_class=7), []
+    longest = text.longest
+    monkeypatch.setattr(text, "longest", lambda *given: counted.append(given) or longest(*given))
+    every = dataset.subset(range(len(dataset)))
+    assert length_of(request(dataset)) == length_of(request(every))
+    assert len(counted) == 1
+
+
 def test_full_training_from_tokens_equals_training_from_stored_states() -> None:
     """All layers behind the embeddings see the same numbers, whichever is stored."""
     dataset = sentences(per_class=6)

@@ -10,7 +10,7 @@ from headstart import tasks
 from headstart.core.task import Task
 from headstart.errors import UnknownName
 
-KINDS = sorted(tasks.WHERE)
+KINDS = sorted(tasks.TASKS)
 
 
 def example(kind: str, n: int = 40, outputs: int = 3, seed: int = 0):
@@ -114,7 +114,7 @@ def test_unknown_kind_suggests_a_near_one() -> None:
 
 def test_tasks_import_without_torch() -> None:
     code = (
-        "import sys; from headstart import tasks; [tasks.get(k) for k in tasks.WHERE];"
+        "import sys; from headstart import tasks; [tasks.get(k) for k in tasks.TASKS];"
         "assert not {'torch', 'sklearn', 'scipy'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +16,7 @@ DATA_HELP = (
     ".zip or .tar of any of these."
 )
 _PANEL = "Reading the data"
+F = TypeVar("F", bound=Callable[..., None])
 
 
 class TaskKind(StrEnum):
@@ -99,10 +103,120 @@ White = Annotated[
         show_default=False,
     ),
 ]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option("--source", "-s", help="A pretrained model: timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts package/NAME, hf/NAME, hf:PATH, vectors:PATH. Repeat it. Default: what is on this machine."),
+]  # fmt: skip
+BudgetOption = Annotated[str, typer.Option("--budget", "-b", help="Time to spend: 90s, 10min, 2h.")]
+Seed = Annotated[
+    int, typer.Option("--seed", help="Of splits, augmentation and training.", min=0, max=2**32 - 1)
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy",
+        help="Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
+        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: "
+        "early-probe, finetune-slow, stack.",
+    ),
+]  # fmt: skip
+DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
+Download = Annotated[
+    bool, typer.Option("--download", help="Allow fetching weights that are not on this machine.")
+]
+Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd or adamw.")]
+Lr = Annotated[float | None, typer.Option("--lr", help="Learning rate of the trunk.")]
+HeadLr = Annotated[float | None, typer.Option("--head-lr", help="Learning rate of the head.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training part.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items a step.")]
+Freeze = Annotated[
+    str | None,
+    typer.Option(
+        "--freeze", help="Stage up to and including which the trunk stays frozen; none trains everything."
+    ),
+]
+LoraTargets = Annotated[
+    str | None,
+    typer.Option("--lora-targets", help="Linear layers that LoRA changes, such as query,value; else all."),
+]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        "--augment",
+        help="Recipe of augmented views: crop-flip, crop, glyph, none; of texts drop-words, none.",
+    ),
+]
+Views = Annotated[
+    int | None, typer.Option("--views", help="Augmented views stored of each item.", min=0, max=64)
+]
+LabelMap = Annotated[
+    Path | None, typer.Option("--label-map", help="JSON file {source label: your label} for direct use.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
+COLUMNS = ("path_column", "text_column", "pair_column")
+"""Where the items are in a table."""
+READING = (*COLUMNS, "label_column", "split_column", "group_column", "task", "labels", "missing", "white")
+"""How data with labels are read."""
+RUN = (
+    "source", "budget", "seed", "strategy", *READING, "drop_bad", "download", "optimizer", "lr", "head_lr",
+    "epochs", "batch_size", "freeze", "augment", "views", "lora_targets", "label_map",
+)  # fmt: skip
+"""What a run is asked for."""
+DEFAULTS: dict[str, Any] = {"budget": "10min", "seed": 0, "drop_bad": False, "download": False}
+"""Of options that are not left out by None."""
+ANNOTATIONS: dict[str, Any] = {
+    "source": Sources,
+    "budget": BudgetOption,
+    "seed": Seed,
+    "strategy": Strategies,
+    "path_column": PathColumn,
+    "text_column": TextColumn,
+    "pair_column": PairColumn,
+    "label_column": LabelColumn,
+    "split_column": SplitColumn,
+    "group_column": GroupColumn,
+    "task": TaskOption,
+    "labels": Labels,
+    "missing": Missing,
+    "white": White,
+    "drop_bad": DropBad,
+    "download": Download,
+    "optimizer": Optimizer,
+    "lr": Lr,
+    "head_lr": HeadLr,
+    "epochs": Epochs,
+    "batch_size": BatchSize,
+    "freeze": Freeze,
+    "augment": Augment,
+    "views": Views,
+    "lora_targets": LoraTargets,
+    "label_map": LabelMap,
+}
 
-def reading(**given: str | list[str] | TaskKind | None) -> dict[str, str | list[str]]:
+
+def taking(*names: str) -> Callable[[F], F]:
+    """Give a command these options, before its own; they arrive in its `**given`, by name."""
+
+    def give(command: F) -> F:
+        own = [
+            p for p in signature(command, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD
+        ]
+        first = [p for p in own if p.default is p.empty]
+        shared = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=ANNOTATIONS[name])
+            for name in names
+        ]
+        rest = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p not in first]
+        parameters = [*first, *shared, *rest]
+        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return give
+
+
+def reading(given: Mapping[str, Any]) -> dict[str, str | list[str]]:
     """The options that were given, as `headstart.data.load` takes them."""
     return {
         name: value if isinstance(value, list) else str(value)

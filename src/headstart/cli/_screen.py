@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from headstart.core.files import plain
 from headstart.core.words import printable
 
 _UNSEEN = re.compile(
@@ -32,7 +33,7 @@ def warn(*lines: str) -> None:
 
 def as_json(content: Any, *, indent: int | None = 2) -> str:
     """A JSON document; signs that nobody sees are told by their numbers."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False, default=str)
+    text = json.dumps(plain(content), indent=indent, ensure_ascii=False, default=str)
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -27,20 +27,9 @@ def register(app: typer.Typer) -> None:
     app.command("check")(check_command)
 
 
+@_options.taking(*_options.READING)
 def check_command(
-    data: _options.Data,
-    source: Source = None,
-    path_column: _options.PathColumn = None,
-    text_column: _options.TextColumn = None,
-    pair_column: _options.PairColumn = None,
-    label_column: _options.LabelColumn = None,
-    split_column: _options.SplitColumn = None,
-    group_column: _options.GroupColumn = None,
-    task: _options.TaskOption = None,
-    labels: _options.Labels = None,
-    missing: _options.Missing = None,
-    white: _options.White = None,
-    as_json: _options.AsJson = False,
+    data: _options.Data, source: Source = None, as_json: _options.AsJson = False, **given: Any
 ) -> None:
     """Read every item of DATA and say all that is wrong with it, and what to do.
 
@@ -49,18 +38,7 @@ def check_command(
     from headstart import data as reading
     from headstart.passes import near_duplicates
 
-    options = _options.reading(
-        path_column=path_column,
-        text_column=text_column,
-        pair_column=pair_column,
-        label_column=label_column,
-        split_column=split_column,
-        group_column=group_column,
-        task=task,
-        labels=labels,
-        missing=missing,
-        white=white,
-    )
+    options = _options.reading(given)
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)
     with _progress(Console(stderr=True), show=not as_json) as tell:

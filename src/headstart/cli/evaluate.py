@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli import _options
 from headstart.cli._screen import say, say_json, warn
 from headstart.cli.predict import ModelPath
 from headstart.core.words import cell
@@ -28,22 +29,6 @@ Part = Annotated[
     str | None,
     typer.Option("--split", help="Only this part: train, val or test. Default: test where there is one."),
 ]
-PathColumn = Annotated[str | None, typer.Option("--path-column", help="Column of a table with the paths.")]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
-PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
-LabelColumn = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--label-column", help="Column with the labels. Repeat it where there is one for each label."
-    ),
-]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--missing", help='Text that stands for a missing label (repeat it); "": none but empty cells.'
-    ),
-]
-SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Column with train, val, test.")]
 SHOWN = 30
 """Classes that the table shows, the largest first."""
 
@@ -55,17 +40,9 @@ def register(app: typer.Typer) -> None:
     )
 
 
+@_options.taking(*_options.COLUMNS, "label_column", "split_column", "missing")
 def evaluate_command(
-    model: ModelPath,
-    data: DataPath,
-    format: Format = "table",
-    split: Part = None,
-    path_column: PathColumn = None,
-    text_column: TextColumn = None,
-    pair_column: PairColumn = None,
-    label_column: LabelColumn = None,
-    split_column: SplitColumn = None,
-    missing: Missing = None,
+    model: ModelPath, data: DataPath, format: Format = "table", split: Part = None, **given: Any
 ) -> None:
     from headstart.data import load
     from headstart.errors import BadOption
@@ -74,14 +51,7 @@ def evaluate_command(
     if format not in ("table", "json"):
         raise BadOption("--format", format, "table or json")
     loaded = load_model(model)
-    columns: dict[str, Any] = {
-        "path_column": path_column,
-        "text_column": text_column,
-        "pair_column": pair_column,
-        "label_column": label_column or None,
-        "split_column": split_column,
-        "missing": missing or None,
-    }
+    columns = {name: value or None for name, value in given.items()}
     dataset = load(data, **loaded.reading(columns))
     dataset, part = choose_part(dataset, split)
     found = loaded.evaluate(dataset)
@@ -116,7 +86,8 @@ def table(found: Evaluation, name: str, part: str) -> Iterator[str]:
     from headstart.core import words
 
     where = f"{name}, {part} part" if part else name
-    yield f"data      {where}: {words.count(found.headline.n, 'item')}\n"
+    rests = f" in {words.count(found.headline.n, 'group')}" if found.headline.unit == "groups" else ""
+    yield f"data      {where}: {words.count(found.items, 'item')}{rests}\n"
     for metric, evidence in found.metrics.items():
         mark = " <" if metric == found.task.metric else ""
         interval = words.interval(metric, evidence.low, evidence.high)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from headstart.cli import _options
 from headstart.cli._screen import csv_line, say, say_json, warn
-from headstart.cli.predict import Files, PathColumn, paths
+from headstart.cli.predict import Files, paths
 from headstart.core.words import cell
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("label-next", help="Which unlabelled items to label next, and why.")(label_next_command)
 
 
+@_options.taking(*_options.COLUMNS)
 def label_next_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
     unlabelled: Files,
@@ -37,13 +38,11 @@ def label_next_command(
     data: Annotated[
         str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
     ] = None,
-    path_column: PathColumn = None,
-    text_column: _options.TextColumn = None,
-    pair_column: _options.PairColumn = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of clusters and random draws.", min=0)] = 0,
     download: Annotated[
         bool, typer.Option("--download", help="Allow fetching the source's weights again.")
     ] = False,
+    **columns: Any,
 ) -> None:
     from headstart import api
     from headstart.core.files import write_atomic
@@ -53,7 +52,6 @@ def label_next_command(
         raise BadOption("--format", format, "text, json or csv")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise PathError(out, "cannot be written", "name a file in a folder that exists")
-    columns = {"path_column": path_column, "text_column": text_column, "pair_column": pair_column}
     found = api.label_next(
         run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download, **columns
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli import _options
+
 if TYPE_CHECKING:
     from headstart.core.dataset import Item
 
@@ -31,11 +33,6 @@ Seconds = Annotated[
     list[str] | None,
     typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
 ]
-PathColumn = Annotated[
-    str | None, typer.Option("--path-column", help="Column of a table with the paths, or the images.")
-]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column of a table with the texts.")]
-PairColumn = Annotated[str | None, typer.Option("--pair-column", help="Column with the second texts.")]
 Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
 Sets = Annotated[
@@ -67,6 +64,7 @@ def register(app: typer.Typer) -> None:
     app.command("predict", help=HELP)(predict_command)
 
 
+@_options.taking(*_options.COLUMNS)
 def predict_command(
     model: ModelPath,
     files: MaybeFiles = None,
@@ -78,9 +76,7 @@ def predict_command(
     batch_size: BatchSize = None,
     sets: Sets = None,
     risk: Risk = None,
-    path_column: PathColumn = None,
-    text_column: TextColumn = None,
-    pair_column: PairColumn = None,
+    **columns: Any,
 ) -> None:
     from headstart.cli import _rows
     from headstart.cli._screen import warn
@@ -93,7 +89,6 @@ def predict_command(
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = load_model(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
-    columns = {"path_column": path_column, "text_column": text_column, "pair_column": pair_column}
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []

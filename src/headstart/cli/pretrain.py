@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headstart.cli import _options
+from headstart.cli._screen import as_json as in_json
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +61,6 @@ def pretrain_command(
     outcome = pretrain(source, dataset, out, seconds=seconds, seed=seed, download=download, tell=tell)
     if as_json:
         document = {"folder": str(out), **vars(outcome), "sentence": outcome.sentence()}
-        sys.stdout.write(json.dumps(document) + "\n")
+        sys.stdout.write(in_json(document, indent=None) + "\n")
     else:
         sys.stdout.write(f"{outcome.sentence()}\nfile:{out}\n")

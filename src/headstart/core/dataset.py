@@ -201,18 +201,23 @@ class Dataset:
         return self.__dict__.get("_digests")
 
     def remember(self, digests: tuple[str, ...]) -> None:
-        """Keep digests that were computed while the items were read anyway."""
+        """Keep digests that were computed while the items were read anyway: what `digests` would keep. It is
+        one assignment of what follows from the items, so threads may come here at the same time."""
         if len(digests) != len(self.items):
             raise ValueError(f"{len(digests)} digests for {len(self.items)} items")
         self.__dict__["_digests"] = digests
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
+        if "_whole" in self.__dict__:
+            return self.__dict__["_whole"].digests()  # type: ignore[no-any-return]
         return tuple(fingerprint.of_bytes(item.read()) for item in self.items)
 
     @cached_property
     def fingerprint(self) -> str:
         """Content fingerprint of items, labels, groups and splits."""
+        if "_whole" in self.__dict__:
+            return self.__dict__["_whole"].fingerprint  # type: ignore[no-any-return]
         columns = [self.y, self.groups, self.split]
         parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
         # the same labels are the same data, whether they were given as numbers or as their names
@@ -231,6 +236,19 @@ class Dataset:
         out = replace(self, levels=levels)
         if "_digests" in self.__dict__:
             out.remember(self._digests)
+        return out
+
+    def view(self, *, labels: np.ndarray) -> Dataset:
+        """The same data with the labels of these rows (int64) alone: those of all others do not exist in it.
+
+        It has the fingerprint of the whole: what is computed from it belongs to the same data.
+        """
+        if self.y is None:
+            return self
+        y = np.full_like(self.y, -1 if self.y.dtype.kind == "i" else np.nan)
+        y[labels] = self.y[labels]
+        out = replace(self, y=y)
+        out.__dict__["_whole"] = self
         return out
 
     def subset(self, rows: Sequence[int] | np.ndarray) -> Dataset:

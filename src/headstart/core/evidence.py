@@ -7,6 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["helps", "hurts", "no evidence", "not compared"]
+DOUBTS = {
+    "hurts": "transfer hurts so far",
+    "no evidence": "transfer is not shown to help so far",
+}
+"""Outcomes that ask for an answer, in words."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,10 @@ class Evidence:
     low: float
     high: float
     n: int
-    """Items (or groups) it rests on."""
+    """How many it rests on of its `unit`."""
     seed: int
+    unit: str = "items"
+    """What `n` counts: "items", or "groups" where rows share one."""
     level: float = 0.95
     method: str = ""
     """How the interval was made, in words."""
@@ -53,7 +60,14 @@ class Evidence:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evidence:
-        return cls(**{**data, "cost": Cost(**data["cost"])})
+        return cls(**{**data, "unit": unit_of(data), "cost": Cost(**data["cost"])})
+
+
+def unit_of(data: Mapping[str, Any]) -> str:
+    """What the "n" of stored evidence counts. Older versions only say it in its method, and count items in a
+    paired comparison."""
+    method = str(data.get("method"))
+    return str(data.get("unit") or ("groups" if "groups" in method and "paired" not in method else "items"))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class Experiment:
         """The labels, as in `Dataset.y`. Data without labels make no experiment."""
         assert self.dataset.y is not None
         return self.dataset.y
+
+    @cached_property
+    def development(self) -> Dataset:
+        """The data as a strategy sees them: no label of a test row is there."""
+        return self.dataset.view(labels=self.split.development)
 
     @property
     def per_class(self) -> float | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,15 +53,19 @@ def left_over(folder: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON a person can read, atomically."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=True, default=_plain)
+    """Write JSON a person can read, atomically; see `plain`."""
+    text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(path, (text + "\n").encode())
 
 
-def _plain(value: Any) -> Any:
-    """numpy scalars and arrays, paths and tuples as JSON knows them."""
+def plain(value: Any) -> Any:
+    """As JSON knows it: no numpy, no paths, and null for a number that is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return plain(value.tolist())
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    return None if isinstance(value, float) and not math.isfinite(value) else value

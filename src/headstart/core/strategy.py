@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -77,6 +77,21 @@ class Trial:
         return known
 
 
+def both(ours: Trial, theirs: Trial) -> np.ndarray:
+    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have (an arm that was read
+    from the run of another version may have others than this one makes)."""
+    repeats = min(len(ours.predictions), len(theirs.predictions))
+    known: np.ndarray = ours.covered[:repeats] & theirs.covered[:repeats]
+    return known
+
+
+def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
+    """Both arms with only the predictions in cells that both have."""
+    cells = both(ours, theirs)
+    kept = [np.where(cells[..., None], t.predictions[: len(cells)], np.nan) for t in (ours, theirs)]
+    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
+
+
 @dataclass(frozen=True)
 class Peer:
     """Another arm of the run, for a strategy that builds on what others have predicted."""
@@ -92,6 +107,7 @@ class Request:
     """Everything a strategy may touch. Made by `run`; strategies never import it."""
 
     dataset: Dataset
+    """With the labels of the development rows alone."""
     task: Task
     split: Split
     features: Extractor
@@ -115,11 +131,6 @@ class Strategy(Protocol):
     """The contract; `headstart.testing.strategy` holds its conformance suite."""
 
     name: str
-    needs_source: bool
-    trains_trunk: bool
-    """Whether weights of the trunk change (such arms run on few folds)."""
-    modalities: tuple[str, ...]
-    """Kinds of data it knows."""
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """An estimate before anything runs; `seconds_per_pass` is measured on 32 items."""
@@ -129,6 +140,14 @@ class Strategy(Protocol):
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """The model on all development rows, with the choices of the trial."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A strategy that imports for seconds, by which its first arm is not to be judged."""
+
+    def ready(self) -> None:
+        """Import all of it."""
 
 
 def arm_name(strategy: str, source: str | None) -> str:

@@ -76,15 +76,19 @@ def interval(metric: str, low: float, high: float) -> str:
     return f"[{value(metric, low, unit=False)}, {value(metric, high, unit=False)}]"
 
 
-def gain(metric: str, number: float) -> str:
-    """+27.8 points; +0.31 for metrics that are not fractions. Positive is better."""
+def gain(metric: str, number: float | None) -> str:
+    """+27.8 points; +0.31 for metrics that are not fractions, "-" for nothing. Positive is better."""
+    if number is None:
+        return "-"
     if metric in FRACTIONS:
         return f"{signed(100 * number)} points"
     return plain(number, 3, sign="+")
 
 
-def gain_interval(metric: str, low: float, high: float) -> str:
+def gain_interval(metric: str, low: float | None, high: float | None) -> str:
     """[25.0, 30.6], in points for fractions."""
+    if low is None or high is None:
+        return "[not known]"
     if metric in FRACTIONS:
         return f"[{100 * low:.1f}, {100 * high:.1f}]".replace("-0.0", "0.0")
     return f"[{plain(low, 3)}, {plain(high, 3)}]"

@@ -1,33 +1,38 @@
 """Data: readers of every form in, the doctor that checks them, the splits that all arms share.
 
 To add a reader: write a module with `accepts(data) -> bool` and `read(data, reading) -> Dataset`,
-and add its line to `READERS`.
+and add its line to `READERS`; in a package of your own it is an entry point of the group "headstart.readers",
+and is asked before these.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
 from headstart.core.dataset import Dataset
+from headstart.core.registry import Registry
 from headstart.data.parts import check_order
 from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, levels_of
 from headstart.errors import BadOption, PathError
 
 __all__ = ["READERS", "load"]
 
-READERS = {
-    "a data set": "headstart.data.given",
-    "a Hugging Face data set": "headstart.data.hub",
-    "a table (.csv, .parquet, .json, .xlsx, ...)": "headstart.data.table",
-    "a .zip or .tar archive": "headstart.data.zipped",
-    "a folder": "headstart.data.folder",
-    "items with their labels: (X, y), a list of (image, label), a data set": "headstart.data.unpacked",
-    "a data frame, or a dict of columns": "headstart.data.frames",
-    "a list of texts, or of pairs of texts": "headstart.data.strings",
-    "arrays, Pillow images or a list of files": "headstart.data.arrays",
-}
+READERS: Registry[Any] = Registry(
+    "reader",
+    {
+        "a data set": "headstart.data.given",
+        "a Hugging Face data set": "headstart.data.hub",
+        "a table (.csv, .parquet, .json, .xlsx, ...)": "headstart.data.table",
+        "a .zip or .tar archive": "headstart.data.zipped",
+        "a folder": "headstart.data.folder",
+        "items with their labels: (X, y), a list of (image, label), a data set": "headstart.data.unpacked",
+        "a data frame, or a dict of columns": "headstart.data.frames",
+        "a list of texts, or of pairs of texts": "headstart.data.strings",
+        "arrays, Pillow images or a list of files": "headstart.data.arrays",
+    },
+    group="headstart.readers",
+)
 """What is read -> the module that reads it; the first that accepts wins."""
 
 
@@ -80,8 +85,8 @@ def load(data: Any, **options: Any) -> Dataset:
     if isinstance(data, str) and data.lower().startswith(ADDRESSES):
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
-    for module in READERS.values():
-        reader = importlib.import_module(module)
+    for name in (*READERS.others(), *READERS.own()):
+        reader = READERS[name]
         if reader.accepts(data):
             dataset: Dataset = reader.read(data, reading)
             white = levels_of(reading.white)

@@ -15,6 +15,7 @@ from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data import entries
 from headstart.data.entries import NOTHING, BadItem
 from headstart.data.pictures import pictures, renamed
+from headstart.data.reading import suffix_of
 from headstart.errors import DataError
 from headstart.modalities import image
 
@@ -87,13 +88,12 @@ def _opens(cell: Any) -> bool:
     if entries.is_array(content) and np.ndim(content) == 1:  # the bytes of a file, or anything else
         content = entries.numpy_of(content).tobytes()
     if not isinstance(content, entries.BYTES):
-        return not isinstance(cell, Mapping) or image_path(cell.get("path")) or "array" in cell
+        return (
+            not isinstance(cell, Mapping)
+            or suffix_of(str(cell.get("path"))) in image.SUFFIXES
+            or "array" in cell
+        )
     return image.examine(bytes(content)).problem not in ("HS102", "HS103")
-
-
-def image_path(path: Any) -> bool:
-    """Whether it ends as the names of images do."""
-    return str(path or "").lower().endswith(tuple(image.SUFFIXES))
 
 
 Find = Callable[[str], Item]

@@ -11,6 +11,7 @@ import polars as pl
 from headstart.core import limits, words
 from headstart.data import dialect
 from headstart.data.dialect import Dialect
+from headstart.data.header import placed
 from headstart.modalities.text import decode
 
 _PEEKED = 1_000
@@ -44,7 +45,7 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
         if not bare.strip() and table[name].null_count() == table.height:
             dropped.append(name)
         elif made_up or (not bare.strip() and place > 1):
-            names.append(f"{bare} (column {place})".strip() if bare.strip() else f"column {place}")
+            names.append(placed(bare, place).strip() if bare.strip() else f"column {place}")
         else:
             names.append(name)
     kept = table.drop(dropped)

@@ -10,7 +10,7 @@ from headstart import tasks
 from headstart.core import words
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, both, common
 from headstart.core.task import differ
 from headstart.evidence import leaderboard
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
@@ -38,9 +38,8 @@ def _content(trial: Trial) -> bytes:
 
 
 def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    both = ours.covered[:repeats] & theirs.covered[:repeats]
-    if not both[:1].any() or not differ(experiment.y[both.any(axis=0)]):
+    cells = both(ours, theirs)
+    if not cells[:1].any() or not differ(experiment.y[cells.any(axis=0)]):
         return None
     found = paired_gain(
         experiment.y,
@@ -55,7 +54,7 @@ def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> Pai
         return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
     if found.n < 2:
         return None
-    _, there = leaderboard.common(ours, theirs)
+    _, there = common(ours, theirs)
     return replace(found, obvious=OBVIOUS * abs(leaderboard.score(there, experiment) or 0.0))
 
 

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart import strategies
 from headstart.core import words
+from headstart.core.evidence import DOUBTS
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
 from headstart.evidence.selection import winner
-from headstart.plan.policy import DOUBTS
-
-STEPS = {
-    "early-probe": "earlier layers",
-    "finetune-slow": "lower learning rates",
-    "scratch": "another source: its architecture from scratch",
-    "finetune": "another source",
-    "stack": "averaging with the network trained from scratch",
-}
-"""An answer's strategy in words, in the order in which they are tried."""
 
 
 def response(trials: Mapping[str, Trial], experiment: Experiment) -> list[dict[str, Any]]:
@@ -29,13 +21,13 @@ def response(trials: Mapping[str, Trial], experiment: Experiment) -> list[dict[s
     Its gain is over the arm that would have been shipped without any of them.
     """
     answers = [t for t in trials.values() if "answers" in t.choices and t.covered.any()]
-    answers.sort(key=lambda trial: list(STEPS).index(trial.strategy))
+    answers.sort(key=_order)
     before = winner({n: t for n, t in trials.items() if "answers" not in t.choices}, experiment)
     if not answers or before is None:
         return []
     return [
         {
-            "step": STEPS[t.strategy],
+            "step": strategies.facts(t.strategy).step,
             "arm": t.arm,
             "because": t.choices["answers"],
             "text": _came_of(t, trials[before], experiment),
@@ -44,12 +36,19 @@ def response(trials: Mapping[str, Trial], experiment: Experiment) -> list[dict[s
     ]
 
 
+def _order(trial: Trial) -> tuple[int, int]:
+    """Fallbacks first, another source then, the average last."""
+    one = strategies.facts(trial.strategy)
+    known = [other.name for other in strategies.every()]
+    return (0 if one.role == "fallback" else 2 if one.role == "ensemble" else 1), known.index(one.name)
+
+
 def _came_of(answer: Trial, before: Trial, experiment: Experiment) -> str:
     metric, found = experiment.task.metric, gain(answer, before, experiment)
     if found is None:
         return f"{answer.status}: {answer.reason}"
     judged = "better" if found.low > 0 else "worse" if found.high < 0 else "no evidence of a difference"
-    own, theirs = (leaderboard.score(t, experiment) for t in leaderboard.common(answer, before))
+    own, theirs = (leaderboard.score(t, experiment) for t in common(answer, before))
     return (
         f"{words.value(metric, own)} against {words.value(metric, theirs)} with {before.arm}: "
         f"{words.gain(metric, found.gain)} {words.gain_interval(metric, found.low, found.high)}, {judged}"

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import strategies, tasks
 from headstart.core import words
 from headstart.core.experiment import Experiment
+from headstart.core.facts import Role
 from headstart.core.strategy import Trial
 from headstart.core.task import Task, occurs
-from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, of_few, union, wilson
+from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
 from headstart.measure.paired import Draw
 
 RESAMPLES = 500
@@ -47,14 +48,6 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
-    """Both arms with only the predictions in cells that both have."""
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    both = ours.covered[:repeats] & theirs.covered[:repeats]
-    kept = [np.where(both[..., None], t.predictions[:repeats], np.nan) for t in (ours, theirs)]
-    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
 
 
 def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
@@ -147,14 +140,11 @@ def interval(trial: Trial, experiment: Experiment) -> Interval:
     else:
         rows, value, draw = recomputed(trial, experiment)
     own = groups_of(rows, experiment.split.groups)
-    found = draw(own)
+    drawn = found = draw(own)
     if own is not None:
         bounds = tuple(sorted(sign * end for end in words.bounds(task.metric)))
-        alike = not found.width or found.n == len(rows)
         found = of_few(found, draw(None), value, within=(bounds[0], bounds[1]))
-        if alike and task.metric == "accuracy":  # that no group has a mistake is no certainty either
-            found = union(found, wilson(value * found.n, found.n))
-    found = found.holding(value)
+    found = doubted(task.metric, drawn, found, value).holding(value)
     low, high = sorted((sign * found.low, sign * found.high))
     return replace(found, low=low, high=high)
 
@@ -205,22 +195,22 @@ def as_json(rows: list[Row], task: Task) -> dict[str, Any]:
     return {"rows": [r.to_json() for r in rows], "metric": task.metric, "reference": reference_name(rows)}
 
 
-REFERENCES = {"scratch": "scratch", "pixels": "raw pixels", "tfidf": "words", "majority": "majority"}
-"""What gains are measured against, the first of these that has a score, with its name in a table."""
+REFERENCES: tuple[Role, ...] = ("scratch", "simple", "floor")
+"""Roles of what gains are measured against: the first of these that has a score."""
 
 
 def reference_name(rows: list[Row]) -> str | None:
     """What gains are measured against: scratch when it ran, else the simple model on raw input."""
-    for strategy, called in REFERENCES.items():
-        if any(r.strategy == strategy and r.score is not None for r in rows):
-            return called
-    return None
+    scored = {row.strategy for row in rows if row.score is not None}
+    found = (one for role in REFERENCES for one in strategies.every(role) if one.name in scored)
+    return next((one.short or one.name for one in found), None)
 
 
 def reference(trials: Mapping[str, Trial]) -> Trial | None:
     """The trial that gains are measured against."""
-    for strategy in REFERENCES:
+    for role in REFERENCES:
+        names = [one.name for one in strategies.every(role)]
         for trial in trials.values():
-            if trial.strategy == strategy and trial.covered.any():
+            if trial.strategy in names and trial.covered.any():
                 return trial
     return None

@@ -10,30 +10,22 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.facts import Role
+from headstart.core.strategy import Trial, common
 from headstart.core.task import MULTILABEL, REGRESSION, Task, differ
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import gain
 from headstart.measure.paired import PairedGain
 from headstart.measure.partition import held_out_parts
-from headstart.plan import policy
 
-BASELINES = {
-    "scratch": "the same architecture from scratch",
-    "pixels": "a simple model on raw pixels",
-    "tfidf": "a simple model on words",
-    "majority": "the majority class",
-    "random-frozen": "the same architecture, random and frozen",
-}
-"""What transfer is compared with, in the order in which a sentence names them."""
+COMPARED: tuple[Role, ...] = ("scratch", "simple", "floor", "random")
+"""Roles of what transfer is compared with, in the order in which a sentence names them."""
 ENOUGH = 30
 """Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""
-EXPECTED = ("contrastive",)
-"""Arms that are known to be worth more than a frozen probe where labels are few (`policy.CONTRASTIVE`): a few
-held-out items cannot show it, and need not (docs/measured.md, few labelled texts)."""
 PRIOR_GAIN, PRIOR_SPREAD = 0.06, 0.07
-"""What they gain in accuracy before anything was seen, and how much that differs between data sets: 0 to 0.2
-on validation parts of four text sets, with 8 and with 64 labels a class."""
+"""What an `expert` for few labels (`Facts`) gains in accuracy over a frozen probe before anything was seen,
+which a few held-out items cannot show (docs/measured.md, few labelled texts); and how much that differs
+between data sets: 0 to 0.2 on validation parts of four text sets, with 8 and with 64 labels a class."""
 SURPRISE = 2.0
 """Standard deviations from what was to be expected at which that is not believed any more."""
 ROUGH = 400
@@ -45,22 +37,18 @@ Chooser = Callable[..., str | None]
 
 def baselines(modality: str) -> tuple[str, ...]:
     """The baselines of one modality: there is one simple model on raw input for each."""
-    known = policy.strategies_of(modality)
-    return tuple(name for name in BASELINES if name in known)
+    return tuple(one.name for role in COMPARED for one in strategies.every(role) if one.knows(modality))
 
 
 def called(strategy: str, task: Task) -> str:
     """A baseline in words."""
-    return (
-        "the median"
-        if strategy == "majority" and task.kind == REGRESSION
-        else BASELINES.get(strategy, strategy)
-    )
+    constant = strategy in strategies.STRATEGIES and strategies.facts(strategy).role == "floor"
+    return "the median" if constant and task.kind == REGRESSION else strategies.called(strategy)
 
 
 def heavy(trial: Trial) -> bool:
     """Whether the arm trains a trunk, or averages with one that does."""
-    return strategies.get(trial.strategy).trains_trunk
+    return strategies.facts(trial.strategy).trains
 
 
 def best(
@@ -70,7 +58,7 @@ def best(
 
     The first of `ranked`, except that an arm that trains the trunk must beat whatever arm that does not is
     best on the same items by more than one standard error of their paired difference, on `enough` items or
-    all of them: simpler is safer when equal, and a single small fold is luck. One that is `EXPECTED` to be
+    all of them: simpler is safer when equal, and a single small fold is luck. One that is `expected` to be
     better is preferred while it is still `likely` to be.
     """
     order = ranked(trials, names, experiment)
@@ -80,7 +68,7 @@ def best(
     for name in order:
         if not heavy(trials[name]):
             continue
-        there = {other: leaderboard.common(trials[other], trials[name])[0] for other in simple}
+        there = {other: common(trials[other], trials[name])[0] for other in simple}
         rivals = ranked(there, simple, experiment)
         found = gain(trials[name], trials[rivals[0]], experiment, count=ROUGH) if rivals else None
         if not simple or (found is not None and convincing(found, experiment, enough)):
@@ -103,7 +91,7 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experi
 
         def beats(other: str, name: str = name) -> bool:
             if not np.array_equal(known[name], known[other]):
-                pair = leaderboard.common(trials[name], trials[other])
+                pair = common(trials[name], trials[other])
                 if pair[0].covered.any():
                     return _scored(pair[0], experiment) > _scored(pair[1], experiment)
             return own[name] > own[other]
@@ -112,18 +100,33 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experi
     return order
 
 
+def rows(trials: Mapping[str, Trial], experiment: Experiment, shipped: str) -> list[leaderboard.Row]:
+    """The rows of the leaderboard: scored arms first, best on top (`ranked`), with their gain."""
+    against = leaderboard.reference(trials)
+    found = []
+    for trial in trials.values():
+        row = leaderboard.row(trial, experiment)
+        if row.score is not None and against is not None and trial.arm != against.arm:
+            gained = gain(trial, against, experiment)
+            if gained is not None:
+                row = replace(row, gain=gained.gain, gain_low=gained.low, gain_high=gained.high)
+        found.append(replace(row, shipped=trial.arm == shipped))
+    order = ranked(trials, trials, experiment)
+    scored = sorted((r for r in found if r.score is not None), key=lambda r: order.index(r.arm))
+    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
+    return [*numbered, *(r for r in found if r.score is None)]
+
+
 def _scored(trial: Trial, experiment: Experiment) -> float:
     value = leaderboard.signed_score(trial, experiment)
     return float("-inf") if value is None or np.isnan(value) else value
 
 
-UNTOLD = ("probe", *policy.RAW.values())
-"""What is preferred, in this order, where only items of one class were held out: on these the best score is
-that of an arm that always says the same."""
-
-
 def _untold(trial: Trial) -> int:
-    return UNTOLD.index(trial.strategy) if trial.strategy in UNTOLD else len(UNTOLD)
+    """What is preferred where only items of one class were held out: there the best score is that of an arm
+    which always says the same."""
+    one = strategies.facts(trial.strategy)
+    return 0 if one.ranks else 1 if one.role == "simple" else 2
 
 
 def _telling(arms: Iterable[Trial], experiment: Experiment) -> bool:
@@ -155,13 +158,14 @@ def likely(found: PairedGain) -> bool:
 
 
 def expected(trial: Trial, experiment: Experiment) -> bool:
-    """Whether an arm is better than frozen ones by what is known beforehand: see `EXPECTED`."""
-    least, most = policy.CONTRASTIVE
-    return (
-        trial.strategy in EXPECTED
-        and experiment.per_class is not None
-        and least <= experiment.per_class < most
-    )
+    """Whether an arm is better than frozen ones by what is known beforehand."""
+    least, most = strategies.facts(trial.strategy).expert or (0, 0)
+    return experiment.per_class is not None and least <= experiment.per_class < most
+
+
+def role(trial: Trial) -> str:
+    """That of an arm's strategy."""
+    return strategies.facts(trial.strategy).role
 
 
 def shipped(
@@ -179,11 +183,11 @@ def shipped(
     is never shown to be worse than doing without the source.
     """
     known = list(names)
-    twins = [name for name in known if trials[name].strategy == "random-frozen"]
+    twins = [name for name in known if role(trials[name]) == "random"]
     chosen = best((name for name in known if name not in twins), trials, experiment, enough=enough)
     if chosen is None:
         return best(twins, trials, experiment, enough=enough)
-    rivals = [name for name in known if trials[name].strategy in BASELINES and name != chosen]
+    rivals = [name for name in known if role(trials[name]) in COMPARED and name != chosen]
     while True:
         worse = {
             name: found.gain
@@ -201,27 +205,35 @@ def winner(trials: Mapping[str, Trial], experiment: Experiment) -> str | None:
     return shipped(trials, trials, experiment)
 
 
-def winner_again(trials: Mapping[str, Trial], experiment: Experiment) -> Trial | None:
-    """What the choice of the shipped arm is worth, made anew in every fold.
+def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) -> Trial:
+    """What the choice of `arm`, which ships, is worth, made anew in every fold.
 
     Where the metric must be computed anew on every resample, without the control and the last guard.
     """
+    names: list[str] = [*trials]
+    chooser: Chooser = partial(shipped, count=ROUGH)
     if experiment.task.kind == MULTILABEL:
-        return nested([n for n, t in trials.items() if t.strategy != "random-frozen"], trials, experiment)
-    return nested(trials, trials, experiment, partial(shipped, count=ROUGH))
+        names = [n for n, t in trials.items() if role(t) != "random" or n == arm]
+        chooser = best
+    return nested(names, trials, experiment, chooser, overall=arm) or trials[arm]
 
 
 def nested(
-    names: Iterable[str], trials: Mapping[str, Trial], experiment: Experiment, chooser: Chooser = best
+    names: Iterable[str],
+    trials: Mapping[str, Trial],
+    experiment: Experiment,
+    chooser: Chooser = best,
+    *,
+    overall: str | None = None,
 ) -> Trial | None:
     """The choice among arms as an arm of its own: in every fold, the arm chosen by all other rows predicts.
 
     The best of several scores is too good by the luck that made it the best; what the choice is worth shows
     on rows that had no part in it (Varma and Simon, BMC Bioinformatics 2006). It bears the name of the arm
-    chosen by all rows, and covers the cells in which that arm has predictions.
+    chosen by all rows (`overall`, where it is known), and covers the cells in which that has predictions.
     """
     known = list(names)
-    overall = chooser(known, trials, experiment)
+    overall = overall or chooser(known, trials, experiment)
     scored = [n for n in known if trials[n].covered.any()]
     if overall is None or len(scored) < 2:
         return None if overall is None else trials[overall]

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from headstart import strategies
 from headstart.core import words
 from headstart.core.evidence import Outcome, Verdict
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.facts import Role
+from headstart.core.strategy import Trial, common
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.evidence.comparisons import adjusted, compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
 from headstart.measure.paired import PairedGain
-from headstart.plan.policy import DEEPER, RAW
 
-TRANSFER = ("direct", "label-names", "probe", *DEEPER, "early-probe", "finetune-slow")
-"""Strategies that use what a source has learnt."""
-NEEDED = (("scratch",), tuple(RAW.values()), ("majority",))
-"""Without one of each of these no claim is made that transfer helps. The random and frozen network only
-counts where it was run: it is dropped first when time is short."""
+NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
+"""Roles: without one of each of these no claim is made that transfer helps. The random and frozen network
+only counts where it was run: it is dropped first when time is short."""
 
 
 NOT_RUN = "it was not run"
@@ -35,7 +34,7 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
 
     It is about the best arm that uses a source, its choice among them made anew in every fold.
     """
-    ours = nested([n for n, t in trials.items() if t.strategy in TRANSFER], trials, experiment)
+    ours = nested([n for n, t in trials.items() if transfers(t)], trials, experiment)
     if ours is None:
         return Verdict("not compared", "Not compared: no arm with a source could be measured.")
     covered = Coverage.of(experiment.dataset, experiment.split)
@@ -72,11 +71,16 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     )
 
 
+def transfers(trial: Trial) -> bool:
+    """Whether an arm uses what a source has learnt, by itself."""
+    return strategies.facts(trial.strategy).transfers
+
+
 def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     """The outcome from the paired gains over each baseline that was run, by strategy."""
     if any(g.high < 0 and not g.too_few for g in gains.values()):
         return "hurts"
-    if any(not gains.keys() & set(names) for names in NEEDED):
+    if any(not any(one.name in gains for one in strategies.every(role)) for role in NEEDED):
         return "not compared"
     if all(g.low > 0 and not g.too_few for g in gains.values()):
         return "helps"
@@ -111,7 +115,7 @@ def _sentence(
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
         there = baselines(experiment.dataset.modality)
-        needed = [name for names in NEEDED for name in names if name in there]
+        needed = [one.name for one in strategies.every(*NEEDED) if one.name in there]
         without = " and ".join(called(name, experiment.task) for name in needed if name not in found)
         start = f"{start} with {without}"
     name = _decisive(outcome, found)
@@ -126,9 +130,7 @@ def _decisive(outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]]) -
 def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment: Experiment) -> str:
     """Both scores on the items that both arms were held out from, and the gain."""
     metric = experiment.task.metric
-    ours, theirs = (
-        words.value(metric, leaderboard.score(t, experiment)) for t in leaderboard.common(arm, rival)
-    )
+    ours, theirs = (words.value(metric, leaderboard.score(t, experiment)) for t in common(arm, rival))
     interval = words.gain_interval(metric, result.low, result.high)
     error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
     whole = words.value(metric, leaderboard.score(arm, experiment))
@@ -157,13 +159,11 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
     arm = trials[ours.arm]
     if not expected(arm, experiment):
         return ()
-    frozen = best(
-        [n for n, t in trials.items() if t.strategy in TRANSFER and not heavy(t)], trials, experiment
-    )
+    frozen = best([n for n, t in trials.items() if transfers(t) and not heavy(t)], trials, experiment)
     if frozen is None:
         return ()
     metric = experiment.task.metric
-    pair = leaderboard.common(arm, trials[frozen])
+    pair = common(arm, trials[frozen])
     own, other = (leaderboard.signed_score(t, experiment) for t in pair)
     if own is None or other is None or own >= other:
         return ()
@@ -195,7 +195,7 @@ def _notes(
             f"{words.gain(metric, rival.smallest_visible).lstrip('+')}"
         )
         notes.append(text + (": label more to know more." if room and rival.n < 1000 else "."))
-    control = found.get("random-frozen")
+    control = next((found[one.name] for one in strategies.every("random") if one.name in found), None)
     if control is not None and control[1].high < 0:
         notes.append(
             "The same architecture with random weights does better: what the source has learnt harms."

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.core import fingerprint
+from headstart.core import environment, fingerprint
 from headstart.core.model import Model
 from headstart.core.source import Contract, InputContract, TextContract
 from headstart.core.task import REGRESSION, Task
@@ -174,6 +174,7 @@ def _reopen(place: Path, target: Path) -> None:
             errors="replace",
             check=False,
             timeout=_WAIT,
+            env=environment.waiting(),
         )
         report = json.loads(done.stdout.strip().splitlines()[-1])
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from headstart.core.environment import waiting
+
 LIBRARIES = ("transformers.models.", "timm.models", "torchvision.models", "headstart.nets.")
 """Beginnings of the names of modules that a network needs."""
 FIRST = ("torch", "safetensors.numpy")
@@ -40,6 +42,7 @@ class Standby:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace", start_new_session=True,
+                    env=waiting(),
                 )  # fmt: skip
                 threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
         self._send({"import": [*FIRST, *(name for name in sys.modules if name.startswith(LIBRARIES))]})

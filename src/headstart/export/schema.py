@@ -31,6 +31,7 @@ from typing import Any
 
 from headstart import nets, tasks
 from headstart.core import environment
+from headstart.core.files import plain
 from headstart.core.model import Model
 from headstart.core.source import APART, JOINT, LONGEST, POOLINGS, Contract, InputContract, TextContract
 from headstart.core.task import Task
@@ -38,6 +39,7 @@ from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
 from headstart.modalities import MODALITIES
 from headstart.sources.audit import check as check_architecture
+from headstart.sources.paths import with_path
 
 FORMAT = "headstart-bundle"
 VERSION = 1
@@ -81,26 +83,17 @@ def dump(model: Model, *, count: int, allowed: float, files: Mapping[str, Mappin
         "files": {name: dict(files[name]) for name in sorted(files)},
         "versions": environment.versions(),
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=False, default=_plain)
+    text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
 
 def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
     """The source without the folders of this machine: "file:/home/me/net.pth" -> "file:net.pth"."""
-    kind, colon, where = str(source.get("spec", "")).partition(":")
-    if kind not in ("file", "hf", "vectors") or not colon:
-        return dict(source)
-    path, mark, options = where.partition("?")
-    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return {**source, "spec": f"{kind}:{name}{mark}{options}"}
 
+    def name(path: str) -> str:
+        return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} in a model's recipe or evidence is not JSON")
+    return {**source, **({"spec": with_path(str(source["spec"]), name)} if "spec" in source else {})}
 
 
 def parse(path: Path, raw: bytes) -> Manifest:

@@ -6,7 +6,7 @@ fold. Nothing passes through the network again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +37,6 @@ RIDGE_COST = 16
 EVERY_FOLD = 1_000
 """Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
 RESAMPLES = 200
-RIDGE_FROM = 3e9
-"""Rows x columns x labels from which a probe is solved as ridge regression, whose penalty is another."""
 
 
 @dataclass(frozen=True)
@@ -135,17 +133,17 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     place = np.full(len(experiment.dataset), -1)
     place[rows] = np.arange(len(rows))
     views = 1 + int(probe.choices.get("views", 0))
-    penalty = {fold: _penalty(experiment, chosen[fold].get("C"), len(columns[fold]), views) for fold in folds}
+    penalty = {fold: _penalty(experiment, chosen[fold], len(columns[fold]), views) for fold in folds}
     return Stored(x, place, columns, penalty)
 
 
-def _penalty(experiment: Experiment, chosen: float | None, width: int, copies: int) -> float:
+def _penalty(experiment: Experiment, chosen: Mapping[str, Any], width: int, copies: int) -> float:
     """What the probe chose, for one row where it had copies; the middle of the usual range where it chose
-    nothing, or was solved in another way."""
+    nothing, or was solved in another way (runs of older versions do not say in which)."""
+    penalty = chosen.get("C")
     if experiment.task.kind == REGRESSION:
-        return float(chosen) / copies if chosen else float(width)
-    ridge = len(experiment.split.folds[0].train) * width * experiment.task.outputs > RIDGE_FROM
-    return float(chosen) * copies if chosen and not ridge else 10**0.75 / width
+        return float(penalty) / copies if penalty else float(width)
+    return float(penalty) * copies if penalty and not chosen.get("ridge") else 10**0.75 / width
 
 
 class _Draw:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import strategies
 from headstart.core import words
 from headstart.core.backbone import Tap, embedding_tap
 from headstart.core.experiment import Experiment
@@ -20,7 +21,7 @@ from headstart.strategies.probe import selection_rows
 
 def probe_of(experiment: Experiment, trials: Mapping[str, Trial], shipped: Trial) -> Trial | None:
     """The probe that speaks for the run's networks: that of the shipped arm's source, else the best one."""
-    probes = [t for t in trials.values() if t.strategy == "probe" and "profile" in t.choices]
+    probes = [t for t in trials.values() if strategies.facts(t.strategy).ranks and "profile" in t.choices]
     own = [trial for trial in probes if trial.source == shipped.source]
     scored = {trial.arm: leaderboard.signed_score(trial, experiment) for trial in own or probes}
     return max(own or probes, key=lambda trial: scored[trial.arm] or -np.inf, default=None)
@@ -35,6 +36,8 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     profile = trial.choices.get("profile")
     if not profile:
         return None
+    # of a trial that was read back: what is not finite has no word in JSON
+    profile = {tap: {k: np.nan if v is None else v for k, v in of.items()} for tap, of in profile.items()}
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(experiment.split, experiment.seed)
     _, n = units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from headstart import strategies
 from headstart.core import words
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, common
 from headstart.core.task import REGRESSION
 from headstart.evidence import leaderboard
-from headstart.evidence.selection import BASELINES
 from headstart.insight.curve_points import DRAWS, Measured, measure, turned
 from headstart.insight.networks import Networks
 from headstart.measure import curves, intervals
 from headstart.measure.curves import Curve, Saved
-from headstart.plan.policy import RAW
 
 MOST_CLASSES = 200
 """With more classes there is no curve: the fits would take minutes."""
@@ -53,7 +52,7 @@ def _probe(experiment: Experiment, trials: Mapping[str, Trial], shipped: str) ->
     scored = {
         name: score
         for name, trial in trials.items()
-        if trial.strategy == "probe"
+        if strategies.facts(trial.strategy).ranks
         and trial.choices.get("taps")
         and (score := leaderboard.signed_score(trial, experiment)) is not None
     }
@@ -67,7 +66,7 @@ def _baseline(experiment: Experiment, trials: Mapping[str, Trial], probe: Trial)
     scored = {
         name: score
         for name, trial in trials.items()
-        if trial.strategy in ("scratch", *RAW.values())
+        if strategies.facts(trial.strategy).role in ("scratch", "simple")
         and trial.source in (None, probe.source)
         and (score := leaderboard.signed_score(trial, experiment)) is not None
     }
@@ -157,7 +156,7 @@ class _Words:
             np.append(m.errors, error), m.covariance, curves.RESAMPLES, seed=experiment.seed
         )
         saved = curves.labels_saved(m.sizes, m.errors, error, their_n, draws=draws)
-        against = f"{BASELINES[self.baseline.strategy]} with {their_n:,.0f}"
+        against = f"{strategies.called(self.baseline.strategy)} with {their_n:,.0f}"
         if saved is None or saved.ratio < 1:
             return None, (
                 f"No labels are saved: with {m.sizes[-1]:,.0f} labels the frozen probe does not reach "
@@ -179,7 +178,7 @@ class _Words:
         """The baseline's score on the curve's items: as far from the probe as on the items that both have."""
         scores = [
             leaderboard.score(trial, self.experiment)
-            for trial in leaderboard.common(self.probe, self.baseline or self.probe)
+            for trial in common(self.probe, self.baseline or self.probe)
         ]
         last = float(turned(self.experiment.task, self.measured.errors[-1]))
         return last if scores[0] is None or scores[1] is None else last + scores[1] - scores[0]

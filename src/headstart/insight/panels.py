@@ -6,7 +6,6 @@ Only the words that mattered in mistakes (`headstart.predict.saliency`) are aske
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from headstart import tasks
 from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.experiment import Experiment
-from headstart.core.files import write_json
+from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
 from headstart.core.task import REGRESSION, differ
@@ -171,7 +170,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
             interval = intervals.wilson(value * interval.n, interval.n)
         elif name == experiment.task.metric and view.row.low is not None and view.row.high is not None:
             interval = replace(interval, low=view.row.low, high=view.row.high)
-        found[name] = {"value": value, **{k: getattr(interval, k) for k in ("low", "high", "n", "method")}}
+        found[name] = {"value": value, **vars(interval)}
     return found
 
 
@@ -269,14 +268,3 @@ DEAR = {"map": 0.5, "learning_curve": 2.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""
-
-
-def plain(value: Any) -> Any:
-    """As JSON knows it: no numpy, and null for what is not a finite number."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

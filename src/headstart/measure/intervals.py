@@ -8,6 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from headstart.core import words
+
 CELLS = 2_000_000
 """Resamples are drawn in blocks of about this many weights."""
 FEW_UNITS = 30
@@ -24,6 +26,8 @@ class Interval:
     method: str
     n: int = 0
     """Independent units it rests on: items, or groups where there are any."""
+    unit: str = "items"
+    """What these are: "items" or "groups"."""
 
     @property
     def width(self) -> float:
@@ -50,7 +54,16 @@ def wilson(hits: float, n: int, *, level: float = 0.95) -> Interval:
 def union(first: Interval, second: Interval) -> Interval:
     """From the lower of both lower ends to the higher of both higher ends."""
     low, high = min(first.low, second.low), max(first.high, second.high)
-    return Interval(low, high, f"{first.method} or {second.method}", first.n)
+    return Interval(low, high, f"{first.method} or {second.method}", first.n, first.unit)
+
+
+def doubted(metric: str, drawn: Interval, found: Interval, value: float) -> Interval:
+    """`found`, made of what was `drawn`: of a metric in percent at least Wilson's of as many units where no
+    resample differs from another. All of few right is no certainty, which no resample can show.
+    """
+    if metric not in words.FRACTIONS or drawn.width:
+        return found
+    return union(found, wilson(value * found.n, found.n))
 
 
 def few_units(n: int, level: float) -> float:
@@ -181,10 +194,10 @@ def percentiles(
     known = values[~np.isnan(values)]
     method = f"percentile bootstrap over {over}"
     if not len(known):
-        return Interval(float("nan"), float("nan"), method, n)
+        return Interval(float("nan"), float("nan"), method, n, over)
     low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
     if around is not None:
         bias = float(np.median(known)) - around
         low, high = np.clip([low - bias, high - bias], *within)
         method = f"{method}, bias taken off"
-    return Interval(float(low), float(high), method, n)
+    return Interval(float(low), float(high), method, n, over)

@@ -41,13 +41,6 @@ def confident_classes(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(among[np.arange(len(y)), best] >= 0, best, -1)
 
 
-def confident_joint(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """int64 `[K, K]`: rows labelled i that are confidently of class j; rows of no class are not counted."""
-    found, classes = confident_classes(y, p), p.shape[1]
-    known = found >= 0
-    return np.bincount(y[known] * classes + found[known], minlength=classes**2).reshape(classes, classes)
-
-
 def suspects(y: np.ndarray, p: np.ndarray) -> Suspects:
     """The rows off the diagonal of the confident joint, by increasing normalised margin.
 

@@ -28,20 +28,10 @@ def confusion(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.bincount(y * classes + decide(p), minlength=classes**2).reshape(classes, classes)
 
 
-def balanced_accuracy(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean recall of the classes that occur in `y`."""
-    return known_mean(recalls(y, p))
-
-
 def recalls(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """float64 `[K]`: recall of each class, NaN for one that does not occur in `y`."""
     table = confusion(y, p)
     return _ratio(np.diag(table), table.sum(axis=1))
-
-
-def macro_f1(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean F1 of the classes that occur in `y` or were decided for."""
-    return known_mean(f1s(y, p))
 
 
 def f1s(y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -74,14 +64,9 @@ def brier(y: np.ndarray, p: np.ndarray) -> float:
     return _mean(distance) / (2 if p.shape[1] == 2 else 1)
 
 
-def auroc(y: np.ndarray, p: np.ndarray) -> float:
-    """Area under the ROC curve: of class 1 when there are two, else one against the rest, averaged
-    over the classes that have both positives and negatives."""
-    return known_mean(aurocs(y, p))
-
-
 def aurocs(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """float64 `[K]`, or `[1]` of class 1 when there are two: areas, NaN where there are not both."""
+    """float64 `[K]`, each class against the rest, or `[1]` of class 1 when there are two: areas under the
+    ROC curve, NaN for a class without both positives and negatives."""
     classes = range(p.shape[1]) if p.shape[1] != 2 else (1,)
     return np.array([binary_auroc(y == c, p[:, c]) for c in classes])
 

@@ -60,13 +60,8 @@ def _average_precision(positive: np.ndarray, score: np.ndarray, weights: np.ndar
     return result
 
 
-def macro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
-    """Mean F1 of the labels, at a threshold on the probability; 0 for a label never seen nor said."""
-    return float(np.mean(f1s(y, p, threshold)))
-
-
 def f1s(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """float64 `[C]`: F1 of each label, 0 for one never seen nor said."""
+    """float64 `[C]`: F1 of each label, at a threshold on the probability; 0 for one never seen nor said."""
     hits, total = _counts(y, p, threshold)
     return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
 
@@ -105,11 +100,7 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
     return float(np.mean(-np.where(y > 0.5, np.log(clipped), np.log1p(-clipped))))
 
 
-def auroc(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean area under the ROC curve over labels with both positives and negatives."""
-    return known_mean(aurocs(y, p))
-
-
 def aurocs(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """float64 `[C]`: the area of each label, NaN for one without both positives and negatives."""
+    """float64 `[C]`: the area under the ROC curve of each label, NaN for one without both positives and
+    negatives."""
     return np.array([binary_auroc(y[:, c] > 0.5, p[:, c]) for c in range(y.shape[1])])

@@ -41,6 +41,8 @@ class Evaluation:
 
     task: Task
     headline: Evidence
+    items: int
+    """Labelled items that were measured; an `Evidence` may rest on fewer groups of them."""
     metrics: Mapping[str, Evidence]
     """Every metric of the task by name, the headline one among them."""
     per_class: tuple[Mapping[str, Any], ...]
@@ -61,6 +63,8 @@ class Evaluation:
         return {
             "task": self.task.to_json(),
             "n": self.headline.n,
+            "unit": self.headline.unit,
+            "items": self.items,
             "headline": self.headline.to_json(),
             "metrics": {name: evidence.to_json() for name, evidence in self.metrics.items()},
             "per_class": [dict(row) for row in self.per_class],
@@ -117,6 +121,7 @@ def evaluate(
     return Evaluation(
         task=task,
         headline=measured[task.metric],
+        items=len(kept),
         metrics=measured,
         per_class=tuple(classes),
         confusion=confusion,
@@ -192,9 +197,14 @@ def measure(
         better = methods.resampled(y, predictions, weights)  # higher is better, whatever the metric
         return better if task.higher_is_better else -better
 
+    # what is computed anew on every resample costs as much as the other metrics do
+    most = 2000 if shared else int(np.clip(WORK // max(1, predictions.size), FEWEST, 2000))
+
     def draw(groups: np.ndarray | None) -> intervals.Interval:
         bias = None if shared else values[task.metric]
-        return intervals.bootstrap(headline, len(y), groups=groups, seed=record["seed"], around=bias)
+        return intervals.bootstrap(
+            headline, len(y), groups=groups, count=most, seed=record["seed"], around=bias
+        )
 
     found = {}
     for name, value in values.items():
@@ -202,13 +212,11 @@ def measure(
         if name == "accuracy" and groups is None:
             interval = intervals.wilson(value * len(y), len(y))
         elif name == task.metric:
-            interval = draw(groups)
+            drawn = interval = draw(groups)
             if groups is not None:
-                certain = name == "accuracy" and not interval.width
                 items = intervals.wilson(value * len(y), len(y)) if name == "accuracy" else draw(None)
                 interval = intervals.of_few(interval, items, value, within=words.bounds(name))
-                if certain:  # that no group has a mistake is no certainty
-                    interval = intervals.union(interval, intervals.wilson(value * interval.n, interval.n))
+            interval = intervals.doubted(name, drawn, interval, value)
         interval = interval.holding(value)
         found[name] = Evidence(
             name,
@@ -216,6 +224,7 @@ def measure(
             interval.low,
             interval.high,
             n=interval.n,
+            unit=interval.unit,
             level=0.95,
             method=interval.method,
             **record,
@@ -255,14 +264,15 @@ def spreads(
             for name, value in values.items()
         }
 
-    if groups is None:
-        return draw(*intervals.units(len(y), None), "items")
-    found = draw(*intervals.units(len(y), groups), "groups")
-    if min(one.n for one in found.values()) >= intervals.FEW_UNITS:
-        return found
-    alone = draw(*intervals.units(len(y), None), "items")
+    found = drawn = draw(*intervals.units(len(y), groups), "items" if groups is None else "groups")
+    if groups is not None and min(one.n for one in found.values()) < intervals.FEW_UNITS:
+        alone = draw(*intervals.units(len(y), None), "items")
+        found = {
+            name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+            for name, one in found.items()
+        }
     return {
-        name: intervals.of_few(one, alone[name], values[name], within=words.bounds(name))
+        name: intervals.doubted(name, drawn[name], one, values[name]).holding(values[name])
         for name, one in found.items()
     }
 

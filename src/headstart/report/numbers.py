@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.core.evidence import unit_of
 from headstart.core.task import Task
 from headstart.evidence.selection import called
 from headstart.modalities import nouns
-
-LEVEL = "95 % interval"
 
 
 def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -43,7 +43,7 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
     comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
     if comparisons:  # the one on which the verdict hangs
         end = "high" if outcome == "hurts" else "low"
-        hardest = min(comparisons, key=lambda c: c["gain"][end])
+        hardest = min(comparisons, key=lambda c: -inf if c["gain"][end] is None else c["gain"][end])
         gain = hardest["gain"]
         found.append(
             _number(
@@ -80,9 +80,7 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
     """What a number was counted over, one and several; runs of older versions are of images."""
-    if "groups" in str(found.get("method")):
-        return "group", "groups"
-    return _nouns(record)
+    return ("group", "groups") if unit_of(found) == "groups" else _nouns(record)
 
 
 def _nouns(record: Mapping[str, Any]) -> tuple[str, str]:

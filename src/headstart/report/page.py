@@ -14,6 +14,7 @@ import jinja2
 
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
+from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
 from headstart.insight import mistakes
 from headstart.modalities import nouns
@@ -106,6 +107,7 @@ def environment() -> jinja2.Environment:
     made.filters["seconds"] = seconds_in_words
     made.filters["label"] = mistakes.text
     made.filters["grid"] = forest.grid_text
+    made.filters["unit"] = unit_of
     made.globals["words"] = words
     made.globals["shades"] = marks.shades
     return made
@@ -125,7 +127,11 @@ def board(rows: Sequence[Record], metric: str) -> dict[str, Any]:
 def gains(comparisons: Sequence[Record]) -> list[dict[str, Any]]:
     """The comparisons, each with its gain on a common scale on which zero is marked."""
     bars = forest.Bars([c["gain"] for c in comparisons], "", zero=True)
-    return [{**c, "bar": bars.of(*(c["gain"][k] for k in ("value", "low", "high")))} for c in comparisons]
+    ends = ("value", "low", "high")
+    return [
+        {**c, "bar": None if c["gain"]["value"] is None else bars.of(*(c["gain"][k] for k in ends))}
+        for c in comparisons
+    ]
 
 
 def figures(record: Record, insight: Record) -> dict[str, Any]:

@@ -18,12 +18,11 @@ from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.data.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
-from headstart.evidence.comparisons import gain
 from headstart.evidence.follow_ups import note, response
 from headstart.evidence.verdict import verdict_of
 from headstart.measure.calibration import fit_temperature
-from headstart.plan import policy
-from headstart.plan.policy import Skipped
+from headstart.planning import policy
+from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
 from headstart.run.context import Context, why
@@ -56,7 +55,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     if chosen is None:
         raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
     winner = trials[chosen]
-    rows = ranked(context, trials, winner.arm)
+    rows = selection.rows(trials, context.experiment, winner.arm)
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
         model = trained_on_all(context, winner, trials)
@@ -64,8 +63,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         raise
     except BaseException as error:
         raise NotTrained(winner.arm, why(error, context.folder.path)) from error
-    chosen_again = selection.winner_again(trials, context.experiment)
-    model = replace(model, evidence=evidence(context, chosen_again or winner, rows, verdict))
+    again = selection.winner_again(winner.arm, trials, context.experiment)
+    model = replace(model, evidence=evidence(context, again, rows, verdict))
     if context.task.kind != REGRESSION:
         model = calibrated(model, winner, context)
     test, metrics = None, {}
@@ -115,8 +114,9 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
 def in_order(trials: Mapping[str, Trial], context: Context) -> dict[str, Trial]:
     """Arms in the plan's order, whether they ran just now or were read from the run folder: ties go by it."""
     place = {name: number for number, name in enumerate(context.sources)}
+    known = list(strategies.STRATEGIES)
     order = sorted(
-        trials.values(), key=lambda t: (policy.ALL.index(t.strategy), place.get(t.source or "", -1), t.arm)
+        trials.values(), key=lambda t: (known.index(t.strategy), place.get(t.source or "", -1), t.arm)
     )
     return {trial.arm: trial for trial in order}
 
@@ -129,7 +129,7 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
         out.append(tried)
     if answer.test is not None:
         test = answer.test
-        units = "groups of test items" if "groups" in test.method else "test items"
+        units = "groups of test items" if test.unit == "groups" else "test items"
         out.append(
             f"On the {test.n:,} {units}, touched once: {test.metric} "
             f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "
@@ -169,23 +169,6 @@ def _again(answer: Answer) -> list[str]:
         f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
         "the choice among all arms made anew in every fold."
     ]
-
-
-def ranked(context: Context, trials: Mapping[str, Trial], shipped: str) -> list[leaderboard.Row]:
-    """The rows of the leaderboard: scored arms first, best on top (`selection.ranked`), with their gain."""
-    against = leaderboard.reference(trials)
-    rows = []
-    for trial in trials.values():
-        row = leaderboard.row(trial, context.experiment)
-        if row.score is not None and against is not None and trial.arm != against.arm:
-            found = gain(trial, against, context.experiment)
-            if found is not None:
-                row = replace(row, gain=found.gain, gain_low=found.low, gain_high=found.high)
-        rows.append(replace(row, shipped=trial.arm == shipped))
-    order = selection.ranked(trials, trials, context.experiment)
-    scored = sorted((r for r in rows if r.score is not None), key=lambda r: order.index(r.arm))
-    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
-    return [*numbered, *(r for r in rows if r.score is None)]
 
 
 def evidence(

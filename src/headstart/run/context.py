@@ -27,7 +27,7 @@ from headstart.core.strategy import Peer, Progress, Request, Settings, Status, T
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.passes.extractor import StoreExtractor
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run.closing import Closing
 from headstart.run.folder import RunFolder
 
@@ -120,7 +120,7 @@ class Context:
     def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
         """What an arm's strategy may touch; it gets a folder of its own only when it runs."""
         return Request(
-            dataset=self.dataset,
+            dataset=self.experiment.development,
             task=self.task,
             split=self.split,
             features=self.extractor,
@@ -172,7 +172,7 @@ class Context:
         except BaseException as error:
             trial = self.failed(step.arm, step.strategy, step.source, why(error, self.folder.path))
         seconds = max(time.monotonic() - start, trial.cost.seconds)  # more where a stopped run did a part
-        if step.strategy == "probe" and step.source is not None:
+        if strategies.facts(step.strategy).ranks and step.source is not None:
             seconds += self.paid.pop(step.source, 0.0)
         cost = replace(trial.cost, seconds=seconds, peak_bytes=peak_memory())
         return replace(

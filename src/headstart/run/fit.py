@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headstart import strategies
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -20,9 +22,9 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.data import splits
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes.extractor import make_extractor
-from headstart.plan import more_folds, policy
-from headstart.run import closing, conclude, config, manifest, set_up
-from headstart.run.config import Ask
+from headstart.planning import more_folds, policy
+from headstart.run import closing, conclude, manifest, resolve, set_up
+from headstart.run.config import RunConfig
 from headstart.run.context import Context, Timed
 from headstart.run.folder import RunFolder, default_folder
 from headstart.run.ledger import Ledger
@@ -79,7 +81,7 @@ class Log:
 
 @contextmanager
 def fit(
-    ask: Ask, listen: Listener = ignore, standby: closing.Standby | None = None
+    config: RunConfig, listen: Listener = ignore, standby: closing.Standby | None = None
 ) -> Iterator[tuple[Path, Result | None]]:
     """Run the whole plan within the budget and choose a model: (run folder, what was found).
 
@@ -89,31 +91,32 @@ def fit(
 
     Raises `HeadstartError` for every mistake in data, sources or options before anything is computed.
     """
-    budget = Budget(ask.budget)
+    environment.check_alone("fit")
+    budget = Budget(config.budget)
     log = Log(listen)
-    dataset, task, findings = config.read(ask, Memo(), log)
-    named = config.find_sources(ask, dataset)
-    asked = config.question(ask, dataset, named)
-    path = ask.out or default_folder(dataset.name, asked, Path("runs"))
+    dataset, task, findings = resolve.read(config, Memo(), log)
+    named = resolve.find_sources(config, dataset)
+    asked = resolve.question(config, dataset, named)
+    path = config.out or default_folder(dataset.name, asked, Path("runs"))
     data = manifest.data_record(dataset, task, findings)
     with RunFolder(path) as folder:
         resumed = folder.begin(asked)
         log.attach(folder)
         log(Event("data", data))
-        log(Event("sources", {"summary": manifest.source_summary(named, ask)}))
+        log(Event("sources", {"summary": manifest.source_summary(named, config)}))
         if resumed:
             text = f"{path} has been here before: finished steps cost nothing"
             log(Event("note", {"label": "resume", "text": text}))
-        if resumed and manifest.finished(folder, ask):
+        if resumed and manifest.finished(folder, config):
             manifest.retell(folder, log)
             yield path, None
             return
-        context = new_context(ask, dataset, task, named, folder, log)
+        context = new_context(config, dataset, task, named, folder, log)
         context.closing.standby = standby
-        set_up.set_up(ask, context, data, budget)
-        ledger = Ledger(folder, ask.budget, budget.start + context.closing.startup)
+        set_up.set_up(config, context, data, budget)
+        ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
         budget = ledger.budget
-        trials, skipped = run_arms(context, ask, ledger)
+        trials, skipped = run_arms(context, config, ledger)
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
@@ -132,7 +135,7 @@ def fit(
                 context.closing.slower,
             ),
         )
-        spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(ask.budget)}"
+        spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(config.budget)}"
         log(Event("done", {"summary": spent}))
 
 
@@ -150,7 +153,12 @@ def concluded(context: Context, trials: dict[str, Trial]) -> conclude.Answer:
 
 
 def new_context(
-    ask: Ask, dataset: Dataset, task: Task, named: dict[str, Source], folder: RunFolder, listen: Listener
+    config: RunConfig,
+    dataset: Dataset,
+    task: Task,
+    named: dict[str, Source],
+    folder: RunFolder,
+    listen: Listener,
 ) -> Context:
     """The workbench with the store open; nothing is measured or loaded."""
 
@@ -158,34 +166,37 @@ def new_context(
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
     return Context(
-        experiment=Experiment(dataset, task, splits.make_split(dataset, seed=ask.seed), ask.seed),
+        experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
         extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
         sources=named,
         folder=folder,
         listen=listen,
-        settings=ask.settings,
-        download=config.downloads_allowed(ask),
-        reserve=FINISH_SHARE * ask.budget,
-        closing=closing.Closing(ask.budget),
+        settings=config.settings,
+        download=config.download,
+        reserve=FINISH_SHARE * config.budget,
+        closing=closing.Closing(config.budget),
     )
 
 
-def run_arms(context: Context, ask: Ask, ledger: Ledger) -> tuple[dict[str, Trial], list[policy.Skipped]]:
+def run_arms(
+    context: Context, config: RunConfig, ledger: Ledger
+) -> tuple[dict[str, Trial], list[policy.Skipped]]:
     """Ask the plan for the next arm and run it, until the plan is at its end."""
-    trials = kept_trials(context, ask, ledger)
+    trials = kept_trials(context, config, ledger)
     for name, reason in context.broken.items():
-        arm = arm_name("probe", name)
-        trials[arm] = context.failed(arm, "probe", name, reason)
+        (probe,) = (one.name for one in strategies.every("transfer") if one.ranks)
+        arm = arm_name(probe, name)
+        trials[arm] = context.failed(arm, probe, name, reason)
     for trial in trials.values():
         tell_trial(context, trial, kept=trial.source not in context.broken)
-    known = state(context, ask, trials, ledger.budget)
-    context.listen(Event("plan", manifest.plan_summary(known, ask)))
+    known = state(context, config, trials, ledger.budget)
+    context.listen(Event("plan", manifest.plan_summary(known, config)))
     if known.left < policy.LEAST and not trials:
         context.listen(Event("note", {"label": "budget", "text": manifest.too_small(context, ledger.budget)}))
     doubt = ""
     while True:
         context.closing.warm(ledger.budget.left)
-        known = replace(state(context, ask, trials, ledger.budget), doubt=doubt)
+        known = replace(state(context, config, trials, ledger.budget), doubt=doubt)
         step = None if ledger.ended else more_folds.next_step(known)
         if step is None and (doubt or ledger.ended):
             ledger.close()
@@ -209,7 +220,9 @@ def run_arms(context: Context, ask: Ask, ledger: Ledger) -> tuple[dict[str, Tria
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     start = time.monotonic()
-    trial = context.run(step, peers(context, trials) if step.strategy == ensemble.NAME else ())
+    trial = context.run(
+        step, peers(context, trials) if strategies.facts(step.strategy).role == "ensemble" else ()
+    )
     if not step.folds:
         return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
     before = trials[step.arm]
@@ -227,16 +240,18 @@ def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
     """The arms to average: the best with a source, and the same architecture from scratch; without the second
     where there is none."""
     trials = conclude.in_order(trials, context)
-    transfer = [name for name, trial in trials.items() if trial.strategy in verdict.TRANSFER]
+    transfer = [name for name, trial in trials.items() if verdict.transfers(trial)]
     ours = selection.best(transfer, trials, context.experiment)
     if ours is None:
         return ()
-    twins = [n for n, t in trials.items() if t.strategy == "scratch" and t.source == trials[ours].source]
+    twins = [
+        n for n, t in trials.items() if selection.role(t) == "scratch" and t.source == trials[ours].source
+    ]
     theirs = selection.best(twins, trials, context.experiment)
     return tuple(context.peer(trials[name]) for name in (ours, theirs) if name is not None)
 
 
-def kept_trials(context: Context, ask: Ask, ledger: Ledger) -> dict[str, Trial]:
+def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str, Trial]:
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
     found = context.folder.trials()
@@ -244,7 +259,7 @@ def kept_trials(context: Context, ask: Ask, ledger: Ledger) -> dict[str, Trial]:
         if ensemble.NAME in found and ensemble.outdated(found[ensemble.NAME], found):
             del found[ensemble.NAME]
         return found
-    more = ledger.earlier is None or ask.budget > ledger.earlier
+    more = ledger.earlier is None or config.budget > ledger.earlier
     retry = {"failed", "cut off"} if more else {"failed"}
     kept = {name: trial for name, trial in found.items() if trial.status not in retry}
     if more and ledger.earlier is not None:
@@ -257,7 +272,7 @@ def kept_trials(context: Context, ask: Ask, ledger: Ledger) -> dict[str, Trial]:
     return kept
 
 
-def state(context: Context, ask: Ask, trials: dict[str, Trial], budget: Budget) -> policy.Known:
+def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:
     """What the plan may know at this moment."""
     outcomes = {name: outcome_of(trial, context) for name, trial in trials.items()}
     specs = {source.spec for source in context.sources.values()}
@@ -271,7 +286,8 @@ def state(context: Context, ask: Ask, trials: dict[str, Trial], budget: Budget) 
     )
     tested = max(context.passes.values()) * len(context.split.test) / len(context.dataset)
     left = budget.left - context.closing.seconds() - tested
-    probed = {t.source for t in trials.values() if t.strategy == "probe" and t.status == "done" and t.source}
+    ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
+    probed = {t.source for t in ranks if t.source}
     again = max((AGAIN * t.cost.fold for t in trials.values() if selection.heavy(t)), default=0.0)
     return policy.Known(
         candidates,
@@ -280,7 +296,7 @@ def state(context: Context, ask: Ask, trials: dict[str, Trial], budget: Budget) 
         context.estimates,
         context.passes,
         frozenset(context.read | probed),
-        ask.allowed(),
+        config.allowed(),
         context.dataset.modality,
         context.experiment.per_class,
         len(context.split.development),
@@ -293,7 +309,7 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
     """A finished arm as the plan sees it."""
     split, known = context.split, trial.covered
     score = leaderboard.signed_score(trial, context.experiment)
-    done = sum(bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
+    done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
     if done and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
@@ -322,13 +338,13 @@ def hanging(outcomes: Mapping[str, policy.Outcome]) -> tuple[str, ...]:
     scored = {
         arm: outcome.score
         for arm, outcome in outcomes.items()
-        if outcome.strategy in verdict.TRANSFER and outcome.score is not None
+        if strategies.facts(outcome.strategy).transfers and outcome.score is not None
     }
     if not scored:
         return ()
     best = max(scored, key=lambda arm: scored[arm])
-    scratch = arm_name("scratch", outcomes[best].source)
-    return tuple(arm for arm in (scratch, best) if arm in outcomes and outcomes[arm].folds)
+    scratch = (arm_name(one.name, outcomes[best].source) for one in strategies.every("scratch"))
+    return tuple(arm for arm in (*scratch, best) if arm in outcomes and outcomes[arm].folds)
 
 
 def tell_trial(context: Context, trial: Trial, *, kept: bool = False) -> None:

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from headstart.core import limits, untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
-from headstart.core.files import left_over, write_atomic, write_json
+from headstart.core.files import left_over, plain, write_atomic, write_json
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, parsing
@@ -147,7 +147,8 @@ class RunFolder:
         """Append to the log. Progress is for eyes, not for the log."""
         if event.kind == "progress":
             return
-        line = json.dumps({"time": round(time.time(), 3), "kind": event.kind, **event.data}, default=str)
+        content = {"time": round(time.time(), 3), "kind": event.kind, **event.data}
+        line = json.dumps(plain(content), default=str)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with self.writing(), os.fdopen(os.open(self.path / "events.jsonl", flags, 0o666), "ab") as file:
             file.write(f"{line}\n".encode())
@@ -250,7 +251,7 @@ def read_finished(path: Path) -> dict[str, Any]:
         for name in ("answer.reference", "answer.test"):
             field(record, name, str if name.endswith("reference") else dict, empty=True)
         for name in MEASURED if record["answer"]["test"] is not None else ():
-            field(record, f"answer.test.{name}", float)
+            field(record, f"answer.test.{name}", float, empty=name != "n")
         for row in record["answer"]["rows"]:
             field(row, "arm", str)
             field(row, "seconds", float)
@@ -278,7 +279,7 @@ FORM = {
 MEASURED = ("value", "low", "high", "n")
 TEXTS = ("source", "strategy", "status", "reason")
 NUMBERS = ("score", "low", "high", "n", "gain", "gain_low", "gain_high", "place")
-"""Of an arm; null where it has none."""
+"""Of an arm; null where it has none, or one that is not finite."""
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from headstart.passes import near_duplicates
 from headstart.passes.extractor import make_extractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
-from headstart.run import config
-from headstart.run.config import Ask
+from headstart.run import resolve
+from headstart.run.config import RunConfig
 from headstart.run.folder import load_trial, read_finished, slug
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
@@ -196,20 +196,24 @@ def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
 def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> Dataset:
     """The labelled rows of the run's data, read as the run did. Raises `RunError` when it is gone."""
     data, origin = wanted.labelled, str(record.get("origin", ""))
+    given = not record.get("from_path", True)  # what older versions did not say
+    remedy = "say where it is now with --data (labelled= in Python)"
     if data is None and not (origin and Path(origin).exists()):
-        raise RunError(
-            folder,
-            f"its data ({origin or 'given in Python'}) is not there any more",
-            "say where it is now with --data (labelled= in Python)",
-        )
+        called = "given in Python" if given or not origin else origin
+        raise RunError(folder, f"its data ({called}) is not there any more", remedy)
     if isinstance(data, Dataset):
         return data.subset(np.flatnonzero(data.labelled))
     if data is not None and not isinstance(data, str | Path):
         raise BadOption(
             "labelled", type(data).__name__, "a path, or what headstart.load(items, labels=...) gives"
         )
-    ask = Ask(origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {})))
-    dataset, _, _ = config.read(ask, Memo(), ignore)
+    config = RunConfig(
+        origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {}))
+    )
+    dataset, _, _ = resolve.read(config, Memo(), ignore)
+    if data is None and given and dataset.fingerprint != record["question"]["data"]:
+        problem = f"its data was given in Python, and what is read from {origin} is not the same"
+        raise RunError(folder, problem, remedy)
     return dataset.subset(np.flatnonzero(dataset.labelled))
 
 
@@ -222,13 +226,11 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: 
     shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
     probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
     specs = tuple(record["question"]["sources"])
-    named = config.find_sources(Ask(None, sources=specs, download=wanted.download), known)
+    named = resolve.find_sources(RunConfig(None, sources=specs, download=wanted.download), known)
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
-    backbone = sources.load(
-        named[name], download=config.downloads_allowed(Ask(None, download=wanted.download))
-    )
+    backbone = sources.load(named[name], download=wanted.download)
     trial = folder / "trials" / slug(arm_name("probe", name)) / "trial.json"
     if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
         raise RunError(

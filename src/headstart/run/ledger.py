@@ -15,7 +15,7 @@ from typing import Any
 
 from headstart.core.budget import Budget
 from headstart.core.untrusted import field
-from headstart.plan.policy import Step
+from headstart.planning.policy import Step
 from headstart.run.folder import RunFolder, sound
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from headstart.core.task import Task
 from headstart.data import doctor
 from headstart.data.held_out import Coverage
 from headstart.evidence import leaderboard
-from headstart.plan import policy
-from headstart.run import conclude, config, items
-from headstart.run.config import Ask
+from headstart.planning import policy
+from headstart.run import conclude, items, resolve
+from headstart.run.config import RunConfig, absolute
 from headstart.run.context import Context
 from headstart.run.folder import RunFolder, read_finished
 
@@ -69,17 +68,12 @@ def write_answer(
     return content
 
 
-def absolute(origin: str) -> str:
-    """Where the data is, from wherever one looks; what is no path stays as it is."""
-    return str(Path(origin).resolve()) if origin and Path(origin).exists() else origin
-
-
-def finished(folder: RunFolder, ask: Ask) -> bool:
+def finished(folder: RunFolder, config: RunConfig) -> bool:
     """Whether the folder holds the answer already, found with at least this budget."""
     whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
     if not whole or not folder.read().get("complete"):
         return False
-    return bool(ask.budget <= read_finished(folder.path)["answer"]["budget"])
+    return bool(config.budget <= read_finished(folder.path)["answer"]["budget"])
 
 
 def retell(folder: RunFolder, listen: Listener) -> None:
@@ -119,15 +113,15 @@ def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[s
         "name": dataset.name,
         "items": len(dataset),
         "task": task.to_json(),
-        "summary": config.summary(dataset, task, tests),
+        "summary": resolve.summary(dataset, task, tests),
         "findings": findings.lines("warning"),
     }
 
 
-def source_summary(named: dict[str, Source], ask: Ask) -> str:
+def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     """The sources in one line, with the way to stronger ones."""
-    text = f"{len(named)} on this machine: {', '.join(named)}" if not ask.sources else ", ".join(named)
-    if not ask.sources:
+    text = f"{len(named)} on this machine: {', '.join(named)}" if not config.sources else ", ".join(named)
+    if not config.sources:
         text += "     (stronger ones: headstart sources, then --source NAME --download)"
     return text
 
@@ -143,11 +137,11 @@ def too_small(context: Context, budget: Budget) -> str:
     )
 
 
-def plan_summary(known: policy.Known, ask: Ask) -> dict[str, Any]:
+def plan_summary(known: policy.Known, config: RunConfig) -> dict[str, Any]:
     """The plan in one line, and its steps."""
     steps, left_out = policy.outline(known)
     total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
-    text = f"about {seconds_in_words(total)} of the {seconds_in_words(ask.budget)}: {len(steps)} arms"
+    text = f"about {seconds_in_words(total)} of the {seconds_in_words(config.budget)}: {len(steps)} arms"
     if left_out:
         text += f"; {len(left_out)} {'does' if len(left_out) == 1 else 'do'} not fit"
     return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from headstart import sources
-from headstart.core import fingerprint
+from headstart.core import environment, fingerprint
 from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
@@ -115,6 +115,7 @@ def pretrain(
     for what is no encoder, `DataError` for too few texts, `BadOption` where the time is too short,
     and `PathError` when something else lies at `out`.
     """
+    environment.check_alone("pretrain")
     start, budget = time.monotonic(), Budget(seconds)
     check_place(out)
     backbone = saving.encoder_only(sources.load(sources.find(spec), download=download))

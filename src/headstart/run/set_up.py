@@ -29,15 +29,14 @@ from headstart.errors import (
 )
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import measure_pass
-from headstart.plan import policy
+from headstart.planning import policy
 from headstart.run import manifest
-from headstart.run.config import Ask
+from headstart.run.config import RunConfig
 from headstart.run.context import FULL, Context, why
 from headstart.run.folder import sound
-from headstart.strategies import ensemble
 
 
-def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> Context:
+def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Budget) -> Context:
     """Measure every source, read the data through the fastest, keep near-duplicates together.
 
     A source that breaks is left out, and `context.broken` says why. Raises what the last one raised when all
@@ -55,7 +54,7 @@ def set_up(ask: Ask, context: Context, data: dict[str, Any], budget: Budget) -> 
     while pairs is None:
         first = min(context.sources, key=lambda name: context.passes[name])
         with surviving(context, first):
-            pairs = _first_pass(context, first, ask, budget)
+            pairs = _first_pass(context, first, config, budget)
     keep_together(context, pairs, data["findings"])
     return context
 
@@ -81,16 +80,16 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
             told.append(line)
 
 
-def _first_pass(context: Context, first: str, ask: Ask, budget: Budget) -> list[Pair]:
+def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget) -> list[Pair]:
     backbone = context.backbone(first)
     assert backbone is not None
     needed = context.passes[first] * context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
     left = budget.left + context.closing.startup
     if needed > max(left, policy.LEAST):  # what is nearly nothing is done, though there be no time at all
-        spent = max(0.0, ask.budget - left)
+        spent = max(0.0, config.budget - left)
         raise BadOption(
             "--budget",
-            seconds_in_words(ask.budget),
+            seconds_in_words(config.budget),
             f"more than {seconds_in_words(spent + needed)} on this machine: {seconds_in_words(spent)} to "
             f"read the data and open the sources, {seconds_in_words(needed)} for one pass of {first}, "
             f"the fastest source, over {len(context.dataset):,} items",
@@ -146,7 +145,7 @@ def measure(context: Context) -> None:
     content, machine = context.folder.read(), environment.machine()
     known = content if content.get("measured_on") in (None, machine) else {}
     with sound(context.folder.path, "run.json", "choose another --out"):
-        passes, arms = ({name: float(value) for name, value in known.get(part, {}).items()}
+        passes, arms = ({name: float(s) for name, s in known.get(part, {}).items() if s is not None}
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
     for name in list(context.sources):
         with surviving(context, name):
@@ -169,10 +168,10 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
         passes[name] = measure_pass(backbone, context.dataset)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
-    for strategy in policy.strategies_of(context.dataset.modality):
-        if strategy == ensemble.NAME:  # it reads what others predicted
+    for one in policy.of_modality(context.dataset.modality):
+        if one.role == "ensemble":  # it reads what others predicted
             continue
-        source = None if strategy in policy.BASELINES else name
-        arm = arm_name(strategy, source)
+        source = name if one.needs_source else None
+        arm = arm_name(one.name, source)
         if arm not in arms:
-            arms[arm] = context.estimate(strategy, source, passes[name])
+            arms[arm] = context.estimate(one.name, source, passes[name])

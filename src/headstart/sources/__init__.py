@@ -30,7 +30,6 @@ __all__ = [
     "files",
     "find",
     "from_state",
-    "frozen_digest",
     "load",
 ]
 
@@ -171,8 +170,6 @@ def from_state(
     input: Contract,
     tensors: Mapping[str, Any],
     classifier: Mapping[str, Any] | None = None,
-    *,
-    source: Source | None = None,
 ) -> Backbone:
     """The backbone of an architecture with the given weights.
 
@@ -182,7 +179,7 @@ def from_state(
     """
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
-    record = source or Source("", name, input.modality, architecture, input)
+    record = Source("", name, input.modality, architecture, input)
     if isinstance(input, TextContract):
         from headstart.sources.text import opening as texts
 
@@ -205,10 +202,3 @@ def backbone_from_module(module: Any, source: Source, *, classifier: bool = True
     from headstart.sources.traced import TracedBackbone, make_plan
 
     return TracedBackbone(module, source, make_plan(module, source, head=classifier))
-
-
-def frozen_digest(backbone: Any, cut: str) -> str:
-    """Fingerprint of everything before `cut` that training must leave alone: weights and buffers."""
-    from headstart.sources import traced
-
-    return traced.frozen_digest(backbone, cut)

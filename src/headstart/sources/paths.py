@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 from headstart.errors import SourceError
@@ -18,3 +19,12 @@ def path_of(text: str, spec: str) -> Path:
             return path
         raise SourceError(spec[:200], f"its path cannot be one ({error})"[:300], "correct the path") from None
     return path
+
+
+def with_path(spec: str, change: Callable[[str], str]) -> str:
+    """The spec with its path changed, "file:PATH?options" say; one that holds no path as it is."""
+    kind, colon, where = spec.partition(":")
+    if kind not in ("file", "hf", "vectors") or not colon:
+        return spec
+    path, mark, options = where.partition("?")
+    return f"{kind}:{change(path)}{mark}{options}"

@@ -143,8 +143,7 @@ class TracedBackbone:
         tensors = dict(self.module.state_dict())
         if self.classifier is not None:
             tensors |= {f"classifier.{k}": v for k, v in self.classifier.state_dict().items()}
-        recipe = fingerprint.of_json(dict(self.source.architecture))
-        return fingerprint.of_parts([recipe, of_tensors(tensors)])
+        return digest_of(self.source, tensors)
 
     def full(self, x: Tensor) -> Tensor:
         """The embedding state of a normalised batch."""
@@ -249,6 +248,12 @@ def repeats_embedding(backbone: TracedBackbone, plan: Plan, network: nn.Module) 
     return stage.name if same else None
 
 
+def digest_of(source: Source, tensors: dict[str, Any]) -> str:
+    """Fingerprint of an architecture and its weights."""
+    recipe = fingerprint.of_json(dict(source.architecture))
+    return fingerprint.of_parts([recipe, of_tensors(tensors)])
+
+
 def of_tensors(tensors: dict[str, Any]) -> str:
     """Fingerprint of floating-point tensors by name; their precision does not count."""
     floats = {name: t for name, t in tensors.items() if t.is_floating_point()}
@@ -257,12 +262,6 @@ def of_tensors(tensors: dict[str, Any]) -> str:
         for name in sorted(floats)
         for part in (name, fingerprint.of_array(floats[name].detach().float().cpu().numpy()))
     )
-
-
-def frozen_digest(backbone: Any, cut: str) -> str:
-    """Fingerprint of all that must not change before `cut`: weights, buffers, statistics."""
-    tensors = {name: t.double() for name, t in backbone.trunk(cut).state_dict().items()}
-    return of_tensors(tensors)
 
 
 def _reset(network: nn.Module) -> nn.Module:

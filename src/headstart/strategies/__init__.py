@@ -1,50 +1,124 @@
-"""Strategies: one file, one Strategy. To add one: write the file, add its line here."""
+"""Strategies: one file, one way to use a source (or none). To add one: write the file, add its facts here.
+
+In a package of your own the facts are an entry point of the group "headstart.strategies".
+"""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 
 from headstart.core.backbone import Backbone
-from headstart.core.strategy import Settings, Strategy
+from headstart.core.facts import Facts, Role
+from headstart.core.registry import Registry, found_at
+from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.errors import BadOption, HeadstartError, UnknownName
 
-WHERE = {
-    "majority": "headstart.strategies.baselines:Majority",
-    "pixels": "headstart.strategies.baselines:Pixels",
-    "tfidf": "headstart.strategies.tfidf:Tfidf",
-    "random-frozen": "headstart.strategies.probe:RandomFrozen",
-    "direct": "headstart.strategies.direct:Direct",
-    "probe": "headstart.strategies.probe:Probe",
-    "label-names": "headstart.strategies.label_names:LabelNames",
-    "contrastive": "headstart.strategies.contrastive:Contrastive",
-    "finetune": "headstart.strategies.finetune:Finetune",
-    "lora": "headstart.strategies.lora:Lora",
-    "bitfit": "headstart.strategies.lora:BitFit",
-    "full": "headstart.strategies.finetune:Full",
-    "scratch": "headstart.strategies.scratch:Scratch",
-    "early-probe": "headstart.strategies.probe:EarlyProbe",
-    "finetune-slow": "headstart.strategies.finetune:FinetuneSlow",
-    "stack": "headstart.strategies.ensemble:Ensemble",
-}
-"""Name -> module:class, imported on use."""
+_HERE = "headstart.strategies"
+_OWN = (
+    Facts(
+        "majority", f"{_HERE}.baselines:Majority", "floor",
+        title="the majority class", reason="the least any model must beat",
+    ),
+    Facts(
+        "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
+        title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
+    ),
+    Facts(
+        "tfidf", f"{_HERE}.tfidf:Tfidf", "simple", modalities=("text",), share=0.2,
+        title="a simple model on words", short="words", reason="what needs no source at all",
+    ),
+    Facts(
+        "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, classifies=True,
+        reason="its own classifier may know these labels",
+    ),
+    Facts(
+        "label-names", f"{_HERE}.label_names:LabelNames", "transfer", modalities=("text",), reads=True,
+        reason="the names of the labels may say enough",
+    ),
+    Facts(
+        "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
+        reason="one pass over the data pays for it",
+    ),
+    Facts(
+        "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
+        title="the same architecture, random and frozen",
+        reason="is it the weights of {source}, or only its architecture?",
+    ),
+    Facts(
+        "scratch", f"{_HERE}.scratch:Scratch", "scratch", trains=True, all_layers=True,
+        # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
+        # hundred texts, however long it is trained
+        share=0.5, share_of_few=0.2,
+        title="the same architecture from scratch", reason="the same architecture without the source",
+        step="another source: its architecture from scratch",
+    ),
+    Facts(
+        "contrastive", f"{_HERE}.contrastive:Contrastive", "transfer", modalities=("text",), trains=True,
+        share=0.6, share_of_few=0.75, turn=(5, 0, 5),
+        # with fewer there are hardly any pairs, with more fine-tuning is as good (Tunstall et al., 2022)
+        expert=(4, 128),
+        reason="few labels a class: learn from all pairs of texts what makes them alike",
+    ),
+    Facts(
+        "finetune", f"{_HERE}.finetune:Finetune", "transfer", trains=True, share=0.6, turn=(1, 1, 1),
+        reason="{source} has the best probe; train its last layers further", step="another source",
+    ),
+    Facts(
+        "lora", f"{_HERE}.lora:Lora", "transfer", by_hand=("image",), trains=True, all_layers=True,
+        share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
+    ),
+    Facts(
+        "bitfit", f"{_HERE}.lora:BitFit", "transfer", by_hand=("image",), trains=True, all_layers=True,
+        share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
+    ),
+    Facts(
+        "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, turn=(4, 4, 2),
+        reason="train every layer",
+    ),
+    Facts(
+        "early-probe", f"{_HERE}.probe:EarlyProbe", "fallback",
+        reason="earlier layers are less bound to what the source was made for", step="earlier layers",
+    ),
+    Facts(
+        "finetune-slow", f"{_HERE}.finetune:FinetuneSlow", "fallback", trains=True, share=0.5,
+        reason="smaller steps change less of what the source has learnt", step="lower learning rates",
+    ),
+    Facts(
+        "stack", f"{_HERE}.ensemble:Ensemble", "ensemble", trains=True,
+        reason="lean on the source only in part", step="averaging with the network trained from scratch",
+    ),
+)  # fmt: skip
+STRATEGIES: Registry[Facts] = Registry("strategy", {own.name: own for own in _OWN}, group=_HERE)
+"""By name, in the order in which equals are told apart."""
+
+
+def facts(name: str) -> Facts:
+    """What is true of a strategy. Raises `UnknownName`."""
+    return STRATEGIES[name]
+
+
+def every(*roles: Role) -> list[Facts]:
+    """All strategies, or those of some roles, in order."""
+    known = [STRATEGIES[name] for name in STRATEGIES]
+    return [one for one in known if not roles or one.role in roles]
 
 
 def get(name: str) -> Strategy:
     """The strategy of that name. Raises `UnknownName`."""
-    if name not in WHERE:
-        raise UnknownName("strategy", name, sorted(WHERE))
-    module, _, cls = WHERE[name].partition(":")
-    strategy: Strategy = getattr(importlib.import_module(module), cls)()
+    strategy: Strategy = found_at(facts(name).where)()
     return strategy
+
+
+def called(name: str) -> str:
+    """A strategy in a sentence; one that is not installed any more by its name."""
+    return (facts(name).title if name in STRATEGIES else "") or name
 
 
 def ready(modality: str) -> None:
     """Import what the simple model on raw input needs: it takes seconds, by which no arm is to be judged."""
-    if modality == "text":
-        from headstart.strategies import _sparse
-
-        _sparse.ready()
+    for one in every("simple"):
+        if one.knows(modality) and isinstance(strategy := get(one.name), Prepares):
+            strategy.ready()
 
 
 def check(settings: Settings, backbones: Iterable[Backbone]) -> None:

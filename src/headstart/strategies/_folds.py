@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
-from headstart.core.files import write_atomic
+from headstart.core.files import plain, write_atomic
 from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
 from headstart.measure import threads
@@ -130,9 +130,8 @@ def _run(fit_fold: FitFold, train: np.ndarray, test: np.ndarray, number: int, ou
         raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {(len(test), outputs)}")
     if not np.isfinite(predictions).all():
         raise FloatingPointError(f"fold {number}: some predictions are not finite numbers")
-    # through JSON at once, so that a resumed trial equals an uninterrupted one
-    plain = json.loads(json.dumps(choices, default=_plain))
-    return _Done(predictions, plain, time.monotonic() - start)
+    # as JSON has it at once, so that a resumed trial equals an uninterrupted one
+    return _Done(predictions, plain(choices), time.monotonic() - start)
 
 
 def _key(request: Request, arm: str, about: str) -> str:
@@ -188,10 +187,3 @@ def _load(request: Request, number: int, key: str) -> _Done | None:
             return _Done(found, dict(record["choices"]), float(record["seconds"]))
     except (OSError, Damaged):
         return None
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars and arrays as JSON knows them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} is not JSON")

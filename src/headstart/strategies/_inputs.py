@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
 from headstart.core.backbone import Backbone, Tap, embedding_tap
-from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec, Rows
 from headstart.core.source import InputContract, TextContract
 from headstart.core.strategy import Request
@@ -76,7 +74,8 @@ def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
     return size if design.side is None or design.side == max(size) else (design.side, design.side)
 
 
-_LENGTHS: WeakKeyDictionary[Dataset, dict[str, int]] = WeakKeyDictionary()
+_LENGTHS: dict[tuple[str | int, ...], int] = {}
+"""Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
 def length_of(request: Request) -> int | None:
@@ -85,9 +84,9 @@ def length_of(request: Request) -> int | None:
     contract = request.backbone.source.input
     if not isinstance(contract, TextContract):
         return None
-    known = _LENGTHS.setdefault(request.dataset, {})
-    key = f"{contract.digest} {contract.max_length} {contract.prefix!r} {contract.pairs}"
-    if key not in known:
+    reads = (contract.digest, contract.max_length, contract.prefix, contract.pairs)
+    key = (request.dataset.fingerprint, *reads)
+    if key not in _LENGTHS:
         longest = text.longest(request.dataset.items, contract)
-        known[key] = min(-(-longest // STEP) * STEP, contract.max_length)
-    return known[key]
+        _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
+    return _LENGTHS[key]

@@ -35,7 +35,7 @@ def fit_sparse(
     if features.nnz * task.outputs <= MANY:
         penalty = _choose(task, features, y, fit, grid, groups, seed)
     weight, bias = fit(features, y, task.outputs, penalty)
-    return Linear(weight, bias, penalty)
+    return Linear(weight, bias, penalty, ridge=fit is _values)
 
 
 Fit = Callable[[sparse.csr_matrix, np.ndarray, int, float], tuple[np.ndarray, np.ndarray]]

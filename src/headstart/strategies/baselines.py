@@ -40,9 +40,6 @@ class Majority:
     """The best constant: class shares, label shares, or the median."""
 
     name = "majority"
-    needs_source = False
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Nothing to speak of."""
@@ -76,9 +73,6 @@ class Pixels:
     """
 
     name = "pixels"
-    needs_source = False
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("image",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a linear model a fold."""

@@ -92,9 +92,6 @@ class Contrastive:
     """Trains the encoder on pairs of labelled texts, then fits a linear model on its embedding."""
 
     name = "contrastive"
-    needs_source = True
-    trains_trunk = True
-    modalities: tuple[str, ...] = ("text",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """The folds and the model on all rows; a training step is taken for three forward passes."""

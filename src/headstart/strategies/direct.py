@@ -30,9 +30,6 @@ class Direct:
     """No training at all: source classes that a target label names are summed."""
 
     name = "direct"
-    needs_source = True
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("image",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """One pass."""

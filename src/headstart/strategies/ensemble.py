@@ -19,7 +19,7 @@ from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.source import Contract, InputContract
-from headstart.core.strategy import Request, Trial
+from headstart.core.strategy import Request, Trial, both, common
 from headstart.core.task import CLASSIFICATION, REGRESSION
 from headstart.measure.calibration import fit_temperature
 from headstart.measure.partition import held_out_parts
@@ -34,9 +34,6 @@ class Ensemble:
     """The average of its two peers (an arm with a source, the same architecture from scratch)."""
 
     name = NAME
-    needs_source = False
-    trains_trunk = True
-    modalities = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002 - the contract's
         """Next to nothing: it reads what others have predicted."""
@@ -53,7 +50,7 @@ class Ensemble:
         members = tuple(peer.trial for peer in request.peers)
         if not members:
             return replace(empty, reason="no arm with a source could be measured")
-        if len(members) < 2 or not (members[0].covered & members[1].covered).any():
+        if len(members) < 2 or not both(*members).any():
             return replace(empty, reason="there is no network trained from scratch to average with")
         source = request.peers[0].source
         if (
@@ -131,10 +128,11 @@ def averaged(
     ours: Trial, theirs: Trial, among: Request | Experiment
 ) -> tuple[np.ndarray, float, list[float]]:
     """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
-    members, known, kind = (ours, theirs), ours.covered & theirs.covered, among.task.kind
+    members, kind = common(ours, theirs), among.task.kind
+    known = members[0].covered
     assert among.dataset.y is not None
     y = among.dataset.y
-    out = np.full_like(ours.predictions, np.nan)
+    out = np.full_like(members[0].predictions, np.nan)
     for repeat, rows, hidden in held_out_parts(among.split, known, seed=among.seed):
         others = known.copy()
         others[:, hidden] = False

@@ -40,9 +40,6 @@ class Finetune:
     """Trains the layers behind a cut on stored activations: the trunk before it is never run."""
 
     name = "finetune"
-    needs_source = True
-    trains_trunk = True
-    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("finetune")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
@@ -80,9 +77,6 @@ class Full:
     """Trains every layer from the pixels."""
 
     name = "full"
-    needs_source = True
-    trains_trunk = True
-    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("full")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:

@@ -42,9 +42,6 @@ class LabelNames:
     """No training: the names of the labels are all that is known of them."""
 
     name = "label-names"
-    needs_source = True
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("text",)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """One pass over the texts (which the probe shares), and the labels' names; nothing where those say

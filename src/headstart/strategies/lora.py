@@ -23,9 +23,6 @@ class _Small:
 
     name: str
     lr: float
-    needs_source = True
-    trains_trunk = True
-    modalities: tuple[str, ...] = ("image", "text")
 
     def adapter(self, request: Request) -> Adapter:
         """What decides which part is trained."""

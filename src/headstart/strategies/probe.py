@@ -42,9 +42,6 @@ class Probe:
     """Linear model on the taps that are worth it."""
 
     name = "probe"
-    needs_source = True
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass for the items and one for each view; the closed forms by rows, taps and folds."""
@@ -91,9 +88,6 @@ class RandomFrozen:
     """The same probe on the same architecture with random weights: what the learned weights add."""
 
     name = "random-frozen"
-    needs_source = True
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("image", "text")
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """The same as that of the probe."""
@@ -265,7 +259,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         taps = reading.choose(train)
         linear = reading.fit(taps, train)
         predictions = methods.activate(linear.logits(reading.matrix(taps, test).astype(np.float64)))
-        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty}
+        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((_about(), *map(str, only)))

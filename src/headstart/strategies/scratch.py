@@ -46,9 +46,6 @@ class Scratch:
     """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
-    needs_source = True
-    trains_trunk = True
-    modalities: tuple[str, ...] = ("image", "text")
     kind = _arm.Kind("scratch", fresh=True)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:

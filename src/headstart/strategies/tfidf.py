@@ -29,9 +29,10 @@ class Tfidf:
     """
 
     name = "tfidf"
-    needs_source = False
-    trains_trunk = False
-    modalities: tuple[str, ...] = ("text",)
+
+    def ready(self) -> None:
+        """Import what counts words."""
+        ready()
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Counting the words, and a linear model a fold."""

@@ -9,6 +9,7 @@ import numpy as np
 from headstart.errors import DataError
 from headstart.tasks._logistic import HEAVY, LARGE, Design, Link, Parts, design, loss_cells, predict, solve
 from headstart.tasks._many import fit_many
+from headstart.tasks.base import Linear
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 """C is tried at 10**step / (columns * rows a group): the size of a standardised row is its width.
@@ -64,12 +65,12 @@ def fit_logistic(
     groups: np.ndarray | None = None,
     penalties: Sequence[float] | None = None,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """(weight `[K, D]`, bias `[K]`, C) on raw features, from targets float64 `[N, K]` of 0/1.
+) -> Linear:
+    """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
-    solved by `_many.fit_many` instead, and the penalty is that of ridge regression.
+    solved by `_many.fit_many` instead.
     """
     if penalties is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
@@ -90,7 +91,7 @@ def fit_logistic(
     exact = made.single() if large else made
     final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
-    return weight, bias, float(chosen)
+    return Linear(weight, bias, float(chosen))
 
 
 def _grid(made: Design, groups: np.ndarray | None) -> list[float]:

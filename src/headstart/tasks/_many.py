@@ -11,6 +11,7 @@ import numpy as np
 from headstart.measure.calibration import fit_temperature
 from headstart.measure.ridge import coefficients, loo_ridge, sketched
 from headstart.measure.spectral import basis, standardise
+from headstart.tasks.base import Linear
 
 LOOKED = 4_000
 """Rows by which penalty and temperature are chosen."""
@@ -20,8 +21,8 @@ STEEP = 10.0
 
 def fit_many(
     features: np.ndarray, targets: np.ndarray, *, groups: np.ndarray | None = None, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """(weight `[K, D]`, bias `[K]`, penalty) on raw features `[N, D]`, from targets float64 `[N, K]` of 0/1.
+) -> Linear:
+    """The model of `K` outputs on raw features `[N, D]`, from targets float64 `[N, K]` of 0/1.
 
     The penalty has the least leave-one-out squared error, the temperature the least leave-one-out log-loss;
     each label counts as one class, or as a yes or no, as the rows of `targets` say.
@@ -37,4 +38,4 @@ def fit_many(
     whole = basis(standard)
     penalty = loo.relative * float(whole.s2.mean()) if len(whole.s2) else loo.penalty
     weight, bias = coefficients(whole, targets, penalty)
-    return *scaling.fold(slope * weight, slope * (bias - 0.5)), penalty
+    return Linear(*scaling.fold(slope * weight, slope * (bias - 0.5)), penalty, ridge=True)

@@ -25,7 +25,8 @@ class Linear:
     bias: np.ndarray = field(repr=False)
     """float64 `[K]`"""
     penalty: float
-    """The chosen C (classification) or lambda (regression)."""
+    """The chosen C of logistic regression; lambda where it is `ridge` regression."""
+    ridge: bool = False
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         return features @ self.weight.T + self.bias

@@ -120,10 +120,10 @@ class Classification:
             )
         present, local = np.unique(y, return_inverse=True)
         weight, bias = np.zeros((outputs, features.shape[1])), np.zeros(outputs)
-        penalty = float(min(penalties)) if penalties else 0.0
+        penalty, ridge = float(min(penalties)) if penalties else 0.0, False
         if len(present) > 1:
             binary = len(present) == 2
-            w, b, penalty = fit_logistic(
+            found = fit_logistic(
                 features,
                 local[:, None].astype(np.float64) if binary else one_hot(local, len(present)),
                 link="sigmoid" if binary else "softmax",
@@ -131,9 +131,10 @@ class Classification:
                 penalties=penalties,
                 seed=seed,
             )
+            w, b, penalty, ridge = found.weight, found.bias, found.penalty, found.ridge
             if binary:
                 w, b = np.concatenate([-w, w]) / 2, np.concatenate([-b, b]) / 2
             weight[present], bias[present] = w - w.mean(axis=0), b - b.mean()
         absent = np.setdiff1d(np.arange(outputs), present)
         bias[absent] = -max(UNSEEN, float(np.log(2 * len(y))))
-        return Linear(weight, bias, penalty)
+        return Linear(weight, bias, penalty, ridge)

@@ -116,10 +116,12 @@ class MultiLabel:
         if targets.shape[1:] != (outputs,) or not np.isin(targets, (0.0, 1.0)).all():
             raise DataError("linear probe", "a multi-label target is not 0 or 1", "check the labels")
         weight, bias = np.zeros((outputs, features.shape[1])), self.constant(targets, outputs)
-        penalty = float(min(penalties)) if penalties else 0.0
+        penalty, ridge = float(min(penalties)) if penalties else 0.0, False
         varies = np.flatnonzero((targets != targets[:1]).any(axis=0))
         if len(varies):
-            weight[varies], bias[varies], penalty = fit_logistic(
+            found = fit_logistic(
                 features, targets[:, varies], link="sigmoid", groups=groups, penalties=penalties, seed=seed
             )
-        return Linear(weight, bias, penalty)
+            weight[varies], bias[varies] = found.weight, found.bias
+            penalty, ridge = found.penalty, found.ridge
+        return Linear(weight, bias, penalty, ridge)

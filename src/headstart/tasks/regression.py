@@ -110,4 +110,4 @@ class Regression:
             penalty = loo_ridge(spectral, y, groups=groups, relative=relative).penalty
         weight, bias = coefficients(spectral, y, penalty)
         weight, bias = scaling.fold(weight, bias)
-        return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty)
+        return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty, ridge=True)

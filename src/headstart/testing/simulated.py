@@ -9,7 +9,7 @@ import numpy as np
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.experiment import Experiment
 from headstart.core.split import Fold, Split
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 
 TASK = Task("classification", ("a", "b"), "accuracy")
@@ -31,13 +31,21 @@ def experiment(n: int = 200, repeats: int = 2, groups: np.ndarray | None = None)
 
 
 def arm(
-    setting: Experiment, name: str, strategy: str, accuracy: float, *, seed: int, folds: int | None = None
+    setting: Experiment | Request,
+    name: str,
+    strategy: str,
+    accuracy: float,
+    *,
+    seed: int,
+    folds: int | None = None,
 ) -> Trial:
     """An arm that is right with the given probability, independently on every cell."""
     rng = np.random.default_rng(seed)
     n, repeats = len(setting.dataset), setting.split.repeats
     right = rng.random((repeats, n)) < accuracy
-    said = np.where(right, setting.y, 1 - setting.y)
+    y = setting.dataset.y
+    assert y is not None
+    said = np.where(right, y, 1 - y)
     predictions = np.stack([np.eye(2)[s] * 0.8 + 0.1 for s in said]).astype(np.float32)
     if folds is not None:
         keep = np.zeros((repeats, n), bool)

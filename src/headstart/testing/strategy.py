@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from headstart import strategies
 from headstart.core.budget import Budget
 from headstart.core.fingerprint import of_array
 from headstart.core.model import Model
@@ -62,7 +63,8 @@ def check_strategy(strategy: Strategy, request: Request, *, workdir: Path) -> No
 def check_trial(strategy: Strategy, request: Request, trial: Trial) -> None:
     """Names, shapes, probabilities; NaN where a row was not held out; the source untouched."""
     backbone = request.backbone
-    source = backbone.source.name if strategy.needs_source and backbone is not None else None
+    facts = strategies.facts(strategy.name)
+    source = backbone.source.name if facts.needs_source and backbone is not None else None
     assert trial.arm == arm_name(strategy.name, source), f"its arm is called {trial.arm!r}"
     assert (trial.strategy, trial.source) == (strategy.name, source)
     expected = (request.split.repeats, len(request.dataset), request.task.outputs)
@@ -81,7 +83,7 @@ def check_trial(strategy: Strategy, request: Request, trial: Trial) -> None:
     for fold in request.split.folds:
         share = filled[fold.repeat, fold.test].mean()
         assert share in (0.0, 1.0), "a fold is filled in part"
-    if not strategy.trains_trunk and trial.status == "done":
+    if not facts.trains and trial.status == "done":
         assert (filled == held_out).all(), "folds are missing"
     found = trial.predictions[filled]
     if request.task.kind == CLASSIFICATION:

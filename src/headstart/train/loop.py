@@ -55,7 +55,6 @@ class Outcome:
     """Steps done."""
     losses: list[float] = field(default_factory=list, repr=False)
     """Mean training loss of each epoch."""
-    stopped_early: bool = False
 
 
 @dataclass
@@ -93,7 +92,6 @@ def train(
     net, optimizer = engine.prepare(net, optimizer)
     average = Average(net, decay_for(recipe.steps))
     keep = _Keeper(watch, recipe, net, optimizer, average)
-    early = False
     with reproducible(recipe.seed):
         state = keep.restore()
         statistics = batches.smallest >= recipe.statistics_from
@@ -105,23 +103,23 @@ def train(
             groups.set_rates(optimizer, recipe, step)
             z = net(batches.inputs(batch, engine.device))
             value = loss(z.float(), batch.targets.to(engine.device)).mean()
-            if not math.isfinite(value.item()):
+            lost = value.item()  # waits for the device: once a step
+            if not math.isfinite(lost):
                 return Outcome("diverged", step, state.losses)
             engine.backward(value)
             engine.clip_grad_norm_(net.parameters(), recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
             average.update(net)
-            state.step, state.running = step + 1, state.running + value.item()
-            if state.step % batches.per_epoch == 0:
-                early = _end_epoch(state, batches, recipe, net, average, validation)
-                if early:
-                    break
+            state.step, state.running = step + 1, state.running + lost
+            ends = state.step % batches.per_epoch == 0
+            if ends and _end_epoch(state, batches, recipe, net, average, validation):
+                break
             keep.save_now_and_then(state)
             watch.progress(state.step, recipe.steps)
         _settle(net, state.best or average.tensors, batches, engine, statistics=statistics)
     keep.clear()
-    return Outcome("done", state.step, state.losses, early)
+    return Outcome("done", state.step, state.losses)
 
 
 def _end_epoch(

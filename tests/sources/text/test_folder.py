@@ -166,6 +166,17 @@ def test_small_letters_where_the_folder_says_so(sentences: Path) -> None:
     assert text.count(b"Rain SNOW", contract_of(f"hf:{sentences}")).unknown == 0
 
 
+def test_a_wrapper_of_timm_says_nothing_of_what_it_would_open() -> None:
+    config = {
+        "model_type": "timm_wrapper", "architecture": "resnet18", "hidden_size": 8,
+        "model_args": {"checkpoint_path": "other.pth"}, "checkpoint_path": "other.pth", "name_or_path": "other",
+        "text_config": {"model_args": {"pretrained": True}, "rank": 1},
+    }  # fmt: skip
+    assert layouts.architecture(config, "x") == {
+        "library": "transformers", "arch": "timm_wrapper", "kwargs": {"hidden_size": 8, "text_config": {"rank": 1}},
+    }  # fmt: skip
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda root: (root / name).unlink()
 
@@ -192,6 +203,18 @@ def tensors(edit: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path],
         save_file(found, root / "model.safetensors")
 
     return rewrite
+
+
+def naming(setting: str) -> Callable[[Path], None]:
+    """A tokenizer of the older form whose settings name a file elsewhere."""
+
+    def write(root: Path) -> None:
+        (root / "tokenizer.json").unlink()
+        (root / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nrain")
+        (root / "other.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsnow")
+        change(root / "tokenizer_config.json", **{setting: str(root / "other.txt")})
+
+    return write
 
 
 class Code:
@@ -228,6 +251,7 @@ MISTAKES: list[tuple[str, Callable[[Path], None]]] = [
     (r"1 tensor not expected \(encoder", tensors(lambda t: t.update({"encoder.layer.1.attention.self.distance.weight": torch.ones(2)}))),
     ("do not fit", tensors(lambda t: t.update({QUERY: torch.ones(2, 2)}))),
     ("holds code besides numbers", pickled),
+    *((rf"names a file of its own choice \({name}\)", naming(name)) for name in ("vocab_file", "spm_file")),
     ("names folders outside its own", step("Transformer", "../other")),
     ("not supported together: Transformer, Pooling, Dense", step("Dense", "2_Dense")),
     ("not supported together: .*WordWeights", step("WordWeights", "2_Weights")),

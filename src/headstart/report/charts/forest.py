@@ -29,11 +29,12 @@ class Bars:
             self.scale = Scale(low, high, 1, 99)
         self.zero = self.scale.at(0.0) if self.scale and zero else None
 
-    def of(self, value: float, low: float, high: float) -> dict[str, float | None]:
+    def of(self, value: float, low: float | None, high: float | None) -> dict[str, float | None]:
         """`at`, `low`, `high` and `zero` of one interval, and its tick, which lies inside."""
         assert self.scale is not None
         # runs of older versions have scores outside their intervals
-        at, start, end = (self.scale.at(v) for v in (value, min(low, value), max(high, value)))
+        ends = value, min(_known(low, value), value), max(_known(high, value), value)
+        at, start, end = map(self.scale.at, ends)
         width = max(BAND, end - start)
         tick = min(TICK, width)
         return {

@@ -8,26 +8,31 @@ A provider is a module with
   machine and may not be fetched;
 * `names() -> Sequence[str]`: every name it knows (for `--search`).
 
-To add a provider: its file, its line here, and in `MODALITIES` when it has no images.
+To add a provider: its file, its line here, and in `MODALITIES` when it has no images. In another package it
+is an entry point of the group "headstart.sources", named as the prefix is, with `MODALITIES` in the module.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
+from headstart.core.registry import Registry
 from headstart.errors import SourceError, near
 
-PROVIDERS = {
-    "bundled/": "headstart.sources.providers.bundled",
-    "timm/": "headstart.sources.providers.timm",
-    "torchvision/": "headstart.sources.providers.torchvision",
-    "file:": "headstart.sources.providers.file",
-    "package/": "headstart.sources.providers.package",
-    "hf/": "headstart.sources.providers.hf",
-    "hf:": "headstart.sources.providers.hf",
-    "vectors:": "headstart.sources.providers.vectors",
-}
+PROVIDERS: Registry[Any] = Registry(
+    "provider of sources",
+    {
+        "bundled/": "headstart.sources.providers.bundled",
+        "timm/": "headstart.sources.providers.timm",
+        "torchvision/": "headstart.sources.providers.torchvision",
+        "file:": "headstart.sources.providers.file",
+        "package/": "headstart.sources.providers.package",
+        "hf/": "headstart.sources.providers.hf",
+        "hf:": "headstart.sources.providers.hf",
+        "vectors:": "headstart.sources.providers.vectors",
+    },
+    group="headstart.sources",
+)
 """Prefix of a spec -> module."""
 MODALITIES = {
     "package/": ("text",),
@@ -41,14 +46,16 @@ MODALITIES = {
 
 def modalities(prefix: str) -> tuple[str, ...]:
     """What the models of a provider read."""
+    if prefix in PROVIDERS.others():
+        return tuple(getattr(PROVIDERS[prefix], "MODALITIES", ("image",)))
     return MODALITIES.get(prefix, ("image",))
 
 
 def of(spec: str) -> tuple[Any, str]:
     """The provider of a spec, and the name without its prefix. Raises `SourceError`."""
-    for prefix, module in PROVIDERS.items():
+    for prefix in PROVIDERS:
         if spec.startswith(prefix) and len(spec) > len(prefix):
-            return importlib.import_module(module), spec[len(prefix) :]
+            return PROVIDERS[prefix], spec[len(prefix) :]
     guess = near(spec.partition("/")[0] + "/", PROVIDERS) if "/" in spec else f", for example timm/{spec}"
     raise SourceError(
         spec,

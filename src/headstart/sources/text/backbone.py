@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core import fingerprint
 from headstart.core.backbone import Stage, Tap
 from headstart.core.source import APART, Source, TextContract
 from headstart.errors import UnknownName
 from headstart.sources.segments import evaluating
 from headstart.sources.text import named, parts, pooling
 from headstart.sources.text.parts import Part, Plan, Trunk
-from headstart.sources.traced import of_tensors
+from headstart.sources.traced import digest_of
 
 MOST_STAGES = 13
 """Of deeper networks evenly chosen layers are stages: embeddings and the twelve layers of a base model."""
@@ -64,8 +63,7 @@ class TextBackbone:
     @cached_property
     def digest(self) -> str:
         """Of architecture and weights as loaded: fixed before anything can be trained."""
-        recipe = fingerprint.of_json(dict(self.source.architecture))
-        return fingerprint.of_parts([recipe, of_tensors(dict(self.module.state_dict()))])
+        return digest_of(self.source, dict(self.module.state_dict()))
 
     def full(self, x: Tensor) -> Tensor:
         """The embedding state of a normalised batch."""

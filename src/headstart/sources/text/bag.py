@@ -18,13 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core import fingerprint
 from headstart.core.backbone import Stage, Tap
 from headstart.core.source import APART, Source, TextContract
 from headstart.errors import UnknownName
 from headstart.sources.text import named
 from headstart.sources.text.pooling import compared, pooled
-from headstart.sources.traced import of_tensors
+from headstart.sources.traced import digest_of
 
 SMOOTHING = 1e-3
 STAGE = "vectors"
@@ -124,8 +123,7 @@ class WordBackbone:
     @cached_property
     def digest(self) -> str:
         """Of architecture and weights as loaded: fixed before anything can be trained."""
-        recipe = fingerprint.of_json(dict(self.source.architecture))
-        return fingerprint.of_parts([recipe, of_tensors(dict(self.module.state_dict()))])
+        return digest_of(self.source, dict(self.module.state_dict()))
 
     def full(self, x: Tensor) -> Tensor:
         """The embedding state of a normalised batch."""

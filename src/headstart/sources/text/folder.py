@@ -82,16 +82,16 @@ def is_model(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "config.json").is_file() or (folder / "modules.json").is_file())
 
 
-def read(root: Path, spec: str, *, pairs: str = "joint") -> Layout:
+def read(root: Path, spec: str) -> Layout:
     """See the module. Raises `SourceError` for what is missing, damaged or not supported."""
     try:
         with untrusted.parsing():
-            return _read(root, spec, pairs)
+            return _read(root, spec)
     except (OSError, untrusted.Damaged) as error:  # fields of other types, names that can be none
         raise SourceError(spec, f"the files in {root} cannot be used ({error})", "fetch it again") from error
 
 
-def _read(root: Path, spec: str, pairs: str) -> Layout:
+def _read(root: Path, spec: str) -> Layout:
     modules = Modules.read(root, spec)
     folder = root / modules.network
     config = record(folder / "config.json", spec)
@@ -100,7 +100,6 @@ def _read(root: Path, spec: str, pairs: str) -> Layout:
         encoder=encoder,
         max_length=_length(config, modules.length or settings.get("model_max_length")),
         prefix=modules.prefix,
-        pairs=pairs,
         pooling=modules.pooling or own_pooling(config),
         normalize=modules.normalize,
         pad=tokenizer.pad(encoder, settings, config),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headstart.plan.more_folds import next_step
-from headstart.plan.policy import Candidate, Known, Outcome
+from headstart.planning.more_folds import next_step
+from headstart.planning.policy import Candidate, Known, Outcome
 
 DONE = {
     "majority": Outcome("majority", None, 0.5, folds=50),

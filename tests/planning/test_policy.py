@@ -5,8 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.plan.policy import (
-    ALL,
+from headstart.planning.policy import (
     LEAST,
     Candidate,
     Known,
@@ -16,6 +15,7 @@ from headstart.plan.policy import (
     outline,
     skipped,
 )
+from headstart.strategies import STRATEGIES
 
 TWO = (Candidate("a", classifies=True), Candidate("b"))
 
@@ -147,7 +147,7 @@ def test_failed_arms_are_not_tried_again() -> None:
     assert next_step(after) != first
 
 
-@given(left=st.floats(0, 1e4), allowed=st.sets(st.sampled_from(ALL)))
+@given(left=st.floats(0, 1e4), allowed=st.sets(st.sampled_from(list(STRATEGIES))))
 def test_every_arm_is_run_or_named(left: float, allowed: set[str]) -> None:
     state = known(left=left, allowed=frozenset(allowed))
     steps, left_out = outline(state)
@@ -173,7 +173,9 @@ def test_few_texts_are_compared_in_pairs_before_anything_else_is_trained() -> No
 
 
 def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
-    def share(per_class: float, labelled: int = 100, allowed: frozenset[str] = frozenset(ALL)) -> float:
+    def share(
+        per_class: float, labelled: int = 100, allowed: frozenset[str] = frozenset(STRATEGIES)
+    ) -> float:
         done = {
             arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "tfidf", "b: random-frozen")
         }
@@ -193,7 +195,7 @@ def test_many_texts_give_scratch_the_time_that_images_give_it() -> None:
         return step.seconds
 
     assert share(8.0) < share(500.0) == share(50.0, 7_500) == 50.0
-    assert share(8.0, allowed=frozenset(ALL) - {"contrastive"}) == 50.0  # nothing to leave the time to
+    assert share(8.0, allowed=frozenset(STRATEGIES) - {"contrastive"}) == 50.0  # nothing to leave the time to
 
 
 def test_counting_words_leaves_time_for_what_it_is_compared_with() -> None:

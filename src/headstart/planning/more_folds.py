@@ -8,8 +8,9 @@ in how many there are, and first to the arms on which the verdict hangs.
 from __future__ import annotations
 
 from headstart.core import words
-from headstart.plan import policy
-from headstart.plan.policy import BASELINES, Known, Outcome, Step
+from headstart.planning import policy
+from headstart.planning.policy import Known, Outcome, Step
+from headstart.strategies import facts
 
 CHEAP = 0.1
 """Share of the time left that the rest of a baseline may take to be finished before anything dear begins."""
@@ -18,11 +19,15 @@ CHEAP = 0.1
 def next_step(known: Known) -> Step | None:
     """The arm to run, or to go on with, now; None when the plan is at its end or the time is."""
     return (
-        _more(known, [a for a, o in known.outcomes.items() if o.strategy in BASELINES], CHEAP * known.left)
+        _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
         or policy.next_step(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
         or (_more(known, list(known.outcomes), known.spare) if known.doubt else None)
     )
+
+
+def _baseline(outcome: Outcome) -> bool:
+    return facts(outcome.strategy).role in ("floor", "simple")
 
 
 def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
@@ -35,9 +40,9 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
     def order(arm: str) -> tuple[bool, bool, float, float]:
         outcome = known.outcomes[arm]
         if arm in known.hangs:
-            return outcome.strategy not in BASELINES, False, outcome.folds, known.hangs.index(arm)
+            return not _baseline(outcome), False, outcome.folds, known.hangs.index(arm)
         score = outcome.score if outcome.score is not None else float("-inf")
-        return outcome.strategy not in BASELINES, True, 0, -score
+        return not _baseline(outcome), True, 0, -score
 
     for arm in sorted(arms, key=order):
         outcome = known.outcomes[arm]

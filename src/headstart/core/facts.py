@@ -1,0 +1,66 @@
+"""Facts: what is true of a strategy. The plan, the verdict, the leaderboard and the help read it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["floor", "simple", "random", "scratch", "transfer", "fallback", "ensemble"]
+"""floor: the least any model must beat. simple: a simple model on raw input. random, scratch: controls, the
+source's architecture without what it has learnt. transfer: uses what a source has learnt. fallback: does so
+too, tried where the verdict is bad. ensemble: averages other arms."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One strategy."""
+
+    name: str
+    where: str
+    """"module:class" of the `Strategy`, imported when it is run."""
+    role: Role
+    title: str = ""
+    """What sentences call it: "a simple model on raw pixels". Empty: its name."""
+    short: str = ""
+    """What a column of gains over it is called, where that is not its name."""
+    reason: str = ""
+    """Why the plan runs it; {source} is replaced by the source's name."""
+    modalities: tuple[str, ...] = ()
+    """Kinds of data it knows; empty: all."""
+    by_hand: tuple[str, ...] = ()
+    """Kinds of data for which it runs only where strategies are named."""
+    reads: bool = False
+    """Whether it runs for every source, on what the pass over the items has stored."""
+    ranks: bool = False
+    """Whether its score is what sources are ranked by."""
+    classifies: bool = False
+    """Whether it needs a source with a classifier of its own."""
+    trains: bool = False
+    """Whether weights of the trunk change: such arms have few folds, and must show more to be preferred."""
+    all_layers: bool = False
+    """Whether it trains through every layer: the shortest training of each such arm takes about as long."""
+    share: float = 1.0
+    """Of the time left, the part that it may take."""
+    share_of_few: float | None = None
+    """The same where few labels make an `expert` come first, where it differs."""
+    turn: tuple[float, float, float] = (9, 9, 9)
+    """Its place among the arms that train further: as a rule, where an `expert` comes first, and with more
+    labels than an expert is for."""
+    expert: tuple[int, int] | None = None
+    """Labels a class, from and up to (without) which it is known to be worth more than a frozen network, and
+    comes first."""
+    step: str = ""
+    """What it is called where it was tried because the verdict was bad."""
+
+    def knows(self, modality: str) -> bool:
+        """Whether it knows a kind of data."""
+        return not self.modalities or modality in self.modalities
+
+    @property
+    def needs_source(self) -> bool:
+        return self.role not in ("floor", "simple", "ensemble")
+
+    @property
+    def transfers(self) -> bool:
+        """Whether it uses what a source has learnt, by itself."""
+        return self.role in ("transfer", "fallback")

@@ -1,0 +1,361 @@
+"""What next? A pure function of what is known: no clock, no disk, no model.
+
+The order of things: baselines that cost nothing; one pass and a probe for every source; then, for
+the source whose probe is best, the two controls (the same network random and frozen, and from
+scratch) and deeper training. Controls come before deeper training: without them nothing can be
+proved, and a better model without proof is not what was asked for (few labelled texts are the exception:
+contrastive fine-tuning goes before training from scratch). Where transfer then hurts, or is not
+shown to help, come the answers to that, from the one that takes nothing of the source's last layers to
+the one that leans on it only in part. What is tried, and in which order, depends on the kind of data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from headstart.core.budget import words
+from headstart.core.evidence import DOUBTS
+from headstart.core.facts import Facts
+from headstart.core.strategy import arm_name
+from headstart.strategies import every, facts
+
+FURTHER = "finetune"
+"""Of the arms that train further the one that every kind of data has: another source is tried with it."""
+MANY = 2_000
+"""Labelled items from which training from scratch comes first again, though there be few a class."""
+
+LEAST = 3.0
+"""Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
+
+KEPT_FOR_PROOF = 0.25
+"""Share of the time left that a further source's probe must leave for training from scratch: one more
+source without it would be a better model that nothing is known about."""
+
+MARGIN = 1.1
+"""What an arm that is tried once more may need beyond what it said."""
+
+AT_LEAST = 0.6
+"""Part of the time that an arm through all layers needs which another such arm needs at the least: without
+gradients of the weights a step takes two thirds."""
+
+CONTROL_SHARE = 0.2
+"""A random-frozen control is dropped rather than take more than this share of what is left."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A source as the plan sees it."""
+
+    name: str
+    classifies: bool = False
+    """Whether it brings a classifier of its own with named labels."""
+    second_way: bool = False
+    """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
+    is asked of pairs: it need not leave time for the proof, as a further source must."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished arm as the plan sees it."""
+
+    strategy: str
+    source: str | None
+    score: float | None
+    """Out-of-fold headline metric turned so that higher is better; None when there is none."""
+    needs: float | None = None
+    """Seconds without which it could not even begin; None for one that did."""
+    folds: int = 0
+    """Folds that it has."""
+    rungs: tuple[int, ...] = ()
+    """Numbers of folds that it may still go on to, fewest first."""
+    fold: float = 0.0
+    """Seconds that one more may take."""
+    trains: bool = True
+    """Whether it trains a trunk: others have cheap folds, and go on as far as the time goes at once."""
+    begin: float = 0.0
+    """Seconds that it takes to begin again."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything the next decision may depend on."""
+
+    sources: tuple[Candidate, ...]
+    left: float
+    """Seconds left for arms (the time to finish and save is kept back by the caller)."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """By arm name. Arms that failed or were cut off are in here too: they are not tried again."""
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by arm name, each as if it alone were run, where an estimate exists."""
+    passes: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of one pass over the items, by source."""
+    read: frozenset[str] = frozenset()
+    """Sources whose pass is made."""
+    allowed: frozenset[str] | None = None
+    """Strategies to run; None: all but those that run by hand only."""
+    modality: str = "image"
+    per_class: float | None = None
+    """Labels a class on average; None where there are no classes, one an item."""
+    labelled: int = 0
+    """Items to learn from."""
+    spare: float = 0.0
+    """Seconds left for more folds of arms that have run: what the end takes is known by then."""
+    hangs: tuple[str, ...] = ()
+    """Arms on which the verdict, or what ships, hangs."""
+    doubt: str = ""
+    """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One arm to run next."""
+
+    arm: str
+    strategy: str
+    source: str | None
+    seconds: float
+    """Time it may take."""
+    estimate: float | None
+    reason: str
+    answer: bool = False
+    """Whether it was only tried because transfer hurts, or is not shown to help."""
+    folds: int = 0
+    """Folds to go on to, for an arm that has some of them; 0 for one that begins."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An arm that will not be run, and why."""
+
+    arm: str
+    strategy: str
+    reason: str
+    estimate: float | None = None
+
+
+def best_source(known: Known) -> Candidate | None:
+    """The source whose probe (or own classifier) scored best; the earlier one on a tie. Without scores, the
+    first."""
+    scored = [
+        (outcome.score, -index, candidate)
+        for index, candidate in enumerate(known.sources)
+        for one in every("transfer")
+        if one.reads
+        and (outcome := known.outcomes.get(arm_name(one.name, candidate.name)))
+        and outcome.score is not None
+    ]
+    if scored:
+        return max(scored, key=lambda entry: entry[:2])[2]
+    return known.sources[0] if known.sources else None
+
+
+Arm = tuple[Facts, Candidate | None, str]
+"""(strategy, source, why it is tried)."""
+
+
+def agenda(known: Known) -> list[Arm]:
+    """All arms in order with the reason for each."""
+    arms: list[Arm] = [(one, None, one.reason) for one in every("floor", "simple")]
+    readers = sorted((one for one in every("transfer") if one.reads), key=lambda one: not one.ranks)
+    for source in known.sources:
+        arms += [(one, source, one.reason) for one in readers if source.classifies or not one.classifies]
+    best = best_source(known)
+    if best is not None:
+        first, *further = deeper(known)
+        random, scratch = every("random"), every("scratch")
+        order = [random, [first], scratch] if expert_first(known) else [random, scratch, [first]]
+        arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
+        arms += answers(known, best)
+    return [arm for arm in arms if possible(known, arm[0])]
+
+
+def possible(known: Known, one: Facts) -> bool:
+    """Whether a strategy belongs to this run."""
+    allowed = known.modality not in one.by_hand if known.allowed is None else one.name in known.allowed
+    return allowed and one.knows(known.modality)
+
+
+def of_modality(modality: str) -> list[Facts]:
+    """The strategies that know a kind of data."""
+    return [one for one in every() if one.knows(modality)]
+
+
+def expert_first(known: Known) -> bool:
+    """Whether the `expert` for few labels comes even before training from scratch, which cannot use few."""
+    return any(one.expert and _few(known, one) and possible(known, one) for one in every("transfer")) and (
+        known.labelled < MANY
+    )
+
+
+def _few(known: Known, one: Facts) -> bool:
+    """Whether there are as many labels a class as an expert is for."""
+    least, most = one.expert or (0, 0)
+    return one.knows(known.modality) and known.per_class is not None and least <= known.per_class < most
+
+
+def deeper(known: Known) -> list[Facts]:
+    """The strategies that train the network further, most promising first."""
+    found = [one for one in every("transfer") if not one.reads]
+    experts = [one for one in found if one.expert is not None and one.knows(known.modality)]
+    column = 0
+    if any(_few(known, one) for one in experts):
+        column = 1
+    elif known.per_class is not None and any(
+        known.per_class >= one.expert[1] for one in experts if one.expert
+    ):
+        column = 2
+    return sorted(found, key=lambda one: one.turn[column])
+
+
+def answers(known: Known, best: Candidate) -> list[Arm]:
+    """What to try when the verdict so far is in doubt: all of it when transfer hurts, else what is cheap."""
+    if known.doubt not in DOUBTS:
+        return []
+    so_far = DOUBTS[known.doubt]
+    hurts = known.doubt == "hurts"
+    found: list[Arm] = [
+        (one, best, f"{so_far}: {one.reason}") for one in every("fallback") if hurts or not one.trains
+    ]
+    last: list[Arm] = [(one, None, f"{so_far}: {one.reason}") for one in every("ensemble")]
+    others = [c for c in known.sources if c != best and _score(known, c) is not None]
+    second = max(others, key=lambda c: _score(known, c) or 0.0, default=None) if hurts else None
+    if second is None:
+        return [*found, *last]
+    reason = f"{so_far}: {second.name} has the next best probe"
+    controls = every("scratch")
+    scores = [known.outcomes.get(arm_name(one.name, second.name)) for one in controls if possible(known, one)]
+    found += [(one, second, reason) for one in controls]
+    if all(outcome is not None and outcome.score is not None for outcome in scores):
+        found.append((facts(FURTHER), second, reason))  # it would hide the verdict otherwise
+    return [*found, *last]
+
+
+def _score(known: Known, source: Candidate) -> float | None:
+    for one in every("transfer"):
+        if one.ranks and (outcome := known.outcomes.get(arm_name(one.name, source.name))):
+            return outcome.score
+    return None
+
+
+def next_step(known: Known) -> Step | None:
+    """The arm to run now, or None when the plan is at its end."""
+    for one, source, reason in agenda(known):
+        name = source.name if source else None
+        arm = arm_name(one.name, name)
+        again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
+        if (arm in known.outcomes and not again) or _obstacle(known, one, source):
+            continue
+        few = one.share_of_few if expert_first(known) else None
+        seconds = max(0.0, known.left) * (1.0 if again else one.share if few is None else few)
+        if _due(known, one):
+            seconds = max(seconds, LEAST)
+        answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
+        return Step(arm, one.name, name, seconds, estimate_of(known, one, source), reason, answer)
+    return None
+
+
+def _fits_after_all(known: Known, outcome: Outcome) -> bool:
+    """Whether an arm that its share of the time was too small for fits into all that is left."""
+    return outcome.needs is not None and MARGIN * outcome.needs <= known.left
+
+
+def skipped(known: Known) -> list[Skipped]:
+    """The arms that the plan leaves out at this point for want of time."""
+    out = []
+    for one, source, _ in agenda(known):
+        arm = arm_name(one.name, source.name if source else None)
+        obstacle = "" if arm in known.outcomes else _obstacle(known, one, source)
+        if obstacle:
+            out.append(Skipped(arm, one.name, obstacle, estimate_of(known, one, source)))
+    return out
+
+
+def untried(left_out: Sequence[Skipped]) -> str:
+    """The arms left out, in a sentence that gives each reason once; empty for none."""
+    by_reason: dict[str, list[str]] = {}
+    for arm in left_out:
+        by_reason.setdefault(arm.reason, []).append(arm.arm)
+    told = "; ".join(f"{', '.join(arms)} ({reason})" for reason, arms in by_reason.items())
+    return f"Not tried: {told}." if told else ""
+
+
+def estimate_of(known: Known, one: Facts, source: Candidate | None) -> float | None:
+    """Seconds that an arm is expected to take now: a pass that was made is not made again. None where nothing
+    is known."""
+    found = known.estimates.get(arm_name(one.name, source.name if source else None))
+    if found is None or source is None or not one.reads or source.name not in known.read:
+        return found
+    return max(0.0, found - known.passes.get(source.name, 0.0))
+
+
+def _due(known: Known, one: Facts) -> bool:
+    """Whether an arm is run in any case: a run ends with the baselines and one source measured at least."""
+    return one.role in ("floor", "simple") or (one.ranks and not _ranked(known))
+
+
+def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
+    """Why an arm cannot be started now; empty when it can."""
+    if _due(known, one):
+        return ""
+    estimate = estimate_of(known, one, source) or 0.0
+    if known.left < LEAST:
+        return "no time left"
+    if one.transfers and not one.trains and estimate > known.left:
+        return "does not fit in the time left"
+    second_way = source is not None and source.second_way
+    proof = any(possible(known, control) for control in every("scratch"))
+    kept = KEPT_FOR_PROOF if proof and not second_way else 0.0
+    if one.reads and estimate > (1 - kept) * known.left:
+        return "would leave no time to compare with training from scratch"
+    share = CONTROL_SHARE if not _others_ran(known) else 1.0
+    if one.role == "random" and estimate > share * known.left:
+        return "would take too large a share of the time left"
+    return _too_slow(known, one, source) if one.all_layers else ""
+
+
+def _others_ran(known: Known) -> bool:
+    """Whether what the control would take time from has had its time."""
+    ran = {outcome.strategy for outcome in known.outcomes.values()}
+    others = [one for one in (*every("scratch"), facts(FURTHER)) if possible(known, one)]
+    return all(one.name in ran for one in others)
+
+
+def _too_slow(known: Known, one: Facts, source: Candidate | None) -> str:
+    """That another arm has shown how long training all layers takes, if that is too long: no time is spent on
+    measuring it once more. Empty when it is not."""
+    name = source.name if source is not None else None
+    needed = [
+        (outcome.needs, outcome.strategy)
+        for outcome in known.outcomes.values()
+        if outcome.needs is not None
+        and outcome.source == name
+        and facts(outcome.strategy).all_layers
+        and outcome.strategy != one.name
+    ]
+    most, other = max(needed, default=(0.0, ""))
+    if AT_LEAST * most <= known.left:
+        return ""
+    return f"trains all layers, as {other} does, which would have taken about {words(most)}"
+
+
+def _ranked(known: Known) -> bool:
+    return any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values())
+
+
+def outline(known: Known) -> tuple[list[Step], list[Skipped]]:
+    """The whole plan as it looks now, assuming every estimate comes true.
+
+    Sources not probed yet are taken to score in the order given.
+    """
+    steps: list[Step] = []
+    while (step := next_step(known)) is not None:
+        steps.append(step)
+        took = min(step.seconds, step.estimate if step.estimate is not None else 0.0)
+        ranks = facts(step.strategy).ranks
+        outcome = Outcome(step.strategy, step.source, -float(len(steps)) if ranks else None)
+        made = {step.source} if ranks and step.source is not None else set()
+        outcomes = {**known.outcomes, step.arm: outcome}
+        known = replace(known, left=known.left - took, outcomes=outcomes, read=known.read | made)
+    return steps, skipped(known)
