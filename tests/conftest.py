@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from warm import Warm
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command line has it
 
@@ -36,6 +39,14 @@ def seeded() -> None:
     """Random weights are the same in every test, whatever ran before it in this process."""
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Runs commands and scripts in processes that need not import what all of them need."""
+    made = Warm(tmp_path_factory.mktemp("told"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -82,11 +83,34 @@ def probabilities(
 
 
 Make = Callable[..., Any]
+Change = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def unchanged(dataset: Any, split: Any) -> tuple[Any, Any]:
+    return dataset, split
+
+
+def of(asked: Any, change: Change) -> Any:
+    """The request with the data set and the split that `change` makes of its own."""
+    dataset, split = change(asked.dataset, asked.split)
+    return replace(asked, dataset=dataset, split=split, task=dataset.task, features=Stored(dataset))
+
+
+@cache
+def probed(kind: str, per_class: int) -> tuple[Any, Trial]:
+    """The request of most runs, and its probe, which is the same in all of them."""
+    asked = of(example(kind, per_class=per_class), unchanged)
+    return asked, strategies.get("probe").fit(asked)
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Make:
-    """`make_run(name, kind, noise=..., seed=..., change=...)` -> what `fit` gives to `api.conclude`, its folder
+    """See `maker`."""
+    return maker(tmp_path)
+
+
+def maker(root: Path) -> Make:
+    """`make(name, kind, noise=..., seed=..., change=...)` -> what `fit` gives to `api.conclude`, its folder
     complete. The shipped arm is the simulated "tiny: finetune"; "tiny: probe" is real.
 
     `change(dataset, split)` may give others; `asked` is the request to make the run of (texts, say, whose
@@ -100,15 +124,19 @@ def make_run(tmp_path: Path) -> Make:
         noise: float = 0.5,
         seed: int = 0,
         per_class: int = 12,
-        change: Callable[[Any, Any], tuple[Any, Any]] = lambda dataset, split: (dataset, split),
+        change: Change = unchanged,
         asked: Any = None,
     ) -> Any:
-        asked = asked or example(kind, per_class=per_class)
-        dataset, split = change(asked.dataset, asked.split)
-        task = dataset.task
-        asked = replace(asked, dataset=dataset, split=split, task=task, features=Stored(dataset))
+        if asked is None and change is unchanged:
+            asked, probe = probed(kind, per_class)
+            probe = replace(probe, predictions=probe.predictions.copy())
+        else:
+            asked = of(asked or example(kind, per_class=per_class), change)
+            probe = strategies.get("probe").fit(asked)
+        dataset, split, task = asked.dataset, asked.split, asked.task
+        asked = replace(asked, features=Stored(dataset))
         events: list[Event] = []
-        folder = RunFolder(tmp_path / name)
+        folder = RunFolder(root / name)
         folder.begin({"seed": 0})
         context = Context(
             Experiment(dataset, task, split),
@@ -118,7 +146,7 @@ def make_run(tmp_path: Path) -> Make:
             events.append,
         )  # type: ignore[arg-type]
         context._loaded["tiny"] = asked.backbone if dataset.modality == "text" else TinyBackbone()
-        probe = replace(strategies.get("probe").fit(asked), source="tiny", arm="tiny: probe")
+        probe = replace(probe, source="tiny", arm="tiny: probe")
         said = probabilities(kind, dataset.y, task.outputs, noise, seed, split.repeats)
         held = np.zeros(said.shape[:2], bool)
         for fold in split.folds:

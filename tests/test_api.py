@@ -15,6 +15,7 @@ from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.report import page
 from headstart.run import set_up
 from headstart.run.config import RunConfig
+from warm import prove_here
 
 DOTS = np.random.default_rng(0).integers(0, 90, (40, 16, 16), np.uint8)
 DOTS[::2, 4:12, 4:12] += 120
@@ -98,22 +99,23 @@ def test_several_processes_are_refused_before_anything_is_read(
         begin(tmp_path / "gone")
 
 
+def dies(*_: Any) -> Path:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.slow
 def test_a_run_is_finished_when_model_and_page_belong_to_its_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "run"
-
-    def dies(*_: Any) -> Path:
-        raise KeyboardInterrupt
-
+    prove_here(monkeypatch)
+    out, asked = tmp_path / "run", {**QUICK, "strategies": "majority", "out": tmp_path / "run"}
     with monkeypatch.context() as patched:
         patched.setattr(page, "write", dies)
         with pytest.raises(KeyboardInterrupt):
-            hs.fit(list(DOTS), out=out, drop_bad=True, **QUICK)
+            hs.fit(list(DOTS), drop_bad=True, **asked)
     with pytest.raises(RunError, match="has not finished"):
         hs.open_run(out)
-    run = hs.fit(list(DOTS), out=out, drop_bad=True, **QUICK)
+    run = hs.fit(list(DOTS), drop_bad=True, **asked)
     assert "--drop-bad" in run.record["command"]
     assert run.record["complete"]
     assert run.report().is_file()

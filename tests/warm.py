@@ -1,73 +1,118 @@
 """A process that has imported what commands need, and forks one that runs each: fresh, without the seconds of
-importing. The journeys start theirs anew; the documentation's fifty commands need not.
+importing. One journey starts its commands anew; the hundreds of others need not.
 
+It ends such a process without taking the interpreter apart, which takes a second and says nothing of Headstart.
 Jobs come as lines of JSON on standard input: `folder`, `variables`, `arguments` of the command or a `script`,
 and `told`, a folder for what is written to standard output and error. A line with the exit code answers each.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
-import importlib.util
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
 import sys
+import threading
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-IMPORTED = (
-    "headstart.cli.fit",
-    "headstart.cli._rows",
-    "headstart.run.fit",
-    "headstart.predict.predictor",
-    "headstart.export.bundle",
-    "headstart.export.fresh",
-    "torch.export",
-)
-OF_TEXTS = ("transformers.modeling_utils", "transformers.models.bert.modeling_bert")
+import pytest
+
+NEEDED = ("scipy.stats", "rich.progress", "rich.table", "torch.export")
+"""What commands import when they come to it, beside Headstart itself."""
 LIMIT = 300
 """Seconds after which a command is ended."""
 
 
 def serve() -> None:
-    """Fork for each job and wait for it; return in the child, with the job done as its main program."""
-    texts = OF_TEXTS if importlib.util.find_spec("transformers") else ()
-    for name in (*IMPORTED, *texts):
-        importlib.import_module(name)
-    gc.freeze()
+    """Fork for each job, and wait for it."""
+    import_headstart()
     for line in iter(sys.stdin.readline, ""):
+        job = json.loads(line)
+        had = set(sys.modules)
+        gc.freeze()
         child = os.fork()
         if not child:
-            begin(json.loads(line))
-            return
+            code = begin(job)
+            Path(job["told"], "imported").write_text(
+                "\n".join(name for name in sys.modules if name not in had)
+            )
+            end(code)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(f"{code}\n")
         sys.stdout.flush()
+        learn(Path(job["told"], "imported"))
 
 
-def begin(job: dict[str, Any]) -> None:
+def import_headstart() -> None:
+    """All of it that needs no extra, and what it imports."""
+    import headstart.cli
+
+    for module in pkgutil.walk_packages(headstart.__path__, "headstart."):
+        if not module.name.startswith(("headstart.testing", "headstart.__main__")):
+            with suppress(ImportError):
+                importlib.import_module(module.name)
+    for name in NEEDED:
+        importlib.import_module(name)
+    headstart.cli.build()
+
+
+def learn(told: Path) -> None:
+    """Import what a command has imported, in the order in which it did: the next one finds it there."""
+    with suppress(FileNotFoundError):
+        for name in told.read_text().split():
+            with suppress(Exception):
+                importlib.import_module(name)
+        told.unlink()
+
+
+def begin(job: dict[str, Any]) -> int:
+    """Do it as its main program; gives the exit code."""
     signal.alarm(LIMIT)
-    prove_here()
+    prove_here(pytest.MonkeyPatch())
     os.chdir(job["folder"])
     os.environ.update(job["variables"])
     for number, name in enumerate((os.devnull, f"{job['told']}/out", f"{job['told']}/err")):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    if "script" in job:
-        exec(compile(job["script"], "<script>", "exec"), {"__name__": "__main__"})
-    else:
-        sys.argv = ["headstart", *job["arguments"]]
-        runpy.run_module("headstart", run_name="__main__", alter_sys=True)
+    try:
+        if "script" in job:
+            exec(compile(job["script"], "<script>", "exec"), {"__name__": "__main__"})
+        else:
+            sys.argv = ["headstart", *job["arguments"]]
+            runpy.run_module("headstart", run_name="__main__", alter_sys=True)
+    except SystemExit as left:
+        return int(left.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
-def prove_here() -> None:
+def end(code: int) -> None:
+    """As the interpreter ends, but for the second in which it takes itself apart."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def prove_here(patch: pytest.MonkeyPatch) -> None:
     """The cold process in which a saved copy is opened is what the journeys show: here this one opens it."""
     from headstart.export import bundle, fresh
 
-    vars(bundle)["_reopen"] = lambda place, target: bundle._judge(bundle.verify(place).to_json(), target)
-    fresh.Standby.start = lambda self: None  # type: ignore[method-assign]
+    patch.setattr(
+        bundle, "_reopen", lambda place, target: bundle._judge(bundle.verify(place).to_json(), target)
+    )
+    patch.setattr(fresh.Standby, "start", lambda self: None)
 
 
 class Warm:

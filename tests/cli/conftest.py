@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def call(cache: Path) -> Command:
-    """`call(folder, *arguments)` runs a command there as a user would; gives the finished process."""
+    """`call(folder, *arguments)` runs a command there as a user would, which takes seconds of importing; gives
+    the finished process. For what the fresh process itself is the question of."""
 
     def run(where: Path, *arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, "HEADSTART_CACHE": str(cache), "COLUMNS": "140"}
@@ -68,15 +69,37 @@ def call(cache: Path) -> Command:
 
 
 @pytest.fixture(scope="session")
-def forked(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """The same from a process that has imported already: for what a journey has shown in a fresh one."""
-    warm = Warm(tmp_path_factory.mktemp("told"))
+def forked(cache: Path, warm: Warm) -> Command:
+    """The same from a process that has imported already."""
     variables = {"HEADSTART_CACHE": str(cache), "COLUMNS": "140"}
-    yield lambda where, *words: warm.run(where, variables, arguments=[str(word) for word in words])
-    warm.close()
+    return lambda where, *words: warm.run(where, variables, arguments=[str(word) for word in words])
 
 
 @pytest.fixture
-def headstart(call: Command, tmp_path: Path) -> Command:
+def headstart(forked: Command, tmp_path: Path) -> Command:
     """The same in the test's own folder."""
-    return lambda *arguments: call(tmp_path, *arguments)
+    return lambda *arguments: forked(tmp_path, *arguments)
+
+
+FEWER = """
+import sys
+from dataclasses import replace
+from headstart import cli
+from headstart.cli import demo
+
+acts = demo.{acts}
+demo.{acts} = lambda *told: [replace(a, options={{**a.options, "strategies": {strategies}}}) for a in acts(*told)]
+sys.argv = ["headstart", "demo", "--out", "out", *{options}]
+cli.main()
+"""
+
+
+@pytest.fixture
+def demo(warm: Warm, cache: Path, tmp_path: Path) -> Command:
+    """`demo(acts, strategies, *options)`: the demo with these strategies only, which its minutes are not for."""
+
+    def run(acts: str, strategies: list[str], *options: str) -> subprocess.CompletedProcess[str]:
+        script = FEWER.format(acts=acts, strategies=strategies, options=options)
+        return warm.run(tmp_path, {"HEADSTART_CACHE": str(cache), "COLUMNS": "140"}, script=script)
+
+    return run

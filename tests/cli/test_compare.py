@@ -1,4 +1,4 @@
-"""Two runs on the same pictures, each command in a fresh process: what is kept of them, and their comparison."""
+"""Two runs on the same pictures: what is kept of them, and their comparison."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.slow
-FIT = ("--budget", "20s", "--strategy", "probe", "--quiet")
+FIT = ("--budget", "90s", "--strategy", "probe", "--quiet")
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def test_as_text_markdown_and_json(runs: Path, forked: Any) -> None:
         ((), "RUN RUN..."),
     ],
 )
-def test_mistakes_are_one_sentence(runs: Path, call: Any, arguments: tuple[str, ...], message: str) -> None:
-    done = call(runs, "compare", *arguments)
+def test_mistakes_are_one_sentence(runs: Path, forked: Any, arguments: tuple[str, ...], message: str) -> None:
+    done = forked(runs, "compare", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

@@ -41,8 +41,8 @@ def test_training_and_test_items_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_tells_where_transfer_pays(headstart: Any, tmp_path: Path) -> None:
-    done = headstart("demo", "--out", "out", "--budget", "30s")
+def test_the_demo_tells_where_transfer_pays(demo: Any, tmp_path: Path) -> None:
+    done = demo("digits", ["probe"], "--budget", "40s")
     assert done.returncode == 0, done.stderr
     paper, plain = (
         json.loads((tmp_path / "out" / f"run-{name}-0" / "run.json").read_text())["answer"]

@@ -33,32 +33,31 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 120) -
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_the_same_command_goes_on(
-    how: signal.Signals, shapes: Path, cache: Path, headstart: Any, tmp_path: Path
+def test_the_same_command_goes_on_when_it_was_killed_and_when_it_was_stopped(
+    shapes: Path, cache: Path, headstart: Any, tmp_path: Path
 ) -> None:
-    first = tmp_path / "run" / "trials" / "pixels" / "trial.json"
+    first, second = (tmp_path / "run" / "trials" / arm / "trial.json" for arm in ("majority", "pixels"))
     process = start(shapes, tmp_path, cache)
     wait_for(first, process)
-    process.send_signal(how)
+    other = headstart("fit", shapes, *FIT)
+    assert other.returncode == 2
+    assert "another process is working in it" in other.stderr
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    times = {first: first.stat().st_mtime_ns}
+
+    process = start(shapes, tmp_path, cache)
+    wait_for(second, process)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    if how is signal.SIGINT:
-        assert process.returncode == 130
-        assert "the same command goes on" in said
-        assert "Traceback" not in said
-    before = first.stat().st_mtime_ns
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    times[second] = second.stat().st_mtime_ns
+
     done = headstart("fit", shapes, *FIT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert first.stat().st_mtime_ns == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
-    assert any(e["kind"] == "trial" and e["arm"] == "pixels" and e["kept"] for e in events)
-
-
-def test_two_runs_cannot_share_a_folder(shapes: Path, cache: Path, headstart: Any, tmp_path: Path) -> None:
-    process = start(shapes, tmp_path, cache)
-    wait_for(tmp_path / "run" / "run.json", process)
-    second = headstart("fit", shapes, *FIT)
-    process.kill()
-    process.communicate()
-    assert second.returncode == 2
-    assert "another process is working in it" in second.stderr
+    kept = [e["arm"] for e in events if e["kind"] == "trial" and e["kept"]]
+    assert kept == ["majority", "majority", "pixels"]

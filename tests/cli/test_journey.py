@@ -1,4 +1,4 @@
-"""The journey of a user, command by command, each in a fresh process."""
+"""The journey of a user, command by command: `fit` and `predict` in fresh processes, the others in forked ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.slow
-FIT = ("--source", "bundled/strokes", "--budget", "20s", "--augment", "crop")
+FIT = ("--source", "bundled/strokes", "--budget", "15s", "--augment", "crop")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,9 @@ def test_the_same_command_again_changes_nothing(fitted: Path, shapes: Path, head
     assert document["answer"]["winner"] == before["answer"]["winner"]
 
 
-def test_predict_in_every_form(fitted: Path, shapes: Path, headstart: Any, tmp_path: Path) -> None:
+def test_predict_in_every_form(
+    fitted: Path, shapes: Path, call: Any, headstart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(shapes / "test" / "disc", tmp_path / "new")
     (tmp_path / "new" / "broken.png").write_bytes(b"not a picture")
     done = headstart("predict", fitted, tmp_path / "new", "--format", "json")
@@ -72,9 +74,12 @@ def test_predict_in_every_form(fitted: Path, shapes: Path, headstart: Any, tmp_p
     assert len(rows) == 7
     assert "broken.png" in done.stderr
     assert done.returncode == 0
-    done = headstart("predict", fitted, shapes / "test" / "ring" / "14.png", "--format", "csv")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    done = call(tmp_path, "predict", fitted, shapes / "test" / "ring" / "14.png", "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert len(list(csv.reader(io.StringIO(done.stdout)))) == 2
+    assert "torch.nn" in done.stderr  # what was imported is told there
+    assert "torch._dynamo" not in done.stderr  # PyTorch's compiler: seconds, for nothing
 
 
 def test_predict_says_how_sure_it_is(fitted: Path, shapes: Path, headstart: Any) -> None:

@@ -16,12 +16,6 @@ FIT = ("--source", "bundled/strokes", "--budget", "20s", "--strategy", "probe", 
 
 
 @pytest.fixture
-def headstart(forked: Any, tmp_path: Path) -> Any:
-    """Commands in the test's own folder."""
-    return lambda *words: forked(tmp_path, *words)
-
-
-@pytest.fixture
 def pictures(tmp_path: Path) -> list[tuple[str, bool, bool, float]]:
     """(path, has a bar, is bright, brightness) of thirty pictures in `tmp_path/images`."""
     rng = np.random.default_rng(0)

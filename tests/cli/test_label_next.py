@@ -59,8 +59,8 @@ def ask(
     return run
 
 
-def test_a_list_with_reasons_in_a_fresh_process(call: Any, place: Path) -> None:
-    done = call(place, "label-next", "runs/labelled-1", "pool", "--n", 6)
+def test_a_list_with_reasons(forked: Any, place: Path) -> None:
+    done = forked(place, "label-next", "runs/labelled-1", "pool", "--n", 6)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("policy    few labels (42 for 3 classes): typical items")

@@ -16,6 +16,7 @@ from headstart.errors import BundleError, ExportMismatch, HeadstartError, PathEr
 from headstart.export import bundle
 from headstart.predict.predictor import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from warm import prove_here
 
 PROBES = tiny_images(4)
 
@@ -100,7 +101,8 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
     assert all(one.read_bytes() == other.read_bytes() for one, other in pairs)
 
 
-def test_an_archive_opens_too(tmp_path: Path) -> None:
+def test_an_archive_opens_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prove_here(monkeypatch)
     path = bundle.save(tiny_model("rbf"), tmp_path / "model.zip", probes=PROBES)
     assert zipfile.ZipFile(path).testzip() is None
     assert bundle.load(path).fingerprint() == tiny_model("rbf").fingerprint()
@@ -289,6 +291,7 @@ def test_a_copy_that_answers_differently_is_not_kept(tmp_path: Path, monkeypatch
         content["fingerprint"] = strange["fingerprint"]
         return {**mixed, "bundle.json": json.dumps(content).encode()}
 
+    prove_here(monkeypatch)
     monkeypatch.setattr(bundle, "_files", wrong)
     with pytest.raises(ExportMismatch, match="largest difference"):
         bundle.save(tiny_model(), tmp_path / "model", probes=PROBES)

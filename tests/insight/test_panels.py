@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from finished import maker
 from headstart import tasks
 from headstart.core import files, words
 from headstart.core.backbone import embedding_tap
@@ -66,10 +69,22 @@ def expected(kind: str, y: np.ndarray, p: np.ndarray) -> dict[str, float]:
     }
 
 
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, dict[str, Any]]]:
+    """A run of each kind of task and its insight, made when first asked for."""
+    make = maker(tmp_path_factory.mktemp("looked"))
+
+    @cache
+    def look(kind: str) -> tuple[Any, dict[str, Any]]:
+        made = make(kind, kind)
+        return made, panels.insight_of(made.result)
+
+    return look
+
+
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
-def test_metrics_are_those_of_scikit_learn(make_run: Any, kind: str) -> None:
-    made = make_run(kind=kind)
-    found = panels.insight_of(made.result)
+def test_metrics_are_those_of_scikit_learn(looked: Any, kind: str) -> None:
+    made, found = looked(kind)
     parts = [expected(kind, y, p) for y, p in repeats(made)]
     for name in parts[0]:
         assert found["metrics"][name]["value"] == pytest.approx(np.mean([p[name] for p in parts]), **NEAR), (
@@ -92,10 +107,10 @@ def test_log_loss_and_brier_are_those_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel"])
-def test_classes_are_those_of_scikit_learn(make_run: Any, kind: str) -> None:
-    made = make_run(kind=kind)
+def test_classes_are_those_of_scikit_learn(looked: Any, kind: str) -> None:
+    made, insight = looked(kind)
     rows, mean = leaderboard.averaged(made.trials[made.answer.winner])
-    y, found = made.context.dataset.y[rows], panels.insight_of(made.result)["confusion"]
+    y, found = made.context.dataset.y[rows], insight["confusion"]
     said = mean.argmax(axis=1) if kind == "classification" else mean >= 0.5
     precision, recall, f1, n = reference.precision_recall_fscore_support(y, said, zero_division=np.nan)
     assert [row["label"] for row in found["per_class"]] == list(made.context.task.labels)
@@ -111,9 +126,8 @@ def test_classes_are_those_of_scikit_learn(make_run: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
-def test_the_contract(make_run: Any, kind: str) -> None:
-    made = make_run(kind=kind)
-    found = panels.insight_of(made.result)
+def test_the_contract(looked: Any, kind: str) -> None:
+    made, found = looked(kind)
     assert list(found) == KEYS
     text = (made.folder / "insight.json").read_text(encoding="utf-8")
     assert "NaN" not in text
@@ -148,8 +162,8 @@ def test_the_contract(make_run: Any, kind: str) -> None:
         assert found["label_errors"] == []
 
 
-def test_the_same_run_gives_the_same_insight(make_run: Any) -> None:
-    assert panels.insight_of(make_run("one").result) == panels.insight_of(make_run("two").result)
+def test_the_same_run_gives_the_same_insight(make_run: Any, looked: Any) -> None:
+    assert panels.insight_of(make_run("two").result) == looked("classification")[1]
 
 
 def test_mistakes_come_the_most_confident_first(make_run: Any) -> None:

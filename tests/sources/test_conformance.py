@@ -1,20 +1,20 @@
-"""Every family of networks keeps the Backbone contract: small variants, random weights."""
+"""Every family of networks keeps the Backbone contract: small variants, random weights. Those of torchvision
+that have none are made narrow (tests/narrow.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
+import narrow
 from headstart import sources
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import opening
 from headstart.testing import backbone as suite
-
-SLOW = pytest.mark.slow
 
 
 def family(spec: str, side: int = 64, least: int = 20, marks: Any = (), **kwargs: Any) -> Any:
@@ -24,30 +24,36 @@ def family(spec: str, side: int = 64, least: int = 20, marks: Any = (), **kwargs
 
 FAMILIES = [
     family("torchvision/resnet18"),
-    family("torchvision/inception_v3", 96, init_weights=False),
+    family("torchvision/inception_v3", 96, marks=pytest.mark.slow, init_weights=False),
     family("timm/mobilenetv1_100"),
     family("timm/mobilenetv2_050", drop_path_rate=0.1),
     family("timm/mobilenetv3_small_050"),
-    family("timm/efficientnet_b0"),
-    family("timm/convnext_atto"),
+    family("timm/tinynet_e"),
+    family("timm/convnext_atto", dims=(8, 16, 24, 32)),
     family("torchvision/squeezenet1_1"),
     family("timm/regnety_002"),
-    family("timm/vit_tiny_patch16_224", img_size=64, depth=8, drop_rate=0.1),
+    family("timm/vit_tiny_patch16_224", img_size=64, depth=8, embed_dim=48, num_heads=3, drop_rate=0.1),
     family("timm/swin_tiny_patch4_window7_224", img_size=64, embed_dim=24, depths=(1, 1, 2, 2)),
     family("headstart/small-resnet", 32, 10),
-    family("timm/resnet18", marks=SLOW),
-    family("torchvision/vgg11", 32, marks=SLOW),
-    family("torchvision/mobilenet_v2", marks=SLOW),
-    family("torchvision/mobilenet_v3_small", marks=SLOW),
-    family("torchvision/efficientnet_b0", marks=SLOW),
-    family("torchvision/convnext_tiny", marks=SLOW),
-    family("torchvision/densenet121", marks=SLOW),
-    family("timm/densenet121", marks=SLOW),
-    family("torchvision/regnet_y_400mf", marks=SLOW),
-    family("torchvision/vit_b_32", image_size=64, marks=SLOW),
-    family("torchvision/swin_t", marks=SLOW),
-    family("timm/deit_tiny_distilled_patch16_224", 64, 10, img_size=64, depth=3, marks=SLOW),
+    family("timm/resnet18", channels=(8, 16, 24, 32)),
+    family("torchvision/vgg11", 32),
+    family("torchvision/mobilenet_v2", width_mult=0.25),
+    family("torchvision/mobilenet_v3_small"),
+    family("torchvision/efficientnet_b0"),
+    family("torchvision/convnext_tiny"),
+    family("torchvision/densenet121"),
+    family("timm/densenet121", growth_rate=8, block_config=(2, 2, 2, 2)),
+    family("torchvision/regnet_y_400mf"),
+    family("torchvision/vit_b_32", image_size=64),
+    family("torchvision/swin_t", least=10),
+    family("timm/deit_tiny_distilled_patch16_224", 64, 10, img_size=64, depth=3),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _narrow() -> Iterator[None]:
+    with narrow.narrowed():
+        yield
 
 
 def network_of(spec: str, side: int, kwargs: dict[str, Any]) -> tuple[Any, Source]:
@@ -73,28 +79,10 @@ def test_family(spec: str, side: int, least: int, kwargs: dict[str, Any]) -> Non
     suite.check_backbone(backbone, least_cuts=least)
 
 
-def small_vgg() -> nn.Module:
-    """VGG-11 as torchvision makes it, its 100-million-weight classifier narrowed."""
-    from torchvision.models import vgg
-
-    network = vgg.VGG(vgg.make_layers(vgg.cfgs["A"], batch_norm=True), num_classes=10, init_weights=False)
-    network.classifier[0] = nn.Linear(512 * 7 * 7, 32)
-    network.classifier[3] = nn.Linear(32, 32)
-    network.classifier[6] = nn.Linear(32, 10)
-    return network.eval()
-
-
-def small_densenet() -> nn.Module:
-    """DenseNet as torchvision makes it, with two layers a block."""
-    from torchvision import models
-
-    return models.DenseNet(8, (2, 2, 2, 2), 16, num_classes=10, drop_rate=0.1).eval()
-
-
-@pytest.mark.parametrize("build", [small_vgg, small_densenet])
+@pytest.mark.parametrize("build", [narrow.vgg11, narrow.densenet121])
 def test_module_of_ones_own(build: Any) -> None:
     torch.manual_seed(0)
-    network = build()
+    network = build(num_classes=10).eval()
     backbone = sources.backbone_from_module(network, Source("", "own", input=ImagePreprocessing((32, 32))))
     assert same_logits(network, backbone, 32)
     suite.check_backbone(backbone, least_cuts=20, rebuild=False)

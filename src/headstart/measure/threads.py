@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 SMALL = 2_000
 """Rows below which matrix work is too small to share: threads then wait for each other longer than
 they compute. Measured on fifty probes of 100 items: 6 s of processor time with one thread, 61 s with
 two on a machine that was busy."""
+CARRIERS = ("numpy", "scipy.linalg", "sklearn", "torch")
+"""What brings a BLAS of its own."""
 
 
 @contextlib.contextmanager
@@ -17,7 +22,13 @@ def suited_to(rows: int) -> Iterator[None]:
     if rows >= SMALL:
         yield
         return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _pools(tuple(name in sys.modules for name in CARRIERS)).limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _pools(carriers: tuple[bool, ...]) -> Any:  # noqa: ARG001 - looked for again when another is imported
+    """The libraries that have threads. To find them takes longer than a small fit."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

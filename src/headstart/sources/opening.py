@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
@@ -64,10 +65,18 @@ MORE = 4
 """So many times as many numbers as its file may an architecture have, before it is built."""
 
 
+class _Unfilled(TorchFunctionMode):
+    """Weights that take no memory are not drawn: the first `normal_` of one imports PyTorch's compiler, which
+    takes seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func is Tensor.normal_ else func(*args, **(kwargs or {}))
+
+
 def _fits_in(architecture: Mapping[str, Any], tensors: Mapping[str, Any], spec: str) -> None:
     """Raises `SourceError` for an architecture far too large for its file, before memory is taken for it."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             network = build_quietly(architecture)
     except (
         SourceError,
