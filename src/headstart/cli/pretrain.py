@@ -50,7 +50,9 @@ def pretrain_command(
     from headstart.core.budget import parse_seconds
     from headstart.run.pretrain import pretrain
 
-    options = _options.reading(path_column=path_column, text_column=text_column, pair_column=pair_column)
+    options = _options.reading(
+        {"path_column": path_column, "text_column": text_column, "pair_column": pair_column}
+    )
     dataset = reading.load(data, items_only=True, **options)
 
     def tell(what: str, done: int, total: int) -> None:
