@@ -6,7 +6,6 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -84,7 +83,7 @@ def arms(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
 @pytest.fixture
 def setting(tmp_path: Path) -> Iterator[Context]:
     bench = simulated.experiment(n=100)
-    source = SimpleNamespace(name="net", spec="net", labels=())
+    source = replace(TinyBackbone().source, name="net", spec="net", labels=())
     with RunFolder(tmp_path / "run") as folder:
         folder.begin({"seed": 0})
         closing = Closing(110.0, imports=4.0, beat=lambda: 0.01)
