@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from headstart.errors import BadOption, ExportError, ExportMismatch, MissingExtra, PathError
 from headstart.export import onnx as exporter
+from headstart.modalities.text import PLAIN
 from headstart.predict.predictor import Predictor
 from headstart.testing.models import tiny_images, tiny_model, tiny_task
 
@@ -163,10 +165,10 @@ def test_bad_targets(tmp_path: Path) -> None:
         exporter.export_onnx(tiny_model(), tmp_path / "b.onnx", probes=PROBES)
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == "my settings"
     (tmp_path / "c.tokenizer.json").write_text("{}", encoding="utf-8")
-    names = [tmp_path / f"c{ending}" for ending in (".onnx", ".json", ".tokenizer.json")]
+    texts = replace(tiny_model("constant"), input=PLAIN)
     with pytest.raises(PathError, match="not that of an earlier export"):
-        exporter._check_targets(*names)
-    exporter._check_targets(names[0], names[1], None)
+        exporter.export_onnx(texts, tmp_path / "c.onnx", probes=np.ones((2, 3, 4), np.int32))
+    assert not (tmp_path / "c.onnx").exists()
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

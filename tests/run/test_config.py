@@ -15,6 +15,7 @@ from headstart.core.events import ignore
 from headstart.core.source import Source
 from headstart.data import load
 from headstart.errors import DataError, HeadstartError, SourceError, WeightsMissing
+from headstart.modalities.image import PLAIN
 from headstart.run import resolve
 from headstart.run.config import RunConfig
 
@@ -61,7 +62,7 @@ def test_weights_are_asked_for_before_the_data_are_read(
 ) -> None:
     """Whoever agrees to a download at the terminal does not have the data read twice."""
     monkeypatch.delenv("HEADSTART_DOWNLOAD", raising=False)
-    monkeypatch.setattr(sources, "find", lambda spec: Source(spec, "net", local=False))
+    monkeypatch.setattr(sources, "find", lambda spec: Source(spec, "net", local=False, input=PLAIN))
     asked = RunConfig(str(tmp_path / "gone"), sources=("timm/net",))
     with pytest.raises(WeightsMissing, match="timm/net"):
         resolve.read(asked, {}, ignore)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headstart import nets, strategies
+from headstart import modalities, nets, strategies
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
@@ -122,8 +122,8 @@ def test_length_is_that_of_the_longest_text_rounded_up() -> None:
 def test_equal_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever object they are in: jobs that were sent elsewhere come back as copies."""
     dataset, counted = sentences(per_class=7), []
-    longest = text.longest
-    monkeypatch.setattr(text, "longest", lambda *given: counted.append(given) or longest(*given))
+    longest = modalities.longest
+    monkeypatch.setattr(modalities, "longest", lambda *given: counted.append(given) or longest(*given))
     every = dataset.subset(range(len(dataset)))
     assert length_of(request(dataset)) == length_of(request(every))
     assert len(counted) == 1

@@ -237,8 +237,8 @@ def wrong_words(view: View) -> dict[str, Any] | None:
 
 def text_lengths(view: View) -> dict[str, Any] | None:
     """How long the items are for the source; None where they have no length, and where no source was used."""
-    source = view.source
-    if source is None or view.model.input.max_length is None:
+    source, room = view.source, modalities.get(view.experiment.dataset.modality)
+    if source is None or room.PLAIN.max_length is None:  # no network is opened to be told that
         return None
     rows = np.concatenate([view.experiment.split.development, view.experiment.split.test])
     backbone = view.networks.backbone(source)
