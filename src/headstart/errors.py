@@ -183,7 +183,7 @@ class NetError(HeadstartError):
     def __init__(self, kind: str, problem: str) -> None:
         super().__init__(
             f"this model cannot be put together: its {kind!r} network {problem}; "
-            "save it again, or fetch it anew"
+            "save it again, or fetch it again"
         )
 
 

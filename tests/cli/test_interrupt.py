@@ -41,7 +41,7 @@ def test_the_same_command_goes_on_when_it_was_killed_and_when_it_was_stopped(
     wait_for(first, process)
     other = headstart("fit", shapes, *FIT)
     assert other.returncode == 2
-    assert "another process is working in it" in other.stderr
+    assert "it is locked by another process" in other.stderr
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     times = {first: first.stat().st_mtime_ns}

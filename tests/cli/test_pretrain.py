@@ -47,7 +47,7 @@ def test_a_table_needs_no_label_column(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["texts"] + found["held_out"] == 39
     assert found["left_out"] == 1
-    assert found["first_left_out"] == "row 5: there is nothing but blanks (HS102)"
+    assert found["first_left_out"] == "row 5: is empty (whitespace only) (HS102)"
     assert found["first_left_out"] in found["sentence"]
 
 

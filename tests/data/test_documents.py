@@ -79,9 +79,9 @@ def test_files_and_their_labels(write: Write) -> None:
         ('{"type": "FeatureCollection", "features": [{"type": "Feature"}]}', "GeoJSON"),
         ('{"images": [{"id": 1}], "annotations": [{"id": 1}], "categories": []}', "COCO"),
         ('{"text": "a",\n"label": }', "line 2, column 10"),
-        (LINES + "\n{", "line 7 is no JSON"),
+        (LINES + "\n{", "line 7 is not valid JSON"),
         ("[" * 3000 + "]" * 3000, "inside each other, more than 128 deep"),
-        ("\x00\x01", "it is no JSON"),
+        ("\x00\x01", "it is not valid JSON"),
     ],
 )  # fmt: skip
 def test_the_rest_is_refused_by_what_it_is(write: Write, content: str, message: str) -> None:
@@ -125,6 +125,6 @@ def test_no_number_is_no_value_and_half_a_character_is_told(write: Write) -> Non
         found = {f.where: (f.code, f.message) for f in doctor.check(dataset).errors}
         assert found["row 7"][0] == "HS106"
         assert "half a character (a lone surrogate)" in found["row 7"][1]
-        assert found["row 8"] == ("HS102", "there is nothing but blanks and invisible signs")
+        assert found["row 8"] == ("HS102", "is empty (whitespace and invisible signs only)")
     table = load({name: [row[name] for row in rows] for name in ("text", "label")})
     assert {f.where for f in doctor.check(table).errors} == {"row 7", "row 8"}

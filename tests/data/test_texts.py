@@ -352,7 +352,7 @@ def test_another_encoding_is_read_and_told(write: Write) -> None:
             "first row does not look like",
         ),
         ("t.csv", csv("text,x,z", S, AB, AB), "which column holds the labels: 'x', 'z'"),
-        ("t.jsonl", '{"text": "a b c d"}\n{"text":\n', "line 2 is no JSON"),
+        ("t.jsonl", '{"text": "a b c d"}\n{"text":\n', "line 2 is not valid JSON"),
         ("t.jsonl", '{"text": "a b c d"}\n[1, 2]\n', "line 2 is no record"),
         ("t.jsonl", '{"text": {"a": "b"}, "label": "x"}\n', "'text': no texts, but lists or records"),
         ("t.jsonl", '{"text": "a b c d", "label": {"a": 1}}\n', "'label' holds records"),

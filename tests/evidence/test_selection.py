@@ -121,7 +121,7 @@ def test_training_must_beat_the_arm_that_is_best_on_its_items() -> None:
 
 @pytest.mark.slow
 def test_permuted_labels_give_no_evidence_with_real_learners() -> None:
-    """Random labels on handwriting, learners fitted anew: "no evidence" in at least 90 % of runs."""
+    """Random labels on handwriting, learners refitted: "no evidence" in at least 90 % of runs."""
     from sklearn.datasets import load_digits
 
     x, _ = load_digits(return_X_y=True)

@@ -277,7 +277,7 @@ def fitted_gain(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarra
     [(gaussians, "half", 60, 10), (gaussians, "majority", 150, 3), (handwriting, "half", 120, 1)],
 )
 def test_intervals_cover_at_their_nominal_rate(draw: Draw, theirs: str, n: int, repeats: int) -> None:
-    """95 % +- 2 over 500 simulated data sets, learners fitted anew in every fold of every one."""
+    """95 % +- 2 over 500 simulated data sets, learners refitted in every fold of every one."""
     rng, sets = np.random.default_rng(0), 500
     truths = []
     for _ in range(80):

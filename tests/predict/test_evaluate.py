@@ -170,7 +170,7 @@ def test_groups_widen_the_interval() -> None:
 
 
 def test_the_headline_is_not_resampled_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mAP is computed anew on every resample: 2,000 of 100,000 items and 80 labels took minutes."""
+    """mAP is recomputed on every resample: 2,000 of 100,000 items and 80 labels took minutes."""
     task, drawn = tiny_task("multilabel"), []
     methods = type(tasks.get("multilabel"))
     resampled = methods.resampled

@@ -170,7 +170,7 @@ def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
     whole = corpus()
     items = (*whole.items[:7], TextItem("row 8", " \n"), *whole.items[7:], gone)
     found = pretrain(f"file:{folder}", replace(whole, items=items), tmp_path / "out", seconds=600)
-    first = "row 8: there is nothing but blanks (HS102)"
+    first = "row 8: is empty (whitespace only) (HS102)"
     assert (found.texts, found.held_out) == (54, 6)
     assert (found.left_out, found.first_left_out) == (2, first)
     assert found.sentence().endswith(f" Left out because they cannot be used: 2, the first {first}.")

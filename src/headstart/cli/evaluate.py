@@ -77,7 +77,9 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
     if not split:
         return dataset, ""
     if split not in known:
-        raise BadOption("--split", split, " or ".join(known) if known else "left out: this data has no parts")
+        raise BadOption(
+            "--split", split, " or ".join(known) if known else "left out: there is no test split in this data"
+        )
     return dataset.subset(np.flatnonzero(dataset.split == split)), split
 
 

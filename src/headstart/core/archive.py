@@ -86,7 +86,7 @@ def read_part(archive: Path, member: str, start: int, size: int) -> bytes:
 
 
 def _kept(held: OrderedDict[_Key, _Opened], path: Path, opener: Callable[[Path], _Opened]) -> _Opened:
-    """The open archive; opened anew when the file has changed or this is another process."""
+    """The open archive; reopened when the file has changed or this is another process."""
     status = path.stat()
     key = (os.getpid(), str(path), status.st_mtime_ns, status.st_size)
     if key not in held:

@@ -51,7 +51,7 @@ class Tap:
         """Back from `str`. Raises `ValueError`."""
         stage, slash, grid = text.rpartition("/")
         if not slash or not grid:
-            raise ValueError(f"{text!r} names no tap")
+            raise ValueError(f"{text!r} is not the name of a tap")
         return cls(stage, int(grid[1:]) if grid[0] == "g" and grid[1:].isdecimal() else grid)
 
 

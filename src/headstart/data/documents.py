@@ -37,7 +37,7 @@ def read(content: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
         if _is_record(content.strip().split("\n", 1)[0]):
             return read_lines(content), ()
         place = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"it is no JSON ({place}: {error.msg})") from None
+        raise ValueError(f"it is not valid JSON ({place}: {error.msg})") from None
     found = rows_of(document)
     said = found.said
     if found.unread:

@@ -32,7 +32,7 @@ CODES: dict[str, Code] = {
     "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),
     "HS106": Code("error", "not a text", "remove it, or drop it (--drop-bad)"),
     "HS107": Code("error", "values whose white is not known", "say it: --white 4095, or --white -1024:3071"),
-    "HS108": Code("error", "values that are no numbers", "mend them, or drop it (--drop-bad)"),
+    "HS108": Code("error", "values that are no numbers", "fix them, or drop the item (--drop-bad)"),
     "HS109": Code("error", "a kind of file that is not read", "or drop it (--drop-bad)"),
     # the item is used; this is how
     "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
@@ -97,7 +97,7 @@ CODES: dict[str, Code] = {
     "HS504": Code("note", "files left out", "nothing, unless they were meant to be items"),
     "HS505": Code("warning", "items in no class folder", "move them into one to give them a label"),
     "HS506": Code("note", "columns", "name others with --text-column, --path-column, --label-column, ..."),
-    "HS507": Code("note", "dropped", "mend them to use them"),
+    "HS507": Code("note", "dropped", "fix them to use them"),
     "HS508": Code("warning", "texts not read", "choose with --text-column, and --pair-column for pairs"),
     "HS509": Code("note", "how a table was read", "nothing, unless it was meant otherwise"),
     "HS510": Code("warning", "part of a table not read", "if it has a row, save the rows alone"),

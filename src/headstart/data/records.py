@@ -80,7 +80,7 @@ def _record(line: str, number: int) -> dict[str, Any]:
     try:
         found = json.loads(line, parse_constant=lambda _: None)
     except ValueError:
-        raise ValueError(f"line {number} is no JSON") from None
+        raise ValueError(f"line {number} is not valid JSON") from None
     if not isinstance(found, dict):
         raise ValueError(f"line {number} is no record: write {{...}} in each line")
     return found

@@ -20,7 +20,7 @@ from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, dou
 from headstart.measure.paired import Draw
 
 RESAMPLES = 500
-"""For metrics that have to be computed anew on every resample."""
+"""For metrics that have to be recomputed on every resample."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | No
 
 
 def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float, Draw]:
-    """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: computed anew in
+    """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: recomputed in
     every repeat, then averaged, as the score itself is. Higher is better."""
     truth, judged, known = experiment.y, tasks.score_of(experiment.task), trial.covered
     rows = np.flatnonzero(known.any(axis=0))

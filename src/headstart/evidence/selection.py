@@ -1,4 +1,4 @@
-"""Which arm to ship, and what that choice is worth when it is made anew in every fold."""
+"""Which arm to ship, and what that choice is worth when it is repeated in every fold."""
 
 from __future__ import annotations
 
@@ -214,9 +214,9 @@ def winner(trials: Mapping[str, Trial], experiment: Experiment) -> str | None:
 
 
 def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) -> Trial:
-    """What the choice of `arm`, which ships, is worth, made anew in every fold.
+    """What the choice of `arm`, which ships, is worth, repeated in every fold.
 
-    Where the metric must be computed anew on every resample, without the control and the last guard.
+    Where the metric must be recomputed on every resample, without the control and the last guard.
     """
     names: list[str] = [*trials]
     chooser: Chooser = partial(shipped, count=ROUGH)

@@ -33,7 +33,7 @@ UNTOLD = (
 def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     """What the evidence says about transfer, in the four outcomes of `Verdict`.
 
-    It is about the best arm that uses a source, its choice among them made anew in every fold.
+    It is about the best arm that uses a source, its choice among them repeated in every fold.
     """
     ours = nested([n for n, t in trials.items() if transfers(t)], trials, experiment)
     if ours is None:
@@ -150,7 +150,7 @@ def _luck(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> t
         return ()
     return (
         f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric} on all "
-        f"held-out items; with the choice made anew in every fold, as the comparison counts it, {again}: the "
+        f"held-out items; with the choice repeated in every fold, as the comparison counts it, {again}: the "
         "difference is the luck of being best.",
     )
 

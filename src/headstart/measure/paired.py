@@ -4,7 +4,7 @@ The interval is a paired bootstrap over items (or groups), which sees that other
 drawn, widened for the training parts, which could have been others too. The variance added is a share of
 the training term of the corrected resampled t (Nadeau and Bengio, Machine Learning 2003). The share is
 calibrated: without the term intervals cover 82 to 92 % of true gains, with this share of it 93 to 99 %
-(`benchmarks/coverage.py`: real features, learners fitted anew).
+(`benchmarks/coverage.py`: real features, learners refitted).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENOUGH_UNITS, FEWEST_UNITS = 100, 8
 """Units from which any gain counts, and under which none does. Of 150 pairs of equal arms with effects of
 groups, 37 % were told apart with two groups, 15 % with three, 11 % with four, 3 % with six."""
 WORK = 2e7
-"""Repeats x items x outputs x resamples of a metric that must be computed anew."""
+"""Repeats x items x outputs x resamples of a metric that must be recomputed."""
 LEAST_RESAMPLES = 80
 TRAINING_SHARE = 0.6
 """Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
@@ -41,7 +41,7 @@ class Resampling:
     """How intervals are drawn."""
 
     count: int = 5000
-    """Resamples; of metrics that must be computed anew a fifth of them, and fewer on many items."""
+    """Resamples; of metrics that must be recomputed a fifth of them, and fewer on many items."""
     level: float = 0.95
     seed: int = 0
 

@@ -93,7 +93,7 @@ class Modality(Protocol):
     PLAIN: Preprocessing
     """How an item is prepared for a model without a source."""
     PREPARATION: int
-    """Raised whenever the same bytes are prepared differently: stored features are then computed anew."""
+    """Raised whenever the same bytes are prepared differently: stored features are then recomputed."""
     VIEWS: Registry[Any]
     """Recipes of augmented views by name."""
     DEFAULT_VIEW: str

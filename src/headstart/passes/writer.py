@@ -193,7 +193,7 @@ def _parts(slots: Sequence[tuple[Want, int, str]]) -> tuple[Part, ...]:
 
 
 def _split(positions: np.ndarray, blocks: Sequence[np.ndarray], pack: Packer) -> list[np.ndarray]:
-    """Positions in the fixed blocks of a chunk where a block is whole; what is left over, packed anew."""
+    """Positions in the fixed blocks of a chunk where a block is whole; what is left over, packed again."""
     wanted = set(positions.tolist())
     whole = [block for block in blocks if wanted.issuperset(block.tolist())]
     taken = {position for block in whole for position in block.tolist()}

@@ -303,15 +303,18 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     if known.left < LEAST:
         return "no time left"
     if one.transfers and not one.trains and estimate > known.left:
-        return "does not fit in the time left"
+        return f"needs about {words(estimate)}, and {words(known.left)} are left"
     second_way = source is not None and source.second_way
     proof = any(possible(known, control) for control in every("scratch"))
     kept = KEPT_FOR_PROOF if proof and not second_way else 0.0
     if one.reads and estimate > (1 - kept) * known.left:
-        return "would leave no time to compare with training from scratch"
+        return (
+            f"would take about {words(estimate)} of the {words(known.left)} left, and leave no time to compare "
+            "with training from scratch"
+        )
     share = CONTROL_SHARE if not _others_ran(known) else 1.0
     if one.role == "random" and estimate > share * known.left:
-        return "would take too large a share of the time left"
+        return f"would take about {words(estimate)} of the {words(known.left)} left, too much for a control"
     return _too_slow(known, one, source) if one.all_layers else ""
 
 

@@ -183,7 +183,7 @@ def measure(
         better = judged.resampled(y, predictions, weights)  # higher is better, whatever the metric
         return better if task.higher_is_better else -better
 
-    # what is computed anew on every resample costs as much as the other metrics do
+    # what is recomputed on every resample costs as much as the other metrics do
     most = 2000 if shared else int(np.clip(WORK // max(1, predictions.size), FEWEST, 2000))
 
     def draw(groups: np.ndarray | None) -> intervals.Interval:

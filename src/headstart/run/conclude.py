@@ -163,7 +163,7 @@ def _again(answer: Answer) -> list[str]:
         return []
     return [
         f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
-        "the choice among all arms made anew in every fold."
+        "the choice among all arms repeated in every fold."
     ]
 
 
@@ -173,7 +173,7 @@ def evidence(
     """What travels with the model: how good it is, how that is known, and how to make it again.
 
     `winner` is the shipped arm as `selection.nested` gives it: "chosen" is its score when the choice among
-    all arms is made anew in every fold, "cross_validated" that of the arm by itself.
+    all arms is repeated in every fold, "cross_validated" that of the arm by itself.
     """
     row = next(r for r in rows if r.arm == winner.arm)
     lacking = Coverage.of(context.dataset, context.split).to_json()

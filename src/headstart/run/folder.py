@@ -79,7 +79,7 @@ class RunFolder:
                 self._make()
         except Timeout as error:
             raise RunError(
-                self.path, "another process is working in it", "wait, or choose another --out"
+                self.path, "it is locked by another process", "wait, or choose another --out"
             ) from error
         except BaseException:
             self._lock.release()
@@ -162,7 +162,7 @@ class RunFolder:
         return path
 
     def forget_plan(self, arm: str) -> None:
-        """Let a training arm settle anew on what fits its time; finished folds stay."""
+        """Let a training arm settle again on what fits its time; finished folds stay."""
         (self.workdir(arm) / "plan.json").unlink(missing_ok=True)
 
     def save_trial(self, trial: Trial) -> None:

@@ -101,7 +101,7 @@ class Outcome:
 
 
 def left_out_words(number: int, first: str) -> str:
-    """Left out because they cannot be used: 2, the first row 5: there is nothing but blanks (HS102)."""
+    """Left out because they cannot be used: 2, the first row 5: is empty (whitespace only) (HS102)."""
     return f"Left out because they cannot be used: {number:,}, the first {first}"
 
 
@@ -170,7 +170,7 @@ def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
 
 
 def said(finding: doctor.Finding) -> str:
-    """row 5: there is nothing but blanks (HS102)."""
+    """row 5: is empty (whitespace only) (HS102)."""
     return f"{finding.where}: {finding.message} ({finding.code})"
 
 

@@ -47,9 +47,9 @@ def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task
         report = doctor.check(dataset, memo=memo)
     report = report.with_dropped(dropped)
     if report.errors:
-        remedy = "mend them"
+        remedy = "fix them"
         if report.bad_rows:
-            remedy += ", or go on without the items concerned with --drop-bad"
+            remedy += ", or pass --drop-bad to go on without these items"
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
     assert dataset.task is not None

@@ -60,7 +60,7 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
 
 
 def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
-    """Split anew so that no fold parts near-duplicates; tell of them, and of what can no longer be held out.
+    """Split again so that no fold parts near-duplicates; tell of them, and of what can no longer be held out.
 
     `told` are the findings so far, in lines; the new ones are added. Raises `DataError` where nothing is left
     to hold out.

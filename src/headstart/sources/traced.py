@@ -266,7 +266,7 @@ def of_tensors(tensors: dict[str, Any]) -> str:
 
 
 def _reset(network: nn.Module) -> nn.Module:
-    """New random weights by each layer's own rule, for networks that cannot be built anew."""
+    """New random weights by each layer's own rule, for networks that cannot be rebuilt."""
     for module in network.modules():
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):

@@ -75,7 +75,7 @@ class Catalogue:
         self._indexes: dict[frozenset[str], _Index] = {}
 
     def reload(self) -> None:
-        """Look at every shard anew, its files included."""
+        """Look at every shard again, its files included."""
         self.shards, self._names, self._indexes = [], set(), {}
         self.refresh()
 

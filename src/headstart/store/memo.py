@@ -23,7 +23,7 @@ class Memo(MutableMapping[str, dict[str, Any]]):
 
     One SQLite file, by default `memo.sqlite` in the feature store's folder; created by the first
     write. It saves work and holds no truth: where it cannot be written it lasts as long as the
-    process, and a damaged file is started anew.
+    process, and a damaged file is started again.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -22,7 +22,7 @@ except ImportError:  # pragma: no cover - no such locks on Windows: only this pr
 
 MARK = "used-"
 _ATTEMPTS = 50
-"""How often a lock is asked for, and a mark that vanished made anew, before giving up."""
+"""How often a lock is asked for, and a mark that vanished made again, before giving up."""
 
 
 def mark_of(section: Path, family: str) -> Path:
@@ -86,7 +86,7 @@ def _locked(section: Path, family: str, lock: Callable[[IO[bytes]], None]) -> IO
     """The mark, open and locked. Raises `OSError`, of it `BlockingIOError` where others hold it.
 
     While one waits, somebody may have given the table up and its mark with it: a lock on a file that
-    is no longer there keeps nobody away, so then the mark is made anew.
+    is no longer there keeps nobody away, so then the mark is made again.
     """
     mark = mark_of(section, family)
     for _ in range(_ATTEMPTS):

@@ -116,7 +116,7 @@ def settle(arm: Arm, *, steps: int, most: int) -> Settled | float:
     return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)
 
 
-# what was settled, kept beside the checkpoints: a resumed run must not decide anew
+# what was settled, kept beside the checkpoints: a resumed run must not decide again
 
 
 def recall(request: Request, kind: Kind) -> tuple[Design, int] | None:

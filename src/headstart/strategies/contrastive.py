@@ -239,7 +239,7 @@ def recall(request: Request) -> Plan | None:
 
 
 def remember(request: Request, plan: Plan) -> None:
-    """Keep what was settled on: a resumed run must not decide anew."""
+    """Keep what was settled on: a resumed run must not decide again."""
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
         content = {"key": _key(request), "design": plan.to_json(), "folds": plan.folds}

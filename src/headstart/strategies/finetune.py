@@ -23,7 +23,7 @@ TAIL_SHARES = ((1_000, 0.15), (float("inf"), 0.4))
 behind the default cut. On few rows a longer tail only forgets: MobileNetV2 on 600 photos of CIFAR-10 gave
 0.615 behind blocks.6 (18 % of the parameters) and 0.600 behind blocks.5 (3 folds; the probe 0.623)."""
 STATISTICS_FROM = 64
-"""Smallest batch from which BatchNorm statistics of a pretrained network are estimated anew. Less costs
+"""Smallest batch from which BatchNorm statistics of a pretrained network are estimated again. Less costs
 points: 12 epochs behind blocks.4 of MobileNetV2 on 244 photos of ants and bees gave 0.889 with batches
 of 16 and moving statistics, 0.930 with the source's own (3 folds; the probe 0.939)."""
 STATE_BYTES = 4_000_000_000

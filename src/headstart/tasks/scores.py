@@ -93,7 +93,7 @@ class OverLabels(_Named):
 
 @dataclass(frozen=True)
 class Anew(_Named):
-    """A number that is no mean: computed anew for all rows."""
+    """A number that is no mean: recomputed for all rows."""
 
     compute: Callable[[np.ndarray, np.ndarray], float] = field(repr=False)
 

@@ -43,7 +43,7 @@ def load(path: Path, *, about: str) -> Any | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
             return _decode(json.loads(header["tree"]), tensors)
     except Damaged:
-        return None  # damaged from outside: training anew is right, a crash is not
+        return None  # damaged from outside: training again is right, a crash is not
 
 
 def _encode(node: Any, tensors: dict[str, Tensor]) -> Any:

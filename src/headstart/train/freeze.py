@@ -14,7 +14,7 @@ from headstart.errors import FrozenChanged
 from headstart.train.batches import Batches
 
 RENEWED = 32
-"""Batches over which BatchNorm statistics are computed anew at the end of a training."""
+"""Batches over which BatchNorm statistics are recomputed at the end of a training."""
 
 
 def set_train_mode(net: nn.Module, *, statistics: bool) -> None:

@@ -31,7 +31,7 @@ from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 PREPARATION = 2
 """Raise this whenever `prepare` or `pixels` give other pixels for the same bytes: stored features
-are then computed anew."""
+are then recomputed."""
 
 SUFFIXES = frozenset(
     {

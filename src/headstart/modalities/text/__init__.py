@@ -25,7 +25,7 @@ from headstart.modalities.text.words import WordEncoder
 
 PREPARATION = 2
 """Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
-anew."""
+again."""
 NOUN = "text"
 HAS_LEVELS = False
 IN_WORDS = True
@@ -104,7 +104,7 @@ def opened(data: bytes) -> tuple[Text, str]:
         if "\ufffd" in decoded:
             raise TextError("HS106", f"holds nothing but {LOST}")
         raise TextError(
-            "HS102", "there is nothing but blanks" + " and invisible signs" * bool(decoded.strip())
+            "HS102", f"is empty (whitespace{' and invisible signs' * bool(decoded.strip())} only)"
         )
     return text, encoding
 

@@ -100,7 +100,7 @@ class TextPreprocessing(Preprocessing):
             pad=int(data["pad"]),
         )
         if found.digest != data["encoder"]:
-            raise ValueError("a tokenizer that is not the one the model was made with")
+            raise ValueError("the tokenizer's fingerprint is not that of the model")
         encoder_of(found)
         return found
 
