@@ -302,19 +302,17 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     estimate = estimate_of(known, one, source) or 0.0
     if known.left < LEAST:
         return "no time left"
+    took = f"would take about {words(estimate)} of the {words(known.left)} left"
     if one.transfers and not one.trains and estimate > known.left:
-        return f"needs about {words(estimate)}, and {words(known.left)} are left"
+        return took
     second_way = source is not None and source.second_way
     proof = any(possible(known, control) for control in every("scratch"))
     kept = KEPT_FOR_PROOF if proof and not second_way else 0.0
     if one.reads and estimate > (1 - kept) * known.left:
-        return (
-            f"would take about {words(estimate)} of the {words(known.left)} left, and leave no time to compare "
-            "with training from scratch"
-        )
+        return f"{took}, and leave no time to compare with training from scratch"
     share = CONTROL_SHARE if not _others_ran(known) else 1.0
     if one.role == "random" and estimate > share * known.left:
-        return f"would take about {words(estimate)} of the {words(known.left)} left, too much for a control"
+        return f"{took}, too much for a control"
     return _too_slow(known, one, source) if one.all_layers else ""
 
 
