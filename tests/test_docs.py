@@ -176,7 +176,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_every_finding_is_described() -> None:
-    from headstart.data.findings import CODES
+    from headstart.data.checks.findings import CODES
 
     text = (ROOT / "docs/reference/findings.md").read_text(encoding="utf-8")
     for code in CODES:

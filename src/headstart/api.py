@@ -17,7 +17,7 @@ from headstart.run.folder import read_finished
 if TYPE_CHECKING:
     import numpy as np
 
-    from headstart.data.doctor import Report
+    from headstart.data.checks.doctor import Report
     from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
     from headstart.insight.compare_runs import Versus
@@ -198,7 +198,8 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     from headstart import sources
     from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
-    from headstart.data import doctor, load
+    from headstart.data import load
+    from headstart.data.checks import doctor
     from headstart.passes.extractor import make_extractor
     from headstart.store.memo import Memo
     from headstart.store.store import FeatureStore

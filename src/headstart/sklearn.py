@@ -39,7 +39,7 @@ from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import CLASSIFICATION, REGRESSION, Task
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.data.parts import check_order
 from headstart.data.reading import levels_of
 from headstart.errors import BadOption, DataError, SourceError

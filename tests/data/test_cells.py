@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.errors import DataError, HeadstartError, MissingExtra
 from headstart.predict.inputs import items_of
 

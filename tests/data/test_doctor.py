@@ -14,7 +14,8 @@ from PIL import Image
 
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.task import Task
-from headstart.data import doctor, findings, load, splits
+from headstart.data import load, splits
+from headstart.data.checks import doctor, findings
 from headstart.modalities import image
 
 from .files import Write, picture, two_classes, zipped

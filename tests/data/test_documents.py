@@ -110,7 +110,7 @@ def test_settings_and_notes_beside_the_data_do_no_harm(write: Write) -> None:
 
 
 def test_no_number_is_no_value_and_half_a_character_is_told(write: Write) -> None:
-    from headstart.data import doctor
+    from headstart.data.checks import doctor
 
     rows = [
         *ROWS,

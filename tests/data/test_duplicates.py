@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from headstart.core.dataset import ArrayItem, Dataset
-from headstart.data import doctor, duplicates
-from headstart.data.duplicates import (
+from headstart.data.checks import doctor, duplicates
+from headstart.data.checks.duplicates import (
     chance_level,
     duplicate_groups,
     near_duplicates,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.events import ignore
 from headstart.core.task import Task
-from headstart.data import doctor, load
-from headstart.data.held_out import Coverage, findings
+from headstart.data import load
+from headstart.data.checks import doctor
+from headstart.data.checks.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
 from headstart.passes import near_duplicates

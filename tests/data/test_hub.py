@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.errors import DataError, UnknownName
 
 with warnings.catch_warnings():

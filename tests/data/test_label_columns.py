@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from headstart.core.dataset import Dataset
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, UnknownName
 
 from .files import Write

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from headstart.data import load
-from headstart.data.doctor import check
+from headstart.data.checks.doctor import check
 from headstart.errors import DataError, TextError
 from headstart.modalities.text import open_item
 from headstart.predict.inputs import items_of

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.errors import DataError, UnknownName
 
 from .files import Write, two_classes, zipped

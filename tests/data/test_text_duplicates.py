@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.task import Task
-from headstart.data import doctor, load
-from headstart.data import text_duplicates as search
+from headstart.data import load
+from headstart.data.checks import doctor
+from headstart.data.checks import text_duplicates as search
 
 
 def runs(text: str) -> set[str]:

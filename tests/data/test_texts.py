@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.core.dataset import Dataset, FileItem, TextItem
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, UnknownName
 from headstart.modalities import text as modality
 

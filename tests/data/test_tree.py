@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.core import limits
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from headstart.data.reading import natural
 from headstart.errors import DataError
 

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from headstart.core.dataset import Dataset
-from headstart.data import doctor, load
+from headstart.data import load
+from headstart.data.checks import doctor
 from workbook import workbook
 
 from .mutate import Family

@@ -29,7 +29,7 @@ from headstart.cli.report import shown
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Trial
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.errors import HeadstartError
 from headstart.export import bundle
 from headstart.export.model import load_model

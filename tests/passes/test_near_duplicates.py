@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 import headstart as hs
 from headstart import sources
-from headstart.data.duplicates import Pair
+from headstart.data.checks.duplicates import Pair
 from headstart.errors import SourceError, StoreError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.passes import near_duplicates

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from headstart.core.features import FeatureSpec
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.passes.extractor import make_extractor
 from headstart.store import sizes, upkeep
 from headstart.store.memo import Memo

@@ -109,7 +109,7 @@ class Note:
     """Something a reader saw that is not an item: a decision, a file left out, an empty folder."""
 
     code: str
-    """A finding code of `headstart.data.findings`."""
+    """A finding code of `headstart.data.checks.findings`."""
     where: str
     message: str
     rows: tuple[int, ...] = ()

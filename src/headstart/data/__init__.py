@@ -18,18 +18,19 @@ from headstart.errors import BadOption, PathError
 
 __all__ = ["READERS", "load"]
 
+_HERE = "headstart.data.readers"
 READERS: Registry[Any] = Registry(
     "reader",
     {
-        "a data set": "headstart.data.given",
-        "a Hugging Face data set": "headstart.data.hub",
-        "a table (.csv, .parquet, .json, .xlsx, ...)": "headstart.data.table",
-        "a .zip or .tar archive": "headstart.data.zipped",
-        "a folder": "headstart.data.folder",
-        "items with their labels: (X, y), a list of (image, label), a data set": "headstart.data.unpacked",
-        "a data frame, or a dict of columns": "headstart.data.frames",
-        "a list of texts, or of pairs of texts": "headstart.data.strings",
-        "arrays, Pillow images or a list of files": "headstart.data.arrays",
+        "a data set": f"{_HERE}.given",
+        "a Hugging Face data set": f"{_HERE}.hub",
+        "a table (.csv, .parquet, .json, .xlsx, ...)": f"{_HERE}.table",
+        "a .zip or .tar archive": f"{_HERE}.zipped",
+        "a folder": f"{_HERE}.folder",
+        "items with their labels: (X, y), a list of (image, label), a data set": f"{_HERE}.unpacked",
+        "a data frame, or a dict of columns": f"{_HERE}.frames",
+        "a list of texts, or of pairs of texts": f"{_HERE}.strings",
+        "arrays, Pillow images or a list of files": f"{_HERE}.arrays",
     },
     group="headstart.readers",
 )

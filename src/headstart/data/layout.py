@@ -14,8 +14,8 @@ from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count
 from headstart.data import labels
+from headstart.data.forms.tree import Tree
 from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
-from headstart.data.tree import Tree
 from headstart.errors import BadOption, DataError, TextError
 from headstart.modalities import image, text
 

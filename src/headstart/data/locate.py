@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 from headstart.core.dataset import FileItem, Item, Note
 from headstart.core.words import count
+from headstart.data.forms.tree import Tree
 from headstart.data.layout import may_be_item
 from headstart.data.reading import ADDRESSES, suffix_of
-from headstart.data.tree import Tree
 from headstart.errors import DataError
 
 Finder = Callable[[str], Item]
@@ -125,7 +125,7 @@ def _may_leave(name: str) -> bool:
 
 
 def _leaves(path: Path, root: Path) -> bool:
-    # as written: links are for `headstart.data.tree`
+    # as written: links are for `headstart.data.forms.tree`
     return not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root))  # noqa: PTH100
 
 

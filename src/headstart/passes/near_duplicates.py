@@ -13,8 +13,8 @@ from headstart import modalities
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
-from headstart.data import doctor, text_duplicates
-from headstart.data.duplicates import Pair
+from headstart.data.checks import doctor, text_duplicates
+from headstart.data.checks.duplicates import Pair
 from headstart.errors import SourceError, StoreError
 from headstart.store.memo import Memo
 

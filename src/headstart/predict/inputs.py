@@ -10,11 +10,12 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
-from headstart.data import arrays, entries, frames, hub
+from headstart.data import entries
 from headstart.data.entries import BadItem, ImageItem
 from headstart.data.pictures import pictures
+from headstart.data.readers import arrays, frames, hub
+from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading
-from headstart.data.unpacked import unpacked
 from headstart.predict.files import from_path, of_modality
 from headstart.predict.text_inputs import texts_of
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from headstart.core.dataset import Item, TextItem
 from headstart.data import entries as things
-from headstart.data import strings
 from headstart.data.entries import BadItem, BytesItem
+from headstart.data.readers import strings
 from headstart.data.reading import ARCHIVES, TABLES, Reading, archive_ending, is_table, suffix_of
 from headstart.errors import ItemError
 from headstart.modalities.text import SUFFIXES

@@ -17,7 +17,8 @@ from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
-from headstart.data import doctor, splits
+from headstart.data import splits
+from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.passes import near_duplicates

@@ -13,8 +13,8 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data import doctor
-from headstart.data.held_out import Coverage
+from headstart.data.checks import doctor
+from headstart.data.checks.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
 from headstart.run import conclude, items, resolve

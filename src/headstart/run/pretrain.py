@@ -19,7 +19,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, PathError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving

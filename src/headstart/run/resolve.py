@@ -12,7 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.errors import DataError, HeadstartError, SourceError
 from headstart.run.config import RunConfig
 from headstart.sources import fetching

@@ -15,8 +15,9 @@ from headstart.core.budget import words as seconds_in_words
 from headstart.core.events import Event
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import arm_name
-from headstart.data import doctor, splits
-from headstart.data.duplicates import Pair
+from headstart.data import splits
+from headstart.data.checks import doctor
+from headstart.data.checks.duplicates import Pair
 from headstart.errors import (
     BadOption,
     DataError,

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from headstart import data
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.errors import DataError, ImageError
 from headstart.modalities import image as images
 

@@ -14,7 +14,7 @@ from PIL import Image
 from headstart import data
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.events import ignore
-from headstart.data import doctor
+from headstart.data.checks import doctor
 from headstart.errors import BadOption, ImageError
 from headstart.modalities import image as images
 from headstart.modalities.image import _deep

@@ -12,8 +12,8 @@ import numpy as np
 from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.core.source import Preprocessing
-from headstart.data import languages, leaks
-from headstart.data.findings import Finding, finding
+from headstart.data.checks import languages, leaks
+from headstart.data.checks.findings import Finding, finding
 from headstart.errors import TextError
 from headstart.modalities import text
 from headstart.modalities.base import Counted

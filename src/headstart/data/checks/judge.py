@@ -9,8 +9,9 @@ import numpy as np
 
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
-from headstart.data import labels, targets
-from headstart.data.findings import CODES, Finding, finding
+from headstart.data import labels
+from headstart.data.checks import targets
+from headstart.data.checks.findings import CODES, Finding, finding
 from headstart.tasks.base import Labels
 
 FEW = 10

@@ -9,8 +9,8 @@ from collections import Counter
 import polars as pl
 
 from headstart.core import limits, words
-from headstart.data import dialect
-from headstart.data.dialect import Dialect
+from headstart.data.forms import dialect
+from headstart.data.forms.dialect import Dialect
 from headstart.data.header import placed
 from headstart.modalities.text import decode
 

@@ -1,6 +1,6 @@
 """Near-duplicates: items whose stored features point the same way, found without reading them again.
 
-For texts `headstart.data.text_duplicates` finds the pairs; what is made of them is here.
+For texts `headstart.data.checks.text_duplicates` finds the pairs; what is made of them is here.
 
 Plain cosine calls everything similar: features of a network are positive and few directions hold
 most of their variance. So features are centred, projected on their leading principal directions
@@ -20,8 +20,8 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.data.findings import Finding, finding
-from headstart.data.judge import label_text
+from headstart.data.checks.findings import Finding, finding
+from headstart.data.checks.judge import label_text
 from headstart.data.unions import Unions
 
 THRESHOLD = 0.75

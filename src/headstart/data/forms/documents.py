@@ -11,8 +11,8 @@ import polars as pl
 from headstart import modalities
 from headstart.core import words
 from headstart.data import columns
+from headstart.data.forms.records import parsed, read_lines, table_of, whole
 from headstart.data.reading import SPLITS, suffix_of
-from headstart.data.records import parsed, read_lines, table_of, whole
 
 _KINDS = ((str, "text"), (bool, "truth value"), ((int, float), "number"), (list, "list"), (dict, "record"))
 _REMEDY = "write an array with one record {...} for each row"

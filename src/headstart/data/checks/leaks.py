@@ -16,7 +16,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core.dataset import Dataset, TextItem
-from headstart.data.findings import Finding, finding
+from headstart.data.checks.findings import Finding, finding
 
 COVERED, ELSEWHERE = 0.98, 0.01
 """Share of a class's texts that have the mark, and at most this share of the others."""

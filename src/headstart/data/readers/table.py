@@ -18,8 +18,11 @@ from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, fasttext, forms, header, labels, parts
+from headstart.data import cells, columns, header, labels, parts
 from headstart.data.columns import Cells, Columns
+from headstart.data.forms import fasttext
+from headstart.data.forms import tables as forms
+from headstart.data.forms.tree import Tree, archive_tree
 from headstart.data.locate import Finder, on_disk, outside, within
 from headstart.data.pictures import renamed
 from headstart.data.reading import (
@@ -32,7 +35,6 @@ from headstart.data.reading import (
     stem_of,
     table_ending,
 )
-from headstart.data.tree import Tree, archive_tree
 from headstart.errors import DataError, PathError
 
 

@@ -12,7 +12,7 @@ from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
 from headstart.core.task import differ
-from headstart.data.findings import Finding, finding
+from headstart.data.checks.findings import Finding, finding
 from headstart.data.splits import make_split, strata
 from headstart.errors import DataError
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from headstart.core import archive, limits
 from headstart.core.untrusted import Damaged
-from headstart.data import delimited
+from headstart.data.forms import delimited
 from headstart.data.reading import split_in
 from headstart.errors import MissingExtra
 

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from headstart.core.dataset import Dataset
-from headstart.data.findings import Finding, finding
+from headstart.data.checks.findings import Finding, finding
 
 PROFILES = {
     "English": "the of and to in is that it was for on with as you this are be at have not from they his "

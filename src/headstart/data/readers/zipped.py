@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data.folder import read_tree
+from headstart.data.forms.tree import archive_tree
+from headstart.data.readers.folder import read_tree
 from headstart.data.reading import Reading, archive_ending, as_path, existing
-from headstart.data.tree import archive_tree
 
 
 def accepts(data: Any) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from headstart.core import limits
 from headstart.core.dataset import FileItem, Item, Note
 from headstart.core.words import count
-from headstart.data.members import Member, Missing, members_of
+from headstart.data.forms.members import Member, Missing, members_of
 from headstart.data.reading import is_junk, natural, printable, stem_of
 from headstart.errors import DataError, PathError
 

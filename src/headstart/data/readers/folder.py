@@ -7,8 +7,11 @@ from typing import Any
 
 from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.data import columns, fasttext, hub, table
+from headstart.data import columns
+from headstart.data.forms import fasttext
+from headstart.data.forms.tree import Tree, archive_tree, folder_tree
 from headstart.data.layout import class_folders, items_in, read_folders
+from headstart.data.readers import hub, table
 from headstart.data.reading import (
     ARCHIVES,
     TABLES,
@@ -22,7 +25,6 @@ from headstart.data.reading import (
     suffix_of,
     table_ending,
 )
-from headstart.data.tree import Tree, archive_tree, folder_tree
 from headstart.errors import DataError, PathError
 
 _FEW = 8

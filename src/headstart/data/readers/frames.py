@@ -11,10 +11,11 @@ import polars as pl
 
 from headstart.core.dataset import Dataset
 from headstart.core.words import whole
-from headstart.data import arrays, cells, entries, table
-from headstart.data.arrays import in_memory
+from headstart.data import cells, entries
 from headstart.data.header import placed
 from headstart.data.locate import on_disk
+from headstart.data.readers import arrays, table
+from headstart.data.readers.arrays import in_memory
 from headstart.data.reading import Reading
 from headstart.errors import DataError
 

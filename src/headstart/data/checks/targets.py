@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.core import words
 from headstart.core.dataset import Dataset
-from headstart.data.findings import Finding, finding
+from headstart.data.checks.findings import Finding, finding
 
 LEAST = 10
 """Numbers from which on any is judged."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset, TextItem
-from headstart.data.arrays import WHERE, in_memory
 from headstart.data.entries import is_array, nothing
+from headstart.data.readers.arrays import WHERE, in_memory
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError
 from headstart.modalities import text
@@ -20,7 +20,7 @@ _LOOKED_AT = 200
 
 
 def accepts(data: Any) -> bool:
-    """Texts, or pairs of texts; not texts that are paths: those are for `headstart.data.arrays`."""
+    """Texts, or pairs of texts; not texts that are paths: those are for `headstart.data.readers.arrays`."""
     found = next((entry for entry in _entries(data) if not nothing(entry)), None)
     return is_pair(found) or (isinstance(found, str) and not are_paths(_entries(data)))
 

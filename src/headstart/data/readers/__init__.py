@@ -1,0 +1,1 @@
+"""Readers: one file, one form of data; `headstart.data.READERS` names them."""
