@@ -210,3 +210,12 @@ def test_no_room_hides_a_name_of_the_front_door() -> None:
         if headstart._WHERE[name] != f"headstart.{name}"
     }
     assert not hidden
+
+
+def test_only_the_composer_sees_the_whole_run() -> None:
+    """`run` keeps the run and stays small; everything else is given the few values that it needs."""
+    composer = [path for path in FILES if room(module_of(path)) == "run"]
+    assert len(composer) <= 15
+    for path in FILES:
+        if path not in composer:
+            assert "headstart.run.context" not in imports_of(path), f"{path} takes the whole run"

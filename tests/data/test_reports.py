@@ -306,7 +306,7 @@ def test_a_table_whose_texts_are_all_missing_fails_row_by_row(tmp_path: Path) ->
         items = items_of(inputs, "text")
         assert len(items) == 2
         for item in items:
-            with pytest.raises(TextError, match="blanks"):
+            with pytest.raises(TextError, match="whitespace only"):
                 open_item(item.read())
     (tmp_path / "t.csv").write_text("text,label\n,a\n,b\n")
     with pytest.raises(DataError, match="no column of paths"):
