@@ -33,7 +33,7 @@ def test_a_run_of_an_earlier_version_is_read(earlier: Path) -> None:
     assert run.insight["arm"] == SHIPPED[earlier.name]
     assert "Not compared" in run.report().read_text(encoding="utf-8")  # its page is drawn again
     pair = hs.compare([run, shutil.copytree(earlier, earlier.with_name("copy"))]).pairs[0]
-    assert (pair.outcome, pair.gain.gain) == ("not told apart", 0.0)
+    assert (pair.outcome, pair.gain) == ("not told apart", 0.0)
 
 
 def test_a_model_of_an_earlier_version_answers_as_it_did(earlier: Path) -> None:
