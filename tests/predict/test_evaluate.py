@@ -172,14 +172,14 @@ def test_groups_widen_the_interval() -> None:
 def test_the_headline_is_not_resampled_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """mAP is recomputed on every resample: 2,000 of 100,000 items and 80 labels took minutes."""
     task, drawn = tiny_task("multilabel"), []
-    methods = type(tasks.get("multilabel"))
-    resampled = methods.resampled
+    score = tasks.score_of(task)
+    resampled = type(score).resampled
 
     def counted(self: Any, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
         drawn.append(len(weights))
         return resampled(self, y, predictions, weights)
 
-    monkeypatch.setattr(methods, "resampled", counted)
+    monkeypatch.setattr(type(score), "resampled", counted)
     truth = (np.random.default_rng(0).random((N, 3)) < 0.4).astype(np.float32)
     full = evaluate(tiny_model(task=task), dataset(task, truth)).headline
     assert sum(drawn) == 2000
