@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart import data, strategies
+from headstart import data, strategies, tasks
 from headstart.core.registry import Registry
-from headstart.errors import DuplicateName, PluginError
+from headstart.errors import BadOption, DuplicateName, PluginError
 
 MODULE = '''
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ import numpy as np
 from headstart.core.facts import Facts
 from headstart.data import load
 from headstart.strategies.probe import Probe
+from headstart.tasks.regression import Regression
 
 HALF = Facts("half", "toy:Half", "transfer", share=0.5, reason="a toy after {source}")
 
@@ -34,8 +36,17 @@ class Half(Probe):
 
     def fit(self, request):
         trial = super().fit(request)
-        said = 0.9 * trial.predictions + 0.1 / request.task.outputs
+        said = 0.9 * trial.predictions
         return replace(trial, arm=trial.arm.replace("probe", "half"), strategy="half", predictions=said)
+
+
+class Whole(Regression):
+    """Numbers that are told as whole ones."""
+
+    kind = "whole"
+
+    def decode(self, task, predictions):
+        return [round(float(value)) for value in predictions[:, 0]]
 
 
 @dataclass
@@ -49,7 +60,7 @@ def accepts(data):
 
 
 def read(data, reading):
-    return load(data.pictures, labels=data.names, name="a drawer")
+    return load(data.pictures, labels=data.names, task=reading.task, name="a drawer")
 '''
 POINTS = """\
 [headstart.strategies]
@@ -57,6 +68,9 @@ half = toy:HALF
 
 [headstart.readers]
 a drawer of pictures = toy
+
+[headstart.tasks]
+whole = toy:Whole
 """
 
 
@@ -68,13 +82,15 @@ def install(folder: Path, points: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-package\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(points)
     monkeypatch.syspath_prepend(folder)
+    known = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{known}")  # for the process of the proof
     importlib.invalidate_caches()
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install(tmp_path, POINTS, monkeypatch)
-    for registry in (strategies.STRATEGIES, data.READERS):
+    for registry in (strategies.STRATEGIES, data.READERS, tasks.TASKS):
         for name, value in vars(registry).items():  # as in a process in which nothing was looked for yet
             monkeypatch.setattr(registry, name, dict(value) if name == "_entries" else value)
         monkeypatch.setattr(registry, "_points", None)
@@ -82,19 +98,28 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("toy", None)
 
 
-def test_a_strategy_and_a_reader_of_another_package_in_a_run(toy: None, tmp_path: Path) -> None:
+def test_a_strategy_a_reader_and_a_task_of_another_package_in_a_run(toy: None, tmp_path: Path) -> None:
     Drawer = importlib.import_module("toy").Drawer
     rng = np.random.default_rng(0)
-    names = ["dark", "light"] * 12
-    pictures = np.stack([rng.normal(60 if name == "dark" else 190, 20, (16, 16, 3)) for name in names])
-    drawer = Drawer(pictures.clip(0, 255).astype(np.uint8), names)
+    shades = np.linspace(40, 200, 24)
+    pictures = np.stack([rng.normal(shade, 5, (16, 16, 3)) for shade in shades])
+    drawer = Drawer(pictures.clip(0, 255).astype(np.uint8), shades.tolist())
+    with pytest.raises(BadOption, match="one of classification, multilabel, regression, whole"):
+        hs.load(drawer, task="half")
     run = hs.fit(
-        drawer, sources="bundled/strokes", strategies=["probe", "half"], budget=60, out=tmp_path / "run"
+        drawer,
+        task="whole",
+        sources="bundled/strokes",
+        strategies=["probe", "half"],
+        budget=60,
+        out=tmp_path / "run",
     )
     rows = {row["strategy"]: row for row in run.leaderboard()}
     assert (rows["half"]["status"], rows["half"]["source"]) == ("done", "strokes")
-    assert rows["half"]["score"] == rows["probe"]["score"]
-    assert run.record["name"] == "a drawer"
+    assert (run.record["name"], run.record["task"]["kind"]) == ("a drawer", "whole")
+    (answer,) = run.model.predict(drawer.pictures[12:13])
+    assert isinstance(answer.answer, int)
+    assert answer.answer == pytest.approx(shades[12], abs=40)
 
 
 def test_what_a_package_gets_wrong_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,14 +16,6 @@ DATA_HELP = (
 )
 _PANEL = "Reading the data"
 F = TypeVar("F", bound=Callable[..., None])
-
-
-class TaskKind(StrEnum):
-    """What `--task` may be."""
-
-    classification = "classification"
-    multilabel = "multilabel"
-    regression = "regression"
 
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
@@ -88,9 +79,11 @@ GroupColumn = Annotated[
     ),
 ]
 TaskOption = Annotated[
-    TaskKind | None,
+    str | None,
     typer.Option(
-        help="Kind of task, where the labels alone do not say.", rich_help_panel=_PANEL, show_default=False
+        help="Kind of task, where the labels alone do not say: classification, multilabel or regression.",
+        rich_help_panel=_PANEL,
+        show_default=False,
     ),
 ]
 White = Annotated[

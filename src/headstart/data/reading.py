@@ -11,10 +11,8 @@ from typing import Any
 from unicodedata import decimal
 
 from headstart.core.source import Levels
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION
 from headstart.errors import BadOption, PathError, UnknownName
-
-KINDS = (CLASSIFICATION, MULTILABEL, REGRESSION)
+from headstart.tasks import TASKS
 
 SPLITS = {
     "train": "train",
@@ -76,8 +74,8 @@ class Reading:
         if isinstance(self.labels, Iterator):  # it can be asked once only
             object.__setattr__(self, "labels", list(self.labels))
         levels_of(self.white)
-        if self.task is not None and self.task not in KINDS:
-            raise BadOption("task", self.task, f"one of {', '.join(KINDS)}")
+        if self.task is not None and self.task not in TASKS:
+            raise BadOption("task", self.task, f"one of {', '.join(TASKS)}")
         if self.path_column is not None and (self.text_column or self.pair_column):
             found = self.text_column or self.pair_column
             raise BadOption(

@@ -202,6 +202,8 @@ class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
     """One kind of task. Stateless; one file in this room each."""
 
     kind: str
+    read_as: str
+    """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     exclusive: bool = False
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"

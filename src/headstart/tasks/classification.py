@@ -25,7 +25,7 @@ UNSEEN = 10.0
 class _Classes(LabelMethods):
     """Classes as targets and as answers."""
 
-    kind = CLASSIFICATION
+    kind = read_as = CLASSIFICATION
     exclusive = True
     noun = ("class", "classes")
 

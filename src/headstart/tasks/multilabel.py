@@ -24,7 +24,7 @@ THRESHOLD = 0.5
 class _Sets(LabelMethods):
     """Sets of labels as targets and as answers."""
 
-    kind = MULTILABEL
+    kind = read_as = MULTILABEL
     noun = ("label", "labels")
 
     def strata(self, y: np.ndarray, parts: int = 0) -> list[list[int]]:

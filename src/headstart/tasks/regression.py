@@ -24,7 +24,7 @@ RIDGE_COST = 16
 class _Values(TaskMethods):
     """Numbers as targets and as answers."""
 
-    kind = REGRESSION
+    kind = read_as = REGRESSION
     constant_name = "the median"
 
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:

@@ -58,7 +58,7 @@ def encode(
     if all(cell is None for cell in cells):
         return None, None, tuple(column.notes)
     decided = kind or _decide(cells, column)
-    found, y = _WAYS[decided](cells, column, space, kind is not None)
+    found, y = _WAYS[tasks.get(decided).read_as](cells, column, space, kind is not None)
     return _task(decided, found, label_type(values)), y, tuple(column.notes)
 
 
