@@ -125,6 +125,46 @@ def test_classifier(pictures: tuple) -> None:
     assert model.score(X, y) > 0.9
 
 
+@pytest.mark.parametrize("cls", [TransferClassifier, TransferRegressor])
+def test_an_item_without_weight_is_left_out(cls: type, pictures: tuple) -> None:
+    X, y = pictures
+    y = y if cls is TransferClassifier else np.arange(len(y), dtype=float)
+    weights = np.arange(len(y)) % 3 > 0
+    left = [item for item, weight in zip(X, weights, strict=True) if weight]
+    weighted = cls("tiny").fit(X, y, sample_weight=weights.astype(float))
+    without = cls("tiny").fit(left, y[weights])
+    assert weighted.taps_ == without.taps_
+    np.testing.assert_allclose(weighted.coef_, without.coef_, rtol=0.02, atol=1e-3)
+
+
+def test_weights_of_classes(pictures: tuple) -> None:
+    X, y = pictures
+    y = np.where(np.arange(len(y)) < 4, "rare", "usual")  # nothing to learn: what is said is how common it is
+    plain, balanced, heavy = (
+        TransferClassifier("tiny", class_weight=weight).fit(X, y).predict_proba(X)[:, 0].mean()
+        for weight in (None, "balanced", {"rare": 100.0, "usual": 1.0})
+    )
+    assert plain < 0.2 < balanced < heavy
+    together = TransferClassifier("tiny", class_weight="balanced").fit(
+        X, y, sample_weight=np.full(len(y), 2.0)
+    )
+    assert together.predict_proba(X)[:, 0].mean() == pytest.approx(balanced, abs=0.1)
+
+
+def test_weights_in_a_pipeline_and_what_cannot_be_one(pictures: tuple) -> None:
+    X, y = pictures
+    pipe = make_pipeline(TransferClassifier("tiny"))
+    assert pipe.fit(X, y, transferclassifier__sample_weight=np.ones(len(y))).score(X, y) > 0.5
+    for weights, message in (
+        (np.ones(3), r"has the shape \(3,\), but there are 45 items"),
+        (-np.ones(len(y)), "negative, NaN or infinite"),
+        (np.full(len(y), np.nan), "negative, NaN or infinite"),
+        (np.zeros(len(y)), "is 0 for every item"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TransferClassifier("tiny").fit(X, y, sample_weight=weights)
+
+
 def test_taps_are_chosen_on_the_training_rows(pictures: tuple) -> None:
     X, y = pictures
     chosen = TransferClassifier("tiny").fit(X, y).taps_

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -182,8 +183,8 @@ class _Probe(_Transfer):
         self.random_state = random_state
         self.white = white
 
-    def _fit(self, X: Any, y: np.ndarray, task: Task) -> None:
-        """Extract, choose taps, solve."""
+    def _fit(self, X: Any, y: np.ndarray, task: Task, weights: np.ndarray | None) -> None:
+        """Extract, choose taps, solve. Rows of weight 0 are left out."""
         backbone = self._choose(X)
         data = read_by(backbone.source, X)
         if len(data) != len(y):
@@ -191,14 +192,16 @@ class _Probe(_Transfer):
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
         data = replace(self._settle(data), task=task, y=y)
-        rows = np.arange(len(y))
+        alone = np.arange(len(y))
+        rows = alone if weights is None else np.flatnonzero(weights)
         request = Request(
             dataset=data,
             task=task,
-            split=Split(rows, rows[:0], (Fold(0, rows, rows),), rows, self.random_state, "all rows"),
+            split=Split(rows, rows[:0], (Fold(0, rows, rows),), alone, self.random_state, "all rows"),
             features=make_extractor(FeatureStore.default(), data),
             backbone=backbone,
             seed=self.random_state,
+            weights=weights,
         )
         if self.taps == "auto":
             chosen = probe.read(request, backbone).choose(rows)
@@ -237,14 +240,33 @@ class TransferClassifier(ClassifierMixin, _Probe):
 
     Parameters: `source` and `download` as in `Embedder`; `taps` too, or "auto" to choose them by
     leave-one-out errors on the training rows; `views`, augmented views of each item to train on (each costs a
-    pass); `random_state` of the cross-validation that finds the penalty; `white` as in `Embedder`.
+    pass); `random_state` of the cross-validation that finds the penalty; `white` as in `Embedder`;
+    `class_weight`: None, "balanced", or a dict of weights by class, as scikit-learn has it.
 
     Attributes: `classes_`, `coef_` float32 `[K, D]`, `intercept_` float32 `[K]`, `taps_`, `source_`,
     `digest_`, `task_`.
     """
 
-    def fit(self, X: Any, y: Any) -> TransferClassifier:
-        """Raises `ValueError` for targets that are no classes, `DataError` for unreadable items."""
+    def __init__(
+        self,
+        source: str | None = None,
+        *,
+        taps: Sequence[str] | str | None = "auto",
+        views: int = 0,
+        download: bool = False,
+        random_state: int = 0,
+        white: Any = None,
+        class_weight: Any = None,
+    ) -> None:
+        super().__init__(
+            source, taps=taps, views=views, download=download, random_state=random_state, white=white
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
+        """Raises `ValueError` for targets that are no classes, and for weights (`[N]`) that are none,
+        `DataError` for unreadable items. An item of weight 2 counts twice, one of weight 0 is left out.
+        """
         check_order(X, y)
         labels = column(y, "one label an item", "sklearn.multiclass.OneVsRestClassifier")
         check_classification_targets(labels)
@@ -254,7 +276,12 @@ class TransferClassifier(ClassifierMixin, _Probe):
         if len(self.classes_) < 2:
             raise ValueError(f"classifier can't train with one class only: {self.classes_[0]!r}")
         methods = tasks.get(CLASSIFICATION)
-        self._fit(X, numbers.astype(np.int64), methods.make_task([str(label) for label in self.classes_]))
+        weights = weights_of(sample_weight, len(labels))
+        if self.class_weight is not None:
+            by_class = compute_sample_weight(self.class_weight, labels)
+            weights = by_class if weights is None else by_class * weights
+        task = methods.make_task([str(label) for label in self.classes_])
+        self._fit(X, numbers.astype(np.int64), task, weights)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -278,19 +305,36 @@ class TransferRegressor(RegressorMixin, _Probe):
     Parameters and attributes as in `TransferClassifier`, without `classes_`.
     """
 
-    def fit(self, X: Any, y: Any) -> TransferRegressor:
-        """Raises `ValueError` for targets that are not finite numbers."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
+        """Raises `ValueError` for targets that are not finite numbers, and for weights (`[N]`) that are none.
+        An item of weight 2 counts twice, one of weight 0 is left out."""
         check_order(X, y)
         more = "sklearn.multioutput.MultiOutputRegressor"
         values = column(y, "one number an item", more).astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError("y contains NaN or infinity")
-        self._fit(X, values, tasks.get(REGRESSION).make_task(["target"]))
+        weights = weights_of(sample_weight, len(values))
+        self._fit(X, values, tasks.get(REGRESSION).make_task(["target"]), weights)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """float64 `[N]`"""
         return self._logits(X)[:, 0]
+
+
+def weights_of(sample_weight: Any, items: int) -> np.ndarray | None:
+    """float64 `[N]`; a single number counts for all. Raises `ValueError` for what cannot be a weight."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, np.float64)
+    weights = np.full(items, weights) if weights.ndim == 0 else weights
+    if weights.shape != (items,):
+        raise ValueError(f"sample_weight has the shape {weights.shape}, but there are {items} items")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("sample_weight holds values that are negative, NaN or infinite")
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every item: there is nothing to learn from")
+    return weights
 
 
 def column(y: Any, learnt: str, several: str) -> np.ndarray:

@@ -71,12 +71,14 @@ def loo_ridge(
     *,
     groups: np.ndarray | None = None,
     relative: Sequence[float] = RELATIVE,
+    level: np.ndarray | None = None,
 ) -> Loo:
     """The ridge path with leave-one-out (or leave-one-group-out) errors, in closed form.
 
     `targets` is float64 `[N, K]` (`one_hot` for classes) or `[N]`. The intercept is not penalised
     when the basis is centred. The scaling of the features and the basis itself are those of all
-    rows: exact for features that do not depend on the labels.
+    rows: exact for features that do not depend on the labels. `level` float64 `[N]`, of length 1: the
+    direction along which features and targets were centred beforehand, where rows have weights (their roots).
 
     Raises `DataError` when there is nothing left to fit on: fewer than two rows or groups.
     """
@@ -92,7 +94,7 @@ def loo_ridge(
     intercept = 1.0 / len(y) if basis.centred else 0.0  # its share of every entry of the hat matrix
 
     shrinkage = basis.s2[:, None] / (basis.s2[:, None] + penalties)  # [k, P]
-    leverage = (basis.left**2) @ shrinkage + intercept  # [N, P]
+    leverage = (basis.left**2) @ shrinkage + (intercept if level is None else level[:, None] ** 2)  # [N, P]
     best: tuple[float, int, np.ndarray, np.ndarray] | None = None
     path = np.empty(len(penalties))
     for index in range(len(penalties)):
@@ -102,7 +104,8 @@ def loo_ridge(
         for rows in blocks:
             if rows.shape[1] > 1:
                 half = basis.left[rows] * np.sqrt(shrink)  # [g, m, k]
-                hat = half @ half.transpose(0, 2, 1) + intercept  # [g, m, m]
+                mean = intercept if level is None else level[rows][:, :, None] * level[rows][:, None, :]
+                hat = half @ half.transpose(0, 2, 1) + mean  # [g, m, m]
                 left_out[rows] = block_left_out(residual[rows], np.eye(rows.shape[1]) - hat)
         errors = np.einsum("nk,nk->n", left_out, left_out)
         path[index] = errors.mean()

@@ -33,16 +33,19 @@ class Scaling:
         return raw, bias - raw @ self.mean
 
 
-def fit_scaling(features: np.ndarray) -> Scaling:
-    """Means and standard deviations of the columns of `[N, D]`.
+def fit_scaling(features: np.ndarray, weights: np.ndarray | None = None) -> Scaling:
+    """Means and standard deviations of the columns of `[N, D]`, of rows that count by `weights` `[N]`.
 
     A standard deviation below `SD_FLOOR` of the largest is raised to it, so that numerical dust is
     not turned into a feature; a column whose values are all equal gets factor 0.
     """
     matrix = np.asarray(features, np.float64)
-    mean = matrix.mean(axis=0)
+    mean = matrix.mean(axis=0) if weights is None else np.average(matrix, axis=0, weights=weights)
     centred = matrix - mean
-    variance = np.einsum("nd,nd->d", centred, centred) / len(matrix)
+    if weights is None:
+        variance = np.einsum("nd,nd->d", centred, centred) / len(matrix)
+    else:
+        variance = np.average(centred**2, axis=0, weights=weights)
     sd = np.sqrt(variance)
     constant = (matrix == matrix[:1]).all(axis=0) | (sd <= 1e-12 * np.abs(mean))
     largest = np.where(constant, 0.0, sd).max(initial=0.0)
@@ -51,9 +54,9 @@ def fit_scaling(features: np.ndarray) -> Scaling:
     return Scaling(mean, factor)
 
 
-def standardise(features: np.ndarray) -> tuple[np.ndarray, Scaling]:
+def standardise(features: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, Scaling]:
     """(z-scored features float64 `[N, D]`, the scaling that made them)."""
-    scaling = fit_scaling(features)
+    scaling = fit_scaling(features, weights)
     return scaling.apply(features), scaling
 
 

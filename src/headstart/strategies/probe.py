@@ -163,12 +163,14 @@ class Reading:
         """The task's linear model on the rows and their views."""
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
         several = group_numbers(self.request, rows) is not None or self.views > 0
+        weights = self.request.weights
         return tasks.for_task(self.request.task).fit_linear(
             x,
             np.concatenate([self.y[rows]] * (self.views + 1)),
             outputs=self.request.task.outputs,
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
+            weights=None if weights is None else np.tile(weights[rows], self.views + 1),
         )
 
     def profile(self) -> dict[str, dict[str, float]]:

@@ -65,6 +65,7 @@ def fit_logistic(
     groups: np.ndarray | None = None,
     penalties: Sequence[float] | None = None,
     seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> Linear:
     """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
 
@@ -72,21 +73,23 @@ def fit_logistic(
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
     solved by `_many.fit_many` instead.
     """
-    if penalties is None and features.size * targets.shape[1] > MANY:
+    if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
-    made = design(np.asarray(features, np.float64))
+    made = design(np.asarray(features, np.float64), weights)
     rows, width = made.matrix.shape
     work = rows * width * targets.shape[1]
     large, heavy = work > LARGE, work > HEAVY  # one held-out part must do; heavy: every other penalty, too
-    everything = Parts(targets, np.ones((1, rows), bool), link)
-    grid = sorted(penalties) if penalties is not None else _grid(made, groups)[:: 2 if heavy else 1]
+    everything = Parts(targets, np.ones((1, rows), bool) if weights is None else weights[None], link)
+    heft = 1.0 if weights is None else float(weights.mean())
+    grid = sorted(penalties) if penalties is not None else _grid(made, groups, heft)[:: 2 if heavy else 1]
     start = everything.start(width)
     chosen = grid[0] if len(grid) == 1 else None
     if chosen is None:
         strata = targets.argmax(axis=1) if link == "softmax" else targets[:, 0]
         folds = inner_folds(strata, groups, folds=5 if rows <= 1000 else 4 if large else 3, seed=seed)
-        parts = Parts(targets, folds[:1] if large else folds, link)
-        chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid)
+        folds = folds[:1] if large else folds
+        parts = Parts(targets, folds if weights is None else folds * weights, link)
+        chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid, weights)
         start = start if warm is None else warm
     exact = made.single() if large else made
     final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
@@ -94,13 +97,16 @@ def fit_logistic(
     return Linear(weight, bias, float(chosen))
 
 
-def _grid(made: Design, groups: np.ndarray | None) -> list[float]:
+def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[float]:
+    """Values of C, weak ones last, for rows that count `heft` times on average."""
     width = max(1, int((made.scaling.factor > 0).sum()))
-    copies = 1.0 if groups is None else len(groups) / len(np.unique(groups))
+    copies = heft * (1.0 if groups is None else len(groups) / len(np.unique(groups)))
     return [10.0**step / (width * copies) for step in STEPS]
 
 
-def _walk(made: Design, parts: Parts, grid: Sequence[float]) -> tuple[float, np.ndarray | None]:
+def _walk(
+    made: Design, parts: Parts, grid: Sequence[float], weights: np.ndarray | None = None
+) -> tuple[float, np.ndarray | None]:
     """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`), strong to weak."""
     cells = _scored(parts)
     if not cells.any():
@@ -110,7 +116,12 @@ def _walk(made: Design, parts: Parts, grid: Sequence[float]) -> tuple[float, np.
     best, chosen, warm, worse = np.inf, grid[0], None, 0
     for C in grid:
         coefficients = solve(made, parts, C, start=coefficients, steps=100)
-        loss = float(loss_cells(predict(made, coefficients), parts.targets, parts.link)[cells].mean())
+        losses = loss_cells(predict(made, coefficients), parts.targets, parts.link)
+        if weights is None:
+            loss = float(losses[cells].mean())
+        else:
+            counts = np.broadcast_to(weights.reshape(-1, *[1] * (losses.ndim - 1)), losses.shape)
+            loss = float(np.average(losses[cells], weights=counts[cells]))
         if loss < best:
             learned = np.where(active, coefficients, 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
             best, chosen, warm, worse = loss, C, learned[:, None, :], 0
@@ -123,7 +134,7 @@ def _walk(made: Design, parts: Parts, grid: Sequence[float]) -> tuple[float, np.
 
 def _scored(parts: Parts) -> np.ndarray:
     """bool, in the shape of `loss_cells`: held out, and learnable from that training part."""
-    held = ~parts.train.T  # [N, F]
+    held = parts.train.T == 0  # [N, F]
     if parts.link == "sigmoid":
         return held[:, :, None] & parts.active[None]
     seen = parts.targets @ parts.active.T > 0  # [N, F]: the row's class occurs in the training part

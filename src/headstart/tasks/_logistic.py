@@ -58,9 +58,9 @@ class Design:
         return self.scaling.fold(standard, bias)
 
 
-def design(features: np.ndarray) -> Design:
+def design(features: np.ndarray, weights: np.ndarray | None = None) -> Design:
     """Standardise `[N, D]`; rotate onto the singular basis when that is cheap or much smaller."""
-    standard, scaling = standardise(features)
+    standard, scaling = standardise(features, weights)
     rows, columns = standard.shape
     if min(rows, columns) <= SMALL or columns > 2 * rows:
         spectral = basis(standard, centre=False)
@@ -91,7 +91,7 @@ class Parts:
     targets: np.ndarray = field(repr=False)
     """float64 `[N, K]` of 0/1."""
     train: np.ndarray = field(repr=False)
-    """bool `[F, N]`"""
+    """bool `[F, N]`, or float64: how often each row counts, 0 outside of the part."""
     link: Link
 
     @property

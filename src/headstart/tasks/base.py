@@ -172,9 +172,11 @@ class LinearFit(Protocol):
         groups: np.ndarray | None = None,
         penalties: Sequence[float] | None = None,
         seed: int = 0,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
-        squared error) unless a single one is given, z-scoring folded into the result."""
+        squared error) unless a single one is given, z-scoring folded into the result. `weights` float64 `[N]`
+        above 0: how often each row counts."""
 
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""

@@ -177,6 +177,7 @@ class Classification(_Classes, _Judge):
         groups: np.ndarray | None = None,
         penalties: Sequence[float] | None = None,
         seed: int = 0,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """Multinomial logistic regression (binomial with two classes), as scikit-learn defines it.
 
@@ -194,7 +195,9 @@ class Classification(_Classes, _Judge):
             classes = int(local.max()) + 1
             wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
             link: Link = "softmax" if classes > 2 else "sigmoid"
-            return fit_logistic(features, wanted, link=link, groups=groups, penalties=penalties, seed=seed)
+            return fit_logistic(
+                features, wanted, link=link, groups=groups, penalties=penalties, seed=seed, weights=weights
+            )
 
         return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
 

@@ -193,6 +193,7 @@ class MultiLabel(_Sets, _Judge):
         groups: np.ndarray | None = None,
         penalties: Sequence[float] | None = None,
         seed: int = 0,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """One logistic regression a label, all in one solve, with one C for all of them.
 
@@ -208,7 +209,13 @@ class MultiLabel(_Sets, _Judge):
         varies = np.flatnonzero((targets != targets[:1]).any(axis=0))
         if len(varies):
             found = fit_logistic(
-                features, targets[:, varies], link="sigmoid", groups=groups, penalties=penalties, seed=seed
+                features,
+                targets[:, varies],
+                link="sigmoid",
+                groups=groups,
+                penalties=penalties,
+                seed=seed,
+                weights=weights,
             )
             weight[varies], bias[varies] = found.weight, found.bias
             penalty, ridge = found.penalty, found.ridge

@@ -121,6 +121,7 @@ class _Fit(TaskMethods):
         groups: np.ndarray | None = None,
         penalties: Sequence[float] | None = None,
         seed: int = 0,
+        weights: np.ndarray | None = None,
     ) -> Linear:
         """Ridge regression; lambda by the exact leave-one-out (or leave-one-group-out) squared error.
 
@@ -130,17 +131,23 @@ class _Fit(TaskMethods):
         check(features, y)
         if not np.isfinite(y).all():
             raise DataError("linear probe", "a target is NaN or infinite", "check the labels")
-        standard, scaling = standardise(features)
-        spectral = basis(standard)
+        standard, scaling = standardise(features, weights)
+        centre, level = 0.0, None
+        if weights is None:
+            spectral = basis(standard)
+        else:  # rows count as often as their weights say: squared errors are scaled by the roots of these
+            centre, root = float(np.average(y, weights=weights)), np.sqrt(weights)
+            spectral, y = basis(standard * root[:, None], centre=False), (y - centre) * root
+            level = root / np.sqrt(weights.sum())
         unit = float(spectral.s2.mean()) if len(spectral.s2) else 1.0
         relative = RELATIVE if penalties is None else tuple(value / unit for value in sorted(penalties))
         several = len(y) > 1 if groups is None else len(np.unique(groups)) > 1
         if len(relative) == 1 or not several or not len(spectral.s2):
             penalty = unit * relative[len(relative) * 2 // 3]
         else:
-            penalty = loo_ridge(spectral, y, groups=groups, relative=relative).penalty
+            penalty = loo_ridge(spectral, y, groups=groups, relative=relative, level=level).penalty
         weight, bias = coefficients(spectral, y, penalty)
-        weight, bias = scaling.fold(weight, bias)
+        weight, bias = scaling.fold(weight, bias + centre)
         return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty, ridge=True)
 
     def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
