@@ -44,6 +44,7 @@ from headstart.data.checks import doctor
 from headstart.data.parts import check_order
 from headstart.data.reading import levels_of
 from headstart.errors import BadOption, DataError, SourceError
+from headstart.measure.weights import weights_of
 from headstart.modalities import nouns
 from headstart.passes.extractor import make_extractor
 from headstart.predict.rows import modality_of, read_by
@@ -320,21 +321,6 @@ class TransferRegressor(RegressorMixin, _Probe):
     def predict(self, X: Any) -> np.ndarray:
         """float64 `[N]`"""
         return self._logits(X)[:, 0]
-
-
-def weights_of(sample_weight: Any, items: int) -> np.ndarray | None:
-    """float64 `[N]`; a single number counts for all. Raises `ValueError` for what cannot be a weight."""
-    if sample_weight is None:
-        return None
-    weights = np.asarray(sample_weight, np.float64)
-    weights = np.full(items, weights) if weights.ndim == 0 else weights
-    if weights.shape != (items,):
-        raise ValueError(f"sample_weight has the shape {weights.shape}, but there are {items} items")
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError("sample_weight holds values that are negative, NaN or infinite")
-    if not weights.any():
-        raise ValueError("sample_weight is 0 for every item: there is nothing to learn from")
-    return weights
 
 
 def column(y: Any, learnt: str, several: str) -> np.ndarray:

@@ -61,3 +61,12 @@ def test_heavy_classes_are_said_more_often() -> None:
     )
     said = [int((linear.logits(X[:, 1:]).argmax(axis=1) == 1).sum()) for linear in (plain, heavy)]
     assert said[1] > said[0]
+
+
+def test_a_metric_that_counts_classes_alike_weighs_them_alike() -> None:
+    methods = tasks.get("classification")
+    task, y = methods.make_task(["a", "b", "c"]), np.array([0, 0, 0, 1])
+    assert methods.weights(task, y) is None
+    found = methods.weights(tasks.judged_by(task, "balanced-accuracy"), y)
+    np.testing.assert_allclose(found, [2 / 3, 2 / 3, 2 / 3, 2])  # type: ignore[arg-type]
+    assert tasks.get("regression").weights(tasks.get("regression").make_task(["y"]), NUMBERS) is None

@@ -119,7 +119,7 @@ def in_order(trials: Mapping[str, Trial], context: Context) -> dict[str, Trial]:
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
-    out = [*answer.verdict.notes, *_although(answer), *_again(answer)]
+    out = [*answer.verdict.notes, *_although(answer), *_again(answer), *_weighted(answer.model)]
     tried = note(answer.response, answer.winner)
     if tried:
         out.append(tried)
@@ -134,6 +134,17 @@ def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     if skipped:
         out.append(policy.untried(skipped))
     return out
+
+
+def _weighted(model: Model) -> list[str]:
+    """What probabilities mean where rare classes were given the weight of common ones."""
+    task = model.task
+    if tasks.for_task(task).weights(task, np.zeros(1, np.int64)) is None:
+        return []
+    return [
+        f"Judged by {task.metric}, models are fitted with every class as heavy as every other: probabilities "
+        "are those of equally common classes."
+    ]
 
 
 def _although(answer: Answer) -> list[str]:

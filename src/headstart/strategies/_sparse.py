@@ -27,7 +27,7 @@ def fit_sparse(
     penalty = methods.penalties[len(methods.penalties) // 2]
     if features.nnz * task.outputs <= MANY:
         penalty = _choose(task, features, y, groups, seed)
-    return methods.fit_sparse(features, y, task.outputs, penalty)
+    return methods.fit_sparse(features, y, task.outputs, penalty, methods.weights(task, y))
 
 
 def _choose(
@@ -48,7 +48,9 @@ def _choose(
         offset, scale = methods.scaling(y[train], task.outputs)
         wanted = methods.targets(y[held], offset, scale)
         for penalty in grid:
-            linear = methods.fit_sparse(features[train], y[train], task.outputs, penalty)
+            linear = methods.fit_sparse(
+                features[train], y[train], task.outputs, penalty, methods.weights(task, y[train])
+            )
             totals[penalty] += _loss(methods, (linear.logits(features[held]) - offset) / scale, wanted)
     ordered = sorted(grid, key=lambda penalty: abs(np.log(penalty / grid[len(grid) // 2])))
     return min(ordered, key=lambda penalty: totals[penalty])

@@ -24,7 +24,7 @@ from headstart.train.batches import Batches
 from headstart.train.device import reproducible
 from headstart.train.freeze import FrozenPart
 from headstart.train.groups import parameter_groups, stage_depths
-from headstart.train.loop import Outcome, Watch, train
+from headstart.train.loop import Loss, Outcome, Watch, train
 from headstart.train.recipe import Recipe
 
 LEAST_TO_STOP_EARLY = 500
@@ -97,20 +97,21 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     part, held = hold_back(request, rows)
     targets = methods.targets(labels(request)[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
+    loss = balanced_loss(request, part, recipe.smoothing)
 
     def validation(model: nn.Module) -> float:
         z = torch.from_numpy(
             outputs_of(model, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
         ).float()
         wanted = torch.from_numpy(methods.targets(labels(request)[held], offset, scale))
-        return float(methods.loss(z, wanted).mean())
+        return float(balanced_loss(request, part)(z, wanted).mean())
 
     outcome = train(
         net,
         Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
         recipe,
         param_groups=parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
-        loss=partial(methods.loss, smoothing=recipe.smoothing),
+        loss=loss,
         validation=validation if len(held) else None,
         watch=watch,
     )
@@ -118,6 +119,23 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     if arm.adapter is not None:
         arm.adapter.end(net.body)
     return Trained(net, backbone, offset, scale, outcome, recipe.lr)
+
+
+def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:
+    """The task's loss of each item, which counts as often as the metric asks for (`TaskMethods.weights`)."""
+    methods, y = tasks.for_task(request.task), labels(request)[part]
+    weights = methods.weights(request.task, y)
+    if weights is None:
+        return partial(methods.loss, smoothing=smoothing)
+    of_class = np.zeros(request.task.outputs, np.float32)
+    of_class[y] = weights
+    table = torch.from_numpy(of_class)
+
+    def loss(z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = methods.loss(z, targets, smoothing=smoothing) * table.to(z.device)[targets]
+        return found
+
+    return loss
 
 
 def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Trainee:
@@ -166,12 +184,14 @@ def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     assert embedding is not None
     key = fingerprint.of_array(rows)
     if key not in arm.heads:
-        linear = tasks.get(request.task.kind).fit_linear(
+        methods, y = tasks.for_task(request.task), labels(request)[rows]
+        linear = methods.fit_linear(
             np.asarray(embedding[rows], np.float64),
-            labels(request)[rows],
+            y,
             outputs=request.task.outputs,
             groups=request.split.groups[rows],
             seed=request.seed,
+            weights=methods.weights(request.task, y),
         )
         arm.heads[key] = (linear.weight, linear.bias)
     return arm.heads[key]

@@ -177,12 +177,14 @@ def _small_images(request: Request) -> np.ndarray:
 
 
 def _fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
-    return tasks.for_task(request.task).fit_linear(
+    methods, y = tasks.for_task(request.task), _labels(request)[rows]
+    return methods.fit_linear(
         features,
-        _labels(request)[rows],
+        y,
         outputs=request.task.outputs,
         groups=group_numbers(request, rows),
         seed=request.seed,
+        weights=methods.weights(request.task, y),
     )
 
 

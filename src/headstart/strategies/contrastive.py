@@ -300,7 +300,9 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
     """(weight `[K, D]`, bias `[K]`) of the linear model on the rows' new embeddings."""
     x = embed(trained.net, trained.view, rows)
     unit = max(1e-12, float(np.linalg.norm(x, axis=1).mean()))  # not every source scales its embedding
-    linear = Classification().fit_sparse(x / unit, labels(request)[rows], request.task.outputs, HEAD_C)
+    y, methods = labels(request)[rows], Classification()
+    weights = methods.weights(request.task, y)
+    linear = methods.fit_sparse(x / unit, y, request.task.outputs, HEAD_C, weights)
     return linear.weight / unit, linear.bias
 
 

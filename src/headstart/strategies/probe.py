@@ -163,14 +163,15 @@ class Reading:
         """The task's linear model on the rows and their views."""
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
         several = group_numbers(self.request, rows) is not None or self.views > 0
-        weights = self.request.weights
-        return tasks.for_task(self.request.task).fit_linear(
+        methods, weights = tasks.for_task(self.request.task), self.request.weights
+        own = methods.weights(self.request.task, self.y[rows]) if weights is None else weights[rows]
+        return methods.fit_linear(
             x,
             np.concatenate([self.y[rows]] * (self.views + 1)),
             outputs=self.request.task.outputs,
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
-            weights=None if weights is None else np.tile(weights[rows], self.views + 1),
+            weights=None if own is None else np.tile(own, self.views + 1),
         )
 
     def profile(self) -> dict[str, dict[str, float]]:
@@ -286,7 +287,10 @@ def _summary(taps: tuple[Tap, ...], count: int) -> str:
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:
     """The probe's linear model on features `[N, D]` that have been read, at a penalty chosen before."""
     methods = tasks.for_task(task)
-    return methods.fit_linear(silenced(features), y, outputs=task.outputs, penalties=[penalty], seed=seed)
+    weights = methods.weights(task, y)
+    return methods.fit_linear(
+        silenced(features), y, outputs=task.outputs, penalties=[penalty], seed=seed, weights=weights
+    )
 
 
 def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:

@@ -178,7 +178,14 @@ class LinearFit(Protocol):
         squared error) unless a single one is given, z-scoring folded into the result. `weights` float64 `[N]`
         above 0: how often each row counts."""
 
-    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+    def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
+        """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
+        all count once."""
+        return None
+
+    def fit_sparse(
+        self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
+    ) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:

@@ -87,7 +87,7 @@ def _recalled(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np
 
 SCORES = (
     Mean("accuracy", _right),
-    OverLabels("balanced accuracy", metrics.recalls, _recalled),
+    OverLabels("balanced accuracy", metrics.recalls, _recalled, balanced=True),
     OverLabels("F1", metrics.f1s),
     OverLabels("AUROC", metrics.aurocs),
     Mean("log loss", metrics.log_losses),
@@ -201,13 +201,22 @@ class Classification(_Classes, _Judge):
 
         return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
 
-    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+    def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
+        """Those of equally common classes, where the metric counts all alike; 1 on average."""
+        if not getattr(self.scores[task.metric], "balanced", False):
+            return None
+        counts = np.bincount(y, minlength=task.outputs)
+        return np.asarray(len(y) / (np.count_nonzero(counts) * counts[y]))
+
+    def fit_sparse(
+        self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
+    ) -> Linear:
         """Logistic regression at C = `penalty`. A class without rows as in `fit_linear`."""
 
         def fit(local: np.ndarray) -> Linear:
             from sklearn.linear_model import LogisticRegression
 
-            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local)
+            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, local, weights)
             return Linear(model.coef_, model.intercept_, penalty)
 
         return _of_present(fit, y, outputs, features.shape[1], penalty)

@@ -221,13 +221,15 @@ class MultiLabel(_Sets, _Judge):
             penalty, ridge = found.penalty, found.ridge
         return Linear(weight, bias, penalty, ridge)
 
-    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+    def fit_sparse(
+        self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
+    ) -> Linear:
         """A logistic regression at C = `penalty` for each label that varies."""
         from sklearn.linear_model import LogisticRegression
 
         weight, bias = np.zeros((outputs, features.shape[1])), self.constant(y, outputs)
         hits = np.asarray(y, np.float64).sum(axis=0)
         for label in np.flatnonzero((hits > 0) & (hits < len(y))):
-            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, y[:, label] > 0.5)
+            model = LogisticRegression(C=penalty, max_iter=1000).fit(features, y[:, label] > 0.5, weights)
             weight[label], bias[label] = model.coef_[0], model.intercept_[0]
         return Linear(weight, bias, penalty)

@@ -150,11 +150,13 @@ class _Fit(TaskMethods):
         weight, bias = scaling.fold(weight, bias + centre)
         return Linear(np.repeat(weight, outputs, axis=0), np.repeat(bias, outputs), penalty, ridge=True)
 
-    def fit_sparse(self, features: Any, y: np.ndarray, outputs: int, penalty: float) -> Linear:
+    def fit_sparse(
+        self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
+    ) -> Linear:
         """Ridge regression."""
         from sklearn.linear_model import Ridge
 
-        model = Ridge(alpha=penalty, solver="sparse_cg").fit(features, y)
+        model = Ridge(alpha=penalty, solver="sparse_cg").fit(features, y, weights)
         weight, bias = np.tile(model.coef_, (outputs, 1)), np.full(outputs, float(model.intercept_))
         return Linear(weight, bias, penalty, ridge=True)
 

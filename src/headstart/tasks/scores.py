@@ -74,6 +74,8 @@ class OverLabels(_Named):
     """float64 `[K]`, NaN for a label that does not count."""
     fast: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     """`resampled`, where there is a way that is quicker than drawing the rows."""
+    balanced: bool = False
+    """Whether every class counts alike, however rare: models are then fitted with their rows weighted so."""
 
     def value(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return known_mean(self.each(y, predictions))
