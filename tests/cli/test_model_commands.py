@@ -166,7 +166,7 @@ def test_evaluate(headstart, model: Path, photos: Path) -> None:
     assert found["headline"]["low"] < 5 / 6 < found["headline"]["high"]
     code, _, err = headstart("evaluate", model, photos, "--split", "test")
     assert code == 2
-    assert "no parts" in err
+    assert "no test split" in err
 
 
 def test_evaluate_names_labels_the_model_does_not_know(

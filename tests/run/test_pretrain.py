@@ -182,7 +182,7 @@ def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ([""] * 20, r"but 0 are here; give more\n  Left out .*: 20, the first row 1: there is nothing"),
+        ([""] * 20, r"but 0 are here; give more\n  Left out .*: 20, the first row 1: is empty"),
         (["one"] * 20, "at least 10 different texts are needed, but 1 are here; give more$"),
         ([*"abcdefghi", " "], r"but 9 are here; give more\n  Left out .*: 1, the first row 10: "),
     ],

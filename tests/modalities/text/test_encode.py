@@ -163,7 +163,7 @@ def test_the_prefix_stands_before_each_text() -> None:
 def test_a_tokenizer_that_is_none_and_a_contract_of_another() -> None:
     with pytest.raises(ValueError, match="a tokenizer that cannot be opened"):
         text.prepare(b"red", TextPreprocessing('{"version": "1.0"}'))
-    with pytest.raises(ValueError, match="a tokenizer that is not the one"):
+    with pytest.raises(ValueError, match="the tokenizer's fingerprint is not that"):
         TextPreprocessing.from_json(CONTRACT.to_json(), {"tokenizer.json": subwords().encode()})
     assert TextPreprocessing.from_json(CONTRACT.to_json(), CONTRACT.files()) == CONTRACT
 
