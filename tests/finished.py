@@ -157,7 +157,7 @@ def maker(root: Path) -> Make:
         for trial in trials.values():
             folder.save_trial(trial)
         rows = selection.rows(trials, context.experiment, arm.arm)
-        model: Any = SimpleNamespace(evidence={"chosen": None}, input=asked.backbone.source.input)
+        model: Any = SimpleNamespace(evidence={"chosen": None}, input=asked.backbone.source.input, task=task)
         if dataset.modality == "text":
             model = replace(
                 strategies.get("probe").refit(asked, probe), evidence={"arm": arm.arm, "chosen": None}
