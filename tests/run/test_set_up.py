@@ -21,7 +21,10 @@ def test_a_resumed_run_measures_only_what_is_not_known_of_this_machine(
     assert (bench.passes, measured) == ({"tiny": 2.0}, ["tiny"])
     assert bench.read == {"tiny"}  # its features lie in the store
     bench.read.clear()
+    first = bench.closing.proof
+    bench.closing.opened, bench.closing.crowded = 60.0, 2.5  # it is busier when the run goes on
     set_up.measure(bench)
+    assert bench.closing.proof == first
     assert (bench.read, measured) == ({"tiny"}, ["tiny"])  # no arm of a resumed run pays for a pass again
     monkeypatch.setattr(environment, "machine", lambda: {"processor": "another"})
     set_up.measure(bench)

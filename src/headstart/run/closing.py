@@ -8,9 +8,9 @@ time does not suffice; the proof never is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 PAGE = 4.0
 """Seconds for the verdict, the insight and the page in full, on two cores: 2.5 s for 24 texts, 4 s for 7,000
@@ -30,6 +30,8 @@ PER_BYTE = 2e-8
 BUSIER = 1.25
 """How much slower than at the start the machine must be before that is believed."""
 MOST_BUSY = 3.0
+MEASURED = ("imports", "at_first", "opened", "crowded", "bytes")
+"""Of a `Closing`, what is measured once in a run."""
 
 
 class Standby(Protocol):
@@ -83,6 +85,16 @@ class Closing:
         if here > self.opened:
             self.opened, self.crowded = here, min(MOST_BUSY, max(1.0, seconds / max(processor, 1e-3)))
         self.bytes = max(self.bytes, size)
+
+    def measured(self) -> dict[str, float]:
+        """What was measured of this machine, by name: a resumed run counts with what it began with."""
+        return {name: float(getattr(self, name)) for name in MEASURED}
+
+    def again(self, measured: Mapping[str, Any]) -> None:
+        """Count with what an earlier process of the run has measured."""
+        for name in MEASURED:
+            if name in measured:
+                setattr(self, name, float(measured[name]))
 
     @property
     def proof(self) -> float:

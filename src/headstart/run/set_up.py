@@ -157,8 +157,11 @@ def measure(context: Context) -> None:
     for name in list(context.sources):
         with surviving(context, name):
             _measure_source(context, name, passes, arms)
+    with sound(context.folder.path, "run.json", "choose another --out"):
+        context.closing.again(dict(known.get("closing") or {}))
     context.estimates, context.passes = arms, passes
     measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine}
+    measured["closing"] = context.closing.measured()
     context.folder.write({**context.folder.read(), **measured})
 
 
