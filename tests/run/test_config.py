@@ -120,3 +120,12 @@ def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
 def test_budgets(given: dict[str, Any], kept: float) -> None:
 
     assert RunConfig.of("photos", given).budget == kept
+
+
+def test_another_metric_is_another_question_and_the_default_is_none() -> None:
+    data = load(["rain soup", "soup", "rain", "sun"] * 3, labels=["a", "b", "a", "b"] * 3)
+    questions = [
+        resolve.question(RunConfig(data, metric=metric), data, {}) for metric in (None, "accuracy", "f1")
+    ]
+    assert questions[0] == questions[1]
+    assert {**questions[0], "metric": "F1"} == questions[2]

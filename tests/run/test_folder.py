@@ -27,6 +27,8 @@ def test_the_same_question_resumes_and_another_is_refused(tmp_path: Path) -> Non
     with RunFolder(tmp_path / "run") as folder:
         assert folder.begin(QUESTION) is False
         assert folder.begin(QUESTION) is True
+        with pytest.raises(RunError, match="a run with other metric"):
+            folder.begin({**QUESTION, "metric": "F1"})
         with pytest.raises(RunError, match="other seed"):
             folder.begin({**QUESTION, "seed": 1})
 
@@ -184,3 +186,10 @@ def test_who_waited_for_a_folder_that_was_cleared_away_gets_a_new_one(tmp_path: 
         assert late.begin(QUESTION) is False
         with pytest.raises(RunError, match="another process"):
             RunFolder(tmp_path / "run").__enter__()
+
+
+def test_a_run_that_was_judged_otherwise_is_another(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run") as folder:
+        folder.begin({**QUESTION, "metric": "F1"})
+        with pytest.raises(RunError, match="a run with other metric"):
+            folder.begin(QUESTION)

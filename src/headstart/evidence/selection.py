@@ -11,6 +11,7 @@ import numpy as np
 from headstart import strategies, tasks
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
+from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task, differ
 from headstart.evidence import leaderboard
@@ -158,10 +159,10 @@ def likely(found: PairedGain) -> bool:
 
 
 def expected(trial: Trial, experiment: Experiment) -> bool:
-    """Whether an arm is better than frozen ones by what is known beforehand."""
+    """Whether an arm is better than frozen ones by what is known beforehand, which is known in points."""
     least, most = strategies.facts(trial.strategy).expert or (0, 0)
     each = per_class(experiment)
-    return each is not None and least <= each < most
+    return named(experiment.task.metric).percent and each is not None and least <= each < most
 
 
 def per_class(experiment: Experiment) -> float | None:

@@ -134,7 +134,7 @@ class RunFolder:
             return False
         with sound(self.path, "run.json", "choose another --out"):
             asked = field(known, "question", dict)
-        differing = sorted(k for k in question if asked.get(k) != question[k])
+        differing = sorted(k for k in {*question, *asked} if asked.get(k) != question.get(k))
         if differing:
             raise RunError(
                 self.path,

@@ -52,9 +52,13 @@ def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task
             remedy += ", or pass --drop-bad to go on without these items"
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
+    return dataset.with_levels(report.levels), judged_task(config, dataset), report
+
+
+def judged_task(config: RunConfig, dataset: Dataset) -> Task:
+    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have."""
     assert dataset.task is not None
-    task = dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
-    return dataset.with_levels(report.levels), task, report
+    return dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
 
 
 def named(config: RunConfig) -> list[Source]:
@@ -98,13 +102,10 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
 
 
 def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:
-    """What makes two runs the same run: data, sources, seed and settings. The budget does not."""
+    """What makes two runs the same run: data, sources, seed, settings and metric. The budget does not."""
+    judged = judged_task(config, dataset)
     return {
-        **(
-            {"metric": tasks.judged_by(dataset.task, config.metric).metric}
-            if config.metric and dataset.task
-            else {}
-        ),
+        **({} if judged == dataset.task else {"metric": judged.metric}),
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
         "weights": [weights(source) for source in named.values()],
