@@ -62,7 +62,7 @@ def single_taps(table: Path, specs: list[str]) -> list[dict[str, Any]]:
             x = rows[train].astype(np.float64)
             linear = methods.fit_linear(x, dataset.y[train], outputs=dataset.task.outputs)
             logits = linear.logits(rows[test].astype(np.float64))
-            score = methods.headline(dataset.y[test], methods.activate(logits))
+            score = methods.scores["accuracy"].value(dataset.y[test], methods.activate(logits))
             found.append(
                 {
                     "source": backbone.source.name,

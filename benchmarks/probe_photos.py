@@ -62,9 +62,14 @@ def measure(dataset: Any, split: Any, spec: str, views: int) -> dict[str, Any]:
     head = probe.refit(request, trial).tensors
     chosen = [Tap.parse(name) for name in trial.choices["taps"]]
     x = np.concatenate([features.tap(tap)[split.test].astype(np.float64) for tap in chosen], axis=1)
-    test = methods.headline(y[split.test], methods.activate(x @ head["head.weight"].T + head["head.bias"]))
+    test = methods.scores["accuracy"].value(
+        y[split.test], methods.activate(x @ head["head.weight"].T + head["head.bias"])
+    )
     rows = split.development
-    measured = [methods.headline(y[rows], repeat[rows].astype(np.float64)) for repeat in trial.predictions]
+    measured = [
+        methods.scores["accuracy"].value(y[rows], repeat[rows].astype(np.float64))
+        for repeat in trial.predictions
+    ]
     singles = {str(tap): single(features.tap(tap), y, split, dataset.task) for tap in taps}
     return {
         "source": backbone.source.name,
@@ -89,8 +94,10 @@ def single(stored: Any, y: np.ndarray, split: Any, task: Any) -> dict[str, float
         return methods.activate(linear.logits(stored[held].astype(np.float64)))
 
     folds = [fold for fold in split.folds if fold.repeat == 0]
-    right = [methods.headline(y[f.test], predict(f.train, f.test)) * len(f.test) for f in folds]
-    test = methods.headline(y[split.test], predict(split.development, split.test))
+    right = [
+        methods.scores["accuracy"].value(y[f.test], predict(f.train, f.test)) * len(f.test) for f in folds
+    ]
+    test = methods.scores["accuracy"].value(y[split.test], predict(split.development, split.test))
     return {"cv": sum(right) / sum(len(f.test) for f in folds), "test": test}
 
 

@@ -266,7 +266,8 @@ class TransferClassifier(ClassifierMixin, _Probe):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
         """Raises `ValueError` for targets that are no classes, and for weights (`[N]`) that are none,
-        `DataError` for unreadable items. An item of weight 2 counts twice, one of weight 0 is left out.
+        `DataError` for unreadable items. An item of weight 2 counts twice in the linear
+        model, one of weight 0 is left out; taps are chosen by the items alone.
         """
         check_order(X, y)
         labels = column(y, "one label an item", "sklearn.multiclass.OneVsRestClassifier")
@@ -303,12 +304,13 @@ class TransferClassifier(ClassifierMixin, _Probe):
 class TransferRegressor(RegressorMixin, _Probe):
     """Ridge regression on features of a pretrained network.
 
-    Parameters and attributes as in `TransferClassifier`, without `classes_`.
+    Parameters and attributes as in `TransferClassifier`, without `class_weight` and `classes_`.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
         """Raises `ValueError` for targets that are not finite numbers, and for weights (`[N]`) that are none.
-        An item of weight 2 counts twice, one of weight 0 is left out."""
+        An item of weight 2 counts twice in the linear
+        model, one of weight 0 is left out; taps are chosen by the items alone."""
         check_order(X, y)
         more = "sklearn.multioutput.MultiOutputRegressor"
         values = column(y, "one number an item", more).astype(np.float64)

@@ -10,6 +10,7 @@ from scipy import stats
 from headstart.core.split import Fold
 from headstart.measure import multilabel
 from headstart.measure.intervals import Interval
+from headstart.measure.metrics import known_mean
 from headstart.measure.paired import (
     TRAINING_SHARE,
     Resampling,
@@ -19,6 +20,7 @@ from headstart.measure.paired import (
     smallest_visible,
     too_few,
 )
+from headstart.tasks.classification import Classification
 
 
 class Accuracy:
@@ -156,8 +158,8 @@ def test_mean_average_precision() -> None:
     found = paired_gain(y, ours, theirs, scoring=AveragePrecision(), folds=folds_of(120, 2))
     assert found.low > 0.1
     assert found.gain == pytest.approx(
-        np.mean([multilabel.mean_average_precision(y, ours[r]) for r in range(2)])
-        - np.mean([multilabel.mean_average_precision(y, theirs[r]) for r in range(2)])
+        np.mean([known_mean(multilabel.average_precisions(y, ours[r])) for r in range(2)])
+        - np.mean([known_mean(multilabel.average_precisions(y, theirs[r])) for r in range(2)])
     )
     assert found.p_value is None
     same = paired_gain(y, ours, ours, scoring=AveragePrecision(), folds=folds_of(120, 2))
@@ -317,3 +319,17 @@ def test_copies_in_one_group_do_not_sharpen_the_interval() -> None:
     assert copied.high - copied.low == pytest.approx(once.high - once.low, rel=0.1)
     blind = paired_gain(y[again], ours[:, again], theirs[:, again], scoring=Accuracy(), folds=folds)
     assert blind.sampled.width < 0.6 * copied.sampled.width  # what groups are there for
+
+
+def test_a_fold_in_which_the_metric_is_not_defined_is_no_end() -> None:
+    """A fold of one class has no area under a curve: the others tell the gain."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 30)
+    folds = [Fold(0, np.setdiff1d(np.arange(60), part), part) for part in np.array_split(np.arange(60), 6)]
+    p = [
+        np.stack([1 - s, s], axis=1)[None]
+        for s in (np.clip(y + rng.normal(0, k, 60), 0, 1) for k in (0.3, 2.0))
+    ]
+    score = Classification().scores["AUROC"]
+    found = paired_gain(y, *p, scoring=score, folds=folds, resampling=Resampling(200))
+    assert found.low < found.gain < found.high

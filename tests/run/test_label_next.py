@@ -103,6 +103,7 @@ def data(n: int, task: Task = CLASSES) -> Dataset:
         (46, 0.9, CLASSES, False),
         (500, 0.5, CLASSES, True),
         (500, 0.9, LABELS, False),
+        (500, 0.2, replace(CLASSES, metric="log loss", higher_is_better=False), False),
         (500, 0.1, NUMBER, True),
     ],
 )

@@ -17,6 +17,7 @@ from headstart.core.task import MULTILABEL, REGRESSION
 from headstart.errors import BadOption, FrozenChanged, UnknownName
 from headstart.strategies import _arm, _training, finetune
 from headstart.strategies._ladder import Pace
+from headstart.strategies._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
 from headstart.train.freeze import _digest
@@ -73,7 +74,7 @@ def test_conforms(name: str, kind: str, tmp_path: Path) -> None:
 def test_learns() -> None:
     asked = request(per_class=24, settings=Settings(epochs=12, lr=0.02))
     trial = strategies.get("full").fit(asked)
-    assert tasks.get("classification").headline(asked.dataset.y, trial.predictions[0]) > 0.6
+    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
 
 
 @pytest.mark.parametrize("name", ["finetune", "full"])
@@ -332,3 +333,16 @@ class TestRefit:
 def test_settings_nobody_can_follow(name: str, settings: Settings, error: type[Exception]) -> None:
     with pytest.raises(error):
         strategies.get(name).fit(request(settings=settings))
+
+
+def test_the_loss_counts_classes_as_the_metric_does() -> None:
+    asked = example(per_class=4)
+    y = np.asarray(asked.dataset.y)
+    rows = np.concatenate([np.flatnonzero(y == 0)[:1], np.flatnonzero(y == 1)[:3]])
+    z, targets = torch.randn(4, asked.task.outputs), torch.from_numpy(y[rows])
+    plain = balanced_loss(asked, rows)(z, targets)
+    torch.testing.assert_close(plain, tasks.get("classification").loss(z, targets))
+    alike = replace(asked, task=tasks.judged_by(asked.task, "balanced-accuracy"))
+    torch.testing.assert_close(
+        balanced_loss(alike, rows)(z, targets), plain * torch.tensor([2, 2 / 3, 2 / 3, 2 / 3])
+    )

@@ -110,11 +110,11 @@ def test_taps_are_worth_it_where_the_embedding_lacks_something() -> None:
     """Shapes are told apart by early features of a random network, not by its last mean."""
     asked = request(per_class=30)
     trial = strategies.get("probe").fit(asked)
-    methods, y = tasks.get("classification"), np.asarray(asked.dataset.y)
+    score, y = tasks.score_of(asked.task), np.asarray(asked.dataset.y)
     only = replace(asked, backbone=_Narrow())
     alone = strategies.get("probe").fit(only)
     assert alone.choices["taps"] == ["pool/g1"]
-    assert methods.headline(y, trial.predictions[0]) > methods.headline(y, alone.predictions[0]) + 0.1
+    assert score.value(y, trial.predictions[0]) > score.value(y, alone.predictions[0]) + 0.1
 
 
 class _Narrow(TinyBackbone):

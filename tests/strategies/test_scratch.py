@@ -43,7 +43,7 @@ def request(
 def test_learns_without_the_source() -> None:
     asked = request(Settings(epochs=12, lr=5e-3), per_class=24)
     trial = strategies.get("scratch").fit(asked)
-    assert tasks.get("classification").headline(asked.dataset.y, trial.predictions[0]) > 0.6
+    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
 
 
 def test_the_weights_of_the_source_play_no_part() -> None:

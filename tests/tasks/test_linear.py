@@ -221,4 +221,4 @@ def test_inner_folds_are_stratified_grouped_and_seeded() -> None:
 def test_two_thousand_classes_survive() -> None:
     features, y = blobs(2500, 16, 2000, apart=2.0)
     found = CLASSIFICATION.fit_linear(features, y, outputs=2000, penalties=[1.0])
-    assert CLASSIFICATION.headline(y, CLASSIFICATION.activate(found.logits(features))) > 0.1
+    assert CLASSIFICATION.scores["accuracy"].value(y, CLASSIFICATION.activate(found.logits(features))) > 0.1

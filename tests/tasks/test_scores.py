@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import sklearn.metrics as reference
 
 from headstart import tasks
-from headstart.core.metric import METRICS
+from headstart.core.metric import METRICS, Metric
 from headstart.core.task import Task
 from headstart.errors import BadOption
 
@@ -59,17 +61,20 @@ def test_a_score_and_its_resamples(kind: str, name: str) -> None:
 
 
 def test_a_class_that_a_resample_lost_counts_as_in_the_whole() -> None:
+    scores = tasks.get("classification").scores
     y, p = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
-    lost = np.array([[2, 1, 0]])
-    for name in ("balanced accuracy", "F1"):
-        score = tasks.get("classification").scores[name]
-        whole = score.each(y, p)  # type: ignore[attr-defined]
-        assert score.resampled(y, p, lost)[0] != pytest.approx(0.0)
-        assert np.isfinite(score.resampled(y, p, lost)).all()
-        assert whole.shape == (2,)
-    assert tasks.get("classification").scores["balanced accuracy"].resampled(y, p, lost)[0] == pytest.approx(
-        (2 / 3 + 1) / 2
-    )
+    only_first = np.array([[3, 0, 0]])  # class 1 neither occurs nor is decided for
+    assert scores["balanced accuracy"].resampled(y, p, only_first)[0] == pytest.approx((1 + 1) / 2)
+    assert scores["F1"].resampled(y, p, only_first)[0] == pytest.approx((1 + 2 / 3) / 2)
+    assert scores["AUROC"].resampled(y, p, only_first)[0] == pytest.approx(scores["AUROC"].value(y, p))
+
+
+def test_a_metric_of_ones_own_keeps_its_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = SimpleNamespace(name="cost", metric=Metric("cost", higher_is_better=False))
+    kind = type(tasks.get("regression"))
+    monkeypatch.setattr(kind, "scores", {"cost": own})
+    task = Task("regression", ("y",), "MAE", higher_is_better=False)
+    assert tasks.judged_by(task, "cost").higher_is_better is False
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,12 @@ def test_every_kind_keeps_its_contract(kind: str) -> None:
     assert len(methods.decode(task, predictions)) == 40
     constant = methods.activate(methods.constant(y, task.outputs)[None].repeat(40, axis=0))
     sign = 1 if task.higher_is_better else -1
-    ours, floor = methods.headline(y, predictions), methods.headline(y, constant)
+    score = tasks.score_of(task)
+    ours, floor = score.value(y, predictions), score.value(y, constant)
     assert sign * ours > sign * floor
     found = methods.metrics(task, y, predictions)
     assert found[task.metric] == pytest.approx(ours)
     assert all(np.isfinite(value) for value in found.values())
-    score = tasks.score_of(task)
     shares = score.per_item(y, predictions)
     if shares is not None:
         assert shares.shape == (40,)

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from headstart import tasks
 from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
@@ -16,7 +18,8 @@ from headstart.evidence import leaderboard
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 
 OBVIOUS = 0.25
-"""A gain that few items can show, where the metric is no fraction: in parts of what the rival has."""
+"""A gain that few items can show, where the metric is no fraction: in parts of what the rival has, or of what
+it lacks where the metric has a best value (R2)."""
 
 
 def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 5000) -> PairedGain | None:
@@ -55,7 +58,8 @@ def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> Pai
     if found.n < 2:
         return None
     _, there = common(ours, theirs)
-    return replace(found, obvious=OBVIOUS * abs(leaderboard.score(there, experiment) or 0.0))
+    has, best = leaderboard.score(there, experiment) or 0.0, named(experiment.task.metric).high
+    return replace(found, obvious=OBVIOUS * (abs(has) if np.isinf(best) else best - has))
 
 
 def compared(ours: Trial, theirs: Trial, found: PairedGain, experiment: Experiment) -> Comparison:

@@ -20,7 +20,9 @@ from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, dou
 from headstart.measure.paired import Draw
 
 RESAMPLES = 500
-"""For metrics that have to be recomputed on every resample."""
+"""For metrics that have to be recomputed on every resample, ..."""
+WORK, FEWEST = 5e7, 100
+"""... and fewer where resamples x items x outputs are more: but not fewer than that."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +176,10 @@ def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float,
         return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))
 
     value = float(statistic(np.ones((1, len(rows))))[0])
+    count = int(np.clip(WORK // max(1, sum(p.size for p in predictions)), FEWEST, RESAMPLES))
 
     def draw(groups: np.ndarray | None) -> Interval:
-        return bootstrap(
-            statistic, len(rows), groups=groups, count=RESAMPLES, seed=experiment.seed, around=value
-        )
+        return bootstrap(statistic, len(rows), groups=groups, count=count, seed=experiment.seed, around=value)
 
     return rows, value, draw
 

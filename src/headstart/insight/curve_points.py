@@ -34,7 +34,8 @@ MOST_CELLS = 4e7
 two cores: 2 s for 300 items x 2,000 columns, 2 to 6 s for 1,500 to 50,000 items x 500 to 2,000."""
 EVERY_FOLD = 1_000
 """Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
-RESAMPLES = 200
+RESAMPLES, FEWEST, WORK = 200, 50, 2e9
+"""Resamples, and fewer where resamples x predictions are more than so many, but not fewer than that."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,9 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
     unit, n = intervals.units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
     of_row = np.full(len(y), -1)
     of_row[rows] = unit
-    for weights in intervals.resamples(n, RESAMPLES, seed=experiment.seed):
+    cells = sum(held.predictions.size for column in columns for held in column)
+    count = int(np.clip(WORK // max(1, cells), FEWEST, RESAMPLES))
+    for weights in intervals.resamples(n, count, seed=experiment.seed):
         block = np.zeros((len(weights), len(columns)))
         for number, column in enumerate(columns):
             with np.errstate(invalid="ignore", divide="ignore"):  # a draw may miss all items of a column

@@ -11,6 +11,7 @@ import numpy as np
 from headstart import strategies
 from headstart.core import words
 from headstart.core.experiment import Experiment
+from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
 from headstart.insight.curve_points import DRAWS, Measured, measure, turned
@@ -112,11 +113,11 @@ class _Words:
         return out
 
     def _value(self, error: float, low: float, high: float) -> dict[str, float]:
-        """Errors as values of the metric; those of fractions stay within 0 and 1."""
+        """Errors as values of the metric, which stay within its range."""
         task = self.experiment.task
-        low, high = max(0.0, low), min(1.0, high) if task.higher_is_better else high
+        least, most = named(task.metric).range
         ends = sorted(float(turned(task, end)) for end in (low, high))
-        return {"value": float(turned(task, error)), "low": ends[0], "high": ends[1]}
+        return {"value": float(turned(task, error)), "low": max(least, ends[0]), "high": min(most, ends[1])}
 
     def _band(self) -> list[dict[str, Any]]:
         if isinstance(self.fitted, str):

@@ -87,6 +87,20 @@ def binary_auroc(positive: np.ndarray, score: np.ndarray) -> float:
     return float((ranks[positive].sum() - ahead * (ahead + 1) / 2) / (ahead * behind))
 
 
+def resampled_auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B]`: `binary_auroc` under each row of item weights `[B, N]`, NaN without positives or
+    negatives."""
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(score[order]) != 0))  # of equal scores
+    sorted_ = weights[:, order].astype(np.float64)
+    ahead, behind = (
+        np.add.reduceat(sorted_ * kind, starts, axis=1) for kind in (positive[order], ~positive[order])
+    )
+    below = np.cumsum(behind, axis=1) - behind
+    area, cells = (ahead * (below + behind / 2)).sum(axis=1), ahead.sum(axis=1) * behind.sum(axis=1)
+    return np.divide(area, cells, out=np.full(len(weights), np.nan), where=cells > 0)
+
+
 LEAST = 5
 """Positives, and negatives, under which it is not said whether a label is known."""
 

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc, known_mean
+from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc
 
 CELLS = 2_000_000
 """Resamples are worked on in blocks of about this many numbers."""
-
-
-def mean_average_precision(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean over labels of the average precision (the step-wise area under precision-recall)."""
-    return known_mean(average_precisions(y, p))
 
 
 def average_precisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class Resampling:
 
 
 class Scoring(Protocol):
-    """How predictions are scored, higher is better: every `headstart.tasks` kind satisfies it."""
+    """How predictions are scored, higher is better: every `headstart.tasks.scores.Score` satisfies it."""
 
     def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`: shares whose mean is the score, or None where no such shares exist."""
@@ -288,7 +288,8 @@ def _recomputed(
 
     whole = [f for f in folds if f.repeat < len(cells.known) and cells.known[f.repeat, f.test].all()]
     splits = [difference(f.repeat, f.test, np.ones((1, len(f.test))))[0] for f in whole if len(f.test)]
-    return gain, draw, np.array(splits)
+    found = np.array(splits)
+    return gain, draw, found[np.isfinite(found)]  # a fold of one class has no area under a curve
 
 
 def mcnemar(better: int, worse: int) -> float:

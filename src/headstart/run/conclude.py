@@ -142,8 +142,8 @@ def _weighted(model: Model) -> list[str]:
     if tasks.for_task(task).weights(task, np.zeros(1, np.int64)) is None:
         return []
     return [
-        f"Judged by {task.metric}, models are fitted with every class as heavy as every other: probabilities "
-        "are those of equally common classes."
+        f"Judged by {task.metric}, models are fitted with every class as heavy as every other: what is rare "
+        "is said more often, and with higher probability, than it occurs."
     ]
 
 

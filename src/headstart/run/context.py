@@ -1,4 +1,4 @@
-"""The workbench of one run: data, split, store and loaded sources, and the requests made from them."""
+"""The context of one run: data, split, store and loaded sources, and the requests made from them."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def new_context(
     folder: RunFolder,
     listen: Listener,
 ) -> Context:
-    """The workbench with the store open; nothing is measured or loaded."""
+    """The context with the store open; nothing is measured or loaded."""
 
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
@@ -184,9 +184,8 @@ def run_arms(
     """Ask the plan for the next arm and run it, until the plan is at its end."""
     trials = kept_trials(context, config, ledger)
     for name, reason in context.broken.items():
-        (probe,) = (one.name for one in strategies.every("transfer") if one.ranks)
-        arm = arm_name(probe, name)
-        trials[arm] = context.failed(arm, probe, name, reason)
+        arm = arm_name(strategies.ranking(), name)
+        trials[arm] = context.failed(arm, strategies.ranking(), name, reason)
     for trial in trials.values():
         tell_trial(context, trial, kept=trial.source not in context.broken)
     known = state(context, config, trials, ledger.budget)

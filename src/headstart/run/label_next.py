@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, sources, tasks
+from headstart import modalities, sources, strategies, tasks
 from headstart.core import words
 from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset, Item
 from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
+from headstart.core.metric import named
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.data import splits
@@ -37,7 +38,7 @@ FEW_LABELS = 15
 SHOWN = 200
 """Characters of a text that are told."""
 GOOD = 0.6
-"""Below this score the model does not know yet what it does not know."""
+"""Below this score, of metrics in percent, the model does not know yet what it does not know."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     """Choose from everything `inputs` names (see `headstart.predict.inputs.items_of`).
 
     `folder` is that of a finished run, `predictor` its shipped model. Features are those of the run's best
-    source, through the feature store. Few labels (`FEW_LABELS` a class, or a score below `GOOD`), and
-    numbers to predict: typical items of groups that have no label. Else items on which the model
+    source, through the feature store. Few labels (`FEW_LABELS` a class, or a score in percent below `GOOD`),
+    and numbers to predict: typical items of groups that have no label. Else items on which the model
     hesitates. About a fifth is drawn at random. Near-duplicates of labelled items, or of one another, are
     proposed once at most.
 
@@ -221,14 +222,15 @@ def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: 
     """
     rows = record["answer"]["rows"]  # best first
     shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
-    probed = [row["source"] for row in rows if row["strategy"] == "probe" and row["score"] is not None]
+    ranks = strategies.ranking()
+    probed = [row["source"] for row in rows if row["strategy"] == ranks and row["score"] is not None]
     specs = tuple(record["question"]["sources"])
     named = resolve.find_sources(RunConfig(None, sources=specs, download=wanted.download), known)
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
     backbone = sources.load(named[name], download=wanted.download)
-    trial = folder / "trials" / slug(arm_name("probe", name)) / "trial.json"
+    trial = folder / "trials" / slug(arm_name(ranks, name)) / "trial.json"
     if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
         raise RunError(
             folder, f"the weights of {name} are not those it was made with", "run `headstart fit` again"
@@ -246,7 +248,7 @@ def choose_policy(record: Mapping[str, Any], known: Dataset, task: Task) -> tupl
     if learnt <= FEW_LABELS * task.outputs:
         return True, f"few labels ({learnt:,} for {words.count(task.outputs, 'class', 'classes')}): {typical}"
     shown = f"{words.value(task.metric, score)} {task.metric}"
-    if score is not None and score < GOOD:
+    if score is not None and named(task.metric).percent and score < GOOD:
         return True, f"a model that is often wrong ({shown}): {typical}"
     return False, f"enough labels to doubt ({learnt:,}, {shown}): items on which the model hesitates"
 

@@ -103,6 +103,11 @@ def every(*roles: Role) -> list[Facts]:
     return [one for one in known if not roles or one.role in roles]
 
 
+def ranking() -> str:
+    """The strategy whose scores sources are ranked by; of several the first."""
+    return next(one.name for one in every("transfer") if one.ranks)
+
+
 def get(name: str) -> Strategy:
     """The strategy of that name. Raises `UnknownName`."""
     strategy: Strategy = found_at(facts(name).where)()

@@ -39,6 +39,8 @@ def _choose(
     strata = y if methods.exclusive else np.zeros(len(y), np.int64)
     folds = inner_folds(strata, groups, folds=FOLDS, seed=seed)
     totals = dict.fromkeys(grid, 0.0)
+    weights = methods.weights(task, y)
+    heft = np.ones(len(y)) if weights is None else weights
     for train in folds:
         held = np.flatnonzero(~train)
         if methods.exclusive:  # nothing can be said about a class that was not seen
@@ -51,7 +53,9 @@ def _choose(
             linear = methods.fit_sparse(
                 features[train], y[train], task.outputs, penalty, methods.weights(task, y[train])
             )
-            totals[penalty] += _loss(methods, (linear.logits(features[held]) - offset) / scale, wanted)
+            totals[penalty] += _loss(
+                methods, (linear.logits(features[held]) - offset) / scale, wanted, heft[held]
+            )
     ordered = sorted(grid, key=lambda penalty: abs(np.log(penalty / grid[len(grid) // 2])))
     return min(ordered, key=lambda penalty: totals[penalty])
 
@@ -62,7 +66,8 @@ def ready() -> None:
     import torch  # noqa: F401
 
 
-def _loss(methods: tasks.TaskMethods, z: np.ndarray, wanted: np.ndarray) -> float:
+def _loss(methods: tasks.TaskMethods, z: np.ndarray, wanted: np.ndarray, heft: np.ndarray) -> float:
     import torch
 
-    return float(methods.loss(torch.from_numpy(z), torch.from_numpy(np.asarray(wanted))).sum())
+    losses = methods.loss(torch.from_numpy(z), torch.from_numpy(np.asarray(wanted)))
+    return float((losses * torch.from_numpy(heft)).sum())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headstart.core.metric import named
 from headstart.core.registry import Registry
 from headstart.core.task import Task
 from headstart.errors import BadOption
@@ -44,7 +43,7 @@ def judged_by(task: Task, metric: str) -> Task:
     if found is None:
         names = ", ".join(name.lower().replace(" ", "-") for name in known)
         raise BadOption("metric", metric, f"for {task.kind} one of {names}")
-    return replace(task, metric=found, higher_is_better=named(found).higher_is_better)
+    return replace(task, metric=found, higher_is_better=known[found].metric.higher_is_better)
 
 
 def _plain(name: str) -> str:

@@ -71,7 +71,7 @@ def fit_logistic(
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
-    solved by `_many.fit_many` instead.
+    solved by `_many.fit_many` instead, unless rows have `weights`.
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)

@@ -106,10 +106,6 @@ class Judge(Protocol):
     scores: Mapping[str, Score]
     """How each metric by which a task may be judged is computed, by name; the first is the default."""
 
-    def headline(self, y: np.ndarray, predictions: np.ndarray) -> float:
-        """The default metric."""
-        return next(iter(self.scores.values())).value(y, predictions)
-
     def metrics(
         self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, float]:

@@ -75,21 +75,34 @@ def _right(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return (metrics.decide(predictions) == y).astype(np.float64)
 
 
-def _recalled(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 `[B]`: mean recall under each row of item weights. A class without any counts as in all."""
-    there = np.unique(y)
-    own = y[:, None] == there
-    total = weights @ own.astype(np.float64)
-    hits = weights @ (own * _right(y, predictions)[:, None])
-    whole = np.broadcast_to(metrics.recalls(y, predictions)[there], total.shape)
-    return np.asarray(np.divide(hits, total, out=whole.copy(), where=total > 0).mean(axis=1))
+def _tables(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """(right, true, decided) float64 `[B, K]` each: rows of each class under each row of item weights."""
+    classes = np.arange(predictions.shape[1])
+    own, said = ((one[:, None] == classes).astype(np.float64) for one in (y, metrics.decide(predictions)))
+    return weights @ (own * said), weights @ own, weights @ said
+
+
+def _recalls(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    right, true, _ = _tables(y, predictions, weights)
+    return np.divide(right, true, out=np.full(true.shape, np.nan), where=true > 0)
+
+
+def _f1s(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    right, true, said = _tables(y, predictions, weights)
+    both = true + said
+    return np.divide(2 * right, both, out=np.full(both.shape, np.nan), where=both > 0)
+
+
+def _aurocs(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    classes = range(predictions.shape[1]) if predictions.shape[1] != 2 else (1,)
+    return np.stack([metrics.resampled_auroc(y == c, predictions[:, c], weights) for c in classes], axis=1)
 
 
 SCORES = (
     Mean("accuracy", _right),
-    OverLabels("balanced accuracy", metrics.recalls, _recalled, balanced=True),
-    OverLabels("F1", metrics.f1s),
-    OverLabels("AUROC", metrics.aurocs),
+    OverLabels("balanced accuracy", metrics.recalls, _recalls, balanced=True),
+    OverLabels("F1", metrics.f1s, _f1s),
+    OverLabels("AUROC", metrics.aurocs, _aurocs),
     Mean("log loss", metrics.log_losses),
 )
 

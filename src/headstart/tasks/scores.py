@@ -73,7 +73,7 @@ class OverLabels(_Named):
     each: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
     """float64 `[K]`, NaN for a label that does not count."""
     fast: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
-    """`resampled`, where there is a way that is quicker than drawing the rows."""
+    """`each` under rows of weights, float64 `[B, K]`, or their mean `[B]`: where that is quicker."""
     balanced: bool = False
     """Whether every class counts alike, however rare: models are then fitted with their rows weighted so."""
 
@@ -82,9 +82,13 @@ class OverLabels(_Named):
 
     def resampled(self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """A label that a resample has lost has there what it has of the whole."""
-        if self.fast is not None:
-            return self.fast(y, predictions, weights)
         whole = self.each(y, predictions)
+        if self.fast is not None:
+            found = self.fast(y, predictions, weights)
+            if found.ndim == 1:
+                return found
+            filled_in = np.where(np.isnan(found), whole, found)[:, ~np.isnan(whole)]
+            return np.asarray(filled_in.mean(axis=1)) if filled_in.size else np.full(len(weights), np.nan)
 
         def filled(y: np.ndarray, predictions: np.ndarray) -> float:
             found = self.each(y, predictions)
