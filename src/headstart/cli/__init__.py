@@ -22,7 +22,7 @@ COMMANDS = (
 """Each names a module here with a function `register(app)`."""
 
 
-RESUMABLE = ("fit", "demo")
+RESUMABLE = ("fit", "demo", "pretrain")
 
 
 def build() -> typer.Typer:

@@ -117,7 +117,8 @@ Metric = Annotated[
     str | None,
     typer.Option(
         help="By what arms are ranked, compared and shipped: accuracy, balanced-accuracy, f1, auroc or log-loss of classes; "
-        "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers.",
+        "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers. By balanced-accuracy classes "
+        "are learnt as if they were equally common.",
         show_default=False,
     ),
 ]

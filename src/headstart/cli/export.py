@@ -10,7 +10,9 @@ import typer
 
 from headstart.cli.predict import ModelPath
 
-Onnx = Annotated[bool, typer.Option("--onnx", help="ONNX, with normalisation and softmax in the graph.")]
+Onnx = Annotated[
+    bool, typer.Option("--onnx", help="ONNX, with normalisation and softmax in the graph (extra: export).")
+]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="File to write. Default: the model's name with .onnx.")
 ]
