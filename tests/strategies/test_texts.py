@@ -11,7 +11,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, JOINT
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
 from headstart.train.trim import by_length, trimmed

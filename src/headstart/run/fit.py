@@ -30,7 +30,8 @@ from headstart.run.folder import RunFolder, default_folder
 from headstart.run.ledger import Ledger
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
-from headstart.strategies import _ladder, ensemble
+from headstart.strategies import ensemble
+from headstart.strategies.gradient import _ladder
 
 FINISH_SHARE = 0.12
 """Share of the budget kept back for training the winner on all rows, until it is known what that takes."""

@@ -1,4 +1,4 @@
-"""Everything that is decided before a training, as one record that a trial can carry."""
+"""What is decided before a training, as one record that a trial can carry; and what the training reads by it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
+
 from headstart import modalities
-from headstart.core.backbone import Backbone
+from headstart.core import fingerprint
+from headstart.core.backbone import Backbone, Tap, embedding_tap
+from headstart.core.features import FeatureSpec, Rows
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
+from headstart.train.augment import Augment, centre
+from headstart.train.batches import Vary
 from headstart.train.groups import OPTIMIZERS
 from headstart.train.recipe import Recipe
+from headstart.train.trim import Trim, trimmed
 
 DEFAULT_VIEWS = ((2_000, 4), (10_000, 2))
 """(rows, views): up to so many rows, so many stored views to train on; none beyond. A view is a pass."""
+
+STEP = 8
+"""Stored sequences are padded to a multiple of so many tokens."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +117,75 @@ def frozen_stage(backbone: Backbone, name: str) -> tuple[str, str]:
 def training_rows(request: Request) -> int:
     """Rows the first fold trains on."""
     return len(request.split.folds[0].train)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the trainings of an arm read from disk."""
+
+    views: tuple[Rows, ...]
+    embedding: Rows | None
+    """The stored embedding, from which the head's first weights are fitted; None: at random."""
+    size: tuple[int, int] | None
+    """Input size in pixels; None for states at a cut, and for sequences."""
+    forward_passes: float = 0.0
+    sequences: bool = False
+
+    def unvaried(self, inputs: Tensor) -> Tensor:
+        """Stored rows as the network reads them, for evaluation."""
+        if self.sequences:
+            return trimmed(inputs)
+        return inputs if self.size is None else centre(inputs, self.size)
+
+    def varied(self, kind: str, seed: int) -> Vary | None:
+        """What stored rows go through in training."""
+        if self.sequences:
+            return Trim()
+        return Augment(kind, self.size, seed) if self.size is not None else None
+
+
+def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
+    """Have the pass store what the design needs, and open it."""
+    backbone = request.backbone
+    assert backbone is not None
+    taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
+    contract, size = backbone.source.input, None
+    if design.cut != backbone.cuts[0]:
+        spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
+        features = request.features(backbone, spec)
+        views: tuple[Rows, ...] = tuple(features.state(view) for view in range(design.views + 1))
+    elif contract.size is not None:
+        size = input_size(backbone, design)
+        spec = FeatureSpec(taps, inputs=contract.stored_size(size))
+        features = request.features(backbone if probe else None, spec)
+        views = (features.inputs(),)
+    else:
+        features = request.features(backbone, FeatureSpec(taps=taps, inputs=design.length))
+        views = (features.inputs(),)
+    embedding = features.tap(taps[0]) if probe else None
+    return Inputs(views, embedding, size, features.forward_passes, contract.max_length is not None)
+
+
+def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
+    """Height and width a design of images trains at, in pixels."""
+    size = backbone.source.input.size
+    assert size is not None
+    return size if design.side is None or design.side == max(size) else (design.side, design.side)
+
+
+_LENGTHS: dict[tuple[str, str], int] = {}
+"""Counted in this process, by content of data set and contract: the same whichever thread comes first."""
+
+
+def length_of(request: Request) -> int | None:
+    """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
+    sequence."""
+    assert request.backbone is not None
+    contract = request.backbone.source.input
+    if contract.max_length is None:
+        return None
+    key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
+    if key not in _LENGTHS:
+        longest = modalities.longest(request.dataset.items, contract)
+        _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
+    return _LENGTHS[key]

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from headstart.measure.ridge import loo_ridge, one_hot
 from headstart.measure.spectral import basis, standardise
-from headstart.strategies import _taps
-from headstart.strategies._ridge import silenced
-from headstart.strategies._taps import Blocks, Errors, Rules, better, choose, leave_one_out, profile
+from headstart.strategies.linear import _taps
+from headstart.strategies.linear._ridge import silenced
+from headstart.strategies.linear._taps import Blocks, Errors, Rules, better, choose, leave_one_out, profile
 
 
 def problem(n: int, width: int, *, signal: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 from headstart.core.budget import Budget
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Settings
-from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
 
@@ -91,7 +91,7 @@ def test_the_first_fold_which_warms_things_up_is_no_measure_of_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("headstart.strategies._folds.time.monotonic", clock)
+    monkeypatch.setattr("headstart.strategies.shared._folds.time.monotonic", clock)
     arm = Arm(clock, seconds=0.1)
 
     def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:

@@ -15,10 +15,9 @@ from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request
-from headstart.strategies._adapters import Adapter
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import Inputs
-from headstart.strategies._trainee import Trainee, outputs_of
+from headstart.strategies.gradient._adapters import Adapter
+from headstart.strategies.gradient._design import Design, Inputs
+from headstart.strategies.gradient._trainee import Trainee, outputs_of
 from headstart.train import draws
 from headstart.train.batches import Batches
 from headstart.train.device import reproducible

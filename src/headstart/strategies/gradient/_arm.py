@@ -19,14 +19,20 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.strategies import _ladder
-from headstart.strategies._adapters import Adapter
-from headstart.strategies._design import Design
-from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._inputs import load_inputs
-from headstart.strategies._shipping import taps_model
-from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, named_watch, predict, probe_head, train_on, whole_head
+from headstart.strategies.gradient import _ladder
+from headstart.strategies.gradient._adapters import Adapter
+from headstart.strategies.gradient._design import Design, load_inputs
+from headstart.strategies.gradient._trainee import outputs_of
+from headstart.strategies.gradient._training import (
+    Arm,
+    named_watch,
+    predict,
+    probe_head,
+    train_on,
+    whole_head,
+)
+from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._shipping import taps_model
 from headstart.train.freeze import RENEWED
 from headstart.train.loop import Watch
 
