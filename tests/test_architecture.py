@@ -218,4 +218,4 @@ def test_only_the_composer_sees_the_whole_run() -> None:
     assert len(composer) <= 15
     for path in FILES:
         if path not in composer:
-            assert "headstart.run.context" not in imports_of(path), f"{path} takes the whole run"
+            assert "headstart.run.state.context" not in imports_of(path), f"{path} takes the whole run"

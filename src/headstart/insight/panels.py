@@ -29,7 +29,7 @@ from headstart.insight.networks import Networks
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
-from headstart.run.folder import read_object
+from headstart.run.state.folder import read_object
 from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
-from headstart.run.context import Context, why
+from headstart.run.state.context import Context, why
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 

@@ -19,8 +19,8 @@ from headstart.errors import BadOption, ImageError
 from headstart.modalities import image as images
 from headstart.modalities.image import _deep
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.run import resolve
-from headstart.run.config import RunConfig
+from headstart.run.state import resolve
+from headstart.run.state.config import RunConfig
 
 
 def drawing(seed: int, size: tuple[int, int] = (12, 9)) -> np.ndarray:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from headstart.errors import RunError
-from headstart.run import items
+from headstart.run.state import items
 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headstart.run.closing import MOST_BUSY, WARM, Closing
+from headstart.run.state.closing import MOST_BUSY, WARM, Closing
 
 
 def test_the_proof_takes_as_long_as_importing_and_opening_took_here() -> None:

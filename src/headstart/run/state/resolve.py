@@ -14,7 +14,7 @@ from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor
 from headstart.errors import DataError, HeadstartError, SourceError
-from headstart.run.config import RunConfig
+from headstart.run.state.config import RunConfig
 from headstart.sources import fetching
 from headstart.sources.weights import sha256_of
 from headstart.store.memo import Memo

@@ -16,8 +16,8 @@ from headstart.core.source import Source
 from headstart.data import load
 from headstart.errors import DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.modalities.image import PLAIN
-from headstart.run import resolve
-from headstart.run.config import RunConfig
+from headstart.run.state import resolve
+from headstart.run.state.config import RunConfig
 
 
 def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from headstart.errors import RunError
 from headstart.planning.policy import Step
-from headstart.run.folder import RunFolder
-from headstart.run.ledger import Ledger
+from headstart.run.state.folder import RunFolder
+from headstart.run.state.ledger import Ledger
 
 
 class Clock:

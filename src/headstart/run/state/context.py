@@ -28,8 +28,8 @@ from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
-from headstart.run.closing import Closing
-from headstart.run.folder import RunFolder
+from headstart.run.state.closing import Closing
+from headstart.run.state.folder import RunFolder
 
 
 class Timed:

@@ -10,7 +10,7 @@ from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Trial
 from headstart.errors import RunError, UnknownName
-from headstart.run.folder import RunFolder, default_folder, read_run, slug
+from headstart.run.state.folder import RunFolder, default_folder, read_run, slug
 
 QUESTION = {"data": "abc", "sources": ["bundled/strokes"], "seed": 0}
 
@@ -172,7 +172,7 @@ def test_a_folder_is_cleared_away_before_others_may_enter(
             RunFolder(path).__enter__()
         entered.append(path)
 
-    monkeypatch.setattr("headstart.run.folder.shutil.rmtree", clearing)
+    monkeypatch.setattr("headstart.run.state.folder.shutil.rmtree", clearing)
     with pytest.raises(UnknownName):
         stop_with(tmp_path / "run", UnknownName("stage", "layer99", ["layer1"]))
     assert entered == [tmp_path / "run"]

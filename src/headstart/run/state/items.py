@@ -13,8 +13,8 @@ from headstart.core.files import write_atomic
 from headstart.core.split import Fold, Split
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
-from headstart.run.context import Context
-from headstart.run.folder import sound
+from headstart.run.state.context import Context
+from headstart.run.state.folder import sound
 
 NAME = "items.parquet"
 
