@@ -26,7 +26,8 @@ from headstart.core.features import Extractor, Features, FeatureSpec
 from headstart.errors import BadOption, DataError, SourceError, StoreError, UnknownName
 from headstart.passes import writer
 from headstart.passes.extractor import make_extractor, measure_pass
-from headstart.store import keys, shard, upkeep
+from headstart.store import upkeep
+from headstart.store.disk import keys, shard
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
 from headstart.testing.store import check_extractor

@@ -13,8 +13,8 @@ from headstart.core.backbone import Tap
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, UnknownName
 from headstart.modalities.base import Modality
-from headstart.store import keys
-from headstart.store.keys import Section
+from headstart.store.disk import keys
+from headstart.store.disk.keys import Section
 
 MOST_VIEWS = 256
 

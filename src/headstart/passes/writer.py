@@ -17,7 +17,7 @@ import numpy as np
 
 from headstart.core import fingerprint
 from headstart.passes.spec import Want, distinct
-from headstart.store import keys
+from headstart.store.disk import keys
 from headstart.store.store import FeatureStore
 
 SMALL, LARGE = 128, 1024

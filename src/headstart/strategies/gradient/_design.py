@@ -1,4 +1,4 @@
-"""What is decided before a training, as a record that a trial can carry, and what the training reads by it."""
+"""What is decided before a training, as a record that a trial can carry, and what it reads by that."""
 
 from __future__ import annotations
 

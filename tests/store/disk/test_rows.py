@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import StoreError
-from headstart.store import rows as stored
-from headstart.store.rows import StoredRows
+from headstart.store.disk import rows as stored
+from headstart.store.disk.rows import StoredRows
 from headstart.testing.store import check_rows
 
 

@@ -1,7 +1,7 @@
 """A shard: some rows of some columns, in a folder that is there as a whole or not at all.
 
     shard.json      columns with dtype, shape, size and checksum; for which data set it was made
-    index.npy       uint8 [n, 34]: the key of every row (`headstart.store.keys`)
+    index.npy       uint8 [n, 34]: the key of every row (`headstart.store.disk.keys`)
     COLUMN.npy      one file a column, [n, ...], to be mapped into memory
 
 A folder whose name begins with ".tmp-" is a shard that somebody writes, or was writing when killed.
@@ -26,8 +26,8 @@ import numpy as np
 from headstart.core import fingerprint, untrusted
 from headstart.core.untrusted import Damaged, parsing, read_npy, read_object
 from headstart.errors import StoreError
-from headstart.store import keys
-from headstart.store.sizes import CAP, ROOT
+from headstart.store.disk import keys
+from headstart.store.disk.sizes import CAP, ROOT
 
 RECORD, INDEX = "shard.json", "index.npy"
 TEMPORARY = ".tmp-"

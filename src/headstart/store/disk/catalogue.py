@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from headstart.core.words import printable
-from headstart.store import shard as shards
-from headstart.store.keys import KEY
-from headstart.store.shard import Shard
+from headstart.store.disk import shard as shards
+from headstart.store.disk.keys import KEY
+from headstart.store.disk.shard import Shard
 
 NOWHERE = -1
 _log = logging.getLogger("headstart.store")

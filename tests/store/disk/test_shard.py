@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import StoreError
-from headstart.store import keys, shard
-from headstart.store.catalogue import Catalogue
-from headstart.store.shard import ShardWriter
+from headstart.store.disk import keys, shard
+from headstart.store.disk.catalogue import Catalogue
+from headstart.store.disk.shard import ShardWriter
 
 
 def digests(numbers: list[int]) -> list[str]:
