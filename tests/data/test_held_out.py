@@ -14,7 +14,7 @@ from headstart.core.events import ignore
 from headstart.core.task import Task
 from headstart.data import load
 from headstart.data.checks import doctor
-from headstart.data.checks.held_out import Coverage, findings
+from headstart.data.checks.findings.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
 from headstart.passes import near_duplicates

@@ -110,7 +110,7 @@ def paths(files: Sequence[str]) -> list[Path | Item]:
     """What was named on the command line: paths, and what globs find. What is not there stays, to be told, and so
     do addresses.
     """
-    from headstart.data.entries import at_path, is_address
+    from headstart.data.items.entries import at_path, is_address
 
     found: list[str] = []
     for entry in files:

@@ -35,8 +35,8 @@ from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
-from headstart.sources.audit import check as check_architecture
-from headstart.sources.paths import with_path
+from headstart.sources.files.paths import with_path
+from headstart.sources.networks.audit import check as check_architecture
 
 FORMAT = "headstart-bundle"
 VERSION = 1

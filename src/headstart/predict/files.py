@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
 from headstart.data import load
-from headstart.data.entries import BadItem
-from headstart.data.forms.members import members_of
-from headstart.data.pictures import renamed
+from headstart.data.folders.members import members_of
+from headstart.data.items.entries import BadItem
+from headstart.data.items.pictures import renamed
 from headstart.data.readers import table
 from headstart.data.reading import Reading, archive_ending, printable
 from headstart.errors import DataError, HeadstartError

@@ -10,9 +10,9 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
-from headstart.data import entries
-from headstart.data.entries import BadItem, ImageItem
-from headstart.data.pictures import pictures
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, ImageItem
+from headstart.data.items.pictures import pictures
 from headstart.data.readers import arrays, frames, hub
 from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading

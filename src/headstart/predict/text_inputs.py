@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core.dataset import Item, TextItem
-from headstart.data import entries as things
-from headstart.data.entries import BadItem, BytesItem
+from headstart.data.items import entries as things
+from headstart.data.items.entries import BadItem, BytesItem
 from headstart.data.readers import strings
 from headstart.data.reading import ARCHIVES, TABLES, Reading, archive_ending, is_table, suffix_of
 from headstart.errors import ItemError

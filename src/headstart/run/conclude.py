@@ -14,7 +14,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response

@@ -12,7 +12,7 @@ from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
 from headstart.run import conclude

@@ -11,7 +11,7 @@ from torchvision import models
 
 from headstart import sources
 from headstart.errors import SourceError, UnknownName, WeightsMissing
-from headstart.sources import weights
+from headstart.sources.files import weights
 from headstart.sources.providers import torchvision as provider
 
 

@@ -16,9 +16,9 @@ import polars as pl
 
 from headstart.core import archive
 from headstart.core.untrusted import not_itself
-from headstart.data import cells
+from headstart.data.columns.bounds import few_columns, not_blown_up
 from headstart.data.forms import delimited, documents, fasttext, records, sheets
-from headstart.data.forms.bounds import few_columns, not_blown_up
+from headstart.data.items import cells
 from headstart.errors import MissingExtra
 
 Said = tuple[tuple[str, str], ...]

@@ -14,8 +14,9 @@ from headstart.core.archive import read_file
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, labels, parts
+from headstart.data import columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
+from headstart.data.items import cells
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 

@@ -15,7 +15,7 @@ from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
-from headstart.sources.paths import with_path
+from headstart.sources.files.paths import with_path
 
 READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
 SETTINGS = tuple(one.name for one in fields(Settings))

@@ -15,8 +15,8 @@ from headstart.core.task import Task
 from headstart.data.checks import doctor
 from headstart.errors import DataError, HeadstartError, SourceError
 from headstart.run.state.config import RunConfig
-from headstart.sources import fetching
-from headstart.sources.weights import sha256_of
+from headstart.sources.files import fetching
+from headstart.sources.files.weights import sha256_of
 from headstart.store.memo import Memo
 
 
