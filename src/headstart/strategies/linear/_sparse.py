@@ -10,8 +10,8 @@ from scipy import sparse
 
 from headstart import tasks
 from headstart.core.task import Task
-from headstart.tasks._linear import inner_folds
 from headstart.tasks.base import Linear
+from headstart.tasks.linear import inner_folds
 
 FOLDS = 3
 MANY = 5e5

@@ -13,8 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart import tasks
 from headstart.errors import DataError
-from headstart.tasks import _logistic
-from headstart.tasks._linear import inner_folds
+from headstart.tasks.linear import _logistic, inner_folds
 
 CLASSIFICATION, MULTILABEL, REGRESSION = (
     tasks.get(k) for k in ("classification", "multilabel", "regression")

@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core.task import Task
-from headstart.tasks.scores import Score
+from headstart.tasks.base.scores import Score
 
 FIFTHS = 5
 """Parts of their range in which numbers are drawn evenly."""

@@ -7,9 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import DataError
-from headstart.tasks._logistic import HEAVY, LARGE, Design, Link, Parts, design, loss_cells, predict, solve
-from headstart.tasks._many import fit_many
 from headstart.tasks.base import Linear
+from headstart.tasks.linear._logistic import (
+    HEAVY,
+    LARGE,
+    Design,
+    Link,
+    Parts,
+    design,
+    loss_cells,
+    predict,
+    solve,
+)
+from headstart.tasks.linear._many import fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 """C is tried at 10**step / (columns * rows a group): the size of a standardised row is its width.

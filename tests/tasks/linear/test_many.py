@@ -7,8 +7,8 @@ from sklearn.metrics import log_loss
 
 from headstart import tasks
 from headstart.measure.ridge import one_hot
-from headstart.tasks import _linear
-from headstart.tasks._many import fit_many
+from headstart.tasks import linear as _linear
+from headstart.tasks.linear._many import fit_many
 
 
 def blobs(n: int, classes: int, width: int = 40, spread: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
