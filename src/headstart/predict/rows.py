@@ -20,9 +20,9 @@ from headstart.data.readers.arrays import rows
 from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading
 from headstart.errors import DataError
-from headstart.predict.files import of_modality
 from headstart.predict.inputs import items_of
-from headstart.predict.text_inputs import content
+from headstart.predict.inputs.files import of_modality
+from headstart.predict.inputs.texts import content
 
 
 def rows_of(X: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from headstart.data.readers import strings
 from headstart.data.reading import ARCHIVES, TABLES, Reading, archive_ending, is_table, suffix_of
 from headstart.errors import ItemError
 from headstart.modalities.text import SUFFIXES
-from headstart.predict.files import from_path
+from headstart.predict.inputs.files import from_path
 
 NAMES_FILES = SUFFIXES | {*ARCHIVES, *TABLES}
 """A single word that ends so was meant to be a file, even where there is none."""

@@ -16,8 +16,8 @@ from headstart.data.items.pictures import pictures
 from headstart.data.readers import arrays, frames, hub
 from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading
-from headstart.predict.files import from_path, of_modality
-from headstart.predict.text_inputs import texts_of
+from headstart.predict.inputs.files import from_path, of_modality
+from headstart.predict.inputs.texts import texts_of
 
 __all__ = ["BadItem", "ImageItem", "items_of"]
 
