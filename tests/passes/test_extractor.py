@@ -20,9 +20,8 @@ import numpy as np
 import pytest
 import torch
 
-from headstart.core.backbone import Tap
 from headstart.core.dataset import ArrayItem, Dataset, FileItem
-from headstart.core.features import Extractor, Features, FeatureSpec
+from headstart.core.features import Extractor, Features, FeatureSpec, Tap
 from headstart.errors import BadOption, DataError, SourceError, StoreError, UnknownName
 from headstart.passes import writer
 from headstart.passes.extractor import make_extractor, measure_pass

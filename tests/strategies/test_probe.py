@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from headstart import strategies, tasks
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.modalities.image import prepare
 from headstart.nets import assemble

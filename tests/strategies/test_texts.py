@@ -90,7 +90,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
 
 def nets_of(model: object, asked: Request) -> nets.Net:  # type: ignore[name-defined]
     """The model's network, its trunk being a tiny one that no provider knows."""
-    from headstart.core.backbone import Tap
+    from headstart.core.features import Tap
     from headstart.nets.base import Recipe
     from headstart.nets.taps import Taps
 

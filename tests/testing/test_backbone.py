@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from headstart import sources
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.preprocessing import TextPreprocessing

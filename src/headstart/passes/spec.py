@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.errors import BadOption, UnknownName
 from headstart.modalities.base import Modality
 from headstart.store.disk import keys

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.errors import BadOption, UnknownName
 from headstart.store.disk import keys
 from headstart.store.disk.keys import Section

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core.backbone import Backbone, Tap, embedding_tap
+from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
-from headstart.core.features import Features, FeatureSpec
+from headstart.core.features import Features, FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name

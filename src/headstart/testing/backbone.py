@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from headstart._lazy import optional
-from headstart.core.backbone import Backbone, Stage, Tap
+from headstart.core.backbone import Backbone, Stage
+from headstart.core.features import Tap
 from headstart.modalities.image.preprocessing import image_input
 from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
 from headstart.modalities.text.words import FORMAT

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
 from headstart.core.dataset import Dataset, TextItem
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from headstart import sources
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import BadOption, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from headstart.core import fingerprint, untrusted
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 
 DIGEST = 32
 """Bytes of an item's digest (SHA-256)."""

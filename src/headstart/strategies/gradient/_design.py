@@ -10,8 +10,8 @@ from torch import Tensor
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, Tap, embedding_tap
-from headstart.core.features import FeatureSpec, Rows
+from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.features import FeatureSpec, Rows, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone
+from headstart.core.features import Tap
 from headstart.core.model import Model
 from headstart.core.task import Task
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from headstart import sources
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import BadOption, NetError, SourceError, UnknownName
 from headstart.modalities import text

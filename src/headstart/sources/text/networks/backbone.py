@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart import modalities, nets, tasks
 from headstart.core import environment
 from headstart.core.files import plain
@@ -37,6 +39,7 @@ from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
 from headstart.sources.files.paths import with_path
 from headstart.sources.networks.audit import check as check_architecture
+from headstart.tasks.base import Confidence
 
 FORMAT = "headstart-bundle"
 VERSION = 1
@@ -176,3 +179,21 @@ def _members(net: Any) -> list[Mapping[str, Any]]:
         raise ValueError("a member of its network that is no recipe")
     inner = [leaf for member in net.get("members", ()) for leaf in _members(member)]
     return [net, *inner]
+
+
+TOLERANCE = 1e-4
+"""Largest difference in probabilities; for regression ten times as much of the largest answer."""
+
+
+def tolerance(task: Task, outputs: np.ndarray) -> float:
+    """How far a copy may be off: 1e-4 in probability, 1e-3 of the largest value for regression."""
+    if isinstance(tasks.for_task(task), Confidence):
+        return TOLERANCE
+    return max(10 * TOLERANCE * float(np.abs(outputs).max()), 1e-12)
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference; NaN anywhere, or another shape, is infinitely far."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found.astype(np.float64) - expected).max())

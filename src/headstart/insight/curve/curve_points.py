@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core.backbone import Tap
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
-from headstart.insight import subsets
-from headstart.insight.networks import Networks
+from headstart.insight.curve import subsets
 from headstart.measure import intervals, partition, threads
 from headstart.strategies import probe as probing
 

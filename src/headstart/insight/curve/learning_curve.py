@@ -10,12 +10,12 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core import words
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
-from headstart.insight.curve_points import DRAWS, Measured, measure, turned
-from headstart.insight.networks import Networks
+from headstart.insight.curve.curve_points import DRAWS, Measured, measure, turned
 from headstart.measure import curves, intervals
 from headstart.measure.curves import Curve, Saved
 

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from headstart.core import fingerprint, limits
 from headstart.core.untrusted import Damaged, parsing, reason
 from headstart.errors import BundleError, PathError
-from headstart.export import schema
-from headstart.export.schema import FILES, MANIFEST, Manifest
+from headstart.export.files import schema
+from headstart.export.files.schema import FILES, MANIFEST, Manifest
 from headstart.modalities import MODALITIES
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
