@@ -33,8 +33,7 @@ from headstart.strategies.gradient._training import (
 )
 from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
-from headstart.train.freeze import RENEWED
-from headstart.train.loop import Watch
+from headstart.train.loop import RENEWED, Watch
 
 PILOT_STEPS = 4
 """Steps of the throw-away training by which the pace is measured."""

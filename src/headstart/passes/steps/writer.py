@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.passes.spec import Want, distinct
+from headstart.passes.steps.spec import Want, distinct
 from headstart.store.disk import keys
 from headstart.store.store import FeatureStore
 

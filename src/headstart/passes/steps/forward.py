@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from headstart.core.source import Preprocessing
 from headstart.errors import SourceError
-from headstart.passes.spec import cuts_of
+from headstart.passes.steps.spec import cuts_of
 from headstart.store.disk import keys
 
 LARGEST = 65_504.0
