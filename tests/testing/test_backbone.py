@@ -14,8 +14,8 @@ from headstart import sources
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.text.networks.bag import Vectors, WordBackbone
 from headstart.testing import backbone as suite
 

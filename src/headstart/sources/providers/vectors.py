@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 from headstart.core import limits
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WHOLE, WordEncoder
 from headstart.sources.files.paths import path_of
 from headstart.sources.text.files import vectors
 

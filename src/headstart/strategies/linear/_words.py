@@ -16,8 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from headstart.modalities.text import Text
+from headstart.modalities.text.encoding.words import WordEncoder, longest_first
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder, longest_first
 
 NGRAMS = 2
 MOST_ENTRIES = 50_000

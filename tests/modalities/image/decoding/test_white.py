@@ -17,7 +17,7 @@ from headstart.core.events import ignore
 from headstart.data.checks import doctor
 from headstart.errors import BadOption, ImageError
 from headstart.modalities import image as images
-from headstart.modalities.image import _deep
+from headstart.modalities.image.decoding import _deep
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig

@@ -9,7 +9,7 @@ from statistics import median
 from headstart.core import words
 from headstart.core.source import Levels
 from headstart.modalities.base import Examination, Settled
-from headstart.modalities.image import _deep
+from headstart.modalities.image.decoding import _deep
 
 BITS = (8, 10, 12, 14)
 """Bits a channel that cameras and scanners write into 16. Of pictures that reach beyond them, white is

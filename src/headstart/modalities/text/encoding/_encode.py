@@ -10,8 +10,8 @@ import numpy as np
 from headstart._lazy import optional
 from headstart.core import limits
 from headstart.core.untrusted import Damaged, parsing, read_json
-from headstart.modalities.text import _patterns
-from headstart.modalities.text.words import FORMAT, WordEncoder, longest_first
+from headstart.modalities.text.encoding import _patterns
+from headstart.modalities.text.encoding.words import FORMAT, WordEncoder, longest_first
 
 KEPT = 8
 """Opened tokenizers that are kept."""

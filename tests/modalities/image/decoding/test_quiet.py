@@ -12,7 +12,7 @@ from PIL import Image
 
 from headstart.errors import ImageError
 from headstart.modalities import image as images
-from headstart.modalities.image import _deep, _quiet
+from headstart.modalities.image.decoding import _deep, _quiet
 
 
 def jpeg(width: int, height: int) -> bytes:

@@ -17,9 +17,9 @@ from headstart._lazy import optional
 from headstart.core import limits
 from headstart.core.source import Levels
 from headstart.errors import ImageError, MissingExtra
-from headstart.modalities.image import _deep, _kinds
-from headstart.modalities.image._deep import Range, Rows
-from headstart.modalities.image._quiet import quiet
+from headstart.modalities.image.decoding import _deep, _kinds
+from headstart.modalities.image.decoding._deep import Range, Rows
+from headstart.modalities.image.decoding._quiet import quiet
 
 MOST_PIXELS = limits.PIXELS
 """Larger images are refused before they are decoded."""
