@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from headstart.core import archive, limits
+from headstart.core.untrusted import archive, limits
 
 
 def few_columns(schema: Mapping[str, Any], rows: int = 1) -> None:

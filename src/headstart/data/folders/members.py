@@ -17,9 +17,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from headstart.core import archive, limits
 from headstart.core.dataset import Item, TarItem, ZipItem
-from headstart.core.untrusted import Damaged, parsing
+from headstart.core.untrusted import Damaged, archive, limits, parsing
 from headstart.data.reading import suffix_of
 from headstart.errors import DataError, PathError
 

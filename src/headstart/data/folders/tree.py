@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart import modalities
-from headstart.core import limits
 from headstart.core.dataset import FileItem, Item, Note
+from headstart.core.untrusted import limits
 from headstart.core.words import count
 from headstart.data.folders.members import Member, Missing, members_of
 from headstart.data.reading import is_junk, natural, printable, stem_of, suffix_of

@@ -8,7 +8,8 @@ from collections import Counter
 
 import polars as pl
 
-from headstart.core import limits, words
+from headstart.core import words
+from headstart.core.untrusted import limits
 from headstart.data.columns import dialect
 from headstart.data.columns.dialect import Dialect
 from headstart.data.columns.header import placed

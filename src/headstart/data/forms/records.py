@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from headstart.core import limits
-from headstart.core.untrusted import depth
+from headstart.core.untrusted import depth, limits
 from headstart.data.columns.bounds import few_columns
 
 _FRESH = 10_000_000

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart.core import limits
 from headstart.core.dataset import ArrayItem, FileItem, Item
-from headstart.core.untrusted import reason
+from headstart.core.untrusted import limits, reason
 from headstart.data.reading import ADDRESSES, NOT_FETCHED, printable
 from headstart.errors import DataError, ItemError
 from headstart.modalities.image import as_array, as_bytes

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from headstart.core.dataset import Dataset
-from headstart.core.words import whole
+from headstart.core.untrusted import whole
 from headstart.data.columns.header import placed
 from headstart.data.folders.locate import on_disk
 from headstart.data.items import cells, entries

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
+from headstart.core.untrusted.archive import decompressor
 from headstart.data import columns, labels, parts
 from headstart.data.columns import Cells, Columns, header
 from headstart.data.folders.locate import Finder, on_disk, outside, within

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from headstart.core import fingerprint, limits
-from headstart.core.untrusted import Damaged, parsing, reason
+from headstart.core import fingerprint
+from headstart.core.untrusted import Damaged, limits, parsing, reason
 from headstart.errors import BundleError, PathError
 from headstart.export.files import schema
 from headstart.export.files.schema import FILES, MANIFEST, Manifest

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headstart.core import limits
 from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
 from headstart.core.source import Levels
+from headstart.core.untrusted import limits
 from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
 from headstart.modalities._draws import generator

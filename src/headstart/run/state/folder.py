@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from headstart.core import limits, untrusted
+from headstart.core import untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.files import left_over, plain, write_atomic, write_json
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.core.untrusted import Damaged, field, parsing
+from headstart.core.untrusted import Damaged, field, limits, parsing
 from headstart.errors import HeadstartError, RunError
 
 VERSION = 1

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from headstart.core import limits
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 
 NAME = re.compile(r"[A-Za-z0-9][\w.\-]*", re.ASCII)

@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headstart.core import limits, untrusted
+from headstart.core import untrusted
 from headstart.core.source import Source
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.networks import audit, recipes

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from headstart.core import limits
 from headstart.core.source import Source
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError, near
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from headstart._lazy import optional
-from headstart.core import limits
 from headstart.core.source import Levels
+from headstart.core.untrusted import limits
 from headstart.errors import ImageError, MissingExtra
 from headstart.modalities.image.decoding import _deep, _kinds
 from headstart.modalities.image.decoding._deep import Range, Rows

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 
-from headstart.core import limits
+from headstart.core.untrusted import limits
 
 _FILTER = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif|headstart\.modalities)(\.|$)"), 0)
 """As the module `warnings` keeps it: no text, any warning, raised from there, any line."""

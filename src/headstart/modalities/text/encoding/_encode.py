@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from headstart._lazy import optional
-from headstart.core import limits
-from headstart.core.untrusted import Damaged, parsing, read_json
+from headstart.core.untrusted import Damaged, limits, parsing, read_json
 from headstart.modalities.text.encoding import _patterns
 from headstart.modalities.text.encoding.words import FORMAT, WordEncoder, longest_first
 

@@ -15,8 +15,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from headstart.core import limits, untrusted
+from headstart.core import untrusted
 from headstart.core.source import Source
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import LONGEST, TextPreprocessing
 from headstart.sources.text.files import tokenizer

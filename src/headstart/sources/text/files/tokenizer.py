@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart._lazy import optional
-from headstart.core import limits, untrusted
+from headstart.core import untrusted
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 
 NAME = "tokenizer.json"

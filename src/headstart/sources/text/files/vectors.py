@@ -17,7 +17,8 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from headstart.core import limits, untrusted
+from headstart.core import untrusted
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 
 LIBRARY, ARCH = "headstart", "word-vectors"

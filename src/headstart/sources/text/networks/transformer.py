@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart._lazy import optional
-from headstart.core import limits
+from headstart.core.untrusted import limits
 from headstart.errors import HeadstartError, SourceError
 from headstart.sources.text.files.folder import LIBRARY, SHARED, plain
 

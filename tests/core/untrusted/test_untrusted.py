@@ -10,8 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.core import limits
-from headstart.core.untrusted import Damaged, depth, parsing, read_json, read_npy, read_npz, read_object
+from headstart.core.untrusted import (
+    Damaged,
+    depth,
+    limits,
+    parsing,
+    read_json,
+    read_npy,
+    read_npz,
+    read_object,
+)
 from headstart.errors import DataError
 
 

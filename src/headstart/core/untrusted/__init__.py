@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from headstart.core import limits
+from headstart.core.untrusted import limits
 from headstart.errors import HeadstartError
 
 
@@ -184,3 +184,12 @@ def _check_header(file: Any, size: int) -> None:
     if dtype.hasobject or needed > size:
         raise Damaged(f"its header promises {needed:,} bytes of {dtype}, but it holds {size:,} in all")
     file.seek(0)
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD for each half of a character (a lone surrogate): those have no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,6 +1,6 @@
 """Reading files, and members of archives: each archive is opened once a process, whatever the threads do.
 
-Nothing is unpacked to more than `headstart.core.limits` allows, whatever a header promises.
+Nothing is unpacked to more than `headstart.core.untrusted.limits` allows, whatever a header promises.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
-from headstart.core import limits, words
-from headstart.core.untrusted import Damaged, parsing
+from headstart.core.untrusted import Damaged, limits, parsing
 
 _KEPT = 4
 """Archives held open at most; the least recently used one is closed."""
@@ -45,7 +44,7 @@ def read_file(path: Path) -> bytes:
         raise OSError("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no ordinary file")
     if status.st_size > limits.ITEM_BYTES:
         raise OSError(
-            f"it holds {words.size(status.st_size)}; up to {words.size(limits.ITEM_BYTES)} are read"
+            f"it holds {limits.in_words(status.st_size)}; up to {limits.in_words(limits.ITEM_BYTES)} are read"
         )
     return path.read_bytes()
 
@@ -122,7 +121,7 @@ def plain_tar(path: Path) -> BinaryIO:
                 out.write(chunk)
                 if out.tell() > most:
                     raise Damaged(
-                        f"it unpacks to more than {words.size(most)}: unpack it yourself if you trust it"
+                        f"it unpacks to more than {limits.in_words(most)}: unpack it yourself if you trust it"
                     )
         unless_returned.pop_all()
     file.close()
@@ -172,7 +171,7 @@ def bounded(stream: IO[bytes]) -> bytes:
         parts.append(chunk)
         total += len(chunk)
         if total > most:
-            raise Damaged(f"it unpacks to more than the {words.size(most)} that are read")
+            raise Damaged(f"it unpacks to more than the {limits.in_words(most)} that are read")
     return b"".join(parts)
 
 
@@ -182,10 +181,10 @@ def length(stream: IO[bytes], most: int) -> int:
     while chunk := stream.read(_CHUNK):
         total += len(chunk)
         if total > most:
-            raise Damaged(f"it unpacks to more than the {words.size(limits.ITEM_BYTES)} that are read")
+            raise Damaged(f"it unpacks to more than the {limits.in_words(limits.ITEM_BYTES)} that are read")
     return total
 
 
 def too_large(size: int) -> str:
     """Of something packed that is over `limits.ITEM_BYTES`."""
-    return f"it would unpack to {words.size(size)}; up to {words.size(limits.ITEM_BYTES)} are read"
+    return f"it would unpack to {limits.in_words(size)}; up to {limits.in_words(limits.ITEM_BYTES)} are read"

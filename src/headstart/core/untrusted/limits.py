@@ -51,3 +51,12 @@ PIXELS = 100_000_000
 """Of one picture."""
 DECODING_BYTES = 2**30
 """Of all pictures that are decoded at a time, whatever the number of threads; one alone may be larger."""
+
+
+def in_words(number: float) -> str:
+    """Bytes in words: 2.5 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return ""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headstart.core import archive
 from headstart.core.dataset import ZipItem
+from headstart.core.untrusted import archive
 
 
 def write(path: Path, content: dict[str, bytes]) -> Path:
