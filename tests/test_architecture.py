@@ -6,7 +6,7 @@ import ast
 import subprocess
 import sys
 from functools import cache
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -139,7 +139,12 @@ def test_the_folders_of_a_room_have_an_order() -> None:
             facade = other.count(".") == 1 or here.count(".") == 1
             if room(other) == room(here) and not facade and folder_of[other] != folder_of[here]:
                 graph.setdefault(folder_of[here], set()).add(folder_of[other])
-    TopologicalSorter(graph).prepare()  # raises `CycleError`, which names the folders
+    circle: list[Path] = []
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    assert not circle, " -> ".join(map(str, circle))
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
