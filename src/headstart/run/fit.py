@@ -115,8 +115,8 @@ def fit(
         context.closing.standby = standby
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
-        budget = ledger.budget
         trials, skipped = run_arms(context, config, ledger)
+        budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
