@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +112,38 @@ def test_the_model_of_a_smaller_side_says_so() -> None:
     small = replace(trial, choices={**trial.choices, "side": 32, "smaller": True})
     assert strategy.refit(asked, small).input.size == (32, 32)
     assert strategy.refit(asked, trial).input.size == (48, 48)
+
+
+def test_a_kill_before_anything_is_settled_does_not_measure_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(scratch, "LEAST_EPOCHS_TO_TRY", 1)
+    asked = replace(request(Settings(), seconds=60.0), workdir=tmp_path)
+
+    def interrupted(*args: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(0.2, 2))
+    monkeypatch.setattr(scratch, "held_out_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        strategies.get("scratch").fit(asked)
+    tried: list[float] = []
+    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(100.0, 2))  # a busy moment
+    monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: tried.append(1.0) or 1.0)
+    resumed = strategies.get("scratch").fit(replace(asked, budget=Budget(60.0)))
+    assert (resumed.status, len(tried)) == ("done", 3)
+    other = replace(asked, budget=Budget(50.0), workdir=tmp_path)  # other time: it is measured again
+    (tmp_path / "plan.json").unlink()
+    assert strategies.get("scratch").fit(other).status == "cut off"
+
+
+@pytest.mark.parametrize("damage", ['{"key": 5}', "[", '{"key": "KEY", "seconds_per_step": null}'])
+def test_a_damaged_measurement_counts_as_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    asked = replace(request(Settings(), seconds=60.0), workdir=tmp_path)
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.5, 2))[0].seconds_per_step == 0.5
+    kept = json.loads((tmp_path / "measured.json").read_text())
+    (tmp_path / "measured.json").write_text(damage.replace("KEY", kept["key"]))
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.7, 2))[0].seconds_per_step == 0.7
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.9, 2))[0].seconds_per_step == 0.7

@@ -111,8 +111,8 @@ def fit(
         context.closing.standby = standby
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
-        budget = ledger.budget
         trials, skipped = run_arms(context, config, ledger)
+        budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
@@ -201,13 +201,15 @@ def run_arms(
         if step is not None:
             step = ledger.begin(step)
             context.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
-            began = time.monotonic()
+            began, before = time.monotonic(), trials.get(step.arm)
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)
             trials[step.arm] = trial
             if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
                 del trials[ensemble.NAME]  # one of its members has more folds now
-            ledger.end(time.monotonic() - began)
+            ledger.end(
+                time.monotonic() - began, trial.cost.seconds - (before.cost.seconds if before else 0.0)
+            )
             tell_trial(context, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = verdict.verdict_of(conclude.in_order(trials, context), context.experiment).outcome

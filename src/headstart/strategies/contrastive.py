@@ -162,8 +162,8 @@ def settle(request: Request) -> Plan | float:
     if request.budget.left == float("inf"):
         tell(request, whole, None)
         return whole
-    pace = measure(request, whole)
-    rounds, left, reserve = max(1, round(wanted / ROUND)), request.budget.left, request.reserve
+    pace, left = _arm.paced(request, lambda: measure(request, whole))
+    rounds, reserve = max(1, round(wanted / ROUND)), request.reserve
     plans = options(rounds, folds, len(request.split.folds[0].test))
     found = _ladder.fitting(pace, left, epochs=rounds, folds=folds, fixed=fixed, reserve=reserve, plans=plans)
     if found is None:

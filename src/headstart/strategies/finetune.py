@@ -96,7 +96,7 @@ def fit_design(request: Request, kind: _arm.Kind, design: Design) -> Trial:
         arm = _arm.open_arm(request, settled[0], kind)
         return _arm.run(arm, kind, settled[1], Cost(arm.inputs.forward_passes))
     if design.freeze != "none" and request.budget.left < float("inf"):
-        once = _arm.seconds_of_a_pass(request)
+        (once,) = _arm.once(request, ["pass"], lambda: [_arm.seconds_of_a_pass(request)])
         if once > request.budget.left:
             return _arm.cut_off(request, kind, once - request.budget.left, Cost())
         design = replace(design, views=_affordable(request, design.views, once))

@@ -100,8 +100,8 @@ def design(request: Request) -> Design:
     if size is None:
         return whole
     own = max(size)
-    side = choose_side(request, replace(whole, side=own))
-    return replace(whole, side=side, smaller=side < own)
+    (side,) = _arm.once(request, ["side"], lambda: [choose_side(request, replace(whole, side=own))])
+    return replace(whole, side=int(side), smaller=side < own)
 
 
 def rates(request: Request, optimizer: str) -> tuple[float, ...]:
@@ -183,8 +183,10 @@ def try_rates(settled: _arm.Settled) -> Arm:
     pace = settled.pace
     if design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
         return arm
-    if pace is not None and pace.seconds(design.epochs, trainings) > request.budget.left:
-        return arm
+    if pace is not None:
+        (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
+        if pace.seconds(design.epochs, trainings) > left:
+            return arm
     short = arm.lasting(max(1, round(TRIAL_SHARE * design.epochs)), len(part))
     losses = {}
     for done, rate in enumerate(tried):

@@ -51,6 +51,25 @@ def test_a_resumed_run_has_as_much_time_as_one_that_was_not_killed(tmp_path: Pat
     assert Ledger(folder, 60.0, 0.0, clock).ended
 
 
+def test_folds_that_a_killed_step_had_finished_are_on_the_account(tmp_path: Path) -> None:
+    clock = Clock()
+    folder = RunFolder(tmp_path / "run")
+    folder.begin({"seed": 0})
+    first = Ledger(folder, 60.0, 100.0, clock)
+    first.begin(step("scratch", 20.0))
+    clock.now += 500
+    second = Ledger(folder, 60.0, 590.0, clock)
+    second.begin(step("scratch", 20.0))
+    clock.now += 5
+    second.end(5.0, worth=12.0)  # three of its folds were read, not trained
+    assert second.budget.left == 48.0
+    second.begin(step("full", 20.0))
+    clock.now += 5
+    second.end(5.0, worth=12.0)  # this one had time of its own besides, and was not killed
+    assert second.budget.left == 43.0
+    assert [entry["took"] for entry in folder.read()["ledger"]["steps"]] == [12.0, 5.0]
+
+
 def test_a_larger_budget_goes_on_from_what_was_spent(tmp_path: Path) -> None:
     clock = Clock()
     folder = RunFolder(tmp_path / "run")

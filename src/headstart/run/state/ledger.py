@@ -2,8 +2,9 @@
 it is killed and resumed.
 
 run.json, "ledger": `budget`; `spent`, the seconds on the account when the last step ended (of a step that a
-kill cut short nothing is counted, for it is made again); `steps`, each with the time it was given and the
-reason, in the order in which they were decided; `ended`, whether the plan was at its end.
+kill cut short only the folds that it had finished are counted, for the rest is made again); `steps`, each
+with the time it was given and the reason, in the order in which they were decided; `ended`, whether the plan
+was at its end.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Ledger:
         self.steps: list[dict[str, Any]] = list(kept.get("steps", ())) if same else []
         self.ended = same and bool(kept.get("ended"))
         """Whether the plan was at its end: nothing more is run."""
+        self._resumed = False
         # what this process took to come here again is nobody's: the account has it once
         spent, start = (float(kept["spent"]), clock()) if kept else (0.0, started)
         self.budget = Budget(seconds, clock, start, spent)
@@ -40,15 +42,22 @@ class Ledger:
 
     def begin(self, step: Step) -> Step:
         """Note a step before it is run; one that a kill cut short is given what it was given then."""
-        if self.steps and self.steps[-1]["arm"] == step.arm and "took" not in self.steps[-1]:
+        self._resumed = (
+            bool(self.steps) and "took" not in self.steps[-1] and self.steps[-1]["arm"] == step.arm
+        )
+        if self._resumed:
             return replace(step, seconds=float(self.steps[-1]["seconds"]), folds=int(self.steps[-1]["folds"]))
         entry = {name: getattr(step, name) for name in ("arm", "seconds", "folds", "reason")}
         self.steps.append({**entry, "left": round(self.budget.left, 3)})
         self._write()
         return step
 
-    def end(self, seconds: float) -> None:
-        """Note that the last step is finished, after so many seconds."""
+    def end(self, seconds: float, worth: float = 0.0) -> None:
+        """Note that the last step is finished, after so many seconds; what of it an earlier process had done
+        makes it `worth` more."""
+        if self._resumed and worth > seconds:
+            self.budget = replace(self.budget, before=self.budget.before + worth - seconds)
+            seconds = worth
         self.steps[-1]["took"] = seconds
         self._write()
 

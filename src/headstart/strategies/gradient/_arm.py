@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,29 +114,58 @@ def settle(arm: Arm, *, steps: int, most: int) -> Settled | float:
     folds = first_folds(request)
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), folds)
-    pace = measure(arm)
-    left, reserve = request.budget.left, request.reserve
+    pace, left = paced(request, lambda: measure(arm))
+    reserve = request.reserve
     plan = _ladder.fitting(pace, left, epochs=epochs, folds=folds, fixed=fixed, reserve=reserve)
     if plan is None:
         return _ladder.shortage(pace, left, epochs=epochs, fixed=fixed, reserve=reserve)
     return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)
 
 
-# what was settled, kept beside the checkpoints: a resumed run must not decide again
+# what was measured and settled, kept beside the checkpoints: a resumed run must not decide again
+
+
+def once(request: Request, names: Sequence[str], measure: Callable[[], Sequence[float]]) -> list[Any]:
+    """What the clock says and what is tried hangs on, measured once, a number for each name: a process that
+    goes on with this arm, in the same time, counts with what the first one has found."""
+    if request.workdir is None:
+        return list(measure())
+    path = request.workdir / "measured.json"
+    key = fingerprint.of_json([_key(request), request.budget.seconds, request.reserve])
+    kept = _kept(path, key)
+    if not all(isinstance(kept.get(name), int | float) for name in names):
+        request.workdir.mkdir(parents=True, exist_ok=True)
+        kept = {**kept, "key": key, **dict(zip(names, measure(), strict=True))}
+        write_json(path, kept)
+    return [kept[name] for name in names]
+
+
+def paced(request: Request, measure: Callable[[], _ladder.Pace]) -> tuple[_ladder.Pace, float]:
+    """(pace, seconds left once it is measured), measured once."""
+    names = [*(f.name for f in fields(_ladder.Pace)), "left"]
+    *pace, left = once(request, names, lambda: [*astuple(measure()), request.budget.left])
+    return _ladder.Pace(*pace), left
+
+
+def _kept(path: Path, key: str) -> dict[str, Any]:
+    """What a file beside the checkpoints holds; nothing where it is damaged or belongs to something else."""
+    try:
+        with parsing():
+            saved = read_object(path) if path.is_file() else {}
+            return saved if saved.get("key") == key else {}
+    except (OSError, Damaged):
+        return {}
 
 
 def recall(request: Request, kind: Kind) -> tuple[Design, int] | None:
     """The design and number of folds that an earlier, interrupted run of this arm settled on."""
-    path = request.workdir / "plan.json" if request.workdir is not None else None
-    if path is None or not path.is_file():
+    if request.workdir is None:
         return None
+    saved = _kept(request.workdir / "plan.json", _key(request, kind.name))
     try:
         with parsing():
-            saved = read_object(path)
-            if saved["key"] != _key(request, kind):
-                return None
             return Design.from_json(saved["design"]), max(int(saved["folds"]), request.folds)
-    except (OSError, Damaged):
+    except Damaged:
         return None
 
 
@@ -143,14 +173,14 @@ def remember(request: Request, kind: Kind, design: Design, folds: int) -> None:
     """Keep what was settled on."""
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
-        content = {"key": _key(request, kind), "design": design.to_json(), "folds": folds}
+        content = {"key": _key(request, kind.name), "design": design.to_json(), "folds": folds}
         write_json(request.workdir / "plan.json", content)
 
 
-def _key(request: Request, kind: Kind) -> str:
+def _key(request: Request, name: str = "") -> str:
     settings = {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(request.settings).items()}
     digest = request.backbone.digest if request.backbone is not None else ""
-    return fingerprint.of_json([kind.name, request.split.fingerprint(), digest, request.seed, settings])
+    return fingerprint.of_json([name, request.split.fingerprint(), digest, request.seed, settings])
 
 
 # the contract
