@@ -43,13 +43,13 @@ def request(
 def test_learns_without_the_source() -> None:
     asked = request(Settings(epochs=12, lr=5e-3), per_class=24)
     trial = strategies.get("scratch").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
+    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0]) > 0.6
 
 
 def test_the_weights_of_the_source_play_no_part() -> None:
     asked = request(Settings(epochs=2, lr=1e-3))
     other = replace(asked, backbone=Sized(seed=5))
-    one, two = (strategies.get("scratch").fit(r).predictions for r in (asked, other))
+    one, two = (strategies.get("scratch").fit(r).predictions.array for r in (asked, other))
     assert np.array_equal(one, two)
 
 

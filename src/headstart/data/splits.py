@@ -143,10 +143,9 @@ def _is_classes(dataset: Dataset) -> bool:
 def strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
     """For each row the strata it counts in: its class, its labels (and -1, as every row), or its fifth of the
     range."""
-    assert dataset.y is not None
     assert dataset.task is not None
     parts = max(1, min(FOLDS, len(rows) // FOLDS))
-    return tasks.for_task(dataset.task).strata(dataset.y[rows], parts)
+    return tasks.for_task(dataset.task).strata(dataset.targets[rows], parts)
 
 
 def _free(strata: list[list[int]], groups: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +12,6 @@ from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
 from headstart.core.metric import named
 from headstart.core.strategy import Trial, both, common
-from headstart.core.task import differ
 from headstart.evidence import leaderboard
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
 
@@ -29,23 +27,20 @@ def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 500
 
     What was asked before is remembered on the experiment: a verdict is formed several times in a run.
     """
-    key = (_content(ours), _content(theirs), count)
+    key = (ours.predictions.digest(), theirs.predictions.digest(), count)
     if key not in experiment.gains:
         experiment.gains[key] = _gain(ours, theirs, experiment, count)
     found: PairedGain | None = experiment.gains[key]
     return found
 
 
-def _content(trial: Trial) -> bytes:
-    return hashlib.blake2b(trial.predictions.tobytes(), digest_size=16).digest()
-
-
 def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
     cells = both(ours, theirs)
-    if not cells[:1].any() or not differ(experiment.y[cells.any(axis=0)]):
+    methods = tasks.for_task(experiment.task)
+    if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
         return None
     found = paired_gain(
-        experiment.y,
+        experiment.targets,
         ours.predictions,
         theirs.predictions,
         scoring=tasks.score_of(experiment.task),

@@ -56,7 +56,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Held:
-    """Predictions for held-out rows in one draw or repeat: the rows, and float32 `[n, K]`."""
+    """Predictions for held-out rows in one draw or repeat: the rows, and float `[n, K]`."""
 
     rows: np.ndarray
     predictions: np.ndarray = field(repr=False)
@@ -175,13 +175,12 @@ class _Draw:
     def _portion(self, fold: int, train: np.ndarray, n: int) -> np.ndarray:
         if fold not in self._orders:
             rng = np.random.default_rng((self.experiment.seed, self.number, fold))
-            strata = subsets.strata(self.experiment.task, self.experiment.y[train])
+            strata = subsets.strata(self.experiment.task, self.experiment.targets[train])
             self._orders[fold] = subsets.nested(strata, self.experiment.split.groups[train], rng)
         return train[subsets.beginning(*self._orders[fold], n)]
 
     def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        task, y, stored = self.experiment.task, self.experiment.y, self.stored
-        assert y is not None
+        task, y, stored = self.experiment.task, self.experiment.targets, self.stored
         with threads.suited_to(len(train)):
             x, penalty = stored.matrix(train, fold), stored.penalty[fold]
             linear = probing.at_penalty(task, x, y[train], penalty, seed=self.experiment.seed)
@@ -193,8 +192,7 @@ def _summed(
     experiment: Experiment, used: np.ndarray, found: list[list[Held]], baseline: Trial | None
 ) -> Measured:
     """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
-    task, y = experiment.task, experiment.y
-    assert y is not None
+    task, y = experiment.task, experiment.targets
     judged = tasks.score_of(task)
     values = np.array(
         [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
@@ -219,7 +217,7 @@ def _summed(
 def _repeats(trial: Trial) -> list[Held]:
     known = trial.covered
     return [
-        Held(np.flatnonzero(mask), trial.predictions[repeat, mask])
+        Held(np.flatnonzero(mask), trial.predictions.take(repeat, mask))
         for repeat, mask in enumerate(known)
         if mask.any()
     ]
@@ -227,8 +225,7 @@ def _repeats(trial: Trial) -> list[Held]:
 
 def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:
     """Blocks `[b, columns]` of errors under the same draws of items (or groups) for all columns."""
-    y = experiment.y
-    assert y is not None
+    y = experiment.targets
     judged = tasks.score_of(experiment.task)
     rows = np.unique(np.concatenate([held.rows for column in columns for held in column]))
     unit, n = intervals.units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))

@@ -17,6 +17,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _ladder
@@ -62,6 +63,7 @@ def measure(arm: Arm) -> _ladder.Pace:
     taken for a cost of every fold.
     """
     fold = arm.request.split.folds[0]
+    arm = replace(arm, request=arm.request.view(fold.train))
     per_epoch = max(1, round(len(fold.train) / arm.design.batch_size))
     start = time.perf_counter()
     times: list[float] = []
@@ -154,9 +156,10 @@ def _key(request: Request, kind: Kind) -> str:
 def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1}")
-        trained = train_on(arm, train, watch)
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
+        own = replace(arm, request=request)
+        watch = named_watch(request, arm.design.to_json(), fold.train, f"fold {number + 1}")
+        trained = train_on(own, fold.train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
         choices = {
@@ -164,7 +167,7 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
-        return predict(arm, trained, test), choices
+        return predict(own, trained, fold.test), choices
 
     request = arm.request
     name = arm_name(kind.name, arm.source.source.name)

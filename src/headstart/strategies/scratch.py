@@ -21,7 +21,7 @@ from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._inputs import Inputs, length_of
 from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, divide, labels, train_on
+from headstart.strategies._training import Arm, divide, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -205,6 +205,6 @@ def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:
     if trained.outcome.status != "done":
         return float("inf")
     methods = tasks.get(arm.request.task.kind)
-    targets = methods.targets(labels(arm.request)[held], trained.offset, trained.scale)
+    targets = methods.targets(arm.request.dataset.targets[held], trained.offset, trained.scale)
     z = outputs_of(trained.net, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
     return float(methods.loss(torch.from_numpy(z).float(), torch.from_numpy(targets)).mean())

@@ -35,7 +35,6 @@ class _Sets(LabelMethods):
         for label, there in places.items():
             rows = np.flatnonzero(y == label if y.ndim == 1 else y[:, label] == 1)
             out[rows[:, None], np.array(there)] = 1
-        out[y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)] = np.nan
         return out
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
