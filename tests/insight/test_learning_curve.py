@@ -35,7 +35,7 @@ def bench(kind: str = "classification", *, per_class: int = 40, **changes: Any) 
         "backbone": lambda _: backbone,
     }
     found = {**plain, **changes}
-    return SimpleNamespace(**found, y=found["dataset"].y)
+    return SimpleNamespace(**found, targets=found["dataset"].targets)
 
 
 def probed(setting: Any) -> Trial:

@@ -206,7 +206,7 @@ def test_label_errors_of_several_labels() -> None:
     y = truth.copy()
     y[7, 0], y[9, 1] = 1 - y[7, 0], 1 - y[9, 1]
     task = Task("multilabel", ("cat", "dog"), "mAP")
-    dataset = type("Data", (), {"y": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]})
+    dataset = type("Data", (), {"targets": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]})
     found = mistakes.label_errors(dataset, task, np.arange(200), p)  # type: ignore[arg-type]
     assert {one["row"] for one in found} == {7, 9}
     for one in found:
@@ -362,7 +362,7 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     p = rng.dirichlet(np.full(2000, 0.01), 3000).astype(np.float32)
     trial = Trial("x", "probe", None, p[None])
     task = Task("classification", labels, "accuracy")
-    experiment = type("Experiment", (), {"task": task, "y": rng.integers(0, 2000, 3000)})
+    experiment = type("Experiment", (), {"task": task, "targets": rng.integers(0, 2000, 3000)})
     row = leaderboard.Row("x", "probe", None, "done", "", 0.0)
     view = panels.View(experiment, None, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
     found = files.plain(panels.confusion(view))

@@ -31,7 +31,7 @@ def boastful(task: Task, n: int = 600) -> tuple[Any, Trial]:
     stated = np.exp(3 * logits)
     stated /= stated.sum(axis=1, keepdims=True)
     predictions = np.stack([stated, np.full_like(stated, np.nan)]).astype(np.float32)
-    bench = SimpleNamespace(experiment=SimpleNamespace(y=y), task=task)
+    bench = SimpleNamespace(experiment=SimpleNamespace(targets=y), task=task)
     return bench, Trial("net: probe", "probe", "net", predictions)
 
 
@@ -44,9 +44,9 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     stated /= stated.sum(axis=1, keepdims=True)
     softened = stated ** (1 / temperature)
     softened /= softened.sum(axis=1, keepdims=True)
-    assert log_loss(bench.experiment.dataset.y, softened) < log_loss(bench.experiment.dataset.y, stated) - 0.1
+    assert log_loss(bench.experiment.targets, softened) < log_loss(bench.experiment.targets, stated) - 0.1
     kept = model.evidence["held_out"]
-    assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.dataset.y).astype(float).tolist()
+    assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.targets).astype(float).tolist()
     np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)
 
 

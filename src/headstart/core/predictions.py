@@ -105,10 +105,6 @@ class Dense:
         return Dense(np.take_along_axis(self.array, order[..., None], axis=0))
 
     def digest(self) -> str:
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
         return fingerprint.of_array(self.array)
 
     def save(self, file: BinaryIO) -> None:

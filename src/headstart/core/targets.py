@@ -112,8 +112,10 @@ class Unlabelled:
 
 
 def of(given: Targets | np.ndarray | None, rows: int) -> Targets:
-    """Targets as they are, or from the array of `Dense`; None: no labels of so many rows."""
-    return Unlabelled(rows) if given is None else Dense(given) if isinstance(given, np.ndarray) else given
+    """Targets as they are, or from the array of `Dense`; None: no labels, of so many rows."""
+    if given is None or isinstance(given, Unlabelled):
+        return Unlabelled(rows)
+    return Dense(given) if isinstance(given, np.ndarray) else given
 
 
 def of_list(values: Sequence[Any]) -> Dense:
