@@ -347,7 +347,9 @@ def test_a_class_that_is_never_held_out_is_told_with_the_verdict() -> None:
     folds = tuple(replace(f, test=np.setdiff1d(f.test, out)) for f in setting.split.folds)
     groups = np.where(y == 2, 999, np.arange(200))
     setting = replace(setting, split=replace(setting.split, folds=folds, groups=groups), gains={})
-    setting = replace(setting, dataset=replace(setting.dataset, targets=y, task=labels), task=labels, gains={})
+    setting = replace(
+        setting, dataset=replace(setting.dataset, targets=y, task=labels), task=labels, gains={}
+    )
     hidden = np.isin(np.arange(200), out)[None].repeat(2, axis=0)
     arms = {n: replace(t, predictions=t.predictions.hide(hidden)) for n, t in arms.items()}
     verdict = verdict_of(arms, setting)

@@ -206,7 +206,9 @@ def test_label_errors_of_several_labels() -> None:
     y = truth.copy()
     y[7, 0], y[9, 1] = 1 - y[7, 0], 1 - y[9, 1]
     task = Task("multilabel", ("cat", "dog"), "mAP")
-    dataset = type("Data", (), {"targets": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]})
+    dataset = type(
+        "Data", (), {"targets": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]}
+    )
     found = mistakes.label_errors(dataset, task, np.arange(200), p)  # type: ignore[arg-type]
     assert {one["row"] for one in found} == {7, 9}
     for one in found:

@@ -112,7 +112,10 @@ def test_maps() -> None:
 def test_pixels_learn() -> None:
     asked = request(per_class=30)
     trial = strategies.get("pixels").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0]) > 0.7
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.7
+    )
 
 
 def test_the_majority_of_texts_reads_texts() -> None:

@@ -110,7 +110,8 @@ class TestFit:
         trial = strategies.get("direct").fit(asked)
         assert trial.status == "done"
         assert (
-            tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0]) > 0.6
+            tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+            > 0.6
         )
         assert trial.choices["labels"] == {name: [name] for name in SHAPES[:3]}
         assert trial.reason == "3 of its 6 classes name the labels"

@@ -60,7 +60,9 @@ def test_two_that_err_apart_are_better_together() -> None:
     assert found.status == "done"
     assert 0.2 <= found.choices["weights"][0] <= 0.8
     y = made.dataset.y
-    losses = {n: log_loss(y, t.predictions.array[0].astype(float)) for n, t in {**arms, "stack": found}.items()}
+    losses = {
+        n: log_loss(y, t.predictions.array[0].astype(float)) for n, t in {**arms, "stack": found}.items()
+    }
     assert losses["stack"] < min(losses["net: probe"], losses["net: scratch"])
 
 
@@ -85,7 +87,8 @@ def test_it_is_hardly_ever_worse_than_the_better_member() -> None:
         found = fit(made, *arms.values())
         if found.status == "done":  # else all of the weight belongs to one of them
             own, *each = (
-                log_loss(made.dataset.y, t.predictions.array[0].astype(float)) for t in (found, *arms.values())
+                log_loss(made.dataset.y, t.predictions.array[0].astype(float))
+                for t in (found, *arms.values())
             )
             excess.append(own - min(each))
     assert len(excess) > 20

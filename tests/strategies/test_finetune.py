@@ -74,7 +74,10 @@ def test_conforms(name: str, kind: str, tmp_path: Path) -> None:
 def test_learns() -> None:
     asked = request(per_class=24, settings=Settings(epochs=12, lr=0.02))
     trial = strategies.get("full").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0]) > 0.6
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.6
+    )
 
 
 @pytest.mark.parametrize("name", ["finetune", "full"])

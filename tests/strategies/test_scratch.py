@@ -43,7 +43,10 @@ def request(
 def test_learns_without_the_source() -> None:
     asked = request(Settings(epochs=12, lr=5e-3), per_class=24)
     trial = strategies.get("scratch").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0]) > 0.6
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.6
+    )
 
 
 def test_the_weights_of_the_source_play_no_part() -> None:
@@ -59,6 +62,8 @@ def test_tries_three_rates_and_says_which(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: losses[arm.design.recipe.lr])
     trial = strategies.get("scratch").fit(request(Settings(epochs=2)))
     assert trial.choices["lr"] == 3e-3
+    assert {fold["lr"] for fold in trial.choices["folds"]} == {3e-3}
+    assert strategies.get("scratch").refit(request(Settings(epochs=2)), trial).tensors
 
 
 def test_short_trainings_try_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +77,10 @@ def test_rates_are_tried_on_training_rows_only(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: seen.append((part, held)) or 0.0)
     asked = request(Settings(epochs=2))
     strategies.get("scratch").fit(asked)
-    train = asked.split.folds[0].train
-    for part, held in seen:
+    assert len(seen) == 3 * len(asked.split.folds)
+    for number, (part, held) in enumerate(seen):
         assert len(held) >= 1
+        train = asked.split.folds[number // 3].train
         assert np.array_equal(np.sort(np.concatenate([part, held])), train)
 
 

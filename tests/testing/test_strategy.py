@@ -51,7 +51,9 @@ class Rolls(Majority):
 
     def fit(self, request: Request) -> Trial:
         trial = super().fit(request)
-        noisy = trial.predictions.array * self.rng.uniform(0.5, 1.0, trial.predictions.array.shape[2]).astype(np.float32)
+        noisy = trial.predictions.array * self.rng.uniform(0.5, 1.0, trial.predictions.array.shape[2]).astype(
+            np.float32
+        )
         return replace(trial, predictions=noisy / noisy.sum(axis=2, keepdims=True))
 
 

@@ -6,7 +6,7 @@ fold. Nothing passes through the network again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,9 @@ def measure(
     held-out items have had no say in either.
     """
     sampled = len(experiment.split.development) > EVERY_FOLD
-    folds = [_folds(experiment, number, one=sampled) for number in range(DRAWS)]
+    # those the probe has come to: for others it has chosen taps by all rows, their held-out ones among them
+    known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
+    folds = [_folds(known, number, one=sampled) for number in range(DRAWS)]
     stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
     draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
@@ -87,12 +89,11 @@ def measure(
     return measured if np.isfinite(measured.errors).all() else None
 
 
-def _folds(experiment: Experiment, number: int, *, one: bool) -> list[int]:
+def _folds(known: Sequence[Fold], number: int, *, one: bool) -> list[int]:
     """The folds of a draw: all of one repeat, or `one` of them, in turn."""
-    mine = [
-        k for k, fold in enumerate(experiment.split.folds) if fold.repeat == number % experiment.split.repeats
-    ]
-    return [mine[number // experiment.split.repeats % len(mine)]] if one else mine
+    repeats = 1 + known[-1].repeat
+    mine = [k for k, fold in enumerate(known) if fold.repeat == number % repeats]
+    return [mine[number // repeats % len(mine)]] if one else mine
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,8 @@ class _Draw:
         return train[subsets.beginning(*self._orders[fold], n)]
 
     def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        task, y, stored = self.experiment.task, self.experiment.targets, self.stored
+        task, stored = self.experiment.task, self.stored
+        y = self.experiment.targets.hidden(self.experiment.split.folds[fold].train)
         with threads.suited_to(len(train)):
             x, penalty = stored.matrix(train, fold), stored.penalty[fold]
             linear = probing.at_penalty(task, x, y[train], penalty, seed=self.experiment.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -153,12 +154,16 @@ def _key(request: Request, kind: Kind) -> str:
 # the contract
 
 
-def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
-    """Out-of-fold predictions over the first folds."""
+def run(
+    arm: Arm, kind: Kind, folds: int, before: Cost, tuned: Callable[[Arm, np.ndarray], Arm] | None = None
+) -> Trial:
+    """Out-of-fold predictions over the first folds; `tuned` decides from a fold's training rows what is left
+    open in the design. The model on all rows gets the learning rate of most folds."""
 
     def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
         own = replace(arm, request=request)
-        watch = named_watch(request, arm.design.to_json(), fold.train, f"fold {number + 1}")
+        own = own if tuned is None else tuned(own, fold.train)
+        watch = named_watch(request, own.design.to_json(), fold.train, f"fold {number + 1}")
         trained = train_on(own, fold.train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
@@ -176,9 +181,12 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
         trial = run_folds(request, name, fit_fold, folds=range(folds), about=about, before=before)
     except FloatingPointError as error:
         return empty_trial(request, name, "failed", str(error), cost=before)
-    choices = {**arm.design.to_json(), "trained_folds": folds, **trial.choices}
+    design, rates = arm.design, Counter(fold["lr"] for fold in trial.choices["folds"])
+    if design.rates and rates:
+        design = design.at(rates.most_common(1)[0][0])
+    choices = {**design.to_json(), "trained_folds": folds, **trial.choices}
     return replace(
-        trial, choices=choices, reason=trial.reason or summary(arm.design, folds, first_folds(request))
+        trial, choices=choices, reason=trial.reason or summary(design, folds, first_folds(request))
     )
 
 

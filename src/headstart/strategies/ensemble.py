@@ -130,7 +130,8 @@ def averaged(
     for repeat, rows, hidden in held_out_parts(among.split, known, seed=among.seed):
         others = known.copy()
         others[:, hidden] = False
-        weight, temperatures = choose(members, others, y, methods)
+        seen = y.hidden(np.flatnonzero(others.any(axis=0)))
+        weight, temperatures = choose(members, others, seen, methods)
         parts = [
             methods.softened(m.predictions.take(repeat, rows).astype(np.float32), t)
             for m, t in zip(members, temperatures, strict=True)
