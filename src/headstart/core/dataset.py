@@ -14,7 +14,7 @@ import numpy as np
 from headstart.core import fingerprint, targets
 from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.source import Levels
-from headstart.core.targets import Dense, Targets
+from headstart.core.targets import Dense, Targets, Unlabelled
 from headstart.core.task import Task
 from headstart.core.words import whole
 
@@ -188,19 +188,12 @@ class Dataset:
             said["split"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
         return f"Dataset({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
-    def group_of(self, rows: np.ndarray) -> str:
-        """The group in which all of some rows are, as it was written, or as its number; empty where there is
-        none."""
-        if self.groups is None or len(numbers := np.unique(self.groups[rows])) != 1:
-            return ""
-        number = int(numbers[0])
-        return repr(self.group_names[number] if number < len(self.group_names) else number)
-
     @property
     def y(self) -> np.ndarray | None:
         """The labels as `Task` describes them, -1 or NaN where there is none; None without any, and of kinds
         of task whose targets are no array."""
-        return self.targets.array if isinstance(self.targets, Dense) else None
+        found = self.targets
+        return found.array if isinstance(found, Dense) and not isinstance(found, Unlabelled) else None
 
     @property
     def labelled(self) -> np.ndarray:
@@ -233,23 +226,16 @@ class Dataset:
         """Content fingerprint of items, labels, groups and splits."""
         if "_whole" in self.__dict__:
             return self.__dict__["_whole"].fingerprint  # type: ignore[no-any-return]
-        columns = [self.groups, self.split]
-        parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
+        columns = [
+            "-" if c is None else fingerprint.of_array(np.asarray(c)) for c in (self.groups, self.split)
+        ]
         # the same labels are the same data, whether they were given as numbers or as their names
         labels = (
             "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
         )
         levels = [] if self.levels is None else [f"levels {self.levels}"]
-        return fingerprint.of_parts(
-            [
-                *self.digests(),
-                *(item.id for item in self.items),
-                self.targets.fingerprint(),
-                *parts,
-                labels,
-                *levels,
-            ]
-        )
+        told = [self.targets.fingerprint(), *columns, labels, *levels]
+        return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *told])
 
     def with_levels(self, levels: Levels | None) -> Dataset:
         """The same items, read with other levels."""

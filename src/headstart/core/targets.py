@@ -70,10 +70,10 @@ class Dense:
     def hidden(self, kept: np.ndarray) -> Dense:
         array = np.full_like(self.array, -1 if self.array.dtype.kind == "i" else np.nan)
         array[kept] = self.array[kept]
-        return Dense(array)
+        return type(self)(array)
 
     def subset(self, rows: np.ndarray) -> Dense:
-        return Dense(self.array[rows])
+        return type(self)(self.array[rows])
 
     def fingerprint(self) -> str:
         return fingerprint.of_array(self.array)
@@ -82,39 +82,17 @@ class Dense:
         return list(self.array.tolist())
 
 
-@dataclass(frozen=True)
-class Unlabelled:
-    """N rows of which none has a label."""
-
-    rows: int
-
-    @property
-    def known(self) -> np.ndarray:
-        return np.zeros(self.rows, dtype=bool)
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def __getitem__(self, rows: Any) -> Any:
-        raise LookupError("the data has no labels")
-
-    def hidden(self, kept: np.ndarray) -> Unlabelled:  # noqa: ARG002 - the contract's
-        return self
-
-    def subset(self, rows: np.ndarray) -> Unlabelled:
-        return Unlabelled(len(rows))
+class Unlabelled(Dense):
+    """Those of data that came without labels: NaN for every row."""
 
     def fingerprint(self) -> str:
         return "-"
-
-    def to_list(self) -> list[Any]:
-        return [None] * self.rows
 
 
 def of(given: Targets | np.ndarray | None, rows: int) -> Targets:
     """Targets as they are, or from the array of `Dense`; None: no labels, of so many rows."""
     if given is None or isinstance(given, Unlabelled):
-        return Unlabelled(rows)
+        return Unlabelled(np.full(rows, np.nan))
     return Dense(given) if isinstance(given, np.ndarray) else given
 
 

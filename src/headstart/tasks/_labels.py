@@ -29,6 +29,9 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
         has = self.membership(y, outputs)
         return has.shape == (len(y), outputs) and (not self.exclusive or bool(has.any(axis=1).all()))
 
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:  # noqa: ARG002
+        return repr(task.labels[number])
+
     def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(self.membership(y, outputs).any(axis=0))
 

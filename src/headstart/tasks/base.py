@@ -67,6 +67,9 @@ class Truth(Protocol):
         """For each row the strata in which it counts where rows are shared out: its class; its labels and -1
         (as every row); or one of so many `parts` of the range."""
 
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        """What a stratum is called, in which these targets are."""
+
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
         """Targets of this kind in which label i is each of `places[i]` (of one label an item the first).
         Where an item may have several, targets with one are taken, too."""

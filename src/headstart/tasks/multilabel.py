@@ -16,7 +16,7 @@ from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
 from headstart.tasks.base import Doubt, Linear
-from headstart.tasks.scores import Anew, OverLabels, Score
+from headstart.tasks.scores import Anew, OverLabels, Ratio, Score
 
 THRESHOLD = 0.5
 
@@ -93,14 +93,10 @@ def _at_half(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return multilabel.f1s(y, predictions, THRESHOLD)
 
 
-def _micro(y: np.ndarray, predictions: np.ndarray) -> float:
-    return multilabel.micro_f1(y, predictions, THRESHOLD)
-
-
 SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
     OverLabels("F1", _at_half),
-    Anew("micro F1", _micro),
+    Ratio("micro F1", multilabel.micro_f1),
     OverLabels("AUROC", multilabel.aurocs),
     Anew("log loss", multilabel.log_loss),
 )
@@ -138,7 +134,7 @@ class _Judge(LabelMethods):
         found = {
             "mAP": mean["mAP"],
             "F1": mean["F1"],
-            "micro F1": multilabel.micro_f1(y, predictions, THRESHOLD),
+            "micro F1": self.scores["micro F1"].value(y, predictions),
             "LRAP": multilabel.lrap(y, predictions),
             "AUROC": mean["AUROC"],
             "log loss": multilabel.log_loss(y, predictions),

@@ -13,7 +13,7 @@ from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
 from headstart.data.checks.findings import Finding, finding
-from headstart.data.splits import make_split, strata
+from headstart.data.splits import group_of, make_split, strata
 from headstart.errors import DataError
 from headstart.tasks.base import Labels
 
@@ -126,13 +126,9 @@ def _listed(names: list[str]) -> str:
 
 def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: np.ndarray) -> Stratum:
     assert dataset.task is not None
-    if isinstance(tasks.for_task(dataset.task), Labels):
-        name = repr(dataset.task.labels[label])
-    else:
-        values = dataset.targets[rows]
-        name = f"values from {values.min():g} to {values.max():g}"
+    name = tasks.for_task(dataset.task).stratum(dataset.task, label, dataset.targets[rows])
     groups = len(np.unique(split.groups[rows]))
-    return Stratum(name, len(rows), int(out[rows].sum()), groups, dataset.group_of(rows))
+    return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows))
 
 
 def judge(dataset: Dataset, groups: np.ndarray | None = None) -> Iterator[Finding]:

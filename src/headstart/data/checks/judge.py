@@ -33,7 +33,7 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     methods = tasks.for_task(dataset.task)
     if not isinstance(methods, Labels):
         values = dataset.targets[development]
-        if len(values) < 2 or np.ptp(values) == 0:
+        if not methods.differ(values):
             yield finding(
                 "HS303", where, f"all {len(values)} values of {dataset.task.labels[0]!r} are the same"
             )
