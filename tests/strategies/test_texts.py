@@ -75,7 +75,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
     strategy = strategies.get(name)
     trial = strategy.fit(asked)
     assert trial.status == "done", trial.reason
-    held = trial.predictions[0]
+    held = trial.predictions.array[0]
     assert np.isfinite(held).all()
     assert np.allclose(held.sum(axis=1), 1, atol=1e-5)
     model = strategy.refit(asked, trial)
@@ -110,7 +110,7 @@ def test_the_probe_learns_topics() -> None:
     dataset = sentences(per_class=40, telling=3)
     trial = strategies.get("probe").fit(request(dataset))
     assert dataset.y is not None
-    assert (trial.predictions[0].argmax(axis=1) == dataset.y).mean() > 0.5
+    assert (trial.predictions.array[0].argmax(axis=1) == dataset.y).mean() > 0.5
 
 
 def test_length_is_that_of_the_longest_text_rounded_up() -> None:

@@ -118,7 +118,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         modality="image" if use.text is None else "text",
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(_column(shards, group)) if group else None,
         group_names=parts.group_names(_column(shards, group)) if group else (),
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,

@@ -138,11 +138,11 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
 def _class_sizes(dataset: Dataset, task: Task) -> str:
     import numpy as np
 
-    if dataset.y is None or not tasks.for_task(task).exclusive:
+    if not tasks.for_task(task).exclusive:
         return ""
     use = dataset.labelled
     if dataset.split is not None:
         use = use & (dataset.split != "test")
-    counts = np.bincount(dataset.y[use], minlength=task.outputs)
+    counts = np.bincount(dataset.targets[use], minlength=task.outputs)
     low, high = int(counts.min()), int(counts.max())
     return f" ({low} each)" if low == high else f" ({low} to {high} each)"

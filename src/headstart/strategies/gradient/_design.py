@@ -47,22 +47,29 @@ class Design:
     """Of texts: tokens that stored inputs and states are padded to."""
     smaller: bool = False
     """Whether that is less than the source's own, for want of time."""
+    rates: tuple[float, ...] = ()
+    """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        return {**self.recipe.to_json(), **data}
+        rates = data.pop("rates")
+        return {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **own)
+        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ()))})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+    def at(self, rate: float) -> Design:
+        """The same at a learning rate."""
+        return replace(self, recipe=replace(self.recipe, lr=rate))
 
 
 def check(settings: Settings, modality: str = "image") -> None:
