@@ -23,8 +23,7 @@ FitFold = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, Mapping[str,
 """(training rows, held-out rows, number of the fold) -> (predictions `[len(held-out), K]`, what was
 chosen, as JSON). Rows are int64 row numbers of the data set."""
 
-
-_NOTHING = Cost()
+NOTHING = Cost()
 
 
 class OutOfTime(Exception):
@@ -47,7 +46,7 @@ def run_folds(
     *,
     folds: Sequence[int] | None = None,
     about: str = "",
-    before: Cost = _NOTHING,
+    before: Cost = NOTHING,
 ) -> Trial:
     """Out-of-fold predictions of an arm, fold by fold.
 
@@ -106,7 +105,7 @@ def _slowest(done: Sequence[_Done]) -> float:
     return max((d.seconds for d in done[1:] or done), default=0.0)
 
 
-def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:
+def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm that predicts nothing."""
     source, _, strategy = arm.rpartition(": ")
     shape = (request.split.repeats, len(request.dataset), request.task.outputs)

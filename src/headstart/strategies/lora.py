@@ -13,6 +13,7 @@ from headstart.strategies import _arm, finetune
 from headstart.strategies._adapters import ALPHA, RANK, Adapter, LowRank, Vectors, resolve
 from headstart.strategies._design import Design
 from headstart.strategies._folds import empty_trial
+from headstart.strategies._training import Kind
 
 LORA_LR, BITFIT_LR = 5e-4, 1e-3
 """Peak learning rates, of the head as well: few numbers are trained, from a probe that has converged."""
@@ -71,8 +72,8 @@ class _Small:
         """What is trained, in words."""
         raise NotImplementedError
 
-    def _kind(self, request: Request) -> _arm.Kind:
-        return _arm.Kind(self.name, adapter=self.adapter(request))
+    def _kind(self, request: Request) -> Kind:
+        return Kind(self.name, finetune.STEPS, finetune.MOST_EPOCHS, adapter=self.adapter(request))
 
 
 class Lora(_Small):

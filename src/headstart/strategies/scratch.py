@@ -7,6 +7,7 @@ to three times longer, with a learning rate of its own.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
 from headstart.strategies._inputs import Inputs, length_of
 from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, divide, labels, train_on
+from headstart.strategies._training import Arm, Kind, divide, labels, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -43,28 +44,15 @@ class Scratch:
     """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
-    kind = _arm.Kind("scratch", fresh=True)
+    kind = Kind("scratch", STEPS, MOST_EPOCHS, fresh=True)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """The folds at the source's own size; less is taken when there is less."""
-        rows, everything = _design.training_rows(request), len(request.dataset)
-        per_epoch = max(1, round(rows / _design.batch_size(request.settings, rows)))
-        epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
-        work = 3 * epochs * (_arm.first_folds(request) * rows + len(request.split.development))
-        return Cost(0.0, seconds_per_pass * work / max(1, everything))
+        return _arm.cost(request, self.kind, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
-        settled = _arm.recall(request, self.kind)
-        if settled is not None:
-            return _arm.run(_arm.open_arm(request, settled[0], self.kind), self.kind, settled[1], Cost())
-        arm = _arm.open_arm(request, design(request), self.kind)
-        found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
-        if isinstance(found, float):
-            return _arm.cut_off(request, self.kind, found, Cost())
-        arm = try_rates(found) if request.settings.lr is None else found.arm
-        _arm.remember(request, self.kind, arm.design, found.folds)
-        return _arm.run(arm, self.kind, found.folds, Cost())
+        return _arm.fit(request, self.kind, partial(design, request), try_rates)
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -123,15 +111,13 @@ def choose_side(request: Request, whole: Design) -> int:
     smaller = [side for side in SIDES if LEAST_SIDE <= side < own]
     if request.budget.left == float("inf") or not smaller or not any_size(backbone, smaller[-1]):
         return own
-    rows = len(request.split.folds[0].train)
-    per_epoch = max(1, round(rows / whole.batch_size))
-    epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
+    epochs = _arm.epochs_of(request, Scratch.kind, whole.batch_size)
     folds = _arm.first_folds(request)
     least = _arm.measure(noise_arm(request, replace(whole, side=smaller[-1])))
     for side in (own, *smaller):
         pace = replace(least, seconds_per_step=least.seconds_per_step * (side / smaller[-1]) ** 2)
         plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=folds, reserve=request.reserve)
-        if plan is not None and plan.folds == folds and 2 * plan.epochs >= epochs:
+        if isinstance(plan, _ladder.Plan) and plan.folds == folds and 2 * plan.epochs >= epochs:
             return side
     return smaller[-1]
 
@@ -165,15 +151,14 @@ class _Noise:
 def noise_arm(request: Request, trial_design: Design) -> Arm:
     """An arm that reads nothing."""
     assert trial_design.side is not None
-    size = (trial_design.side, trial_design.side)
-    return Arm(
-        request, trial_design, Inputs((_Noise(len(request.dataset), size[0]),), None, size), fresh=True
-    )
+    side = trial_design.side
+    inputs = Inputs((_Noise(len(request.dataset), side),), None, (side, side))
+    return Arm(request, trial_design, inputs, Scratch.kind)
 
 
 def try_rates(settled: _arm.Settled) -> Arm:
     """The arm with the best of three learning rates by the loss on a fifth of the first fold's
-    training rows, if trying them leaves time for the folds; the arm as it is otherwise.
+    training rows, if none was set and trying them leaves time for the folds; the arm as it is otherwise.
 
     Some of those rows are held out in later folds. That can only flatter this control, never transfer.
     """
@@ -182,7 +167,7 @@ def try_rates(settled: _arm.Settled) -> Arm:
     part, held = divide(request, request.split.folds[0].train, 0.2)
     trainings = settled.folds + len(tried) * TRIAL_SHARE
     pace = settled.pace
-    if design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
+    if request.settings.lr is not None or design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
         return arm
     if pace is not None and pace.seconds(design.epochs, trainings) > request.budget.left:
         return arm
