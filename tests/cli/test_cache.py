@@ -21,7 +21,7 @@ from headstart.testing.fakes import TinyBackbone, shapes
 
 app = typer.Typer()
 app.callback()(lambda: None)
-cache.register(app)
+app.add_typer(cache.group)
 
 
 def run(*arguments: str) -> Result:

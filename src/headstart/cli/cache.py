@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._options import AsJson
 from headstart.cli._screen import say, say_json
 from headstart.errors import BadOption
 
@@ -15,20 +16,13 @@ if TYPE_CHECKING:
     from headstart.store.store import FeatureStore
     from headstart.store.upkeep import Table
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+group = typer.Typer(
+    name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
+)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    group = typer.Typer(
-        name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
-    )
-    group.command("list")(list_command)
-    group.command("clear")(clear_command)
-    group.command("verify")(verify_command)
-    app.add_typer(group)
-
-
+@group.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """What is stored, for which source and data, how large, and when it was last used."""
     from headstart.core import words
@@ -57,6 +51,7 @@ def list_command(as_json: AsJson = False) -> None:
     sys.stdout.write(f"{store.root}: {words.size(held)} of at most {words.size(cap)}\n")
 
 
+@group.command("clear")
 def clear_command(
     older_than: Annotated[
         float | None, typer.Option(help="Only what was not used for so many days.", metavar="DAYS")
@@ -108,6 +103,7 @@ def _ask(question: str) -> None:
         raise typer.Exit(1)
 
 
+@group.command("verify")
 def verify_command(
     repair: Annotated[bool, typer.Option("--repair", help="Remove what is damaged.")] = False,
     as_json: AsJson = False,

@@ -23,11 +23,6 @@ Source = Annotated[
 STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("check")(check_command)
-
-
 @_options.taking(*_options.READING)
 def check_command(
     data: _options.Data, source: Source = None, as_json: _options.AsJson = False, **given: Any

@@ -18,19 +18,13 @@ if TYPE_CHECKING:
 HEADS = ("run", "verdict", "shipped", "held-out {metric}", "test", "seconds")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare", help="Are finished runs different? Each against the first, item by item.")(
-        compare_command
-    )
-
-
 def compare_command(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
     ],
     format: Annotated[str, typer.Option("--format", "-f", help="text, md or json.")] = "text",
 ) -> None:
+    """Are finished runs different? Each against the first, item by item."""
     from headstart import api
 
     if format not in ("text", "md", "json"):

@@ -33,17 +33,11 @@ SHOWN = 30
 """Classes that the table shows, the largest first."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("evaluate", help="Measure a model on labelled data; each number with its interval.")(
-        evaluate_command
-    )
-
-
 @_options.taking(*_options.COLUMNS, "label_column", "split_column", "missing")
 def evaluate_command(
     model: ModelPath, data: DataPath, format: Format = "table", split: Part = None, **given: Any
 ) -> None:
+    """Measure a model on labelled data; each number with its interval."""
     from headstart.data import load
     from headstart.errors import BadOption
     from headstart.export.model import load_model

@@ -21,11 +21,6 @@ NAMED = 5
 """Unreadable files that the warning names."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("label-next", help="Which unlabelled items to label next, and why.")(label_next_command)
-
-
 @_options.taking(*_options.COLUMNS)
 def label_next_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
@@ -44,6 +39,7 @@ def label_next_command(
     ] = False,
     **columns: Any,
 ) -> None:
+    """Which unlabelled items to label next, and why."""
     from headstart import api
     from headstart.core.files import write_atomic
     from headstart.errors import BadOption, PathError

@@ -48,20 +48,10 @@ Risk = Annotated[
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
 
-HELP = """Predict for images or texts with a trained model.
-
-Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
-predicted (with a warning on stderr if some were not), 2 when none was.
-"""
 PREVIEW = 60
 """Characters of a text that the table shows."""
 NAMED = 5
 """Unreadable files that the warning names."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("predict", help=HELP)(predict_command)
 
 
 @_options.taking(*_options.COLUMNS)
@@ -78,6 +68,11 @@ def predict_command(
     risk: Risk = None,
     **columns: Any,
 ) -> None:
+    """Predict for images or texts with a trained model.
+
+    Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
+    predicted (with a warning on stderr if some were not), 2 when none was.
+    """
     from headstart.cli import _rows
     from headstart.cli._screen import warn
     from headstart.errors import BadOption

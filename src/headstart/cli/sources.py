@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._options import AsJson
 from headstart.cli._screen import say, say_json
 from headstart.errors import BadOption
 from headstart.modalities import MODALITIES
@@ -30,19 +31,12 @@ Modality = Annotated[
     ),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("sources", help="List pretrained models: bundled, recommended, or found by name.")(
-        sources_command
-    )
 
 
 def sources_command(
-    search: Search = "", modality: Modality = "", local: Local = False, json_output: Json = False
+    search: Search = "", modality: Modality = "", local: Local = False, json_output: AsJson = False
 ) -> None:
+    """List pretrained models: bundled, recommended, or found by name."""
     from headstart import sources
 
     if modality and modality not in MODALITIES:
