@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli._options import AsJson
-from headstart.cli._screen import say, say_json
+from headstart.cli._screen import bar, say, say_json
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
-    from headstart.store.store import FeatureStore
     from headstart.store.upkeep import Table
 
 
@@ -110,10 +109,12 @@ def verify_command(
 ) -> None:
     """Read every stored file against its checksum. Exit code 2 when something is damaged and stays."""
     from headstart.core import words
+    from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
     store = FeatureStore.default()
-    looked, damaged = _verified(store, repair, quiet=as_json)
+    with bar("verify", show=not as_json) as tell:
+        looked, damaged = upkeep.verify(store.path, repair=repair, progress=tell)
     if as_json:
         document: dict[str, Any] = {
             "root": str(store.root),
@@ -135,24 +136,6 @@ def verify_command(
         sys.stdout.write(f"{store.root}: {words.count(looked, 'shard')}, {verdict}\n")
     if damaged and not repair:
         raise typer.Exit(2)
-
-
-def _verified(store: FeatureStore, repair: bool, *, quiet: bool) -> tuple[int, list[Any]]:
-    from rich.progress import Progress
-
-    from headstart.store import upkeep
-
-    if quiet or not sys.stderr.isatty():
-        return upkeep.verify(store.path, repair=repair)
-    from rich.console import Console
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify", total=None)
-        return upkeep.verify(
-            store.path,
-            repair=repair,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
 
 
 def _print(tables: list[Table]) -> None:

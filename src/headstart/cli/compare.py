@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli._screen import say, say_json
+from headstart.cli._screen import aligned, say, say_json
 from headstart.core.words import cell
 from headstart.errors import BadOption
 
@@ -71,10 +71,7 @@ def details(found: Versus) -> Iterator[str]:
 
 def text(found: Versus) -> Iterator[str]:
     """Lines for a terminal."""
-    table = [list(map(cell, row)) for row in cells(found)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(HEADS))]
-    for row in table:
-        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n"
+    yield from aligned([list(map(cell, row)) for row in cells(found)])
     yield "\n"
     for line in details(found):
         yield f"{line}\n"

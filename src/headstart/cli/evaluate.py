@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli import _options
-from headstart.cli._screen import say, say_json, warn
+from headstart.cli._screen import say, say_json, some_of, warn
 from headstart.cli.predict import ModelPath
 from headstart.core.words import cell
 
@@ -55,8 +55,7 @@ def evaluate_command(
     else:
         say(table(found, dataset.name, part))
     if found.unreadable:
-        named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:5])
-        warn(f"headstart: {len(found.unreadable)} items could not be read: {named}\n")
+        warn(f"headstart: {len(found.unreadable)} items could not be read: {some_of(found.unreadable)}\n")
 
 
 def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
