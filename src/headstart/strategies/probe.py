@@ -260,7 +260,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
-    about = "|".join((_about(), *map(str, only)))
+    about = "|".join((str(_taps.Rules()), *map(str, only)))
     trial = run_folds(request, arm, fit_fold, before=before, about=about)
     with threads.suited_to(len(request.split.development)):
         taps, profile = reading.choose(request.split.development), reading.profile()
@@ -273,10 +273,6 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         **trial.choices,
     }
     return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
-
-
-def _about() -> str:
-    return str(_taps.Rules())
 
 
 def _summary(taps: tuple[Tap, ...], count: int) -> str:
