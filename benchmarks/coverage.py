@@ -25,7 +25,6 @@ from scipy import stats
 from _sets import pack
 from headstart import sources, tasks
 from headstart.core import environment
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
@@ -59,7 +58,7 @@ def features(dataset: Dataset) -> dict[str, np.ndarray]:
     nets["random"] = nets["textures"].fresh(0)
     found = {}
     for name, net in nets.items():
-        tap = embedding_tap(net)
+        tap = net.embedding
         found[name] = extract(net, FeatureSpec(taps=(tap,))).tap(tap)[rows]
     stored = np.asarray(extract(None, FeatureSpec(inputs=64)).inputs()[rows], np.float32)
     found["pixels"] = stored.reshape(len(rows), 3, 16, 4, 16, 4).mean(axis=(3, 5)).reshape(len(rows), -1)

@@ -27,7 +27,6 @@ import numpy as np
 from bundled import IMAGENET, TARGETS, summary
 from headstart import sources, tasks
 from headstart.core import environment
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.measure import selection
@@ -63,7 +62,7 @@ def prepare(spec: str, items: Dataset) -> Place:
     backbone = sources.load(spec)
     late = [stage.name for stage in backbone.stages[-3:]]
     taps = [tap for tap in backbone.taps() if tap.stage in late and tap.grid <= 2]
-    near = embedding_tap(backbone)
+    near = backbone.embedding
     features = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(*taps, near)))
     every = np.arange(len(dataset))
     read = np.concatenate([features.tap(tap)[every] for tap in taps], axis=1).astype(np.float32)

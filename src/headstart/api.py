@@ -196,7 +196,6 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     import numpy as np
 
     from headstart import sources
-    from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
     from headstart.data import load
     from headstart.data.checks import doctor
@@ -206,7 +205,7 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
     dataset = doctor.levelled(load(data, **reading), memo=Memo())
     backbone = sources.load(source, download=download)
-    tap = embedding_tap(backbone)
+    tap = backbone.embedding
     rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
     return rows[np.arange(len(dataset))].astype(np.float32)
 

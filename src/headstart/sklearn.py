@@ -33,7 +33,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap, embedding_tap
+from headstart.core.backbone import Tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
@@ -351,7 +351,7 @@ def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ..
     """Taps as the user names them. Raises `BadOption`."""
     known = backbone.taps()
     if taps is None:
-        return (embedding_tap(backbone),)
+        return (backbone.embedding,)
     if isinstance(taps, str) and taps == "all":
         return tuple(known)
     chosen = [taps] if isinstance(taps, str) else list(taps)

@@ -15,7 +15,6 @@ from sklearn import metrics as reference
 from finished import maker
 from headstart import tasks
 from headstart.core import files, words
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
@@ -310,7 +309,7 @@ def test_depth_of_classes(make_run: Any) -> None:
     found = depth.depth(made.experiment, made.context, probe)
     assert found is not None
     assert [row["tap"] for row in found["rows"]] == list(probe.choices["profile"])
-    embedding = str(embedding_tap(made.context.backbone("tiny")))
+    embedding = str(made.context.backbone("tiny").embedding)
     own = next(row for row in found["rows"] if row["tap"] == embedding)
     best = max(found["rows"], key=lambda row: row["value"])
     against = f"{words.value('accuracy', own['value'])} of its own embedding."

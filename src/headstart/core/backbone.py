@@ -55,11 +55,6 @@ class Tap:
         return cls(stage, int(grid[1:]) if grid[0] == "g" and grid[1:].isdecimal() else grid)
 
 
-def embedding_tap(backbone: Backbone) -> Tap:
-    """The source's own embedding: what its own classifier reads."""
-    return backbone.embedding
-
-
 @runtime_checkable
 class Backbone(Protocol):
     """The contract; `headstart.testing.backbone` holds its conformance suite.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
 from headstart.data.checks import doctor, text_duplicates
@@ -75,7 +74,7 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
         return among
     if not doctor.can_search(len(dataset)) or not large_enough(dataset):
         return []
-    rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
+    rows = features.tap(backbone.embedding)[np.arange(len(dataset))]
     return doctor.near_duplicates(rows.astype(np.float32))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from headstart import modalities, sources, strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset, Item
 from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
@@ -126,7 +125,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
     extract = make_extractor(FeatureStore.default(), both)
     pairs = near_duplicates.find(backbone, both, extract)
-    tap = embedding_tap(backbone)
+    tap = backbone.embedding
     rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
     labelled = np.arange(len(both)) < len(known)
     groups = splits.unite(both, doctor.duplicate_groups(both, pairs) if pairs else None)

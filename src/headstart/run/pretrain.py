@@ -129,8 +129,8 @@ def pretrain(
     steps = settled(work, about, lambda: job.affordable(net, budget))
     head = Phase(work / "head.ckpt", about, round(HEAD_SHARE * steps), HEAD_LR, "the new head")
     whole = Phase(work / "all.ckpt", about, steps - head.steps, LR, "all layers")
-    before = warmed(net, head, job, work, budget, tell)
-    learnt(net, whole, job, work, budget, tell)
+    before = trained(net, head, job, work / "head.tensors", budget, tell)
+    trained(net, whole, job, work / "all.tensors", budget, tell)
     after = held_out_loss(net, job.held)
     tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
     saving.save(backbone.source.architecture, tensors, backbone, out)
@@ -259,30 +259,20 @@ def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
     return steps
 
 
-def warmed(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> float:
-    """Train the new head alone, or take the one of the stopped run; the loss that the encoder then has."""
-    path = work / "head.tensors"
+def trained(net: Guesser, phase: Phase, job: Job, path: Path, budget: Budget, tell: Tell) -> float:
+    """Do one of the trainings, or take what came of it in a run that was stopped later; the loss that the
+    encoder has after that of the head alone."""
     kept = checkpoint.load(path, about=phase.about)
     if kept is not None:
         net.load_state_dict(kept["net"], strict=False)
-        return float(kept["before"])
-    run(net, phase, job, budget, tell)
-    before = held_out_loss(net, job.held)
-    mine = {name: t for name, t in net.state_dict().items() if not name.startswith(("body.", "words."))}
-    checkpoint.save(path, {"net": mine, "before": before}, about=phase.about)
-    return before
-
-
-def learnt(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> None:
-    """Train all layers, or take those of a run that ended before they were written and opened again."""
-    path = work / "all.tensors"
-    kept = checkpoint.load(path, about=phase.about)
-    if kept is not None:
-        net.load_state_dict(kept["net"], strict=False)
-        return
-    run(net, phase, job, budget, tell)
-    every = {name: t for name, t in net.state_dict().items() if not name.startswith("words.")}
-    checkpoint.save(path, {"net": every}, about=phase.about)
+    else:
+        run(net, phase, job, budget, tell)
+        others = ("body.", "words.") if phase.head_alone else ("words.",)
+        kept = {"net": {name: t for name, t in net.state_dict().items() if not name.startswith(others)}}
+        if phase.head_alone:
+            kept["before"] = held_out_loss(net, job.held)
+        checkpoint.save(path, kept, about=phase.about)
+    return float(kept.get("before", np.nan))
 
 
 def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:

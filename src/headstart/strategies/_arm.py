@@ -13,12 +13,11 @@ import torch
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies import _design, _ladder
 from headstart.strategies._design import Design
@@ -178,8 +177,7 @@ def remember(request: Request, name: str, design: Mapping[str, Any], folds: int)
 
 def _key(request: Request, name: str) -> str:
     settings = {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(request.settings).items()}
-    digest = request.backbone.digest if request.backbone is not None else ""
-    return fingerprint.of_json([name, request.split.fingerprint(), digest, request.seed, settings])
+    return fingerprint.of_json([name, request.split.fingerprint(), request.digest, request.seed, settings])
 
 
 # the contract
@@ -246,8 +244,7 @@ def run_trainings(
         }
         return predictions(trained, train, test), choices
 
-    assert request.backbone is not None
-    name, about = arm_name(strategy, request.backbone.source.name), fingerprint.of_json(design)
+    name, about = request.arm(strategy), fingerprint.of_json(design)
     try:
         trial = run_folds(request, name, fit_fold, folds=range(folds), about=about, before=before)
     except FloatingPointError as error:
@@ -266,8 +263,7 @@ def summary(design: Design, folds: int, of: int) -> str:
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm whose smallest plan does not fit; its choices say what it "needs", in seconds."""
-    assert request.backbone is not None
-    name = arm_name(strategy, request.backbone.source.name)
+    name = request.arm(strategy)
     reason = f"would have taken about {words(max(1.0, missing))} more"
     trial = empty_trial(request, name, "cut off", reason, cost=cost)
     return replace(trial, choices={"needs": (request.budget.seconds or 0.0) + missing})
@@ -285,7 +281,7 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     contract = arm.source.source.input
     if arm.inputs.size is not None:
         contract = contract.scaled(arm.inputs.size, stored=True)
-    taps, trunk = [embedding_tap(arm.source)], trained.backbone.module
+    taps, trunk = [arm.source.embedding], trained.backbone.module
     made = taps_model(request.task, arm.source, taps, *whole_head(trained), trunk=trunk)
     return replace(made, input=contract, source={} if kind.fresh else made.source)
 
@@ -294,8 +290,7 @@ def seconds_of_a_pass(request: Request, *, batch: int = 8) -> float:
     """A rough time for one pass over the data, from a small batch of it; 0 where a GPU makes it short."""
     if torch.cuda.is_available():
         return 0.0
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     modality = modalities.get(request.dataset.modality)
     items = request.dataset.items[:: max(1, len(request.dataset) // batch)][:batch]
     opened = (modality.open_item(item.read(), request.dataset.levels) for item in items)

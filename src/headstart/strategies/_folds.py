@@ -96,7 +96,7 @@ def run_folds(
         status="done" if complete else "cut off",
         reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done]},
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
@@ -117,7 +117,7 @@ def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost
         cost=cost,
         status=status,
         reason=reason,
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
@@ -142,7 +142,7 @@ def _key(request: Request, arm: str, about: str) -> str:
             "data": request.dataset.fingerprint if request.workdir is not None else "",
             "task": request.task.to_json(),
             "split": request.split.fingerprint(),
-            "weights": request.backbone.digest if request.backbone is not None else "",
+            "weights": request.digest,
             # the same weights with another tokenizer, or other pixels, are another source
             "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,

@@ -60,8 +60,7 @@ class Arm:
 
     @property
     def source(self) -> Backbone:
-        assert self.request.backbone is not None
-        return self.request.backbone
+        return self.request.network
 
     def lasting(self, epochs: int, rows: int) -> Arm:
         """The same, for so many epochs of so many rows."""
@@ -170,13 +169,12 @@ def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, n
 
     The checkpoint is continued only by a training of the same design, rows, data and source.
     """
-    assert request.backbone is not None
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
     path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    reads = fingerprint.of_json(request.backbone.source.input.to_json())
+    reads = fingerprint.of_json(request.network.source.input.to_json())
     data = request.dataset.fingerprint if request.workdir is not None else ""
-    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
+    about = [request.network.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
     return Watch(
         request.budget,
         path,

@@ -15,11 +15,10 @@ import numpy as np
 from torch import nn
 
 from headstart import modalities, tasks
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._contrast import (
     Embedder,
@@ -96,10 +95,9 @@ class Contrastive:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. The cost is settled by a few steps before it begins; `reason` tells it."""
-        assert request.backbone is not None
         obstacle = unsuited(request)
         if obstacle:
-            name = arm_name(self.name, request.backbone.source.name)
+            name = request.arm(self.name)
             return empty_trial(request, name, "not applicable", obstacle)
         settled = _arm.recall(request, self.name, Plan.from_json)
         plan = settle(request) if settled is None else replace(settled[0], folds=settled[1])
@@ -115,10 +113,9 @@ class Contrastive:
 
 def unsuited(request: Request) -> str:
     """Why there are no pairs to learn from; empty when there are."""
-    assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
-    if not modalities.get(request.backbone.source.modality).IN_WORDS:
+    if not modalities.get(request.network.source.modality).IN_WORDS:
         return "it is made for texts"
     counts = [np.bincount(labels(request)[fold.train]) for fold in request.split.folds[:1]]
     if not counts or (counts[0] > 0).sum() < 2 or counts[0].max() < 2:
@@ -208,8 +205,7 @@ def summary(request: Request, plan: Plan, seconds: float | None = None) -> str:
 
 def view_of(request: Request) -> Tokens:
     """The data set's texts as the source reads them."""
-    assert request.backbone is not None
-    return Tokens(request.dataset.items, request.backbone.source.input)
+    return Tokens(request.dataset.items, request.network.source.input)
 
 
 def batches_of(request: Request, plan: Plan, rows: np.ndarray, view: Tokens) -> PairBatches:
@@ -223,8 +219,7 @@ def train_pairs(request: Request, plan: Plan, rows: np.ndarray, watch: Watch) ->
 
     A loss that is not finite leads to one more attempt at a tenth of the rate, then to `FloatingPointError`.
     """
-    assert request.backbone is not None
-    source, view = request.backbone, view_of(request)
+    source, view = request.network, view_of(request)
     batches = batches_of(request, plan, rows, view)
     loss = partial(pair_loss, temperature=temperature_of(request.task.outputs))
 
@@ -270,8 +265,7 @@ def run(request: Request, plan: Plan) -> Trial:
 def refit(request: Request, plan: Plan) -> Model:
     """The model on all development rows, with as many steps."""
     request = replace(request, budget=Budget())
-    assert request.backbone is not None
-    rows, backbone = request.split.development, request.backbone
+    rows, backbone = request.split.development, request.network
     trained = train_pairs(request, plan, rows, named_watch(request, plan.to_json(), rows, "all rows"))
-    taps, trunk = [embedding_tap(backbone)], trained.backbone.module
+    taps, trunk = [backbone.embedding], trained.backbone.module
     return taps_model(request.task, backbone, taps, *head(request, trained, rows), trunk=trunk)

@@ -139,18 +139,16 @@ def has_batchnorm(request: Request) -> bool:
     """Whether the network has BatchNorm anywhere."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    assert request.backbone is not None
-    return any(isinstance(module, _BatchNorm) for module in request.backbone.module.modules())
+    return any(isinstance(module, _BatchNorm) for module in request.network.module.modules())
 
 
 def design_whole(request: Request) -> Design:
     """All layers, from the pixels or tokens."""
     modality = request.dataset.modality
     _design.check(request.settings, modality)
-    assert request.backbone is not None
-    rows, contract = _design.training_rows(request), request.backbone.source.input
+    rows, contract = _design.training_rows(request), request.network.source.input
     return Design(
-        cut=request.backbone.cuts[0],
+        cut=request.network.cuts[0],
         freeze="none",
         recipe=recipe(request, layer_decay=modalities.get(modality).TUNING.layer_decay),
         batch_size=_design.batch_size(request.settings, rows),
@@ -164,8 +162,7 @@ def design_whole(request: Request) -> Design:
 def design_cut(request: Request) -> Design:
     """From the cut that was set by hand, or the default one."""
     design = design_whole(request)
-    backbone, settings = request.backbone, request.settings
-    assert backbone is not None
+    backbone, settings = request.network, request.settings
     if settings.freeze is not None:
         freeze, cut = _design.frozen_stage(backbone, settings.freeze)
     else:
@@ -181,8 +178,7 @@ def default_cut(request: Request) -> tuple[str, str]:
 
     Labels play no part: they are what the arm is scored on. The states must fit on the disk.
     """
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     stages, last = backbone.stages, len(backbone.stages) - 1
     whole = sum(p.numel() for p in backbone.module.parameters())
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from headstart import modalities, tasks
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
@@ -61,9 +61,8 @@ class Scratch:
 
 def design(request: Request) -> Design:
     """All layers from new weights, at the largest side that leaves enough epochs."""
-    settings, backbone = request.settings, request.backbone
+    settings, backbone = request.settings, request.network
     _design.check(settings, request.dataset.modality)
-    assert backbone is not None
     rows = _design.training_rows(request)
     optimizer = settings.optimizer or "adamw"
     recipe = Recipe(
@@ -103,8 +102,7 @@ def choose_side(request: Request, whole: Design) -> int:
 
     Measured on noise at the least side and scaled by area; networks bound to one size keep it.
     """
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     size = backbone.source.input.size
     assert size is not None
     own = max(size)
@@ -128,7 +126,7 @@ def any_size(backbone: Backbone, side: int) -> bool:
     noise = torch.zeros((2, 3, side, side), dtype=torch.uint8)
     try:
         with torch.inference_mode():
-            pooled = backbone.pool(module(backbone.normalise(noise)), embedding_tap(backbone))
+            pooled = backbone.pool(module(backbone.normalise(noise)), backbone.embedding)
     except (RuntimeError, ValueError, AssertionError):  # each architecture objects in its own way
         return False
     return tuple(pooled.shape) == (2, backbone.stages[-1].channels)

@@ -22,7 +22,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core.task import Task
-from headstart.tasks.scores import Score
+from headstart.measure.metrics import known_mean
+from headstart.tasks.scores import OverLabels, Score
 
 FIFTHS = 5
 """Parts of their range in which numbers are drawn evenly."""
@@ -109,11 +110,25 @@ class Judge(Protocol):
     def metrics(
         self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, float]:
-        """All metrics a user of this kind of task expects, by name. `each` stands in for `over_labels`."""
+        """All metrics a user of this kind of task expects that are defined, by name. `each` stands in for
+        `over_labels`."""
+        each = self.over_labels(y, predictions) if each is None else each
+        found = {
+            name: known_mean(each[name]) if name in each else score.value(y, predictions)
+            for name, score in self.scores.items()
+        }
+        found |= self.further(task, y, predictions)
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """What is told beside the scores, and nothing is judged by."""
+        return {}
 
     def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
         """By metric that is a mean over labels: float64 `[K]`, what each label has (`[1]` where it is of one
         alone), NaN for a label that does not count."""
+        found = ((name, score) for name, score in self.scores.items() if isinstance(score, OverLabels))
+        return {name: score.each(y, predictions) for name, score in found}
 
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         """Mean log-loss, or squared error: by what averages are weighted."""

@@ -121,29 +121,10 @@ class _Judge(LabelMethods):
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(-np.mean(self.logits(predictions)[np.arange(len(y)), y]))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """Recall, F1 and AUROC of each class."""
-        return {
-            "balanced accuracy": metrics.recalls(y, predictions),
-            "F1": metrics.f1s(y, predictions),
-            "AUROC": metrics.aurocs(y, predictions),
-        }
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: accuracy (plain, balanced, top-5), macro F1, AUROC, log loss, Brier, ECE."""
-        each = self.over_labels(y, predictions) if each is None else each
-        found = {
-            "accuracy": metrics.accuracy(y, predictions),
-            **{name: metrics.known_mean(values) for name, values in each.items()},
-            "log loss": metrics.log_loss(y, predictions),
-            "Brier": metrics.brier(y, predictions),
-            "ECE": calibration.ece(y, predictions),
-        }
-        if task.outputs > 5:
-            found["top-5 accuracy"] = metrics.top_k(y, predictions, 5)
-        return {name: value for name, value in found.items() if np.isfinite(value)}
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """Brier, ECE, and of many classes top-5 accuracy."""
+        found = {"Brier": metrics.brier(y, predictions), "ECE": calibration.ece(y, predictions)}
+        return found | ({"top-5 accuracy": metrics.top_k(y, predictions, 5)} if task.outputs > 5 else {})
 
 
 class Classification(_Classes, _Judge):

@@ -11,7 +11,7 @@ import numpy as np
 from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import label_errors, multilabel
-from headstart.measure.metrics import above_chance, known_mean
+from headstart.measure.metrics import above_chance
 from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
@@ -90,18 +90,10 @@ def _doubted(
                                 "p_given": p[row, on[row]], "p_suggested": p[row, other]}  # fmt: skip
 
 
-def _at_half(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    return multilabel.f1s(y, predictions, THRESHOLD)
-
-
-def _micro(y: np.ndarray, predictions: np.ndarray) -> float:
-    return multilabel.micro_f1(y, predictions, THRESHOLD)
-
-
 SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
-    OverLabels("F1", _at_half),
-    Anew("micro F1", _micro),
+    OverLabels("F1", multilabel.f1s),
+    Anew("micro F1", multilabel.micro_f1),
     OverLabels("AUROC", multilabel.aurocs),
     Anew("log loss", multilabel.log_loss),
 )
@@ -122,29 +114,9 @@ class _Judge(LabelMethods):
         p = np.clip(predictions, SMALL, 1 - SMALL)
         return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """Average precision, F1 and AUROC of each label."""
-        return {
-            "mAP": multilabel.average_precisions(y, predictions),
-            "F1": multilabel.f1s(y, predictions, THRESHOLD),
-            "AUROC": multilabel.aurocs(y, predictions),
-        }
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: mAP, F1 (macro and micro, at one half), LRAP, AUROC, log loss."""
-        each = self.over_labels(y, predictions) if each is None else each
-        mean = {name: known_mean(values) for name, values in each.items()}
-        found = {
-            "mAP": mean["mAP"],
-            "F1": mean["F1"],
-            "micro F1": multilabel.micro_f1(y, predictions, THRESHOLD),
-            "LRAP": multilabel.lrap(y, predictions),
-            "AUROC": mean["AUROC"],
-            "log loss": multilabel.log_loss(y, predictions),
-        }
-        return {name: value for name, value in found.items() if np.isfinite(value)}
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """LRAP."""
+        return {"LRAP": multilabel.lrap(y, predictions)}
 
 
 class MultiLabel(_Sets, _Judge):

@@ -80,18 +80,6 @@ class _Judge(TaskMethods):
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(np.mean((predictions[:, 0] - y) ** 2))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """None: there are no labels."""
-        return {}
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: MAE, RMSE, R2."""
-        value = predictions[:, 0]
-        found = {"MAE": metrics.mae(y, value), "RMSE": metrics.rmse(y, value), "R2": metrics.r2(y, value)}
-        return {name: number for name, number in found.items() if np.isfinite(number)}
-
 
 class _Fit(TaskMethods):
     """Ridge regression."""
