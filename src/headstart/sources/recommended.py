@@ -49,7 +49,9 @@ def find(spec: str) -> Source | None:
         return None
     library, _, name = spec.partition("/")
     text = entry.modality == "text"
-    wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.input.items()}
+    wanted: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.input.items()
+    }
     source = Source(
         spec=spec,
         name=name,
