@@ -29,7 +29,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
 from headstart.measure.paired import Resampling, held_out_ratio, paired_gain
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 
 PAIRS = (
@@ -52,7 +52,7 @@ RESULTS = Path(__file__).parent / "results" / "coverage.json"
 
 def features(dataset: Dataset) -> dict[str, np.ndarray]:
     """Principal components of what each learner reads, `[N, WIDTH]`."""
-    extract = make_extractor(FeatureStore.default(), dataset)
+    extract = StoreExtractor(FeatureStore.default(), dataset)
     rows = np.arange(len(dataset))
     nets: dict[str, Any] = {name: sources.load(f"bundled/{name}") for name in ("textures", "strokes")}
     nets["random"] = nets["textures"].fresh(0)

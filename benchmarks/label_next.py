@@ -31,7 +31,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.measure import selection
 from headstart.measure.threads import suited_to
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.run.label_next import Room, choose
 from headstart.store.store import FeatureStore
 
@@ -63,7 +63,7 @@ def prepare(spec: str, items: Dataset) -> Place:
     late = [stage.name for stage in backbone.stages[-3:]]
     taps = [tap for tap in backbone.taps() if tap.stage in late and tap.grid <= 2]
     near = backbone.embedding
-    features = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(*taps, near)))
+    features = StoreExtractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(*taps, near)))
     every = np.arange(len(dataset))
     read = np.concatenate([features.tap(tap)[every] for tap in taps], axis=1).astype(np.float32)
     return Place(features.tap(near)[every].astype(np.float32), read, dataset, len(pool))

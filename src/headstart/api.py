@@ -199,14 +199,14 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     from headstart.core.features import FeatureSpec
     from headstart.data import load
     from headstart.data.checks import doctor
-    from headstart.passes.extractor import make_extractor
+    from headstart.passes.extractor import StoreExtractor
     from headstart.store.memo import Memo
     from headstart.store.store import FeatureStore
 
     dataset = doctor.levelled(load(data, **reading), memo=Memo())
     backbone = sources.load(source, download=download)
     tap = backbone.embedding
-    rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
+    rows = StoreExtractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
     return rows[np.arange(len(dataset))].astype(np.float32)
 
 

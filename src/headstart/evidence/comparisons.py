@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from headstart.core.metric import named
 from headstart.core.strategy import Trial, both, common
 from headstart.core.task import differ
 from headstart.evidence import leaderboard
-from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
+from headstart.measure.paired import PairedGain, Resampling, paired_gain
 
 OBVIOUS = 0.25
 """A gain that few items can show, where the metric is no fraction: in parts of what the rival has, or of what
@@ -77,12 +76,3 @@ def compared(ours: Trial, theirs: Trial, found: PairedGain, experiment: Experime
         model=ours.arm,
     )
     return Comparison(ours.arm, theirs.arm, evidence, found.p_value, found.smallest_visible)
-
-
-def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
-    """The same with p-values adjusted for their number (Holm)."""
-    given = list(comparisons)
-    tested = [number for number, c in enumerate(given) if c.p_value is not None]
-    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
-        given[number] = replace(given[number], p_value=p)
-    return tuple(given)

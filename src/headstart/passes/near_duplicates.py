@@ -37,15 +37,15 @@ def check(
         return report
     dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
-    from headstart.passes.extractor import make_extractor
+    from headstart.passes.extractor import StoreExtractor
     from headstart.store.store import FeatureStore
 
     backbone = sources.load(room.COMPARED_BY)
     try:
-        pairs = find(backbone, dataset, make_extractor(FeatureStore.default(), dataset))
+        pairs = find(backbone, dataset, StoreExtractor(FeatureStore.default(), dataset))
     except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
         with tempfile.TemporaryDirectory() as scratch:
-            pairs = find(backbone, dataset, make_extractor(FeatureStore(Path(scratch)), dataset))
+            pairs = find(backbone, dataset, StoreExtractor(FeatureStore(Path(scratch)), dataset))
     return doctor.with_near(report, dataset, pairs)
 
 

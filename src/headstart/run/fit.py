@@ -21,7 +21,7 @@ from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.core.task import Task
 from headstart.data import splits
 from headstart.evidence import leaderboard, selection, verdict
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.planning import more_folds, policy
 from headstart.run import closing, conclude, manifest, resolve, set_up
 from headstart.run.config import RunConfig
@@ -167,7 +167,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
+        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
         sources=named,
         folder=folder,
         listen=listen,

@@ -22,7 +22,7 @@ from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
 from headstart.run import resolve
@@ -123,7 +123,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     name, backbone = best_source(folder, record, wanted, known)
     levels = predictor.model.input.levels
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
-    extract = make_extractor(FeatureStore.default(), both)
+    extract = StoreExtractor(FeatureStore.default(), both)
     pairs = near_duplicates.find(backbone, both, extract)
     tap = backbone.embedding
     rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
