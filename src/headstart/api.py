@@ -17,7 +17,7 @@ from headstart.run.folder import read_finished
 if TYPE_CHECKING:
     import numpy as np
 
-    from headstart.data.checks.doctor import Report
+    from headstart.data.checks.findings import Report
     from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
     from headstart.insight.compare_runs import Versus

@@ -18,7 +18,7 @@ from headstart.core.metric import named
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.data import splits
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.passes import near_duplicates
@@ -128,7 +128,7 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     tap = backbone.embedding
     rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
     labelled = np.arange(len(both)) < len(known)
-    groups = splits.unite(both, doctor.duplicate_groups(both, pairs) if pairs else None)
+    groups = splits.unite(both, duplicates.duplicate_groups(both, pairs) if pairs else None)
     free = selection.one_of_each(groups, labelled)
     if not free.any():
         raise DataError(

@@ -13,7 +13,8 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates
+from headstart.data.checks.findings import Report
 from headstart.data.checks.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
@@ -93,7 +94,7 @@ def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], group
         for i, j, _ in pairs
         if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
     ]
-    parted = doctor.parted_pairs(pairs, groups)
+    parted = duplicates.parted_pairs(pairs, groups)
     text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
     if parted:
         text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
@@ -106,7 +107,7 @@ def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], group
     return text
 
 
-def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:
+def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any]:
     """What was read, in words and numbers."""
     tests = int((dataset.split == "test").sum()) if dataset.split is not None else 0
     return {

@@ -19,7 +19,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.data.checks import doctor
+from headstart.data.checks import doctor, findings
 from headstart.errors import BadOption, DataError, PathError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
@@ -156,7 +156,7 @@ def check_place(out: Path) -> None:
         raise PathError(out, "holds something else", "name a new folder")
 
 
-def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
+def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[findings.Finding, ...]]:
     """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
     where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
     if not modalities.get(dataset.modality).IN_WORDS:
@@ -169,7 +169,7 @@ def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
     return dataset, errors
 
 
-def said(finding: doctor.Finding) -> str:
+def said(finding: findings.Finding) -> str:
     """row 5: is empty (whitespace only) (HS102)."""
     return f"{finding.where}: {finding.message} ({finding.code})"
 

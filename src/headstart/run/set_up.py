@@ -16,7 +16,7 @@ from headstart.core.events import Event
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import arm_name
 from headstart.data import splits
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates, findings, held_out, text_checks
 from headstart.data.checks.duplicates import Pair
 from headstart.errors import (
     BadOption,
@@ -68,14 +68,14 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
     """
     if not pairs:
         return
-    groups = doctor.duplicate_groups(context.dataset, pairs)
+    groups = duplicates.duplicate_groups(context.dataset, pairs)
     split = splits.make_split(context.dataset, seed=context.seed, groups=groups)
     context.experiment = replace(context.experiment, split=split, gains={})
     context.listen(
         Event("note", {"label": "", "text": manifest.duplicates_note(context.dataset, pairs, groups)})
     )
-    told += doctor.lines(doctor.near_findings(context.dataset, pairs), "warning")
-    for line in doctor.lines([*doctor.held_out_findings(context.dataset, context.split)], "warning"):
+    told += findings.lines(duplicates.near_findings(context.dataset, pairs), "warning")
+    for line in findings.lines([*held_out.findings(context.dataset, context.split)], "warning"):
         if line not in told:
             context.listen(Event("note", {"label": "data", "text": line}))
             told.append(line)
@@ -134,7 +134,7 @@ def lengths(context: Context) -> list[str]:
         contract = backbone.source.input
         key = (*contract.files().values(), contract.max_length)  # a pair has one tokenizer for both ways
         if key not in found:
-            found[key] = doctor.lines(doctor.length_findings(context.dataset, contract), "warning")
+            found[key] = findings.lines(text_checks.length_findings(context.dataset, contract), "warning")
             for line in found[key]:
                 context.listen(Event("note", {"label": name, "text": line}))
     return [line for lines in found.values() for line in lines]
