@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 
@@ -168,26 +168,27 @@ class Head(Protocol):
         return predictions
 
 
+class Fit(TypedDict, total=False):
+    """What a linear fit may be told."""
+
+    groups: np.ndarray | None
+    """Rows with equal numbers `[N]` are never parted in cross-validation."""
+    penalties: Sequence[float] | None
+    """Those to choose from; None: the usual ones."""
+    seed: int
+    weights: np.ndarray | None
+    """float64 `[N]` above 0: how often each row counts; None: all once."""
+
+
 class LinearFit(Protocol):
     """Linear models in closed form or by a convex fit."""
 
     penalties: tuple[float, ...]
     """Those that are tried on sparse rows; the middle one where there is nothing to choose by."""
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
-        squared error) unless a single one is given, z-scoring folded into the result. `weights` float64 `[N]`
-        above 0: how often each row counts."""
+        squared error) unless a single one is given, z-scoring folded into the result."""
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from headstart.measure.ridge import one_hot
 from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import Link, probabilities
-from headstart.tasks.base import Doubt, Linear
+from headstart.tasks.base import Doubt, Fit, Linear
 from headstart.tasks.scores import Mean, OverLabels, Score
 
 UNSEEN = 10.0
@@ -162,17 +162,7 @@ class Classification(_Classes, _Judge):
         counts = np.bincount(y, minlength=outputs) + 0.5
         return np.log(counts / counts.sum())
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """Multinomial logistic regression (binomial with two classes), as scikit-learn defines it.
 
         Without `penalties`, C is chosen by stratified, grouped cross-validation on log-loss. A class
@@ -189,11 +179,9 @@ class Classification(_Classes, _Judge):
             classes = int(local.max()) + 1
             wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
             link: Link = "softmax" if classes > 2 else "sigmoid"
-            return fit_logistic(
-                features, wanted, link=link, groups=groups, penalties=penalties, seed=seed, weights=weights
-            )
+            return fit_logistic(features, wanted, link=link, **how)
 
-        return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
+        return _of_present(fit, y, outputs, features.shape[1], float(min(how.get("penalties") or [0.0])))
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """Those of equally common classes, where the metric counts all alike; 1 on average."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from headstart.measure.metrics import above_chance
 from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks._linear import check, fit_logistic
 from headstart.tasks._logistic import probabilities
-from headstart.tasks.base import Doubt, Linear
+from headstart.tasks.base import Doubt, Fit, Linear
 from headstart.tasks.scores import Anew, OverLabels, Score
 
 THRESHOLD = 0.5
@@ -156,17 +156,7 @@ class MultiLabel(_Sets, _Judge):
         hits = np.asarray(y, np.float64).sum(axis=0)
         return np.log((hits + 0.5) / (len(y) - hits + 0.5))
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """One logistic regression a label, all in one solve, with one C for all of them.
 
         A label that is always or never set gets weight 0 and the logit of its smoothed share.
@@ -177,18 +167,10 @@ class MultiLabel(_Sets, _Judge):
         if targets.shape[1:] != (outputs,) or not np.isin(targets, (0.0, 1.0)).all():
             raise DataError("linear probe", "a multi-label target is not 0 or 1", "check the labels")
         weight, bias = np.zeros((outputs, features.shape[1])), self.constant(targets, outputs)
-        penalty, ridge = float(min(penalties)) if penalties else 0.0, False
+        penalty, ridge = float(min(how.get("penalties") or [0.0])), False
         varies = np.flatnonzero((targets != targets[:1]).any(axis=0))
         if len(varies):
-            found = fit_logistic(
-                features,
-                targets[:, varies],
-                link="sigmoid",
-                groups=groups,
-                penalties=penalties,
-                seed=seed,
-                weights=weights,
-            )
+            found = fit_logistic(features, targets[:, varies], link="sigmoid", **how)
             weight[varies], bias[varies] = found.weight, found.bias
             penalty, ridge = found.penalty, found.ridge
         return Linear(weight, bias, penalty, ridge)

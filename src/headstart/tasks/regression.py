@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from headstart.measure import metrics
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
 from headstart.tasks._linear import check
-from headstart.tasks.base import FIFTHS, Linear, TaskMethods
+from headstart.tasks.base import FIFTHS, Fit, Linear, TaskMethods
 from headstart.tasks.scores import Anew, Mean, Score
 
 RIDGE_COST = 16
@@ -100,22 +100,13 @@ class _Fit(TaskMethods):
         """The median: the best constant for absolute error."""
         return np.full(outputs, float(np.median(y)) if len(y) else 0.0)
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """Ridge regression; lambda by the exact leave-one-out (or leave-one-group-out) squared error.
 
         `penalties` are values of lambda against the sum of squared errors. Nothing is random.
         Raises `DataError` for features or targets that are not finite.
         """
+        groups, penalties, weights = how.get("groups"), how.get("penalties"), how.get("weights")
         check(features, y)
         if not np.isfinite(y).all():
             raise DataError("linear probe", "a target is NaN or infinite", "check the labels")
