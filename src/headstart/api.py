@@ -53,9 +53,9 @@ class Run:
     def insight(self) -> dict[str, Any]:
         """What else the held-out predictions tell (see the reference of insight.json): metrics, confusion,
         doubtful labels, ... Empty for a run of an older Headstart. Raises `RunError` when it is damaged."""
-        from headstart.insight import panels
+        from headstart.report import saved
 
-        return panels.read(self.folder)
+        return saved.insight(self.folder)
 
     @property
     def model(self) -> LoadedModel:

@@ -19,12 +19,12 @@ from headstart.core.budget import Budget
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.errors import RunError
 from headstart.evidence import leaderboard
 from headstart.insight import depth, embedding_map, mistakes, panels, reliability
 from headstart.measure import calibration
 from headstart.measure.intervals import wilson
 from headstart.measure.partition import first_repeat
+from headstart.report import saved
 
 KEYS = [
     "arm", "metrics", "confusion", "scatter", "reliability", "depth", "learning_curve", "label_errors", "mistakes",
@@ -130,7 +130,7 @@ def test_the_contract(looked: Any, kind: str) -> None:
     assert list(found) == KEYS
     text = (made.folder / "insight.json").read_text(encoding="utf-8")
     assert "NaN" not in text
-    assert json.loads(text) == found == panels.read(made.folder)
+    assert json.loads(text) == found == saved.insight(made.folder)
     absent = {
         "classification": {"scatter"},
         "multilabel": {"scatter", "reliability"},
@@ -366,15 +366,6 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     assert found["table"] is None
     assert len(found["pairs"]) == 20
     assert len(json.dumps(found, indent=2)) < 1_000_000
-
-
-def test_reading_what_is_not_there(make_run: Any) -> None:
-    folder = make_run().folder
-    assert panels.read(folder) == {}
-    for text in ("{", "[]"):
-        (folder / "insight.json").write_text(text)
-        with pytest.raises(RunError, match=r"insight.json is damaged"):
-            panels.read(folder)
 
 
 def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) -> None:
