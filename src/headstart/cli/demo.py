@@ -32,15 +32,6 @@ class Act:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        "demo",
-        help="Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. "
-        "With --text: short messages, and a sentence encoder that is installed as a package.",
-    )(demo_command)
-
-
 def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the data and the runs.")] = FOLDER,
     seed: Annotated[
@@ -54,6 +45,7 @@ def demo_command(
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Texts instead of pictures.")] = False,
 ) -> None:
+    """Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. With --text: short messages, and a sentence encoder that is installed as a package."""
     from headstart import api
     from headstart.cli.fit import Tell
     from headstart.core.budget import parse_seconds

@@ -19,14 +19,6 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Defau
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict and where things lie.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the two commands."""
-    app.command("fit", help="Find the best transferred model for your data, and whether transfer helped.")(
-        fit_command
-    )
-    app.command("plan", help="Print the steps `fit` would take and their estimated time.")(plan_command)
-
-
 @taking(*RUN)
 def fit_command(
     data: options.Data,
@@ -35,6 +27,7 @@ def fit_command(
     quiet: Quiet = False,
     **given: Any,
 ) -> None:
+    """Find the best transferred model for your data, and whether transfer helped."""
     from headstart import api
 
     story = Tell(json_output=json_output, quiet=quiet)
@@ -50,6 +43,7 @@ def fit_command(
 
 @taking(*RUN)
 def plan_command(data: options.Data, json_output: options.AsJson = False, **given: Any) -> None:
+    """Print the steps `fit` would take and their estimated time."""
     from headstart import api
 
     story = Tell(json_output=json_output, quiet=False)

@@ -16,7 +16,7 @@ from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.errors import near
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import origin, state
@@ -38,9 +38,8 @@ class Direct:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`; "not applicable", with the labels that are missing, when names do not match."""
-        backbone = request.backbone
-        assert backbone is not None
-        arm = arm_name(self.name, backbone.source.name)
+        backbone = request.network
+        arm = request.arm(self.name)
         found = columns_for(request, backbone)
         if isinstance(found, str):
             return empty_trial(request, arm, "not applicable", found)
@@ -69,8 +68,7 @@ class Direct:
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "classifier"."""
-        backbone = request.backbone
-        assert backbone is not None
+        backbone = request.network
         net = {
             "kind": "classifier",
             "architecture": dict(backbone.source.architecture),
