@@ -15,8 +15,6 @@ import torch
 
 from headstart import modalities, tasks
 from headstart.core.backbone import Backbone
-from headstart.core.evidence import Cost
-from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
 from headstart.strategies import _arm, _design, _ladder
 from headstart.strategies._design import Design
@@ -40,23 +38,15 @@ TRIAL_SHARE = 0.25
 """Share of the epochs for which each learning rate is tried."""
 
 
-class Scratch:
+class Scratch(_arm.Trains):
     """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
     kind = Kind("scratch", STEPS, MOST_EPOCHS, fresh=True)
 
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The folds at the source's own size; less is taken when there is less."""
-        return _arm.cost(request, self.kind, seconds_per_pass)
-
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return _arm.fit(request, self.kind, partial(design, request), try_rates)
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
 
 def design(request: Request) -> Design:
