@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,15 +48,15 @@ def demo_command(
 ) -> None:
     """Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. With --text: short messages, and a sentence encoder that is installed as a package."""
     from headstart import api
-    from headstart.cli.fit import Tell
     from headstart.core.budget import parse_seconds
+    from headstart.report.terminal import Story
 
     seconds = parse_seconds(budget or ("115s" if text else "130s"))
     acts = messages(out, seed) if text else digits(out, seed)
     runs = {}
     for act in acts:
         sys.stdout.write(act.said)
-        with Tell(json_output=False, quiet=False) as story:
+        with closing(Story()) as story:
             runs[act.name] = api.fit(
                 act.data,
                 listen=story,

@@ -40,7 +40,6 @@ def report_command(
 
 
 def shown(found: Run, format: str) -> None:
-    """Print the run in one of `FORMATS`."""
     from headstart.report import markdown, saved
 
     run = found.folder

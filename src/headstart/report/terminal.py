@@ -99,7 +99,6 @@ class Story:
         self._bar.end()
 
     def line(self, label: str, text: str, style: str = "") -> None:
-        """One line under a label of its own."""
         self.console.print(Text(f"{label:<9} ", style="dim") + Text(words.printable(text), style=style))
 
     # one method an event of more than a line

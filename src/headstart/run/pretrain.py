@@ -82,7 +82,6 @@ class Outcome:
         return self.after < self.before
 
     def sentence(self) -> str:
-        """In one sentence."""
         losses = (
             f"{self.before:.3f} to {self.after:.3f} nats a hidden word on {self.held_out:,} texts kept out"
         )

@@ -33,7 +33,6 @@ class Direct:
     name = "direct"
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
-        """One pass."""
         return Cost(1.0, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:

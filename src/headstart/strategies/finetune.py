@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from headstart import modalities
 from headstart.core.evidence import Cost
-from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
@@ -34,7 +33,7 @@ PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
 
-class Finetune:
+class Finetune(_arm.Trains):
     """Trains the layers behind a cut on stored activations: the trunk before it is never run."""
 
     name = "finetune"
@@ -48,10 +47,6 @@ class Finetune:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return fit_design(request, self.kind, design_cut(request))
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
 
 class FinetuneSlow(Finetune):
@@ -71,23 +66,15 @@ class FinetuneSlow(Finetune):
         return fit_design(request, self.kind, replace(design, recipe=slow))
 
 
-class Full:
+class Full(_arm.Trains):
     """Trains every layer from the pixels."""
 
     name = "full"
     kind = Kind("full", STEPS, MOST_EPOCHS)
 
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The folds; a training step is taken for three forward passes."""
-        return _arm.cost(request, self.kind, seconds_per_pass)
-
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return fit_design(request, self.kind, design_whole(request))
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
 
 def fit_design(request: Request, kind: Kind, design: Design) -> Trial:

@@ -69,7 +69,6 @@ class _Small:
         return replace(whole, recipe=recipe)
 
     def words(self, request: Request) -> str:
-        """What is trained, in words."""
         raise NotImplementedError
 
     def _kind(self, request: Request) -> Kind:
@@ -119,7 +118,6 @@ class BitFit(_Small):
         return "" if any(p.ndim <= 1 for p in body.parameters()) else "the network has no biases and no norms"
 
     def words(self, request: Request) -> str:  # noqa: ARG002
-        """What it says."""
         return "biases and norms"
 
 

@@ -15,8 +15,6 @@ import torch
 
 from headstart import modalities, tasks
 from headstart.core.backbone import Backbone
-from headstart.core.evidence import Cost
-from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design, _ladder
 from headstart.strategies.gradient._design import Design, Inputs, length_of
@@ -39,23 +37,15 @@ TRIAL_SHARE, TRIAL_EPOCHS = 0.1, 5
 """Share of the epochs for which each learning rate is tried in every fold, and the least number of them."""
 
 
-class Scratch:
+class Scratch(_arm.Trains):
     """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
     kind = Kind("scratch", STEPS, MOST_EPOCHS, fresh=True)
 
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The folds at the source's own size; less is taken when there is less."""
-        return _arm.cost(request, self.kind, seconds_per_pass)
-
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return _arm.fit(request, self.kind, partial(design, request), rates_to_try, at_best_rate)
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
 
 def design(request: Request) -> Design:

@@ -66,6 +66,20 @@ def cost(
     return Cost(passes, seconds_per_pass * (passes + work / max(1, len(request.dataset))))
 
 
+class Trains:
+    """A strategy that is one kind of training arm."""
+
+    kind: Kind
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """The folds and the model on all rows, through all layers."""
+        return cost(request, self.kind, seconds_per_pass)
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "taps"."""
+        return refit(request, trial, self.kind)
+
+
 def open_arm(request: Request, design: Design, kind: Kind) -> Arm:
     """Have the pass store what is missing, and put the arm together."""
     return Arm(request, design, load_inputs(request, design, probe=not kind.fresh), kind)

@@ -127,7 +127,6 @@ class PairBatches(Batches):
         return np.sort(np.concatenate(taken))
 
     def read(self, step: int) -> Batch:
-        """The batch of a step."""
         members = self.members(step)
         rows = self.rows[members]
         inputs = torch.from_numpy(self.views[0][rows])

@@ -123,7 +123,6 @@ class WordBackbone(TextNetwork):
         return found
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
-        """The states at several cuts."""
         return {cut: self.full(x) if self.place(cut) else x for cut in dict.fromkeys(cuts)}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
