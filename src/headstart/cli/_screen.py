@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core.files import plain
-from headstart.core.words import printable
+from headstart.core.words import few, printable
 from headstart.errors import PathError
 
 _UNSEEN = re.compile(
@@ -53,8 +53,7 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> It
 
 def some_of(unreadable: Sequence[tuple[str, str]], *, most: int = 5) -> str:
     """The first few of the items that could not be read, each with its problem."""
-    more = f"; and {len(unreadable) - most} more" if len(unreadable) > most else ""
-    return "; ".join(f"{ident}: {problem}" for ident, problem in unreadable[:most]) + more
+    return few(unreadable, most, each=": ".join, apart="; ")
 
 
 def writable(path: Path) -> Path:

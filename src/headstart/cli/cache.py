@@ -150,7 +150,7 @@ def _print(tables: list[Table]) -> None:
         grid.add_column(name, justify="right" if name in ("rows", "size") else "left")
     for table in tables:
         what = table.family + (f" ({table.recipe})" if table.recipe else "")
-        data = ", ".join(table.data[:3]) + (" ..." if len(table.data) > 3 else "")
+        data = words.few(table.data, 3)
         cells = (table.source, what, data, f"{table.rows:,}", words.size(table.bytes), _ago(table.last_used))
         grid.add_row(*(escape(words.cell(text)) for text in cells))
     terminal = sys.stdout.isatty()

@@ -17,6 +17,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
+from headstart.core.words import few
 from headstart.errors import near
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import origin, state
@@ -92,9 +93,8 @@ def columns_for(request: Request, backbone: Backbone) -> list[list[int]] | str:
     found = match(request.task.labels, backbone.source.labels, chosen)
     missing = [label for label, columns in zip(request.task.labels, found, strict=True) if not columns]
     if missing:
-        shown = ", ".join(map(repr, missing[:5])) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        verb = "is" if len(missing) == 1 else "are"
-        return f"{shown} {verb} not among the source's {len(backbone.source.labels)} classes"
+        are = f"{few(missing, each=repr)} {'is' if len(missing) == 1 else 'are'}"
+        return f"{are} not among the source's {len(backbone.source.labels)} classes"
     return found
 
 
