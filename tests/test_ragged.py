@@ -24,11 +24,11 @@ from headstart.core.targets import Targets
 from headstart.core.task import Task
 from headstart.data.splits import make_split
 from headstart.evidence import leaderboard, selection
-from headstart.evidence.comparisons import gain
+from headstart.evidence.leaderboard import gain
 from headstart.evidence.verdict import verdict_of
-from headstart.run.folder import RunFolder
+from headstart.run.state.folder import RunFolder
 from headstart.tasks.base import TaskMethods
-from headstart.tasks.scores import Mean, Ratio
+from headstart.tasks.base.scores import Mean, Ratio
 
 Found = frozenset[int]
 """What is found in an item: places, say."""
@@ -60,9 +60,6 @@ class Lists:
 
     def subset(self, rows: np.ndarray) -> Lists:
         return Lists(tuple(self.rows[row] for row in rows))
-
-    def fingerprint(self) -> str:
-        return fingerprint.of_json(self.to_list())
 
     def to_list(self) -> list[Any]:
         return [None if row is None else sorted(row) for row in self.rows]

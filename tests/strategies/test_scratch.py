@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from headstart import strategies, tasks
 from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.strategies import _arm, _ladder, scratch
+from headstart.strategies import scratch
+from headstart.strategies.gradient import _arm, _ladder
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
 
@@ -77,11 +80,12 @@ def test_rates_are_tried_on_training_rows_only(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: seen.append((part, held)) or 0.0)
     asked = request(Settings(epochs=2))
     strategies.get("scratch").fit(asked)
-    assert len(seen) == 3 * len(asked.split.folds)
+    assert len(seen) == 6  # once for the first two folds, once for the third
+    folds = asked.split.folds
     for number, (part, held) in enumerate(seen):
         assert len(held) >= 1
-        train = asked.split.folds[number // 3].train
-        assert np.array_equal(np.sort(np.concatenate([part, held])), train)
+        free = np.intersect1d(folds[0].train, folds[1].train) if number < 3 else folds[2].train
+        assert np.array_equal(np.sort(np.concatenate([part, held])), free)
 
 
 def test_a_smaller_side_when_time_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +119,38 @@ def test_the_model_of_a_smaller_side_says_so() -> None:
     small = replace(trial, choices={**trial.choices, "side": 32, "smaller": True})
     assert strategy.refit(asked, small).input.size == (32, 32)
     assert strategy.refit(asked, trial).input.size == (48, 48)
+
+
+def test_a_kill_before_anything_is_settled_does_not_measure_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(scratch, "LEAST_EPOCHS_TO_TRY", 1)
+    asked = replace(request(Settings(), seconds=60.0), workdir=tmp_path)
+
+    def interrupted(*args: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(0.2, 2))
+    monkeypatch.setattr(scratch, "held_out_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        strategies.get("scratch").fit(asked)
+    tried: list[float] = []
+    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(100.0, 2))  # a busy moment
+    monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: tried.append(1.0) or 1.0)
+    resumed = strategies.get("scratch").fit(replace(asked, budget=Budget(60.0)))
+    assert (resumed.status, len(tried)) == ("done", 6)
+    other = replace(asked, budget=Budget(50.0), workdir=tmp_path)  # other time: it is measured again
+    (tmp_path / "plan.json").unlink()
+    assert strategies.get("scratch").fit(other).status == "cut off"
+
+
+@pytest.mark.parametrize("damage", ['{"key": 5}', "[", '{"key": "KEY", "seconds_per_step": null}'])
+def test_a_damaged_measurement_counts_as_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    asked = replace(request(Settings(), seconds=60.0), workdir=tmp_path)
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.5, 2))[0].seconds_per_step == 0.5
+    kept = json.loads((tmp_path / "measured.json").read_text())
+    (tmp_path / "measured.json").write_text(damage.replace("KEY", kept["key"]))
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.7, 2))[0].seconds_per_step == 0.7
+    assert _arm.paced(asked, lambda: _ladder.Pace(0.9, 2))[0].seconds_per_step == 0.7

@@ -12,11 +12,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core import fingerprint, targets
-from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.source import Levels
 from headstart.core.targets import Dense, Targets, Unlabelled
 from headstart.core.task import Task
-from headstart.core.words import whole
+from headstart.core.untrusted import whole
+from headstart.core.untrusted.archive import read_file, read_member, read_part
 
 
 @runtime_checkable
@@ -226,16 +226,18 @@ class Dataset:
         """Content fingerprint of items, labels, groups and splits."""
         if "_whole" in self.__dict__:
             return self.__dict__["_whole"].fingerprint  # type: ignore[no-any-return]
-        columns = [
-            "-" if c is None else fingerprint.of_array(np.asarray(c)) for c in (self.groups, self.split)
-        ]
+        columns = [self.y, self.groups, self.split]
+        parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
+        if not isinstance(self.targets, Dense):
+            parts.append(fingerprint.of_json(self.targets.to_list()))
         # the same labels are the same data, whether they were given as numbers or as their names
         labels = (
             "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
         )
         levels = [] if self.levels is None else [f"levels {self.levels}"]
-        told = [self.targets.fingerprint(), *columns, labels, *levels]
-        return fingerprint.of_parts([*self.digests(), *(item.id for item in self.items), *told])
+        return fingerprint.of_parts(
+            [*self.digests(), *(item.id for item in self.items), *parts, labels, *levels]
+        )
 
     def with_levels(self, levels: Levels | None) -> Dataset:
         """The same items, read with other levels."""

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 
-from headstart.core import fingerprint, limits
-from headstart.core.untrusted import Damaged, read_npz
+from headstart.core import fingerprint
+from headstart.core.untrusted import Damaged, limits, read_npz
 
 
 @runtime_checkable

@@ -9,8 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from headstart.core import fingerprint
-
 
 @runtime_checkable
 class Targets(Protocol):
@@ -32,11 +30,8 @@ class Targets(Protocol):
     def subset(self, rows: np.ndarray) -> Targets:
         """Those of the given rows (int64), in the given order."""
 
-    def fingerprint(self) -> str:
-        """Of all labels."""
-
     def to_list(self) -> list[Any]:
-        """Row by row, as a column of a Parquet file holds them."""
+        """Row by row, as JSON and a column of a Parquet file hold them: the fingerprint is of this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,18 +70,12 @@ class Dense:
     def subset(self, rows: np.ndarray) -> Dense:
         return type(self)(self.array[rows])
 
-    def fingerprint(self) -> str:
-        return fingerprint.of_array(self.array)
-
     def to_list(self) -> list[Any]:
         return list(self.array.tolist())
 
 
 class Unlabelled(Dense):
     """Those of data that came without labels: NaN for every row."""
-
-    def fingerprint(self) -> str:
-        return "-"
 
 
 def of(given: Targets | np.ndarray | None, rows: int) -> Targets:

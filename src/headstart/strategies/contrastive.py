@@ -25,8 +25,8 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._contrast import (
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._contrast import (
     Embedder,
     PairBatches,
     Tokens,
@@ -35,9 +35,9 @@ from headstart.strategies._contrast import (
     pairs_in,
     temperature_of,
 )
-from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._shipping import taps_model
-from headstart.strategies._training import named_watch
+from headstart.strategies.gradient._training import named_watch
+from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
@@ -163,8 +163,8 @@ def settle(request: Request) -> Plan | float:
     if request.budget.left == float("inf"):
         tell(request, whole, None)
         return whole
-    pace = measure(request, whole)
-    rounds, left, reserve = max(1, round(wanted / ROUND)), request.budget.left, request.reserve
+    pace, left = _arm.paced(request, lambda: measure(request, whole))
+    rounds, reserve = max(1, round(wanted / ROUND)), request.reserve
     plans = options(rounds, folds, len(request.split.folds[0].test))
     found = _ladder.fitting(pace, left, epochs=rounds, folds=folds, fixed=fixed, reserve=reserve, plans=plans)
     if found is None:

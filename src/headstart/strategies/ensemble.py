@@ -21,7 +21,7 @@ from headstart.core.source import Preprocessing
 from headstart.core.strategy import Request, Trial, both, common
 from headstart.core.targets import Targets
 from headstart.measure.partition import held_out_parts
-from headstart.strategies._folds import empty_trial
+from headstart.strategies.shared._folds import empty_trial
 from headstart.tasks.base import Confidence, TaskMethods
 
 NAME = "stack"

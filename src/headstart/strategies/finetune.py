@@ -11,9 +11,8 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._design import Design, length_of
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -97,7 +96,7 @@ def fit_design(request: Request, kind: _arm.Kind, design: Design) -> Trial:
         arm = _arm.open_arm(request, settled[0], kind)
         return _arm.run(arm, kind, settled[1], Cost(arm.inputs.forward_passes))
     if design.freeze != "none" and request.budget.left < float("inf"):
-        once = _arm.seconds_of_a_pass(request)
+        (once,) = _arm.once(request, ["pass"], lambda: [_arm.seconds_of_a_pass(request)])
         if once > request.budget.left:
             return _arm.cut_off(request, kind, once - request.budget.left, Cost())
         design = replace(design, views=_affordable(request, design.views, once))

@@ -6,7 +6,9 @@ to three times longer, with a learning rate of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,10 @@ from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import Inputs, length_of
-from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, divide, train_on
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._design import Design, Inputs, length_of
+from headstart.strategies.gradient._trainee import outputs_of
+from headstart.strategies.gradient._training import Arm, divide, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -58,14 +59,14 @@ class Scratch:
         settled = _arm.recall(request, self.kind)
         if settled is not None:
             arm = _arm.open_arm(request, settled[0], self.kind)
-            return _arm.run(arm, self.kind, settled[1], Cost(), at_best_rate)
+            return _arm.run(arm, self.kind, settled[1], Cost(), best_rates())
         arm = _arm.open_arm(request, design(request), self.kind)
         found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
         if isinstance(found, float):
             return _arm.cut_off(request, self.kind, found, Cost())
         arm = replace(found.arm, design=replace(found.arm.design, rates=rates_to_try(found)))
         _arm.remember(request, self.kind, arm.design, found.folds)
-        return _arm.run(arm, self.kind, found.folds, Cost(), at_best_rate)
+        return _arm.run(arm, self.kind, found.folds, Cost(), best_rates())
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -102,8 +103,8 @@ def design(request: Request) -> Design:
     if size is None:
         return whole
     own = max(size)
-    side = choose_side(request, replace(whole, side=own))
-    return replace(whole, side=side, smaller=side < own)
+    (side,) = _arm.once(request, ["side"], lambda: [choose_side(request, replace(whole, side=own))])
+    return replace(whole, side=int(side), smaller=side < own)
 
 
 def rates(request: Request, optimizer: str) -> tuple[float, ...]:
@@ -173,28 +174,46 @@ def noise_arm(request: Request, trial_design: Design) -> Arm:
 
 
 def rates_to_try(settled: _arm.Settled) -> tuple[float, ...]:
-    """The learning rates, if trying them in every fold leaves time for all folds; none otherwise."""
+    """The learning rates, if trying them leaves time for the folds; none otherwise."""
     request, design, pace = settled.arm.request, settled.arm.design, settled.pace
     tried = rates(request, design.recipe.optimizer)
-    trainings = settled.folds * (1 + len(tried) * TRIAL_SHARE)
     if request.settings.lr is not None or design.epochs < LEAST_EPOCHS_TO_TRY:
         return ()
-    return tried if pace is None or pace.seconds(design.epochs, trainings) <= request.budget.left else ()
+    if pace is not None:
+        (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
+        rows = sum(len(free_rows(request, number)) for number in {0, settled.folds - 1})
+        trainings = settled.folds + len(tried) * TRIAL_SHARE * rows / len(request.split.folds[0].train)
+        return tried if pace.seconds(design.epochs, trainings) <= left else ()
+    return tried
 
 
-def at_best_rate(arm: Arm, rows: np.ndarray) -> Arm:
-    """The arm at the rate with the least loss on a fifth of these rows after short trainings on the others;
-    as it is where there is nothing to choose, or by."""
-    request, tried = arm.request, arm.design.rates
-    part, held = divide(request, rows, 0.2)
-    if not tried or not len(held):
-        return arm
-    short = arm.lasting(max(1, round(TRIAL_SHARE * arm.design.epochs)), len(part))
-    losses = {}
-    for done, rate in enumerate(tried):
-        request.progress("learning rates", done, len(tried))
-        losses[rate] = held_out_loss(replace(short, design=short.design.at(rate)), part, held)
-    return replace(arm, design=arm.design.at(min(tried, key=lambda rate: losses[rate])))
+def free_rows(request: Request, number: int) -> np.ndarray:
+    """int64: what a choice for the fold of that number may be made by. Half of the folds share one: the rows
+    that none of them holds out, so that trying costs no more than on the training part of one fold."""
+    count = _arm.first_folds(request)
+    half = [k for k in range(count) if (2 * k < count) == (2 * number < count)]
+    return reduce(np.intersect1d, [request.split.folds[k].train for k in half])
+
+
+def best_rates() -> Callable[[Arm, int], Arm]:
+    """(arm, number of a fold) -> the arm at the best of its rates, if it has several: by the loss on a fifth
+    of the fold's `free_rows`, after short trainings on the others."""
+    known: dict[bytes, float] = {}
+
+    def tuned(arm: Arm, number: int) -> Arm:
+        request, tried, rows = arm.request, arm.design.rates, free_rows(arm.request, number)
+        part, held = divide(request, rows, 0.2)
+        if not tried or not len(held):
+            return arm
+        if rows.tobytes() not in known:
+            short, losses = arm.lasting(max(1, round(TRIAL_SHARE * arm.design.epochs)), len(part)), {}
+            for done, rate in enumerate(tried):
+                request.progress("learning rates", done, len(tried))
+                losses[rate] = held_out_loss(replace(short, design=short.design.at(rate)), part, held)
+            known[rows.tobytes()] = min(tried, key=lambda rate: losses[rate])
+        return replace(arm, design=arm.design.at(known[rows.tobytes()]))
+
+    return tuned
 
 
 def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:
