@@ -61,6 +61,9 @@ class Lists:
     def subset(self, rows: np.ndarray) -> Lists:
         return Lists(tuple(self.rows[row] for row in rows))
 
+    def content(self) -> np.ndarray:
+        return np.frombuffer(str(self.to_list()).encode(), np.uint8)
+
     def to_list(self) -> list[Any]:
         return [None if row is None else sorted(row) for row in self.rows]
 

@@ -226,18 +226,17 @@ class Dataset:
         """Content fingerprint of items, labels, groups and splits."""
         if "_whole" in self.__dict__:
             return self.__dict__["_whole"].fingerprint  # type: ignore[no-any-return]
-        columns = [self.y, self.groups, self.split]
-        parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
-        if not isinstance(self.targets, Dense):
-            parts.append(fingerprint.of_json(self.targets.to_list()))
+        columns = [
+            "-" if column is None else fingerprint.of_array(np.asarray(column))
+            for column in (self.targets.content(), self.groups, self.split)
+        ]
         # the same labels are the same data, whether they were given as numbers or as their names
         labels = (
             "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
         )
         levels = [] if self.levels is None else [f"levels {self.levels}"]
-        return fingerprint.of_parts(
-            [*self.digests(), *(item.id for item in self.items), *parts, labels, *levels]
-        )
+        ids = (item.id for item in self.items)
+        return fingerprint.of_parts([*self.digests(), *ids, *columns, labels, *levels])
 
     def with_levels(self, levels: Levels | None) -> Dataset:
         """The same items, read with other levels."""

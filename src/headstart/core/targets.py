@@ -30,8 +30,11 @@ class Targets(Protocol):
     def subset(self, rows: np.ndarray) -> Targets:
         """Those of the given rows (int64), in the given order."""
 
+    def content(self) -> np.ndarray | None:
+        """An array that differs where any label does; None where there are none."""
+
     def to_list(self) -> list[Any]:
-        """Row by row, as JSON and a column of a Parquet file hold them: the fingerprint is of this."""
+        """Row by row, as a column of a Parquet file holds them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +73,18 @@ class Dense:
     def subset(self, rows: np.ndarray) -> Dense:
         return type(self)(self.array[rows])
 
+    def content(self) -> np.ndarray | None:
+        return self.array
+
     def to_list(self) -> list[Any]:
         return list(self.array.tolist())
 
 
 class Unlabelled(Dense):
     """Those of data that came without labels: NaN for every row."""
+
+    def content(self) -> None:
+        return None
 
 
 def of(given: Targets | np.ndarray | None, rows: int) -> Targets:

@@ -6,9 +6,7 @@ to three times longer, with a learning rate of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -35,9 +33,9 @@ LEAST_SIDE = 64
 SGD_RATES = (3e-2, 1e-1, 1e-2)
 """Learning rates of SGD: the one used when there is no time to try, then the others."""
 LEAST_EPOCHS_TO_TRY = 20
-"""Trainings shorter than this say nothing about learning rates in a quarter of their length."""
-TRIAL_SHARE = 0.25
-"""Share of the epochs for which each learning rate is tried."""
+"""Trainings shorter than this are too short to try learning rates."""
+TRIAL_SHARE, TRIAL_EPOCHS = 0.1, 5
+"""Share of the epochs for which each learning rate is tried in every fold, and the least number of them."""
 
 
 class Scratch:
@@ -59,14 +57,14 @@ class Scratch:
         settled = _arm.recall(request, self.kind)
         if settled is not None:
             arm = _arm.open_arm(request, settled[0], self.kind)
-            return _arm.run(arm, self.kind, settled[1], Cost(), best_rates())
+            return _arm.run(arm, self.kind, settled[1], Cost(), at_best_rate)
         arm = _arm.open_arm(request, design(request), self.kind)
         found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
         if isinstance(found, float):
             return _arm.cut_off(request, self.kind, found, Cost())
         arm = replace(found.arm, design=replace(found.arm.design, rates=rates_to_try(found)))
         _arm.remember(request, self.kind, arm.design, found.folds)
-        return _arm.run(arm, self.kind, found.folds, Cost(), best_rates())
+        return _arm.run(arm, self.kind, found.folds, Cost(), at_best_rate)
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -174,46 +172,36 @@ def noise_arm(request: Request, trial_design: Design) -> Arm:
 
 
 def rates_to_try(settled: _arm.Settled) -> tuple[float, ...]:
-    """The learning rates, if trying them leaves time for the folds; none otherwise."""
+    """The learning rates, if trying them in every fold leaves time for all folds; none otherwise."""
     request, design, pace = settled.arm.request, settled.arm.design, settled.pace
     tried = rates(request, design.recipe.optimizer)
     if request.settings.lr is not None or design.epochs < LEAST_EPOCHS_TO_TRY:
         return ()
-    if pace is not None:
-        (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
-        rows = sum(len(free_rows(request, number)) for number in {0, settled.folds - 1})
-        trainings = settled.folds + len(tried) * TRIAL_SHARE * rows / len(request.split.folds[0].train)
-        return tried if pace.seconds(design.epochs, trainings) <= left else ()
-    return tried
+    if pace is None:
+        return tried
+    (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
+    trainings = settled.folds * (1 + len(tried) * trial_epochs(design.epochs) / design.epochs)
+    return tried if pace.seconds(design.epochs, trainings) <= left else ()
 
 
-def free_rows(request: Request, number: int) -> np.ndarray:
-    """int64: what a choice for the fold of that number may be made by. Half of the folds share one: the rows
-    that none of them holds out, so that trying costs no more than on the training part of one fold."""
-    count = _arm.first_folds(request)
-    half = [k for k in range(count) if (2 * k < count) == (2 * number < count)]
-    return reduce(np.intersect1d, [request.split.folds[k].train for k in half])
+def trial_epochs(epochs: int) -> int:
+    """Epochs for which a learning rate is tried."""
+    return min(epochs, max(TRIAL_EPOCHS, round(TRIAL_SHARE * epochs)))
 
 
-def best_rates() -> Callable[[Arm, int], Arm]:
-    """(arm, number of a fold) -> the arm at the best of its rates, if it has several: by the loss on a fifth
-    of the fold's `free_rows`, after short trainings on the others."""
-    known: dict[bytes, float] = {}
-
-    def tuned(arm: Arm, number: int) -> Arm:
-        request, tried, rows = arm.request, arm.design.rates, free_rows(arm.request, number)
-        part, held = divide(request, rows, 0.2)
-        if not tried or not len(held):
-            return arm
-        if rows.tobytes() not in known:
-            short, losses = arm.lasting(max(1, round(TRIAL_SHARE * arm.design.epochs)), len(part)), {}
-            for done, rate in enumerate(tried):
-                request.progress("learning rates", done, len(tried))
-                losses[rate] = held_out_loss(replace(short, design=short.design.at(rate)), part, held)
-            known[rows.tobytes()] = min(tried, key=lambda rate: losses[rate])
-        return replace(arm, design=arm.design.at(known[rows.tobytes()]))
-
-    return tuned
+def at_best_rate(arm: Arm, rows: np.ndarray) -> Arm:
+    """The arm at the rate with the least loss on a fifth of these rows after short trainings on the others;
+    as it is where there is nothing to choose, or by."""
+    request, tried = arm.request, arm.design.rates
+    part, held = divide(request, rows, 0.2)
+    if not tried or not len(held):
+        return arm
+    short = arm.lasting(trial_epochs(arm.design.epochs), len(part))
+    losses = {}
+    for done, rate in enumerate(tried):
+        request.progress("learning rates", done, len(tried))
+        losses[rate] = held_out_loss(replace(short, design=short.design.at(rate)), part, held)
+    return replace(arm, design=arm.design.at(min(tried, key=lambda rate: losses[rate])))
 
 
 def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:

@@ -190,14 +190,14 @@ def _key(request: Request, name: str = "") -> str:
 
 
 def run(
-    arm: Arm, kind: Kind, folds: int, before: Cost, tuned: Callable[[Arm, int], Arm] | None = None
+    arm: Arm, kind: Kind, folds: int, before: Cost, tuned: Callable[[Arm, np.ndarray], Arm] | None = None
 ) -> Trial:
-    """Out-of-fold predictions over the first folds; `tuned` decides in the fold of a number what the design
-    leaves open. The model on all rows gets the learning rate of most folds."""
+    """Out-of-fold predictions over the first folds; `tuned` decides from a fold's training rows what is left
+    open in the design. The model on all rows gets the learning rate of most folds."""
 
     def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
         own = replace(arm, request=request)
-        own = own if tuned is None else tuned(own, number)
+        own = own if tuned is None else tuned(own, fold.train)
         watch = named_watch(request, own.design.to_json(), fold.train, f"fold {number + 1}")
         trained = train_on(own, fold.train, watch)
         if trained.outcome.status == "out of time":
