@@ -127,6 +127,13 @@ def of(given: Predictions | np.ndarray) -> Predictions:
     return Dense(given) if isinstance(given, np.ndarray) else given
 
 
+def both(ours: Predictions, theirs: Predictions) -> np.ndarray:
+    """bool `[R, N]`: the cells that both have, in as many repeats as both have (an arm that was read from the
+    run of another version may have others than this one makes)."""
+    repeats = min(len(ours.covered), len(theirs.covered))
+    return np.asarray(ours.covered[:repeats] & theirs.covered[:repeats])
+
+
 class Column:
     """The field `Trial.predictions`, which may be given as the array of `Dense`."""
 
