@@ -118,6 +118,21 @@ class Request:
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
 
+    @property
+    def network(self) -> Backbone:
+        """The backbone, of an arm that has one."""
+        assert self.backbone is not None
+        return self.backbone
+
+    @property
+    def digest(self) -> str:
+        """Of the backbone's weights; "" without one."""
+        return self.backbone.digest if self.backbone is not None else ""
+
+    def arm(self, strategy: str) -> str:
+        """What the strategy's arm on this backbone is called."""
+        return arm_name(strategy, self.network.source.name)
+
     def view(self, rows: np.ndarray) -> Request:
         """The same with the labels of these rows (int64) alone: what is trained on a part sees no other."""
         return replace(self, dataset=self.dataset.view(labels=rows))

@@ -14,6 +14,7 @@ from headstart.core.predictions import Predictions
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
+from headstart.core.words import few
 from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run.state import items
@@ -70,7 +71,7 @@ def check_alike(first: Finished, other: Finished) -> None:
     if set(ours.labels) != set(theirs.labels):
         sides = ((theirs, ours, "here"), (ours, theirs, "there"))
         only = [
-            f"only {place}: {', '.join(map(repr, missing[:3]))}{' ...' if len(missing) > 3 else ''}"
+            f"only {place}: {few(missing, 3, each=repr)}"
             for one, two, place in sides
             if (missing := [label for label in one.labels if label not in set(two.labels)])
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from headstart.core.predictions import both
 from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.insight.alignment import Common, Finished, check_alike
-from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
+from headstart.measure.paired import PairedGain, Resampling, adjusted, paired_gain
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,7 @@ def versus(folders: Sequence[Path]) -> Versus:
         _pair(runs[0], other, (name, names[0]), level)
         for other, name in zip(runs[1:], names[1:], strict=True)
     ]
-    tested = [number for number, pair in enumerate(pairs) if pair.p_value is not None]
-    for number, p in zip(tested, holm([pairs[n].p_value or 0.0 for n in tested]), strict=True):
-        pairs[number] = replace(pairs[number], p_value=p)
+    pairs = adjusted(pairs)
     rows = tuple(run.row(name) for run, name in zip(runs, names, strict=True))
     return Versus(runs[0].task.metric, rows, tuple(pairs), _notes(pairs))
 

@@ -53,7 +53,7 @@ class Ensemble:
         source = request.peers[0].source
         if source is not None and not source.input.cut_as_stored:
             return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
-        needed = sum(_seconds_of_one(trial) for trial in members)
+        needed = sum(trial.cost.seconds / max(1, len(trial.choices.get("folds", ()))) for trial in members)
         if needed > request.budget.left + request.reserve:
             reason = "training both on all rows would take more than the time left"
             return replace(
@@ -111,11 +111,6 @@ def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
     if not all(name in trials for name in names):
         return True
     return trial.choices.get("of", []) != fingerprints(trials[name] for name in names)
-
-
-def _seconds_of_one(trial: Trial) -> float:
-    """Rough seconds of one more training of an arm."""
-    return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
 
 
 def averaged(

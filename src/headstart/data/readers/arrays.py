@@ -29,7 +29,8 @@ def read(data: Any, reading: Reading) -> Dataset:
     if entries.is_picture(data) and not entries.is_array(data):
         raise DataError(WHERE, f"{type(data).__name__} is one picture", "give a list of them, with labels")
     given = rows(data, labels=reading.labels)
-    names = [_id(row, len(given)) for row in range(len(given))]
+    digits = len(str(max(len(given) - 1, 0)))
+    names = [f"image-{row:0{digits}d}" for row in range(len(given))]
     items, seen = pictures(given, names, white=reading.white is not None), set[str]()
     for row, item in enumerate(items):
         if isinstance(item, BadItem) and item.problem not in (entries.NOTHING, NOT_FETCHED):
@@ -143,7 +144,3 @@ def _values(given: Any) -> tuple[list[Any], list[str] | None]:
         raise DataError(WHERE, "labels of two dimensions must be 0 or 1, a column for each label")
     rows = [None if np.isnan(row).any() else [str(c) for c in np.flatnonzero(row)] for row in table]
     return rows, [str(c) for c in range(array.shape[1])]
-
-
-def _id(row: int, total: int) -> str:
-    return f"image-{row:0{len(str(max(total - 1, 0)))}d}"

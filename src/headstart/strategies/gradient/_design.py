@@ -10,7 +10,7 @@ from torch import Tensor
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import FeatureSpec, Rows, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
@@ -153,9 +153,8 @@ class Inputs:
 
 def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     """Have the pass store what the design needs, and open it."""
-    backbone = request.backbone
-    assert backbone is not None
-    taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
+    backbone = request.network
+    taps: tuple[Tap, ...] = (backbone.embedding,) if probe else ()
     contract, size = backbone.source.input, None
     if design.cut != backbone.cuts[0]:
         spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
@@ -187,8 +186,7 @@ _LENGTHS: dict[tuple[str, str], int] = {}
 def length_of(request: Request) -> int | None:
     """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
     sequence."""
-    assert request.backbone is not None
-    contract = request.backbone.source.input
+    contract = request.network.source.input
     if contract.max_length is None:
         return None
     key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
