@@ -14,7 +14,8 @@ from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
-from headstart.core.strategy import Trial, both, common
+from headstart.core.predictions import both
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
 from headstart.measure.paired import Draw, PairedGain, Resampling, paired_gain
@@ -228,7 +229,7 @@ def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 500
 
 
 def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
-    cells = both(ours, theirs)
+    cells = both(ours.predictions, theirs.predictions)
     methods = tasks.for_task(experiment.task)
     if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
         return None

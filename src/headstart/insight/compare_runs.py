@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
+from headstart.core.predictions import both
 from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.insight.alignment import Common, Finished, check_alike
@@ -140,12 +141,10 @@ def judge(found: PairedGain) -> str:
 
 def _scores(task: Task, common: Common) -> tuple[float, float]:
     """The headline metric of both in the cells that both have, averaged over repeats."""
-    judged, both = tasks.score_of(task), (common.ours, common.theirs)
-    cells = zip(*(one.covered for one in both), strict=False)
-    known = [(repeat, ours & theirs) for repeat, (ours, theirs) in enumerate(cells)]
+    judged, pair = tasks.score_of(task), (common.ours, common.theirs)
     values = [
-        [judged.value(common.y[rows], one.take(repeat, rows)) for one in both]
-        for repeat, rows in known
+        [judged.value(common.y[rows], one.take(repeat, rows)) for one in pair]
+        for repeat, rows in enumerate(both(*pair))
         if rows.any()
     ]
     mean = np.mean(values, axis=0)

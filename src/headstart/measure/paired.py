@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from headstart.core.predictions import Predictions, of
+from headstart.core.predictions import Predictions, both, of
 from headstart.core.split import Fold
 from headstart.measure.intervals import FEW_UNITS, Interval, bootstrap, bootstrap_mean, few_units, units
 
@@ -188,8 +188,7 @@ class _Cells:
 
     @classmethod
     def of(cls, y: Any, ours: Predictions, theirs: Predictions, groups: np.ndarray | None) -> _Cells:
-        repeats = min(len(ours.covered), len(theirs.covered))
-        known = ours.covered[:repeats] & theirs.covered[:repeats]
+        known = both(ours, theirs)
         rows = np.flatnonzero(known.any(axis=0))
         if not len(rows):
             raise ValueError("the two arms have no held-out item in common")

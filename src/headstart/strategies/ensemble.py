@@ -18,7 +18,7 @@ from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.source import Preprocessing
-from headstart.core.strategy import Request, Trial, both, common
+from headstart.core.strategy import Request, Trial, common
 from headstart.core.targets import Targets
 from headstart.measure.partition import held_out_parts
 from headstart.strategies.shared._folds import empty_trial
@@ -48,7 +48,7 @@ class Ensemble:
         members = tuple(peer.trial for peer in request.peers)
         if not members:
             return replace(empty, reason="no arm with a source could be measured")
-        if len(members) < 2 or not both(*members).any():
+        if len(members) < 2 or not common(*members)[0].covered.any():
             return replace(empty, reason="there is no network trained from scratch to average with")
         source = request.peers[0].source
         if source is not None and not source.input.cut_as_stored:

@@ -37,6 +37,9 @@ class _Sets(LabelMethods):
             out[rows[:, None], np.array(there)] = 1
         return out
 
+    def same(self, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return np.asarray((y == others).all(axis=1))
+
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y) > THRESHOLD
 

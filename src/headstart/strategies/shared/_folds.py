@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.files import plain, write_atomic
-from headstart.core.predictions import Dense
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
@@ -110,11 +110,12 @@ def _slowest(done: Sequence[_Done]) -> float:
 def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm that predicts nothing."""
     source, _, strategy = arm.rpartition(": ")
+    kind = tasks.for_task(request.task).predictions
     return Trial(
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=Dense.empty(request.split.repeats, len(request.dataset), request.task.outputs),
+        predictions=kind.empty(request.split.repeats, len(request.dataset), request.task.outputs),
         cost=cost,
         status=status,
         reason=reason,

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 
+from headstart.core.predictions import Dense, Predictions
 from headstart.core.task import Task
 from headstart.measure.metrics import known_mean
 from headstart.tasks.base.scores import OverLabels, Score
@@ -56,9 +57,13 @@ class Truth(Protocol):
         """Whether these can be targets of a task of so many outputs."""
         return y.ndim == 1
 
+    def same(self, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """bool `[N]`: which targets are the same; `others` may be a single one."""
+        return np.asarray(y == others)
+
     def differ(self, y: np.ndarray) -> bool:
         """Whether targets are not all the same: else a constant answer is as good as any."""
-        return bool((y != y[:1]).any())
+        return not self.same(y, y[:1]).all()
 
     def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """bool `[K]`: which classes or labels occur; of numbers their one output does."""
@@ -240,6 +245,8 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     kind: str
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
+    predictions: type[Predictions] = Dense
+    """What holds the predictions of an arm."""
     exclusive: bool = False
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
