@@ -33,9 +33,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap
 from headstart.core.dataset import Dataset
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
@@ -51,7 +50,7 @@ from headstart.predict.rows import modality_of, read_by
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.strategies import probe
-from headstart.strategies._shipping import taps_model
+from headstart.strategies.shared._shipping import taps_model
 
 __all__ = ["Embedder", "TransferClassifier", "TransferRegressor"]
 
@@ -193,7 +192,7 @@ class _Probe(_Transfer):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
-        data = replace(self._settle(data), task=task, y=y)
+        data = replace(self._settle(data), task=task, targets=y)
         alone = np.arange(len(y))
         rows = alone if weights is None else np.flatnonzero(weights)
         request = Request(

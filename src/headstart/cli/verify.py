@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from headstart.cli._options import AsJson
+from headstart.cli._options import AsJson, ModelPath
 from headstart.cli._screen import say, say_json
-from headstart.cli.predict import ModelPath
 
 
 def verify_command(model: ModelPath, json_output: AsJson = False) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+GOLDEN = (np.sqrt(5) - 1) / 2
 REACH = 3.0
 """log T is searched within [-3, 3]."""
 FEW = 200
@@ -24,13 +25,19 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
     if not len(y):
         return 1.0
     loss = _softmax_loss if np.ndim(y) == 1 else _sigmoid_loss
-    from scipy.optimize import minimize_scalar
-
-    # convex in 1/T, so there is one minimum
-    found = minimize_scalar(
-        lambda log_t: loss(logits, y, log_t), bounds=(-REACH, REACH), options={"xatol": 1e-9}
-    )
-    log_t = float(found.x)
+    low, high = -REACH, REACH
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = loss(logits, y, left), loss(logits, y, right)
+    for _ in range(60):  # convex in 1/T, so there is one minimum
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = loss(logits, y, left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = loss(logits, y, right)
+    log_t = (low + high) / 2
     if len(y) < FEW:
         log_t *= len(y) / (len(y) + 100)
     return float(np.exp(log_t))

@@ -12,8 +12,9 @@ import numpy as np
 from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
-from headstart.data.checks import doctor, duplicates, findings, text_checks, text_duplicates
+from headstart.data.checks import doctor, duplicates, findings, text_duplicates
 from headstart.data.checks.duplicates import Pair
+from headstart.data.checks.findings import text_checks
 from headstart.errors import SourceError, StoreError
 from headstart.store.memo import Memo
 

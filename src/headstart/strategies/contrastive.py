@@ -18,9 +18,10 @@ from headstart import modalities, tasks
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._contrast import (
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._contrast import (
     Embedder,
     PairBatches,
     Tokens,
@@ -29,9 +30,9 @@ from headstart.strategies._contrast import (
     pairs_in,
     temperature_of,
 )
-from headstart.strategies._folds import empty_trial
-from headstart.strategies._shipping import taps_model
-from headstart.strategies._training import Trained, attempts, labels, named_watch
+from headstart.strategies.gradient._training import Trained, attempts, named_watch
+from headstart.strategies.shared._folds import empty_trial
+from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
@@ -117,7 +118,7 @@ def unsuited(request: Request) -> str:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
     if not modalities.get(request.network.source.modality).IN_WORDS:
         return "it is made for texts"
-    counts = [np.bincount(labels(request)[fold.train]) for fold in request.split.folds[:1]]
+    counts = [np.bincount(request.dataset.targets[fold.train]) for fold in request.split.folds[:1]]
     if not counts or (counts[0] > 0).sum() < 2 or counts[0].max() < 2:
         return "it needs two classes, and two texts of one of them"
     return ""
@@ -153,9 +154,10 @@ def settle(request: Request) -> Plan | float:
     first, folds, pace = request.split.folds[0], _arm.first_folds(request), None
     count = steps(request, len(first.train))
     if request.budget.left < float("inf"):
-        pace = measure(request, plan_of(request, count, folds))
+        whole = plan_of(request, count, folds)
+        pace, left = _arm.paced(request, lambda: measure(request, whole))
         rounds = max(1, round(count / ROUND))
-        found = _arm.fitting(request, pace, rounds, options(rounds, folds, len(first.test)))
+        found = _arm.fitting(request, pace, left, rounds, options(rounds, folds, len(first.test)))
         if isinstance(found, float):
             return found
         folds = found.folds
@@ -184,7 +186,7 @@ def measure(request: Request, plan: Plan) -> _ladder.Pace:
     """The pace of a throw-away training on the first fold."""
     fold = request.split.folds[0]
     short = replace(plan, recipe=replace(plan.recipe, steps=_arm.PILOT_STEPS))
-    trained, step = _arm.pilot(request, partial(train_pairs, request, short, fold.train))
+    trained, step = _arm.pilot(request, partial(train_pairs, request.view(fold.train), short, fold.train))
     if trained is None:
         return _ladder.Pace(step, ROUND)
     some = fold.test[:32]
@@ -210,7 +212,7 @@ def view_of(request: Request) -> Tokens:
 
 def batches_of(request: Request, plan: Plan, rows: np.ndarray, view: Tokens) -> PairBatches:
     """The batches of a training."""
-    y = labels(request)[rows]
+    y = request.dataset.targets[rows]
     return PairBatches.of(view, rows, y, size=plan.batch_size, seed=request.seed, steps=ROUND)
 
 
@@ -238,7 +240,7 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
     """(weight `[K, D]`, bias `[K]`) of the linear model on the rows' new embeddings."""
     x = embed(trained.net, view_of(request), rows)
     unit = max(1e-12, float(np.linalg.norm(x, axis=1).mean()))  # not every source scales its embedding
-    y, methods = labels(request)[rows], Classification()
+    y, methods = request.dataset.targets[rows], Classification()
     weights = methods.weights(request.task, y)
     linear = methods.fit_sparse(x / unit, y, request.task.outputs, HEAD_C, weights)
     return linear.weight / unit, linear.bias
@@ -246,19 +248,23 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
 
 def run(request: Request, plan: Plan) -> Trial:
     """Out-of-fold predictions over the first folds."""
+    trained_as = replace(plan, folds=0).to_json()  # how many folds there are changes none of them
 
-    def predictions(trained: Trained, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        weight, bias = head(request, trained, train)
-        return Classification().activate(embed(trained.net, view_of(request), test) @ weight.T + bias)
+    def training(request: Request, rows: np.ndarray, name: str) -> Trained:
+        return train_pairs(request, plan, rows, named_watch(request, trained_as, rows, name))
+
+    def predictions(request: Request, trained: Trained, fold: Fold) -> np.ndarray:
+        weight, bias = head(request, trained, fold.train)
+        return Classification().activate(embed(trained.net, view_of(request), fold.test) @ weight.T + bias)
 
     return _arm.run_trainings(
         request,
         Contrastive.name,
-        replace(plan, folds=0).to_json(),  # how many folds there are changes none of them
+        trained_as,
         plan.folds,
-        training=partial(train_pairs, request, plan),
+        training=training,
         predictions=predictions,
-        reason=summary(request, plan),
+        reason=lambda _: summary(request, plan),
     )
 
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import length_of
-from headstart.strategies._training import Kind
+from headstart.strategies.gradient import _arm, _design
+from headstart.strategies.gradient._design import Design, length_of
+from headstart.strategies.gradient._training import Kind
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -82,7 +81,7 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
     """The folds of an arm of that kind, as far as they fit the budget."""
     known = _arm.recall(request, kind.name, Design.from_json)
     if known is None and design.freeze != "none" and request.budget.left < float("inf"):
-        once = _arm.seconds_of_a_pass(request)
+        (once,) = _arm.once(request, ["pass"], lambda: [_arm.seconds_of_a_pass(request)])
         if once > request.budget.left:
             return _arm.cut_off(request, kind.name, once - request.budget.left)
         design = replace(design, views=_affordable(request, design.views, once))

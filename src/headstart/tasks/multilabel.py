@@ -12,11 +12,11 @@ from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import label_errors, multilabel
 from headstart.measure.metrics import above_chance
-from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import probabilities
 from headstart.tasks.base import Doubt, Fit, Linear
-from headstart.tasks.scores import Anew, OverLabels, Score
+from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
+from headstart.tasks.base.scores import Anew, OverLabels, Ratio, Score
+from headstart.tasks.linear import check, fit_logistic
+from headstart.tasks.linear._logistic import probabilities
 
 THRESHOLD = 0.5
 
@@ -35,8 +35,10 @@ class _Sets(LabelMethods):
         for label, there in places.items():
             rows = np.flatnonzero(y == label if y.ndim == 1 else y[:, label] == 1)
             out[rows[:, None], np.array(there)] = 1
-        out[y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)] = np.nan
         return out
+
+    def same(self, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return np.asarray((y == others).all(axis=1))
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y) > THRESHOLD
@@ -93,7 +95,7 @@ def _doubted(
 SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
     OverLabels("F1", multilabel.f1s),
-    Anew("micro F1", multilabel.micro_f1),
+    Ratio("micro F1", multilabel.micro_f1),
     OverLabels("AUROC", multilabel.aurocs),
     Anew("log loss", multilabel.log_loss),
 )
