@@ -17,6 +17,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
+from headstart.sources.text.networks.pooling import compared, pooled
 from headstart.testing.fakes import digest_of, index
 
 _TOPICS = {
@@ -197,9 +198,8 @@ class TinyTextBackbone:
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         if text_input(self.source).pairs == APART:
-            one, two = (pooled(state[:, side], str(tap.grid)) for side in (0, 1))
-            return torch.cat([one - two, (one - two).abs(), one * two], 1)
-        return pooled(state, str(tap.grid))
+            return compared(*(pooled(state[:, side], str(tap.grid), str(tap)) for side in (0, 1)))
+        return pooled(state, str(tap.grid), str(tap))
 
     def width(self, tap: Tap) -> int:
         del tap
@@ -227,19 +227,6 @@ class TinyTextBackbone:
         return TinyTextBackbone(
             seed, pairs=text_input(self.source).pairs, pooling=text_input(self.source).pooling, name=name
         )
-
-
-def pooled(state: Tensor, pooling: str) -> Tensor:
-    """`[B, T, D + 1]` -> float32 `[B, D]`; zeros where every token is masked."""
-    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
-    if pooling == "mean":
-        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-    if pooling == "max":
-        return torch.where(mask > 0, hidden, torch.full_like(hidden, -1e4)).amax(1) * mask.amax(1)
-    if pooling == "last":
-        last = (mask[..., 0].sum(1).long() - 1).clamp(min=0)
-        return hidden[torch.arange(len(hidden)), last]
-    return hidden[:, 0]
 
 
 def texts_of(dataset: Dataset) -> Sequence[str]:
