@@ -33,9 +33,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap, embedding_tap
+from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial

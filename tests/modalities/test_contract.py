@@ -13,8 +13,8 @@ from headstart.core.dataset import ArrayItem, TextItem
 from headstart.errors import UnknownName
 from headstart.modalities.base import Modality
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 
 WORDS = WordEncoder(("red", "green", "blue")).to_json()
 PREPROCESSINGS = [

@@ -9,9 +9,10 @@ import numpy as np
 
 from headstart.core.dataset import Dataset, FileItem, Item, Note
 from headstart.core.task import MULTILABEL
-from headstart.data import columns, entries, labels
-from headstart.data.entries import BadItem, shown
-from headstart.data.pictures import pictures, renamed
+from headstart.data import columns, labels
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, shown
+from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import NOT_FETCHED, Reading
 from headstart.errors import BadOption, DataError, ItemError
 
