@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.modalities.text.preprocessing import text_input
+from headstart.sources.layers import pooling
 from headstart.sources.layers.backbone import LayeredBackbone
-from headstart.sources.text.networks import named, parts, pooling
+from headstart.sources.text.networks import named, parts
 from headstart.sources.text.networks.parts import Plan
 
 EXAMPLE = 32

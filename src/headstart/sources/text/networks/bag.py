@@ -24,8 +24,8 @@ from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.cuts.traced import digest_of
+from headstart.sources.layers.pooling import compared, pooled
 from headstart.sources.text.networks import named
-from headstart.sources.text.networks.pooling import compared, pooled
 
 SMOOTHING = 1e-3
 STAGE = "vectors"
