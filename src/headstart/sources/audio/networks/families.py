@@ -1,4 +1,4 @@
-"""What differs between families of encoders: how values become the states that the layers read, and with what.
+"""What differs between families of encoders: what stands before their layers, and what those are given.
 
 A network's own layers are run as they are, one after the other; what stands before them is written out here,
 because it is there that a recording's end must not be seen: convolutions read zeros behind it, as they do
@@ -7,6 +7,7 @@ where a recording is alone, and attention does not see what fills up a batch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,17 +15,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headstart.modalities.audio.preprocessing import AST as AST_RECIPE
+from headstart.modalities.audio.preprocessing import MEL, WAVES, WHISPER, AudioPreprocessing
+
 Masked = tuple[Tensor, Tensor]
 """States `[B, T, D]`, and their mask `[B, T]`."""
 
 
 class Family:
-    """The contract: one window of recordings -> the states before the first layer, and what layers are given."""
+    """The contract: a window of recordings -> the states before the first layer, and what layers need."""
 
     LAYERS = "layers"
     """Path of the list of layers."""
     SPECIAL = 0
     """States before those of the frames, such as class tokens."""
+    KWARGS: Mapping[str, Any] = {}
+    """Arguments of a configuration that do without what only other uses of the network need."""
+    UNUSED = re.compile(r"(?!)")
+    """Tensors of a file that an encoder has no use for."""
+
+    def fill(self, contract: AudioPreprocessing) -> float:
+        """What values are where a recording has ended."""
+        del contract
+        return 0.0
+
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
+        """What a network cannot read of recordings as they are prepared, in words; "" where it fits."""
+        raise NotImplementedError
 
     def closing(self, network: Any) -> tuple[str, ...]:
         """Paths of the modules after the last layer."""
@@ -37,7 +54,7 @@ class Family:
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
         """Frames `[B, C, T]`, their mask `[B, T]` -> states before the first layer.
 
-        What the mask hides is zero in `values`.
+        What the mask hides is `fill` in `values`.
         """
         raise NotImplementedError
 
@@ -69,7 +86,7 @@ def attention(mask: Tensor, dtype: torch.dtype) -> Tensor | None:
 def seen_by(mask: Tensor, size: int, step: int) -> Tensor:
     """The mask of windows of `size` that begin every `step`, none of them padded: those wholly inside count.
 
-    `[B, T]` -> `[B, 1 + (T - size) // step]`. Of a recording that is shorter than one window the first counts.
+    `[B, T]` -> `[B, 1 + (T - size) // step]`. Where a recording is shorter than one the first counts.
     """
     found = mask[:, size - 1 :: step]
     return torch.cat([torch.maximum(found[:, :1], mask[:, :1]), found[:, 1:]], 1)
@@ -78,9 +95,21 @@ def seen_by(mask: Tensor, size: int, step: int) -> Tensor:
 class Whisper(Family):
     """Radford et al., ICML 2023: two convolutions, the second with stride 2, and a table of positions.
 
-    Its table is as long as 30 seconds; a shorter recording takes the first of them, so that what would fill it
-    up is not computed.
+    Its table is as long as 30 seconds; a shorter recording takes the first of them, so that what would fill
+    it up is not computed.
     """
+
+    KWARGS: Mapping[str, Any] = {
+        "decoder_layers": 0, "vocab_size": 1, "max_target_positions": 1, "pad_token_id": 0, "bos_token_id": 0,
+        "eos_token_id": 0, "decoder_start_token_id": 0, "suppress_tokens": None,
+        "begin_suppress_tokens": None, "forced_decoder_ids": None, "apply_spec_augment": False,
+    }  # fmt: skip
+    UNUSED = re.compile(r"(^|\.)(decoder|proj_out)\.")
+
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
+        return _compared(
+            contract, recipe=(WHISPER,), mels=config.num_mel_bins, window=2 * config.max_source_positions
+        )
 
     def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
         return ("layer_norm",)
@@ -99,6 +128,10 @@ class Wav2Vec2(Family):
     positions."""
 
     LAYERS = "encoder.layers"
+    KWARGS: Mapping[str, Any] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "add_adapter": False}
+
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:  # noqa: ARG002
+        return _compared(contract, recipe=WAVES)
 
     def closing(self, network: Any) -> tuple[str, ...]:
         return ("encoder.layer_norm",) if network.config.do_stable_layer_norm else ()
@@ -109,13 +142,10 @@ class Wav2Vec2(Family):
         return frames
 
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
-        hidden, size = values, 1
-        for kernel, stride in reversed(
-            list(zip(network.config.conv_kernel, network.config.conv_stride, strict=True))
-        ):
-            size = (size - 1) * stride + kernel
-        missing = max(0, size - values.shape[-1])  # shorter than one state
-        hidden, mask = functional.pad(values, (0, missing)), functional.pad(mask, (0, missing))
+        config, least = network.config, 1
+        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+            least = (least - 1) * stride + kernel
+        hidden, mask = _at_least(least, values, mask)
         for conv in network.feature_extractor.conv_layers:
             mask = seen_by(mask, conv.conv.kernel_size[0], conv.conv.stride[0])
             norm = getattr(conv, "layer_norm", None)
@@ -132,17 +162,14 @@ class Wav2Vec2(Family):
 
 
 class WavLM(Wav2Vec2):
-    """Chen et al., IEEE J-STSP 2022: besides, layers share a bias of relative positions, the first one's own."""
+    """Chen et al., IEEE J-STSP 2022: besides, all layers add the first one's bias of relative positions."""
 
     def given(self, network: Any, hidden: Tensor, mask: Tensor) -> dict[str, Any]:
         own = network.encoder.layers[0].attention
         count, length = hidden.shape[:2]
-        bias = own.compute_bias(length, length)  # [heads, T, T]
-        hidden_keys = attention(mask, bias.dtype)
-        bias = bias.repeat(count, 1, 1)  # [B * heads, T, T]
-        if hidden_keys is None:
-            return {"attention_mask": None, "position_bias": bias}
-        return {"attention_mask": (mask > 0).long(), "position_bias": bias}
+        bias = own.compute_bias(length, length).repeat(count, 1, 1)  # [B * heads, T, T]
+        keys = None if attention(mask, bias.dtype) is None else (mask > 0).long()
+        return {"attention_mask": keys, "position_bias": bias}
 
 
 class AST(Family):
@@ -154,6 +181,12 @@ class AST(Family):
 
     SPECIAL = 2
 
+    def fill(self, contract: AudioPreprocessing) -> float:
+        return -contract.mean / (2 * contract.std)
+
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
+        return _compared(contract, recipe=(AST_RECIPE,), mels=config.num_mel_bins, window=config.max_length)
+
     def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
         return ("layernorm",)
 
@@ -163,8 +196,7 @@ class AST(Family):
 
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
         config, own = network.config, network.embeddings
-        missing = max(0, config.patch_size - values.shape[-1])
-        values, mask = functional.pad(values, (0, missing)), functional.pad(mask, (0, missing))
+        values, mask = _at_least(config.patch_size, values, mask)
         patches = own.patch_embeddings.projection(values[:, None])  # [B, D, bands, moments]
         bands, moments = patches.shape[2:]
         table = own.position_embeddings[0, self.SPECIAL :].reshape(bands, -1, patches.shape[1])
@@ -187,6 +219,9 @@ class Recurrent(Family):
     Every frame has a state, which knows those before it alone.
     """
 
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
+        return _compared(contract, recipe=(MEL,), mels=config.channels)
+
     def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
         return ("linear",)
 
@@ -204,11 +239,14 @@ class Recurrent(Family):
         return found
 
     def width(self, network: Any, piece: int) -> int:
-        if piece == 0:
-            return int(network.layers[0].input_size)
-        return int(
-            network.linear.out_features if piece == len(network.layers) else network.layers[0].hidden_size
-        )
+        if piece == len(network.layers):
+            return int(network.linear.out_features)
+        return int(network.layers[piece].input_size)
+
+
+def _at_least(frames: int, values: Tensor, mask: Tensor) -> Masked:
+    missing = max(0, frames - values.shape[-1])
+    return functional.pad(values, (0, missing)), functional.pad(mask, (0, missing))
 
 
 def _group_norm(norm: nn.GroupNorm, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -218,6 +256,24 @@ def _group_norm(norm: nn.GroupNorm, hidden: Tensor, mask: Tensor) -> Tensor:
     mean = (hidden * seen).sum(-1, keepdim=True) / count
     varied = (((hidden - mean) ** 2) * seen).sum(-1, keepdim=True) / count
     return (hidden - mean) * torch.rsqrt(varied + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
+
+
+def _compared(
+    contract: AudioPreprocessing,
+    *,
+    recipe: tuple[str, ...],
+    mels: int | None = None,
+    window: int | None = None,
+) -> str:
+    if contract.recipe not in recipe:
+        return (
+            f"recordings are prepared as {contract.recipe!r}, and it reads {' or '.join(map(repr, recipe))}"
+        )
+    if mels is not None and contract.mels != mels:
+        return f"recordings are prepared with {contract.mels:,} bands, and it reads {mels:,}"
+    if window is not None and contract.window != window:
+        return f"recordings are prepared in windows of {contract.window:,} frames, and it reads {window:,}"
+    return ""
 
 
 def first_of(found: Any) -> Tensor:
