@@ -52,7 +52,7 @@ def modality_of(X: Any) -> str:
     if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
         return "text"
     if not isinstance(first, str):
-        return "image"
+        return entries.modality_of([entries.picture(first, "X")])
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     kind = modalities.of_ending(os.path.splitext(first)[1].lower())  # noqa: PTH122
     if kind and not modalities.get(kind).IN_WORDS:

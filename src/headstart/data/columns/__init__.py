@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -22,7 +23,8 @@ from headstart.errors import DataError, UnknownName
 from headstart.tasks.base import Labels
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
-         "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "id")  # fmt: skip
+         "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "audio", "audiopath",
+         "audiofile", "wav", "wavpath", "wavfile", "id")  # fmt: skip
 TEXTS = ("text", "sentence", "review", "question", "query", "content", "body", "message", "utterance",
          "document", "tweet", "comment", "post", "statement", "narrative", "article", "passage", "abstract",
          "description", "summary", "title", "headline", "subject")  # fmt: skip
@@ -65,8 +67,8 @@ class Cells(NamedTuple):
     """The columns that hold nothing: they are taken for nothing."""
     flags: tuple[str, ...] = ()
     """The columns that hold 0 and 1, or yes and no, and nothing else."""
-    pictures: tuple[str, ...] = ()
-    """The columns whose cells are pictures."""
+    pictures: Mapping[str, str] = MappingProxyType({})
+    """The columns whose cells are pictures, or other items that are no words -> their modality."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
@@ -189,7 +191,8 @@ def others(
     names = cells.names
     texts = set() if items.path else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts, *cells.empty})
+    usual = (*GROUPS, *modalities.get(_kind_of(cells, items)).GROUPS)
+    group = reading.group_column or _named_as(names, usual, {*items.items, split, *texts, *cells.empty})
     taken = {*items.items, split, group, *cells.empty}
     several = reading.label_columns if len(reading.label_columns) > 1 else ()
     label = None if several else next(iter(reading.label_columns), None) or _named_as(names, LABELS, taken)
@@ -200,6 +203,13 @@ def others(
     if label is None and len(rest) == 1 and not several:
         label = rest[0]
     return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
+
+
+def _kind_of(cells: Cells, items: Columns) -> str:
+    """The modality of the items."""
+    if items.text is not None or items.path is None:
+        return "text"
+    return cells.pictures.get(items.path) or modality_of(cells.texts.get(items.path, ()))
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
@@ -260,9 +270,10 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
 
 def _of_pictures(cells: Cells, where: str) -> str:
     """The column of pictures; one with a usual name first. Raises `DataError` for several others."""
-    found = _named_as(cells.pictures, PATHS, ()) or cells.pictures[0]
+    held = list(cells.pictures)
+    found = _named_as(held, PATHS, ()) or held[0]
     if len(cells.pictures) > 1 and _bare(found) not in PATHS:
-        shown = ", ".join(map(repr, cells.pictures[:8]))
+        shown = ", ".join(map(repr, held[:8]))
         raise DataError(
             where, f"which column holds the images: {shown}?", "name it with path_column (--path-column)"
         )
@@ -272,7 +283,7 @@ def _of_pictures(cells: Cells, where: str) -> str:
 def kind_of(cells: Cells) -> tuple[str, bool]:
     """(the modality, or "" for a table that holds no items; whether more than a name says so)."""
     if cells.pictures:
-        return "image", True
+        return next(iter(cells.pictures.values())), True
     path = path_by_value(cells)
     if path is not None:
         return modality_of(cells.texts[path]), True

@@ -1,4 +1,4 @@
-"""Samples -> what a source reads: waves, and the spectrograms of the usual networks. NumPy and SciPy alone."""
+"""Samples -> what a source reads: waves, and the spectrograms of the usual networks."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def slaney(rate: int, n_fft: int, mels: int, top: float) -> np.ndarray:
 
 @cache
 def kaldi(rate: int, n_fft: int, mels: int) -> np.ndarray:
-    """float64 `[n_fft // 2 + 1, mels]`: triangles on Kaldi's mel scale itself, from 20 Hz to half the rate."""
+    """float64 `[n_fft // 2 + 1, mels]`: triangles on Kaldi's mel scale, from 20 Hz to half the rate."""
 
     def mel(hertz: np.ndarray) -> np.ndarray:
         return 1127 * np.log1p(hertz / 700)

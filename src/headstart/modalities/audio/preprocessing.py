@@ -128,14 +128,13 @@ class AudioPreprocessing(Preprocessing):
     @classmethod
     def from_json(cls, data: Mapping[str, Any], files: Mapping[str, bytes] = NO_FILES) -> AudioPreprocessing:  # noqa: ARG003
         """Raises `ValueError`, `TypeError`, `KeyError` for what is none."""
-        whole = {name: in_json(data, name, int) for name in ("rate", "mels", "n_fft", "hop")}
-        broken = {name: float(in_json(data, name, float)) for name in ("seconds", "longest", "mean", "std")}
-        words = {name: in_json(data, name, str) for name in ("recipe", "pooling")}
-        return cls(**words, **whole, **broken)
+        said: dict[str, Any] = {name: in_json(data, name, int) for name in ("rate", "mels", "n_fft", "hop")}
+        said |= {name: float(in_json(data, name, float)) for name in ("seconds", "longest", "mean", "std")}
+        return cls(**said, **{name: in_json(data, name, str) for name in ("recipe", "pooling")})
 
     def signature(self) -> Signature:
         """float32 `[N, channels, T]`"""
-        return Signature("sound", "float32", (self.channels, "T"), self.max_length)
+        return Signature("sound", "float32", (self.channels, "T"), self.max_length, self.frames(1.0))
 
     def wants(self) -> str:
         return f"{self.rate / 1000:g} kHz"

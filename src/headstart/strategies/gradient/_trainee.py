@@ -13,11 +13,11 @@ from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import Rows
 from headstart.train.batches import in_order
 from headstart.train.device import quick_on_cpu
-from headstart.train.trim import by_length
+from headstart.train.trim import STATES, by_length
 
 
 class Trainee(nn.Module):
-    """States at a cut `[B, ...]` (floats), or prepared inputs (whole numbers) at the first cut -> z `[B, K]`.
+    """States at a cut `[B, ...]` (float16, as stored), or prepared inputs at the first cut -> z `[B, K]`.
 
     `body` shares its parameters with the backbone: training this trains that.
     """
@@ -37,7 +37,7 @@ class Trainee(nn.Module):
         return z
 
     def _pooled(self, inputs: Tensor) -> Tensor:
-        x = inputs.float() if inputs.is_floating_point() else self._normalise(inputs)
+        x = inputs.float() if inputs.dtype == STATES else self._normalise(inputs)
         pooled: Tensor = self._pool(self.body(x))
         return pooled.float()
 
