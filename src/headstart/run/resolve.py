@@ -80,6 +80,9 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
     modality = dataset.modality
     several = modalities.nouns(modality)[1]
     found = named(config) or sources.at_hand(modality)
+    wanted = config.strategies and any(strategies.facts(name).needs_source for name in config.allowed() or ())
+    if not found and config.strategies and not wanted:
+        return {}
     if not found:
         raise HeadstartError(
             f"no source of {several} is on this machine: name one with --source"

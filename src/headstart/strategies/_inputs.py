@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from headstart import modalities
@@ -78,15 +80,25 @@ _LENGTHS: dict[tuple[str, str], int] = {}
 """Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
-def length_of(request: Request) -> int | None:
-    """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
-    sequence."""
-    assert request.backbone is not None
-    contract = request.backbone.source.input
+def length_of(request: Request, cut: str = "") -> int | None:
+    """Tokens or frames that the longest item of the data set has for the source, rounded up; None for what is
+    no sequence. With a `cut` the states that there are of them: a token is one, of frames the network makes
+    fewer."""
+    backbone = request.backbone
+    assert backbone is not None
+    contract = backbone.source.input
     if contract.max_length is None:
         return None
     key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
     if key not in _LENGTHS:
         longest = modalities.longest(request.dataset.items, contract)
         _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
-    return _LENGTHS[key]
+    length, entry = _LENGTHS[key], contract.signature()
+    if cut in ("", backbone.cuts[0]) or np.dtype(entry.dtype).kind in "iu":
+        return length
+    known = (backbone.digest, f"{cut}@{length}")
+    if known not in _LENGTHS:
+        with torch.inference_mode():
+            x = backbone.normalise(torch.from_numpy(replace(entry, usual=length).blank(1)))
+            _LENGTHS[known] = int(backbone.states(x, (cut,))[cut].shape[-2])
+    return _LENGTHS[known]
