@@ -35,8 +35,8 @@ def gather(
 
     `items` are single pictures by row (as text): source (a data URI), id, label, and sound (another)
     where there is something to hear. `examples` are rows among them. `sheet` holds the map's tiles in one
-    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that cannot
-    be opened are left out.
+    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that
+    cannot be opened are left out.
     """
     chosen = examples(dataset, task)
     rows = [entry["row"] for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]

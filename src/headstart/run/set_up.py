@@ -51,9 +51,9 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
     if context.closing.started is not None and context.closing.standby is not None:
         context.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(context)
-    pairs: list[Pair] | None = (
-        None if context.sources else near_duplicates.without_source(context.dataset) or []
-    )
+    pairs: list[Pair] | None = None
+    if not context.sources:
+        pairs = near_duplicates.without_source(context.dataset) or []
     while pairs is None:
         first = min(context.sources, key=lambda name: context.passes[name])
         with surviving(context, first):
