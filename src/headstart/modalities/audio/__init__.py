@@ -44,7 +44,7 @@ SUFFIXES = frozenset(
 """Endings of files that are taken for recordings."""
 NOT_READ = _kinds.NOT_READ
 GROUPS = ("speaker", "speakerid", "recording", "recordingid", "session", "sessionid", "clientid", "singer",
-          "performer", "device", "deviceid", "mic", "site", "actor")  # fmt: skip
+          "performer", "actor", "srcfile", "sourcefile", "fsid")  # fmt: skip
 """Usual names of columns whose rows belong together: what is learnt of a voice is not learnt of words."""
 DEFAULT_VIEW = "noise-masks"
 SILENT = 1e-3
