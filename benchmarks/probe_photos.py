@@ -25,8 +25,7 @@ import numpy as np
 import headstart as hs
 from headstart import sources, strategies, tasks
 from headstart.core import environment
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.data import splits
 from headstart.passes.extractor import make_extractor
@@ -68,7 +67,7 @@ def measure(dataset: Any, split: Any, spec: str, views: int) -> dict[str, Any]:
     rows = split.development
     measured = [
         methods.scores["accuracy"].value(y[rows], repeat[rows].astype(np.float64))
-        for repeat in trial.predictions
+        for repeat in trial.predictions.array
     ]
     singles = {str(tap): single(features.tap(tap), y, split, dataset.task) for tap in taps}
     return {

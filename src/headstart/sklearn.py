@@ -33,9 +33,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap, embedding_tap
+from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
@@ -192,7 +192,7 @@ class _Probe(_Transfer):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
-        data = replace(self._settle(data), task=task, y=y)
+        data = replace(self._settle(data), task=task, targets=y)
         alone = np.arange(len(y))
         rows = alone if weights is None else np.flatnonzero(weights)
         request = Request(

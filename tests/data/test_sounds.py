@@ -33,8 +33,8 @@ def whole(dataset: Dataset) -> None:
     """All twelve sounds are there, with their labels."""
     assert (dataset.modality, len(dataset)) == ("audio", 12)
     assert dataset.task is not None
-    assert dataset.y is not None
-    assert [dataset.task.labels[y] for y in dataset.y] == LABELS
+    assert dataset.targets is not None
+    assert [dataset.task.labels[y] for y in dataset.targets] == LABELS
     for item, samples in zip(dataset.items, ARRAYS, strict=True):
         opened = audio.open_item(item.read())
         assert opened.rate == RATE

@@ -17,7 +17,7 @@ from headstart.core.metric import named
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
-from headstart.evidence import comparisons, leaderboard
+from headstart.evidence import leaderboard
 from headstart.measure import intervals
 from headstart.predict import evaluate
 
@@ -91,13 +91,13 @@ def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> Non
     if kind != "regression":
         assert row.low >= 0  # type: ignore[operator]
         assert row.high <= 1  # type: ignore[operator]
-    found = comparisons.gain(ours, theirs, bench, count=300)
+    found = leaderboard.gain(ours, theirs, bench, count=300)
     if found is not None:
         assert found.low <= found.gain <= found.high
         values = [leaderboard.score(t, bench) for t in common(ours, theirs)]
         sign = 1 if bench.task.higher_is_better else -1
         assert sign * (values[0] - values[1]) == pytest.approx(found.gain, abs=1e-6)  # type: ignore[operator]
-    rows, mean = leaderboard.averaged(ours)
+    rows, mean = np.flatnonzero(ours.covered.any(axis=0)), ours.predictions.averaged()
     for name, one in measured(bench.task, y[rows], mean, None if groups is None else groups[rows]).items():
         assert one.low <= one.value <= one.high, name
 
@@ -116,7 +116,7 @@ def test_labels_that_a_resample_loses_do_not_lift_an_interval() -> None:
         row = leaderboard.row(weak, bench)
         share = (row.score - row.low) / (row.high - row.low)  # type: ignore[operator]
         middles.append(share)
-        found = comparisons.gain(weak, other, bench, count=500)
+        found = leaderboard.gain(weak, other, bench, count=500)
         assert found is not None
         leans.append((found.gain - found.low) / (found.high - found.low))
     assert min(middles) > 0.2
@@ -153,13 +153,13 @@ def test_few_groups_are_never_surer_than_independent_items(kind: str, count: int
     together = leaderboard.row(ours, bench)
     apart = leaderboard.row(ours, alone)
     assert together.low <= apart.low < apart.high <= together.high  # type: ignore[operator]
-    found, free = (comparisons.gain(ours, theirs, one, count=500) for one in (bench, alone))
+    found, free = (leaderboard.gain(ours, theirs, one, count=500) for one in (bench, alone))
     assert found is not None
     assert free is not None
     assert found.low <= free.low < free.high <= found.high
     if count == 4:
         return  # what `evaluate` says is seen well enough with two and three
-    p = ours.predictions[0].astype(np.float64)
+    p = ours.predictions.array[0].astype(np.float64)
     known = measured(bench.task, y, p, groups)
     for name, one in measured(bench.task, y, p, None).items():
         if name != "accuracy":  # Wilson there, a bootstrap of groups here

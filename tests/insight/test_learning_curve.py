@@ -15,8 +15,8 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
-from headstart.insight import curve_points, subsets
-from headstart.insight.learning_curve import learning_curve
+from headstart.insight.curve import curve_points, subsets
+from headstart.insight.curve.learning_curve import learning_curve
 from headstart.strategies.probe import Probe
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
@@ -35,7 +35,7 @@ def bench(kind: str = "classification", *, per_class: int = 40, **changes: Any) 
         "backbone": lambda _: backbone,
     }
     found = {**plain, **changes}
-    return SimpleNamespace(**found, y=found["dataset"].y)
+    return SimpleNamespace(**found, targets=found["dataset"].targets)
 
 
 def probed(setting: Any) -> Trial:
@@ -116,7 +116,7 @@ def test_labels_saved_against_scratch() -> None:
 def test_it_is_of_the_best_probe_where_the_shipped_arm_has_no_source() -> None:
     setting = bench()
     probe = probed(setting)
-    worse = replace(probe, arm="other: probe", source="other", predictions=1 - probe.predictions)
+    worse = replace(probe, arm="other: probe", source="other", predictions=1 - probe.predictions.array)
     pixels = simulated(setting, "pixels", 1.0)
     curve = learning_curve(setting, setting, {t.arm: t for t in (worse, probe, pixels)}, "pixels")
     assert curve is not None
@@ -185,7 +185,7 @@ def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> N
     assert learning_curve(small, small, {trial.arm: trial}, trial.arm) is None
     setting = bench()
     probe = probed(setting)
-    monkeypatch.setattr("headstart.insight.learning_curve.MOST_CLASSES", 2)
+    monkeypatch.setattr("headstart.insight.curve.learning_curve.MOST_CLASSES", 2)
     assert learning_curve(setting, setting, {probe.arm: probe}, probe.arm) is None
 
 

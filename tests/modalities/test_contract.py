@@ -10,14 +10,14 @@ import pytest
 
 from headstart import modalities
 from headstart.core.dataset import ArrayItem, TextItem
-from headstart.data.entries import BytesItem
+from headstart.data.items.entries import BytesItem
 from headstart.errors import UnknownName
 from headstart.modalities import audio
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.base import Modality, Things
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 
 WORDS = WordEncoder(("red", "green", "blue")).to_json()
 PREPROCESSINGS = [

@@ -18,11 +18,11 @@ from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
 from headstart.planning.policy import Step
 from headstart.run import conclude, fit, set_up
-from headstart.run.closing import Closing
-from headstart.run.config import RunConfig
-from headstart.run.context import Context
-from headstart.run.folder import RunFolder
-from headstart.run.ledger import Ledger
+from headstart.run.state.closing import Closing
+from headstart.run.state.config import RunConfig
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder
+from headstart.run.state.ledger import Ledger
 from headstart.testing import simulated
 from headstart.testing.fakes import TinyBackbone
 
@@ -190,7 +190,7 @@ def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, 
     before = setting.run(step)
     assert fit.outcome_of(before, setting).rungs[-1] == 5
     after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
-    np.testing.assert_array_equal(after.predictions, before.predictions)
+    np.testing.assert_array_equal(after.predictions.array, before.predictions.array)
     assert fit.outcome_of(after, setting).rungs == ()
     assert after.cost.seconds >= before.cost.seconds
 

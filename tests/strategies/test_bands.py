@@ -15,13 +15,13 @@ from headstart import nets, strategies
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request
 from headstart.core.task import Task
-from headstart.data.entries import BytesItem
+from headstart.data.items.entries import BytesItem
 from headstart.errors import NetError
 from headstart.modalities import audio
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image import PLAIN
 from headstart.nets.bands import statistics
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
 from sounds import PITCHES, clips, written
@@ -56,7 +56,7 @@ def test_it_tells_tones_apart() -> None:
     asked = request(per_class=12)
     trial = strategies.get("bands").fit(asked)
     rows = asked.split.development
-    right = trial.predictions[0, rows].argmax(axis=1) == np.asarray(asked.dataset.y)[rows]
+    right = np.asarray(trial.predictions.array)[0, rows].argmax(axis=1) == np.asarray(asked.dataset.targets[rows])
     assert right.mean() > 0.9
 
 

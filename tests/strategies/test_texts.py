@@ -11,7 +11,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, JOINT
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
 from headstart.train.trim import by_length, trimmed
@@ -78,7 +78,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
     strategy = strategies.get(name)
     trial = strategy.fit(asked)
     assert trial.status == "done", trial.reason
-    held = trial.predictions[0]
+    held = trial.predictions.array[0]
     assert np.isfinite(held).all()
     assert np.allclose(held.sum(axis=1), 1, atol=1e-5)
     model = strategy.refit(asked, trial)
@@ -93,7 +93,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
 
 def nets_of(model: object, asked: Request) -> nets.Net:  # type: ignore[name-defined]
     """The model's network, its trunk being a tiny one that no provider knows."""
-    from headstart.core.backbone import Tap
+    from headstart.core.features import Tap
     from headstart.nets.base import Recipe
     from headstart.nets.taps import Taps
 
@@ -113,7 +113,7 @@ def test_the_probe_learns_topics() -> None:
     dataset = sentences(per_class=40, telling=3)
     trial = strategies.get("probe").fit(request(dataset))
     assert dataset.y is not None
-    assert (trial.predictions[0].argmax(axis=1) == dataset.y).mean() > 0.5
+    assert (trial.predictions.array[0].argmax(axis=1) == dataset.y).mean() > 0.5
 
 
 def test_length_is_that_of_the_longest_text_rounded_up() -> None:

@@ -1,9 +1,8 @@
-"""The leaderboard: what each arm reached on the items it was held out from."""
+"""The leaderboard: what each arm reached on the items it was held out from, and its gain over another."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,18 +10,23 @@ from typing import Any
 import numpy as np
 
 from headstart import strategies, tasks
+from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
-from headstart.core.strategy import Trial
-from headstart.core.task import Task, occurs
+from headstart.core.strategy import Trial, both, common
+from headstart.core.task import Task
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
-from headstart.measure.paired import Draw
+from headstart.measure.paired import Draw, PairedGain, Resampling, holm, paired_gain
 
 RESAMPLES = 500
 """For metrics that have to be recomputed on every resample, ..."""
 WORK, FEWEST = 5e7, 100
 """... and fewer where resamples x items x outputs are more: but not fewer than that."""
+
+OBVIOUS = 0.25
+"""A gain that few items can show, where the metric is no fraction: in parts of what the rival has, or of what
+it lacks where the metric has a best value (R2)."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +56,12 @@ class Row:
         return asdict(self)
 
 
-def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
-    rows = np.flatnonzero(trial.covered.any(axis=0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        mean = np.nanmean(trial.predictions[:, rows].astype(np.float64), axis=0)
-    return rows, mean
-
-
 def score(trial: Trial, experiment: Experiment) -> float | None:
     """The headline metric, averaged over repeats; None when nothing was predicted.
 
     Where a repeat is not complete, each item counts once (with a metric that has shares), as in a gain.
     """
-    task, y = experiment.task, experiment.y
+    task, y = experiment.task, experiment.targets
     judged, known = tasks.score_of(task), trial.covered
     sizes = known.sum(axis=1)
     if not sizes.any():
@@ -75,7 +70,7 @@ def score(trial: Trial, experiment: Experiment) -> float | None:
         value = float(shared[1].mean())
         return value if task.higher_is_better else -value
     values = [
-        judged.value(y[cells], trial.predictions[repeat, cells].astype(np.float64))
+        judged.value(y[cells], trial.predictions.take(repeat, cells))
         for repeat, cells in enumerate(known)
         if sizes[repeat]
     ]
@@ -95,12 +90,12 @@ def signed_score(trial: Trial, experiment: Experiment) -> float | None:
 
 def shares(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, np.ndarray] | None:
     """(rows, each row's share of the headline metric averaged over repeats), where the metric has shares."""
-    y, judged = experiment.y, tasks.score_of(experiment.task)
+    y, judged = experiment.targets, tasks.score_of(experiment.task)
     known = trial.covered
     total, count = np.zeros(len(y)), known.sum(axis=0)
-    for repeat in np.flatnonzero(known.any(axis=1)):
+    for repeat in np.flatnonzero(known.any(axis=1)).tolist():
         rows = np.flatnonzero(known[repeat])
-        share = judged.per_item(y[rows], trial.predictions[repeat, rows].astype(np.float64))
+        share = judged.per_item(y[rows], trial.predictions.take(repeat, rows))
         if share is None:
             return None
         total[rows] += share
@@ -122,12 +117,13 @@ def row(trial: Trial, experiment: Experiment) -> Row:
 
 def _covers(experiment: Experiment, rows: np.ndarray) -> str:
     """How many of the classes or labels of what may be learnt are among some rows, where it is not all."""
-    dataset, y, outputs = experiment.dataset, experiment.y, experiment.task.outputs
+    dataset, task, methods = experiment.dataset, experiment.task, tasks.for_task(experiment.task)
     learnt = dataset.labelled if dataset.split is None else dataset.labelled & (dataset.split != "test")
-    there, every = (int(occurs(y[part], outputs).sum()) for part in (rows, learnt))
+    parts = (experiment.targets[rows], experiment.targets[learnt])
+    there, every = (int(methods.occurring(y, task.outputs).sum()) for y in parts)
     if there == every:
         return ""
-    return f"{there:,} of {every:,} {'labels' if y.ndim == 2 else 'classes'}"
+    return f"{there:,} of {every:,} {'classes' if methods.exclusive else 'labels'}"
 
 
 def interval(trial: Trial, experiment: Experiment) -> Interval:
@@ -163,10 +159,10 @@ def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | No
 def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float, Draw]:
     """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: recomputed in
     every repeat, then averaged, as the score itself is. Higher is better."""
-    truth, judged, known = experiment.y, tasks.score_of(experiment.task), trial.covered
+    truth, judged, known = experiment.targets, tasks.score_of(experiment.task), trial.covered
     rows = np.flatnonzero(known.any(axis=0))
     places = [np.flatnonzero(repeat[rows]) for repeat in known if repeat.any()]
-    predictions = [p[k] for p, k in zip(trial.predictions.astype(np.float64), known, strict=True) if k.any()]
+    predictions = [trial.predictions.take(repeat, k) for repeat, k in enumerate(known) if k.any()]
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         values = [
@@ -176,7 +172,7 @@ def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float,
         return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))
 
     value = float(statistic(np.ones((1, len(rows))))[0])
-    count = int(np.clip(WORK // max(1, sum(p.size for p in predictions)), FEWEST, RESAMPLES))
+    count = int(np.clip(WORK // max(1, known.sum() * trial.predictions.width), FEWEST, RESAMPLES))
 
     def draw(groups: np.ndarray | None) -> Interval:
         return bootstrap(statistic, len(rows), groups=groups, count=count, seed=experiment.seed, around=value)
@@ -215,3 +211,66 @@ def reference(trials: Mapping[str, Trial]) -> Trial | None:
             if trial.strategy in names and trial.covered.any():
                 return trial
     return None
+
+
+def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 5000) -> PairedGain | None:
+    """The paired gain of one arm over another; None when no item was held out from both, or only items of one
+    class, which tell no arm from a constant; or but one unit where the metric is no fraction: how far such a
+    number could be off is not known.
+
+    What was asked before is remembered on the experiment: a verdict is formed several times in a run.
+    """
+    key = (ours.predictions.digest(), theirs.predictions.digest(), count)
+    if key not in experiment.gains:
+        experiment.gains[key] = _gain(ours, theirs, experiment, count)
+    found: PairedGain | None = experiment.gains[key]
+    return found
+
+
+def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
+    cells = both(ours, theirs)
+    methods = tasks.for_task(experiment.task)
+    if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
+        return None
+    found = paired_gain(
+        experiment.targets,
+        ours.predictions,
+        theirs.predictions,
+        scoring=tasks.score_of(experiment.task),
+        folds=experiment.split.folds,
+        groups=experiment.split.groups,
+        resampling=Resampling(count, seed=experiment.seed),
+    )
+    if named(experiment.task.metric).percent:
+        return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    if found.n < 2:
+        return None
+    _, there = common(ours, theirs)
+    has, best = score(there, experiment) or 0.0, named(experiment.task.metric).high
+    return replace(found, obvious=OBVIOUS * (abs(has) if np.isinf(best) else best - has))
+
+
+def compared(ours: Trial, theirs: Trial, found: PairedGain, experiment: Experiment) -> Comparison:
+    """A paired gain as evidence."""
+    evidence = Evidence(
+        metric=experiment.task.metric,
+        value=found.gain,
+        low=found.low,
+        high=found.high,
+        n=found.items,
+        seed=experiment.seed,
+        level=found.level,
+        method=found.method,
+        data=experiment.dataset.fingerprint,
+        model=ours.arm,
+    )
+    return Comparison(ours.arm, theirs.arm, evidence, found.p_value, found.smallest_visible)
+
+
+def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    """The same with p-values adjusted for their number (Holm)."""
+    given = list(comparisons)
+    tested = [number for number, c in enumerate(given) if c.p_value is not None]
+    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
+        given[number] = replace(given[number], p_value=p)
+    return tuple(given)

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import modalities, tasks
+from headstart.core.backbone import Networks
 from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.experiment import Experiment
 from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import differ
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
-from headstart.insight import embedding_map, learning_curve, lengths, mistakes
-from headstart.insight.networks import Networks
+from headstart.insight import embedding_map, lengths, mistakes
+from headstart.insight.curve import learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
-from headstart.run.folder import read_object
+from headstart.run.state.folder import read_object
 from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class View:
 
     @property
     def y(self) -> np.ndarray:
-        return self.experiment.y[self.rows]
+        return self.experiment.targets[self.rows]
 
     @classmethod
     def of(cls, result: Result) -> View:
@@ -81,7 +81,8 @@ class View:
             result.networks,
             result.trials,
             shipped,
-            *leaderboard.averaged(shipped),
+            np.flatnonzero(shipped.covered.any(axis=0)),
+            shipped.predictions.averaged(),
             row,
             result.answer.model,
             result.budget,
@@ -143,7 +144,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
     methods = tasks.for_task(experiment.task)
     known = [np.flatnonzero(repeat[view.rows]) for repeat in trial.covered]
     parts = [
-        (place, trial.predictions[repeat, view.rows[place]].astype(np.float64))
+        (place, trial.predictions.take(repeat, view.rows[place]))
         for repeat, place in enumerate(known)
         if len(place)
     ]
@@ -254,7 +255,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "depth": depth,
     "learning_curve": lambda v: (
         learning_curve.learning_curve(v.experiment, v.networks, v.trials, v.shipped.arm)
-        if differ(v.y)
+        if tasks.for_task(v.experiment.task).differ(v.y)
         else None
     ),
     "label_errors": lambda v: mistakes.label_errors(

@@ -12,17 +12,17 @@ import numpy as np
 from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item, TextItem
 from headstart.core.source import Source
-from headstart.data import entries
-from headstart.data.entries import BadItem, nothing
-from headstart.data.pictures import pictures, renamed
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, nothing
+from headstart.data.items.pictures import pictures, renamed
 from headstart.data.readers import frames, hub
 from headstart.data.readers.arrays import rows
 from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading
 from headstart.errors import DataError
-from headstart.predict.files import of_modality
 from headstart.predict.inputs import items_of
-from headstart.predict.text_inputs import content
+from headstart.predict.inputs.files import of_modality
+from headstart.predict.inputs.texts import content
 
 
 def rows_of(X: Any) -> list[Any]:

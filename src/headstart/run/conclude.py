@@ -14,7 +14,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
@@ -23,7 +23,7 @@ from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
-from headstart.run.context import Context, why
+from headstart.run.state.context import Context, why
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 
@@ -70,7 +70,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     if len(context.split.test):
         outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
         test, metrics = outcome.headline, outcome.to_json()
-        same = alike(context.task, context.experiment.y[context.split.test])
+        same = alike(context.task, context.experiment.targets[context.split.test])
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, context.experiment))
@@ -98,7 +98,11 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     Both come from the items held out in the first repeat.
     """
     rows = np.flatnonzero(winner.covered[0])
-    p, y, methods = winner.predictions[0, rows], context.experiment.y[rows], tasks.for_task(context.task)
+    p, y, methods = (
+        winner.predictions.take(0, rows),
+        context.experiment.targets[rows],
+        tasks.for_task(context.task),
+    )
     temperature = methods.temperature(y, p)
     found: dict[str, Any] = {"temperature": temperature}
     if methods.exclusive:

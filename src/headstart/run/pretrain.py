@@ -23,8 +23,8 @@ from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, PathError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
-from headstart.strategies._contrast import Tokens
-from headstart.strategies._shipping import state
+from headstart.strategies.gradient._contrast import Tokens
+from headstart.strategies.shared._shipping import state
 from headstart.train import checkpoint, draws
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups

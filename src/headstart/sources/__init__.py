@@ -18,11 +18,13 @@ from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, NetError, SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import audit, providers, recommended
-from headstart.sources.text import named
+from headstart.sources import providers
+from headstart.sources.networks import audit
+from headstart.sources.providers import recommended
+from headstart.sources.text.networks import named
 
 if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+    from headstart.sources.cuts.traced import TracedBackbone
 
 __all__ = [
     "apart",
@@ -167,7 +169,7 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
     embedding, for which its input size is taken from the architecture's own recipe. torch's global
     generator is left as it was. Raises `SourceError` or `UnknownName`.
     """
-    from headstart.sources import opening
+    from headstart.sources.networks import opening
 
     network = opening.build_quietly(architecture)
     if classifier:
@@ -196,7 +198,7 @@ def from_state(
         from headstart.sources.text import opening as texts
 
         return texts.restore(record, tensors)
-    from headstart.sources import opening
+    from headstart.sources.networks import opening
 
     try:
         return opening.restore(record, tensors, classifier or {})
@@ -211,6 +213,6 @@ def backbone_from_module(module: Any, source: Source, *, classifier: bool = True
     without, its output is the embedding. The module is put into eval mode and made to work out of
     place. Raises `SourceError`.
     """
-    from headstart.sources.traced import TracedBackbone, make_plan
+    from headstart.sources.cuts.traced import TracedBackbone, make_plan
 
     return TracedBackbone(module, source, make_plan(module, source, head=classifier))

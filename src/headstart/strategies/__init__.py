@@ -137,8 +137,8 @@ def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     A stage to freeze, and linear layers to adapt, must exist in one of the networks at least. Raises
     `BadOption` or `UnknownName`.
     """
-    from headstart.strategies import _design
-    from headstart.strategies._adapters import resolve
+    from headstart.strategies.gradient import _design
+    from headstart.strategies.gradient._adapters import resolve
     from headstart.strategies.lora import named_targets
 
     backbones = list(backbones)

@@ -12,11 +12,11 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
 from headstart.measure import calibration, label_errors, metrics
 from headstart.measure.ridge import one_hot
-from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import Link, probabilities
 from headstart.tasks.base import Doubt, Linear
-from headstart.tasks.scores import Mean, OverLabels, Score
+from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
+from headstart.tasks.base.scores import Mean, OverLabels, Score
+from headstart.tasks.linear import check, fit_logistic
+from headstart.tasks.linear._logistic import Link, probabilities
 
 UNSEEN = 10.0
 """A class without training rows gets a logit at least this far below the mean of the others."""
@@ -33,10 +33,13 @@ class _Classes(LabelMethods):
         return [[label] for label in y.tolist()]
 
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
-        first = np.full(1 + max((int(y.max(initial=0)), *places)), -1)
+        first = np.zeros(1 + max(places, default=0), np.int64)
         for label, there in places.items():
             first[label] = there[0]
-        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
+        return first[y]
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.isin(np.arange(outputs), y)
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y)[:, None] == np.arange(outputs)

@@ -13,9 +13,9 @@ from headstart.errors import DataError
 from headstart.measure import metrics
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
-from headstart.tasks._linear import check
 from headstart.tasks.base import FIFTHS, Linear, TaskMethods
-from headstart.tasks.scores import Anew, Mean, Score
+from headstart.tasks.base.scores import Anew, Mean, Score
+from headstart.tasks.linear import check
 
 RIDGE_COST = 16
 """A ridge regression costs as much as so many outputs of a logistic one."""
@@ -30,6 +30,9 @@ class _Values(TaskMethods):
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
         ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
         return [[part] for part in (ranks * parts // max(1, len(ranks))).tolist()]
+
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        return f"values from {y.min():g} to {y.max():g}"
 
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
         return np.asarray(y, np.float64)

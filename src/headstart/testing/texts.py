@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
 from headstart.core.dataset import Dataset, TextItem
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
-from headstart.modalities.text.words import WHOLE, WordEncoder
 
 TOPICS = {
     "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
@@ -100,7 +101,7 @@ def sentences(
     else:
         raise UnknownName("kind of task", kind, (CLASSIFICATION, MULTILABEL, REGRESSION))
     items = tuple(TextItem(f"row {i + 1}", a, b) for i, (a, b) in enumerate(zip(texts, seconds, strict=True)))
-    return Dataset("sentences", "text", items, task=task, y=target, origin="sentences", pairs=pairs)
+    return Dataset("sentences", "text", items, task=task, targets=target, origin="sentences", pairs=pairs)
 
 
 def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:

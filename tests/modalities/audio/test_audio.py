@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from headstart import _lazy, modalities
-from headstart.core import limits
+from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption, MissingExtra, UnknownName
 from headstart.modalities import audio
-from headstart.modalities.audio import _decode
+from headstart.modalities.audio.decoding import _decode
 from headstart.modalities.audio.preprocessing import RECIPES, AudioPreprocessing
 from headstart.modalities.base import Examination
 from sounds import soundfile, tone, written
@@ -111,7 +111,7 @@ def test_recordings_of_several_rates_are_told_together() -> None:
 
 def test_no_more_is_decoded_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     data = written(tone(440, 3.0))
-    monkeypatch.setattr(_decode, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(limits, "SECONDS", 1.0)
     opened = audio.open_item(data)
     assert (len(opened.samples), opened.seconds) == (8000, 3.0)
     monkeypatch.setattr(limits, "SAMPLES", 10_000)

@@ -12,7 +12,7 @@ import torch
 from headstart import sources
 from headstart.errors import SourceError
 from headstart.modalities import text
-from headstart.sources.text import folder
+from headstart.sources.text.files import folder
 from headstart.testing import pretrained
 from headstart.testing.texts import WORDS
 

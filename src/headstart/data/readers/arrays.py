@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core import limits
 from headstart.core.dataset import Dataset, Item, Note
 from headstart.core.task import MULTILABEL
-from headstart.data import entries, labels
-from headstart.data.entries import BadItem, shown
-from headstart.data.pictures import pictures, renamed
+from headstart.core.untrusted import limits
+from headstart.data import labels
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, shown
+from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import NOT_FETCHED, Reading
 from headstart.errors import BadOption, DataError, ItemError
 
@@ -131,7 +132,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
         modality=modality,
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         origin="memory",
         pairs=pairs,
         notes=notes,

@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 
 from headstart._lazy import optional
-from headstart.core.archive import read_file
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, entries, labels, parts
+from headstart.core.untrusted.archive import read_file
+from headstart.data import columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
+from headstart.data.items import cells, entries
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 
@@ -117,7 +118,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         modality=use.inside or "text",
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(_column(shards, group)) if group else None,
         group_names=parts.group_names(_column(shards, group)) if group else (),
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,

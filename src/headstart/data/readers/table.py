@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, entries, header, labels, parts
-from headstart.data.columns import Cells, Columns
+from headstart.core.untrusted.archive import decompressor
+from headstart.data import columns, labels, parts
+from headstart.data.columns import Cells, Columns, header
+from headstart.data.folders.locate import Finder, on_disk, outside, within
+from headstart.data.folders.tree import Tree, archive_tree
 from headstart.data.forms import fasttext
 from headstart.data.forms import tables as forms
-from headstart.data.forms.tree import Tree, archive_tree
-from headstart.data.locate import Finder, on_disk, outside, within
-from headstart.data.pictures import renamed
+from headstart.data.items import cells, entries
+from headstart.data.items.pictures import renamed
 from headstart.data.reading import (
     Reading,
     archive_ending,
@@ -186,7 +187,7 @@ def build(
         modality=modality,
         items=items,
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(table[use.group].to_list()) if use.group else None,
         group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,

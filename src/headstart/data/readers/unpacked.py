@@ -16,8 +16,9 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.data import columns, entries
-from headstart.data.entries import RowItem, is_array, is_picture, is_record, length, nothing
+from headstart.data import columns
+from headstart.data.items import entries
+from headstart.data.items.entries import RowItem, is_array, is_picture, is_record, length, nothing
 from headstart.data.readers import arrays, frames, hub, strings
 from headstart.data.reading import Reading
 from headstart.errors import BadOption, DataError, ItemError

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.modalities.audio._spectra import EMPHASIS, KALDI_FLOOR, LOUDNESS, QUIETEST, WHISPERS_TOP
-from headstart.modalities.audio.preprocessing import AST, MEL, UNIT, WAVE, AudioPreprocessing
+from headstart.modalities.audio.preprocessing import (
+    AST,
+    EMPHASIS,
+    KALDI_FLOOR,
+    LOUDNESS,
+    MEL,
+    QUIETEST,
+    UNIT,
+    WAVE,
+    WHISPERS_TOP,
+    AudioPreprocessing,
+)
 
 
 def of_recordings(contract: AudioPreprocessing) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities._draws import generator
 from headstart.modalities.base import Examination, Numbers
-from headstart.modalities.image import _deep, _described, _kinds, _white
-from headstart.modalities.image._decode import (
+from headstart.modalities.image import _described
+from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image.decoding import _deep, _kinds, _white
+from headstart.modalities.image.decoding._decode import (
     NPY,
     STARTS,
     Seen,
@@ -26,9 +28,8 @@ from headstart.modalities.image._decode import (
     plain,
     recognise,
 )
-from headstart.modalities.image._deep import ROUNDING as ROUNDING
-from headstart.modalities.image._quiet import ROOM
-from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING
+from headstart.modalities.image.decoding._quiet import ROOM
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 PREPARATION = 2

@@ -13,7 +13,7 @@ from headstart.errors import MissingExtra, UnknownName
 from headstart.modalities.text.preprocessing import TextPreprocessing
 
 if TYPE_CHECKING:
-    from headstart.sources.text.backbone import TextBackbone
+    from headstart.sources.text.networks.backbone import TextBackbone
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def describe(spec: str, name: str) -> Source:
     )
     if root is None:
         return source
-    from headstart.sources.text import folder
+    from headstart.sources.text.files import folder
 
     layout = folder.read(root, spec)
     return replace(source, architecture=layout.architecture, input=layout.contract)

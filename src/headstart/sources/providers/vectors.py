@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from headstart.core import limits
 from headstart.core.source import Source
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError, near
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WHOLE, WordEncoder
-from headstart.sources.paths import path_of
-from headstart.sources.text import vectors
+from headstart.sources.files.paths import path_of
+from headstart.sources.text.files import vectors
 
 if TYPE_CHECKING:
-    from headstart.sources.text.bag import WordBackbone
-    from headstart.sources.text.vectors import Table
+    from headstart.sources.text.files.vectors import Table
+    from headstart.sources.text.networks.bag import WordBackbone
 
 WORDS = 200_000
 LENGTH = 4096
@@ -72,8 +72,8 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
     """The vectors as a network. Raises `SourceError`."""
     from dataclasses import replace
 
-    from headstart.sources import weights
-    from headstart.sources.text.bag import Vectors, WordBackbone
+    from headstart.sources.files import weights
+    from headstart.sources.text.networks.bag import Vectors, WordBackbone
 
     spec = source.spec
     path, words, lowercase = split(spec, spec.removeprefix("vectors:"))

@@ -16,13 +16,14 @@ from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.text import largest_number
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import weights
-from headstart.sources.text import backbone as backbones
-from headstart.sources.text import folder, transformer
-from headstart.sources.text.backbone import TextBackbone
-from headstart.sources.text.bag import Vectors, WordBackbone
-from headstart.sources.text.tokenizer import SETTINGS
-from headstart.sources.text.vectors import ARCH, LIBRARY
+from headstart.sources.files import weights
+from headstart.sources.text.files import folder
+from headstart.sources.text.files.tokenizer import SETTINGS
+from headstart.sources.text.files.vectors import ARCH, LIBRARY
+from headstart.sources.text.networks import backbone as backbones
+from headstart.sources.text.networks import transformer
+from headstart.sources.text.networks.backbone import TextBackbone
+from headstart.sources.text.networks.bag import Vectors, WordBackbone
 
 
 def open_folder(source: Source, root: Path) -> TextBackbone:
