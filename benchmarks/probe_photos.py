@@ -67,7 +67,7 @@ def measure(dataset: Any, split: Any, spec: str, views: int) -> dict[str, Any]:
     rows = split.development
     measured = [
         methods.scores["accuracy"].value(y[rows], repeat[rows].astype(np.float64))
-        for repeat in trial.predictions
+        for repeat in trial.predictions.array
     ]
     singles = {str(tap): single(features.tap(tap), y, split, dataset.task) for tap in taps}
     return {

@@ -192,7 +192,7 @@ class _Probe(_Transfer):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
-        data = replace(self._settle(data), task=task, y=y)
+        data = replace(self._settle(data), task=task, targets=y)
         alone = np.arange(len(y))
         rows = alone if weights is None else np.flatnonzero(weights)
         request = Request(

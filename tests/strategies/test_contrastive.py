@@ -94,7 +94,7 @@ def accuracy(asked: Request, name: str) -> float:
     trial = strategies.get(name).fit(asked)
     assert trial.status == "done", trial.reason
     rows = asked.split.development
-    found = trial.predictions[0, rows].argmax(1)
+    found = trial.predictions.array[0, rows].argmax(1)
     return float((found == np.asarray(asked.dataset.y)[rows]).mean())
 
 

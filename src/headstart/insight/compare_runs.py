@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.task import Task, differ
+from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.insight.alignment import Common, Finished, check_alike
 from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
@@ -110,7 +110,8 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         resampling=Resampling(level=level, seed=int(first.record["question"].get("seed", 0))),
     )
     scores = _scores(first.task, common)
-    outcome = judge(found) if differ(common.y) else "not told apart"
+    differ = tasks.for_task(first.task).differ(common.y)
+    outcome = judge(found) if differ else "not told apart"
     return Pair(
         run=names[0],
         against=names[1],
@@ -128,7 +129,7 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         smallest_visible=found.smallest_visible,
         same_folds=common.same_folds,
         other_labels=common.other_labels,
-        one_class=not differ(common.y),
+        one_class=not differ,
     )
 
 
@@ -141,13 +142,14 @@ def judge(found: PairedGain) -> str:
 
 def _scores(task: Task, common: Common) -> tuple[float, float]:
     """The headline metric of both in the cells that both have, averaged over repeats."""
-    judged, repeats = tasks.score_of(task), min(len(common.ours), len(common.theirs))
-    values: list[tuple[float, float]] = []
-    for ours, theirs in zip(common.ours[:repeats], common.theirs[:repeats], strict=True):
-        known = ~(np.isnan(ours).any(axis=1) | np.isnan(theirs).any(axis=1))
-        if known.any():
-            y = common.y[known]
-            values.append((judged.value(y, ours[known]), judged.value(y, theirs[known])))
+    judged, both = tasks.score_of(task), (common.ours, common.theirs)
+    cells = zip(*(one.covered for one in both), strict=False)
+    known = [(repeat, ours & theirs) for repeat, (ours, theirs) in enumerate(cells)]
+    values = [
+        [judged.value(common.y[rows], one.take(repeat, rows)) for one in both]
+        for repeat, rows in known
+        if rows.any()
+    ]
     mean = np.mean(values, axis=0)
     return float(mean[0]), float(mean[1])
 

@@ -40,7 +40,7 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(experiment.split, experiment.seed)
     _, n = units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
-    chance, variance = tasks.for_task(experiment.task).chance(experiment.y[rows])
+    chance, variance = tasks.for_task(experiment.task).chance(experiment.targets[rows])
     found = []
     for name, errors in profile.items():
         value, low, high = _accuracy(errors, n) if metric == "accuracy" else _skill(errors, variance)

@@ -21,7 +21,6 @@ from headstart.core.experiment import Experiment
 from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import differ
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
@@ -71,7 +70,7 @@ class View:
 
     @property
     def y(self) -> np.ndarray:
-        return self.experiment.y[self.rows]
+        return self.experiment.targets[self.rows]
 
     @classmethod
     def of(cls, result: Result) -> View:
@@ -82,7 +81,8 @@ class View:
             result.networks,
             result.trials,
             shipped,
-            *leaderboard.averaged(shipped),
+            np.flatnonzero(shipped.covered.any(axis=0)),
+            shipped.predictions.averaged(),
             row,
             result.answer.model,
             result.budget,
@@ -144,7 +144,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
     methods = tasks.for_task(experiment.task)
     known = [np.flatnonzero(repeat[view.rows]) for repeat in trial.covered]
     parts = [
-        (place, trial.predictions[repeat, view.rows[place]].astype(np.float64))
+        (place, trial.predictions.take(repeat, view.rows[place]))
         for repeat, place in enumerate(known)
         if len(place)
     ]
@@ -255,7 +255,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "depth": depth,
     "learning_curve": lambda v: (
         learning_curve.learning_curve(v.experiment, v.networks, v.trials, v.shipped.arm)
-        if differ(v.y)
+        if tasks.for_task(v.experiment.task).differ(v.y)
         else None
     ),
     "label_errors": lambda v: mistakes.label_errors(

@@ -35,7 +35,8 @@ def gather(
 
     `items` are single pictures by row (as text): source (a data URI), id, label, and sound (another)
     where there is something to hear. `examples` are rows among them. `sheet` holds the map's tiles in one
-    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that cannot be opened are left out.
+    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that
+    cannot be opened are left out.
     """
     chosen = examples(dataset, task)
     rows = [entry["row"] for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
@@ -61,12 +62,10 @@ def gather(
 
 def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]:
     """Labelled rows spread evenly, classes in turn."""
-    if dataset.y is None:
-        return []
     rows = np.flatnonzero(dataset.labelled)
     if tasks.for_task(task).exclusive:
-        order = rows[np.argsort(dataset.y[rows], kind="stable")]
-        labels = dataset.y[order]
+        order = rows[np.argsort(dataset.targets[rows], kind="stable")]
+        labels = dataset.targets[order]
         place = np.arange(len(order)) - np.searchsorted(labels, labels)  # within the class
         rows = order[np.lexsort((labels, place))][:most]
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))
@@ -75,9 +74,9 @@ def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]
 
 def label_of(dataset: Dataset, task: Task, row: int) -> Any:
     """The label of a row as predictions are decoded; None where it has none."""
-    if dataset.y is None or not dataset.labelled[row]:
+    if not dataset.labelled[row]:
         return None
-    return tasks.for_task(task).value(task, dataset.y[row])
+    return tasks.for_task(task).value(task, dataset.targets[row])
 
 
 def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int]:

@@ -111,8 +111,8 @@ def fit(
         context.closing.standby = standby
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
-        budget = ledger.budget
         trials, skipped = run_arms(context, config, ledger)
+        budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
@@ -282,7 +282,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         )
         for name, source in context.sources.items()
     )
-    tested = max(context.passes.values()) * len(context.split.test) / len(context.dataset)
+    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
     left = budget.left - context.closing.seconds() - tested
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}

@@ -22,6 +22,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies.gradient import _arm, _design, _ladder
@@ -34,7 +35,7 @@ from headstart.strategies.gradient._contrast import (
     pairs_in,
     temperature_of,
 )
-from headstart.strategies.gradient._training import labels, named_watch
+from headstart.strategies.gradient._training import named_watch
 from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
@@ -123,7 +124,7 @@ def unsuited(request: Request) -> str:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
     if not modalities.get(request.backbone.source.modality).IN_WORDS:
         return "it is made for texts"
-    counts = [np.bincount(labels(request)[fold.train]) for fold in request.split.folds[:1]]
+    counts = [np.bincount(request.dataset.targets[fold.train]) for fold in request.split.folds[:1]]
     if not counts or (counts[0] > 0).sum() < 2 or counts[0].max() < 2:
         return "it needs two classes, and two texts of one of them"
     return ""
@@ -195,7 +196,7 @@ def measure(request: Request, plan: Plan) -> _ladder.Pace:
         times.append(time.perf_counter())
 
     short = replace(plan, recipe=replace(plan.recipe, steps=_arm.PILOT_STEPS))
-    trained = train_pairs(request, short, fold.train, Watch(request.budget, progress=note))
+    trained = train_pairs(request.view(fold.train), short, fold.train, Watch(request.budget, progress=note))
     if len(times) < 2:
         return _ladder.Pace(time.perf_counter() - start, ROUND)  # the time is over: nothing will fit
     before = time.perf_counter()
@@ -272,7 +273,7 @@ def view_of(request: Request) -> Tokens:
 
 def batches_of(request: Request, plan: Plan, rows: np.ndarray, view: Tokens) -> PairBatches:
     """The batches of a training."""
-    y = labels(request)[rows]
+    y = request.dataset.targets[rows]
     return PairBatches.of(view, rows, y, size=plan.batch_size, seed=request.seed, steps=ROUND)
 
 
@@ -300,7 +301,7 @@ def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarr
     """(weight `[K, D]`, bias `[K]`) of the linear model on the rows' new embeddings."""
     x = embed(trained.net, trained.view, rows)
     unit = max(1e-12, float(np.linalg.norm(x, axis=1).mean()))  # not every source scales its embedding
-    y, methods = labels(request)[rows], Classification()
+    y, methods = request.dataset.targets[rows], Classification()
     weights = methods.weights(request.task, y)
     linear = methods.fit_sparse(x / unit, y, request.task.outputs, HEAD_C, weights)
     return linear.weight / unit, linear.bias
@@ -311,13 +312,13 @@ def run(request: Request, name: str, plan: Plan) -> Trial:
     activate = Classification().activate
     trained_as = replace(plan, folds=0).to_json()  # how many folds there are changes none of them
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, trained_as, train, f"fold {number + 1}")
-        trained = train_pairs(request, plan, train, watch)
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
+        watch = named_watch(request, trained_as, fold.train, f"fold {number + 1}")
+        trained = train_pairs(request, plan, fold.train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
-        weight, bias = head(request, trained, train)
-        logits = embed(trained.net, trained.view, test) @ weight.T + bias
+        weight, bias = head(request, trained, fold.train)
+        logits = embed(trained.net, trained.view, fold.test) @ weight.T + bias
         return activate(logits), {"losses": [round(loss, 6) for loss in trained.outcome.losses]}
 
     about = fingerprint.of_json(trained_as)

@@ -15,6 +15,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.errors import near
 from headstart.strategies.shared._folds import empty_trial, run_folds
@@ -53,8 +54,8 @@ class Direct:
         everything = np.zeros((len(request.dataset), request.task.outputs), np.float32)
         everything[request.split.development] = combine(logits, found, tasks.for_task(request.task))
 
-        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            return everything[test], {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            return everything[fold.test], {}
 
         trial = run_folds(request, arm, fit_fold, before=before)
         choices = {

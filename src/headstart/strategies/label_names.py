@@ -19,6 +19,7 @@ from headstart.core.dataset import TextItem
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.calibration import fit_temperature
 from headstart.strategies.shared._folds import empty_trial, run_folds
@@ -62,9 +63,9 @@ class LabelNames:
         names = opened(request.task.labels)
         vectors, activate = embedded(backbone, names), Classification().activate
 
-        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            weight, bias = head(request, vectors, np.asarray(stored[train], np.float64), train)
-            return activate(np.asarray(stored[test], np.float64) @ weight.T + bias), {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            weight, bias = head(request, vectors, np.asarray(stored[fold.train], np.float64), fold.train)
+            return activate(np.asarray(stored[fold.test], np.float64) @ weight.T + bias), {}
 
         before = Cost(features.forward_passes, features.seconds)
         trial = run_folds(request, arm, fit_fold, before=before, about="|".join(TEMPLATES))
@@ -144,11 +145,10 @@ def head(
 
     `features` `[n, D]` belong to the rows; the temperature is that of the least log-loss on them.
     """
-    assert request.dataset.y is not None
     centred = vectors - vectors.mean(axis=0)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     length = max(1e-12, float(np.linalg.norm(features, axis=1).mean()))
     weight = SHARPNESS * centred / length
     bias = -weight @ features.mean(axis=0)
-    temperature = fit_temperature(features @ weight.T + bias, request.dataset.y[rows])
+    temperature = fit_temperature(features @ weight.T + bias, request.dataset.targets[rows])
     return weight / temperature, bias / temperature

@@ -8,7 +8,6 @@ cross-validation on the same rows. Nothing here runs the trunk: everything is re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +18,7 @@ from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.features import Features, FeatureSpec, Tap
 from headstart.core.model import Model
-from headstart.core.split import Split
+from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import Task
 from headstart.measure import threads
@@ -139,11 +138,6 @@ class Reading:
     usual: str = ""
     """The tap that has to be beaten; empty: the embedding."""
 
-    @property
-    def y(self) -> np.ndarray:
-        assert self.request.dataset.y is not None
-        return self.request.dataset.y
-
     def matrix(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
         """float32 `[len(rows), D]`: the taps side by side, of the items as they are."""
         return np.concatenate([_block(self.features, tap, rows) for tap in taps], axis=1)
@@ -164,10 +158,11 @@ class Reading:
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
         several = group_numbers(self.request, rows) is not None or self.views > 0
         methods, weights = tasks.for_task(self.request.task), self.request.weights
-        own = methods.weights(self.request.task, self.y[rows]) if weights is None else weights[rows]
+        y = self.request.dataset.targets[rows]
+        own = methods.weights(self.request.task, y) if weights is None else weights[rows]
         return methods.fit_linear(
             x,
-            np.concatenate([self.y[rows]] * (self.views + 1)),
+            np.concatenate([y] * (self.views + 1)),
             outputs=self.request.task.outputs,
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
@@ -187,9 +182,8 @@ class Reading:
         for name, errors in _taps.profile(self.blocks, wanted, groups).items():
             table[name] = {"mse": errors.mse, "mse_error": errors.standard_error(groups)}
             if methods.exclusive and wanted.shape[1] == self.request.task.outputs:
-                table[name]["accuracy"] = float(
-                    np.mean((errors.predictions + tilt).argmax(axis=1) == self.y[rows])
-                )
+                right = (errors.predictions + tilt).argmax(axis=1) == self.request.dataset.targets[rows]
+                table[name]["accuracy"] = float(np.mean(right))
         return table
 
 
@@ -251,12 +245,11 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     reading = read(request, backbone, only)
     methods = tasks.for_task(request.task)
 
-    def fit_fold(
-        train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
-    ) -> tuple[np.ndarray, Mapping[str, Any]]:  # fmt: skip
-        taps = reading.choose(train)
-        linear = reading.fit(taps, train)
-        predictions = methods.activate(linear.logits(reading.matrix(taps, test).astype(np.float64)))
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+        own = replace(reading, request=request)
+        taps = own.choose(fold.train)
+        linear = own.fit(taps, fold.train)
+        predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
         return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)

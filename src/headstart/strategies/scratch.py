@@ -20,7 +20,7 @@ from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design, _ladder
 from headstart.strategies.gradient._design import Design, Inputs, length_of
 from headstart.strategies.gradient._trainee import outputs_of
-from headstart.strategies.gradient._training import Arm, divide, labels, train_on
+from headstart.strategies.gradient._training import Arm, divide, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -33,9 +33,9 @@ LEAST_SIDE = 64
 SGD_RATES = (3e-2, 1e-1, 1e-2)
 """Learning rates of SGD: the one used when there is no time to try, then the others."""
 LEAST_EPOCHS_TO_TRY = 20
-"""Trainings shorter than this say nothing about learning rates in a quarter of their length."""
-TRIAL_SHARE = 0.25
-"""Share of the epochs for which each learning rate is tried."""
+"""Trainings shorter than this are too short to try learning rates."""
+TRIAL_SHARE, TRIAL_EPOCHS = 0.1, 5
+"""Share of the epochs for which each learning rate is tried in every fold, and the least number of them."""
 
 
 class Scratch:
@@ -56,14 +56,15 @@ class Scratch:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         settled = _arm.recall(request, self.kind)
         if settled is not None:
-            return _arm.run(_arm.open_arm(request, settled[0], self.kind), self.kind, settled[1], Cost())
+            arm = _arm.open_arm(request, settled[0], self.kind)
+            return _arm.run(arm, self.kind, settled[1], Cost(), at_best_rate)
         arm = _arm.open_arm(request, design(request), self.kind)
         found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
         if isinstance(found, float):
             return _arm.cut_off(request, self.kind, found, Cost())
-        arm = try_rates(found) if request.settings.lr is None else found.arm
+        arm = replace(found.arm, design=replace(found.arm.design, rates=rates_to_try(found)))
         _arm.remember(request, self.kind, arm.design, found.folds)
-        return _arm.run(arm, self.kind, found.folds, Cost())
+        return _arm.run(arm, self.kind, found.folds, Cost(), at_best_rate)
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -170,31 +171,37 @@ def noise_arm(request: Request, trial_design: Design) -> Arm:
     )
 
 
-def try_rates(settled: _arm.Settled) -> Arm:
-    """The arm with the best of three learning rates by the loss on a fifth of the first fold's
-    training rows, if trying them leaves time for the folds; the arm as it is otherwise.
-
-    Some of those rows are held out in later folds. That can only flatter this control, never transfer.
-    """
-    arm, request, design = settled.arm, settled.arm.request, settled.arm.design
+def rates_to_try(settled: _arm.Settled) -> tuple[float, ...]:
+    """The learning rates, if trying them in every fold leaves time for all folds; none otherwise."""
+    request, design, pace = settled.arm.request, settled.arm.design, settled.pace
     tried = rates(request, design.recipe.optimizer)
-    part, held = divide(request, request.split.folds[0].train, 0.2)
-    trainings = settled.folds + len(tried) * TRIAL_SHARE
-    pace = settled.pace
-    if design.epochs < LEAST_EPOCHS_TO_TRY or not len(held):
+    if request.settings.lr is not None or design.epochs < LEAST_EPOCHS_TO_TRY:
+        return ()
+    if pace is None:
+        return tried
+    (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
+    trainings = settled.folds * (1 + len(tried) * trial_epochs(design.epochs) / design.epochs)
+    return tried if pace.seconds(design.epochs, trainings) <= left else ()
+
+
+def trial_epochs(epochs: int) -> int:
+    """Epochs for which a learning rate is tried."""
+    return min(epochs, max(TRIAL_EPOCHS, round(TRIAL_SHARE * epochs)))
+
+
+def at_best_rate(arm: Arm, rows: np.ndarray) -> Arm:
+    """The arm at the rate with the least loss on a fifth of these rows after short trainings on the others;
+    as it is where there is nothing to choose, or by."""
+    request, tried = arm.request, arm.design.rates
+    part, held = divide(request, rows, 0.2)
+    if not tried or not len(held):
         return arm
-    if pace is not None:
-        (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
-        if pace.seconds(design.epochs, trainings) > left:
-            return arm
-    short = arm.lasting(max(1, round(TRIAL_SHARE * design.epochs)), len(part))
+    short = arm.lasting(trial_epochs(arm.design.epochs), len(part))
     losses = {}
     for done, rate in enumerate(tried):
         request.progress("learning rates", done, len(tried))
-        recipe = replace(short.design.recipe, lr=rate)
-        losses[rate] = held_out_loss(replace(short, design=replace(short.design, recipe=recipe)), part, held)
-    best = min(tried, key=lambda rate: losses[rate])
-    return replace(arm, design=replace(design, recipe=replace(design.recipe, lr=best)))
+        losses[rate] = held_out_loss(replace(short, design=short.design.at(rate)), part, held)
+    return replace(arm, design=arm.design.at(min(tried, key=lambda rate: losses[rate])))
 
 
 def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:
@@ -206,6 +213,6 @@ def held_out_loss(arm: Arm, part: np.ndarray, held: np.ndarray) -> float:
     if trained.outcome.status != "done":
         return float("inf")
     methods = tasks.get(arm.request.task.kind)
-    targets = methods.targets(labels(arm.request)[held], trained.offset, trained.scale)
+    targets = methods.targets(arm.request.dataset.targets[held], trained.offset, trained.scale)
     z = outputs_of(trained.net, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
     return float(methods.loss(torch.from_numpy(z).float(), torch.from_numpy(targets)).mean())

@@ -33,10 +33,13 @@ class _Classes(LabelMethods):
         return [[label] for label in y.tolist()]
 
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
-        first = np.full(1 + max((int(y.max(initial=0)), *places)), -1)
+        first = np.zeros(1 + max(places, default=0), np.int64)
         for label, there in places.items():
             first[label] = there[0]
-        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
+        return first[y]
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.isin(np.arange(outputs), y)
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y)[:, None] == np.arange(outputs)

@@ -14,7 +14,7 @@ from headstart.measure import label_errors, multilabel
 from headstart.measure.metrics import above_chance, known_mean
 from headstart.tasks.base import Doubt, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks.base.scores import Anew, OverLabels, Score
+from headstart.tasks.base.scores import Anew, OverLabels, Ratio, Score
 from headstart.tasks.linear import check, fit_logistic
 from headstart.tasks.linear._logistic import probabilities
 
@@ -35,7 +35,6 @@ class _Sets(LabelMethods):
         for label, there in places.items():
             rows = np.flatnonzero(y == label if y.ndim == 1 else y[:, label] == 1)
             out[rows[:, None], np.array(there)] = 1
-        out[y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)] = np.nan
         return out
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
@@ -94,14 +93,10 @@ def _at_half(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return multilabel.f1s(y, predictions, THRESHOLD)
 
 
-def _micro(y: np.ndarray, predictions: np.ndarray) -> float:
-    return multilabel.micro_f1(y, predictions, THRESHOLD)
-
-
 SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
     OverLabels("F1", _at_half),
-    Anew("micro F1", _micro),
+    Ratio("micro F1", multilabel.micro_f1),
     OverLabels("AUROC", multilabel.aurocs),
     Anew("log loss", multilabel.log_loss),
 )
@@ -139,7 +134,7 @@ class _Judge(LabelMethods):
         found = {
             "mAP": mean["mAP"],
             "F1": mean["F1"],
-            "micro F1": multilabel.micro_f1(y, predictions, THRESHOLD),
+            "micro F1": self.scores["micro F1"].value(y, predictions),
             "LRAP": multilabel.lrap(y, predictions),
             "AUROC": mean["AUROC"],
             "log loss": multilabel.log_loss(y, predictions),

@@ -31,6 +31,9 @@ class _Values(TaskMethods):
         ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
         return [[part] for part in (ranks * parts // max(1, len(ranks))).tolist()]
 
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        return f"values from {y.min():g} to {y.max():g}"
+
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
         return np.asarray(y, np.float64)
 

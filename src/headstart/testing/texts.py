@@ -101,7 +101,7 @@ def sentences(
     else:
         raise UnknownName("kind of task", kind, (CLASSIFICATION, MULTILABEL, REGRESSION))
     items = tuple(TextItem(f"row {i + 1}", a, b) for i, (a, b) in enumerate(zip(texts, seconds, strict=True)))
-    return Dataset("sentences", "text", items, task=task, y=target, origin="sentences", pairs=pairs)
+    return Dataset("sentences", "text", items, task=task, targets=target, origin="sentences", pairs=pairs)
 
 
 def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from headstart import modalities, tasks
-from headstart.core import fingerprint
+from headstart.core import fingerprint, targets
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.checks.duplicates import (
@@ -144,14 +144,15 @@ def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:
 
 
 def _without_empty_classes(dataset: Dataset) -> Dataset:
-    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
+    if dataset.task is None or not tasks.for_task(dataset.task).exclusive:
         return dataset
-    held = np.unique(dataset.y[dataset.y >= 0])
+    held = np.unique(dataset.targets[dataset.labelled]).tolist() if dataset.labelled.any() else []
     if len(held) == dataset.task.outputs or not len(held):
         return dataset
-    y = np.where(dataset.y >= 0, np.searchsorted(held, dataset.y), -1)
+    number = {old: new for new, old in enumerate(held)}
+    y = targets.classes(number.get(old) for old in dataset.targets.to_list())
     task = replace(dataset.task, labels=tuple(dataset.task.labels[i] for i in held))
-    return replace(dataset, task=task, y=y)
+    return replace(dataset, task=task, targets=y)
 
 
 def _look(

@@ -158,7 +158,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         modality=found.modality,
         items=tuple(tree.item(path) for path in paths),
         task=task,
-        y=y,
+        targets=y,
         split=np.array([where.split for where in places]) if level else None,
         origin=tree.origin,
         notes=tuple(notes),

@@ -132,7 +132,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
         modality=modality,
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         origin="memory",
         pairs=pairs,
         notes=notes,

@@ -187,7 +187,7 @@ def build(
         modality=modality,
         items=items,
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(table[use.group].to_list()) if use.group else None,
         group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headstart import sources, strategies
 from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
@@ -21,6 +19,7 @@ from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
+from headstart.core.predictions import Dense
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
@@ -183,8 +182,7 @@ class Context:
         self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"
     ) -> Trial:
         """The record of an arm that broke."""
-        shape = (self.split.repeats, len(self.dataset), self.task.outputs)
-        nothing = np.full(shape, np.nan, dtype=np.float32)
+        nothing = Dense.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
 
 

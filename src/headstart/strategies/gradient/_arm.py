@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.strategies.gradient import _ladder
@@ -68,6 +70,7 @@ def measure(arm: Arm) -> _ladder.Pace:
     taken for a cost of every fold.
     """
     fold = arm.request.split.folds[0]
+    arm = replace(arm, request=arm.request.view(fold.train))
     per_epoch = max(1, round(len(fold.train) / arm.design.batch_size))
     start = time.perf_counter()
     times: list[float] = []
@@ -186,12 +189,17 @@ def _key(request: Request, name: str = "") -> str:
 # the contract
 
 
-def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
-    """Out-of-fold predictions over the first folds."""
+def run(
+    arm: Arm, kind: Kind, folds: int, before: Cost, tuned: Callable[[Arm, np.ndarray], Arm] | None = None
+) -> Trial:
+    """Out-of-fold predictions over the first folds; `tuned` decides from a fold's training rows what is left
+    open in the design. The model on all rows gets the learning rate of most folds."""
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1}")
-        trained = train_on(arm, train, watch)
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
+        own = replace(arm, request=request)
+        own = own if tuned is None else tuned(own, fold.train)
+        watch = named_watch(request, own.design.to_json(), fold.train, f"fold {number + 1}")
+        trained = train_on(own, fold.train, watch)
         if trained.outcome.status == "out of time":
             raise OutOfTime
         choices = {
@@ -199,7 +207,7 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
-        return predict(arm, trained, test), choices
+        return predict(own, trained, fold.test), choices
 
     request = arm.request
     name = arm_name(kind.name, arm.source.source.name)
@@ -208,9 +216,12 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
         trial = run_folds(request, name, fit_fold, folds=range(folds), about=about, before=before)
     except FloatingPointError as error:
         return empty_trial(request, name, "failed", str(error), cost=before)
-    choices = {**arm.design.to_json(), "trained_folds": folds, **trial.choices}
+    design, rates = arm.design, Counter(fold["lr"] for fold in trial.choices["folds"])
+    if design.rates and rates:
+        design = design.at(rates.most_common(1)[0][0])
+    choices = {**design.to_json(), "trained_folds": folds, **trial.choices}
     return replace(
-        trial, choices=choices, reason=trial.reason or summary(arm.design, folds, first_folds(request))
+        trial, choices=choices, reason=trial.reason or summary(design, folds, first_folds(request))
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from headstart import modalities
@@ -47,22 +49,29 @@ class Design:
     """Of texts: tokens that stored inputs and states are padded to."""
     smaller: bool = False
     """Whether that is less than the source's own, for want of time."""
+    rates: tuple[float, ...] = ()
+    """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        return {**self.recipe.to_json(), **data}
+        rates = data.pop("rates")
+        return {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **own)
+        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ()))})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+    def at(self, rate: float) -> Design:
+        """The same at a learning rate."""
+        return replace(self, recipe=replace(self.recipe, lr=rate))
 
 
 def check(settings: Settings, modality: str = "image") -> None:
@@ -177,15 +186,25 @@ _LENGTHS: dict[tuple[str, str], int] = {}
 """Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
-def length_of(request: Request) -> int | None:
-    """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
-    sequence."""
-    assert request.backbone is not None
-    contract = request.backbone.source.input
+def length_of(request: Request, cut: str = "") -> int | None:
+    """Tokens or frames that the longest item of the data set has for the source, rounded up; None for what is
+    no sequence. With a `cut` the states that there are of them: a token is one, of frames the network makes
+    fewer."""
+    backbone = request.backbone
+    assert backbone is not None
+    contract = backbone.source.input
     if contract.max_length is None:
         return None
     key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
     if key not in _LENGTHS:
         longest = modalities.longest(request.dataset.items, contract)
         _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
-    return _LENGTHS[key]
+    length, entry = _LENGTHS[key], contract.signature()
+    if cut in ("", backbone.cuts[0]) or np.dtype(entry.dtype).kind in "iu":
+        return length
+    known = (backbone.digest, f"{cut}@{length}")
+    if known not in _LENGTHS:
+        with torch.inference_mode():
+            x = backbone.normalise(torch.from_numpy(replace(entry, usual=length).blank(1)))
+            _LENGTHS[known] = int(backbone.states(x, (cut,))[cut].shape[-2])
+    return _LENGTHS[known]

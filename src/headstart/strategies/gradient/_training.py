@@ -87,14 +87,14 @@ def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
 def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
     request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
-    offset, scale = methods.scaling(labels(request)[rows], request.task.outputs)
+    offset, scale = methods.scaling(request.dataset.targets[rows], request.task.outputs)
     backbone = arm.source.fresh(request.seed) if arm.fresh else arm.source.copy()
     net = _start(arm, backbone, rows, offset, scale)
     if arm.adapter is not None:
         arm.adapter.begin(backbone, net.body, request.seed)
     frozen = FrozenPart.of(backbone.module, net.body)
     part, held = hold_back(request, rows)
-    targets = methods.targets(labels(request)[part], offset, scale)
+    targets = methods.targets(request.dataset.targets[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
     loss = balanced_loss(request, part, recipe.smoothing)
 
@@ -102,7 +102,7 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
         z = torch.from_numpy(
             outputs_of(model, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
         ).float()
-        wanted = torch.from_numpy(methods.targets(labels(request)[held], offset, scale))
+        wanted = torch.from_numpy(methods.targets(request.dataset.targets[held], offset, scale))
         return float(balanced_loss(request, part)(z, wanted).mean())
 
     outcome = train(
@@ -122,7 +122,7 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
 
 def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:
     """The task's loss of each item, which counts as often as the metric asks for (`TaskMethods.weights`)."""
-    methods, y = tasks.for_task(request.task), labels(request)[part]
+    methods, y = tasks.for_task(request.task), request.dataset.targets[part]
     weights = methods.weights(request.task, y)
     if weights is None:
         return partial(methods.loss, smoothing=smoothing)
@@ -168,12 +168,6 @@ def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, n
     )
 
 
-def labels(request: Request) -> np.ndarray:
-    """The data set's target column."""
-    assert request.dataset.y is not None
-    return request.dataset.y
-
-
 def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(weight `[K, D]`, bias `[K]`) of the converged probe on the stored embedding of the rows.
 
@@ -183,7 +177,7 @@ def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     assert embedding is not None
     key = fingerprint.of_array(rows)
     if key not in arm.heads:
-        methods, y = tasks.for_task(request.task), labels(request)[rows]
+        methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
         linear = methods.fit_linear(
             np.asarray(embedding[rows], np.float64),
             y,

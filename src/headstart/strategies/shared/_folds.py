@@ -15,13 +15,15 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.files import plain, write_atomic
+from headstart.core.predictions import Dense
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
 from headstart.measure import threads
 
-FitFold = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, Mapping[str, Any]]]
-"""(training rows, held-out rows, number of the fold) -> (predictions `[len(held-out), K]`, what was
-chosen, as JSON). Rows are int64 row numbers of the data set."""
+FitFold = Callable[[Request, Fold, int], tuple[np.ndarray, Mapping[str, Any]]]
+"""(request, fold, its number) -> (predictions `[len(fold.test), K]`, what was chosen, as JSON). In the data
+of the request only the labels of the fold's training part exist."""
 
 
 _NOTHING = Cost()
@@ -78,7 +80,7 @@ def run_folds(
                 break
             try:
                 with threads.suited_to(len(fold.train)):
-                    finished = _run(fit_fold, fold.train, fold.test, number, request.task.outputs)
+                    finished = _run(fit_fold, request.view(fold.train), fold, number)
             except OutOfTime:
                 break
             _save(request.workdir, number, key, finished)
@@ -109,12 +111,11 @@ def _slowest(done: Sequence[_Done]) -> float:
 def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:
     """The trial of an arm that predicts nothing."""
     source, _, strategy = arm.rpartition(": ")
-    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
     return Trial(
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=np.full(shape, np.nan, dtype=np.float32),
+        predictions=Dense.empty(request.split.repeats, len(request.dataset), request.task.outputs),
         cost=cost,
         status=status,
         reason=reason,
@@ -122,12 +123,12 @@ def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost
     )
 
 
-def _run(fit_fold: FitFold, train: np.ndarray, test: np.ndarray, number: int, outputs: int) -> _Done:
+def _run(fit_fold: FitFold, request: Request, fold: Fold, number: int) -> _Done:
     start = time.monotonic()
-    found, choices = fit_fold(train, test, number)
-    predictions = np.asarray(found, dtype=np.float32)
-    if predictions.shape != (len(test), outputs):
-        raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {(len(test), outputs)}")
+    found, choices = fit_fold(request, fold, number)
+    predictions, expected = np.asarray(found, dtype=np.float32), (len(fold.test), request.task.outputs)
+    if predictions.shape != expected:
+        raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {expected}")
     if not np.isfinite(predictions).all():
         raise FloatingPointError(f"fold {number}: some predictions are not finite numbers")
     # as JSON has it at once, so that a resumed trial equals an uninterrupted one

@@ -4,8 +4,8 @@ A network's head gives `z` `[B, K]`. `logits = z * scale + offset` (a standardis
 is undone there; for the other kinds scale is 1 and offset 0) and `predictions = activate(logits)`:
 probabilities, or the value itself.
 
-Throughout: N rows, K outputs of the task; `y` are targets as in `Dataset.y` (int64 `[N]`, float32 `[N, K]` of
-0/1, float64 `[N]`), without rows that have none unless it is said; `predictions` are float `[N, K]`.
+Throughout: N rows, K outputs of the task; `y` is what `Dataset.targets` gives of rows that have a label
+(int64 `[N]`, float32 `[N, K]` of 0/1, float64 `[N]`); `predictions` are float `[N, K]`.
 A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
@@ -48,16 +48,31 @@ Doubt = tuple[int, dict[str, Any]]
 """(row, what is told of its label): see `Labels.doubts`."""
 
 
-class Targets(Protocol):
+class Truth(Protocol):
     """What is to be predicted, row by row."""
+
+    def sound(self, y: np.ndarray, outputs: int) -> bool:
+        """Whether these can be targets of a task of so many outputs."""
+        return y.ndim == 1
+
+    def differ(self, y: np.ndarray) -> bool:
+        """Whether targets are not all the same: else a constant answer is as good as any."""
+        return bool((y != y[:1]).any())
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """bool `[K]`: which classes or labels occur; of numbers their one output does."""
+        return np.ones(outputs, bool)
 
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
         """For each row the strata in which it counts where rows are shared out: its class; its labels and -1
         (as every row); or one of so many `parts` of the range."""
 
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        """What a stratum is called, in which these targets are."""
+
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
-        """Targets of this kind in which label i is each of `places[i]` (of one label an item the first). Rows
-        without a label stay so. Where an item may have several, targets with one are taken, too."""
+        """Targets of this kind in which label i is each of `places[i]` (of one label an item the first).
+        Where an item may have several, targets with one are taken, too."""
 
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """float64 `[K]`: logits of the best constant prediction (class priors; median)."""
@@ -203,7 +218,7 @@ class LinearFit(Protocol):
         return 0.0, 1.0
 
 
-class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
+class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     """One kind of task. Stateless; one file in this room each."""
 
     kind: str
@@ -236,7 +251,7 @@ class Labels(Protocol):
     """Kinds whose answers are labels: one of them for each item, or any number."""
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
-        """bool `[N, K]`: which labels each row has, none where it is not labelled."""
+        """bool `[N, K]`: which labels each row has."""
 
     def decided(self, predictions: np.ndarray) -> np.ndarray:
         """bool `[N, K]`: which labels each answer has."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
-from headstart.core.task import differ
 from headstart.data.checks.findings import Finding, finding
-from headstart.data.splits import make_split, strata
+from headstart.data.splits import group_of, make_split, strata
 from headstart.errors import DataError
+from headstart.tasks.base import Labels
 
 CODES = ("HS407", "HS408", "HS409", "HS410", "HS411", "HS412")
 """The findings that are made here."""
@@ -66,7 +67,7 @@ class Coverage:
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Coverage:
         """What a split of the data set holds out."""
-        assert dataset.y is not None
+        assert dataset.task is not None
         rows = split.development
         out = np.zeros(len(dataset), bool)
         for fold in split.folds:
@@ -81,7 +82,8 @@ class Coverage:
         )
         single = len(split.folds) == 1
         held = len(rows) - sum(s.items for s in found if not s.held) if single else int(out[rows].sum())
-        return cls(len(rows), held, found, differ(dataset.y[out]), single)
+        differ = tasks.for_task(dataset.task).differ(dataset.targets[out])
+        return cls(len(rows), held, found, differ, single)
 
     @property
     def never(self) -> tuple[Stratum, ...]:
@@ -123,13 +125,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: np.ndarray) -> Stratum:
-    assert dataset.y is not None
     assert dataset.task is not None
-    number = dataset.y.ndim == 1 and dataset.y.dtype.kind == "f"
-    low, high = (dataset.y[rows].min(), dataset.y[rows].max()) if number else (0, 0)
-    name = f"values from {low:g} to {high:g}" if number else repr(dataset.task.labels[label])
+    name = tasks.for_task(dataset.task).stratum(dataset.task, label, dataset.targets[rows])
     groups = len(np.unique(split.groups[rows]))
-    return Stratum(name, len(rows), int(out[rows].sum()), groups, dataset.group_of(rows))
+    return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows))
 
 
 def judge(dataset: Dataset, groups: np.ndarray | None = None) -> Iterator[Finding]:
@@ -162,6 +161,7 @@ def findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
         if count in NUMBERS:
             few, another = NUMBERS[count]
             yield finding("HS411", where, f"{few} groups are held out: nothing can be said about {another}")
-    for s in seen.strata if dataset.y is not None and dataset.y.ndim == 2 else ():
+    methods = tasks.for_task(dataset.task) if dataset.task is not None else None
+    for s in seen.strata if isinstance(methods, Labels) and not methods.exclusive else ():
         if s.held and s.groups == 1 and s.items > 1:
             yield finding("HS412", s.name, f"it {s.reason}: when held out, none is left to learn from")

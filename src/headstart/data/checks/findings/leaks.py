@@ -33,10 +33,10 @@ SHARED = 20
 def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
     """HS312, HS313 and HS314 of classes; HS217 for what nearly all texts begin or end with."""
     yield from _boilerplate(dataset, texts)
-    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
+    if dataset.task is None or not tasks.for_task(dataset.task).exclusive:
         return
     rows = np.flatnonzero(dataset.labelled & np.array([bool(text.strip()) for text in texts], dtype=bool))
-    y = dataset.y[rows]
+    y = dataset.targets[rows]
     if len(np.unique(y)) < 2:
         return
     some = [texts[row] for row in rows.tolist()]

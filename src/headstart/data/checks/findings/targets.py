@@ -32,10 +32,9 @@ NINES = frozenset({-(10.0**k - 1) for k in range(1, 10)} | {10.0**k - 1 for k in
 
 def findings(dataset: Dataset) -> Iterator[Finding]:
     """HS320 and HS321 for the numbers of a regression."""
-    assert dataset.y is not None
     assert dataset.task is not None
     rows = np.flatnonzero(dataset.labelled)
-    y, name = np.asarray(dataset.y, np.float64)[rows], dataset.task.labels[0]
+    y, name = np.asarray(dataset.targets[rows], np.float64), dataset.task.labels[0]
     marks = _marks(y)
     for mark in marks:
         count = int((y == mark).sum())
