@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.core.backbone import Backbone
+from headstart.core.source import Preprocessing
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -31,6 +34,19 @@ class Layout:
 
 
 STATES = Layout()
+
+
+def of_inputs(contract: Preprocessing) -> Layout:
+    """How prepared batches of a contract for sequences lie."""
+    return Layout(contract.masks)
+
+
+def layout_at(backbone: Backbone, cut: str) -> Layout | None:
+    """How sequences lie in what is stored at a cut; None for what is none."""
+    contract = backbone.source.input
+    if contract.max_length is None:
+        return None
+    return of_inputs(contract) if cut == backbone.cuts[0] else STATES
 
 
 def split(state: Any) -> tuple[Any, Any]:

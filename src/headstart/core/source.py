@@ -68,6 +68,11 @@ class Preprocessing(ABC):
         return None
 
     @property
+    def masks(self) -> slice:
+        """Of a sequence: the channels of a prepared batch `[B, channels, T]` that are masks."""
+        return slice(-1, None)
+
+    @property
     def levels(self) -> Levels | None:
         """What is black and white for a model, where pictures have more than 8 bits a channel."""
         return None

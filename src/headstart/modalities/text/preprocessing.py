@@ -55,6 +55,10 @@ class TextPreprocessing(Preprocessing):
         """Rows of numbers that describe a text: tokens, mask, types; twice that for two texts apart."""
         return 6 if self.apart else 3
 
+    @property
+    def masks(self) -> slice:
+        return slice(1, None, 3)
+
     @cached_property
     def digest(self) -> str:
         """Fingerprint of the encoder."""

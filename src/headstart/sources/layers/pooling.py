@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from headstart.core.masked import split
 from headstart.errors import BadOption
 
 LOWEST = -1e4
@@ -22,7 +23,7 @@ def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
     `pooling` is "mean", "max", "mean-max" (`[B, 2 D]`), "cls" (the first) or "last". Raises `BadOption` for
     another word.
     """
-    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
+    hidden, mask = (part.float() for part in split(state))
     if pooling == "mean":
         return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
     if pooling == BOTH:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from headstart import modalities
 from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.masked import of_inputs
 from headstart.core.source import Preprocessing
 from headstart.train.batches import Batch, Batches
 from headstart.train.device import quick_on_cpu
@@ -68,12 +69,16 @@ class Embedder(nn.Module):
         self.body.requires_grad_(True)
         if len(backbone.stages) > 1:
             backbone.trunk(backbone.stages[0].cut).requires_grad_(False)
-        self._normalise = backbone.normalise
+        self._normalise, self._layout = backbone.normalise, of_inputs(backbone.source.input)
         self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
 
     def forward(self, inputs: Tensor) -> Tensor:
         with quick_on_cpu(self.training and inputs.device.type == "cpu"):
-            return by_length(inputs, lambda some: self._pool(self.body(self._normalise(some))).float())
+            return by_length(inputs, self._layout, self._pooled)
+
+    def _pooled(self, inputs: Tensor) -> Tensor:
+        pooled: Tensor = self._pool(self.body(self._normalise(inputs))).float()
+        return pooled
 
 
 class Tokens:

@@ -14,6 +14,7 @@ from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.features import FeatureSpec, Rows, Tap
+from headstart.core.masked import Layout, layout_at
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
@@ -138,18 +139,19 @@ class Inputs:
     size: tuple[int, int] | None
     """Input size in pixels; None for states at a cut, and for sequences."""
     forward_passes: float = 0.0
-    sequences: bool = False
+    layout: Layout | None = None
+    """How sequences lie in what is stored; None: it holds none."""
 
     def unvaried(self, inputs: Tensor) -> Tensor:
         """Stored rows as the network reads them, for evaluation."""
-        if self.sequences:
-            return trimmed(inputs)
+        if self.layout is not None:
+            return trimmed(inputs, self.layout)
         return inputs if self.size is None else centre(inputs, self.size)
 
     def varied(self, kind: str, seed: int) -> Vary | None:
         """What stored rows go through in training."""
-        if self.sequences:
-            return Trim()
+        if self.layout is not None:
+            return Trim(self.layout)
         return Augment(kind, self.size, seed) if self.size is not None else None
 
 
@@ -172,7 +174,7 @@ def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
         features = request.features(backbone, FeatureSpec(taps=taps, inputs=design.length))
         views = (features.inputs(),)
     embedding = features.tap(taps[0]) if probe else None
-    return Inputs(views, embedding, size, features.forward_passes, contract.max_length is not None)
+    return Inputs(views, embedding, size, features.forward_passes, layout_at(backbone, design.cut))
 
 
 def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:

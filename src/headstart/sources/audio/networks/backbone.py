@@ -45,17 +45,12 @@ class AudioBackbone(LayeredBackbone):
     def _channels(self, piece: int) -> int:
         return self._plan.family.width(self._network, piece)  # type: ignore[no-any-return]
 
-    def steps(self, cut: str, length: int) -> int:
-        """States at a cut of a recording of so many frames."""
-        return self._plan.steps(self._network, length) if self._place(cut) else length
-
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""
         self._stage(tap)
         mask = state[..., -1] > 0
-        place = torch.arange(state.shape[1], device=state.device) % self._plan.steps(
-            self._network, self._plan.window
-        )
+        window = self._plan.family.steps(self._network, self._plan.window)
+        place = torch.arange(state.shape[1], device=state.device) % window
         special, word = place < self._plan.family.SPECIAL, str(tap.grid)
         if word == "cls":
             mask = mask & (special if self._plan.family.SPECIAL else place == 0)
