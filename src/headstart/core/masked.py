@@ -38,7 +38,7 @@ STATES = Layout()
 
 def of_inputs(contract: Preprocessing) -> Layout:
     """How prepared batches of a contract for sequences lie."""
-    return Layout(contract.masks)
+    return Layout(contract.MASKS)
 
 
 def layout_at(backbone: Backbone, cut: str) -> Layout | None:

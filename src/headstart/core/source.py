@@ -51,6 +51,8 @@ class Preprocessing(ABC):
 
     FILES: ClassVar[tuple[str, ...]] = ()
     """Names of what `files` gives."""
+    MASKS: ClassVar[slice] = slice(-1, None)
+    """Of a sequence: the channels of a prepared batch `[B, channels, T]` that are masks."""
 
     @property
     @abstractmethod
@@ -66,11 +68,6 @@ class Preprocessing(ABC):
     def max_length(self) -> int | None:
         """Most steps (tokens) of a sequence; None for what is none."""
         return None
-
-    @property
-    def masks(self) -> slice:
-        """Of a sequence: the channels of a prepared batch `[B, channels, T]` that are masks."""
-        return slice(-1, None)
 
     @property
     def levels(self) -> Levels | None:

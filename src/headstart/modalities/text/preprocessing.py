@@ -32,6 +32,7 @@ class TextPreprocessing(Preprocessing):
     """
 
     FILES: ClassVar[tuple[str, ...]] = (TOKENIZER,)
+    MASKS: ClassVar[slice] = slice(1, None, 3)
 
     encoder: str = field(repr=False)
     """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`."""
@@ -54,10 +55,6 @@ class TextPreprocessing(Preprocessing):
     def channels(self) -> int:
         """Rows of numbers that describe a text: tokens, mask, types; twice that for two texts apart."""
         return 6 if self.apart else 3
-
-    @property
-    def masks(self) -> slice:
-        return slice(1, None, 3)
 
     @cached_property
     def digest(self) -> str:
