@@ -56,7 +56,9 @@ def test_it_tells_tones_apart() -> None:
     asked = request(per_class=12)
     trial = strategies.get("bands").fit(asked)
     rows = asked.split.development
-    right = np.asarray(trial.predictions.array)[0, rows].argmax(axis=1) == np.asarray(asked.dataset.targets[rows])
+    right = np.asarray(trial.predictions.array)[0, rows].argmax(axis=1) == np.asarray(
+        asked.dataset.targets[rows]
+    )
     assert right.mean() > 0.9
 
 

@@ -118,7 +118,7 @@ Strategies = Annotated[
     typer.Option(
         "--strategy",
         help="Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
-        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: "
+        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, bands, majority, and the answers to harm: "
         "early-probe, finetune-slow, stack.",
     ),
 ]  # fmt: skip
