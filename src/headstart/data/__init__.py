@@ -66,8 +66,8 @@ def load(data: Any, **options: Any) -> Dataset:
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
     `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`; with `items_only`
-    the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column` may
-    be a list of columns of 0 and 1, one for each label.
+    the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column`
+    may be a list of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
     that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are
