@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import Rows
 from headstart.train.batches import in_order
 from headstart.train.device import quick_on_cpu
@@ -25,10 +25,10 @@ class Trainee(nn.Module):
     def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
         super().__init__()
         self.body = backbone.tail(cut)
-        self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
+        self.head = nn.Linear(backbone.width(backbone.embedding), outputs)
         self._sequences = backbone.source.input.max_length is not None
         self._normalise = backbone.normalise
-        self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
+        self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
         with quick_on_cpu(self._sequences and self.training and inputs.device.type == "cpu"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.cuts.segments import evaluating
-from headstart.sources.cuts.traced import digest_of
 from headstart.sources.text.networks import named, parts, pooling
+from headstart.sources.text.networks.network import TextNetwork
 from headstart.sources.text.networks.parts import Part, Plan, Trunk
 
 MOST_STAGES = 13
@@ -29,7 +28,7 @@ EXAMPLE = 32
 CAUSAL = "last"
 
 
-class TextBackbone:
+class TextBackbone(TextNetwork):
     """A `headstart.core.backbone.Backbone` around an encoder of `transformers`.
 
     `trunk` and `states` evaluate: eval mode, whatever mode the layers are in. `full` and `tail` follow the
@@ -61,32 +60,22 @@ class TextBackbone:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source.spec or self.source.name}, {len(self.cuts)} cuts)"
 
-    @cached_property
-    def digest(self) -> str:
-        """Of architecture and weights as loaded: fixed before anything can be trained."""
-        return digest_of(self.source, dict(self.module.state_dict()))
-
-    def full(self, x: Tensor) -> Tensor:
-        """The embedding state of a normalised batch."""
-        embedding: Tensor = self.module(x)
-        return embedding
-
     def trunk(self, cut: str) -> Trunk:
         """Module: normalised batch -> state at `cut`. Always in eval mode, without gradients."""
-        return Trunk(self._network, self._plan, 0, _place(self.cuts, cut))
+        return Trunk(self._network, self._plan, 0, self.place(cut))
 
     def tail(self, cut: str) -> Part:
         """Module: state at `cut` -> embedding state. Its layers are those of `module`."""
         _ = self.digest  # what follows may train the weights
-        return Part(self._network, self._plan, _place(self.cuts, cut), len(self.cuts) - 1)
+        return Part(self._network, self._plan, self.place(cut), len(self.cuts) - 1)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         """The states at several cuts from one forward pass in eval mode, no further than needed."""
         wanted = tuple(dict.fromkeys(cuts))
-        deep = tuple(cut for cut in wanted if _place(self.cuts, cut))
+        deep = tuple(cut for cut in wanted if self.place(cut))
         found = {"input": x}
         if deep:
-            numbers = tuple(_place(self.cuts, cut) for cut in deep)
+            numbers = tuple(self.place(cut) for cut in deep)
             with evaluating(self._network):
                 states = parts.states(self._network, self._plan, x, 0, numbers)
             found |= dict(zip(deep, states, strict=True))
@@ -102,11 +91,6 @@ class TextBackbone:
             vectors = [pooling.unit(vector) for vector in vectors]
         return vectors[0] if len(vectors) == 1 else pooling.compared(*vectors)
 
-    def width(self, tap: Tap) -> int:
-        """Numbers that a tap gives of an item."""
-        del tap  # all are as wide as the network
-        return self._plan.width * (3 if self.contract.apart else 1)
-
     def taps(self) -> tuple[Tap, ...]:
         """First token, mean and maximum of every stage; where tokens see only those before, the last one.
 
@@ -117,10 +101,6 @@ class TextBackbone:
         if self.embedding not in found:
             found.append(self.embedding)
         return tuple(tap for tap in found if (tap.stage, tap.grid) != ("embeddings", "cls"))
-
-    def normalise(self, prepared: Tensor) -> Tensor:
-        """int32 `[B, channels, T]` -> the same numbers as int64."""
-        return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
         """int32 `[batch, channels, 32]`: tokens that fill up, none of them masked."""
@@ -152,12 +132,6 @@ def wrap(network: nn.Module, source: Source, *, rebuild: Callable[[], nn.Module]
     types, pad = parts.takes_types(network), text_input(source).pad
     plan = parts.make_plan(network, types=types, pad=pad, spec=source.spec or source.name)
     return TextBackbone(network, source, plan, rebuild=rebuild)
-
-
-def _place(cuts: tuple[str, ...], cut: str) -> int:
-    if cut not in cuts:
-        raise UnknownName("cut", cut, cuts)
-    return cuts.index(cut)
 
 
 def _chosen(pieces: tuple[str, ...]) -> tuple[str, ...]:
