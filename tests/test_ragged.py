@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +26,7 @@ from headstart.data.splits import make_split
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
 from headstart.evidence.verdict import verdict_of
+from headstart.run.state.folder import RunFolder
 from headstart.tasks.base import TaskMethods
 from headstart.tasks.base.scores import Mean, Ratio
 
@@ -95,18 +97,16 @@ class Said:
     def of_parts(self, parts: Sequence[tuple[Any, np.ndarray]]) -> Said:
         return Said(self.shape, {c: one for p, cells in parts for c, one in p.cells.items() if cells[c]})
 
-    def subset(self, rows: np.ndarray, outputs: Sequence[int] | None = None) -> Said:
+    def aligned(self, rows: np.ndarray, outputs: Sequence[int] | None, *, packed: bool) -> Said:
         place = {row: number for number, row in enumerate(rows.tolist())}
-        kept = {(r, place[row]): one for (r, row), one in self.cells.items() if row in place}
-        return Said((self.shape[0], len(rows)), kept)
-
-    def packed(self) -> Said:
-        done: dict[int, int] = {}
-        cells = {}
-        for (_, row), one in sorted(self.cells.items()):
-            cells[done.get(row, 0), row] = one
-            done[row] = done.get(row, 0) + 1
-        return Said(self.shape, cells)
+        done, cells = dict.fromkeys(place, 0), {}
+        for (repeat, row), one in sorted(self.cells.items()):
+            if row in place:
+                order = list(outputs) if outputs is not None else list(range(max(one, default=0) + 1))
+                at = done[row] if packed else repeat
+                cells[at, place[row]] = frozenset(order.index(found) for found in one)
+                done[row] += 1
+        return Said((self.shape[0], len(rows)), cells)
 
     def digest(self) -> str:
         return fingerprint.of_json(
@@ -114,8 +114,22 @@ class Said:
         )
 
     def save(self, file: BinaryIO) -> None:
-        table = [[r, row, place] for (r, row), one in sorted(self.cells.items()) for place in sorted(one)]
-        np.savez_compressed(file, places=np.array(table, np.int64).reshape(-1, 3))
+        cells = sorted(self.cells.items())
+        table = [[*cell, place] for cell, one in cells for place in sorted(one)]
+        np.savez(file, shape=self.shape, cells=[cell for cell, _ in cells], places=np.reshape(table, (-1, 3)))
+
+    @classmethod
+    def load(cls, path: Path) -> Said:
+        with np.load(path) as stored:
+            cells: dict[tuple[int, ...], set[int]] = {tuple(cell): set() for cell in stored["cells"].tolist()}
+            for *cell, place in stored["places"].tolist():
+                cells[tuple(cell)].add(place)
+            rows, columns = stored["shape"].tolist()
+        return cls((rows, columns), {cell: frozenset(one) for cell, one in cells.items()})  # type: ignore[misc]
+
+    @classmethod
+    def empty(cls, repeats: int, rows: int, outputs: int) -> Said:
+        return cls((repeats, rows), {})
 
 
 def parts(y: list[Found], said: list[Found]) -> np.ndarray:
@@ -133,13 +147,15 @@ class Places(TaskMethods):
     """Which places: judged by F1 over all of them, or by how many items are right to the last."""
 
     kind = read_as = "places"
+    predictions = Said
     scores = {one.name: one for one in (Ratio("F1", parts), Mean("accuracy", exact))}  # noqa: RUF012
 
     def sound(self, y: Any, outputs: int) -> bool:
         return all(place < outputs for found in y for place in found)
 
-    def differ(self, y: Any) -> bool:
-        return len(set(y)) > 1
+    def same(self, y: Any, others: Any) -> np.ndarray:
+        others = list(others) * len(y) if len(others) == 1 else others
+        return np.array([a == b for a, b in zip(y, others, strict=True)], bool)
 
     def occurring(self, y: Any, outputs: int) -> np.ndarray:
         return np.isin(np.arange(outputs), [place for found in y for place in found])
@@ -243,3 +259,13 @@ def test_arms_are_compared_where_both_have_said_something() -> None:
     found = gain(ours, theirs, made)
     assert found is not None
     assert found.items == len(first.test)
+
+
+def test_an_arm_is_kept_and_read_again(tmp_path: Path) -> None:
+    made = setting()
+    trial = arm(made, "net: probe", 0.2, 1)
+    with RunFolder(tmp_path / "run") as folder:
+        folder.save_trial(trial)
+        back = folder.trials(tasks.for_task(made.task).predictions)["net: probe"]
+    assert back.predictions.digest() == trial.predictions.digest()
+    assert gain(back, trial, made).gain == 0  # type: ignore[union-attr]

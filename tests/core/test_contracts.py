@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from headstart.core import fingerprint, targets
-from headstart.core.predictions import Dense, Predictions, load
+from headstart.core.predictions import Dense, Predictions
 from headstart.core.strategy import Trial
 from headstart.core.targets import Targets, Unlabelled
 from headstart.core.untrusted import Damaged
@@ -98,7 +98,7 @@ def test_parts_of_several() -> None:
     np.testing.assert_array_equal(found[1, 4:], theirs.array[1, 4:])
     assert np.isnan(found[0, 4:]).all()
     assert np.isnan(found[2]).all()
-    some = ours.subset(np.array([6, 1]), [1, 0])
+    some = ours.aligned(np.array([6, 1]), [1, 0], packed=False)
     np.testing.assert_array_equal(some.array, ours.array[:, [6, 1]][..., ::-1])
 
 
@@ -108,9 +108,9 @@ def test_they_are_kept_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "p.npz").write_bytes(buffer.getvalue())
     with np.load(tmp_path / "p.npz", allow_pickle=False) as stored:
         assert stored.files == ["predictions"]
-    np.testing.assert_array_equal(load(tmp_path / "p.npz").array, array)
+    np.testing.assert_array_equal(Dense.load(tmp_path / "p.npz").array, array)
     wrong: dict[str, Any] = {"shape": array[0], "type": np.zeros((1, 2, 3), np.int64)}
     for other in wrong.values():
         np.savez(tmp_path / "q.npz", predictions=other)
         with pytest.raises(Damaged, match="not predictions"):
-            load(tmp_path / "q.npz")
+            Dense.load(tmp_path / "q.npz")

@@ -247,7 +247,7 @@ def test_packing_keeps_every_prediction() -> None:
     rng = np.random.default_rng(0)
     predictions = rng.normal(size=(4, 9, 2))
     predictions[rng.random((4, 9)) < 0.5] = np.nan
-    found = Dense(predictions).packed().array
+    found = Dense(predictions).aligned(np.arange(9), None, packed=True).array
     known = ~np.isnan(found).any(axis=2)
     assert (np.diff(known.astype(int), axis=0) <= 0).all()
     np.testing.assert_allclose(np.nansum(found, axis=0), np.nansum(predictions, axis=0))

@@ -15,17 +15,16 @@ from sklearn import metrics as reference
 from finished import maker
 from headstart import tasks
 from headstart.core import files, words
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.errors import RunError
 from headstart.evidence import leaderboard
 from headstart.insight import depth, embedding_map, mistakes, panels, reliability
 from headstart.measure import calibration
 from headstart.measure.intervals import wilson
 from headstart.measure.partition import first_repeat
+from headstart.report import saved
 
 KEYS = [
     "arm", "metrics", "confusion", "scatter", "reliability", "depth", "learning_curve", "label_errors", "mistakes",
@@ -132,7 +131,7 @@ def test_the_contract(looked: Any, kind: str) -> None:
     assert list(found) == KEYS
     text = (made.folder / "insight.json").read_text(encoding="utf-8")
     assert "NaN" not in text
-    assert json.loads(text) == found == panels.read(made.folder)
+    assert json.loads(text) == found == saved.insight(made.folder)
     absent = {
         "classification": {"scatter"},
         "multilabel": {"scatter", "reliability"},
@@ -314,7 +313,7 @@ def test_depth_of_classes(make_run: Any) -> None:
     found = depth.depth(made.experiment, made.context, probe)
     assert found is not None
     assert [row["tap"] for row in found["rows"]] == list(probe.choices["profile"])
-    embedding = str(embedding_tap(made.context.backbone("tiny")))
+    embedding = str(made.context.backbone("tiny").embedding)
     own = next(row for row in found["rows"] if row["tap"] == embedding)
     best = max(found["rows"], key=lambda row: row["value"])
     against = f"{words.value('accuracy', own['value'])} of its own embedding."
@@ -371,15 +370,6 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     assert found["table"] is None
     assert len(found["pairs"]) == 20
     assert len(json.dumps(found, indent=2)) < 1_000_000
-
-
-def test_reading_what_is_not_there(make_run: Any) -> None:
-    folder = make_run().folder
-    assert panels.read(folder) == {}
-    for text in ("{", "[]"):
-        (folder / "insight.json").write_text(text)
-        with pytest.raises(RunError, match=r"insight.json is damaged"):
-            panels.read(folder)
 
 
 def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) -> None:

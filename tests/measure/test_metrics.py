@@ -35,7 +35,7 @@ def test_agrees_with_scikit_learn(problem: tuple[np.ndarray, np.ndarray]) -> Non
     labels = np.arange(p.shape[1])
     said = p.argmax(axis=1)
     near = {"abs": 1e-9}
-    assert metrics.accuracy(y, p) == pytest.approx(reference.accuracy_score(y, said), **near)
+    assert np.mean(metrics.decide(p) == y) == pytest.approx(reference.accuracy_score(y, said), **near)
     balanced = quietly(lambda: reference.balanced_accuracy_score(y, said))
     assert metrics.known_mean(metrics.recalls(y, p)) == pytest.approx(balanced, **near)
     f1 = reference.f1_score(y, said, average="macro", zero_division=0)
@@ -70,7 +70,7 @@ def test_top_k_agrees_without_ties_and_counts_the_first_of_equals() -> None:
     assert metrics.top_k(y, p, 3) == pytest.approx(expected, abs=1e-12)
     flat = np.full((3, 4), 0.25)
     assert metrics.top_k(np.array([0, 1, 2]), flat, 2) == pytest.approx(2 / 3)
-    assert metrics.top_k(np.array([0, 1, 2]), flat, 1) == metrics.accuracy(np.array([0, 1, 2]), flat)
+    assert metrics.top_k(np.array([0, 1, 2]), flat, 1) == pytest.approx(1 / 3)
 
 
 @given(
@@ -119,7 +119,6 @@ def test_weights_stand_for_repeated_items() -> None:
 def test_regression_agrees_with_scikit_learn() -> None:
     rng = np.random.default_rng(2)
     y, value = rng.normal(size=40), rng.normal(size=40)
-    assert metrics.mae(y, value) == pytest.approx(reference.mean_absolute_error(y, value), abs=1e-12)
     assert metrics.rmse(y, value) == pytest.approx(reference.root_mean_squared_error(y, value), abs=1e-12)
     assert metrics.r2(y, value) == pytest.approx(reference.r2_score(y, value), abs=1e-12)
     assert np.isnan(metrics.r2(np.ones(4), value[:4]))

@@ -198,7 +198,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pathlib.Pa
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Embedder:
     backbone = TinyBackbone()
     monkeypatch.setattr(estimators, "_load", lambda spec, stamp, download: backbone)
-    monkeypatch.setattr(estimators, "make_extractor", lambda store, dataset: MemoryExtractor(dataset))
+    monkeypatch.setattr(estimators, "StoreExtractor", lambda store, dataset: MemoryExtractor(dataset))
     return Embedder("tiny").fit()
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from headstart import strategies, tasks
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Request, Settings, Strategy, Trial
@@ -311,7 +310,7 @@ class TestRefit:
         pixels = MemoryExtractor(asked.dataset)(None, FeatureSpec(inputs=24)).inputs()
         with torch.inference_mode():
             features = other.pool(
-                other.full(other.normalise(torch.from_numpy(pixels.copy()))), embedding_tap(other)
+                other.full(other.normalise(torch.from_numpy(pixels.copy()))), other.embedding
             )
         logits = features.numpy() @ model.tensors["head.weight"].T + model.tensors["head.bias"]
         found = tasks.get(kind).activate(logits)

@@ -11,7 +11,8 @@ import pytest
 from headstart import strategies
 from headstart.core.strategy import Peer, Request, Settings, Trial
 from headstart.core.targets import Dense
-from headstart.strategies import _folds, scratch
+from headstart.strategies import scratch
+from headstart.strategies.shared import _folds
 from headstart.testing.fakes import SHAPES, MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.simulated import arm
 from headstart.testing.strategy import numbers

@@ -38,18 +38,24 @@ class Predictions(Protocol):
     def of_parts(self, parts: Sequence[tuple[Any, np.ndarray]]) -> Predictions:
         """As many repeats with only what is in each of the cells bool `[R, N]` of others of the same kind."""
 
-    def subset(self, rows: np.ndarray, outputs: Sequence[int] | None = None) -> Predictions:
-        """Those of the given rows (int64), with the task's outputs in the given order."""
-
-    def packed(self) -> Predictions:
-        """Each row's predictions moved to the first repeats: where two runs held items out in different
-        folds, their repeats have no order in common."""
+    def aligned(self, rows: np.ndarray, outputs: Sequence[int] | None, *, packed: bool) -> Predictions:
+        """Those of the given rows (int64), with the task's outputs in the given order; `packed`: each row's
+        moved to the first repeats (where two runs held items out in different folds, their repeats have no
+        order in common)."""
 
     def digest(self) -> str:
         """Fingerprint of the content."""
 
     def save(self, file: BinaryIO) -> None:
         """As an .npz archive."""
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """What `save` wrote. Raises `OSError`, and `Damaged` for other archives."""
+
+    @classmethod
+    def empty(cls, repeats: int, rows: int, outputs: int) -> Predictions:
+        """Nothing predicted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +69,6 @@ class Dense:
         view = self.array.view()
         view.flags.writeable = False
         object.__setattr__(self, "array", view)
-
-    @classmethod
-    def empty(cls, repeats: int, rows: int, outputs: int) -> Dense:
-        """Nothing predicted yet."""
-        return cls(np.full((repeats, rows, outputs), np.nan, np.float32))
 
     @cached_property
     def covered(self) -> np.ndarray:
@@ -96,13 +97,12 @@ class Dense:
             out[repeats, rows] = other.array[repeats, rows]
         return Dense(out)
 
-    def subset(self, rows: np.ndarray, outputs: Sequence[int] | None = None) -> Dense:
-        found = self.array[:, rows]
-        return Dense(found if outputs is None else found[..., list(outputs)])
-
-    def packed(self) -> Dense:
-        order = np.argsort(~self.covered, axis=0, kind="stable")
-        return Dense(np.take_along_axis(self.array, order[..., None], axis=0))
+    def aligned(self, rows: np.ndarray, outputs: Sequence[int] | None, *, packed: bool) -> Dense:
+        found = self.array[:, rows] if outputs is None else self.array[:, rows][..., list(outputs)]
+        if packed:
+            order = np.argsort(~self.covered[:, rows], axis=0, kind="stable")
+            found = np.take_along_axis(found, order[..., None], axis=0)
+        return Dense(found)
 
     def digest(self) -> str:
         return fingerprint.of_array(self.array)
@@ -110,18 +110,28 @@ class Dense:
     def save(self, file: BinaryIO) -> None:
         np.savez_compressed(file, predictions=self.array)
 
+    @classmethod
+    def load(cls, path: Path) -> Dense:
+        array = read_npz(path, most=limits.ARCHIVE_BYTES)["predictions"]
+        if array.dtype.kind != "f" or array.ndim != 3:
+            raise Damaged(f"it holds {array.dtype} {list(array.shape)}, not predictions")
+        return cls(array)
+
+    @classmethod
+    def empty(cls, repeats: int, rows: int, outputs: int) -> Dense:
+        return cls(np.full((repeats, rows, outputs), np.nan, np.float32))
+
 
 def of(given: Predictions | np.ndarray) -> Predictions:
     """Predictions as they are, or from the array of `Dense`."""
     return Dense(given) if isinstance(given, np.ndarray) else given
 
 
-def load(path: Path) -> Dense:
-    """What `Dense.save` wrote. Raises `Damaged` for other archives."""
-    array = read_npz(path, most=limits.ARCHIVE_BYTES)["predictions"]
-    if array.dtype.kind != "f" or array.ndim != 3:
-        raise Damaged(f"it holds {array.dtype} {list(array.shape)}, not predictions")
-    return Dense(array)
+def both(ours: Predictions, theirs: Predictions) -> np.ndarray:
+    """bool `[R, N]`: the cells that both have, in as many repeats as both have (an arm that was read from the
+    run of another version may have others than this one makes)."""
+    repeats = min(len(ours.covered), len(theirs.covered))
+    return np.asarray(ours.covered[:repeats] & theirs.covered[:repeats])
 
 
 class Column:

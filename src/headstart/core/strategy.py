@@ -15,7 +15,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.features import Extractor
 from headstart.core.model import Model
-from headstart.core.predictions import Column
+from headstart.core.predictions import Column, both
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.task import Task
@@ -76,17 +76,9 @@ class Trial:
         return self.predictions.covered
 
 
-def both(ours: Trial, theirs: Trial) -> np.ndarray:
-    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have (an arm that was read
-    from the run of another version may have others than this one makes)."""
-    repeats = min(len(ours.covered), len(theirs.covered))
-    known: np.ndarray = ours.covered[:repeats] & theirs.covered[:repeats]
-    return known
-
-
 def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
     """Both arms with only the predictions in cells that both have."""
-    others = ~both(ours, theirs)
+    others = ~both(ours.predictions, theirs.predictions)
     kept = [replace(trial, predictions=trial.predictions.hide(others)) for trial in (ours, theirs)]
     return kept[0], kept[1]
 
@@ -125,6 +117,21 @@ class Request:
     """float64 `[N]`: how often each row counts in a linear fit; None: all once."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
+
+    @property
+    def network(self) -> Backbone:
+        """The backbone, of an arm that has one."""
+        assert self.backbone is not None
+        return self.backbone
+
+    @property
+    def digest(self) -> str:
+        """Of the backbone's weights; "" without one."""
+        return self.backbone.digest if self.backbone is not None else ""
+
+    def arm(self, strategy: str) -> str:
+        """What the strategy's arm on this backbone is called."""
+        return arm_name(strategy, self.network.source.name)
 
     def view(self, rows: np.ndarray) -> Request:
         """The same with the labels of these rows (int64) alone: what is trained on a part sees no other."""

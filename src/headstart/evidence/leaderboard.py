@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,10 +14,11 @@ from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
-from headstart.core.strategy import Trial, both, common
+from headstart.core.predictions import both
+from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
-from headstart.measure.paired import Draw, PairedGain, Resampling, holm, paired_gain
+from headstart.measure.paired import Draw, PairedGain, Resampling, paired_gain
 
 RESAMPLES = 500
 """For metrics that have to be recomputed on every resample, ..."""
@@ -228,7 +229,7 @@ def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 500
 
 
 def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
-    cells = both(ours, theirs)
+    cells = both(ours.predictions, theirs.predictions)
     methods = tasks.for_task(experiment.task)
     if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
         return None
@@ -265,12 +266,3 @@ def compared(ours: Trial, theirs: Trial, found: PairedGain, experiment: Experime
         model=ours.arm,
     )
     return Comparison(ours.arm, theirs.arm, evidence, found.p_value, found.smallest_visible)
-
-
-def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
-    """The same with p-values adjusted for their number (Holm)."""
-    given = list(comparisons)
-    tested = [number for number, c in enumerate(given) if c.p_value is not None]
-    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
-        given[number] = replace(given[number], p_value=p)
-    return tuple(given)

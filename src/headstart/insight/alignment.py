@@ -14,6 +14,7 @@ from headstart.core.predictions import Predictions
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
+from headstart.core.words import few
 from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run.state import items
@@ -37,10 +38,10 @@ class Finished:
         task = Task.from_json(record["task"])
         found = items.read(folder)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
-        trial = load_trial(path)
+        methods = tasks.for_task(task)
+        trial = load_trial(path, methods.predictions)
         whole = (trial.covered.shape[1], trial.predictions.width) == (len(found), task.outputs)
-        y, methods = found.targets[found.targets.known], tasks.for_task(task)
-        if not whole or not methods.sound(y, task.outputs):
+        if not whole or not methods.sound(found.targets[found.targets.known], task.outputs):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)
 
@@ -70,7 +71,7 @@ def check_alike(first: Finished, other: Finished) -> None:
     if set(ours.labels) != set(theirs.labels):
         sides = ((theirs, ours, "here"), (ours, theirs, "there"))
         only = [
-            f"only {place}: {', '.join(map(repr, missing[:3]))}{' ...' if len(missing) > 3 else ''}"
+            f"only {place}: {few(missing, 3, each=repr)}"
             for one, two, place in sides
             if (missing := [label for label in one.labels if label not in set(two.labels)])
         ]
@@ -87,7 +88,8 @@ def check_alike(first: Finished, other: Finished) -> None:
 class Common:
     """What two runs held out both, in the first one's numbering of labels."""
 
-    y: np.ndarray
+    y: Any
+    """What `Targets` gives of these items."""
     ours: Predictions
     """Of the other run."""
     theirs: Predictions
@@ -108,25 +110,23 @@ class Common:
         places = {label: [place] for place, label in enumerate(order)}
         y, methods = first.items.targets[at_first], tasks.for_task(first.task)
         also = methods.renumbered(other.items.targets[at_other], places, first.task.outputs)
-        equal = np.asarray(y == also)
-        same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
+        same = methods.same(y, also)
         if not same.any():
             problem = "no item has the same label" if len(y) else "no item was held out in both"
             where = f"compared with {first.folder}, {problem}"
             raise RunError(other.folder, where, "compare runs of the same data")
         at_first, at_other = at_first[same], at_other[same]
         alike = same_folds(first, other, at_first, at_other)
-        ours = other.shipped.predictions.subset(at_other, order)
-        theirs = first.shipped.predictions.subset(at_first)
-        if not alike:
-            ours, theirs = ours.packed(), theirs.packed()
+        ours = other.shipped.predictions.aligned(at_other, order, packed=not alike)
+        theirs = first.shipped.predictions.aligned(at_first, None, packed=not alike)
         unions = Unions(len(at_first))
         unions.join_equal(first.items.groups[at_first].tolist())
         unions.join_equal(other.items.groups[at_other].tolist())
         # of one of the two, the same one in whichever order they are named
         first_s = fingerprint_of(first) <= fingerprint_of(other)
         folds = folds_among(first, at_first) if first_s else folds_among(other, at_other)
-        return cls(y[same], ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
+        y = first.items.targets[at_first]
+        return cls(y, ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
 
 
 def _held_out(run: Finished) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart import strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import Networks, embedding_tap
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import Tap
 from headstart.core.strategy import Trial
@@ -82,7 +82,7 @@ def _skill(errors: Mapping[str, float], variance: float) -> tuple[float, float |
 
 def _embedding(networks: Networks, source: str | None) -> str:
     backbone = networks.backbone(source)
-    return "" if backbone is None else str(embedding_tap(backbone))
+    return "" if backbone is None else str(backbone.embedding)
 
 
 def _depth_sentence(found: list[dict[str, Any]], metric: str, source: str, embedding: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.backbone import Networks, embedding_tap
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
 from headstart.errors import StoreError
@@ -39,7 +39,7 @@ def embedding_map(
     """
     backbone = networks.backbone(source)
     assert backbone is not None
-    tap = embedding_tap(backbone)
+    tap = backbone.embedding
     spec = FeatureSpec(taps=(tap,))
     if networks.extractor.missing(backbone, spec):
         raise StoreError(source, "its embedding is not stored")

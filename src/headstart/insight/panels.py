@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from headstart.insight.curve import learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
-from headstart.run.state.folder import read_object
 from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
@@ -124,14 +122,6 @@ def insight_of(result: Result) -> dict[str, Any]:
     with result.folder.writing():
         write_json(result.folder.path / NAME, found)
     return found
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """The content of a run's insight.json; empty for a run of an older Headstart, which has none.
-
-    Raises `RunError` when it is damaged.
-    """
-    return read_object(folder / NAME)
 
 
 def metrics(view: View) -> dict[str, dict[str, Any]]:

@@ -9,17 +9,18 @@ calibrated: without the term intervals cover 82 to 92 % of true gains, with this
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from headstart.core.predictions import Predictions, of
+from headstart.core.predictions import Predictions, both, of
 from headstart.core.split import Fold
 from headstart.measure.intervals import FEW_UNITS, Interval, bootstrap, bootstrap_mean, few_units, units
 
+T = TypeVar("T", bound=Any)
 POWER = NormalDist().inv_cdf(0.8)
 LEAST_SPLITS = 5
 """Splits from which on their own spread is used; of fewer it is inferred from that of the items."""
@@ -187,8 +188,7 @@ class _Cells:
 
     @classmethod
     def of(cls, y: Any, ours: Predictions, theirs: Predictions, groups: np.ndarray | None) -> _Cells:
-        repeats = min(len(ours.covered), len(theirs.covered))
-        known = ours.covered[:repeats] & theirs.covered[:repeats]
+        known = both(ours, theirs)
         rows = np.flatnonzero(known.any(axis=0))
         if not len(rows):
             raise ValueError("the two arms have no held-out item in common")
@@ -315,6 +315,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(1.0, stepped)
     return [float(value) for value in adjusted]
+
+
+def adjusted(found: Iterable[T]) -> list[T]:
+    """Records with a `p_value` (None: not tested), adjusted for the number of those that have one."""
+    given = list(found)
+    tested = [number for number, one in enumerate(given) if one.p_value is not None]
+    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
+        given[number] = replace(given[number], p_value=p)
+    return given
 
 
 def smallest_visible(

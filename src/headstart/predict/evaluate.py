@@ -16,6 +16,7 @@ from headstart.core.metric import named
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
+from headstart.core.words import few
 from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
@@ -150,10 +151,8 @@ def align(dataset: Dataset, task: Task) -> np.ndarray:
     meant = labels.match([given.labels[i] for i in used], task.labels, several=not methods.exclusive)
     unknown = [given.labels[i] for i in used if given.labels[i] not in meant]
     if unknown:
-        named = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
-        hint = near(unknown[0], task.labels) or f"; it knows {', '.join(map(repr, task.labels[:5]))}" + (
-            " ..." if task.outputs > 5 else ""
-        )
+        named = few(unknown, each=repr)
+        hint = near(unknown[0], task.labels) or f"; it knows {few(task.labels, each=repr)}"
         raise DataError(where, f"the model does not know {len(unknown)} of its labels: {named}{hint}")
     number = {label: i for i, label in enumerate(task.labels)}
     places = {int(i): [number[label] for label in meant[given.labels[i]]] for i in used}

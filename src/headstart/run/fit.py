@@ -252,7 +252,7 @@ def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
 def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str, Trial]:
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
-    found = context.folder.trials()
+    found = context.folder.trials(tasks.for_task(context.task).predictions)
     if ledger.ended:
         if ensemble.NAME in found and ensemble.outdated(found[ensemble.NAME], found):
             del found[ensemble.NAME]

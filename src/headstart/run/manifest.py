@@ -11,7 +11,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor
+from headstart.data.checks.findings import Report
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
@@ -85,7 +85,7 @@ def retell(folder: RunFolder, listen: Listener) -> None:
     listen(Event("report", {"path": str(folder.path / "report.html")}))
 
 
-def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:
+def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any]:
     """What was read, in words and numbers."""
     tests = int((dataset.split == "test").sum()) if dataset.split is not None else 0
     return {

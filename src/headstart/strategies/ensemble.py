@@ -18,7 +18,7 @@ from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.source import Preprocessing
-from headstart.core.strategy import Request, Trial, both, common
+from headstart.core.strategy import Request, Trial, common
 from headstart.core.targets import Targets
 from headstart.measure.partition import held_out_parts
 from headstart.strategies.shared._folds import empty_trial
@@ -48,12 +48,12 @@ class Ensemble:
         members = tuple(peer.trial for peer in request.peers)
         if not members:
             return replace(empty, reason="no arm with a source could be measured")
-        if len(members) < 2 or not both(*members).any():
+        if len(members) < 2 or not common(*members)[0].covered.any():
             return replace(empty, reason="there is no network trained from scratch to average with")
         source = request.peers[0].source
         if source is not None and not source.input.cut_as_stored:
             return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
-        needed = sum(_seconds_of_one(trial) for trial in members)
+        needed = sum(trial.cost.seconds / max(1, len(trial.choices.get("folds", ()))) for trial in members)
         if needed > request.budget.left + request.reserve:
             reason = "training both on all rows would take more than the time left"
             return replace(
@@ -111,11 +111,6 @@ def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
     if not all(name in trials for name in names):
         return True
     return trial.choices.get("of", []) != fingerprints(trials[name] for name in names)
-
-
-def _seconds_of_one(trial: Trial) -> float:
-    """Rough seconds of one more training of an arm."""
-    return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
 
 
 def averaged(

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities, tasks
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.dataset import TextItem
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.measure.calibration import fit_temperature
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
@@ -52,14 +52,13 @@ class LabelNames:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`; "not applicable" where the names say nothing. `Trial.choices` holds the "names"."""
-        backbone = request.backbone
-        assert backbone is not None
-        arm = arm_name(self.name, backbone.source.name)
+        backbone = request.network
+        arm = request.arm(self.name)
         obstacle = unsuited(request)
         if obstacle:
             return empty_trial(request, arm, "not applicable", obstacle)
         features = request.features(backbone, FeatureSpec(taps=backbone.taps()))  # the probe's pass, too
-        stored = features.tap(embedding_tap(backbone))
+        stored = features.tap(backbone.embedding)
         names = opened(request.task.labels)
         vectors, activate = embedded(backbone, names), Classification().activate
 
@@ -74,9 +73,8 @@ class LabelNames:
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps" whose head is made of the labels' names."""
-        backbone = request.backbone
-        assert backbone is not None
-        rows, tap = request.split.development, embedding_tap(backbone)
+        backbone = request.network
+        rows, tap = request.split.development, backbone.embedding
         stored = request.features(backbone, FeatureSpec(taps=(tap,))).tap(tap)
         vectors = embedded(backbone, trial.choices["names"])
         weight, bias = head(request, vectors, np.asarray(stored[rows], np.float64), rows)
@@ -85,10 +83,9 @@ class LabelNames:
 
 def unsuited(request: Request) -> str:
     """Why names cannot be compared with texts; empty when they can."""
-    assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"names are compared for one label a text; this is a {request.task.kind} task"
-    if not modalities.get(request.backbone.source.modality).IN_WORDS:
+    if not modalities.get(request.network.source.modality).IN_WORDS:
         return "the source reads no texts"
     if request.dataset.pairs:
         return "a label of two texts says how they belong together, which no single text is near to"
@@ -121,7 +118,7 @@ def embedded(backbone: Backbone, names: Sequence[str]) -> np.ndarray:
     """`[K, D]`: of each name the mean embedding, each of length 1, of the sentences it is put into."""
     import torch
 
-    contract, tap = backbone.source.input, embedding_tap(backbone)
+    contract, tap = backbone.source.input, backbone.embedding
     room = modalities.get(contract.modality)
     sentences = [template.format(name) for name in names for template in TEMPLATES]
     device = next((p.device for p in backbone.module.parameters()), torch.device("cpu"))

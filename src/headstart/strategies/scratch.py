@@ -7,20 +7,19 @@ to three times longer, with a learning rate of its own.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from headstart import modalities, tasks
-from headstart.core.backbone import Backbone, embedding_tap
-from headstart.core.evidence import Cost
-from headstart.core.model import Model
+from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design, _ladder
 from headstart.strategies.gradient._design import Design, Inputs, length_of
 from headstart.strategies.gradient._trainee import outputs_of
-from headstart.strategies.gradient._training import Arm, divide, train_on
+from headstart.strategies.gradient._training import Arm, Kind, divide, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 
@@ -38,44 +37,21 @@ TRIAL_SHARE, TRIAL_EPOCHS = 0.1, 5
 """Share of the epochs for which each learning rate is tried in every fold, and the least number of them."""
 
 
-class Scratch:
+class Scratch(_arm.Trains):
     """Trains a new network of the source's architecture from the pixels or tokens."""
 
     name = "scratch"
-    kind = _arm.Kind("scratch", fresh=True)
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The folds at the source's own size; less is taken when there is less."""
-        rows, everything = _design.training_rows(request), len(request.dataset)
-        per_epoch = max(1, round(rows / _design.batch_size(request.settings, rows)))
-        epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
-        work = 3 * epochs * (_arm.first_folds(request) * rows + len(request.split.development))
-        return Cost(0.0, seconds_per_pass * work / max(1, everything))
+    kind = Kind("scratch", STEPS, MOST_EPOCHS, fresh=True)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
-        settled = _arm.recall(request, self.kind)
-        if settled is not None:
-            arm = _arm.open_arm(request, settled[0], self.kind)
-            return _arm.run(arm, self.kind, settled[1], Cost(), at_best_rate)
-        arm = _arm.open_arm(request, design(request), self.kind)
-        found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
-        if isinstance(found, float):
-            return _arm.cut_off(request, self.kind, found, Cost())
-        arm = replace(found.arm, design=replace(found.arm.design, rates=rates_to_try(found)))
-        _arm.remember(request, self.kind, arm.design, found.folds)
-        return _arm.run(arm, self.kind, found.folds, Cost(), at_best_rate)
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
+        return _arm.fit(request, self.kind, partial(design, request), rates_to_try, at_best_rate)
 
 
 def design(request: Request) -> Design:
     """All layers from new weights, at the largest side that leaves enough epochs."""
-    settings, backbone = request.settings, request.backbone
+    settings, backbone = request.settings, request.network
     _design.check(settings, request.dataset.modality)
-    assert backbone is not None
     rows = _design.training_rows(request)
     optimizer = settings.optimizer or "adamw"
     recipe = Recipe(
@@ -115,23 +91,20 @@ def choose_side(request: Request, whole: Design) -> int:
 
     Measured on noise at the least side and scaled by area; networks bound to one size keep it.
     """
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     size = backbone.source.input.size
     assert size is not None
     own = max(size)
     smaller = [side for side in SIDES if LEAST_SIDE <= side < own]
     if request.budget.left == float("inf") or not smaller or not any_size(backbone, smaller[-1]):
         return own
-    rows = len(request.split.folds[0].train)
-    per_epoch = max(1, round(rows / whole.batch_size))
-    epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
+    epochs = _arm.epochs_of(request, Scratch.kind, whole.batch_size)
     folds = _arm.first_folds(request)
     least = _arm.measure(noise_arm(request, replace(whole, side=smaller[-1])))
     for side in (own, *smaller):
         pace = replace(least, seconds_per_step=least.seconds_per_step * (side / smaller[-1]) ** 2)
         plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=folds, reserve=request.reserve)
-        if plan is not None and plan.folds == folds and 2 * plan.epochs >= epochs:
+        if isinstance(plan, _ladder.Plan) and plan.folds == folds and 2 * plan.epochs >= epochs:
             return side
     return smaller[-1]
 
@@ -142,7 +115,7 @@ def any_size(backbone: Backbone, side: int) -> bool:
     noise = torch.zeros((2, 3, side, side), dtype=torch.uint8)
     try:
         with torch.inference_mode():
-            pooled = backbone.pool(module(backbone.normalise(noise)), embedding_tap(backbone))
+            pooled = backbone.pool(module(backbone.normalise(noise)), backbone.embedding)
     except (RuntimeError, ValueError, AssertionError):  # each architecture objects in its own way
         return False
     return tuple(pooled.shape) == (2, backbone.stages[-1].channels)
@@ -165,10 +138,9 @@ class _Noise:
 def noise_arm(request: Request, trial_design: Design) -> Arm:
     """An arm that reads nothing."""
     assert trial_design.side is not None
-    size = (trial_design.side, trial_design.side)
-    return Arm(
-        request, trial_design, Inputs((_Noise(len(request.dataset), size[0]),), None, size), fresh=True
-    )
+    side = trial_design.side
+    inputs = Inputs((_Noise(len(request.dataset), side),), None, (side, side))
+    return Arm(request, trial_design, inputs, Scratch.kind)
 
 
 def rates_to_try(settled: _arm.Settled) -> tuple[float, ...]:

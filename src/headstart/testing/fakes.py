@@ -140,6 +140,15 @@ def index(cuts: Sequence[str], cut: str) -> int:
     return cuts.index(cut)
 
 
+def digest_of(*parts: nn.Module) -> str:
+    """Of names and weights."""
+    sha = hashlib.sha256()
+    for part in parts:
+        for name, tensor in part.state_dict().items():
+            sha.update(name.encode() + tensor.numpy(force=True).tobytes())
+    return sha.hexdigest()
+
+
 PIECES = ("stem", "middle", "last", "pool")
 
 
@@ -179,11 +188,7 @@ class TinyBackbone:
 
     @property
     def digest(self) -> str:
-        sha = hashlib.sha256()
-        for part in (self.module, self.classifier):
-            for name, tensor in part.state_dict().items() if part is not None else ():
-                sha.update(name.encode() + tensor.numpy(force=True).tobytes())
-        return sha.hexdigest()
+        return digest_of(self.module, *([] if self.classifier is None else [self.classifier]))
 
     def _between(self, start: int, stop: int) -> nn.Sequential:
         made = nn.Sequential(*(getattr(self.module, piece) for piece in PIECES[start:stop]))

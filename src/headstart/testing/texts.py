@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,42 +17,18 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
+from headstart.testing.fakes import digest_of, index
 
-TOPICS = {
-    "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
-    "food": ["bread", "soup", "cheese", "apple", "dinner", "cook", "salt", "oven", "butter", "spoon"],
-    "travel": [
-        "train",
-        "ticket",
-        "hotel",
-        "airport",
-        "luggage",
-        "map",
-        "bus",
-        "passport",
-        "journey",
-        "harbour",
-    ],
-    "music": ["guitar", "song", "drum", "concert", "piano", "melody", "choir", "violin", "band", "rhythm"],
+_TOPICS = {
+    "weather": "rain snow wind storm cloud sunny frost fog thunder breeze",
+    "food": "bread soup cheese apple dinner cook salt oven butter spoon",
+    "travel": "train ticket hotel airport luggage map bus passport journey harbour",
+    "music": "guitar song drum concert piano melody choir violin band rhythm",
 }
+TOPICS = {topic: words.split() for topic, words in _TOPICS.items()}
 """Class -> the words that tell it."""
-FILLERS = (
-    "the",
-    "a",
-    "we",
-    "it",
-    "was",
-    "very",
-    "on",
-    "with",
-    "and",
-    "then",
-    "of",
-    "some",
-    "quite",
-    "today",
-    "had",
-)
+FILLERS = ("the", "a", "we", "it", "was", "very", "on", "with", "and", "then", "of", "some", "quite",
+           "today", "had")  # fmt: skip
 """Words of every class."""
 WORDS = (*(word for words in TOPICS.values() for word in words), *FILLERS, *TOPICS)
 
@@ -205,25 +180,17 @@ class TinyTextBackbone:
 
     @property
     def digest(self) -> str:
-        sha = hashlib.sha256()
-        for name, tensor in self.module.state_dict().items():
-            sha.update(name.encode() + tensor.numpy(force=True).tobytes())
-        return sha.hexdigest()
-
-    def _index(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
+        return digest_of(self.module)
 
     def full(self, x: Tensor) -> Tensor:
         embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, self._index(cut), text_input(self.source).channels)
+        return _Part(self.module, 0, index(self.cuts, cut), text_input(self.source).channels)
 
     def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, self._index(cut), len(self.cuts) - 1, text_input(self.source).channels)
+        return _Part(self.module, index(self.cuts, cut), len(self.cuts) - 1, text_input(self.source).channels)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.trunk(cut)(x) for cut in cuts}

@@ -63,7 +63,6 @@ class MaskedBatches(Batches):
     vocabulary: Vocabulary = Vocabulary(0, 0, frozenset())
 
     def read(self, step: int) -> Batch:
-        """The batch of a step."""
         rows = self.rows[self.members(step)]
         made = hide(self.views[0][rows], self.vocabulary, np.random.default_rng([self.seed, step]))
         epoch = step // self.per_epoch

@@ -14,39 +14,16 @@ from headstart.core import fingerprint, targets
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.checks.duplicates import (
-    MOST_ITEMS,
     Pair,
-    can_search,
     duplicate_groups,
-    near_duplicates,
     near_findings,
-    parted_pairs,
 )
-from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out, lines
-from headstart.data.checks.findings.held_out import findings as held_out_findings
+from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out
 from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
-from headstart.data.checks.findings.text_checks import length_findings, text_findings
+from headstart.data.checks.findings.text_checks import text_findings
 from headstart.data.folders.locate import missing
 from headstart.errors import ItemError
 from headstart.modalities.base import Examination
-
-__all__ = [
-    "MOST_ITEMS",
-    "Finding",
-    "Report",
-    "can_search",
-    "check",
-    "drop_bad",
-    "duplicate_groups",
-    "held_out_findings",
-    "length_findings",
-    "lines",
-    "near_duplicates",
-    "near_findings",
-    "parted_pairs",
-    "readable",
-    "with_near",
-]
 
 MEMO_VERSION = 4
 _CHUNK = 32

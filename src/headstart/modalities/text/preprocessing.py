@@ -106,7 +106,6 @@ class TextPreprocessing(Preprocessing):
         return found
 
     def files(self, *, alone: bool = False) -> dict[str, bytes]:
-        """The tokenizer."""
         return {TOKENIZER: (encoder_of(self).alone() if alone else self.encoder).encode()}
 
     def signature(self) -> Signature:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import sources, strategies
+from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
@@ -19,7 +19,6 @@ from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
-from headstart.core.predictions import Dense
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
@@ -182,7 +181,8 @@ class Context:
         self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"
     ) -> Trial:
         """The record of an arm that broke."""
-        nothing = Dense.empty(self.split.repeats, len(self.dataset), self.task.outputs)
+        kind = tasks.for_task(self.task).predictions
+        nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
 
 

@@ -27,7 +27,7 @@ from headstart.core import untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.files import left_over, plain, write_atomic, write_json
-from headstart.core.predictions import load
+from headstart.core.predictions import Dense, Predictions
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, limits, parsing
@@ -174,11 +174,11 @@ class RunFolder:
             write_atomic(folder / "predictions.npz", buffer.getvalue())
             write_json(folder / "trial.json", {**record, "cost": asdict(trial.cost)})
 
-    def trials(self) -> dict[str, Trial]:
-        """Every finished arm, by name. Half-written ones do not count."""
+    def trials(self, kind: type[Predictions] = Dense) -> dict[str, Trial]:
+        """Every finished arm, by name, with this kind of predictions. Half-written ones do not count."""
         found = {}
         for record in sorted((self.path / "trials").glob("*/trial.json")):
-            trial = load_trial(record)
+            trial = load_trial(record, kind)
             found[trial.arm] = trial
         return found
 
@@ -195,7 +195,7 @@ def sound(folder: Path, name: str, remedy: str) -> Iterator[None]:
         raise RunError(folder, f"{name} cannot be read ({error.strerror or error})", remedy) from error
 
 
-def load_trial(record: Path) -> Trial:
+def load_trial(record: Path, kind: type[Predictions] = Dense) -> Trial:
     """A trial from its `trial.json`; raises `RunError` when it cannot be read, or is no trial."""
     run, place = record.parents[2], f"trials/{record.parent.name}"
     remedy = f"delete its folder {place} and repeat the run's command: it makes that arm again"
@@ -214,7 +214,7 @@ def load_trial(record: Path) -> Trial:
         for name in ("forward_passes", "seconds", "peak_bytes", "fold"):
             field(vars(known.cost), name, float)
     with sound(run, f"{place}/predictions.npz", remedy):
-        return replace(known, predictions=load(record.with_name("predictions.npz")))
+        return replace(known, predictions=kind.load(record.with_name("predictions.npz")))
 
 
 def read_run(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor
+from headstart.data.checks import doctor, findings
 from headstart.errors import DataError, HeadstartError, SourceError
 from headstart.run.state.config import RunConfig
 from headstart.sources.files import fetching
@@ -20,7 +20,7 @@ from headstart.sources.files.weights import sha256_of
 from headstart.store.memo import Memo
 
 
-def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
+def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, findings.Report]:
     """Read and check the data. Raises `DataError` with every error at once, unless they may go.
 
     Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import FeatureSpec, Rows, Tap
 from headstart.core.masked import Layout, layout_at
 from headstart.core.strategy import Request, Settings
@@ -157,9 +157,8 @@ class Inputs:
 
 def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     """Have the pass store what the design needs, and open it."""
-    backbone = request.backbone
-    assert backbone is not None
-    taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
+    backbone = request.network
+    taps: tuple[Tap, ...] = (backbone.embedding,) if probe else ()
     contract, size = backbone.source.input, None
     if design.cut != backbone.cuts[0]:
         spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
@@ -192,8 +191,7 @@ def length_of(request: Request, cut: str = "") -> int | None:
     """Tokens or frames that the longest item of the data set has for the source, rounded up; None for what is
     no sequence. With a `cut` the states that there are of them: a token is one, of frames the network makes
     fewer."""
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     contract = backbone.source.input
     if contract.max_length is None:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import Rows
 from headstart.core.masked import layout_at
 from headstart.train.batches import in_order
@@ -26,10 +26,10 @@ class Trainee(nn.Module):
     def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
         super().__init__()
         self.body = backbone.tail(cut)
-        self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
+        self.head = nn.Linear(backbone.width(backbone.embedding), outputs)
         self._layout = layout_at(backbone, cut)
         self._normalise = backbone.normalise if cut == backbone.cuts[0] else torch.Tensor.float
-        self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
+        self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
         with quick_on_cpu(self._layout is not None and self.training and inputs.device.type == "cpu"):

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.files import plain, write_atomic
-from headstart.core.predictions import Dense
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
@@ -25,8 +25,7 @@ FitFold = Callable[[Request, Fold, int], tuple[np.ndarray, Mapping[str, Any]]]
 """(request, fold, its number) -> (predictions `[len(fold.test), K]`, what was chosen, as JSON). In the data
 of the request only the labels of the fold's training part exist."""
 
-
-_NOTHING = Cost()
+NOTHING = Cost()
 
 
 class OutOfTime(Exception):
@@ -49,7 +48,7 @@ def run_folds(
     *,
     folds: Sequence[int] | None = None,
     about: str = "",
-    before: Cost = _NOTHING,
+    before: Cost = NOTHING,
 ) -> Trial:
     """Out-of-fold predictions of an arm, fold by fold.
 
@@ -99,7 +98,7 @@ def run_folds(
         status="done" if complete else "cut off",
         reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done]},
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
@@ -108,18 +107,19 @@ def _slowest(done: Sequence[_Done]) -> float:
     return max((d.seconds for d in done[1:] or done), default=0.0)
 
 
-def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:
+def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm that predicts nothing."""
     source, _, strategy = arm.rpartition(": ")
+    kind = tasks.for_task(request.task).predictions
     return Trial(
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=Dense.empty(request.split.repeats, len(request.dataset), request.task.outputs),
+        predictions=kind.empty(request.split.repeats, len(request.dataset), request.task.outputs),
         cost=cost,
         status=status,
         reason=reason,
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
@@ -144,7 +144,7 @@ def _key(request: Request, arm: str, about: str) -> str:
             "data": request.dataset.fingerprint if request.workdir is not None else "",
             "task": request.task.to_json(),
             "split": request.split.fingerprint(),
-            "weights": request.backbone.digest if request.backbone is not None else "",
+            "weights": request.digest,
             # the same weights with another tokenizer, or other pixels, are another source
             "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,

@@ -21,8 +21,6 @@ CODES = ("HS407", "HS408", "HS409", "HS410", "HS411", "HS412")
 """The findings that are made here."""
 NUMBERS = {2: ("two", "a third"), 3: ("three", "a fourth"), 4: ("four", "a fifth")}
 """So few groups that nothing can be said about the next one."""
-NAMED = 5
-"""Most classes that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,9 @@ class Coverage:
     def sentence(self) -> str:
         """What must be read with every score; empty where all is held out."""
         rest, share = self.items - self.held, f"{self.held:,} of {words.count(self.items, 'item')}"
-        names = _listed([s.name for s in self.never])
+        names = words.few([s.name for s in self.never])
         if not self.differ:
-            covered = _listed([s.name for s in self.strata if s.held])
+            covered = words.few([s.name for s in self.strata if s.held])
             never = f", and {names} never: no score says how well these are told apart" if names else ""
             return f"Only {covered} can be held out ({share}){never}."
         if names:
@@ -117,11 +115,6 @@ class Coverage:
             "classes": {s.name: s.items for s in self.never},
             "sentence": self.sentence,
         }
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: np.ndarray) -> Stratum:
@@ -153,7 +146,7 @@ def findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
     if seen.held < seen.items and not seen.single:
         yield finding("HS409", where, f"{seen.items - seen.held:,} of {seen.items:,} items")
     if not seen.differ:
-        covered = _listed([s.name for s in seen.strata if s.held])
+        covered = words.few([s.name for s in seen.strata if s.held])
         yield finding("HS410", where, f"only {covered}: arms cannot be compared")
     if dataset.groups is not None:
         held = np.concatenate([fold.test for fold in split.folds])

@@ -67,15 +67,10 @@ def _marks(dataset: Dataset, texts: Sequence[str], y: np.ndarray) -> Iterator[Fi
             continue
         inside = [bag for bag, of in zip(bags, y.tolist(), strict=True) if of == label and word in bag]
         end = _end(word, inside) if sizes[label] >= LEAST_WORDS else ""
-        if end or _is_mark(word):
+        if end or MARKS.search(word.strip(".,;:!?\"'()-")) is not None:
             name = dataset.task.labels[label]
             text = f"{word!r} {end or 'stands'} in {own:,} of the {sizes[label]:,} texts of this class"
             yield finding("HS312", name, f"{text}, and in {rest:,} of the {len(y) - sizes[label]:,} others")
-
-
-def _is_mark(word: str) -> bool:
-    """Whether it is no word of a language."""
-    return MARKS.search(word.strip(".,;:!?\"'()-")) is not None
 
 
 def _end(word: str, bags: Sequence[Sequence[str]]) -> str:
