@@ -363,7 +363,9 @@ def _spec(source: str | None, modality: str) -> str:
     at_hand = sources.at_hand(modality)
     if not at_hand:
         raise SourceError(
-            "None", f"no source of {modality}s is on this machine", "name one, or see `headstart sources`"
+            "None",
+            f"no source of {nouns(modality)[1]} is on this machine",
+            "name one, or see `headstart sources`",
         )
     return str(at_hand[0].spec)
 

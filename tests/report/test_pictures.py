@@ -97,3 +97,20 @@ def test_rows_of_the_map(count: int, wrong: int) -> None:
 )
 def test_labels_as_text(label: Any, expected: str) -> None:
     assert words.label(label) == expected
+
+
+def test_sounds_are_seen_and_heard() -> None:
+    sounds = pytest.importorskip("sounds")
+    entries = pytest.importorskip("headstart.data.items.entries")
+    items: list[Any] = [
+        entries.BytesItem(str(row), sounds.written(sounds.tone(300 * (1 + row), 4.0))) for row in range(4)
+    ]
+    data = Dataset("d", "audio", (*items, Broken()), TASK, np.arange(5) % 2)
+    shown = samples.gather(data, TASK, insight(list(range(5))) | {"label_errors": []})
+    assert set(shown["items"]) == {"0", "1", "2", "3"}
+    assert shown["sheet"]["rows"] == [3, 0, 1, 2]
+    for item in shown["items"].values():
+        assert opened(item["source"]).size == (96, 64)
+        assert item["sound"].startswith("data:audio/mpeg;base64,")
+        assert len(item["sound"]) < 20_000
+    assert "sound" not in samples.gather(dataset([(8, 8)] * 6), TASK, insight([0]))["items"]["0"]

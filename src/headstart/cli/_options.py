@@ -62,8 +62,8 @@ ANNOTATIONS: dict[str, Any] = {
     ),
     "strategy": _option(
         "Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
-        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: "
-        "early-probe, finetune-slow, stack.",
+        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, bands, majority, and the answers to "
+        "harm: early-probe, finetune-slow, stack.",
         kind=list[str] | None,
     ),
     "path_column": _reading("Column of paths in a table (recognised by its name otherwise)."),

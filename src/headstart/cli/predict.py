@@ -111,7 +111,7 @@ def inputs(
 
     in_words = modalities.get(modality).IN_WORDS
     if texts and not in_words:
-        raise BadOption("--text", texts[0], f"left out: this model reads {modality}s")
+        raise BadOption("--text", texts[0], f"left out: this model reads {modalities.nouns(modality)[1]}")
     if seconds and len(seconds) != len(texts):
         raise BadOption(
             "--second", f"given {len(seconds)} times", f"given once for each --text ({len(texts)})"

@@ -227,9 +227,9 @@ def wrong_words(view: View) -> dict[str, Any] | None:
 
 
 def text_lengths(view: View) -> dict[str, Any] | None:
-    """How long the items are for the source; None where they have no length, and where no source was used."""
+    """How long texts are for the source; None for other items, and where no source was used."""
     source, room = view.source, modalities.get(view.experiment.dataset.modality)
-    if source is None or room.PLAIN.max_length is None:  # no network is opened to be told that
+    if source is None or not room.IN_WORDS:  # no network is opened to be told that
         return None
     rows = np.concatenate([view.experiment.split.development, view.experiment.split.test])
     backbone = view.networks.backbone(source)

@@ -30,7 +30,7 @@ def rows_of(X: Any) -> list[Any]:
     if isinstance(X, str | Path):
         raise DataError("X", "is a single path or text", "give a list with one item a row")
     if entries.is_picture(X) and not entries.is_array(X):
-        raise DataError("X", f"{type(X).__name__} is one picture", "give a list with one item a row")
+        raise DataError("X", f"{type(X).__name__} is one item", "give a list with one item a row")
     X = unpacked(X, labels=False).items
     if hasattr(X, "columns") and len(X.columns) == 1:
         X = X[X.columns[0]]
@@ -52,7 +52,7 @@ def modality_of(X: Any) -> str:
     if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
         return "text"
     if not isinstance(first, str):
-        return "image"
+        return entries.modality_of([entries.picture(first, "X")])
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     kind = modalities.of_ending(os.path.splitext(first)[1].lower())  # noqa: PTH122
     if kind and not modalities.get(kind).IN_WORDS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.errors import HeadstartError
 
@@ -24,9 +25,12 @@ SECONDS = 6.0
 
 
 def item(dataset: Dataset, row: int) -> dict[str, Any]:
-    """`source`: a data URI of the picture; nothing when it cannot be opened."""
-    image = opened(dataset, row)
-    return {} if image is None else {"source": data_uri(fitted(image, SIDE))}
+    """`source`: a data URI of the picture, and `sound`, another, where there is something to hear; nothing
+    when it cannot be opened."""
+    found = opened(dataset, row)
+    if found is None:
+        return {}
+    return {"source": data_uri(fitted(found[0], SIDE)), **({"sound": found[1]} if found[1] else {})}
 
 
 def of_map(
@@ -55,9 +59,9 @@ def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> 
     for row in rows:
         if clock() > end:
             break
-        image = opened(dataset, row)
-        if image is not None:
-            tiles.append(ImageOps.fit(image, (TILE, TILE), method=Image.Resampling.LANCZOS))
+        found = opened(dataset, row)
+        if found is not None:
+            tiles.append(ImageOps.fit(found[0], (TILE, TILE), method=Image.Resampling.LANCZOS))
             drawn.append(row)
     if not tiles:
         return None
@@ -67,12 +71,11 @@ def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> 
     return {"source": data_uri(whole, 70), "tile": TILE, "columns": min(COLUMNS, len(tiles)), "rows": drawn}
 
 
-def opened(dataset: Dataset, row: int) -> Image | None:
-    """An item as an RGB image; None when it cannot be opened."""
-    from headstart.modalities.image import open_image
-
+def opened(dataset: Dataset, row: int) -> tuple[Image, str] | None:
+    """An item as an RGB image, and what is to be heard of it; None when it cannot be opened."""
+    room = modalities.get(dataset.modality)
     try:
-        return open_image(dataset.items[row].read(), dataset.levels)
+        return room.shown(room.open_item(dataset.items[row].read(), dataset.levels))
     except (OSError, ValueError, HeadstartError):
         return None
 

@@ -282,7 +282,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         )
         for name, source in context.sources.items()
     )
-    tested = max(context.passes.values()) * len(context.split.test) / len(context.dataset)
+    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
     left = budget.left - context.closing.seconds() - tested
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}

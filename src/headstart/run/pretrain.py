@@ -159,7 +159,7 @@ def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[findings.Finding, ...]]:
     """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
     where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
     if not modalities.get(dataset.modality).IN_WORDS:
-        raise DataError(where, f"{wanted}, but these are {dataset.modality}s")
+        raise DataError(where, f"{wanted}, but these are {modalities.nouns(dataset.modality)[1]}")
     dataset, errors = doctor.readable(dataset)
     different = len(set(dataset.digests()))
     if different < LEAST_TEXTS:

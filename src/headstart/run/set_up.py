@@ -89,6 +89,8 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
         context.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(context)
     pairs: list[Pair] | None = None
+    if not context.sources:
+        pairs = near_duplicates.without_source(context.dataset) or []
     while pairs is None:
         first = min(context.sources, key=lambda name: context.passes[name])
         with surviving(context, first):

@@ -1,7 +1,8 @@
 """Sources: pretrained models by name, and the Backbones made from them.
 
 A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images; `package/NAME`,
-`hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts (see `providers`). Finding and listing load no
+`hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts, and but for the last for sounds (see
+`providers`). Finding and listing load no
 weights and open no socket; `load` fetches weights only when it is allowed to.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,6 @@ from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, NetError, SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources import providers
 from headstart.sources.networks import audit
 from headstart.sources.providers import recommended
@@ -41,8 +42,10 @@ __all__ = [
 ]
 
 
-SHIPPED = {"image": "bundled/", "text": "package/"}
+SHIPPED = {"image": "bundled/", "text": "package/", "audio": "package/"}
 """Modality -> prefix of the sources that come by installation."""
+RESTORED_BY = {"text": "headstart.sources.text.opening", "audio": "headstart.sources.audio.opening"}
+"""Modality -> the module that puts weights into its networks; those of images are the others'."""
 FEW = 12
 """So many sources found by a search have their parameters counted, which takes a moment each."""
 
@@ -105,7 +108,8 @@ def joint(source: Source) -> Source:
 def package(modality: str) -> str:
     """What to install for sources that come with it; "" where they come with Headstart itself."""
     prefix = SHIPPED.get(modality)
-    return getattr(providers.of(f"{prefix}?")[0], "INSTALLED_BY", "") if prefix else ""
+    said = getattr(providers.of(f"{prefix}?")[0], "installed_by", None) if prefix else None
+    return "" if said is None else str(said(modality))
 
 
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
@@ -132,7 +136,8 @@ def at_hand(modality: str = "image") -> list[Source]:
 
 def _shipped(modality: str) -> list[Source]:
     prefix = SHIPPED.get(modality)
-    return [_describe(f"{prefix}{name}") for name in _names(prefix)] if prefix else []
+    found = [_describe(f"{prefix}{name}") for name in _names(prefix)] if prefix else []
+    return [source for source in found if source.modality == modality]
 
 
 def _search(text: str, modality: str) -> list[Source]:
@@ -141,7 +146,8 @@ def _search(text: str, modality: str) -> list[Source]:
     prefixes = [prefix for prefix in by_name if modality in providers.modalities(prefix)]
     specs = [f"{prefix}{name}" for prefix in prefixes for name in _names(prefix)]
     specs = [spec for spec in specs if fnmatch(spec.lower(), pattern)]
-    return [_counted(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]
+    found = [_counted(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]
+    return [source for source in found if source.modality == modality]
 
 
 def _names(prefix: str) -> Iterable[str]:
@@ -194,10 +200,9 @@ def from_state(
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
     record = Source("", name, input.modality, architecture, input=input)
-    if isinstance(input, TextPreprocessing):
-        from headstart.sources.text import opening as texts
-
-        return texts.restore(record, tensors)
+    if input.modality in RESTORED_BY:
+        found: Backbone = import_module(RESTORED_BY[input.modality]).restore(record, tensors)
+        return found
     from headstart.sources.networks import opening
 
     try:

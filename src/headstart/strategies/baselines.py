@@ -81,7 +81,7 @@ class Pixels:
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             chosen = choose_map(request, x, fold.train)
-            linear = _fit_linear(request, chosen.apply(x[fold.train]), fold.train)
+            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train)
             predictions = methods.activate(linear.logits(chosen.apply(x[fold.test])))
             return predictions, {"map": chosen.name, "C": linear.penalty}
 
@@ -95,7 +95,7 @@ class Pixels:
         """A net of kind "pixels", with the map of most folds."""
         x, rows = _small_images(request), request.split.development
         chosen = make_map(str(trial.choices["map"]), x[rows], seed=request.seed)
-        linear = _fit_linear(request, chosen.apply(x[rows]), rows)
+        linear = fit_linear(request, chosen.apply(x[rows]), rows)
         net: dict[str, Any] = {"kind": "pixels", "side": SIDE, "map": chosen.name}
         tensors = {
             "pixels.mean": chosen.mean,
@@ -173,7 +173,8 @@ def _small_images(request: Request) -> np.ndarray:
     return out
 
 
-def _fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
+def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
+    """The linear model of features `[len(rows), D]` of these rows."""
     methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
     return methods.fit_linear(
         features,

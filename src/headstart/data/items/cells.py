@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from headstart import modalities
 from headstart.core.dataset import Item
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data.items import entries
@@ -17,7 +18,6 @@ from headstart.data.items.entries import NOTHING, BadItem
 from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import suffix_of
 from headstart.errors import DataError
-from headstart.modalities import image
 
 LOOKED_AT = 8
 """Cells of a column that are opened to see whether they are pictures."""
@@ -35,17 +35,28 @@ class CellItem:
         return bytes(self.column[self.row])
 
 
-def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> tuple[str, ...]:
-    """The columns whose cells hold pictures, most of those looked at.
+def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str, str]:
+    """The columns of which most cells that are looked at hold pictures, or other items that are no words
+    -> their modality.
 
     `usual` tells whether a column is called as columns of pictures are: then it is enough that the cells may
     be pictures, and damaged ones are told.
     """
-    return tuple(
-        name
+    return {
+        name: _kind_of(_some(table[name]))
         for name in table.columns
         if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name))
-    )
+    }
+
+
+def _some(column: pl.Series) -> list[Any]:
+    known = column.drop_nulls()
+    return known.gather_every(max(1, len(known) // LOOKED_AT)).head(LOOKED_AT).to_list()
+
+
+def _kind_of(cells: Sequence[Any]) -> str:
+    """The modality of most cells, images where they do not tell."""
+    return entries.modality_of([entries.picture(cell, "") for cell in cells])
 
 
 def may_hold(kind: pl.DataType) -> bool:
@@ -72,8 +83,7 @@ def _innermost(kind: Any) -> Any:
 
 
 def _are_pictures(column: pl.Series, *, named: bool) -> bool:
-    known = column.drop_nulls()
-    some = known.gather_every(max(1, len(known) // LOOKED_AT)).head(LOOKED_AT).to_list()
+    some = _some(column)
     if _is_array(column.dtype):  # which may be anything else as well
         return named and bool(some)
     found = [cell for cell in some if entries.is_picture(cell)]
@@ -90,10 +100,16 @@ def _opens(cell: Any) -> bool:
     if not isinstance(content, entries.BYTES):
         return (
             not isinstance(cell, Mapping)
-            or suffix_of(str(cell.get("path"))) in image.SUFFIXES
+            or _names_no_words(suffix_of(str(cell.get("path"))))
             or "array" in cell
         )
-    return image.examine(bytes(content)).problem not in ("HS102", "HS103")
+    room = modalities.get(modalities.of_content(bytes(content)) or "image")
+    return room.examine(bytes(content)).problem not in ("HS102", "HS103")
+
+
+def _names_no_words(ending: str) -> bool:
+    kind = modalities.of_ending(ending)
+    return bool(kind) and not modalities.get(kind).IN_WORDS
 
 
 Find = Callable[[str], Item]

@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headstart import modalities
 from headstart.core.dataset import ArrayItem, FileItem, Item
 from headstart.core.untrusted import limits, reason
-from headstart.data.reading import ADDRESSES, NOT_FETCHED, printable
+from headstart.data.reading import ADDRESSES, NOT_FETCHED, printable, suffix_of
 from headstart.errors import DataError, ItemError
 from headstart.modalities.image import as_array, as_bytes
 
@@ -118,6 +120,8 @@ def _picture(entry: Any, name: str) -> Item:  # noqa: PLR0911 (a line for each f
         return BytesItem(name, content_of(entry))
     if isinstance(entry, Image.Image):
         return _of_pillow(entry, name)
+    if kind := modalities.of_object(entry):
+        return BytesItem(name, modalities.get(kind).as_bytes(entry))
     if is_array(entry):
         array = numpy_of(entry)
         if array.ndim == 1 and array.dtype == np.uint8 and array.size:
@@ -129,8 +133,8 @@ def _picture(entry: Any, name: str) -> Item:  # noqa: PLR0911 (a line for each f
 
 
 def is_picture(entry: Any) -> bool:
-    """Whether it is one picture beyond doubt, which is not a path."""
-    if isinstance(entry, Image.Image) or is_content(entry) or is_record(entry):
+    """Whether it is one picture, or item of another kind, beyond doubt, which is not a path."""
+    if is_content(entry) or is_record(entry) or modalities.of_object(entry):
         return True
     if is_array(entry):
         shape = np.shape(entry)
@@ -138,6 +142,25 @@ def is_picture(entry: Any) -> bool:
             return shape[2] in CHANNELS or shape[0] in CHANNELS
         return len(shape) == 2 or (len(shape) == 1 and "uint8" in str(entry.dtype) and shape[0] > 32)
     return isinstance(entry, Item)
+
+
+LOOKED_AT = 8
+"""Items that are opened to tell what they are."""
+
+
+def modality_of(items: Sequence[Item]) -> str:
+    """What most items are, by the endings of their files or by how the first few begin; images where that
+    does not tell."""
+    found: Counter[str] = Counter()
+    for item in items:
+        path = getattr(item, "path", None)
+        if path is not None:
+            found[modalities.of_ending(suffix_of(str(path)))] += 1
+        elif not isinstance(item, ArrayItem | ImageItem | BadItem) and sum(found.values()) < LOOKED_AT:
+            with contextlib.suppress(Exception):  # items of other packages raise what they like
+                found[modalities.of_content(item.read())] += 1
+    kind, count = found.most_common(1)[0] if found else ("", 0)
+    return kind if 2 * count > sum(found.values()) and kind else "image"
 
 
 def nothing(entry: Any) -> bool:
@@ -197,7 +220,10 @@ def content_of(entry: Any) -> bytes:
 
 
 def is_record(entry: Any) -> bool:
-    """A record of one picture, as hubs store them: `bytes`, `path`, `array`, and nothing else."""
+    """A record of one item, as hubs store them: `bytes`, `path`, `array`, and nothing else; or as
+    a kind of data has it."""
+    if isinstance(entry, Mapping) and modalities.of_object(entry):
+        return True
     if not isinstance(entry, Mapping) or not entry or not _RECORD.issuperset(entry):
         return False
     content, path, array = (entry.get(name) for name in ("bytes", "path", "array"))
@@ -266,7 +292,8 @@ def one_picture(array: np.ndarray) -> np.ndarray:
     raise ItemError(
         "HS103",
         f"an array of shape {shown(array.shape)} is not one picture: "
-        "give H x W, or H x W x C with 1, 3 or 4 channels (or C x H x W): reshape or transpose it",
+        "give H x W, or H x W x C with 1, 3 or 4 channels (or C x H x W): reshape or transpose it; "
+        "of a recording (samples, samples a second)",
     )
 
 

@@ -16,7 +16,7 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.core.untrusted.archive import read_file
 from headstart.data import columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
-from headstart.data.items import cells
+from headstart.data.items import cells, entries
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 
@@ -34,7 +34,7 @@ class HubItem:
         """The bytes as they are stored. Raises `OSError`."""
         cell = self.rows[self.row][self.column]
         if cell is None:
-            raise OSError("there is no image in this row")
+            raise OSError("there is nothing in this row")
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
         return read_file(Path(cell["path"]))
@@ -115,7 +115,7 @@ def read(data: Any, reading: Reading) -> Dataset:
     )
     return Dataset(
         name=reading.name or origin,
-        modality="image" if use.text is None else "text",
+        modality=use.inside or "text",
         items=tuple(items),
         task=task,
         targets=y,
@@ -131,7 +131,7 @@ def read(data: Any, reading: Reading) -> Dataset:
 def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     """The column of images, or else the one or two of texts. Raises `DataError`, `UnknownName`."""
     where, features = "the hub data set", first.features
-    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    images = [name for name, feature in features.items() if isinstance(feature, _kinds(hub))]
     images = images or _stored(first, hub)
     given = reading.path_column
     if given is not None and given not in features:
@@ -139,7 +139,9 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     if given is not None and given not in images:
         raise DataError(where, f"its column {given!r} holds no images")
     if images and reading.text_column is None and reading.pair_column is None:
-        return Columns(path=given or images[0], inside=True)
+        use = Columns(path=given or images[0])
+        some = first.select(range(min(len(first), entries.LOOKED_AT)))
+        return replace(use, inside=entries.modality_of(_items(some, use, "", hub)))
     seen = _cells(first, hub)
     for name in (reading.text_column, reading.pair_column):
         if name in features and name not in seen.texts:
@@ -150,6 +152,11 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     if found.path is not None:
         raise DataError(where, f"no column holds images, and none texts, among {', '.join(features)}")
     return found
+
+
+def _kinds(hub: Any) -> tuple[type, ...]:
+    """The features of things that are files."""
+    return hub.Image, hub.Audio
 
 
 def _stored(first: Any, hub: Any) -> list[str]:
@@ -185,7 +192,9 @@ def _cells(first: Any, hub: Any) -> Cells:
 def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
     width = len(str(max(len(part) - 1, 0)))
     if use.path is not None:
-        raw = part.cast_column(use.path, hub.Image(decode=False)).select_columns([use.path])
+        known = part.features[use.path]
+        kind: Any = type(known) if isinstance(known, _kinds(hub)) else hub.Image
+        raw = part.cast_column(use.path, kind(decode=False)).select_columns([use.path])
         return [HubItem(f"{prefix}{i:0{width}d}", raw, use.path, i) for i in range(len(part))]
     firsts = [cell or "" for cell in part[use.text]]
     seconds = [cell or "" for cell in part[use.pair]] if use.pair else [None] * len(firsts)

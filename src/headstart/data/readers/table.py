@@ -25,7 +25,7 @@ from headstart.data.folders.locate import Finder, on_disk, outside, within
 from headstart.data.folders.tree import Tree, archive_tree
 from headstart.data.forms import fasttext
 from headstart.data.forms import tables as forms
-from headstart.data.items import cells
+from headstart.data.items import cells, entries
 from headstart.data.items.pictures import renamed
 from headstart.data.reading import (
     Reading,
@@ -304,7 +304,8 @@ def items_in(
         finders = [sheet.find for sheet in sheets for _ in range(sheet.rows.height)]
         if cells.may_hold(table[use.path].dtype):
             names = _names(sheets, table, use.ident)
-            return tuple(cells.items(table[use.path], names, finders, white=white)), "image"
+            found = cells.items(table[use.path], names, finders, white=white)
+            return tuple(found), entries.modality_of(found)
         paths = _strings(table[use.path], origin, "paths to files")
         kind = columns.modality_of([path for path in paths if path and path.strip()])
         return tuple(_files(paths, finders, origin, use.path)), kind

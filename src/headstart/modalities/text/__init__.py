@@ -29,6 +29,7 @@ again."""
 NOUN = "text"
 HAS_LEVELS = False
 IN_WORDS = True
+GROUPS = ()
 REMEMBERED = False
 STORED_ALIKE = False
 VIEWS_PAY = False  # leaving words out helps too seldom to pay for a pass

@@ -32,6 +32,7 @@ class TextPreprocessing(Preprocessing):
     """
 
     FILES: ClassVar[tuple[str, ...]] = (TOKENIZER,)
+    MASKS: ClassVar[slice] = slice(1, None, 3)
 
     encoder: str = field(repr=False)
     """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`."""

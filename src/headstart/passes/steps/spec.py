@@ -16,6 +16,7 @@ from headstart.store.disk import keys
 from headstart.store.disk.keys import Section
 
 MOST_VIEWS = 256
+MOST_SIDE = 4096
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ def complete(backbone: Any, spec: FeatureSpec, modality: Modality) -> FeatureSpe
     """
     if not 0 <= spec.views <= MOST_VIEWS:
         raise BadOption("views", spec.views, f"from 0 to {MOST_VIEWS}")
-    if spec.inputs is not None and not 1 <= spec.inputs <= 4096:
-        raise BadOption("inputs", spec.inputs, "a size from 1 to 4096")
+    longest = None if backbone is None else backbone.source.input.max_length
+    most = max(MOST_SIDE, longest or 0)
+    if spec.inputs is not None and not 1 <= spec.inputs <= most:
+        raise BadOption("inputs", spec.inputs, f"a size from 1 to {most}")
     spec = replace(spec, view_kind=spec.view_kind or modality.DEFAULT_VIEW)
     if spec.views:
         modality.VIEWS[spec.view_kind]  # raises when there is none of that name

@@ -78,16 +78,20 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
     follows. Raises what `named` does, and `SourceError` for one that reads other data.
     """
     modality = dataset.modality
+    several = modalities.nouns(modality)[1]
     found = named(config) or sources.at_hand(modality)
+    wanted = config.strategies and any(strategies.facts(name).needs_source for name in config.allowed() or ())
+    if not found and config.strategies and not wanted:
+        return {}
     if not found:
         raise HeadstartError(
-            f"no source of {modality}s is on this machine: name one with --source"
+            f"no source of {several} is on this machine: name one with --source"
             + (f", or install {package}" if (package := sources.package(modality)) else "")
             + f"; `headstart sources --modality {modality}` lists them"
         )
     for source in found:
         if source.modality != modality:
-            problem = f"it reads {source.modality}s, but the data are {modality}s"
+            problem = f"it reads {modalities.nouns(source.modality)[1]}, but the data are {several}"
             raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
         if source.input.apart and not dataset.pairs:
             problem = "it compares the two texts of a pair, but the data are single texts"

@@ -7,12 +7,14 @@ import hashlib
 import pickle
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.core import untrusted
+from headstart.core.source import Source
 from headstart.errors import SourceError
 
 if TYPE_CHECKING:
@@ -76,6 +78,22 @@ def read(path: Path, spec: str) -> dict[str, Tensor]:
     every name are taken off. Raises `SourceError`.
     """
     return _named(_strip(_unnest(_opened(path, spec))), path, spec)
+
+
+def read_folder(files: Sequence[Path], source: Source) -> tuple[Source, dict[str, Tensor]]:
+    """Name -> tensor from the files of a model, and its record with the digest where it is one file.
+
+    Raises `SourceError` when that is not the digest that the record had.
+    """
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        with unchanged(path, source.spec):
+            if source.sha256 is not None and len(files) == 1:
+                check_sha256(path, source.sha256, source.spec)
+            elif len(files) == 1:
+                source = replace(source, sha256=sha256_of(path))
+            tensors |= read(path, source.spec)
+    return source, tensors
 
 
 def read_all(path: Path, spec: str) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ with `arch` (LIBRARY/NAME), `input` (160, or 160x200), `mean`, `std`, `crop_pct`
 `crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights), `name`, and
 `prefix` (which part of the file is the network, such as teacher.backbone, where it holds several).
 
-The path of a folder with a config.json is a text model, see `headstart.sources.providers.hf`.
+The path of a folder with a config.json is a model of Hugging Face, see `headstart.sources.providers.hf`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from headstart.errors import SourceError, near
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files.paths import path_of
 from headstart.sources.networks import record as records
+from headstart.sources.providers import _folders
 from headstart.sources.text.files import folder as texts
 
 
@@ -52,7 +53,7 @@ def find(spec: str, name: str) -> Source:
 
     path, options = split(spec, name)
     if texts.is_model(path) and not options:
-        return texts.described(Source(spec, path.resolve().name, input=TextPreprocessing("")), path)
+        return _folders.described(Source(spec, path.resolve().name, input=TextPreprocessing("")), path)
     if not path.is_file():
         what = "is a folder without a model in it" if path.is_dir() else "is not there"
         raise SourceError(spec, f"{path} {what}", "correct the path")
@@ -104,9 +105,7 @@ def load(source: Source, *, download: bool = False) -> Backbone:  # noqa: ARG001
     spec = source.spec
     path, options = split(spec, spec.removeprefix("file:"))
     if texts.is_model(path):
-        from headstart.sources.text import opening as text_opening
-
-        return text_opening.open_folder(source, path)
+        return _folders.opened(source, path)
     from headstart.sources.networks import opening
 
     return opening.open_file(source, path, _described(path, options, spec))

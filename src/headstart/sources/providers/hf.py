@@ -1,4 +1,5 @@
-"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: text encoders of transformers.
+"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: encoders of transformers, of texts or
+of sounds.
 
 `hf/NAME@REVISION` is one state of a repository. Names in the hub's cache are found without the network;
 others are fetched only when that is allowed. A folder of sentence-transformers brings its pooling, its
@@ -12,18 +13,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files import fetching
 from headstart.sources.files.paths import path_of
-from headstart.sources.providers import recommended
-from headstart.sources.text.files import folder, tokenizer
-
-if TYPE_CHECKING:
-    from headstart.sources.text.networks.backbone import TextBackbone
+from headstart.sources.providers import _folders, recommended
+from headstart.sources.text.files import folder
 
 HUB, LOCAL = "hf/", "hf:"
 _PART = r"\w([\w.-]*\w)?"
@@ -39,7 +37,7 @@ def find(spec: str, name: str) -> Source:
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
     known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextPreprocessing(""))
-    return replace(known, local=False) if root is None else folder.described(known, root)
+    return replace(known, local=False) if root is None else _folders.described(known, root)
 
 
 def describe(spec: str, name: str) -> Source:
@@ -57,30 +55,25 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
     return () if root is None else folder.files(root, spec)
 
 
-def load(source: Source, *, download: bool = False) -> TextBackbone:
+def load(source: Source, *, download: bool = False) -> Backbone:
     """The network with its weights. Raises `SourceError`, `WeightsMissing`, `MissingExtra`."""
-    from headstart.sources.text import opening
-
     name = source.spec[len(HUB) :]
     root = _root(source.spec, name)
     if root is None:
         root = fetching.fetch_model(*_parts(name), source, download)
-        source = folder.described(source, root)
-    return opening.open_folder(source, root)
+        source = _folders.described(source, root)
+    return _folders.opened(source, root)
 
 
 def names() -> Sequence[str]:
     """Recommended ones and those in the hub's cache."""
-    known = [spec.removeprefix(HUB) for spec in recommended.specs("text")]
-    cached = (name for name in fetching.hub_names() if _reads_texts(fetching.hub_model(name)))
+    known = [spec.removeprefix(HUB) for spec in (*recommended.specs("text"), *recommended.specs("audio"))]
+    cached = (
+        name
+        for name in fetching.hub_names()
+        if (root := fetching.hub_model(name)) and _folders.is_usable(root)
+    )
     return sorted({*known, *cached})
-
-
-def _reads_texts(root: Path | None) -> bool:
-    """Whether there is a tokenizer: the hub's cache holds models of all kinds."""
-    if root is None:
-        return False
-    return any((root / name).is_file() for name in (tokenizer.NAME, *tokenizer.SLOW, "modules.json"))
 
 
 def _parts(name: str) -> tuple[str, str | None]:

@@ -77,7 +77,7 @@ def test_fillers_of_nothing_are_no_neighbours(make: Make) -> None:
 )
 def test_what_cannot_be_run(make: Make, kind: str, fields: dict[str, Any]) -> None:
     root = make(kind, fields)
-    with pytest.raises(SourceError, match=r"cannot be run as a text encoder \(.+\); take another source$"):
+    with pytest.raises(SourceError, match=r"cannot be run as an encoder \(.+\); take another source$"):
         sources.load(f"hf:{root}")
 
 

@@ -34,6 +34,8 @@ CODES: dict[str, Code] = {
     "HS107": Code("error", "values whose white is not known", "say it: --white 4095, or --white -1024:3071"),
     "HS108": Code("error", "values that are no numbers", "fix them, or drop the item (--drop-bad)"),
     "HS109": Code("error", "a kind of file that is not read", "or drop it (--drop-bad)"),
+    "HS110": Code("error", "not a recording", "remove it, or drop it (--drop-bad)"),
+    "HS111": Code("error", "values beyond full scale", "divide by it (16 bits: 32768), or drop it"),
     # the item is used; this is how
     "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
     "HS202": Code("warning", "very long (over 10 : 1)", "most of it is cut away: cut it up, or pad it"),
@@ -52,7 +54,12 @@ CODES: dict[str, Code] = {
     "HS215": Code("warning", "words that the source does not know", "they are left out: try another source"),
     "HS216": Code("warning", "one text of the pair is empty", "mend it, or leave the pair out"),
     "HS217": Code("note", "texts that begin or end alike", "nothing, or cut it off: it takes up room"),
-    "HS218": Code("warning", "pictures that are not read", "save them as JPEG, PNG or TIFF"),
+    "HS218": Code("warning", "files of a kind that is not read", "save them as JPEG, PNG, FLAC or WAV"),
+    "HS219": Code("warning", "silence", "look whether it is a placeholder; remove it if so"),
+    "HS220": Code("warning", "clipped", "record it again more quietly if you can: peaks are lost"),
+    "HS221": Code("warning", "very short", "look whether it was cut by mistake"),
+    "HS222": Code("note", "several channels", "mixed down to one"),
+    "HS223": Code("note", "recordings of several rates", "all are resampled: no class should have its own"),
     # labels
     "HS301": Code("warning", "no labels", "to learn, name a label column or sort into folders"),
     "HS302": Code("warning", "label missing", "label it; until then it is left out"),

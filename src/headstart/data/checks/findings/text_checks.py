@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core.dataset import Dataset
+from headstart.core.dataset import Dataset, Item
 from headstart.core.source import Preprocessing
 from headstart.data.checks.findings import Finding, finding, languages, leaks
-from headstart.errors import TextError
+from headstart.errors import ItemError
 from headstart.modalities import text
 from headstart.modalities.base import Counted
 from headstart.modalities.text.preprocessing import word_list
@@ -29,30 +29,32 @@ _SHOWN = 8
 
 def text_findings(dataset: Dataset) -> list[Finding]:
     """Of languages, of what gives the label away, and of what all texts share."""
-    texts = ["\n".join(found.parts) if found else "" for found in map(_opened, dataset.items)]
+    opened = (_opened(item, text) for item in dataset.items)
+    texts = ["\n".join(found.parts) if found else "" for found in opened]
     return [*languages.findings(dataset, texts), *leaks.findings(dataset, texts)]
 
 
 def length_findings(dataset: Dataset, contract: Preprocessing, name: str = "the source") -> list[Finding]:
-    """HS213 for texts longer than the source of that name reads, HS215 for words that it does not know.
+    """HS213 for items longer than the source of that name reads, HS215 for words that it does not know.
 
-    Of over 2,000 texts so many are looked at, from everywhere. Nothing for what is no sequence.
+    Of over 2,000 items so many are looked at, from everywhere. Nothing for what is no sequence.
     """
     if contract.max_length is None:
         return []
     rows = np.unique(np.linspace(0, max(len(dataset) - 1, 0), min(COUNTED, len(dataset))).astype(np.int64))
-    opened = {row: found for row in rows.tolist() if (found := _opened(dataset.items[row]))}
     room = modalities.get(contract.modality)
+    opened = {row: found for row in rows.tolist() if (found := _opened(dataset.items[row], room))}
     counted = {row: room.count(found, contract) for row, found in opened.items()}
     if not counted:
         return []
     return [*_cut(dataset, counted, name), *_unknown(dataset, opened, counted, contract)]
 
 
-def _opened(item: object) -> text.Text | None:
+def _opened(item: Item, room: Any) -> Any:
+    """None for what cannot be opened."""
     try:
-        return text.open_item(item.read())  # type: ignore[attr-defined]
-    except (OSError, TextError):
+        return room.open_item(item.read())
+    except (OSError, ItemError):
         return None
 
 
@@ -62,13 +64,14 @@ def _cut(dataset: Dataset, counted: dict[int, Counted], name: str) -> Iterator[F
         return
     share = len(cut) / len(counted)
     longest = max(cut, key=lambda row: counted[row].tokens)
-    of = f"{len(cut):,} of {len(counted):,} texts"
+    of = f"{len(cut):,} of {len(counted):,} {modalities.nouns(dataset.modality)[1]}"
     of += f" looked at ({share:.1%})" if len(counted) < len(dataset) else f" ({share:.1%})"
-    most = f"the longest of them, {dataset.items[longest].id}, has {counted[longest].tokens:,} tokens"
+    unit = counted[longest].unit
+    most = f"the longest of them, {dataset.items[longest].id}, has {counted[longest].tokens:,} {unit}"
     found = finding(
         "HS213",
         dataset.origin or dataset.name,
-        f"{of} are longer than the {counted[longest].read:,} tokens that {name} reads; {most}",
+        f"{of} are longer than the {counted[longest].read:,} {unit} that {name} reads; {most}",
     )
     yield replace(found, severity="warning") if share >= MANY_CUT else found
 

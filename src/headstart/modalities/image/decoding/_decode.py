@@ -29,7 +29,7 @@ FORMATS = (
 )  # fmt: skip
 """Raster formats that decode without starting another program (EPS would)."""
 
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
+STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 """How the commonest formats begin."""
 
 NPY = b"\x93NUMPY"
@@ -95,7 +95,7 @@ def recognise(data: bytes) -> Opened:
     except UnidentifiedImageError:
         if kind and "AVIF" not in _formats():
             raise ImageError("HS109", kind) from None
-        if kind or data.startswith(_STARTS):
+        if kind or data.startswith(STARTS):
             raise ImageError("HS104", "begins like an image, but is damaged or cut off") from None
         raise ImageError("HS103", "not an image that can be read") from None
     except Exception as error:  # damaged headers raise nearly anything

@@ -206,16 +206,28 @@ def described(source: Source, root: Path) -> Source:
     """The record, completed with what a folder says. Raises `SourceError`."""
     layout = read(root, source.spec)
     return replace(
-        source,
+        completed(source, root, layout.weights),
         modality="text",
         architecture=layout.architecture,
         input=layout.contract,
-        parameters=source.parameters or _parameters(layout.weights),
-        sha256=_blob(layout.weights),
+    )
+
+
+def completed(source: Source, root: Path, weights: Sequence[Path]) -> Source:
+    """The record, completed with what the weight files of a folder say of themselves."""
+    return replace(
+        source,
+        parameters=source.parameters or _parameters(weights),
+        sha256=_blob(weights),
         revision=root.name if root.parent.name == "snapshots" else None,
         local=True,
-        size_bytes=sum(file.stat().st_size for file in layout.weights),
+        size_bytes=sum(file.stat().st_size for file in weights),
     )
+
+
+def is_usable(root: Path) -> bool:
+    """Whether there is a tokenizer."""
+    return any((root / name).is_file() for name in (tokenizer.NAME, *tokenizer.SLOW, "modules.json"))
 
 
 def _blob(files: Sequence[Path]) -> str | None:

@@ -22,9 +22,9 @@ from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
+from headstart.sources.layers.pooling import compared, pooled
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
-from headstart.sources.text.networks.pooling import compared, pooled
 
 SMOOTHING = 1e-3
 STAGE = "vectors"

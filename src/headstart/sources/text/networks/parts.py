@@ -1,10 +1,9 @@
-"""Parts of a text network as modules of their own, sharing its parameters under their own names."""
+"""Text networks as lists of layers: found, watched, and cut with gates before them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,40 +12,49 @@ from torch import Tensor, nn
 
 from headstart.errors import SourceError
 from headstart.sources.cuts.segments import evaluating
+from headstart.sources.layers.parts import Layers, Part, Trunk
 from headstart.sources.text.networks.gates import Act, acting, install
 from headstart.sources.text.networks.transformer import running
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a network is cut: shared by a backbone and its copies, never changed.
+class Plan(Layers):
+    """How a text network is cut.
 
-    Pieces are numbered: 0 is everything before the first layer, `n` layer n; what comes after the last
-    layer belongs to the last piece.
+    States are `[B, T, D + 1]`, the mask as last channel; with one axis more for two texts apart.
     """
 
-    layers: str
-    """Path of the list of layers."""
-    count: int
-    width: int
     answer: int | None
     """What a layer gives: 0 for a state, n for a tuple of it and n - 1 times None; None: more than that, so
     that no layer may be left out."""
-    closing: tuple[str, ...]
-    """Paths of the modules after the last layer."""
     types: bool
     """Whether the network is told which of two texts a token belongs to."""
     pad: int
-    half: bool = True
-    """Whether it can be computed in bfloat16; one that cannot stays in float32 where others do not."""
 
-    def piece(self, path: str) -> int:
-        """The piece that the module at a path belongs to."""
-        if path.startswith(f"{self.layers}."):
-            return int(path[len(self.layers) + 1 :].partition(".")[0]) + 1
-        if any(path == closing or path.startswith(f"{closing}.") for closing in self.closing):
-            return self.count
-        return 0
+    def states(self, network: nn.Module, x: Tensor, start: int, cuts: tuple[int, ...]) -> list[Tensor]:
+        """The states at some cuts behind `start`, from one pass that begins with `x` at `start`."""
+        apart = x.ndim == (4 if start else 3) and (bool(start) or x.shape[1] == 6)
+        shape = x.shape
+        if apart:  # [B, 6, T] -> [2 B, 3, T]; [B, 2, T, D + 1] -> [2 B, T, D + 1]
+            x = x.flatten(0, 1) if start else x.reshape(-1, 3, shape[-1])
+        mask = x[..., -1] if start else x[:, 1]
+        tokens = x if start == 0 else _dummy(mask)
+        gates = frozenset(cut - 1 for cut in cuts if cut <= self.count)
+        act = Act(
+            x[..., :-1] if start else None,
+            max(0, start - 1),
+            self.answer,
+            gates,
+            max(gates) if len(gates) == len(cuts) else None,
+        )
+        with self.precision(x.device.type), acting(act):
+            act.seen[self.count] = run(network, tokens, types=self.types, pad=self.pad)
+        found = []
+        for cut in cuts:
+            hidden = act.seen[cut - 1]
+            state = torch.cat([hidden, mask.unsqueeze(-1).to(hidden.dtype)], -1)
+            found.append(state.reshape(shape[0], 2, *state.shape[1:]) if apart else state)
+        return found
 
 
 def make_plan(network: nn.Module, *, types: bool, pad: int, spec: str) -> Plan:
@@ -59,9 +67,9 @@ def make_plan(network: nn.Module, *, types: bool, pad: int, spec: str) -> Plan:
         path, count = _layers(network, spec)
         install(network, path)
         width, answer, closing = _watch(network, path, spec)
-        plan = Plan(path, count, width, answer, closing, types, pad)
+        plan = Plan(path, count, width, closing, half=True, answer=answer, types=types, pad=pad)
         _prove(network, plan, spec)
-        return replace(plan, half=_halves(network, plan))
+        return replace(plan, half=plan.halves(network, _example(network)))
 
 
 def _layers(network: nn.Module, spec: str) -> tuple[str, int]:
@@ -146,18 +154,6 @@ def _prove(network: nn.Module, plan: Plan, spec: str) -> None:
         raise SourceError(spec, f"{problem}: one asked alone is answered otherwise", "take another source")
 
 
-@torch.no_grad()
-def _halves(network: nn.Module, plan: Plan) -> bool:
-    """Whether it can be computed in bfloat16: some fill up with numbers too large for it, or mix types."""
-    try:
-        # nothing is kept of the weights in bfloat16: those of a large network would not fit beside it
-        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
-            found = states(network, plan, _example(network), 0, (plan.count + 1,))[0]
-    except (RuntimeError, TypeError, ValueError):
-        return False
-    return bool(found.isfinite().all())
-
-
 def run(network: nn.Module, x: Tensor, *, types: bool, pad: int) -> Tensor:
     """int64 `[B, 3, T]` -> hidden states `[B, T, D]`, through whatever the gates are told."""
     ids, mask, kinds = x.unbind(1)  # each [B, T]
@@ -173,102 +169,6 @@ def takes_types(network: nn.Module) -> bool:
     """Whether the network has a use for which of two texts a token belongs to."""
     known = "token_type_ids" in inspect.signature(network.forward).parameters
     return known and int(getattr(network.config, "type_vocab_size", 0) or 0) > 1
-
-
-class Part(nn.Module):
-    """A stretch of a network, from one cut to another: cut 0 is the input, cut n stands before layer n.
-
-    `[B, 3, T]` (at the input) or `[B, T, D + 1]` -> `[B, T, D + 1]`; with one axis more for two texts apart.
-    Parameters of the stretch are registered under their names in the network. The other layers are there,
-    but not part of this module.
-    """
-
-    def __init__(self, network: nn.Module, plan: Plan, start: int, stop: int) -> None:
-        super().__init__()
-        self._network: Any
-        object.__setattr__(self, "_network", network)  # not a part of this module
-        self._plan, self._start, self._stop = plan, start, stop
-        self.training = False
-        _register(self, network, "", plan, range(start, stop))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self._start == self._stop:
-            return x
-        return states(self._network, self._plan, x, self._start, (self._stop,))[0]
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Part:
-        self._network._apply(fn, recurse)  # a stretch moved to a device cannot run without the rest
-        return self
-
-
-class Trunk(Part):
-    """A part that never trains: eval mode whatever its parents do, and no gradients."""
-
-    def train(self, mode: bool = True) -> Trunk:  # noqa: ARG002 - the mode is what is refused
-        super().train(False)
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with evaluating(self._network), torch.no_grad():
-            return super().__call__(*args, **kwargs)
-
-
-def _register(target: nn.Module, module: nn.Module, path: str, plan: Plan, pieces: range) -> None:
-    """Register in `target` what of `module` belongs to the pieces, whole submodules where possible."""
-    if plan.piece(path) in pieces:
-        for name, parameter in module.named_parameters(recurse=False):
-            target.register_parameter(name, parameter)
-    for name, child in module.named_children():
-        inner = f"{path}.{name}" if path else name
-        found = set(_pieces(child, inner, plan))
-        if found <= set(pieces):
-            if found:
-                target.add_module(name, child)
-        elif found & set(pieces):
-            holder = nn.Module()
-            holder.training = False
-            target.add_module(name, holder)
-            _register(holder, child, inner, plan, pieces)
-
-
-def _pieces(module: nn.Module, path: str, plan: Plan) -> Iterator[int]:
-    for name, part in module.named_modules(prefix=path):
-        own = (*part.parameters(recurse=False), *part.buffers(recurse=False))
-        if own or not any(True for _ in part.children()):
-            yield plan.piece(name)
-
-
-def states(network: nn.Module, plan: Plan, x: Tensor, start: int, cuts: tuple[int, ...]) -> list[Tensor]:
-    """The states at some cuts behind `start`, from one pass that begins with `x` at `start`."""
-    apart = x.ndim == (4 if start else 3) and (bool(start) or x.shape[1] == 6)
-    shape = x.shape
-    if apart:  # [B, 6, T] -> [2 B, 3, T]; [B, 2, T, D + 1] -> [2 B, T, D + 1]
-        x = x.flatten(0, 1) if start else x.reshape(-1, 3, shape[-1])
-    mask = x[..., -1] if start else x[:, 1]
-    tokens = x if start == 0 else _dummy(mask)
-    gates = frozenset(cut - 1 for cut in cuts if cut <= plan.count)
-    act = Act(
-        x[..., :-1] if start else None,
-        max(0, start - 1),
-        plan.answer,
-        gates,
-        max(gates) if len(gates) == len(cuts) else None,
-    )
-    with _precision(plan, x.device.type), acting(act):
-        act.seen[plan.count] = run(network, tokens, types=plan.types, pad=plan.pad)
-    found = []
-    for cut in cuts:
-        hidden = act.seen[cut - 1]
-        state = torch.cat([hidden, mask.unsqueeze(-1).to(hidden.dtype)], -1)
-        found.append(state.reshape(shape[0], 2, *state.shape[1:]) if apart else state)
-    return found
-
-
-def _precision(plan: Plan, device: str) -> AbstractContextManager[Any]:
-    """float32 for a network that cannot be computed in bfloat16, whatever is asked for around it."""
-    if plan.half or not torch.is_autocast_enabled(device):
-        return nullcontext()
-    return torch.autocast(device, enabled=False)
 
 
 def _dummy(mask: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from headstart._lazy import optional
 from headstart.core.untrusted import limits
-from headstart.errors import HeadstartError, SourceError
+from headstart.errors import HeadstartError, NetError, SourceError
+from headstart.sources.layers import filling
 from headstart.sources.text.files.folder import LIBRARY, SHARED, plain
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def library() -> ModuleType:
     """The package. Raises `MissingExtra`."""
-    return optional(LIBRARY, extra="text", needed_for="a text source of Hugging Face")
+    return optional(LIBRARY, extra="text", needed_for="a source of Hugging Face")
 
 
 @contextmanager
@@ -119,6 +120,20 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
     return found
 
 
+def restore(architecture: Mapping[str, Any], tensors: Mapping[str, Any]) -> nn.Module:
+    """The encoder with the state of one that was built alike. Raises `NetError` when they do not fit."""
+    arch = str(architecture["arch"])
+    layers = (architecture.get("kwargs") or {}).get("num_hidden_layers", 0)
+    if isinstance(layers, int) and layers > len(tensors):
+        raise NetError(arch, f"has {layers:,} layers, and {len(tensors):,} tensors")
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        filling.compare(build(architecture), tensors, arch)
+    with torch.random.fork_rng(devices=[]):
+        network = build(architecture)
+    filling.put(network, tensors, arch)
+    return network
+
+
 def encoder(network: nn.Module) -> Any:
     """What of a model turns tokens into states: the encoder of two, without a pooler behind it."""
     found: Any = network
@@ -181,7 +196,7 @@ def running(spec: str) -> Iterator[None]:
     except (HeadstartError, MemoryError):
         raise
     except Exception as error:  # a network's own code runs: it may raise anything
-        problem = f"its network cannot be run as a text encoder ({reason(error)})"
+        problem = f"its network cannot be run as an encoder ({reason(error)})"
         raise SourceError(spec, problem, "take another source") from error
 
 

@@ -1,4 +1,4 @@
-"""From the states of a text's tokens to one feature vector a text."""
+"""From the states of a sequence to one feature vector of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from headstart.core.masked import split
 from headstart.errors import BadOption
 
 LOWEST = -1e4
 """Stands for "not there" when the maximum is taken; half precision still holds it."""
 
 
-def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
-    """`[B, T, D + 1]`, the mask as last channel -> float32 `[B, D]`; zeros where every token is masked.
+BOTH = "mean-max"
+"""Mean and maximum side by side."""
 
-    Raises `BadOption` for a word that is none of `headstart.core.source.POOLINGS`.
+
+def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
+    """`[B, T, D + 1]`, the mask as last channel -> float32 `[B, D]`; zeros where every step is masked.
+
+    `pooling` is "mean", "max", "mean-max" (`[B, 2 D]`), "cls" (the first) or "last". Raises `BadOption` for
+    another word.
     """
-    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
+    hidden, mask = (part.float() for part in split(state))
     if pooling == "mean":
         return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+    if pooling == BOTH:
+        return torch.cat([pooled(state, "mean", name), pooled(state, "max", name)], 1)
     if pooling == "max":
         return hidden.masked_fill(mask == 0, LOWEST).amax(1) * mask.amax(1)
     if pooling == "cls":
@@ -27,7 +35,7 @@ def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
     if pooling == "last":
         last = (mask.sum(1, keepdim=True).long() - 1).clamp(min=0)  # [B, 1, 1]
         return hidden.gather(1, last.expand(-1, 1, hidden.shape[-1]))[:, 0] * mask.amax(1)
-    raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max or last")
+    raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max, mean-max or last")
 
 
 def compared(one: Tensor, two: Tensor) -> Tensor:
