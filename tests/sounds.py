@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headstart.core.dataset import Dataset
+from headstart.core.task import Task
+from headstart.data.items.entries import BytesItem
+
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
 
@@ -44,3 +48,16 @@ def folder(place: Path, per_class: int = 8) -> Path:
         (place / name).mkdir(parents=True, exist_ok=True)
         (place / name / f"{i:02d}.wav").write_bytes(written(samples))
     return place
+
+
+def labelled(kind: str = "classification", per_class: int = 8) -> Dataset:
+    """Tones with their class, with one label each of several, or with their pitch in kilohertz."""
+    made = clips(per_class)
+    items = tuple(BytesItem(f"{i:02d}.wav", written(samples)) for i, (_, samples) in enumerate(made))
+    number, labels = np.array([sorted(PITCHES).index(name) for name, _ in made]), tuple(sorted(PITCHES))
+    if kind == "multilabel":
+        return Dataset("tones", "audio", items, Task(kind, labels, "f1"), np.eye(3)[number])
+    if kind == "regression":
+        pitches = np.array([PITCHES[name] for name, _ in made]) / 1000
+        return Dataset("tones", "audio", items, Task(kind, ("pitch",), "mae"), pitches)
+    return Dataset("tones", "audio", items, Task(kind, labels, "accuracy"), number.astype(np.int64))

@@ -12,10 +12,7 @@ import torch
 from scipy.special import softmax
 
 from headstart import nets, strategies
-from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request
-from headstart.core.task import Task
-from headstart.data.items.entries import BytesItem
 from headstart.errors import NetError
 from headstart.modalities import audio
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
@@ -24,25 +21,13 @@ from headstart.nets.bands import statistics
 from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
-from sounds import PITCHES, clips, written
+from sounds import labelled
 
 KINDS = ["classification", "multilabel", "regression"]
 
 
-def dataset(kind: str, per_class: int = 8) -> Dataset:
-    made = clips(per_class)
-    items = tuple(BytesItem(f"{i:02d}.wav", written(samples)) for i, (_, samples) in enumerate(made))
-    number = np.array([sorted(PITCHES).index(name) for name, _ in made])
-    task, y = Task(kind, tuple(sorted(PITCHES)), "accuracy"), number.astype(np.int64)
-    if kind == "multilabel":
-        task, y = Task(kind, tuple(sorted(PITCHES)), "f1"), np.eye(3)[number]
-    elif kind == "regression":
-        task, y = Task(kind, ("pitch",), "mae"), np.array([PITCHES[name] for name, _ in made]) / 1000
-    return Dataset("tones", "audio", items, task, y)
-
-
 def request(kind: str = "classification", per_class: int = 8) -> Request:
-    data = dataset(kind, per_class)
+    data = labelled(kind, per_class)
     assert data.task is not None
     return Request(data, data.task, folds(data, parts=3, test=0.2), MemoryExtractor(data))
 
@@ -120,8 +105,8 @@ def test_states_are_stored_at_the_length_that_the_network_gives_them(
         source=SimpleNamespace(input=contract), cuts=("input", "layer"), digest=f"fake {recipe}",
         normalise=lambda x: x, states=give,
     )  # fmt: skip
-    data = dataset("classification")
-    request = cast(Any, SimpleNamespace(backbone=backbone, dataset=data))
+    data = labelled()
+    request = cast(Any, SimpleNamespace(network=backbone, dataset=data))
     assert length_of(request) == length_of(request, "input") == frames
     assert asked == [0]
     assert [length_of(request, "layer") for _ in range(2)] == [states, states]

@@ -28,6 +28,8 @@ def request(name: str, settings: Settings = QUICK) -> Request:
     one = strategies.facts(name)
     if one.knows("image") and "image" not in one.by_hand:
         dataset, backbone = shapes(per_class=9), TinyBackbone(labels=SHAPES)
+    elif not one.knows("text"):
+        dataset, backbone = pytest.importorskip("sounds").labelled(per_class=9), None  # type: ignore[assignment]
     else:
         dataset, backbone = sentences(per_class=9, telling=3), TinyTextBackbone()  # type: ignore[assignment]
     assert dataset.task is not None

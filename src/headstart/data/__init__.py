@@ -54,8 +54,8 @@ def load(data: Any, **options: Any) -> Dataset:
     * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
     * an array or tensor `[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken, or a
       list of arrays, tensors, Pillow images, paths, bytes of files, or open files, with `labels`;
-    * of sounds a list of (samples, rate) or of records with `array` and `sampling_rate`, or with `rate` an
-      array `[N, samples]` or a list of arrays, with `labels`;
+    * of sounds a list of (samples, rate) or of records with `array` and `sampling_rate`, or with `rate`
+      (samples a second) an array `[N, samples]` or a list of arrays, with `labels`;
     * these with their labels: `(X, y)`, a list of (image, label), a `Bunch` of scikit-learn, a data set of
       torch or torchvision with a length, whose rows are read as they are needed;
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with a column of images, sounds or texts, or a
@@ -81,8 +81,6 @@ def load(data: Any, **options: Any) -> Dataset:
     `white` is the value that is white in pictures of more than 8 bits a channel, 4095 say, or what is black
     and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
     checked.
-
-    `rate` is how many samples a second there are of sounds whose samples are given alone.
 
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
