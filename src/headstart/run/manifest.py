@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import sources
 from headstart.core import environment, words
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
@@ -119,11 +120,13 @@ def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[s
 
 
 def source_summary(named: dict[str, Source], config: RunConfig) -> str:
-    """The sources in one line, with the way to stronger ones."""
-    text = f"{len(named)} on this machine: {', '.join(named)}" if not config.sources else ", ".join(named)
-    if not config.sources:
-        text += "     (stronger ones: headstart sources, then --source NAME --download)"
-    return text
+    """The sources in one line; where none was named, with the one command that adds a stronger one."""
+    text = ", ".join(named)
+    if config.sources:
+        return text
+    used = list(named.values())
+    command = sources.stronger(used[0].modality, used)
+    return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")
 
 
 def too_small(context: Context, budget: Budget) -> str:

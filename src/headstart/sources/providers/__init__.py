@@ -35,7 +35,7 @@ PROVIDERS: Registry[Any] = Registry(
 )
 """Prefix of a spec -> module."""
 MODALITIES = {
-    "package/": ("text",),
+    "package/": ("image", "text"),
     "hf/": ("text",),
     "hf:": ("text",),
     "vectors:": ("text",),
