@@ -25,8 +25,7 @@ import numpy as np
 import headstart as hs
 from headstart import sources, strategies, tasks
 from headstart.core import environment
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.data import splits
 from headstart.passes.extractor import make_extractor

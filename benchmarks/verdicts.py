@@ -30,7 +30,7 @@ from headstart.core.strategy import Settings
 from headstart.measure.intervals import wilson
 from headstart.predict.evaluate import evaluate
 from headstart.run import conclude, fit
-from headstart.run.config import RunConfig
+from headstart.run.state.config import RunConfig
 
 COUNTS = (5, 20, 100)
 TESTS = 1000

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headstart.sources.small import build
+from headstart.sources.networks.small import build
 from pretraining.generators.base import Draw, affine, seeded
 
 GLYPH_TAPS = ("stage2/g1", "stage2/g2", "stage3/g1", "stage3/g2", "stage4/g1")

@@ -30,7 +30,7 @@ class Recipe:
     images: int = 1_000_000
     side: int = 32
     kwargs: dict[str, Any] = field(default_factory=dict)
-    """Of `headstart.sources.small.build`."""
+    """Of `headstart.sources.networks.small.build`."""
     batch: int = 128
     rate: float = 0.1
     """Largest learning rate; 5 % of warm-up, then a cosine down to 0."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headstart.sources.small import DEFAULTS, SmallResNet, build
+from headstart.sources.networks.small import DEFAULTS, SmallResNet, build
 from pretraining.lesson import Lesson
 from pretraining.recipe import VERSION, Recipe, read
 from pretraining.stream import Batch, Stream

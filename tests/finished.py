@@ -20,8 +20,8 @@ from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
 from headstart.run import conclude, fit, manifest
-from headstart.run.context import Context
-from headstart.run.folder import RunFolder
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
 from headstart.testing.strategy import example
 

@@ -14,7 +14,7 @@ import headstart as hs
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.report import page
 from headstart.run import set_up
-from headstart.run.config import RunConfig
+from headstart.run.state.config import RunConfig
 from warm import prove_here
 
 DOTS = np.random.default_rng(0).integers(0, 90, (40, 16, 16), np.uint8)

@@ -1,10 +1,12 @@
-"""The house rules: which way imports run, no circles, rooms of a readable size, a light front door."""
+"""The house rules: which way imports run, no circles, three floors, readable sizes, a light front door."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Every headstart module a file names, lazy and text imports included."""
     known = {module_of(file) for file in FILES}
@@ -104,6 +107,44 @@ def test_no_import_circles() -> None:
 
     for module in sorted(graph):
         visit(module, ())
+
+
+FLOORS = 3
+"""In any folder: what is used, what uses it, and what is called from outside."""
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_at_most_three_floors_in_a_room(folder: Path) -> None:
+    """The longest chain of imports among the files of a folder; its subfolders are rooms of their own."""
+    here = {module_of(path): path for path in FILES if path.parent == folder}
+
+    @cache
+    def chain(module: str) -> tuple[str, ...]:
+        below = (chain(other) for other in sorted(imports_of(here[module]) & (here.keys() - {module})))
+        return (module, *max(below, key=len, default=()))
+
+    longest = max(map(chain, here), key=len)
+    assert len(longest) <= FLOORS, (
+        f"{folder}: {' -> '.join(longest)}; give what lies below a folder of its own"
+    )
+
+
+def test_the_folders_of_a_room_have_an_order() -> None:
+    """Folders do not import each other; a room's own __init__ stands above all of its folders."""
+    folder_of = {module_of(path): path.parent for path in FILES if path.parent != SOURCE}
+    graph: dict[Path, set[Path]] = {}
+    for path in FILES:
+        here = module_of(path)
+        for other in imports_of(path):
+            facade = other.count(".") == 1 or here.count(".") == 1
+            if room(other) == room(here) and not facade and folder_of[other] != folder_of[here]:
+                graph.setdefault(folder_of[here], set()).add(folder_of[other])
+    circle: list[Path] = []
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    assert not circle, " -> ".join(map(str, circle))
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
@@ -218,4 +259,4 @@ def test_only_the_composer_sees_the_whole_run() -> None:
     assert len(composer) <= 15
     for path in FILES:
         if path not in composer:
-            assert "headstart.run.context" not in imports_of(path), f"{path} takes the whole run"
+            assert "headstart.run.state.context" not in imports_of(path), f"{path} takes the whole run"

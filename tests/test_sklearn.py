@@ -28,8 +28,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from headstart import sklearn as module
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.task import REGRESSION
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.export import bundle

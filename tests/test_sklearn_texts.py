@@ -18,9 +18,8 @@ from sklearn.pipeline import make_pipeline
 
 from headstart import sklearn as module
 from headstart import sources
-from headstart.core.backbone import Tap
 from headstart.core.dataset import TextItem
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.errors import DataError, SourceError
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART

@@ -11,8 +11,8 @@ from headstart.core import words
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.evidence import Verdict
 from headstart.core.files import write_json
-from headstart.run.config import RunConfig
-from headstart.run.folder import read_finished
+from headstart.run.state.config import RunConfig
+from headstart.run.state.folder import read_finished
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
 
 def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, Any]:
     """The steps a `fit` with the same arguments would take, after measuring 32 items of each source."""
-    from headstart.run.preview import preview
+    from headstart.run.fit import preview
 
     return preview(RunConfig.of(data, options), listen)
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 __all__ = [
+    "AudioError",
     "BadOption",
     "BundleError",
     "DataError",
@@ -126,6 +127,10 @@ class ImageError(ItemError):
 
 class TextError(ItemError):
     """Bytes that are not a usable text."""
+
+
+class AudioError(ItemError):
+    """Bytes that are not a usable recording."""
 
 
 class SourceError(HeadstartError):

@@ -33,9 +33,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import Tap, embedding_tap
+from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Request, Trial
@@ -370,7 +370,9 @@ def _spec(source: str | None, modality: str) -> str:
     at_hand = sources.at_hand(modality)
     if not at_hand:
         raise SourceError(
-            "None", f"no source of {modality}s is on this machine", "name one, or see `headstart sources`"
+            "None",
+            f"no source of {nouns(modality)[1]} is on this machine",
+            "name one, or see `headstart sources`",
         )
     return str(at_hand[0].spec)
 

@@ -18,8 +18,8 @@ from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.export import bundle
 from headstart.modalities import text
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 from headstart.testing.models import tiny_images, tiny_model
 
 WORDS = ("late", "broken", "lovely", "thanks")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.core import files, fingerprint, words
-from headstart.core.backbone import Tap
 from headstart.core.evidence import Cost, Evidence, unit_of
+from headstart.core.features import Tap
 from headstart.core.registry import Registry
 from headstart.core.split import Fold, Split
 from headstart.core.task import Task

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from headstart.core import limits
 from headstart.core.dataset import Dataset
+from headstart.core.untrusted import limits
 from headstart.data import load
 from headstart.errors import DataError, MissingExtra
 from workbook import workbook

@@ -14,12 +14,12 @@ from headstart.core.events import ignore
 from headstart.core.task import Task
 from headstart.data import load
 from headstart.data.checks import doctor
-from headstart.data.checks.held_out import Coverage, findings
+from headstart.data.checks.findings.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
 from headstart.passes import near_duplicates
-from headstart.run import resolve
-from headstart.run.config import RunConfig
+from headstart.run.state import resolve
+from headstart.run.state.config import RunConfig
 
 
 def texts(y, *, groups=None, kind: str = "classification", split=None) -> Dataset:

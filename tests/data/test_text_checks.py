@@ -10,11 +10,12 @@ import pytest
 from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.core.task import Task
 from headstart.data import load
-from headstart.data.checks import doctor, languages, leaks
-from headstart.data.checks.text_checks import length_findings
+from headstart.data.checks import doctor
+from headstart.data.checks.findings import languages, leaks
+from headstart.data.checks.findings.text_checks import length_findings
 from headstart.modalities import text as modality
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 from headstart.testing.texts import sentences
 
 SENTENCES = {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.core import limits
+from headstart.core.untrusted import limits
 from headstart.data import load
 from headstart.data.checks import doctor
 from headstart.data.reading import natural

@@ -17,7 +17,7 @@ from headstart.core.metric import named
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
-from headstart.evidence import comparisons, leaderboard
+from headstart.evidence import leaderboard
 from headstart.measure import intervals
 from headstart.predict import evaluate
 
@@ -91,7 +91,7 @@ def test_a_score_lies_inside_its_interval(kind: str, data: st.DataObject) -> Non
     if kind != "regression":
         assert row.low >= 0  # type: ignore[operator]
         assert row.high <= 1  # type: ignore[operator]
-    found = comparisons.gain(ours, theirs, bench, count=300)
+    found = leaderboard.gain(ours, theirs, bench, count=300)
     if found is not None:
         assert found.low <= found.gain <= found.high
         values = [leaderboard.score(t, bench) for t in common(ours, theirs)]
@@ -116,7 +116,7 @@ def test_labels_that_a_resample_loses_do_not_lift_an_interval() -> None:
         row = leaderboard.row(weak, bench)
         share = (row.score - row.low) / (row.high - row.low)  # type: ignore[operator]
         middles.append(share)
-        found = comparisons.gain(weak, other, bench, count=500)
+        found = leaderboard.gain(weak, other, bench, count=500)
         assert found is not None
         leans.append((found.gain - found.low) / (found.high - found.low))
     assert min(middles) > 0.2
@@ -153,7 +153,7 @@ def test_few_groups_are_never_surer_than_independent_items(kind: str, count: int
     together = leaderboard.row(ours, bench)
     apart = leaderboard.row(ours, alone)
     assert together.low <= apart.low < apart.high <= together.high  # type: ignore[operator]
-    found, free = (comparisons.gain(ours, theirs, one, count=500) for one in (bench, alone))
+    found, free = (leaderboard.gain(ours, theirs, one, count=500) for one in (bench, alone))
     assert found is not None
     assert free is not None
     assert found.low <= free.low < free.high <= found.high

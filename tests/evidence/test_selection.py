@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
-from headstart.evidence.comparisons import gain
+from headstart.evidence.leaderboard import gain
 from headstart.evidence.verdict import verdict_of
 from headstart.testing.simulated import arm, experiment, ridge, trials
 

@@ -14,7 +14,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
-from headstart.evidence import comparisons, leaderboard, selection
+from headstart.evidence import leaderboard, selection
 from headstart.evidence.verdict import verdict_of
 from headstart.run.conclude import in_order
 from headstart.testing.simulated import arm, experiment, trials
@@ -81,12 +81,12 @@ def test_one_common_item_compares_no_numbers() -> None:
     others = np.full_like(answers, np.nan)
     others[0, 7] = 0.0
     arms = {"net: probe": ours, "majority": Trial("majority", "majority", None, others, reason="the median")}
-    assert comparisons.gain(ours, arms["majority"], setting) is None
+    assert leaderboard.gain(ours, arms["majority"], setting) is None
     verdict = verdict_of(arms, setting)
     assert verdict.outcome == "not compared"
     assert "Not compared with the median: too few items were held out from both." in verdict.missing
     others[0, 8] = 0.0
-    assert comparisons.gain(ours, replace(arms["majority"], predictions=others), setting) is not None
+    assert leaderboard.gain(ours, replace(arms["majority"], predictions=others), setting) is not None
 
 
 def test_identical_arms_never_differ() -> None:
@@ -192,7 +192,7 @@ def test_equal_arms_are_chosen_by_the_order_of_the_plan() -> None:
 def test_p_values_are_adjusted_for_their_number() -> None:
     setting = experiment()
     arms = trials(setting, probe=0.7, scratch=0.62)
-    plain = comparisons.gain(arms["net: probe"], arms["net: scratch"], setting)
+    plain = leaderboard.gain(arms["net: probe"], arms["net: scratch"], setting)
     found = {c.against: c.p_value for c in verdict_of(arms, setting).comparisons}
     assert plain is not None
     assert plain.p_value is not None
@@ -334,7 +334,7 @@ def test_one_class_alone_proves_nothing() -> None:
     assert selection.winner(arms, setting) == "net: probe"  # not the one that always says the same
     rows = selection.rows(arms, setting, "net: probe")
     assert all((r.n, r.covers, r.gain) == (40, "1 of 2 classes", None) for r in rows)
-    assert comparisons.gain(arms["net: probe"], arms["net: scratch"], setting) is None
+    assert leaderboard.gain(arms["net: probe"], arms["net: scratch"], setting) is None
 
 
 def test_a_class_that_is_never_held_out_is_told_with_the_verdict() -> None:

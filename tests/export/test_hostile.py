@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from headstart.core import fingerprint, limits
+from headstart.core import fingerprint
 from headstart.core.model import Model
+from headstart.core.untrusted import limits
 from headstart.errors import BadOption, BundleError
 from headstart.export import bundle
 from headstart.export.model import load_model

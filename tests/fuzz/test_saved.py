@@ -35,9 +35,10 @@ from headstart.export import bundle
 from headstart.export.model import load_model
 from headstart.predict.selective import Caution
 from headstart.report import saved
-from headstart.run.folder import RunFolder
-from headstart.store import keys, upkeep
-from headstart.store.keys import Section
+from headstart.run.state.folder import RunFolder
+from headstart.store import upkeep
+from headstart.store.disk import keys
+from headstart.store.disk.keys import Section
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import shapes

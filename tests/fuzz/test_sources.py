@@ -18,7 +18,7 @@ from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import text_input
-from headstart.sources import weights
+from headstart.sources.files import weights
 
 from .mutate import Family
 

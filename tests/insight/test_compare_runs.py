@@ -16,7 +16,7 @@ from headstart.errors import BadOption, RunError
 from headstart.insight.alignment import matched, packed
 from headstart.insight.compare_runs import versus
 from headstart.measure.paired import paired_gain
-from headstart.run import items
+from headstart.run.state import items
 from headstart.tasks.classification import Classification
 
 

@@ -15,8 +15,8 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
-from headstart.insight import curve_points, subsets
-from headstart.insight.learning_curve import learning_curve
+from headstart.insight.curve import curve_points, subsets
+from headstart.insight.curve.learning_curve import learning_curve
 from headstart.strategies.probe import Probe
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
@@ -185,7 +185,7 @@ def test_too_little_to_measure_is_no_curve(monkeypatch: pytest.MonkeyPatch) -> N
     assert learning_curve(small, small, {trial.arm: trial}, trial.arm) is None
     setting = bench()
     probe = probed(setting)
-    monkeypatch.setattr("headstart.insight.learning_curve.MOST_CLASSES", 2)
+    monkeypatch.setattr("headstart.insight.curve.learning_curve.MOST_CLASSES", 2)
     assert learning_curve(setting, setting, {probe.arm: probe}, probe.arm) is None
 
 

@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 import torch
 
-from headstart.core.backbone import Tap
 from headstart.core.dataset import ArrayItem, Dataset, FileItem
-from headstart.core.features import Extractor, Features, FeatureSpec
+from headstart.core.features import Extractor, Features, FeatureSpec, Tap
 from headstart.errors import BadOption, DataError, SourceError, StoreError, UnknownName
-from headstart.passes import writer
 from headstart.passes.extractor import make_extractor, measure_pass
-from headstart.store import keys, shard, upkeep
+from headstart.passes.steps import writer
+from headstart.store import upkeep
+from headstart.store.disk import keys, shard
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
 from headstart.testing.store import check_extractor
@@ -418,7 +418,7 @@ def test_two_extractors_in_turn_share_chunks(store: FeatureStore, monkeypatch: p
     chunks = plan.chunks(other)
     claims = [other.claim(chunks._name(number)) for number in range(4)]
     assert all(claim.__enter__() for claim in claims)
-    monkeypatch.setattr("headstart.passes.loader.time.sleep", meanwhile)
+    monkeypatch.setattr("headstart.passes.steps.loader.time.sleep", meanwhile)
     features = extract(backbone, FeatureSpec())
     assert waited
     assert features.forward_passes == 0

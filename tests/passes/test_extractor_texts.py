@@ -16,7 +16,7 @@ from headstart.errors import BadOption, DataError
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART
 from headstart.passes.extractor import make_extractor
-from headstart.passes.writer import by_weight
+from headstart.passes.steps.writer import by_weight
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
 from headstart.testing.texts import TinyTextBackbone, sentences

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 
 from headstart import sklearn as estimators
 from headstart.data import load
-from headstart.data.entries import BadItem
+from headstart.data.items.entries import BadItem
 from headstart.errors import DataError, HeadstartError
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor

@@ -15,8 +15,8 @@ from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.modalities import text
 from headstart.modalities.image import PLAIN
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import APART, TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 from headstart.predict import saliency
 
 WORDS = ("refund", "money", "back", "parcel", "late", "thanks", "please", "the")

@@ -8,7 +8,7 @@ from pretraining.evaluate import digits, features, logistic, probe, view, zipped
 from pretraining.generators.base import seeded
 from sklearn.linear_model import LogisticRegression
 
-from headstart.sources.small import build
+from headstart.sources.networks.small import build
 
 
 def trunk() -> torch.nn.Module:

@@ -12,7 +12,7 @@ from pretraining.recipe import CONFIGS, Recipe, read
 from pretraining.train import Training, schedule, train
 from safetensors.torch import load_file
 
-from headstart.sources.small import build
+from headstart.sources.networks.small import build
 
 KWARGS = {"widths": [8, 8, 8, 16]}
 TINY = Recipe(

@@ -11,7 +11,7 @@ from headstart.data import load
 from headstart.modalities.image import prepare
 from headstart.nets import assemble
 from headstart.run import conclude, fit
-from headstart.run.config import RunConfig
+from headstart.run.state.config import RunConfig
 
 
 def masks(n: int = 120) -> object:

@@ -16,8 +16,8 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.run import conclude
-from headstart.run.context import Context
-from headstart.run.folder import RunFolder
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder
 from headstart.testing import simulated
 from headstart.testing.models import tiny_model, tiny_task
 

@@ -16,7 +16,7 @@ from headstart import api
 from headstart.cli.report import report_command
 from headstart.core.strategy import Trial
 from headstart.errors import RunError
-from headstart.run.folder import RunFolder, load_trial, read_run
+from headstart.run.state.folder import RunFolder, load_trial, read_run
 
 DEEP = "[" * 3000 + "]" * 3000
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headstart.run import fit
-from headstart.run.folder import RunFolder
-from headstart.run.ledger import Ledger
+from headstart.run.state.folder import RunFolder
+from headstart.run.state.ledger import Ledger
 from headstart.strategies import ensemble
 from headstart.testing.simulated import arm, experiment
 

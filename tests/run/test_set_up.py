@@ -9,7 +9,7 @@ import pytest
 
 from headstart.core import environment
 from headstart.run import set_up
-from headstart.run.context import peak_memory
+from headstart.run.state.context import peak_memory
 
 
 def test_a_resumed_run_measures_only_what_is_not_known_of_this_machine(

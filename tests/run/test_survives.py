@@ -18,11 +18,11 @@ from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
 from headstart.planning.policy import Step
 from headstart.run import conclude, fit, set_up
-from headstart.run.closing import Closing
-from headstart.run.config import RunConfig
-from headstart.run.context import Context
-from headstart.run.folder import RunFolder
-from headstart.run.ledger import Ledger
+from headstart.run.state.closing import Closing
+from headstart.run.state.config import RunConfig
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder
+from headstart.run.state.ledger import Ledger
 from headstart.testing import simulated
 from headstart.testing.fakes import TinyBackbone
 

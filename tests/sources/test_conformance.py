@@ -13,7 +13,7 @@ import narrow
 from headstart import sources
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.sources import opening
+from headstart.sources.networks import opening
 from headstart.testing import backbone as suite
 
 

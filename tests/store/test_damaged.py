@@ -14,7 +14,8 @@ import pytest
 from headstart.core.features import FeatureSpec
 from headstart.data.checks import doctor
 from headstart.passes.extractor import make_extractor
-from headstart.store import sizes, upkeep
+from headstart.store import upkeep
+from headstart.store.disk import sizes
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
@@ -103,7 +104,7 @@ def test_damaged_records_are_listed(tmp_path: Path) -> None:
 def test_a_file_is_read_against_its_checksum_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import hashlib
 
-    from headstart.store import shard
+    from headstart.store.disk import shard
 
     features(tmp_path)
     read: list[str] = []

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from headstart.errors import BadOption, StoreError
-from headstart.store import keys, pins, sizes, upkeep
-from headstart.store.keys import Section
+from headstart.store import upkeep
+from headstart.store.disk import keys, pins, sizes
+from headstart.store.disk.keys import Section
 from headstart.store.store import FeatureStore
 
 from .test_shard import digests, row_keys
@@ -211,7 +212,7 @@ def test_a_table_that_nobody_marked_cannot_be_pinned_while_it_is_given_up(tmp_pa
 HOLD = """
 import sys
 from pathlib import Path
-from headstart.store.keys import Section
+from headstart.store.disk.keys import Section
 from headstart.store.store import FeatureStore
 store = FeatureStore(Path(sys.argv[1]))
 pin = store.pin(Section("one", "recipe"), ["tap:a/g1"])
@@ -272,7 +273,7 @@ def test_only_what_dead_processes_left_is_swept(tmp_path: Path) -> None:
     folder = store.path / section("one").id
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    from headstart.store.shard import host
+    from headstart.store.disk.shard import host
 
     left = {
         "dead": folder / f".tmp-{host()}-{dead.pid}-aa",

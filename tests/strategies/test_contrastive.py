@@ -14,8 +14,8 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, text_input
-from headstart.strategies._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
 from headstart.strategies.contrastive import options
+from headstart.strategies.gradient._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
 from headstart.testing.texts import TinyTextBackbone, sentences

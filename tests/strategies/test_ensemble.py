@@ -20,7 +20,7 @@ from headstart.evidence.verdict import verdict_of
 from headstart.measure.metrics import log_loss
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.run.fit import outcome_of
-from headstart.run.folder import RunFolder
+from headstart.run.state.folder import RunFolder
 from headstart.strategies import ensemble
 from headstart.strategies.ensemble import Ensemble
 from headstart.testing.simulated import arm, experiment

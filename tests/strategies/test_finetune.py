@@ -15,9 +15,10 @@ from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Request, Settings, Strategy, Trial
 from headstart.core.task import MULTILABEL, REGRESSION
 from headstart.errors import BadOption, FrozenChanged, UnknownName
-from headstart.strategies import _arm, _training, finetune
-from headstart.strategies._ladder import Pace
-from headstart.strategies._training import balanced_loss
+from headstart.strategies import finetune
+from headstart.strategies.gradient import _arm, _training
+from headstart.strategies.gradient._ladder import Pace
+from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
 from headstart.train.freeze import _digest

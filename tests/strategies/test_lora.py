@@ -11,7 +11,7 @@ from torch import nn
 from headstart import sources, strategies
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption
-from headstart.strategies._adapters import ALPHA, RANK, LowRank, Vectors
+from headstart.strategies.gradient._adapters import ALPHA, RANK, LowRank, Vectors
 from headstart.testing import pretrained
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy, example

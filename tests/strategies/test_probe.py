@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from headstart import strategies, tasks
-from headstart.core.backbone import Backbone, Tap
+from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.modalities.image import prepare
 from headstart.nets import assemble
-from headstart.strategies import _taps, probe
+from headstart.strategies import probe
+from headstart.strategies.linear import _taps
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.models import ARCHITECTURE, INPUT, random_backbone
 

@@ -11,7 +11,8 @@ from headstart import strategies, tasks
 from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.strategies import _arm, _ladder, scratch
+from headstart.strategies import scratch
+from headstart.strategies.gradient import _arm, _ladder
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
 

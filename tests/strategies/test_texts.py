@@ -11,7 +11,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, JOINT
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
 from headstart.train.trim import by_length, trimmed
@@ -90,7 +90,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
 
 def nets_of(model: object, asked: Request) -> nets.Net:  # type: ignore[name-defined]
     """The model's network, its trunk being a tiny one that no provider knows."""
-    from headstart.core.backbone import Tap
+    from headstart.core.features import Tap
     from headstart.nets.base import Recipe
     from headstart.nets.taps import Taps
 

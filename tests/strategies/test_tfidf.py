@@ -15,8 +15,8 @@ from headstart.core.model import Model
 from headstart.core.strategy import Request
 from headstart.modalities import text
 from headstart.modalities.text import Text
-from headstart.strategies._sparse import fit_sparse
-from headstart.strategies._words import Words
+from headstart.strategies.linear._sparse import fit_sparse
+from headstart.strategies.linear._words import Words
 from headstart.strategies.tfidf import read
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
@@ -143,7 +143,7 @@ def test_the_network_becomes_onnx(tmp_path: Path) -> None:
 def test_very_long_texts_are_cut_as_the_network_has_them_cut(
     pairs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headstart.strategies._words.MOST_TOKENS", 4)
+    monkeypatch.setattr("headstart.strategies.linear._words.MOST_TOKENS", 4)
     texts = [
         Text("rain snow rain hail", "bread rain" if pairs else None),
         Text("rain snow rain hail bread", "hail" if pairs else None),

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from headstart import sources
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WHOLE, WordEncoder
-from headstart.sources.text.bag import Vectors, WordBackbone
+from headstart.sources.text.networks.bag import Vectors, WordBackbone
 from headstart.testing import backbone as suite
 
 KWARGS = {"widths": [4, 8, 8, 12]}

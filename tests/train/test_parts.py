@@ -18,8 +18,7 @@ from headstart.train.average import Average, decay_for
 from headstart.train.batches import in_order
 from headstart.train.freeze import FrozenPart, set_train_mode
 from headstart.train.groups import make_optimizer, parameter_groups, set_rates
-from headstart.train.recipe import Recipe
-from headstart.train.schedule import head_rate, rate, warm_steps
+from headstart.train.recipe import Recipe, head_rate, rate, warm_steps
 from train import toy
 
 

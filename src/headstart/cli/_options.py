@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import glob
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from headstart.core.dataset import Item
 
 DATA_HELP = (
     "A folder of class folders of images or texts (with or without train, val, test above them), a table of texts or "
@@ -18,6 +22,11 @@ _PANEL = "Reading the data"
 F = TypeVar("F", bound=Callable[..., None])
 
 
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
+]
+FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of them or of paths."
+Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 PathColumn = Annotated[
     str | None,
@@ -226,3 +235,16 @@ def reading(given: Mapping[str, Any]) -> dict[str, str | list[str]]:
         for name, value in given.items()
         if value is not None and value != []
     }
+
+
+def paths(files: Sequence[str]) -> list[Path | Item]:
+    """What was named on the command line: paths, and what globs find. What is not there stays, to be told, and so
+    do addresses.
+    """
+    from headstart.data.items.entries import at_path, is_address
+
+    found: list[str] = []
+    for entry in files:
+        matches = glob.glob(entry, recursive=True) if glob.has_magic(entry) else []  # noqa: PTH207
+        found += sorted(matches) or [entry]
+    return [at_path(name) if is_address(name) else Path(name) for name in found]

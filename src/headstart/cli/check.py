@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.cli import _options
 from headstart.cli._screen import say_json
 from headstart.core import words
@@ -67,10 +67,7 @@ def _print(console: Console, dataset: Any, report: Any) -> None:
 
 def describe(dataset: Any) -> str:
     """397 images in 2 classes; 1,234 pairs of texts in 3 classes."""
-    noun = dataset.modality
-    text = words.count(
-        len(dataset), *((f"pair of {noun}s", f"pairs of {noun}s") if dataset.pairs else (noun,))
-    )
+    text = words.count(len(dataset), *modalities.nouns(dataset.modality, pairs=dataset.pairs))
     if dataset.task is None:
         return f"{text} without labels"
     return f"{text} {tasks.for_task(dataset.task).about(dataset.task)}"

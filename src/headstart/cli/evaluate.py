@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli import _options
+from headstart.cli._options import ModelPath
 from headstart.cli._screen import say, say_json, warn
-from headstart.cli.predict import ModelPath
 from headstart.core.words import cell
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli.predict import ModelPath
+from headstart.cli._options import ModelPath
 
 Onnx = Annotated[
     bool, typer.Option("--onnx", help="ONNX, with normalisation and softmax in the graph (extra: export).")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli import _options
+from headstart.cli._options import Files, paths
 from headstart.cli._screen import csv_line, say, say_json, warn
-from headstart.cli.predict import Files, paths
 from headstart.core.words import cell
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -13,17 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli import _options
+from headstart.cli._options import ModelPath
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Item
 
-ModelPath = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
-]
-FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of them or of paths."
-Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 MaybeFiles = Annotated[
-    list[str] | None, typer.Argument(metavar="[FILES...]", help=FILES_HELP, show_default=False)
+    list[str] | None, typer.Argument(metavar="[FILES...]", help=_options.FILES_HELP, show_default=False)
 ]
 Texts = Annotated[
     list[str] | None,
@@ -106,19 +101,6 @@ def predict_command(
         raise typer.Exit(2)
 
 
-def paths(files: Sequence[str]) -> list[Path | Item]:
-    """What was named on the command line: paths, and what globs find. What is not there stays, to be told, and so
-    do addresses.
-    """
-    from headstart.data.entries import at_path, is_address
-
-    found: list[str] = []
-    for entry in files:
-        matches = glob.glob(entry, recursive=True) if glob.has_magic(entry) else []  # noqa: PTH207
-        found += sorted(matches) or [entry]
-    return [at_path(name) if is_address(name) else Path(name) for name in found]
-
-
 def inputs(
     files: Sequence[str],
     texts: Sequence[str],
@@ -134,7 +116,7 @@ def inputs(
 
     in_words = modalities.get(modality).IN_WORDS
     if texts and not in_words:
-        raise BadOption("--text", texts[0], f"left out: this model reads {modality}s")
+        raise BadOption("--text", texts[0], f"left out: this model reads {modalities.nouns(modality)[1]}")
     if seconds and len(seconds) != len(texts):
         raise BadOption(
             "--second", f"given {len(seconds)} times", f"given once for each --text ({len(texts)})"
@@ -143,7 +125,7 @@ def inputs(
         raise BadOption("FILES", "left out", "files or folders" + (", or --text" if in_words else ""))
     pairs = zip_longest(texts, seconds)
     given = [TextItem(f"text {number}", *pair) for number, pair in enumerate(pairs, start=1)]
-    return (*(items_of(paths(files), modality, **columns) if files else ()), *given)
+    return (*(items_of(_options.paths(files), modality, **columns) if files else ()), *given)
 
 
 def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ...] | None:

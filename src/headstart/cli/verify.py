@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._options import ModelPath
 from headstart.cli._screen import say, say_json
-from headstart.cli.predict import ModelPath
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from headstart.core.features import StoredFeatures, Tap
 from headstart.core.source import Source
 
 
@@ -29,30 +30,6 @@ class Stage:
     cut: str
     channels: int
     side: int
-
-
-@dataclass(frozen=True, order=True)
-class Tap:
-    """Features read from a network: a stage, and how its state becomes one vector an item.
-
-    Of images: pooled to `grid` x `grid` cells, `channels * grid**2` numbers; for patch tokens grid 0
-    means the class token and grid 1 the mean of the patches. Of texts `grid` is a word, one of
-    `headstart.core.source.POOLINGS`.
-    """
-
-    stage: str
-    grid: int | str = 1
-
-    def __str__(self) -> str:
-        return f"{self.stage}/g{self.grid}" if isinstance(self.grid, int) else f"{self.stage}/{self.grid}"
-
-    @classmethod
-    def parse(cls, text: str) -> Tap:
-        """Back from `str`. Raises `ValueError`."""
-        stage, slash, grid = text.rpartition("/")
-        if not slash or not grid:
-            raise ValueError(f"{text!r} is not the name of a tap")
-        return cls(stage, int(grid[1:]) if grid[0] == "g" and grid[1:].isdecimal() else grid)
 
 
 def embedding_tap(backbone: Backbone) -> Tap:
@@ -124,3 +101,13 @@ class Backbone(Protocol):
 
     def copy(self) -> Backbone:
         """An independent copy of weights and all, to be trained."""
+
+
+class Networks(Protocol):
+    """Sources by the name used in arms, and their stored features."""
+
+    @property
+    def extractor(self) -> StoredFeatures: ...
+
+    def backbone(self, name: str | None) -> Backbone | None:
+        """The network of a source; None for None."""

@@ -12,10 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core import fingerprint
-from headstart.core.archive import read_file, read_member, read_part
 from headstart.core.source import Levels
 from headstart.core.task import Task
-from headstart.core.words import whole
+from headstart.core.untrusted import whole
+from headstart.core.untrusted.archive import read_file, read_member, read_part
 
 
 @runtime_checkable

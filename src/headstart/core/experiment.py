@@ -22,7 +22,7 @@ class Experiment:
     split: Split
     seed: int = 0
     gains: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """Paired gains computed so far: a verdict is formed several times in a run (`evidence.comparisons`)."""
+    """Paired gains computed so far: a verdict is formed several times in a run (`evidence.leaderboard`)."""
 
     @property
     def y(self) -> np.ndarray:

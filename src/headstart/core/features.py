@@ -7,7 +7,29 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from headstart.core.backbone import Tap
+
+@dataclass(frozen=True, order=True)
+class Tap:
+    """Features read from a network: a stage, and how its state becomes one vector an item.
+
+    Of images: pooled to `grid` x `grid` cells, `channels * grid**2` numbers; for patch tokens grid 0
+    means the class token and grid 1 the mean of the patches. Of texts `grid` is a word, one of
+    `headstart.core.source.POOLINGS`.
+    """
+
+    stage: str
+    grid: int | str = 1
+
+    def __str__(self) -> str:
+        return f"{self.stage}/g{self.grid}" if isinstance(self.grid, int) else f"{self.stage}/{self.grid}"
+
+    @classmethod
+    def parse(cls, text: str) -> Tap:
+        """Back from `str`. Raises `ValueError`."""
+        stage, slash, grid = text.rpartition("/")
+        if not slash or not grid:
+            raise ValueError(f"{text!r} is not the name of a tap")
+        return cls(stage, int(grid[1:]) if grid[0] == "g" and grid[1:].isdecimal() else grid)
 
 
 @dataclass(frozen=True)
@@ -62,3 +84,12 @@ class Extractor(Protocol):
     """Gives the stored features of a data set, computing what is missing. Bound by `run`."""
 
     def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
+
+
+class StoredFeatures(Protocol):
+    """An `Extractor` that knows what is stored."""
+
+    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
+
+    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that a pass would have to compute."""

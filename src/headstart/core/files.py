@@ -48,7 +48,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def left_over(folder: Path) -> Iterator[Path]:
-    """What `open_atomic` and `export.staging` left in a folder when their process was killed."""
+    """What `open_atomic` and `export.files.staging` left in a folder when their process was killed."""
     return (path for path in folder.glob(".*.tmp") if LEFT_OVER.fullmatch(path.name))
 
 

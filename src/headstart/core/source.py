@@ -24,6 +24,8 @@ class Signature:
     """Of one item; an axis that has a name instead of a length varies from batch to batch."""
     longest: int = 1
     """The most that an axis with a name may be."""
+    usual: int = 8
+    """What it is in `blank`, at most."""
 
     def at(self, length: int) -> tuple[int, ...]:
         """The shape of an item whose axes that vary have this length."""
@@ -35,8 +37,8 @@ class Signature:
         return right and batch.shape[1:] == self.at(batch.shape[-1])
 
     def blank(self, count: int) -> np.ndarray:
-        """A batch of ones; axes that vary have a length of 8 at most."""
-        return np.ones((count, *self.at(min(8, self.longest))), self.dtype)
+        """A batch of ones; axes that vary have their usual length."""
+        return np.ones((count, *self.at(min(self.usual, self.longest))), self.dtype)
 
 
 class Preprocessing(ABC):

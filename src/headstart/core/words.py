@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from headstart.core.metric import named
+from headstart.core.untrusted import limits
 
 
 def value(metric: str, number: float | None, *, unit: bool = True) -> str:
@@ -99,19 +100,4 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def size(number: float) -> str:
-    """Bytes in words: 2.5 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return ""
-
-
-def whole(text: str) -> str:
-    """The text with U+FFFD for each half of a character (a lone surrogate): those have no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+size = limits.in_words

@@ -13,7 +13,7 @@ from typing import Any
 from headstart.core.dataset import Dataset
 from headstart.core.registry import Registry
 from headstart.data.parts import check_order
-from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, levels_of
+from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, as_path, levels_of
 from headstart.errors import BadOption, PathError
 
 __all__ = ["READERS", "load"]
@@ -89,6 +89,8 @@ def load(data: Any, **options: Any) -> Dataset:
     for name in (*READERS.others(), *READERS.own()):
         reader = READERS[name]
         if reader.accepts(data):
+            if reading.rate is not None and as_path(data) is not None:
+                raise BadOption("rate", reading.rate, "left out: files say it themselves")
             dataset: Dataset = reader.read(data, reading)
             white = levels_of(reading.white)
             return dataset if white is None else dataset.with_levels(white)

@@ -59,6 +59,7 @@ class Reading:
     missing: Sequence[str] | None = None
     items_only: bool = False
     white: Any = None
+    rate: int | None = None
     known: tuple[str, ...] = ()
     """The labels of the model that the data are to be compared with; no option of a user's."""
 

@@ -43,7 +43,7 @@ def make_split(
     Every fold gets its share of each class to within one item where groups allow it (of each label,
     or of each fifth of the range for regression). There are fewer folds when classes have fewer
     items. Rows of a class that lives in a single group are in every training part
-    (`headstart.data.checks.held_out` tells). Raises `DataError` when nothing can be held out.
+    (`headstart.data.checks.findings.held_out` tells). Raises `DataError` when nothing can be held out.
     """
     labelled = dataset.labelled
     given = dataset.split if dataset.split is not None else np.full(len(dataset), "")

@@ -11,7 +11,7 @@ from headstart.core.evidence import DOUBTS
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
-from headstart.evidence.comparisons import gain
+from headstart.evidence.leaderboard import gain
 from headstart.evidence.selection import winner
 
 

@@ -15,7 +15,7 @@ from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task, differ
 from headstart.evidence import leaderboard
-from headstart.evidence.comparisons import gain
+from headstart.evidence.leaderboard import gain
 from headstart.measure.paired import PairedGain
 from headstart.measure.partition import held_out_parts
 

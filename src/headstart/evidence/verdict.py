@@ -11,9 +11,9 @@ from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
-from headstart.evidence.comparisons import adjusted, compared, gain
+from headstart.evidence.leaderboard import adjusted, compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
 from headstart.measure.paired import PairedGain
 

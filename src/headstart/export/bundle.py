@@ -18,21 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, tasks
+from headstart import modalities
 from headstart.core import environment, fingerprint
 from headstart.core.model import Model
-from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
-from headstart.export import archive, schema
+from headstart.export.files import archive, schema
+from headstart.export.files.schema import MANIFEST, PROBES, TENSORS, difference, tolerance
+from headstart.export.files.staging import staged
 from headstart.export.fresh import Standby
-from headstart.export.schema import MANIFEST, PROBES, TENSORS
-from headstart.export.staging import staged
 from headstart.predict.predictor import Predictor
-from headstart.tasks.base import Confidence
 
-TOLERANCE = 1e-4
-"""Largest difference in probabilities; for regression ten times as much of the largest answer."""
 MOST_PROBES = 256
 _WAIT = 1800.0
 _FRESH = "import sys; from headstart.export.bundle import answer_for; answer_for(sys.argv[1])"
@@ -136,20 +132,6 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
     manifest = schema.dump(model, count=len(probes), allowed=allowed, files=digests)
     schema.parse(Path(MANIFEST), manifest)
     return {MANIFEST: manifest, **files}
-
-
-def tolerance(task: Task, outputs: np.ndarray) -> float:
-    """How far a copy may be off: 1e-4 in probability, 1e-3 of the largest value for regression."""
-    if isinstance(tasks.for_task(task), Confidence):
-        return TOLERANCE
-    return max(10 * TOLERANCE * float(np.abs(outputs).max()), 1e-12)
-
-
-def difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest absolute difference; NaN anywhere, or another shape, is infinitely far."""
-    if found.shape != expected.shape or not np.isfinite(found).all():
-        return float("inf")
-    return float(np.abs(found.astype(np.float64) - expected).max())
 
 
 def _reopen(place: Path, target: Path) -> None:

@@ -24,9 +24,8 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.source import Signature
 from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartError, PathError
-from headstart.export.bundle import difference, tolerance
-from headstart.export.schema import shareable
-from headstart.export.staging import staged
+from headstart.export.files.schema import difference, shareable, tolerance
+from headstart.export.files.staging import staged
 from headstart.predict.predictor import Predictor
 
 FORMAT = "headstart-onnx"

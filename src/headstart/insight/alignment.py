@@ -15,8 +15,8 @@ from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.data.unions import Unions
 from headstart.errors import RunError
-from headstart.run import items
-from headstart.run.folder import load_trial, read_finished, slug
+from headstart.run.state import items
+from headstart.run.state.folder import load_trial, read_finished, slug
 from headstart.tasks.base import Labels
 
 

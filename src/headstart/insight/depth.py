@@ -9,11 +9,11 @@ import numpy as np
 
 from headstart import strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import Tap, embedding_tap
+from headstart.core.backbone import Networks, embedding_tap
 from headstart.core.experiment import Experiment
+from headstart.core.features import Tap
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard
-from headstart.insight.networks import Networks
 from headstart.measure.intervals import units, wilson
 from headstart.strategies.probe import selection_rows
 

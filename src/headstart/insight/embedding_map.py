@@ -9,12 +9,11 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.backbone import embedding_tap
+from headstart.core.backbone import Networks, embedding_tap
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
 from headstart.errors import StoreError
 from headstart.insight.mistakes import told
-from headstart.insight.networks import Networks
 from headstart.measure import projection
 from headstart.modalities import nouns
 

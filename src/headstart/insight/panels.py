@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import modalities, tasks
+from headstart.core.backbone import Networks
 from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.core.experiment import Experiment
@@ -24,12 +25,12 @@ from headstart.core.task import differ
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
-from headstart.insight import embedding_map, learning_curve, lengths, mistakes
-from headstart.insight.networks import Networks
+from headstart.insight import embedding_map, lengths, mistakes
+from headstart.insight.curve import learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
-from headstart.run.folder import read_object
+from headstart.run.state.folder import read_object
 from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
@@ -236,9 +237,9 @@ def wrong_words(view: View) -> dict[str, Any] | None:
 
 
 def text_lengths(view: View) -> dict[str, Any] | None:
-    """How long the items are for the source; None where they have no length, and where no source was used."""
+    """How long texts are for the source; None for other items, and where no source was used."""
     source, room = view.source, modalities.get(view.experiment.dataset.modality)
-    if source is None or room.PLAIN.max_length is None:  # no network is opened to be told that
+    if source is None or not room.IN_WORDS:  # no network is opened to be told that
         return None
     rows = np.concatenate([view.experiment.split.development, view.experiment.split.test])
     backbone = view.networks.backbone(source)

@@ -47,7 +47,7 @@ class Resampling:
 
 
 class Scoring(Protocol):
-    """How predictions are scored, higher is better: every `headstart.tasks.scores.Score` satisfies it."""
+    """How predictions are scored, higher is better: every `Score` of `headstart.tasks.base` satisfies it."""
 
     def per_item(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`: shares whose mean is the score, or None where no such shares exist."""

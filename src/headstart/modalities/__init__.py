@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 MODALITIES: Registry[Modality] = Registry(
     "modality",
-    {"image": "headstart.modalities.image", "text": "headstart.modalities.text"},
+    {
+        "image": "headstart.modalities.image",
+        "text": "headstart.modalities.text",
+        "audio": "headstart.modalities.audio",
+    },
     group="headstart.modalities",
 )
 """Name, as in `Dataset.modality` -> package."""
@@ -56,6 +60,17 @@ def endings() -> frozenset[str]:
 def of_ending(ending: str) -> str:
     """The modality of files with that ending; "" where there is none."""
     return next((name for name in MODALITIES if ending in get(name).SUFFIXES), "")
+
+
+def of_content(data: bytes) -> str:
+    """The modality of the content of a file, by how it begins; "" where none of them knows it."""
+    start = bytes(data[:64])
+    return next((name for name in MODALITIES if not get(name).IN_WORDS and get(name).begins(start)), "")
+
+
+def of_object(entry: Any) -> str:
+    """The modality of something in memory that is neither a path nor bytes; "" where it is none for sure."""
+    return next((name for name in MODALITIES if not get(name).IN_WORDS and get(name).holds(entry)), "")
 
 
 def named_in(said: Mapping[str, Any]) -> str:

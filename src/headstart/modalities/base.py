@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from headstart.core.registry import Registry
 from headstart.core.source import Levels, Preprocessing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Examination:
 
     width: int = 0
     height: int = 0
-    """Size of an image as seen, after rotation; characters of a text, and 1."""
+    """Size of an image as seen, after rotation; characters of a text, and 1; samples of a recording, and
+    those of a second."""
     mode: str = ""
     format: str = ""
     facts: tuple[str, ...] = ()
@@ -31,7 +35,8 @@ class Examination:
     detail: str = ""
     """The problem in words."""
     values: str = ""
-    """Of an image of more than 8 bits a channel: the type of its values, "uint16" or "float32" say."""
+    """Of an image of more than 8 bits a channel: the type of its values, "uint16" or "float32" say; of a
+    recording how they are written, "PCM_16" say."""
     low: float = 0.0
     high: float = 0.0
     """Its lowest and its highest value."""
@@ -83,9 +88,35 @@ class Counted(NamedTuple):
     """Of those, how many the source gets to see."""
     unknown: int
     """Words that the source has no number for."""
+    unit: str = "tokens"
+    """What is counted."""
 
 
-class Modality(Protocol):
+class Things(Protocol):
+    """What is asked of modalities that are not `IN_WORDS`."""
+
+    def begins(self, start: bytes) -> bool:
+        """Whether bytes begin as a file of such an item does, read or not."""
+
+    def kind_of(self, data: bytes) -> str:
+        """What the bytes are and what to do, where they are such an item of a kind that is not read; "" for
+        others."""
+
+    def holds(self, entry: Any) -> bool:
+        """Whether something in memory, which is neither a path nor bytes, is one such item for sure."""
+
+    def as_bytes(self, entry: Any) -> bytes:
+        """What such a thing is as the bytes of a file. Raises `ItemError`."""
+
+    def shown(self, opened: Any) -> tuple[Image, str]:
+        """A small RGB picture that stands for an opened item, and a `data:` address of what is to be heard of
+        it; "" where there is nothing to hear."""
+
+    def telling(self, opened: Iterable[Any]) -> bool:
+        """Whether such items hold enough to tell a copy from a look-alike."""
+
+
+class Modality(Things, Protocol):
     """What a module of this room offers; what `open_item` gave may stand in for the bytes everywhere."""
 
     PREPROCESSING: type[Preprocessing]
@@ -109,6 +140,9 @@ class Modality(Protocol):
     """Endings of files that are taken for such items."""
     NOT_READ: Mapping[str, str]
     """Endings of files that are such items and not read -> what they are."""
+    GROUPS: Sequence[str]
+    """Names of columns, in small letters and without signs, whose values say which such items belong
+    together, besides those of any data (patient, subject)."""
     REMEMBERED: bool
     """Whether what `examine` found is worth keeping: it takes longer than to look it up."""
     STORED_ALIKE: bool
@@ -163,10 +197,6 @@ class Modality(Protocol):
 
     def stored_column(self, size: int) -> str:
         """The store's column of such items."""
-
-    def telling(self, opened: Iterable[Any]) -> bool:
-        """Whether such items hold enough to tell a copy from a look-alike. Only of what is not
-        `IN_WORDS`."""
 
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is

@@ -1,8 +1,9 @@
 """Networks as they are shipped: a recipe in JSON and tensors, assembled into one torch module.
 
 `assemble(net, tensors, input, task)` gives a module in eval mode that maps prepared batches (images
-uint8 `[B, 3, H, W]`, texts int32 `[B, channels, T]`, as `headstart.modalities` makes them for `input`) to
-predictions float32 `[B, K]` (activated by the task); its method `logits` stops before the activation.
+uint8 `[B, 3, H, W]`, texts int32 `[B, channels, T]`, sounds float32 `[B, bands + 1, T]`, as
+`headstart.modalities` makes them for `input`) to predictions float32 `[B, K]` (activated by the task); its
+method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
@@ -19,6 +20,8 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "words": {"pairs": bool}: prepared texts int32 `[B, 3, T]` -> TF-IDF of the entries their encoder knows,
   `words.idf [V]`, then `head.weight`, `head.bias`; of pairs the second text's entries (type 1) are features
   of their own, and three more say how much the two have in common.
+* "bands": prepared recordings float32 `[B, bands + 1, T]` -> mean and standard deviation over time of each
+  band and of its changes, `bands.mean`, `bands.sd`, then `head.weight`, `head.bias`.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -47,6 +50,7 @@ KINDS = {
     "taps": "headstart.nets.taps",
     "classifier": "headstart.nets.classifier",
     "words": "headstart.nets.words",
+    "bands": "headstart.nets.bands",
     "average": "headstart.nets.average",
 }
 """Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its

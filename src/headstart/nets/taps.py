@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from headstart import sources
-from headstart.core.backbone import Tap
+from headstart.core.features import Tap
 from headstart.core.task import Task
 from headstart.errors import UnknownName
 from headstart.nets.base import Net, Parts, Recipe

@@ -26,14 +26,15 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
 from headstart.errors import DataError, ItemError
-from headstart.passes import spec as specs
-from headstart.passes.forward import BYTES, Columns, Forward, batch_on, device_of
-from headstart.passes.loader import MOST_WORKERS, Reader, cores, flow, remedy
-from headstart.passes.writer import Block, Chunks, Job, Part, by_number, by_weight
-from headstart.store import keys, upkeep
+from headstart.passes.steps import spec as specs
+from headstart.passes.steps.forward import BYTES, Columns, Forward, batch_on, device_of
+from headstart.passes.steps.loader import MOST_WORKERS, Reader, cores, flow, remedy
+from headstart.passes.steps.writer import Block, Chunks, Job, Part, by_number, by_weight
+from headstart.store import upkeep
+from headstart.store.disk import keys
+from headstart.store.disk.pins import Pin
+from headstart.store.disk.shard import ShardWriter
 from headstart.store.features import StoredFeatures
-from headstart.store.pins import Pin
-from headstart.store.shard import ShardWriter
 from headstart.store.store import FeatureStore
 
 MEASURED = 32

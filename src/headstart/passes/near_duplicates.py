@@ -58,7 +58,8 @@ def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
         return []
     source = sources.find(spec)
     if source.modality != dataset.modality:
-        raise SourceError(spec, f"it reads {source.modality}s, but the data are texts", "name one of texts")
+        problem = f"it reads {modalities.nouns(source.modality)[1]}, but the data are texts"
+        raise SourceError(spec, problem, "name one of texts")
     if not source.local:
         raise SourceError(spec, "it is not on this machine", "name one that is")
     return doctor.length_findings(dataset, source.input, source.name)

@@ -20,7 +20,7 @@ from headstart.core.source import Preprocessing
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data.locate import missing
+from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.predict.inputs import items_of
 

@@ -12,17 +12,17 @@ import numpy as np
 from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item, TextItem
 from headstart.core.source import Source
-from headstart.data import entries
-from headstart.data.entries import BadItem, nothing
-from headstart.data.pictures import pictures, renamed
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, nothing
+from headstart.data.items.pictures import pictures, renamed
 from headstart.data.readers import frames, hub
 from headstart.data.readers.arrays import rows
 from headstart.data.readers.unpacked import unpacked
 from headstart.data.reading import Reading
 from headstart.errors import DataError
-from headstart.predict.files import of_modality
 from headstart.predict.inputs import items_of
-from headstart.predict.text_inputs import content
+from headstart.predict.inputs.files import of_modality
+from headstart.predict.inputs.texts import content
 
 
 def rows_of(X: Any) -> list[Any]:
@@ -52,7 +52,7 @@ def modality_of(X: Any) -> str:
     if isinstance(first, tuple | list) and all(isinstance(part, str) for part in first):
         return "text"
     if not isinstance(first, str):
-        return "image"
+        return entries.modality_of([entries.picture(first, "X")])
     # os.path: what is no path at all (over 255 characters, say) is not there; Path raises
     kind = modalities.of_ending(os.path.splitext(first)[1].lower())  # noqa: PTH122
     if kind and not modalities.get(kind).IN_WORDS:

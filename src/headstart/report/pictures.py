@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.core.words import label as in_words
@@ -33,21 +33,22 @@ def gather(
 ) -> dict[str, Any]:
     """Pictures of everything that `insight` names by row, as plain JSON.
 
-    `items` are single pictures by row (as text): source (a data URI), id, label. `examples` are rows
-    among them. `sheet` holds the map's tiles in one JPEG: source, tile (pixels), columns, rows in the
-    order of the tiles; None without a map. Items that cannot be opened are left out.
+    `items` are single pictures by row (as text): source (a data URI), id, label, and sound (another)
+    where there is something to hear. `examples` are rows among them. `sheet` holds the map's tiles in one
+    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that cannot be opened are left out.
     """
     chosen = examples(dataset, task)
     rows = [entry["row"] for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
     items: dict[str, dict[str, Any]] = {}
     for row in dict.fromkeys([*rows, *chosen]):
-        image = opened(dataset, int(row))
-        if image is not None:
+        found = opened(dataset, int(row))
+        if found is not None:
             label = label_of(dataset, task, row)
             items[str(row)] = {
-                "source": data_uri(fitted(image, SIDE)),
+                "source": data_uri(fitted(found[0], SIDE)),
                 "id": dataset.items[row].id,
                 "label": None if label is None else in_words(label),
+                **({"sound": found[1]} if found[1] else {}),
             }
     points = (insight.get("map") or {}).get("points") or []
     return {
@@ -97,9 +98,9 @@ def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> 
     for row in rows:
         if clock() > end:
             break
-        image = opened(dataset, row)
-        if image is not None:
-            tiles.append(ImageOps.fit(image, (TILE, TILE), method=Image.Resampling.LANCZOS))
+        found = opened(dataset, row)
+        if found is not None:
+            tiles.append(ImageOps.fit(found[0], (TILE, TILE), method=Image.Resampling.LANCZOS))
             drawn.append(row)
     if not tiles:
         return None
@@ -109,12 +110,11 @@ def sheet(dataset: Dataset, rows: Sequence[int], clock: Callable[[], float]) -> 
     return {"source": data_uri(whole, 70), "tile": TILE, "columns": min(COLUMNS, len(tiles)), "rows": drawn}
 
 
-def opened(dataset: Dataset, row: int) -> Image | None:
-    """An item as an RGB image; None when it cannot be opened."""
-    from headstart.modalities.image import open_image
-
+def opened(dataset: Dataset, row: int) -> tuple[Image, str] | None:
+    """An item as an RGB image, and what is to be heard of it; None when it cannot be opened."""
+    room = modalities.get(dataset.modality)
     try:
-        return open_image(dataset.items[row].read(), dataset.levels)
+        return room.shown(room.open_item(dataset.items[row].read(), dataset.levels))
     except (OSError, ValueError, HeadstartError):
         return None
 

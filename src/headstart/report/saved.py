@@ -10,7 +10,7 @@ from typing import Any
 from headstart.core.untrusted import Damaged, parsing
 from headstart.core.untrusted import read_object as as_object
 from headstart.errors import RunError
-from headstart.run.folder import read_object
+from headstart.run.state.folder import read_object
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
@@ -23,7 +23,7 @@ from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
-from headstart.run.context import Context, why
+from headstart.run.state.context import Context, why
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,27 +14,22 @@ from headstart import sources, strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
-from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
-from headstart.core.source import Source
 from headstart.core.strategy import Peer, Trial, arm_name
-from headstart.core.task import Task
-from headstart.data import splits
 from headstart.evidence import leaderboard, selection, verdict
-from headstart.passes.extractor import make_extractor
+from headstart.passes import near_duplicates
 from headstart.planning import more_folds, policy
-from headstart.run import closing, conclude, manifest, resolve, set_up
-from headstart.run.config import RunConfig
-from headstart.run.context import Context, Timed
-from headstart.run.folder import RunFolder, default_folder
-from headstart.run.ledger import Ledger
+from headstart.run import conclude, manifest, set_up
+from headstart.run.state import closing, resolve
+from headstart.run.state.config import RunConfig
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder, default_folder
+from headstart.run.state.ledger import Ledger
 from headstart.store.memo import Memo
-from headstart.store.store import FeatureStore
-from headstart.strategies import _ladder, ensemble
+from headstart.strategies import ensemble
+from headstart.strategies.gradient import _ladder
 
-FINISH_SHARE = 0.12
-"""Share of the budget kept back for training the winner on all rows, until it is known what that takes."""
 AGAIN = 1.4
 """Folds that training on all rows takes."""
 
@@ -111,7 +107,7 @@ def fit(
             manifest.retell(folder, log)
             yield path, None
             return
-        context = new_context(config, dataset, task, named, folder, log)
+        context = set_up.new_context(config, dataset, task, named, folder, log)
         context.closing.standby = standby
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
@@ -139,6 +135,33 @@ def fit(
         log(Event("done", {"summary": spent}))
 
 
+def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
+    """{"data", "sources", "steps": [...], "skipped": [...], "seconds", "budget"}.
+
+    Nothing is written but the features of the measured items; no run folder is made.
+    """
+    environment.check_alone("plan")
+    budget = Budget(config.budget)
+    dataset, task, findings = resolve.read(config, Memo(), listen)
+    named = resolve.find_sources(config, dataset)
+    data = manifest.data_record(dataset, task, findings)
+    listen(Event("data", data))
+    listen(Event("sources", {"summary": manifest.source_summary(named, config)}))
+    with tempfile.TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "plan") as folder:
+        context = set_up.new_context(config, dataset, task, named, folder, listen)
+        set_up.keep_together(context, near_duplicates.without_source(dataset) or [], data["findings"])
+        set_up.measure(context)
+        steps, skipped = policy.outline(state(context, config, {}, budget))
+    return {
+        "data": data,
+        "sources": list(named),
+        "steps": [vars(step) for step in steps],
+        "skipped": [vars(s) for s in skipped],
+        "seconds": sum(min(step.seconds, step.estimate or 0.0) for step in steps),
+        "budget": config.budget,
+    }
+
+
 def concluded(context: Context, trials: dict[str, Trial]) -> conclude.Answer:
     """The answer. An arm that breaks when it is trained on all rows ends itself: the next best is shipped."""
     while True:
@@ -150,32 +173,6 @@ def concluded(context: Context, trials: dict[str, Trial]) -> conclude.Answer:
             trials[name] = context.failed(name, broken.strategy, broken.source, reason)
             context.folder.save_trial(trials[name])
             tell_trial(context, trials[name])
-
-
-def new_context(
-    config: RunConfig,
-    dataset: Dataset,
-    task: Task,
-    named: dict[str, Source],
-    folder: RunFolder,
-    listen: Listener,
-) -> Context:
-    """The context with the store open; nothing is measured or loaded."""
-
-    def tell(what: str, done: int, total: int) -> None:
-        listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
-
-    return Context(
-        experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
-        sources=named,
-        folder=folder,
-        listen=listen,
-        settings=config.settings,
-        download=config.download,
-        reserve=FINISH_SHARE * config.budget,
-        closing=closing.Closing(config.budget),
-    )
 
 
 def run_arms(

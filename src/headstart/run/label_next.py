@@ -26,9 +26,9 @@ from headstart.passes import near_duplicates
 from headstart.passes.extractor import make_extractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
-from headstart.run import resolve
-from headstart.run.config import RunConfig
-from headstart.run.folder import load_trial, read_finished, slug
+from headstart.run.state import resolve
+from headstart.run.state.config import RunConfig
+from headstart.run.state.folder import load_trial, read_finished, slug
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.tasks.base import Confidence

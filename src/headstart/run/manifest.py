@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from headstart import sources
-from headstart.core import environment, words
+from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -15,13 +13,14 @@ from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor
-from headstart.data.checks.held_out import Coverage
+from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
-from headstart.run import conclude, items, resolve
-from headstart.run.config import RunConfig, absolute
-from headstart.run.context import Context
-from headstart.run.folder import RunFolder, read_finished
+from headstart.run import conclude
+from headstart.run.state import items, resolve
+from headstart.run.state.config import RunConfig, absolute
+from headstart.run.state.context import Context
+from headstart.run.state.folder import RunFolder, read_finished
 
 
 def write_answer(
@@ -85,26 +84,6 @@ def retell(folder: RunFolder, listen: Listener) -> None:
     listen(Event("verdict", answer["verdict"]))
     listen(Event("model", {"path": str(folder.path / "model"), "summary": answer["winner"]}))
     listen(Event("report", {"path": str(folder.path / "report.html")}))
-
-
-def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], groups: np.ndarray) -> str:
-    """What was done about items that look the same."""
-    across = [
-        (i, j)
-        for i, j, _ in pairs
-        if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
-    ]
-    parted = doctor.parted_pairs(pairs, groups)
-    text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
-    if parted:
-        text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
-    if across:
-        i, j = across[0]
-        text += (
-            f"; {len(across)} of them reach into the test part (HS402), such as {dataset.items[i].id} and "
-            f"{dataset.items[j].id}: the test score is optimistic by that much"
-        )
-    return text
 
 
 def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from headstart.data.checks import doctor
 from headstart.errors import BadOption, DataError, PathError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
-from headstart.strategies._contrast import Tokens
-from headstart.strategies._shipping import state
+from headstart.strategies.gradient._contrast import Tokens
+from headstart.strategies.shared._shipping import state
 from headstart.train import checkpoint, draws
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
@@ -160,7 +160,7 @@ def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
     """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
     where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
     if not modalities.get(dataset.modality).IN_WORDS:
-        raise DataError(where, f"{wanted}, but these are {dataset.modality}s")
+        raise DataError(where, f"{wanted}, but these are {modalities.nouns(dataset.modality)[1]}")
     dataset, errors = doctor.readable(dataset)
     different = len(set(dataset.digests()))
     if different < LEAST_TEXTS:

@@ -8,13 +8,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from headstart import strategies
-from headstart.core import environment
+from headstart.core import environment, words
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
-from headstart.core.events import Event
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
+from headstart.core.source import Source
 from headstart.core.strategy import arm_name
+from headstart.core.task import Task
 from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.data.checks.duplicates import Pair
@@ -29,12 +35,42 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import measure_pass
+from headstart.passes.extractor import make_extractor, measure_pass
 from headstart.planning import policy
-from headstart.run import manifest
-from headstart.run.config import RunConfig
-from headstart.run.context import FULL, Context, why
-from headstart.run.folder import sound
+from headstart.run.state import closing
+from headstart.run.state.config import RunConfig
+from headstart.run.state.context import FULL, Context, Timed, why
+from headstart.run.state.folder import RunFolder, sound
+from headstart.store.store import FeatureStore
+
+FINISH_SHARE = 0.12
+"""Share of the budget kept back for training the winner on all rows, until it is known what that takes."""
+
+
+def new_context(
+    config: RunConfig,
+    dataset: Dataset,
+    task: Task,
+    named: dict[str, Source],
+    folder: RunFolder,
+    listen: Listener,
+) -> Context:
+    """The context with the store open; nothing is measured or loaded."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
+
+    return Context(
+        experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
+        extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
+        sources=named,
+        folder=folder,
+        listen=listen,
+        settings=config.settings,
+        download=config.download,
+        reserve=FINISH_SHARE * config.budget,
+        closing=closing.Closing(config.budget),
+    )
 
 
 def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Budget) -> Context:
@@ -71,14 +107,32 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
     groups = doctor.duplicate_groups(context.dataset, pairs)
     split = splits.make_split(context.dataset, seed=context.seed, groups=groups)
     context.experiment = replace(context.experiment, split=split, gains={})
-    context.listen(
-        Event("note", {"label": "", "text": manifest.duplicates_note(context.dataset, pairs, groups)})
-    )
+    context.listen(Event("note", {"label": "", "text": duplicates_note(context.dataset, pairs, groups)}))
     told += doctor.lines(doctor.near_findings(context.dataset, pairs), "warning")
     for line in doctor.lines([*doctor.held_out_findings(context.dataset, context.split)], "warning"):
         if line not in told:
             context.listen(Event("note", {"label": "data", "text": line}))
             told.append(line)
+
+
+def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], groups: np.ndarray) -> str:
+    """What was done about items that look the same."""
+    across = [
+        (i, j)
+        for i, j, _ in pairs
+        if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
+    ]
+    parted = doctor.parted_pairs(pairs, groups)
+    text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
+    if parted:
+        text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
+    if across:
+        i, j = across[0]
+        text += (
+            f"; {len(across)} of them reach into the test part (HS402), such as {dataset.items[i].id} and "
+            f"{dataset.items[j].id}: the test score is optimistic by that much"
+        )
+    return text
 
 
 def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget) -> list[Pair]:

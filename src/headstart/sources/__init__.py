@@ -1,14 +1,16 @@
 """Sources: pretrained models by name, and the Backbones made from them.
 
 A spec is `package/NAME`, `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images;
-`package/NAME`, `hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts (see `providers`). Finding and
-listing load no weights and open no socket; `load` fetches weights only when it is allowed to.
+`package/NAME`, `hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts, and but for the last for sounds
+(see `providers`). Finding and listing load no weights and open no socket; `load` fetches weights only when it
+is allowed to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,13 @@ from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, NetError, SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import audit, providers, recommended
-from headstart.sources.text import named
+from headstart.sources import providers
+from headstart.sources.networks import audit
+from headstart.sources.providers import recommended
+from headstart.sources.text.networks import named
 
 if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+    from headstart.sources.cuts.traced import TracedBackbone
 
 __all__ = [
     "apart",
@@ -41,6 +44,8 @@ __all__ = [
 
 SHIPPED = ("package/", "bundled/")
 """Prefixes of the sources that come by installation, those worth most first."""
+RESTORED_BY = {"text": "headstart.sources.text.opening", "audio": "headstart.sources.audio.opening"}
+"""Modality -> the module that puts weights into its networks; those of images are the others'."""
 FEW = 12
 """So many sources found by a search have their parameters counted, which takes a moment each."""
 
@@ -108,7 +113,7 @@ def stronger(modality: str, used: Iterable[Source] = ()) -> str:
         source = _describe(spec)
         if not source.local and (source.prior is None or source.prior > best):
             provider, name = providers.of(spec)
-            return provider.command(name) if spec.startswith(SHIPPED) else f"--source {spec} --download"
+            return provider.command(name) if hasattr(provider, "command") else f"--source {spec} --download"
     return ""
 
 
@@ -175,7 +180,7 @@ def build(architecture: Mapping[str, Any], *, classifier: bool) -> Any:
     embedding, for which its input size is taken from the architecture's own recipe. torch's global
     generator is left as it was. Raises `SourceError` or `UnknownName`.
     """
-    from headstart.sources import opening
+    from headstart.sources.networks import opening
 
     network = opening.build_quietly(architecture)
     if classifier:
@@ -200,11 +205,10 @@ def from_state(
     audit.check(architecture)
     name = str(architecture.get("arch", ""))
     record = Source("", name, input.modality, architecture, input=input)
-    if isinstance(input, TextPreprocessing):
-        from headstart.sources.text import opening as texts
-
-        return texts.restore(record, tensors)
-    from headstart.sources import opening
+    if input.modality in RESTORED_BY:
+        found: Backbone = import_module(RESTORED_BY[input.modality]).restore(record, tensors)
+        return found
+    from headstart.sources.networks import opening
 
     try:
         return opening.restore(record, tensors, classifier or {})
@@ -219,6 +223,6 @@ def backbone_from_module(module: Any, source: Source, *, classifier: bool = True
     without, its output is the embedding. The module is put into eval mode and made to work out of
     place. Raises `SourceError`.
     """
-    from headstart.sources.traced import TracedBackbone, make_plan
+    from headstart.sources.cuts.traced import TracedBackbone, make_plan
 
     return TracedBackbone(module, source, make_plan(module, source, head=classifier))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headstart.core.backbone import Tap
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.errors import BadOption, UnknownName
-from headstart.store import keys
-from headstart.store.keys import Section
-from headstart.store.pins import Pin
-from headstart.store.rows import StoredRows
+from headstart.store.disk import keys
+from headstart.store.disk.keys import Section
+from headstart.store.disk.pins import Pin
+from headstart.store.disk.rows import StoredRows
 from headstart.store.store import FeatureStore
 
 

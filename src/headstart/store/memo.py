@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart.core.untrusted import Damaged, read_object
-from headstart.store.sizes import default_root, make_root
+from headstart.store.disk.sizes import default_root, make_root
 
 _PATIENCE = 30.0
 """Seconds to wait for another process that is writing."""

@@ -1,8 +1,8 @@
 """The feature store: rows of features in a folder, keyed by content.
 
-    ROOT/features/SECTION/section.json      what its columns share (`headstart.store.keys.Section`)
+    ROOT/features/SECTION/section.json      what its columns share (`headstart.store.disk.keys.Section`)
     ROOT/features/SECTION/used-*.json       when a table was last used; locked while it is in use
-    ROOT/features/SECTION/SHARD/            see `headstart.store.shard`
+    ROOT/features/SECTION/SHARD/            see `headstart.store.disk.shard`
     ROOT/features/locks/                    who is computing which chunk
 
 Nothing is ever changed in place: shards appear whole and disappear column by column. So readers need
@@ -22,12 +22,13 @@ from filelock import FileLock, Timeout
 from headstart.core import words
 from headstart.core.files import write_json
 from headstart.errors import StoreError
-from headstart.store import keys, shard, sizes, upkeep
-from headstart.store.catalogue import NOWHERE, Catalogue
-from headstart.store.keys import Section
-from headstart.store.pins import Pin
-from headstart.store.rows import StoredRows
-from headstart.store.shard import ShardWriter
+from headstart.store import upkeep
+from headstart.store.disk import keys, shard, sizes
+from headstart.store.disk.catalogue import NOWHERE, Catalogue
+from headstart.store.disk.keys import Section
+from headstart.store.disk.pins import Pin
+from headstart.store.disk.rows import StoredRows
+from headstart.store.disk.shard import ShardWriter
 
 FOLDER = "features"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features that Headstart can compute again.\n"

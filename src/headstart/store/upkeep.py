@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.core.untrusted import Damaged, field, read_object
-from headstart.store import pins, rows
-from headstart.store import shard as shards
-from headstart.store.catalogue import shard_names
-from headstart.store.keys import family
-from headstart.store.shard import Shard
+from headstart.store.disk import pins, rows
+from headstart.store.disk import shard as shards
+from headstart.store.disk.catalogue import shard_names
+from headstart.store.disk.keys import family
+from headstart.store.disk.shard import Shard
 
 SECTION = "section.json"
 STALE = 24 * 3600.0

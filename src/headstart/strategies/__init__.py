@@ -28,6 +28,11 @@ _OWN = (
         title="a simple model on words", short="words", reason="what needs no source at all",
     ),
     Facts(
+        "bands", f"{_HERE}.bands:Bands", "simple", modalities=("audio",), share=0.2,
+        title="a simple model on the loudness of bands", short="loudness of bands",
+        reason="what needs no source at all",
+    ),
+    Facts(
         "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, classifies=True,
         reason="its own classifier may know these labels",
     ),
@@ -64,12 +69,12 @@ _OWN = (
         reason="{source} has the best probe; train its last layers further", step="another source",
     ),
     Facts(
-        "lora", f"{_HERE}.lora:Lora", "transfer", by_hand=("image",), trains=True, all_layers=True,
+        "lora", f"{_HERE}.lora:Lora", "transfer", by_hand=("image", "audio"), trains=True, all_layers=True,
         share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
     ),
     Facts(
-        "bitfit", f"{_HERE}.lora:BitFit", "transfer", by_hand=("image",), trains=True, all_layers=True,
-        share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
+        "bitfit", f"{_HERE}.lora:BitFit", "transfer", by_hand=("image", "audio"), trains=True,
+        all_layers=True, share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
     ),
     Facts(
         "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, turn=(4, 4, 2),
@@ -132,8 +137,8 @@ def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
     A stage to freeze, and linear layers to adapt, must exist in one of the networks at least. Raises
     `BadOption` or `UnknownName`.
     """
-    from headstart.strategies import _design
-    from headstart.strategies._adapters import resolve
+    from headstart.strategies.gradient import _design
+    from headstart.strategies.gradient._adapters import resolve
     from headstart.strategies.lora import named_targets
 
     backbones = list(backbones)

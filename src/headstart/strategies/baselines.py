@@ -16,9 +16,9 @@ from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.spectral import fit_scaling
 from headstart.modalities.image import PLAIN, STORED
-from headstart.strategies import _taps
-from headstart.strategies._folds import run_folds
-from headstart.strategies._ridge import group_numbers, ridge_targets
+from headstart.strategies.linear import _taps
+from headstart.strategies.linear._ridge import group_numbers, ridge_targets
+from headstart.strategies.shared._folds import run_folds
 from headstart.tasks.base import Linear
 
 SIDE = 16

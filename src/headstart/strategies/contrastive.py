@@ -24,8 +24,8 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._contrast import (
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._contrast import (
     Embedder,
     PairBatches,
     Tokens,
@@ -34,9 +34,9 @@ from headstart.strategies._contrast import (
     pairs_in,
     temperature_of,
 )
-from headstart.strategies._folds import OutOfTime, empty_trial, run_folds
-from headstart.strategies._shipping import taps_model
-from headstart.strategies._training import labels, named_watch
+from headstart.strategies.gradient._training import labels, named_watch
+from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups

@@ -17,8 +17,8 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.errors import near
-from headstart.strategies._folds import empty_trial, run_folds
-from headstart.strategies._shipping import origin, state
+from headstart.strategies.shared._folds import empty_trial, run_folds
+from headstart.strategies.shared._shipping import origin, state
 from headstart.tasks.base import Labels, TaskMethods
 
 EDGE = 1e-7

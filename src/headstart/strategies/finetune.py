@@ -11,9 +11,8 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import length_of
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._design import Design, length_of
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30

@@ -21,8 +21,8 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.calibration import fit_temperature
-from headstart.strategies._folds import empty_trial, run_folds
-from headstart.strategies._shipping import taps_model
+from headstart.strategies.shared._folds import empty_trial, run_folds
+from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 
 TEMPLATES = ("{}", "This text is about {}.", "It is {}.")

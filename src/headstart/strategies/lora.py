@@ -9,10 +9,11 @@ from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.errors import MissingExtra
-from headstart.strategies import _arm, finetune
-from headstart.strategies._adapters import ALPHA, RANK, Adapter, LowRank, Vectors, resolve
-from headstart.strategies._design import Design
-from headstart.strategies._folds import empty_trial
+from headstart.strategies import finetune
+from headstart.strategies.gradient import _arm
+from headstart.strategies.gradient._adapters import ALPHA, RANK, Adapter, LowRank, Vectors, resolve
+from headstart.strategies.gradient._design import Design
+from headstart.strategies.shared._folds import empty_trial
 
 LORA_LR, BITFIT_LR = 5e-4, 1e-3
 """Peak learning rates, of the head as well: few numbers are trained, from a probe that has converged."""

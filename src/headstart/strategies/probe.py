@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core.backbone import Backbone, Tap, embedding_tap
+from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
-from headstart.core.features import Features, FeatureSpec
+from headstart.core.features import Features, FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.task import Task
 from headstart.measure import threads
 from headstart.measure.partition import blind_sample
-from headstart.strategies import _taps
-from headstart.strategies._folds import run_folds
-from headstart.strategies._ridge import group_numbers, ridge_targets, silenced
-from headstart.strategies._shipping import taps_model
+from headstart.strategies.linear import _taps
+from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
+from headstart.strategies.shared._folds import run_folds
+from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.base import Linear
 
 VIEWS = 0

@@ -17,11 +17,10 @@ from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import _arm, _design, _ladder
-from headstart.strategies._design import Design
-from headstart.strategies._inputs import Inputs, length_of
-from headstart.strategies._trainee import outputs_of
-from headstart.strategies._training import Arm, divide, labels, train_on
+from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient._design import Design, Inputs, length_of
+from headstart.strategies.gradient._trainee import outputs_of
+from headstart.strategies.gradient._training import Arm, divide, labels, train_on
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 

@@ -14,10 +14,10 @@ from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.modalities import text
 from headstart.modalities.text import Text
-from headstart.strategies._folds import run_folds
-from headstart.strategies._ridge import group_numbers
-from headstart.strategies._sparse import fit_sparse, ready
-from headstart.strategies._words import Words
+from headstart.strategies.linear._ridge import group_numbers
+from headstart.strategies.linear._sparse import fit_sparse, ready
+from headstart.strategies.linear._words import Words
+from headstart.strategies.shared._folds import run_folds
 from headstart.tasks.base import Linear
 
 

@@ -12,7 +12,7 @@ from headstart.core.registry import Registry
 from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.tasks.base import TaskMethods
-from headstart.tasks.scores import Score
+from headstart.tasks.base.scores import Score
 
 TASKS: Registry[type[TaskMethods]] = Registry(
     "kind of task",

@@ -12,11 +12,11 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
 from headstart.measure import calibration, label_errors, metrics
 from headstart.measure.ridge import one_hot
-from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import Link, probabilities
 from headstart.tasks.base import Doubt, Linear
-from headstart.tasks.scores import Mean, OverLabels, Score
+from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
+from headstart.tasks.base.scores import Mean, OverLabels, Score
+from headstart.tasks.linear import check, fit_logistic
+from headstart.tasks.linear._logistic import Link, probabilities
 
 UNSEEN = 10.0
 """A class without training rows gets a logit at least this far below the mean of the others."""

@@ -12,11 +12,11 @@ from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import label_errors, multilabel
 from headstart.measure.metrics import above_chance, known_mean
-from headstart.tasks._labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks._linear import check, fit_logistic
-from headstart.tasks._logistic import probabilities
 from headstart.tasks.base import Doubt, Linear
-from headstart.tasks.scores import Anew, OverLabels, Score
+from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
+from headstart.tasks.base.scores import Anew, OverLabels, Score
+from headstart.tasks.linear import check, fit_logistic
+from headstart.tasks.linear._logistic import probabilities
 
 THRESHOLD = 0.5
 

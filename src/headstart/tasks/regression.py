@@ -13,9 +13,9 @@ from headstart.errors import DataError
 from headstart.measure import metrics
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
-from headstart.tasks._linear import check
 from headstart.tasks.base import FIFTHS, Linear, TaskMethods
-from headstart.tasks.scores import Anew, Mean, Score
+from headstart.tasks.base.scores import Anew, Mean, Score
+from headstart.tasks.linear import check
 
 RIDGE_COST = 16
 """A ridge regression costs as much as so many outputs of a logistic one."""

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from headstart._lazy import optional
-from headstart.core.backbone import Backbone, Stage, Tap
+from headstart.core.backbone import Backbone, Stage
+from headstart.core.features import Tap
 from headstart.modalities.image.preprocessing import image_input
+from headstart.modalities.text.encoding.words import FORMAT
 from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
-from headstart.modalities.text.words import FORMAT
 
 TOLERANCE = 1e-4
 """Allowed difference, relative to the largest value of the embedding."""

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from headstart import modalities
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
 from headstart.core.dataset import ArrayItem, Dataset
-from headstart.core.features import FeatureSpec
+from headstart.core.features import FeatureSpec, Tap
 from headstart.core.source import Source
 from headstart.core.split import Fold, Split
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from headstart._lazy import optional
-from headstart.sources.text import folder as layouts
-from headstart.sources.text import transformer
+from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.networks import transformer
 from headstart.testing.texts import WORDS
 
 WIDTH, LAYERS, HEADS, LENGTH = 16, 3, 4, 40

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage, Tap
+from headstart.core.backbone import Stage
 from headstart.core.dataset import Dataset, TextItem
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
-from headstart.modalities.text.words import WHOLE, WordEncoder
 
 TOPICS = {
     "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.swa_utils import update_bn
 
 from headstart.errors import FrozenChanged
-from headstart.train.batches import Batches
-
-RENEWED = 32
-"""Batches over which BatchNorm statistics are recomputed at the end of a training."""
 
 
 def set_train_mode(net: nn.Module, *, statistics: bool) -> None:
@@ -24,16 +18,6 @@ def set_train_mode(net: nn.Module, *, statistics: bool) -> None:
         for module in net.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
-
-
-def renew_statistics(net: nn.Module, batches: Batches, device: Any) -> None:
-    """BatchNorm statistics of the weights as they are now, over at most `RENEWED` batches of one epoch.
-
-    The moving statistics are those of weights some steps back, and averaged weights never had any
-    (Izmailov et al., UAI 2018). Nothing happens in a network without BatchNorm.
-    """
-    seen = (batches.inputs(batch, device) for _, batch in batches.walk(0, min(RENEWED, batches.per_epoch)))
-    update_bn(seen, net)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from headstart.core.backbone import Backbone
 from headstart.errors import BadOption
-from headstart.train.recipe import Recipe
-from headstart.train.schedule import head_rate, rate
+from headstart.train.recipe import Recipe, head_rate, rate
 
 OPTIMIZERS = ("sgd", "adamw")
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from headstart.core import fingerprint
 from headstart.core.budget import Budget
@@ -17,13 +18,15 @@ from headstart.train import checkpoint, groups
 from headstart.train.average import Average, copy_state, decay_for, load_state
 from headstart.train.batches import Batches
 from headstart.train.device import accelerator, reproducible
-from headstart.train.freeze import renew_statistics, set_train_mode
+from headstart.train.freeze import set_train_mode
 from headstart.train.recipe import Recipe
 
 PATIENCE = 3
 """Epochs without a better validation loss after which training stops (at least a fifth of all)."""
 SAVE_SECONDS = 10.0
 """Time between checkpoints. Only the loss of time depends on it, never a result."""
+RENEWED = 32
+"""Batches over which BatchNorm statistics are recomputed at the end of a training."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(z `[B, K]`, targets) -> loss of each item `[B]`."""
@@ -199,3 +202,13 @@ class _Keeper:
     def clear(self) -> None:
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def renew_statistics(net: nn.Module, batches: Batches, device: Any) -> None:
+    """BatchNorm statistics of the weights as they are now, over at most `RENEWED` batches of one epoch.
+
+    The moving statistics are those of weights some steps back, and averaged weights never had any
+    (Izmailov et al., UAI 2018). Nothing happens in a network without BatchNorm.
+    """
+    seen = (batches.inputs(batch, device) for _, batch in batches.walk(0, min(RENEWED, batches.per_epoch)))
+    update_bn(seen, net)

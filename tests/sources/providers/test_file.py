@@ -11,7 +11,7 @@ from torch import nn
 
 from headstart import sources
 from headstart.errors import HeadstartError, SourceError
-from headstart.sources.weights import sha256_of
+from headstart.sources.files.weights import sha256_of
 
 Write = Callable[..., str]
 

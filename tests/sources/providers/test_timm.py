@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from headstart import sources
 from headstart.errors import SourceError, UnknownName, WeightsMissing
-from headstart.sources import fetching
+from headstart.sources.files import fetching
+from headstart.sources.networks import recipes
 from headstart.sources.providers import timm as provider
 
 NAME = "test_vit.r160_in1k"
@@ -100,10 +101,10 @@ def test_unknown(name: str) -> None:
 
 
 def test_recipe_of_an_architecture() -> None:
-    recipe = provider.recipe("vit_tiny_patch16_224")
+    recipe = recipes.of_timm("vit_tiny_patch16_224")
     assert recipe is not None
     assert recipe.mean == (0.5, 0.5, 0.5)
-    assert provider.recipe("nothing_like_it") is None
+    assert recipes.of_timm("nothing_like_it") is None
 
 
 def test_every_record_can_be_made() -> None:

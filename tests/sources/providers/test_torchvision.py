@@ -11,8 +11,8 @@ from torchvision import models
 
 from headstart import sources
 from headstart.errors import SourceError, UnknownName, WeightsMissing
-from headstart.sources import weights
-from headstart.sources.providers import torchvision as provider
+from headstart.sources.files import weights
+from headstart.sources.networks import recipes
 
 
 def test_record() -> None:
@@ -50,7 +50,7 @@ def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     fake = SimpleNamespace(
         url=f"https://example.org/{path.name}", meta=real.meta, transforms=real.transforms, name="FAKE"
     )
-    monkeypatch.setattr(provider, "_weights", lambda arch, tag: fake)
+    monkeypatch.setattr(recipes, "torchvision_weights", lambda arch, tag: fake)
     return SimpleNamespace(network=network, path=path)
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from headstart import sources
-from headstart.sources.text import folder, transformer
+from headstart.sources.text.files import folder
+from headstart.sources.text.networks import transformer
 from headstart.testing import backbone as suite
 from headstart.testing.pretrained import CAUSAL, FAMILIES, LAYERS, write_model
 

@@ -12,7 +12,7 @@ import torch
 from headstart import sources
 from headstart.errors import SourceError
 from headstart.modalities import text
-from headstart.sources.text import folder
+from headstart.sources.text.files import folder
 from headstart.testing import pretrained
 from headstart.testing.texts import WORDS
 
@@ -52,5 +52,5 @@ def test_positions_that_no_file_tells(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("kind", ["ibert", "canine"])
 def test_a_network_without_a_plain_table_of_words(make: Callable[..., Path], kind: str) -> None:
     root = make(kind, OFFSET if kind == "ibert" else PLAIN)
-    with pytest.raises(SourceError, match="cannot be run as a text encoder"):
+    with pytest.raises(SourceError, match="cannot be run as an encoder"):
         sources.load(f"hf:{root}")

@@ -13,7 +13,6 @@ from headstart import modalities, tasks
 from headstart.core import fingerprint
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data.checks import held_out
 from headstart.data.checks.duplicates import (
     MOST_ITEMS,
     Pair,
@@ -23,11 +22,11 @@ from headstart.data.checks.duplicates import (
     near_findings,
     parted_pairs,
 )
-from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, lines
-from headstart.data.checks.held_out import findings as held_out_findings
-from headstart.data.checks.judge import duplicate_findings, group_findings, label_findings
-from headstart.data.checks.text_checks import length_findings, text_findings
-from headstart.data.locate import missing
+from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out, lines
+from headstart.data.checks.findings.held_out import findings as held_out_findings
+from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
+from headstart.data.checks.findings.text_checks import length_findings, text_findings
+from headstart.data.folders.locate import missing
 from headstart.errors import ItemError
 from headstart.modalities.base import Examination
 

@@ -21,7 +21,7 @@ import numpy as np
 from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.data.checks.findings import Finding, finding
-from headstart.data.checks.judge import label_text
+from headstart.data.checks.findings.judge import label_text
 from headstart.data.unions import Unions
 
 THRESHOLD = 0.75

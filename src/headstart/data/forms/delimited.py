@@ -8,10 +8,11 @@ from collections import Counter
 
 import polars as pl
 
-from headstart.core import limits, words
-from headstart.data.forms import dialect
-from headstart.data.forms.dialect import Dialect
-from headstart.data.header import placed
+from headstart.core import words
+from headstart.core.untrusted import limits
+from headstart.data.columns import dialect
+from headstart.data.columns.dialect import Dialect
+from headstart.data.columns.header import placed
 from headstart.modalities.text import decode
 
 _PEEKED = 1_000

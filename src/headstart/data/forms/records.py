@@ -10,9 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from headstart.core import limits
-from headstart.core.untrusted import depth
-from headstart.data.forms.bounds import few_columns
+from headstart.core.untrusted import depth, limits
+from headstart.data.columns.bounds import few_columns
 
 _FRESH = 10_000_000
 """Names times lines that bring new ones: polars takes about a second for so many."""

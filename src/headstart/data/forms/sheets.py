@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from headstart.core import archive, limits
-from headstart.core.untrusted import Damaged
+from headstart.core.untrusted import Damaged, archive, limits
 from headstart.data.forms import delimited
 from headstart.data.reading import split_in
 from headstart.errors import MissingExtra

@@ -14,11 +14,10 @@ from typing import Any, cast
 
 import polars as pl
 
-from headstart.core import archive
-from headstart.core.untrusted import not_itself
-from headstart.data import cells
+from headstart.core.untrusted import archive, not_itself
+from headstart.data.columns.bounds import few_columns, not_blown_up
 from headstart.data.forms import delimited, documents, fasttext, records, sheets
-from headstart.data.forms.bounds import few_columns, not_blown_up
+from headstart.data.items import cells
 from headstart.errors import MissingExtra
 
 Said = tuple[tuple[str, str], ...]

@@ -17,13 +17,13 @@ import numpy as np
 from headstart import tasks
 from headstart.core.dataset import Note
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
-from headstart.data.labels import missing as gaps
 from headstart.data.labels import names as naming
-from headstart.data.labels import numbers as numeric
 from headstart.data.labels import several
-from headstart.data.labels.column import Cell, Column, cells_of, label_type, normal, shown, text_of
 from headstart.data.labels.names import alike, match
 from headstart.data.labels.several import flag, from_columns, is_flags
+from headstart.data.labels.values import missing as gaps
+from headstart.data.labels.values import numbers as numeric
+from headstart.data.labels.values.column import Cell, Column, cells_of, label_type, normal, shown, text_of
 from headstart.errors import DataError
 
 __all__ = ["alike", "encode", "flag", "from_columns", "is_flags", "match"]

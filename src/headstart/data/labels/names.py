@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from headstart.data.labels.column import Column, normal
-from headstart.data.labels.numbers import in_order, plain
 from headstart.data.labels.several import named_parts
+from headstart.data.labels.values.column import Column, normal
+from headstart.data.labels.values.numbers import in_order, plain
 from headstart.data.reading import natural
 from headstart.errors import DataError, UnknownName
 

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from headstart.data.labels.column import Cell, Column, normal, shown, text_of
-from headstart.data.labels.numbers import plain
+from headstart.data.labels.values.column import Cell, Column, normal, shown, text_of
+from headstart.data.labels.values.numbers import plain
 from headstart.errors import DataError
 
 Sets = list[list[str] | None]

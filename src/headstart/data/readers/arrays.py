@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart.core.dataset import Dataset, FileItem, Item, Note
+from headstart import modalities
+from headstart.core.dataset import Dataset, Item, Note
 from headstart.core.task import MULTILABEL
-from headstart.data import columns, entries, labels
-from headstart.data.entries import BadItem, shown
-from headstart.data.pictures import pictures, renamed
+from headstart.core.untrusted import limits
+from headstart.data import labels
+from headstart.data.items import entries
+from headstart.data.items.entries import BadItem, shown
+from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import NOT_FETCHED, Reading
 from headstart.errors import BadOption, DataError, ItemError
 
@@ -26,19 +29,34 @@ def accepts(data: Any) -> bool:
 def read(data: Any, reading: Reading) -> Dataset:
     """A data set from images in memory, or from paths. Raises `DataError` for what is no image."""
     if entries.is_picture(data) and not entries.is_array(data):
-        raise DataError(WHERE, f"{type(data).__name__} is one picture", "give a list of them, with labels")
-    given = rows(data, labels=reading.labels)
-    names = [_id(row, len(given)) for row in range(len(given))]
-    items, seen = pictures(given, names, white=reading.white is not None), set[str]()
+        raise DataError(WHERE, f"{type(data).__name__} is one item", "give a list of them, with labels")
+    given = rows(data, labels=reading.labels) if reading.rate is None else _sounds(data, reading.rate)
+    width = len(str(max(len(given) - 1, 0)))
+    names = [f"image-{row:0{width}d}" for row in range(len(given))]
+    items = pictures(given, names, white=reading.white is not None)
+    kind, seen = entries.modality_of(items), set[str]()
+    noun = modalities.get(kind).NOUN
     for row, item in enumerate(items):
         if isinstance(item, BadItem) and item.problem not in (entries.NOTHING, NOT_FETCHED):
-            raise DataError(f"image {row}", item.problem)
-        if item.id in seen:  # ids name items: a path in two rows is told apart by its row
+            raise DataError(f"{noun} {row}", item.problem)
+        if item.id == names[row]:
+            items[row] = renamed(item, item.id.replace("image", noun))
+        elif item.id in seen:  # ids name items: a path in two rows is told apart by its row
             items[row] = renamed(item, f"{item.id} (row {row + 1})")
         seen.add(item.id)
-    paths = [str(item.path) for item in items if isinstance(item, FileItem)]
-    kind = columns.modality_of(paths) if paths and len(paths) == len(items) else "image"
     return in_memory(items, kind, reading)
+
+
+def _sounds(data: Any, rate: Any) -> list[Any]:
+    """(samples, rate) for each row of an array, or each array of a list; what holds no samples as it is."""
+    whole = isinstance(rate, int | np.integer) and not isinstance(rate, bool)
+    if not whole or not limits.LEAST_RATE <= rate <= limits.MOST_RATE:
+        raise BadOption("rate", rate, "samples a second of the recordings, such as 16000")
+    if entries.is_array(data) and np.ndim(data) != 2:
+        remedy = "give N x samples, or a list of arrays"
+        raise DataError(WHERE, f"an array of shape {shown(np.shape(data))} holds no recordings", remedy)
+    listed = list(entries.numpy_of(data)) if entries.is_array(data) else list(data)
+    return [(entries.numpy_of(one), int(rate)) if entries.is_array(one) else one for one in listed]
 
 
 def rows(data: Any, *, one: bool = False, labels: Any = None) -> list[Any]:
@@ -87,7 +105,7 @@ def _block(array: np.ndarray, *, one: bool, count: int) -> np.ndarray:
 
 def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: bool = False) -> Dataset:
     """The data set of items that were given with their labels. Raises `DataError`, `BadOption`."""
-    noun = f"{modality}s"
+    noun = modalities.nouns(modality)[1]
     if reading.columns:
         raise BadOption("a column", "named", f"left out: {noun} in memory have no columns")
     if not items:
@@ -142,7 +160,3 @@ def _values(given: Any) -> tuple[list[Any], list[str] | None]:
         raise DataError(WHERE, "labels of two dimensions must be 0 or 1, a column for each label")
     rows = [None if np.isnan(row).any() else [str(c) for c in np.flatnonzero(row)] for row in table]
     return rows, [str(c) for c in range(array.shape[1])]
-
-
-def _id(row: int, total: int) -> str:
-    return f"image-{row:0{len(str(max(total - 1, 0)))}d}"

@@ -8,9 +8,9 @@ from typing import Any
 from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.data import columns
+from headstart.data.folders.layout import class_folders, items_in, read_folders
+from headstart.data.folders.tree import Tree, archive_tree, folder_tree
 from headstart.data.forms import fasttext
-from headstart.data.forms.tree import Tree, archive_tree, folder_tree
-from headstart.data.layout import class_folders, items_in, read_folders
 from headstart.data.readers import hub, table
 from headstart.data.reading import (
     ARCHIVES,

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from headstart.core.dataset import Dataset
-from headstart.core.words import whole
-from headstart.data import cells, entries
-from headstart.data.header import placed
-from headstart.data.locate import on_disk
+from headstart.core.untrusted import whole
+from headstart.data.columns.header import placed
+from headstart.data.folders.locate import on_disk
+from headstart.data.items import cells, entries
 from headstart.data.readers import arrays, table
 from headstart.data.readers.arrays import in_memory
 from headstart.data.reading import Reading

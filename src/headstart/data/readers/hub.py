@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 
 from headstart._lazy import optional
-from headstart.core.archive import read_file
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, labels, parts
+from headstart.core.untrusted.archive import read_file
+from headstart.data import columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
+from headstart.data.items import cells, entries
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
 
@@ -33,7 +34,7 @@ class HubItem:
         """The bytes as they are stored. Raises `OSError`."""
         cell = self.rows[self.row][self.column]
         if cell is None:
-            raise OSError("there is no image in this row")
+            raise OSError("there is nothing in this row")
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
         return read_file(Path(cell["path"]))
@@ -114,7 +115,7 @@ def read(data: Any, reading: Reading) -> Dataset:
     )
     return Dataset(
         name=reading.name or origin,
-        modality="image" if use.text is None else "text",
+        modality=entries.modality_of(items) if use.text is None else "text",
         items=tuple(items),
         task=task,
         y=y,
@@ -130,7 +131,7 @@ def read(data: Any, reading: Reading) -> Dataset:
 def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     """The column of images, or else the one or two of texts. Raises `DataError`, `UnknownName`."""
     where, features = "the hub data set", first.features
-    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    images = [name for name, feature in features.items() if isinstance(feature, _kinds(hub))]
     images = images or _stored(first, hub)
     given = reading.path_column
     if given is not None and given not in features:
@@ -149,6 +150,11 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     if found.path is not None:
         raise DataError(where, f"no column holds images, and none texts, among {', '.join(features)}")
     return found
+
+
+def _kinds(hub: Any) -> tuple[type, ...]:
+    """The features of things that are files."""
+    return hub.Image, hub.Audio
 
 
 def _stored(first: Any, hub: Any) -> list[str]:
@@ -184,7 +190,9 @@ def _cells(first: Any, hub: Any) -> Cells:
 def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
     width = len(str(max(len(part) - 1, 0)))
     if use.path is not None:
-        raw = part.cast_column(use.path, hub.Image(decode=False)).select_columns([use.path])
+        known = part.features[use.path]
+        kind: Any = type(known) if isinstance(known, _kinds(hub)) else hub.Image
+        raw = part.cast_column(use.path, kind(decode=False)).select_columns([use.path])
         return [HubItem(f"{prefix}{i:0{width}d}", raw, use.path, i) for i in range(len(part))]
     firsts = [cell or "" for cell in part[use.text]]
     seconds = [cell or "" for cell in part[use.pair]] if use.pair else [None] * len(firsts)
@@ -200,7 +208,11 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
         if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
     odd = [name for name, feature in features.items() if not _may_be_label(feature, hub)]
-    found, _ = columns.others(_cells(first, hub), reading, use, odd=odd)
+    seen = _cells(first, hub)
+    if use.path is not None:
+        some = first.select(range(min(len(first), entries.LOOKED_AT)))
+        seen = seen._replace(pictures={use.path: entries.modality_of(_items(some, use, "", hub))})
+    found, _ = columns.others(seen, reading, use, odd=odd)
     return replace(found, split=None) if named and reading.split_column is None else found
 
 

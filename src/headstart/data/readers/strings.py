@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset, TextItem
-from headstart.data.entries import is_array, nothing
+from headstart.data.items.entries import is_array, nothing
 from headstart.data.readers.arrays import WHERE, in_memory
 from headstart.data.reading import Reading, suffix_of
 from headstart.errors import DataError

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from headstart.core.archive import decompressor
 from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import cells, columns, header, labels, parts
-from headstart.data.columns import Cells, Columns
+from headstart.core.untrusted.archive import decompressor
+from headstart.data import columns, labels, parts
+from headstart.data.columns import Cells, Columns, header
+from headstart.data.folders.locate import Finder, on_disk, outside, within
+from headstart.data.folders.tree import Tree, archive_tree
 from headstart.data.forms import fasttext
 from headstart.data.forms import tables as forms
-from headstart.data.forms.tree import Tree, archive_tree
-from headstart.data.locate import Finder, on_disk, outside, within
-from headstart.data.pictures import renamed
+from headstart.data.items import cells, entries
+from headstart.data.items.pictures import renamed
 from headstart.data.reading import (
     Reading,
     archive_ending,
@@ -302,7 +303,8 @@ def items_in(
         finders = [sheet.find for sheet in sheets for _ in range(sheet.rows.height)]
         if cells.may_hold(table[use.path].dtype):
             names = _names(sheets, table, use.ident)
-            return tuple(cells.items(table[use.path], names, finders, white=white)), "image"
+            found = cells.items(table[use.path], names, finders, white=white)
+            return tuple(found), entries.modality_of(found)
         paths = _strings(table[use.path], origin, "paths to files")
         kind = columns.modality_of([path for path in paths if path and path.strip()])
         return tuple(_files(paths, finders, origin, use.path)), kind

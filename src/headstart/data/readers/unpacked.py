@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.data import columns, entries
-from headstart.data.entries import RowItem, is_array, is_picture, is_record, length, nothing
+from headstart.data import columns
+from headstart.data.items import entries
+from headstart.data.items.entries import RowItem, is_array, is_picture, is_record, length, nothing
 from headstart.data.readers import arrays, frames, hub, strings
 from headstart.data.reading import Reading
 from headstart.errors import BadOption, DataError, ItemError
@@ -96,6 +98,8 @@ def _of_list(data: Sequence[Any]) -> Unpacked:
         return Unpacked({str(name): [row.get(name) for row in records] for name in names})
     if _is_row(first):
         return _of_rows(data)
+    if modalities.of_object(first):  # of two sounds, each with its rate, one may look like the labels
+        return Unpacked(data)
     if _is_xy(data):
         return Unpacked(data[0], _tidy(data[1]))
     _refuse_parts(data)

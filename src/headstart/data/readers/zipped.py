@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headstart.core.dataset import Dataset
-from headstart.data.forms.tree import archive_tree
+from headstart.data.folders.tree import archive_tree
 from headstart.data.readers.folder import read_tree
 from headstart.data.reading import Reading, archive_ending, as_path, existing
 

@@ -15,8 +15,12 @@ from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities._draws import generator
 from headstart.modalities.base import Examination, Numbers
-from headstart.modalities.image import _deep, _described, _kinds, _white
-from headstart.modalities.image._decode import (
+from headstart.modalities.image import _described
+from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image.decoding import _deep, _kinds, _white
+from headstart.modalities.image.decoding._decode import (
+    NPY,
+    STARTS,
     Seen,
     look,
     opened_from,
@@ -24,9 +28,8 @@ from headstart.modalities.image._decode import (
     plain,
     recognise,
 )
-from headstart.modalities.image._deep import ROUNDING as ROUNDING
-from headstart.modalities.image._quiet import ROOM
-from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING
+from headstart.modalities.image.decoding._quiet import ROOM
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 PREPARATION = 2
@@ -49,6 +52,7 @@ NOT_READ = _kinds.ENDINGS
 NOUN = "image"
 HAS_LEVELS = True
 IN_WORDS = False
+GROUPS = ()
 REMEMBERED = True
 STORED_ALIKE = True
 VIEWS_PAY = True
@@ -259,6 +263,21 @@ def as_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, as_array(image), allow_pickle=False)
     return buffer.getvalue()
+
+
+def begins(start: bytes) -> bool:
+    """Whether bytes begin as the commonest pictures do."""
+    return start.startswith((NPY, *STARTS))
+
+
+def holds(entry: Any) -> bool:
+    """Whether it is a Pillow image."""
+    return isinstance(entry, Image.Image)
+
+
+def shown(opened: Image.Image) -> tuple[Image.Image, str]:
+    """The picture itself, and nothing to hear."""
+    return opened, ""
 
 
 def kind_of(data: bytes) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from headstart.modalities.image._deep import ROUNDING
-from headstart.modalities.image._views import padding_of, sides_of
-from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.image.decoding._deep import ROUNDING
+from headstart.modalities.image.preprocessing import ImagePreprocessing, padding_of, sides_of
 
 _ROUNDED = "to the nearest whole number, halves to the even one"
 _DOWN = "down"

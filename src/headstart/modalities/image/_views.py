@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from headstart.core.registry import Registry
 from headstart.errors import BadOption
-from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.modalities.image.preprocessing import ImagePreprocessing, padding_of, sides_of
 
 Recipe = Callable[[Image.Image, ImagePreprocessing, np.random.Generator], Image.Image]
 """(RGB image, contract, generator) -> RGB image of the contract's size."""
@@ -54,20 +54,6 @@ def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:
     ratio = min(image.height / tall, image.width / wide)
     image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
     return centre_cut(image, (height, width))
-
-
-def sides_of(contract: ImagePreprocessing) -> tuple[int, int]:
-    """Height and width of what the input is cut out of."""
-    # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
-    height, width = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
-    return height, width
-
-
-def padding_of(contract: ImagePreprocessing) -> tuple[int, ...]:
-    """RGB of what is put around a picture that is smaller than the cut."""
-    if contract.crop_mode != "border":
-        return (0, 0, 0)
-    return tuple(round(255 * value) for value in _three(contract.mean))
 
 
 def resize_short(image: Image.Image, side: int, how: Image.Resampling) -> Image.Image:
@@ -142,10 +128,6 @@ def _resize(image: Image.Image, size: tuple[int, int], how: Image.Resampling) ->
     """Resize to (height, width)."""
     height, width = max(1, size[0]), max(1, size[1])
     return image if image.size == (width, height) else image.resize((width, height), how)
-
-
-def _three(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values if len(values) == 3 else (values[0],) * 3
 
 
 VIEWS.add("crop-flip", _crop_flip)

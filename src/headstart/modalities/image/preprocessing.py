@@ -123,3 +123,21 @@ def _finite(given: Any) -> tuple[float, ...]:
     if not all(map(math.isfinite, found)):
         raise ValueError(f"{given!r} where finite numbers should be")
     return found
+
+
+def sides_of(contract: ImagePreprocessing) -> tuple[int, int]:
+    """Height and width of what the input is cut out of."""
+    # the small number mends ratios such as 224 / (224 / 232), which fall just short of 232
+    height, width = (math.floor(side / contract.crop_pct + 1e-6) for side in contract.size)
+    return height, width
+
+
+def padding_of(contract: ImagePreprocessing) -> tuple[int, ...]:
+    """RGB of what is put around a picture that is smaller than the cut."""
+    if contract.crop_mode != "border":
+        return (0, 0, 0)
+    return tuple(round(255 * value) for value in _three(contract.mean))
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values if len(values) == 3 else (values[0],) * 3

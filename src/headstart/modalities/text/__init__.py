@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from headstart.core import limits
 from headstart.core.dataset import RECORD
 from headstart.core.registry import Registry
 from headstart.core.source import Levels
+from headstart.core.untrusted import limits
 from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
 from headstart.modalities._draws import generator
 from headstart.modalities.base import Counted, Examination, Numbers, Settled
 from headstart.modalities.text import _described
-from headstart.modalities.text._encode import encoder_of
+from headstart.modalities.text.encoding._encode import encoder_of
+from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.modalities.text.words import WordEncoder
 
 PREPARATION = 2
 """Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
@@ -29,6 +29,7 @@ again."""
 NOUN = "text"
 HAS_LEVELS = False
 IN_WORDS = True
+GROUPS = ()
 REMEMBERED = False
 STORED_ALIKE = False
 VIEWS_PAY = False  # leaving words out helps too seldom to pay for a pass

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from headstart.core import fingerprint
 from headstart.core.source import Preprocessing, Signature, Source
 from headstart.core.untrusted import field as in_json
-from headstart.modalities.text._encode import Words, encoder_of
-from headstart.modalities.text.words import WordEncoder
+from headstart.modalities.text.encoding._encode import Words, encoder_of
+from headstart.modalities.text.encoding.words import WordEncoder
 
 TOKENIZER = "tokenizer.json"
 LONGEST = 65_536
@@ -34,7 +34,7 @@ class TextPreprocessing(Preprocessing):
     FILES: ClassVar[tuple[str, ...]] = (TOKENIZER,)
 
     encoder: str = field(repr=False)
-    """The tokenizer in JSON: that of the package `tokenizers`, or of `headstart.modalities.text.words`."""
+    """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`."""
     max_length: int = 512
     prefix: str = ""
     pairs: str = JOINT

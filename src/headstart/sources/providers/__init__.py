@@ -35,11 +35,11 @@ PROVIDERS: Registry[Any] = Registry(
 )
 """Prefix of a spec -> module."""
 MODALITIES = {
-    "package/": ("image", "text"),
-    "hf/": ("text",),
-    "hf:": ("text",),
+    "package/": ("image", "text", "audio"),
+    "hf/": ("text", "audio"),
+    "hf:": ("text", "audio"),
     "vectors:": ("text",),
-    "file:": ("image", "text"),
+    "file:": ("image", "text", "audio"),
 }
 """Prefix -> what its models read, where that is not images."""
 

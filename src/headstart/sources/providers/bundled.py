@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
-from headstart.sources import record as records
-from headstart.sources.providers.file import load_file
+from headstart.sources.networks import record as records
 
 if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+    from headstart.sources.cuts.traced import TracedBackbone
 
 FOLDER = Path(__file__).parents[1] / "bundled"
 
@@ -35,7 +34,9 @@ describe = find
 def load(source: Source, *, download: bool = False) -> TracedBackbone:  # noqa: ARG001 - it is always here
     """The network with its weights, their digest checked. Raises `SourceError`."""
     name = source.spec.removeprefix("bundled/")
-    return load_file(source, FOLDER / f"{name}.safetensors", {})
+    from headstart.sources.networks import opening
+
+    return opening.open_file(source, FOLDER / f"{name}.safetensors", {})
 
 
 def names() -> Sequence[str]:

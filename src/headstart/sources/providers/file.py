@@ -1,6 +1,7 @@
 """`file:PATH`: a weight file of one's own, described by options or by a side-car JSON.
 
-`file:models/birds.safetensors` reads `models/birds.json` beside it (its form: `headstart.sources.record`).
+`file:models/birds.safetensors` reads `models/birds.json` beside it (its form:
+`headstart.sources.networks.record`).
 Options after a question mark come before the side-car's fields:
 
     file:birds.pth?arch=timm/resnet18&input=128&mean=0.5,0.5,0.5&std=0.5,0.5,0.5&labels=names.txt
@@ -9,27 +10,24 @@ with `arch` (LIBRARY/NAME), `input` (160, or 160x200), `mean`, `std`, `crop_pct`
 `crop_mode`, `num_classes`, `labels` (a text file, one name a line, relative to the weights), `name`, and
 `prefix` (which part of the file is the network, such as teacher.backbone, where it holds several).
 
-The path of a folder with a config.json is a text model, see `headstart.sources.providers.hf`.
+The path of a folder with a config.json is a model of Hugging Face, see `headstart.sources.providers.hf`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError, near
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import record as records
-from headstart.sources.paths import path_of
-from headstart.sources.text import folder as texts
-
-if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+from headstart.sources.files.paths import path_of
+from headstart.sources.networks import record as records
+from headstart.sources.providers import _folders
+from headstart.sources.text.files import folder as texts
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -51,13 +49,11 @@ OPTIONS: Mapping[str, Callable[[str], Any]] = {
 
 def find(spec: str, name: str) -> Source:
     """The record of a weight file. Raises `SourceError`."""
-    from headstart.sources.weights import SUFFIXES
+    from headstart.sources.files.weights import SUFFIXES
 
     path, options = split(spec, name)
     if texts.is_model(path) and not options:
-        from headstart.sources.providers import hf
-
-        return hf.of_folder(Source(spec, path.resolve().name, input=TextPreprocessing("")), path)
+        return _folders.described(Source(spec, path.resolve().name, input=TextPreprocessing("")), path)
     if not path.is_file():
         what = "is a folder without a model in it" if path.is_dir() else "is not there"
         raise SourceError(spec, f"{path} {what}", "correct the path")
@@ -109,33 +105,10 @@ def load(source: Source, *, download: bool = False) -> Backbone:  # noqa: ARG001
     spec = source.spec
     path, options = split(spec, spec.removeprefix("file:"))
     if texts.is_model(path):
-        from headstart.sources.text import opening
+        return _folders.opened(source, path)
+    from headstart.sources.networks import opening
 
-        return opening.open_folder(source, path)
-    return load_file(source, path, _described(path, options, spec))
-
-
-def load_file(source: Source, path: Path, record: Mapping[str, Any]) -> TracedBackbone:
-    """Check, read and open a weight file."""
-    from headstart.sources import opening, weights
-
-    with weights.unchanged(path, source.spec):
-        if source.sha256 is not None:
-            weights.check_sha256(path, source.sha256, source.spec)
-        prefix = record.get("prefix")
-        tensors = weights.read_all(path, source.spec)
-        backbone = opening.open_backbone(source, tensors, None if prefix is None else str(prefix))
-    if records.wants_imagenet_labels(record, backbone.source):
-        backbone.source = replace(backbone.source, labels=_imagenet_labels(backbone.source))
-    return backbone
-
-
-def _imagenet_labels(source: Source) -> tuple[str, ...]:
-    if source.architecture["library"] == "torchvision":
-        from headstart.sources.providers.torchvision import imagenet_labels
-    else:
-        from headstart.sources.providers.timm import imagenet_labels
-    return imagenet_labels()
+    return opening.open_file(source, path, _described(path, options, spec))
 
 
 def names() -> Sequence[str]:

@@ -1,4 +1,5 @@
-"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: text encoders of transformers.
+"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: encoders of transformers, of texts or
+of sounds.
 
 `hf/NAME@REVISION` is one state of a repository. Names in the hub's cache are found without the network;
 others are fetched only when that is allowed. A folder of sentence-transformers brings its pooling, its
@@ -8,31 +9,23 @@ run.
 
 from __future__ import annotations
 
-import operator
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from headstart.core import limits, untrusted
+from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import fetching, recommended
-from headstart.sources.paths import path_of
-from headstart.sources.text import folder, tokenizer
-
-if TYPE_CHECKING:
-    from headstart.sources.text.backbone import TextBackbone
+from headstart.sources.files import fetching
+from headstart.sources.files.paths import path_of
+from headstart.sources.providers import _folders, recommended
+from headstart.sources.text.files import folder
 
 HUB, LOCAL = "hf/", "hf:"
 _PART = r"\w([\w.-]*\w)?"
 NAME = re.compile(rf"(?!.*(\.\.|--))(?P<repository>{_PART}(/{_PART})?)(@(?P<revision>[\w./-]+))?", re.ASCII)
-UNUSED = re.compile(r"(^|\.)(lm_head|cls|pooler|classifier|decoder|vocab_\w+|predictions)\.")
-"""Tensors of a file that an encoder has no use for."""
 
 
 def find(spec: str, name: str) -> Source:
@@ -44,7 +37,7 @@ def find(spec: str, name: str) -> Source:
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
     known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextPreprocessing(""))
-    return replace(known, local=False) if root is None else of_folder(known, root)
+    return replace(known, local=False) if root is None else _folders.described(known, root)
 
 
 def describe(spec: str, name: str) -> Source:
@@ -56,53 +49,31 @@ def describe(spec: str, name: str) -> Source:
         return replace(known, local=False, note=str(error))
 
 
-def of_folder(source: Source, root: Path) -> Source:
-    """The record, completed with what a folder says. Raises `SourceError`."""
-    layout = folder.read(root, source.spec)
-    files = layout.weights
-    return replace(
-        source,
-        modality="text",
-        architecture=layout.architecture,
-        input=layout.contract,
-        parameters=source.parameters or _parameters(files),
-        sha256=_blob(files),
-        revision=root.name if root.parent.name == "snapshots" else None,
-        local=True,
-        size_bytes=sum(file.stat().st_size for file in files),
-    )
-
-
 def files(spec: str, name: str) -> tuple[Path, ...]:
     """Of a folder that is named by its path: those of the hub have revisions. Raises `SourceError`."""
     root = None if spec.startswith(HUB) else _root(spec, name)
     return () if root is None else folder.files(root, spec)
 
 
-def load(source: Source, *, download: bool = False) -> TextBackbone:
+def load(source: Source, *, download: bool = False) -> Backbone:
     """The network with its weights. Raises `SourceError`, `WeightsMissing`, `MissingExtra`."""
-    from headstart.sources.text import opening
-
     name = source.spec[len(HUB) :]
     root = _root(source.spec, name)
     if root is None:
         root = fetching.fetch_model(*_parts(name), source, download)
-        source = of_folder(source, root)
-    return opening.open_folder(source, root)
+        source = _folders.described(source, root)
+    return _folders.opened(source, root)
 
 
 def names() -> Sequence[str]:
     """Recommended ones and those in the hub's cache."""
-    known = [spec.removeprefix(HUB) for spec in recommended.specs("text")]
-    cached = (name for name in fetching.hub_names() if _reads_texts(fetching.hub_model(name)))
+    known = [spec.removeprefix(HUB) for spec in (*recommended.specs("text"), *recommended.specs("audio"))]
+    cached = (
+        name
+        for name in fetching.hub_names()
+        if (root := fetching.hub_model(name)) and _folders.is_usable(root)
+    )
     return sorted({*known, *cached})
-
-
-def _reads_texts(root: Path | None) -> bool:
-    """Whether there is a tokenizer: the hub's cache holds models of all kinds."""
-    if root is None:
-        return False
-    return any((root / name).is_file() for name in (tokenizer.NAME, *tokenizer.SLOW, "modules.json"))
 
 
 def _parts(name: str) -> tuple[str, str | None]:
@@ -124,26 +95,3 @@ def _root(spec: str, name: str) -> Path | None:
 
 def _short(spec: str, name: str) -> str:
     return name if spec.startswith(HUB) else Path(name).expanduser().resolve().name
-
-
-def _blob(files: Sequence[Path]) -> str | None:
-    """The SHA-256 that the hub's cache names a weight file by."""
-    name = files[0].resolve().name if len(files) == 1 else ""
-    return name if re.fullmatch(r"[0-9a-f]{64}", name) else None
-
-
-def _parameters(files: Sequence[Path]) -> int | None:
-    """Numbers in the weight files, as far as their heads tell without reading them."""
-    total = 0
-    for path in files:
-        if path.suffix != ".safetensors":
-            return None
-        try:
-            with path.open("rb") as file, untrusted.parsing():
-                (length,) = struct.unpack("<Q", file.read(8))
-                head = untrusted.read_object(file.read(min(length, limits.JSON_BYTES)))
-                shapes = [v["shape"] for k, v in head.items() if "shape" in v and not UNUSED.search(k)]
-                total += sum(prod(map(operator.index, shape)) for shape in shapes)
-        except (OSError, untrusted.Damaged):
-            return None  # a damaged file is told about when it is read
-    return total or None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
-from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.sources import recommended
-from headstart.sources.fetching import fetch_file, fetch_hub, hash_prefix, hub_file, torch_hub_file
+from headstart.sources.files.fetching import fetch_file, fetch_hub, hash_prefix, hub_file, torch_hub_file
+from headstart.sources.networks import recipes
+from headstart.sources.providers import recommended
 
 if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+    from headstart.sources.cuts.traced import TracedBackbone
 
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 
@@ -37,7 +36,7 @@ def describe(spec: str, name: str) -> Source:
 
 def record(spec: str, name: str) -> Source:
     """The record as timm has it. Raises `UnknownName`."""
-    config = _config(name)
+    config = recipes.timm_config(name)
     if config is None or not config.has_weights:
         raise UnknownName(
             "pretrained model of timm", name, names(), listing="headstart sources --search TEXT"
@@ -48,7 +47,7 @@ def record(spec: str, name: str) -> Source:
         spec=spec,
         name=tagged,
         architecture={"library": "timm", "arch": tagged, "kwargs": {}, "num_classes": config.num_classes},
-        input=_contract(config),
+        input=recipes.timm_contract(config),
         labels=_labels(config),
         revision=path.parent.name if path is not None and path.parent.parent.name == "snapshots" else None,
         licence=config.license,
@@ -67,7 +66,7 @@ def load(source: Source, *, download: bool = False) -> TracedBackbone:
     import timm
     import torch
 
-    from headstart.sources import opening
+    from headstart.sources.networks import opening
 
     arch = str(source.architecture["arch"])
     config = timm.get_pretrained_cfg(arch)
@@ -91,7 +90,7 @@ def _handed(config: Any, path: Path, spec: str) -> dict[str, Any]:
 
     Not all versions of timm read with `weights_only`: then code in a pickled file would run.
     """
-    from headstart.sources import weights
+    from headstart.sources.files import weights
 
     prefix = None if config.hf_hub_id else hash_prefix(config.url)
     if prefix is not None:  # the hub checks what it fetches; torch.hub's folder takes any file
@@ -109,60 +108,13 @@ def names() -> Sequence[str]:
     return found
 
 
-def recipe(arch: str) -> ImagePreprocessing | None:
-    """How timm's own weights of an architecture want their images."""
-    config = _config(arch)
-    return _contract(config) if config is not None else None
-
-
-def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 classes of ILSVRC 2012 with their synonyms, in the usual order."""
-    return _subset_labels("imagenet-1k")
-
-
-@lru_cache(maxsize=4)
-def _subset_labels(subset: str) -> tuple[str, ...]:
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo(subset)
-    return tuple(info.index_to_description(i) for i in range(info.num_classes()))
-
-
-def _config(name: str) -> Any | None:
-    """timm's own record, or None when the architecture or its tag does not exist."""
-    import timm
-
-    if not timm.is_model(name.partition(".")[0]):
-        return None
-    try:
-        return timm.get_pretrained_cfg(name)
-    except RuntimeError:  # no such tag
-        return None
-
-
-def _contract(config: Any) -> ImagePreprocessing:
-    from timm.data import resolve_data_config
-
-    found = resolve_data_config({}, pretrained_cfg=config.to_dict())
-    channels, height, width = found["input_size"]
-    return ImagePreprocessing(
-        size=(height, width),
-        mean=tuple(map(float, found["mean"])),
-        std=tuple(map(float, found["std"])),
-        interpolation=str(found["interpolation"]),
-        crop_pct=float(found["crop_pct"]),
-        crop_mode=str(found["crop_mode"]),
-        channels=channels,
-    )
-
-
 def _labels(config: Any) -> tuple[str, ...] | None:
     from timm.data import infer_imagenet_subset
 
     if config.label_names:
         return tuple(map(str, config.label_names))
     subset = infer_imagenet_subset({**config.to_dict(), "num_classes": config.num_classes})
-    return None if subset is None else _subset_labels(subset)
+    return None if subset is None else recipes.timm_labels(subset)
 
 
 def _paper(config: Any) -> str | None:

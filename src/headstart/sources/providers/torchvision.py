@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headstart.core.source import Source
-from headstart.errors import UnknownName
-from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.sources import recommended
-from headstart.sources.fetching import fetch_file, hash_prefix, torch_hub_file
+from headstart.sources.files.fetching import fetch_file, hash_prefix, torch_hub_file
+from headstart.sources.networks import recipes
+from headstart.sources.providers import recommended
 
 if TYPE_CHECKING:
-    from headstart.sources.traced import TracedBackbone
+    from headstart.sources.cuts.traced import TracedBackbone
 
 KWARGS: dict[str, dict[str, Any]] = {
     "inception_v3": {"transform_input": True},
@@ -32,7 +31,7 @@ describe = find
 def record(spec: str, name: str) -> Source:
     """The record as torchvision has it."""
     arch, _, tag = name.partition(".")
-    weights = _weights(arch, tag)
+    weights = recipes.torchvision_weights(arch, tag)
     meta = weights.meta
     path = torch_hub_file(weights.url)
     return Source(
@@ -44,7 +43,7 @@ def record(spec: str, name: str) -> Source:
             "kwargs": KWARGS.get(arch, {}),
             "num_classes": len(meta["categories"]),
         },
-        input=_contract(weights),
+        input=recipes.torchvision_contract(weights),
         parameters=meta.get("num_params"),
         labels=tuple(meta["categories"]),
         revision=weights.name,
@@ -58,10 +57,11 @@ def load(source: Source, *, download: bool = False) -> TracedBackbone:
     """The network with its weights; the hash in the file's name is checked. Raises `SourceError`."""
     from dataclasses import replace
 
-    from headstart.sources import opening, weights
+    from headstart.sources.files import weights
+    from headstart.sources.networks import opening
 
     name = source.spec.removeprefix("torchvision/")
-    found = _weights(*name.partition(".")[::2])
+    found = recipes.torchvision_weights(*name.partition(".")[::2])
     path = torch_hub_file(found.url) or fetch_file(found.url, source, download)
     with weights.unchanged(path, source.spec):
         weights.check_sha256(path, hash_prefix(found.url) or "", source.spec)
@@ -76,39 +76,6 @@ def names() -> Sequence[str]:
 
     found: list[str] = models.list_models(module=models)
     return found
-
-
-def recipe(arch: str) -> ImagePreprocessing | None:
-    """How torchvision's default weights of an architecture want their images."""
-    return _contract(_weights(arch, "")) if arch in names() else None
-
-
-def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 classes of ILSVRC 2012, one name each, in the usual order."""
-    return tuple(_weights("resnet18", "").meta["categories"])
-
-
-def _weights(arch: str, tag: str) -> Any:
-    from torchvision import models
-
-    if arch not in names():
-        raise UnknownName("model of torchvision", arch, names(), listing="headstart sources --search TEXT")
-    known = models.get_model_weights(arch)
-    if tag and tag not in known.__members__:
-        raise UnknownName(f"set of weights of torchvision/{arch}", tag, list(known.__members__))
-    return known[tag] if tag else known.DEFAULT
-
-
-def _contract(weights: Any) -> ImagePreprocessing:
-    recipe = weights.transforms()
-    crop, resize = recipe.crop_size[0], recipe.resize_size[0]
-    return ImagePreprocessing(
-        size=(crop, crop),
-        mean=tuple(map(float, recipe.mean)),
-        std=tuple(map(float, recipe.std)),
-        interpolation=recipe.interpolation.value,
-        crop_pct=crop / resize,
-    )
 
 
 def _accuracy(meta: Any) -> float | None:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from headstart.core import limits
 from headstart.core.source import Source
+from headstart.core.untrusted import limits
 from headstart.errors import SourceError, near
-from headstart.sources.paths import path_of
-from headstart.sources.text import vectors
+from headstart.sources.files.paths import path_of
+from headstart.sources.text.files import vectors
 
 if TYPE_CHECKING:
-    from headstart.sources.text.bag import WordBackbone
-    from headstart.sources.text.vectors import Table
+    from headstart.sources.text.files.vectors import Table
+    from headstart.sources.text.networks.bag import WordBackbone
 
 OPTIONS = ("words", "lowercase")
 SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -67,8 +67,8 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
     """The vectors as a network. Raises `SourceError`."""
     from dataclasses import replace
 
-    from headstart.sources import weights
-    from headstart.sources.text import bag
+    from headstart.sources.files import weights
+    from headstart.sources.text.networks import bag
 
     spec = source.spec
     path, words, lowercase = split(spec, spec.removeprefix("vectors:"))

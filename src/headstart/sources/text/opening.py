@@ -7,38 +7,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from headstart.core.source import Source
 from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.text import largest_number
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources import weights
-from headstart.sources.text import backbone as backbones
-from headstart.sources.text import folder, transformer
-from headstart.sources.text.backbone import TextBackbone
-from headstart.sources.text.bag import Vectors, WordBackbone
-from headstart.sources.text.tokenizer import SETTINGS
-from headstart.sources.text.vectors import ARCH, LIBRARY
+from headstart.sources.files import weights
+from headstart.sources.layers import filling
+from headstart.sources.text.files import folder
+from headstart.sources.text.files.tokenizer import SETTINGS
+from headstart.sources.text.files.vectors import ARCH, LIBRARY
+from headstart.sources.text.networks import backbone as backbones
+from headstart.sources.text.networks import transformer
+from headstart.sources.text.networks.backbone import TextBackbone
+from headstart.sources.text.networks.bag import Vectors, WordBackbone
 
 
 def open_folder(source: Source, root: Path) -> TextBackbone:
     """The source's network with the weights in its folder. Raises `SourceError`, `MissingExtra`."""
     layout = folder.read(root, source.spec)
     transformer.library()
-    files = layout.weights
     architecture = layout.architecture
-    tensors: dict[str, Tensor] = {}
-    for path in files:
-        with weights.unchanged(path, source.spec):
-            if source.sha256 is not None and len(files) == 1:
-                weights.check_sha256(path, source.sha256, source.spec)
-            elif len(files) == 1:
-                source = replace(source, sha256=weights.sha256_of(path))
-            tensors |= weights.read(path, source.spec)
+    source, tensors = weights.read_folder(layout.weights, source)
     network = transformer.fill(architecture, tensors, source.spec)
     _check_words(network, layout.contract, source.spec)
     found = replace(
@@ -98,46 +90,15 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBa
     if library == LIBRARY and source.architecture.get("arch") == ARCH:
         sizes = source.architecture["kwargs"]
         with torch.device("meta"):  # memory is taken for sizes that are there, not for those claimed
-            _compare(Vectors(int(sizes["words"]), int(sizes["width"])), tensors, ARCH)
+            filling.compare(Vectors(int(sizes["words"]), int(sizes["width"])), tensors, ARCH)
         words = Vectors(int(sizes["words"]), int(sizes["width"]))
-        _put(words, tensors, ARCH)
+        filling.put(words, tensors, ARCH)
         return WordBackbone(words, source)
     if library != folder.LIBRARY:
         raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
-    arch = str(source.architecture["arch"])
-    layers = (source.architecture.get("kwargs") or {}).get("num_hidden_layers", 0)
-    if isinstance(layers, int) and layers > len(tensors):
-        raise NetError(arch, f"has {layers:,} layers, and {len(tensors):,} tensors")
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        _compare(transformer.build(source.architecture), tensors, arch)
-    with torch.random.fork_rng(devices=[]):
-        network = transformer.build(source.architecture)
-    _put(network, tensors, arch)
+    network = transformer.restore(source.architecture, tensors)
     try:
         architecture = source.architecture
         return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
     except SourceError as error:
         raise NetError(str(source.architecture["arch"]), str(error)) from error
-
-
-def _compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
-    """Raises `NetError` where a network has other shapes than its weights."""
-    for name, value in network.state_dict().items():
-        if name in tensors and tuple(tensors[name].shape) != tuple(value.shape):
-            found, wanted = tuple(tensors[name].shape), tuple(value.shape)
-            raise NetError(arch, f"does not fit its weights ({name} is {found}, not {wanted})")
-    lost = sorted(network.state_dict().keys() - set(tensors))
-    if lost:
-        raise NetError(arch, f"does not fit its weights ({', '.join(lost[:3])} missing)")
-
-
-def _put(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
-    state = {
-        name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
-        for name, value in tensors.items()
-    }
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise NetError(arch, f"does not fit its weights ({lines[:200]})") from error

@@ -14,9 +14,10 @@ import torch
 from headstart.core.backbone import Backbone
 from headstart.errors import HeadstartError, SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
-from headstart.sources.text import folder as layouts
-from headstart.sources.text import opening, transformer
-from headstart.sources.text.backbone import TextBackbone
+from headstart.sources.text import opening
+from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.networks import transformer
+from headstart.sources.text.networks.backbone import TextBackbone
 
 FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
 """sentence-transformers' words for poolings."""

@@ -1,0 +1,1 @@
+"""Trees of files, in a folder or in an archive: what lies in them, and what their names say."""

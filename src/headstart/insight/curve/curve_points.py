@@ -1,0 +1,254 @@
+"""The points of a learning curve: linear models on nested portions of each training part.
+
+The features are those that the run has stored; each portion is measured on the held-out items of its
+fold. Nothing passes through the network again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.backbone import Networks
+from headstart.core.experiment import Experiment
+from headstart.core.features import FeatureSpec, Tap
+from headstart.core.split import Fold
+from headstart.core.strategy import Trial
+from headstart.core.task import Task
+from headstart.evidence import leaderboard
+from headstart.insight.curve import subsets
+from headstart.measure import intervals, partition, threads
+from headstart.strategies import probe as probing
+
+DRAWS = 6
+"""Portions drawn for every size."""
+MOST_ROWS = 5_000
+"""Development rows that are looked at; of more a sample is drawn blindly."""
+MOST_CELLS = 4e7
+"""Rows x columns x outputs of the largest fit: fewer rows are looked at where it would be more. Measured on
+two cores: 2 s for 300 items x 2,000 columns, 2 to 6 s for 1,500 to 50,000 items x 500 to 2,000."""
+EVERY_FOLD = 1_000
+"""Up to so many rows a draw is measured on all folds of a repeat, beyond on one of them."""
+RESAMPLES, FEWEST, WORK = 200, 50, 2e9
+"""Resamples, and fewer where resamples x predictions are more than so many, but not fewer than that."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The points of a curve. Errors are 1 - metric, or the metric itself where low is good."""
+
+    sizes: np.ndarray
+    """float64 `[S]`: training rows, mean over draws and folds."""
+    errors: np.ndarray
+    """float64 `[S]`, mean over draws."""
+    covariance: np.ndarray = field(repr=False)
+    """float64 `[S + 1, S + 1]`: of the errors, and of the baseline's error (0 without one)."""
+    counts: np.ndarray
+    """float64 `[S]`: single errors seen."""
+    items: int
+    """Held-out items at each size."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Predictions for held-out rows in one draw or repeat: the rows, and float32 `[n, K]`."""
+
+    rows: np.ndarray
+    predictions: np.ndarray = field(repr=False)
+
+
+def measure(
+    experiment: Experiment, networks: Networks, probe: Trial, baseline: Trial | None = None
+) -> Measured | None:
+    """The points; None when there are too few rows for two sizes, or a metric that they do not define.
+
+    Each fold reads the taps, and has about the penalty, that the probe chose on its training rows: its
+    held-out items have had no say in either.
+    """
+    sampled = len(experiment.split.development) > EVERY_FOLD
+    folds = [_folds(experiment, number, one=sampled) for number in range(DRAWS)]
+    stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
+    draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
+    total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
+    classes = experiment.task.outputs if tasks.for_task(experiment.task).exclusive else 1
+    wanted = subsets.sizes(total, classes)
+    parts = [part for draw in draws for fold in draw.folds for part in draw.parts(fold)]
+    if len(wanted) < 2 or not all(map(len, parts)):
+        return None
+    seen: dict[int, np.ndarray] = {}
+    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
+    used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
+    measured = _summed(experiment, used, [[held for _, held in row] for row in found], baseline)
+    return measured if np.isfinite(measured.errors).all() else None
+
+
+def _folds(experiment: Experiment, number: int, *, one: bool) -> list[int]:
+    """The folds of a draw: all of one repeat, or `one` of them, in turn."""
+    mine = [
+        k for k, fold in enumerate(experiment.split.folds) if fold.repeat == number % experiment.split.repeats
+    ]
+    return [mine[number // experiment.split.repeats % len(mine)]] if one else mine
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stored features of the rows that are looked at, and what each fold makes of them."""
+
+    x: np.ndarray = field(repr=False)
+    """float16 `[n, D]`: every tap that some fold reads."""
+    place: np.ndarray = field(repr=False)
+    """int64 `[N]`: the row of x, -1 for rows that are not looked at."""
+    columns: dict[int, np.ndarray] = field(repr=False)
+    """By fold: the columns it reads."""
+    penalty: dict[int, float]
+
+    def matrix(self, rows: np.ndarray, fold: int) -> np.ndarray:
+        """float32 `[len(rows), d]`"""
+        return np.asarray(self.x[np.ix_(self.place[rows], self.columns[fold])], np.float32)
+
+
+def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Stored:
+    """The features that these folds need."""
+    backbone = networks.backbone(probe.source)
+    assert backbone is not None
+    done = probe.choices.get("folds", ())
+    chosen = {fold: done[fold] if fold < len(done) else probe.choices for fold in folds}
+    names = list(dict.fromkeys(name for fold in folds for name in chosen[fold]["taps"]))
+    taps = [Tap.parse(name) for name in names]
+    features = networks.extractor(backbone, FeatureSpec(taps=tuple(taps)))
+    ends = np.cumsum([0, *(features.tap(tap).shape[1] for tap in taps)])
+    span = {name: np.arange(ends[k], ends[k + 1]) for k, name in enumerate(names)}
+    columns = {fold: np.concatenate([span[name] for name in chosen[fold]["taps"]]) for fold in folds}
+    width = max(len(some) for some in columns.values())
+    methods, outputs = tasks.for_task(experiment.task), experiment.task.outputs
+    most = int(np.clip(MOST_CELLS / (width * methods.work(outputs)), 10 * outputs, MOST_ROWS))
+    rows = partition.blind_sample(experiment.split, most, seed=experiment.seed)
+    x = np.concatenate([features.tap(tap)[rows] for tap in taps], axis=1)
+    place = np.full(len(experiment.dataset), -1)
+    place[rows] = np.arange(len(rows))
+    views = 1 + int(probe.choices.get("views", 0))
+    penalty = {
+        fold: methods.penalty_for(
+            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), len(columns[fold]), views
+        )
+        for fold in folds
+    }
+    return Stored(x, place, columns, penalty)
+
+
+class _Draw:
+    """One draw of nested portions on the folds of one repeat."""
+
+    def __init__(self, experiment: Experiment, stored: Stored, number: int, folds: list[int]) -> None:
+        self.experiment, self.stored, self.number, self.folds = experiment, stored, number, folds
+        self._orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """The fold's training and test rows that are looked at."""
+        part: Fold = self.experiment.split.folds[fold]
+        place = self.stored.place
+        return part.train[place[part.train] >= 0], part.test[place[part.test] >= 0]
+
+    def held(self, n: int, whole: bool, seen: dict[int, np.ndarray]) -> tuple[float, Held]:
+        """(training rows used, predictions for the test rows); the whole part is the same in every draw,
+        and kept in `seen` by fold."""
+        rows, found, used = [], [], []
+        for fold in self.folds:
+            train, test = self.parts(fold)
+            portion = train if whole else self._portion(fold, train, n)
+            if not whole or fold not in seen:
+                predicted = self._predict(fold, portion, test)
+                if whole:
+                    seen[fold] = predicted
+            else:
+                predicted = seen[fold]
+            rows.append(test)
+            found.append(predicted)
+            used.append(len(portion))
+        return float(np.mean(used)), Held(np.concatenate(rows), np.concatenate(found))
+
+    def _portion(self, fold: int, train: np.ndarray, n: int) -> np.ndarray:
+        if fold not in self._orders:
+            rng = np.random.default_rng((self.experiment.seed, self.number, fold))
+            strata = subsets.strata(self.experiment.task, self.experiment.y[train])
+            self._orders[fold] = subsets.nested(strata, self.experiment.split.groups[train], rng)
+        return train[subsets.beginning(*self._orders[fold], n)]
+
+    def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        task, y, stored = self.experiment.task, self.experiment.y, self.stored
+        assert y is not None
+        with threads.suited_to(len(train)):
+            x, penalty = stored.matrix(train, fold), stored.penalty[fold]
+            linear = probing.at_penalty(task, x, y[train], penalty, seed=self.experiment.seed)
+            logits = linear.logits(stored.matrix(test, fold).astype(np.float64))
+        return np.asarray(tasks.for_task(task).activate(logits), np.float32)
+
+
+def _summed(
+    experiment: Experiment, used: np.ndarray, found: list[list[Held]], baseline: Trial | None
+) -> Measured:
+    """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
+    task, y = experiment.task, experiment.y
+    assert y is not None
+    judged = tasks.score_of(task)
+    values = np.array(
+        [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
+    )
+    each = turned(task, values)  # [draws, S]
+    theirs = [] if baseline is None else _repeats(baseline)
+    columns = [[row[size] for row in found] for size in range(len(used))] + [theirs]
+    drawn = np.concatenate(list(_resampled(experiment, columns)))  # [B, S + 1]
+    width = drawn.shape[1]
+    covariance = np.cov(drawn, rowvar=False) if len(drawn) > 1 else np.zeros((width, width))
+    # portions overlap the more, the larger a share of the rows they are
+    spread = each.var(axis=0, ddof=1) * (1 / len(found) + used / used[-1])
+    covariance[: len(used), : len(used)] += np.diag(spread)
+    counts = [
+        sum(tasks.for_task(task).errors(y[row[s].rows], row[s].predictions) for row in found)
+        for s in range(len(used))
+    ]
+    items = len(np.unique(np.concatenate([row[0].rows for row in found])))
+    return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
+
+
+def _repeats(trial: Trial) -> list[Held]:
+    known = trial.covered
+    return [
+        Held(np.flatnonzero(mask), trial.predictions[repeat, mask])
+        for repeat, mask in enumerate(known)
+        if mask.any()
+    ]
+
+
+def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:
+    """Blocks `[b, columns]` of errors under the same draws of items (or groups) for all columns."""
+    y = experiment.y
+    assert y is not None
+    judged = tasks.score_of(experiment.task)
+    rows = np.unique(np.concatenate([held.rows for column in columns for held in column]))
+    unit, n = intervals.units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
+    of_row = np.full(len(y), -1)
+    of_row[rows] = unit
+    cells = sum(held.predictions.size for column in columns for held in column)
+    count = int(np.clip(WORK // max(1, cells), FEWEST, RESAMPLES))
+    for weights in intervals.resamples(n, count, seed=experiment.seed):
+        block = np.zeros((len(weights), len(columns)))
+        for number, column in enumerate(columns):
+            with np.errstate(invalid="ignore", divide="ignore"):  # a draw may miss all items of a column
+                better = [
+                    judged.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
+                    for h in column
+                ]
+            if better:
+                mean = np.mean(better, axis=0)
+                block[:, number] = 1 - mean if experiment.task.higher_is_better else -mean
+        yield block[np.isfinite(block).all(axis=1)]
+
+
+def turned(task: Task, value: Any) -> Any:
+    """What falls with more labels: 1 - metric, or the metric where low is good. The same turns it back."""
+    return 1 - value if task.higher_is_better else value

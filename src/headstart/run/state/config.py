@@ -1,0 +1,145 @@
+"""One call of `fit` or `plan`: what command line, Python, record and "the command again" are made from."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from headstart import strategies
+from headstart.core.budget import parse_seconds
+from headstart.core.files import write_json
+from headstart.core.strategy import Settings
+from headstart.data.reading import Reading, levels_of, white_text
+from headstart.errors import BadOption, UnknownName
+from headstart.sources.files.paths import with_path
+
+READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
+SETTINGS = tuple(one.name for one in fields(Settings))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The options, as the user gave them; every other form of them is made from this one."""
+
+    data: Any
+    sources: tuple[str, ...] = ()
+    budget: float = 600.0
+    """Seconds."""
+    out: Path | None = None
+    seed: int = 0
+    settings: Settings = Settings()
+    metric: str | None = None
+    """By what the task is judged; None: by its default."""
+    strategies: tuple[str, ...] = ()
+    """Only these (and the two baselines that cost nothing); empty: all."""
+    drop_bad: bool = False
+    download: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `headstart.data.load`: columns, task, labels."""
+
+    @classmethod
+    def of(cls, data: Any, options: Mapping[str, Any]) -> RunConfig:
+        """Keyword arguments of `headstart.fit`; None stands for one that was not given.
+
+        Raises `UnknownName` for one that does not exist, `BadOption` for a value that cannot be used.
+        """
+        plain = {one.name for one in fields(cls)} - {"data", "settings", "reading"}
+        for name in options:
+            if name not in plain and name not in READING and name not in SETTINGS:
+                raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
+        given = {name: value for name, value in options.items() if value is not None}
+        seed, budget = given.get("seed", 0), given.get("budget", "10min")
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
+        if not isinstance(budget, str | float | int) or (
+            not isinstance(budget, str) and not 0 < budget < inf
+        ):
+            raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
+        return cls(
+            data=data,
+            sources=_several(given.get("sources", ())),
+            budget=parse_seconds(budget) if isinstance(budget, str) else float(budget),
+            out=Path(given["out"]) if "out" in given else None,
+            seed=seed,
+            settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
+            metric=given.get("metric"),
+            strategies=_several(given.get("strategies", ())),
+            drop_bad=bool(given.get("drop_bad")),
+            download=bool(given.get("download")),
+            reading={name: _as_kept(name, given[name]) for name in READING if name in given},
+        )
+
+    def allowed(self) -> frozenset[str] | None:
+        """The strategies of this run; None: all. Raises `BadOption` for an unknown one."""
+        for name in self.strategies:
+            if name not in strategies.STRATEGIES:
+                raise BadOption("--strategy", name, f"one of {', '.join(strategies.STRATEGIES)}")
+        cheap = (one.name for one in strategies.every("floor", "simple"))
+        return frozenset({*self.strategies, *cheap}) if self.strategies else None
+
+    @property
+    def from_path(self) -> bool:
+        """Whether the data lie at a path, and can be read again."""
+        return isinstance(self.data, str | Path)
+
+    def written(self) -> dict[str, str | list[str]]:
+        """The options on how data are read that can be written down: not labels that are data themselves."""
+        found: dict[str, str | list[str]] = {}
+        for name, value in self.reading.items():
+            if name == "labels" and not self.from_path:
+                continue
+            if isinstance(value, str):
+                found[name] = value
+            elif isinstance(value, Iterable):
+                found[name] = list(map(str, value))
+        return found
+
+    def command(self, folder: Path) -> str:
+        """The command line that makes the run of this folder again, from any other.
+
+        A label map given in Python is written beside the run.
+        """
+        folder = folder.resolve()
+        data = absolute(str(self.data)) if self.from_path else "DATA"
+        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", f"{self.budget:g}s"]
+        parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
+        for spec in self.sources:
+            parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
+        parts += ["--metric", self.metric] if self.metric is not None else []
+        for name in self.strategies:
+            parts += ["--strategy", name]
+        for name in SETTINGS:
+            value = getattr(self.settings, name)
+            if isinstance(value, Mapping):
+                kept = folder / "label-map.json"
+                write_json(kept, value)
+                parts += [_flag(name), str(kept)]
+            elif value is not None:
+                parts += [_flag(name), str(value)]
+        for name, one in self.written().items():
+            if name != "name":  # which no option gives
+                parts += [part for each in _several(one) for part in (_flag(name), each)]
+        return shlex.join([*parts, "--out", str(folder)])
+
+
+def absolute(origin: str) -> str:
+    """Where the data is, from wherever one looks; what is no path stays as it is."""
+    return str(Path(origin).resolve()) if origin and Path(origin).exists() else origin
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _as_kept(name: str, value: Any) -> Any:
+    """What an option says as the record of a run holds it: a white point in text."""
+    levels = levels_of(value) if name == "white" else None
+    return value if levels is None else white_text(levels)

@@ -1,0 +1,216 @@
+"""The context of one run: data, split, store and loaded sources, and the requests made from them."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import sources, strategies
+from headstart.core.backbone import Backbone
+from headstart.core.budget import Budget
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.evidence import Cost
+from headstart.core.experiment import Experiment
+from headstart.core.features import Features, FeatureSpec
+from headstart.core.model import Model
+from headstart.core.source import Source
+from headstart.core.split import Split
+from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
+from headstart.core.task import Task
+from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
+from headstart.passes.extractor import StoreExtractor
+from headstart.planning.policy import Step
+from headstart.run.state.closing import Closing
+from headstart.run.state.folder import RunFolder
+
+
+class Timed:
+    """An extractor that adds up the seconds of its passes."""
+
+    def __init__(self, extractor: StoreExtractor) -> None:
+        self._extractor = extractor
+        self.seconds = 0.0
+
+    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features:
+        features = self._extractor(backbone, spec)
+        self.seconds += features.seconds
+        return features
+
+    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that a pass would have to compute."""
+        return self._extractor.missing(backbone, spec)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk on which nothing more can be written."""
+MORE_SPACE = "free some space and repeat the command: what is finished is kept"
+LOADED_AT_ONCE = 2
+"""Networks kept in memory; others are loaded again when needed."""
+
+
+@dataclass
+class Context:
+    """Everything the arms of one run share."""
+
+    experiment: Experiment
+    extractor: Timed
+    sources: Mapping[str, Source]
+    """By the name used in arms."""
+    folder: RunFolder
+    listen: Listener
+    settings: Settings = Settings()
+    download: bool = False
+    reserve: float = 0.0
+    """Seconds kept back for training the winner on all rows."""
+    closing: Closing = field(default_factory=lambda: Closing(float("inf")), repr=False)
+    """What the end of the run takes."""
+    passes: dict[str, float] = field(default_factory=dict)
+    """Seconds that a pass takes, by source."""
+    estimates: dict[str, float] = field(default_factory=dict)
+    """Seconds by arm name."""
+    paid: dict[str, float] = field(default_factory=dict)
+    """Seconds of passes made before the first arm, by source: they belong to its probe."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Sources that were left out because they broke, with the reason."""
+    read: set[str] = field(default_factory=set)
+    """Sources whose pass is made, by this run or by one before it."""
+    _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.experiment.dataset
+
+    @property
+    def task(self) -> Task:
+        return self.experiment.task
+
+    @property
+    def split(self) -> Split:
+        return self.experiment.split
+
+    @property
+    def seed(self) -> int:
+        return self.experiment.seed
+
+    def backbone(self, name: str | None) -> Backbone | None:
+        """The network of a source, loaded on first use."""
+        if name is None:
+            return None
+        if name not in self._loaded:
+            while len(self._loaded) >= LOADED_AT_ONCE:
+                del self._loaded[next(iter(self._loaded))]
+            start, processor = time.monotonic(), time.process_time()
+            found = sources.load(self.sources[name], download=self.download)
+            size = sum(4 * p.numel() for p in found.module.parameters())
+            self.closing.note(time.monotonic() - start, time.process_time() - processor, size)
+            told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
+            if told:  # what was chosen or left out in its file
+                self.listen(Event("note", {"label": name, "text": told}))
+            self._loaded[name] = found
+        return self._loaded[name]
+
+    def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
+        """What an arm's strategy may touch; it gets a folder of its own only when it runs."""
+        return Request(
+            dataset=self.experiment.development,
+            task=self.task,
+            split=self.split,
+            features=self.extractor,
+            backbone=self.backbone(source),
+            budget=Budget(seconds),
+            reserve=self.reserve,
+            seed=self.seed,
+            settings=self.settings,
+            progress=self.progress(arm),
+            folds=folds,
+        )
+
+    def progress(self, arm: str) -> Progress:
+        """A callback that turns progress into events."""
+
+        def tell(what: str, done: int, total: int) -> None:
+            self.listen(Event("progress", {"arm": arm, "what": what, "done": done, "total": total}))
+
+        return tell
+
+    def estimate(self, strategy: str, source: str | None, seconds_per_pass: float) -> float:
+        """Seconds an arm is expected to take, before it is known what else will run."""
+        request = self.request(arm_name(strategy, source), source, float("inf"))
+        return strategies.get(strategy).cost(request, seconds_per_pass).seconds
+
+    def peer(self, trial: Trial) -> Peer:
+        """An arm that has run, for a strategy that builds on it."""
+
+        def refit() -> Model:
+            request = self.request(trial.arm, trial.source, float("inf"))
+            request = replace(request, workdir=self.folder.workdir(trial.arm))
+            return strategies.get(trial.strategy).refit(request, trial)
+
+        return Peer(trial, self.sources.get(trial.source or ""), refit)
+
+    def run(self, step: Step, peers: tuple[Peer, ...] = ()) -> Trial:
+        """Run one arm. Whatever it raises (memory, a diverged training, a fault in it) ends that arm only.
+
+        Raises `RunError` where the run folder cannot be written any more.
+        """
+        strategy = strategies.get(step.strategy)
+        start = time.monotonic()
+        try:
+            request = self.request(step.arm, step.source, step.seconds, step.folds)
+            request = replace(request, workdir=self.folder.workdir(step.arm), peers=peers)
+            trial = strategy.fit(request)
+        except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
+            trial = self.failed(step.arm, step.strategy, step.source, str(error), status="not applicable")
+        except BaseException as error:
+            trial = self.failed(step.arm, step.strategy, step.source, why(error, self.folder.path))
+        seconds = max(time.monotonic() - start, trial.cost.seconds)  # more where a stopped run did a part
+        if strategies.facts(step.strategy).ranks and step.source is not None:
+            seconds += self.paid.pop(step.source, 0.0)
+        cost = replace(trial.cost, seconds=seconds, peak_bytes=peak_memory())
+        return replace(
+            trial, arm=step.arm, strategy=step.strategy, source=step.source or trial.source, cost=cost
+        )
+
+    def failed(
+        self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"
+    ) -> Trial:
+        """The record of an arm that broke."""
+        shape = (self.split.repeats, len(self.dataset), self.task.outputs)
+        nothing = np.full(shape, np.nan, dtype=np.float32)
+        return Trial(arm, strategy, source, nothing, Cost(), status, reason)
+
+
+def why(error: BaseException, folder: Path | None = None) -> str:
+    """What broke an arm or a source, in a few words.
+
+    Raises again what is no fault of theirs: Ctrl-C, the end of the process; as a `RunError` a disk on which
+    nothing more can be written to `folder`.
+    """
+    # a "panic" of a library in Rust is no Exception
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    if isinstance(error, OSError) and error.errno in FULL and folder is not None:
+        raise RunError(folder, f"cannot be written ({error.strerror})", MORE_SPACE) from error
+    if isinstance(error, RunError):
+        raise error
+    words = str(error).strip().splitlines()
+    first = words[0][:300] if words else "no reason given"
+    return first if isinstance(error, HeadstartError) else f"{type(error).__name__}: {first}"
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,131 @@
+"""RUN/items.parquet: the items of a run and their labels, so that it can be compared without its data."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.core.files import write_atomic
+from headstart.core.split import Fold, Split
+from headstart.core.untrusted import Damaged
+from headstart.errors import RunError
+from headstart.run.state.context import Context
+from headstart.run.state.folder import sound
+
+NAME = "items.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The rows of a run's data set, in order."""
+
+    ids: tuple[str, ...] = field(repr=False)
+    digests: tuple[str, ...] = field(repr=False)
+    """Content fingerprints."""
+    part: np.ndarray = field(repr=False)
+    """Text `[N]`: "development", "test" or "unlabelled"."""
+    groups: np.ndarray = field(repr=False)
+    """int64 `[N]`: rows with equal numbers were never parted."""
+    y: np.ndarray = field(repr=False)
+    """As in `Dataset.y`."""
+    held_out: np.ndarray = field(repr=False)
+    """int64 `[N, R]`: the number of the fold that holds a row out, within each repeat; -1 where none does."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds, in order. A training part is taken to be all other development rows."""
+        development = np.flatnonzero(self.part == "development")
+        found = []
+        for repeat, number in enumerate(self.held_out.T):
+            for fold in range(int(number.max(initial=-1)) + 1):
+                test = np.flatnonzero(number == fold)
+                found.append(Fold(repeat, np.setdiff1d(development, test), test))
+        return tuple(found)
+
+
+def write(context: Context) -> None:
+    """Write the context's items beside its answer, atomically. Raises `OSError`.
+
+    Columns: row, id, digest, part, group, y (int64 class, list of float for multi-label, float for
+    regression), fold (list of int64, one number a repeat).
+    """
+    import polars as pl
+
+    dataset, split = context.dataset, context.split
+    assert dataset.y is not None
+    buffer = io.BytesIO()
+    pl.DataFrame(
+        {
+            "row": np.arange(len(dataset)),
+            "id": [item.id for item in dataset.items],
+            "digest": list(dataset.digests()),
+            "part": _parts(split, len(dataset)),
+            "group": np.asarray(split.groups, np.int64),
+            "y": dataset.y.tolist(),
+            "fold": fold_numbers(split, len(dataset)).tolist(),
+        },
+        schema_overrides={"y": _type_of(dataset.y), "fold": pl.List(pl.Int64)},
+    ).write_parquet(buffer)
+    write_atomic(context.folder.path / NAME, buffer.getvalue())
+
+
+def _type_of(y: np.ndarray) -> Any:
+    import polars as pl
+
+    if y.ndim == 2:
+        return pl.List(pl.Float64)
+    return pl.Int64 if y.dtype.kind == "i" else pl.Float64
+
+
+def _parts(split: Split, rows: int) -> list[str]:
+    part = np.full(rows, "unlabelled", dtype="U11")
+    part[split.development] = "development"
+    part[split.test] = "test"
+    return [str(name) for name in part]
+
+
+def fold_numbers(split: Split, rows: int) -> np.ndarray:
+    """int64 `[rows, R]`: see `Items.held_out`."""
+    number = np.full((rows, max(1, split.repeats)), -1, np.int64)
+    next_one = [0] * number.shape[1]
+    for fold in split.folds:
+        number[fold.test, fold.repeat] = next_one[fold.repeat]
+        next_one[fold.repeat] += 1
+    return number
+
+
+def read(folder: Path) -> Items:
+    """The items of a run.
+
+    Raises `RunError` when there are none (a run of an older Headstart) or the file is damaged.
+    """
+    import polars as pl
+
+    path = folder / NAME
+    if not path.is_file():
+        raise RunError(
+            folder,
+            f"it keeps no list of its items ({NAME}): an older Headstart made it",
+            "run its command once more with another --out",
+        )
+    with sound(folder, NAME, "run its command once more with another --out"):
+        table = pl.read_parquet(io.BytesIO(path.read_bytes()))
+        several = table["y"].dtype == pl.List
+        y = np.array(table["y"].to_list(), np.float32) if several else table["y"].to_numpy()
+        found = Items(
+            ids=tuple(table["id"].cast(pl.String).to_list()),
+            digests=tuple(table["digest"].cast(pl.String).to_list()),
+            part=np.array(table["part"].to_list(), dtype="U11"),
+            groups=table["group"].to_numpy().astype(np.int64, casting="safe"),
+            y=y,
+            held_out=np.array(table["fold"].to_list(), np.int64).reshape(len(table), -1),
+        )
+        if y.dtype.kind not in "if" or table["row"].to_list() != list(range(len(table))):
+            raise Damaged("it holds no labels, or not every row")
+        return found

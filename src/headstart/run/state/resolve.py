@@ -1,0 +1,149 @@
+"""What a run is to work on: data read and checked, sources found, the question that makes it this run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from headstart import data, modalities, sources, strategies, tasks
+from headstart.core import fingerprint, words
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener
+from headstart.core.source import Source
+from headstart.core.task import Task
+from headstart.data.checks import doctor
+from headstart.errors import DataError, HeadstartError, SourceError
+from headstart.run.state.config import RunConfig
+from headstart.sources.files import fetching
+from headstart.sources.files.weights import sha256_of
+from headstart.store.memo import Memo
+
+
+def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
+    """Read and check the data. Raises `DataError` with every error at once, unless they may go.
+
+    Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.
+    """
+    named(config)
+    dataset = data.load(config.data, **config.reading)
+    if dataset.task is None:
+        raise DataError(
+            dataset.origin or dataset.name,
+            next(
+                (note.message for note in dataset.notes if note.code == "HS301"), "there are no labels here"
+            ),
+            "make one folder for each class, or name a table's label column with --label-column",
+        )
+
+    def tell(done: int, total: int) -> None:
+        listen(Event("progress", {"arm": "check", "what": "reading", "done": done, "total": total}))
+
+    report = doctor.check(dataset, memo=memo, progress=tell)
+    dropped: list[str] = []
+    while config.drop_bad and report.bad_rows:  # what goes may leave a class with too few items
+        dataset, ids = doctor.drop_bad(dataset, report)
+        dropped += ids
+        report = doctor.check(dataset, memo=memo)
+    report = report.with_dropped(dropped)
+    if report.errors:
+        remedy = "fix them"
+        if report.bad_rows:
+            remedy += ", or pass --drop-bad to go on without these items"
+        count = words.count(len(report.errors), "error")
+        raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
+    return dataset.with_levels(report.levels), judged_task(config, dataset), report
+
+
+def judged_task(config: RunConfig, dataset: Dataset) -> Task:
+    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have."""
+    assert dataset.task is not None
+    return dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+
+
+def named(config: RunConfig) -> list[Source]:
+    """The sources that are named. Nothing is loaded. Raises `SourceError` for one that does not exist, and
+    `WeightsMissing` for one that is not on this machine and may not be fetched."""
+    found = [sources.find(spec) for spec in config.sources]
+    for source in found:
+        if not source.local and not fetching.allowed(config.download):
+            raise fetching.missing(source)
+    return found
+
+
+def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
+    """The sources of this run by the name its arms carry. Nothing is loaded.
+
+    Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
+    follows. Raises what `named` does, and `SourceError` for one that reads other data.
+    """
+    modality = dataset.modality
+    several = modalities.nouns(modality)[1]
+    found = named(config) or sources.at_hand(modality)
+    if not found:
+        raise HeadstartError(
+            f"no source of {several} is on this machine: name one with --source"
+            + (f", or {command}" if (command := sources.stronger(modality)) else "")
+            + f"; `headstart sources --modality {modality}` lists them"
+        )
+    for source in found:
+        if source.modality != modality:
+            problem = f"it reads {modalities.nouns(source.modality)[1]}, but the data are {several}"
+            raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
+        if source.input.apart and not dataset.pairs:
+            problem = "it compares the two texts of a pair, but the data are single texts"
+            raise SourceError(source.spec, problem, f"name {sources.joint(source).spec!r}")
+    if dataset.pairs and not any(source.input.apart for source in found):
+        found = [variant for source in found for variant in (source, sources.apart(source))]
+    by_name: dict[str, Source] = {}
+    for source in found:
+        name = source.name if source.name not in by_name else source.spec
+        by_name.setdefault(name, source)  # the same source named twice is one
+    return by_name
+
+
+def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -> dict[str, Any]:
+    """What makes two runs the same run: data, sources, seed, settings and metric. The budget does not."""
+    judged = judged_task(config, dataset)
+    return {
+        **({} if judged == dataset.task else {"metric": judged.metric}),
+        "data": dataset.fingerprint,
+        "sources": [source.spec for source in named.values()],
+        "weights": [weights(source) for source in named.values()],
+        "seed": config.seed,
+        "settings": {k: v for k, v in asdict(config.settings).items() if v is not None},
+        "strategies": sorted(config.allowed() or strategies.STRATEGIES),
+    }
+
+
+def weights(source: Source) -> str:
+    """What tells the weights of a source from others under the same name; empty where nothing is known."""
+    made_of = sources.files(source.spec)
+    if not made_of:
+        return source.sha256 or source.revision or ""
+    return fingerprint.of_parts([sha256_of(one) for one in made_of])
+
+
+def summary(dataset: Dataset, task: Task, tests: int) -> str:
+    """244 images in 2 classes (121 to 123 each), 153 more kept for the test."""
+    labelled = int(dataset.labelled.sum()) - tests
+    noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
+    text = f"{words.count(labelled, noun, several)} {tasks.for_task(task).about(task)}"
+    text += _class_sizes(dataset, task)
+    if tests:
+        text += f", {tests:,} more kept for the test"
+    without = len(dataset) - int(dataset.labelled.sum())
+    return text + (f", {without:,} without a label" if without else "")
+
+
+def _class_sizes(dataset: Dataset, task: Task) -> str:
+    import numpy as np
+
+    if dataset.y is None or not tasks.for_task(task).exclusive:
+        return ""
+    use = dataset.labelled
+    if dataset.split is not None:
+        use = use & (dataset.split != "test")
+    counts = np.bincount(dataset.y[use], minlength=task.outputs)
+    low, high = int(counts.min()), int(counts.max())
+    return f" ({low} each)" if low == high else f" ({low} to {high} each)"

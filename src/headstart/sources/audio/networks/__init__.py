@@ -1,0 +1,1 @@
+"""Networks that read sounds, as lists of layers."""

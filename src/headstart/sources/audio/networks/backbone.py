@@ -1,0 +1,128 @@
+"""The Backbone of encoders of sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headstart.core.features import Tap
+from headstart.core.source import Source
+from headstart.errors import SourceError
+from headstart.modalities.audio.preprocessing import audio_input
+from headstart.sources.audio.networks.families import FAMILIES
+from headstart.sources.audio.networks.plan import Plan
+from headstart.sources.layers import pooling
+from headstart.sources.layers.backbone import LayeredBackbone
+
+EXAMPLE = 1.0
+"""Seconds of an example."""
+POOLINGS = ("mean", "max", "std")
+"""Statistics of every stage, over the frames of the recording itself."""
+AT_ENDS = ("cls", "last")
+"""Poolings of a state that every window has: where it begins, or where the recording ends in it."""
+
+
+class AudioBackbone(LayeredBackbone):
+    """A `headstart.core.backbone.Backbone` around a network of one of the `FAMILIES`."""
+
+    FIRST = "stem"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        plan: Plan,
+        *,
+        rebuild: Callable[[], nn.Module],
+        digest: str | None = None,
+    ) -> None:
+        self.contract = audio_input(source)
+        super().__init__(network, source, plan, rebuild=rebuild, digest=digest)
+
+    def _channels(self, piece: int) -> int:
+        return self._plan.family.width(self._network, piece)  # type: ignore[no-any-return]
+
+    def steps(self, cut: str, length: int) -> int:
+        """States at a cut of a recording of so many frames."""
+        return self._plan.steps(self._network, length) if self._place(cut) else length
+
+    def pool(self, state: Tensor, tap: Tap) -> Tensor:
+        """State -> float32 `[B, width(tap)]`."""
+        self._stage(tap)
+        mask = state[..., -1] > 0
+        place = torch.arange(state.shape[1], device=state.device) % self._plan.steps(
+            self._network, self._plan.window
+        )
+        special, word = place < self._plan.family.SPECIAL, str(tap.grid)
+        if word == "cls":
+            mask = mask & (special if self._plan.family.SPECIAL else place == 0)
+        elif word == "last":
+            ended = torch.cat([~mask[:, 1:], torch.ones_like(mask[:, :1])], 1)
+            mask = mask & (ended | (place == place.max()))
+        else:
+            mask = mask & ~special
+        chosen = torch.cat([state[..., :-1], mask[..., None].to(state.dtype)], -1)
+        return pooling.pooled(chosen, "mean" if word in AT_ENDS else word, str(tap))
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an item."""
+        return self._channels(self._stage(tap))
+
+    def taps(self) -> tuple[Tap, ...]:
+        """Mean, maximum and standard deviation of every stage; its class tokens where there are any."""
+        words = (*POOLINGS, *(["cls"] if self._plan.family.SPECIAL else []))
+        found = tuple(Tap(stage.name, word) for stage in self.stages for word in words)
+        return found if self.embedding in found else (*found, self.embedding)
+
+    def normalise(self, prepared: Tensor) -> Tensor:
+        """float `[B, C + 1, T]` -> the same as float32."""
+        return prepared.float()
+
+    def example(self, batch: int) -> np.ndarray:
+        """float32 `[batch, C + 1, T]`: a second of silence."""
+        frames = min(self.contract.frames(EXAMPLE), self.contract.max_length)
+        found = np.zeros((batch, self.contract.channels, frames), np.float32)
+        found[:, -1] = 1
+        return found
+
+    def _around(self, network: nn.Module, source: Source) -> AudioBackbone:
+        return AudioBackbone(network, source, self._plan, rebuild=self._rebuild)
+
+
+def wrap(network: Any, source: Source, *, rebuild: Callable[[], nn.Module]) -> AudioBackbone:
+    """A backbone around a network. Raises `SourceError` where it does not fit its input, or cannot be run."""
+    arch, contract = str(source.architecture["arch"]), audio_input(source)
+    family, spec = FAMILIES[arch], source.spec or source.name
+    try:
+        problem = family.misfit(network.config, contract)
+        if problem:
+            raise SourceError(spec, problem, "its files are not of one model: fetch them again")
+        count = len(network.get_submodule(family.LAYERS))
+        plan = Plan(
+            layers=family.LAYERS,
+            count=count,
+            width=family.width(network, count),
+            closing=family.closing(network),
+            half=True,
+            arch=arch,
+            window=contract.window,
+            fill=family.fill(contract),
+        )
+        backbone = AudioBackbone(network, source, plan, rebuild=rebuild)
+        tried = torch.from_numpy(backbone.example(1))
+        with torch.no_grad():
+            backbone.full(tried)
+        half = plan.halves(network, tried)
+    except (SourceError, MemoryError):
+        raise
+    except Exception as error:  # a network's own code runs: it may raise anything
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise SourceError(
+            spec, f"its network cannot be run as an encoder ({reason})", "take another"
+        ) from error
+    return AudioBackbone(network, source, replace(plan, half=half), rebuild=rebuild)

@@ -1,0 +1,86 @@
+"""From a folder, or from an architecture and its tensors, to a Backbone of sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from headstart.core.source import Source
+from headstart.errors import NetError, SourceError, UnknownName
+from headstart.sources.audio.files import folder
+from headstart.sources.audio.networks import recurrent
+from headstart.sources.audio.networks.backbone import AudioBackbone, wrap
+from headstart.sources.audio.networks.families import FAMILIES
+from headstart.sources.files import weights
+from headstart.sources.layers import filling
+from headstart.sources.text.files.folder import LIBRARY
+from headstart.sources.text.networks import transformer
+
+
+def open_folder(source: Source, root: Path) -> AudioBackbone:
+    """The source's network with the weights in its folder. Raises `SourceError`, `MissingExtra`."""
+    layout = folder.read(root, source.spec)
+    transformer.library()
+    source, tensors = weights.read_folder(layout.weights, source)
+    architecture = slim(layout.architecture)
+    unused = FAMILIES[architecture["arch"]].UNUSED
+    tensors = {name: tensor for name, tensor in tensors.items() if not unused.search(name)}
+    network = transformer.fill(architecture, tensors, source.spec)
+    found = replace(
+        source,
+        modality="audio",
+        architecture=architecture,
+        input=layout.contract,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        local=True,
+    )
+    return wrap(network, found, rebuild=lambda: transformer.build(architecture))
+
+
+def slim(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """An architecture of `transformers` without what only other uses of the network need."""
+    known = FAMILIES[str(architecture["arch"])].KWARGS
+    return {**architecture, "kwargs": {**(architecture.get("kwargs") or {}), **known}}
+
+
+def build(architecture: Mapping[str, Any]) -> nn.Module:
+    """A network with random weights, in eval mode; draws from torch's global generator.
+
+    Raises `SourceError`, `MissingExtra`; `UnknownName` for what reads no sounds.
+    """
+    library, arch = architecture.get("library"), architecture.get("arch")
+    if (library, arch) == (recurrent.LIBRARY, recurrent.ARCH):
+        return recurrent.build(architecture)
+    if library != LIBRARY:
+        known = (LIBRARY, recurrent.LIBRARY)
+        raise UnknownName("library of networks that read sounds", str(library), known)
+    if arch not in FAMILIES:
+        raise UnknownName("family of networks that read sounds", str(arch), list(FAMILIES))
+    return transformer.build(architecture)
+
+
+def restore(source: Source, tensors: Mapping[str, Any]) -> AudioBackbone:
+    """A network from the state of `Backbone.module`.
+
+    Raises `NetError` when they do not fit, `UnknownName` for what reads no sounds.
+    """
+    architecture = source.architecture
+    arch = str(architecture.get("arch"))
+    rebuild: Callable[[], nn.Module] = lambda: build(architecture)  # noqa: E731
+    try:
+        if architecture.get("library") == LIBRARY and arch in FAMILIES:
+            network: nn.Module = transformer.restore(architecture, tensors)
+        else:
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                filling.compare(rebuild(), tensors, arch)
+            with torch.random.fork_rng(devices=[]):
+                network = rebuild()
+            filling.put(network, tensors, arch)
+        return wrap(network, source, rebuild=rebuild)
+    except SourceError as error:
+        raise NetError(arch, str(error)) from error

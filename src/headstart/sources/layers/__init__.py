@@ -1,0 +1,1 @@
+"""Networks that are one list of layers: cut between them, whatever they read."""

@@ -1,0 +1,1 @@
+"""Folders of text models: their configuration, tokenizer and lists of vectors."""

@@ -1,0 +1,1 @@
+"""Networks that read texts: built from their configuration, cut between their layers, pooled."""

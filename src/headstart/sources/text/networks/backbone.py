@@ -1,0 +1,89 @@
+"""The Backbone of every text encoder that `transformers` has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from headstart.core.features import Tap
+from headstart.core.source import Source
+from headstart.modalities.text.preprocessing import text_input
+from headstart.sources.layers import pooling
+from headstart.sources.layers.backbone import LayeredBackbone
+from headstart.sources.text.networks import named, parts
+from headstart.sources.text.networks.parts import Plan
+
+EXAMPLE = 32
+"""Tokens of an example."""
+CAUSAL = "last"
+
+
+class TextBackbone(LayeredBackbone):
+    """A `headstart.core.backbone.Backbone` around an encoder of `transformers`."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        plan: Plan,
+        *,
+        rebuild: Callable[[], nn.Module],
+        digest: str | None = None,
+    ) -> None:
+        super().__init__(network, source, plan, rebuild=rebuild, digest=digest)
+        self.contract = text_input(source)
+        self.words: Any = network.get_input_embeddings()  # type: ignore[operator]
+        """The table of its tokens, part of `module`."""
+
+    def pool(self, state: Tensor, tap: Tap) -> Tensor:
+        """State -> float32 `[B, width(tap)]`."""
+        self._stage(tap)
+        sides = state.unbind(1) if self.contract.apart else (state,)
+        vectors = [pooling.pooled(side, str(tap.grid), str(tap)) for side in sides]
+        if self.contract.normalize and tap == self.embedding:
+            vectors = [pooling.unit(vector) for vector in vectors]
+        return vectors[0] if len(vectors) == 1 else pooling.compared(*vectors)
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an item."""
+        del tap  # all are as wide as the network
+        return self._plan.width * (3 if self.contract.apart else 1)
+
+    def taps(self) -> tuple[Tap, ...]:
+        """First token, mean and maximum of every stage; where tokens see only those before, the last one.
+
+        The first token's embedding says nothing of the text, so it is left out.
+        """
+        words = (CAUSAL if self.contract.pooling == CAUSAL else "cls", "mean", "max")
+        found = [Tap(stage.name, word) for stage in self.stages for word in words]
+        if self.embedding not in found:
+            found.append(self.embedding)
+        return tuple(tap for tap in found if (tap.stage, tap.grid) != ("embeddings", "cls"))
+
+    def normalise(self, prepared: Tensor) -> Tensor:
+        """int32 `[B, channels, T]` -> the same numbers as int64."""
+        return prepared.long()
+
+    def example(self, batch: int) -> np.ndarray:
+        """int32 `[batch, channels, 32]`: tokens that fill up, none of them masked."""
+        found = np.zeros((batch, self.contract.channels, min(EXAMPLE, self.contract.max_length)), np.int32)
+        found[:, 0::3], found[:, 1::3] = self.contract.pad, 1
+        return found
+
+    def _around(self, network: nn.Module, source: Source) -> TextBackbone:
+        return wrap(network, source, rebuild=self._rebuild)
+
+    def apart(self) -> TextBackbone:
+        """The same network, which reads the two texts of a pair apart. Nothing is copied."""
+        source = named.apart(self.source)
+        return TextBackbone(self._network, source, self._plan, rebuild=self._rebuild, digest=self.digest)
+
+
+def wrap(network: nn.Module, source: Source, *, rebuild: Callable[[], nn.Module]) -> TextBackbone:
+    """A backbone around a network without gates. Raises `SourceError` for one that cannot be cut."""
+    types, pad = parts.takes_types(network), text_input(source).pad
+    plan = parts.make_plan(network, types=types, pad=pad, spec=source.spec or source.name)
+    return TextBackbone(network, source, plan, rebuild=rebuild)

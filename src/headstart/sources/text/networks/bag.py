@@ -1,0 +1,206 @@
+"""The Backbone of word vectors: a text is the weighted mean of its words' vectors.
+
+Smooth inverse frequency (Arora, Liang, Ma: A simple but tough-to-beat baseline for sentence embeddings, ICLR
+2017): a word weighs a / (a + p(word)), a = 1e-3, and what all texts have in common is taken away.
+Differences: the probabilities are those of Zipf's law by rank, since files of vectors hold no counts; and
+the common direction is the first principal one of the vocabulary, each word weighted by p(word) and its
+weight, not that of the texts at hand, so that a text's features depend on nothing but the text.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headstart.core.backbone import Stage
+from headstart.core.features import Tap
+from headstart.core.source import Source
+from headstart.errors import UnknownName
+from headstart.modalities.text.preprocessing import text_input
+from headstart.sources.cuts.traced import digest_of
+from headstart.sources.layers.pooling import compared, pooled
+from headstart.sources.text.files.vectors import Table
+from headstart.sources.text.networks import named
+
+SMOOTHING = 1e-3
+STAGE = "vectors"
+CUTS = ("input", STAGE)
+EXAMPLE = 32
+"""Words of an example."""
+
+
+def probabilities(count: int) -> np.ndarray:
+    """float64 `[count]`: Zipf's law, the probability of a word falls with its rank."""
+    inverse = 1 / np.arange(1, count + 1)
+    return np.asarray(inverse / inverse.sum())
+
+
+def weights(count: int) -> np.ndarray:
+    """float64 `[count]`: how much a word counts in the mean."""
+    return np.asarray(SMOOTHING / (SMOOTHING + probabilities(count)))
+
+
+def common_direction(vectors: np.ndarray) -> np.ndarray:
+    """float32 `[D]`, of length 1: the first principal direction of weighted vectors `[V, D]`, uncentred."""
+    share = probabilities(len(vectors))
+    scaled = vectors.astype(np.float64) * weights(len(vectors))[:, None]
+    moments = scaled.T @ (scaled * share[:, None])  # [D, D]
+    direction = np.linalg.eigh(moments)[1][:, -1]
+    return np.asarray(direction * np.sign(direction[np.abs(direction).argmax()]), np.float32)
+
+
+class Vectors(nn.Module):
+    """int64 `[..., 3, T]` -> state `[..., T, D + 1]`, see the module. Word 0 is none."""
+
+    def __init__(self, words: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding.from_pretrained(torch.zeros(words + 1, width), freeze=False)
+        self.register_buffer("weights", torch.zeros(words + 1))
+        self.register_buffer("common", torch.zeros(width))
+        self.weights: Tensor
+        self.common: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2] == 6:
+            x = x.unflatten(-2, (2, 3))  # [B, 6, T] -> [B, 2, 3, T]
+        ids, mask = x[..., 0, :], x[..., 1, :]
+        hidden = self.vectors(ids) * self.weights[ids].unsqueeze(-1)
+        hidden = hidden - (hidden @ self.common).unsqueeze(-1) * self.common
+        return torch.cat([hidden, mask.unsqueeze(-1).to(hidden.dtype)], -1)
+
+    def fill(self, vectors: np.ndarray) -> None:
+        """Vectors `[V, D]` of words in order of frequency."""
+        nothing = np.zeros((1, vectors.shape[1]), np.float32)
+        with torch.no_grad():
+            self.vectors.weight.copy_(torch.from_numpy(np.concatenate([nothing, vectors])))
+            self.weights.copy_(torch.from_numpy(np.concatenate([[0.0], weights(len(vectors))])))
+            self.common.copy_(torch.from_numpy(common_direction(vectors)))
+
+
+def of_table(table: Table, source: Source) -> WordBackbone:
+    """The vectors of a list as a network, its record completed with what the list says."""
+    module = Vectors(*table.vectors.shape)
+    module.fill(table.vectors)
+    found = replace(
+        source, architecture=table.architecture, input=table.contract, parameters=int(table.vectors.size)
+    )
+    return WordBackbone(module, found)
+
+
+class _Nothing(nn.Module):
+    """What lies before the first cut, and behind the last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class _Frozen(nn.Module):
+    """The vectors, never trained."""
+
+    def __init__(self, part: Vectors) -> None:
+        super().__init__()
+        self.part = part
+        self.train(False)
+
+    def train(self, mode: bool = True) -> _Frozen:  # noqa: ARG002 - the mode is what is refused
+        super().train(False)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = self.part(x)
+            return found
+
+
+class WordBackbone:
+    """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
+
+    def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
+        self.source, self.contract = source, text_input(source)
+        self.module: Any = module.eval()
+        self.classifier: Any | None = None
+        self.cuts: tuple[str, ...] = CUTS
+        self._width = module.vectors.embedding_dim
+        self.stages: tuple[Stage, ...] = (Stage(STAGE, STAGE, self._width, 1),)
+        self.embedding = Tap(STAGE, self.contract.pooling)
+        if digest is not None:
+            self.digest = digest
+
+    @cached_property
+    def digest(self) -> str:
+        """Of architecture and weights as loaded: fixed before anything can be trained."""
+        return digest_of(self.source, dict(self.module.state_dict()))
+
+    def full(self, x: Tensor) -> Tensor:
+        """The embedding state of a normalised batch."""
+        found: Tensor = self.module(x)
+        return found
+
+    def trunk(self, cut: str) -> nn.Module:
+        """Module: normalised batch -> state at `cut`, without gradients."""
+        return _Nothing().eval() if self._index(cut) == 0 else _Frozen(self.module)
+
+    def tail(self, cut: str) -> nn.Module:
+        """Module: state at `cut` -> embedding state; `module` itself, or nothing at all."""
+        _ = self.digest  # what follows may train the weights
+        found: nn.Module = self.module if self._index(cut) == 0 else _Nothing().eval()
+        return found
+
+    def _index(self, cut: str) -> int:
+        if cut not in CUTS:
+            raise UnknownName("cut", cut, CUTS)
+        return CUTS.index(cut)
+
+    def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
+        """The states at several cuts."""
+        return {cut: self.full(x) if self._index(cut) else x for cut in dict.fromkeys(cuts)}
+
+    def pool(self, state: Tensor, tap: Tap) -> Tensor:
+        """State -> float32 `[B, width(tap)]`."""
+        if tap.stage != STAGE:
+            raise UnknownName("stage", tap.stage, (STAGE,))
+        if self.contract.apart:
+            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in state.unbind(1)))
+        return pooled(state, str(tap.grid), str(tap))
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an item."""
+        del tap
+        return self._width * (3 if self.contract.apart else 1)
+
+    def taps(self) -> tuple[Tap, ...]:
+        """The weighted mean, and the maximum."""
+        return Tap(STAGE, "mean"), Tap(STAGE, "max")
+
+    def normalise(self, prepared: Tensor) -> Tensor:
+        """int32 `[B, channels, T]` -> the same numbers as int64."""
+        return prepared.long()
+
+    def example(self, batch: int) -> np.ndarray:
+        """int32 `[batch, channels, 32]`: the most frequent word again and again."""
+        found = np.ones((batch, self.contract.channels, min(EXAMPLE, self.contract.max_length)), np.int32)
+        found[:, 2::3] = 0
+        return found
+
+    def fresh(self, seed: int) -> WordBackbone:
+        """Random vectors as long as the words' own, weighted alike."""
+        own = self.module.vectors.weight.detach().cpu().numpy()[1:]
+        drawn = np.random.default_rng(seed).normal(size=own.shape).astype(np.float32)
+        drawn *= np.linalg.norm(own, axis=1, keepdims=True) / np.sqrt(own.shape[1])
+        module = Vectors(*own.shape)
+        module.fill(drawn)
+        return WordBackbone(module, replace(self.source, sha256=None))
+
+    def copy(self) -> WordBackbone:
+        """An independent copy of weights and all, to be trained. It keeps the digest it came from."""
+        return WordBackbone(copy.deepcopy(self.module), self.source, digest=self.digest)
+
+    def apart(self) -> WordBackbone:
+        """The same vectors, which read the two texts of a pair apart. Nothing is copied."""
+        return WordBackbone(self.module, named.apart(self.source), digest=self.digest)

@@ -1,0 +1,1 @@
+"""What lies on the disk: shards of rows by key, who reads them, what may lie there."""

@@ -1,0 +1,1 @@
+"""What the strategies that train by gradient share: their designs, adapters, heads and folds of training."""

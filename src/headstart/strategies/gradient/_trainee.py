@@ -1,0 +1,61 @@
+"""A network in training: the layers behind a cut, and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.features import Rows
+from headstart.train.batches import in_order
+from headstart.train.device import quick_on_cpu
+from headstart.train.trim import STATES, by_length
+
+
+class Trainee(nn.Module):
+    """States at a cut `[B, ...]` (float16, as stored), or prepared inputs at the first cut -> z `[B, K]`.
+
+    `body` shares its parameters with the backbone: training this trains that.
+    """
+
+    def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
+        super().__init__()
+        self.body = backbone.tail(cut)
+        self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
+        self._sequences = backbone.source.input.max_length is not None
+        self._normalise = backbone.normalise
+        self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        with quick_on_cpu(self._sequences and self.training and inputs.device.type == "cpu"):
+            pooled = by_length(inputs, self._pooled) if self._sequences else self._pooled(inputs)
+        z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
+        return z
+
+    def _pooled(self, inputs: Tensor) -> Tensor:
+        x = inputs.float() if inputs.dtype == STATES else self._normalise(inputs)
+        pooled: Tensor = self._pool(self.body(x))
+        return pooled.float()
+
+    def set_head(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Start from a linear probe; `weight` is `[K, D]`."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(np.asarray(weight, np.float32)))
+            self.head.bias.copy_(torch.from_numpy(np.asarray(bias, np.float32)))
+
+
+def outputs_of(
+    net: nn.Module, view: Rows, rows: np.ndarray, *, unvaried: Callable[[Tensor], Tensor], batch: int = 64
+) -> np.ndarray:
+    """float64 `[len(rows), K]`: z of rows as they are; `unvaried` makes inputs of what is stored."""
+    net.eval()
+    device = next(net.parameters()).device
+    out = []
+    with torch.inference_mode():
+        for _, inputs in in_order(view, rows, batch):
+            out.append(net(unvaried(inputs).to(device)).float().cpu())
+    return np.asarray(torch.cat(out).numpy(), np.float64)

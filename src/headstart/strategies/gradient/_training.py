@@ -1,0 +1,223 @@
+"""One training of an arm: on some rows, from the source's weights or from new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from headstart import tasks
+from headstart.core import fingerprint
+from headstart.core.backbone import Backbone
+from headstart.core.strategy import Request
+from headstart.strategies.gradient._adapters import Adapter
+from headstart.strategies.gradient._design import Design, Inputs
+from headstart.strategies.gradient._trainee import Trainee, outputs_of
+from headstart.train import draws
+from headstart.train.batches import Batches
+from headstart.train.device import reproducible
+from headstart.train.freeze import FrozenPart
+from headstart.train.groups import parameter_groups, stage_depths
+from headstart.train.loop import Loss, Outcome, Watch, train
+from headstart.train.recipe import Recipe
+
+LEAST_TO_STOP_EARLY = 500
+"""Rows of a validation part below which its loss is too noisy to stop by."""
+HELD_BACK = 0.1
+"""Share of the training rows that may serve as validation part."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What the trainings of an arm share."""
+
+    request: Request
+    design: Design
+    inputs: Inputs
+    fresh: bool = False
+    """New random weights instead of the source's."""
+    adapter: Adapter | None = None
+    """Trains a small part of every layer."""
+    heads: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    """Probes fitted so far, by their rows."""
+
+    @property
+    def source(self) -> Backbone:
+        assert self.request.backbone is not None
+        return self.request.backbone
+
+    def lasting(self, epochs: int, rows: int) -> Arm:
+        """The same, for so many epochs of so many rows."""
+        per_epoch = max(1, round(rows / self.design.batch_size))
+        return replace(self, design=self.design.lasting(epochs, per_epoch))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after training; predictions are `activate(z * scale + offset)`."""
+
+    net: Trainee
+    backbone: Backbone
+    offset: np.ndarray
+    scale: np.ndarray
+    outcome: Outcome
+    lr: float
+
+
+def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
+    """Train on the given rows of the data set.
+
+    A loss that is not finite leads to one more attempt at a tenth of the learning rate, and then to
+    `FloatingPointError`. Raises `FrozenChanged` when a frozen part did not stay as it was.
+    """
+    recipe = arm.design.recipe
+    head_lr = None if recipe.head_lr is None else recipe.head_lr / 10
+    for attempt in (recipe, replace(recipe, lr=recipe.lr / 10, head_lr=head_lr)):
+        trained = _attempt(arm, rows, attempt, watch or Watch())
+        if trained.outcome.status != "diverged":
+            return trained
+    raise FloatingPointError(f"the loss was not finite, even at a learning rate of {recipe.lr / 10:g}")
+
+
+def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
+    request, design = arm.request, arm.design
+    methods = tasks.get(request.task.kind)
+    offset, scale = methods.scaling(labels(request)[rows], request.task.outputs)
+    backbone = arm.source.fresh(request.seed) if arm.fresh else arm.source.copy()
+    net = _start(arm, backbone, rows, offset, scale)
+    if arm.adapter is not None:
+        arm.adapter.begin(backbone, net.body, request.seed)
+    frozen = FrozenPart.of(backbone.module, net.body)
+    part, held = hold_back(request, rows)
+    targets = methods.targets(labels(request)[part], offset, scale)
+    vary = arm.inputs.varied(design.augment, request.seed)
+    loss = balanced_loss(request, part, recipe.smoothing)
+
+    def validation(model: nn.Module) -> float:
+        z = torch.from_numpy(
+            outputs_of(model, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
+        ).float()
+        wanted = torch.from_numpy(methods.targets(labels(request)[held], offset, scale))
+        return float(balanced_loss(request, part)(z, wanted).mean())
+
+    outcome = train(
+        net,
+        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
+        recipe,
+        param_groups=parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
+        loss=loss,
+        validation=validation if len(held) else None,
+        watch=watch,
+    )
+    frozen.verify()
+    if arm.adapter is not None:
+        arm.adapter.end(net.body)
+    return Trained(net, backbone, offset, scale, outcome, recipe.lr)
+
+
+def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:
+    """The task's loss of each item, which counts as often as the metric asks for (`TaskMethods.weights`)."""
+    methods, y = tasks.for_task(request.task), labels(request)[part]
+    weights = methods.weights(request.task, y)
+    if weights is None:
+        return partial(methods.loss, smoothing=smoothing)
+    of_class = np.zeros(request.task.outputs, np.float32)
+    of_class[y] = weights
+    table = torch.from_numpy(of_class)
+
+    def loss(z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = methods.loss(z, targets, smoothing=smoothing) * table.to(z.device)[targets]
+        return found
+
+    return loss
+
+
+def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Trainee:
+    """The network before its first step."""
+    with reproducible(arm.request.seed):
+        net = Trainee(backbone, arm.design.cut, arm.request.task.outputs)
+    if arm.inputs.embedding is not None:
+        weight, bias = probe_head(arm, rows)
+        net.set_head(weight / scale[:, None], (bias - offset) / scale)
+    net.requires_grad_(True)
+    return net
+
+
+def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, name: str) -> Watch:
+    """The request's budget, a checkpoint of that name in its folder, and its progress callback.
+
+    The checkpoint is continued only by a training of the same design, rows, data and source.
+    """
+    assert request.backbone is not None
+    if request.workdir is not None:
+        request.workdir.mkdir(parents=True, exist_ok=True)
+    path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
+    reads = fingerprint.of_json(request.backbone.source.input.to_json())
+    data = request.dataset.fingerprint if request.workdir is not None else ""
+    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
+    return Watch(
+        request.budget,
+        path,
+        fingerprint.of_parts(about),
+        lambda done, total: request.progress(f"training, {name}", done, total),
+    )
+
+
+def labels(request: Request) -> np.ndarray:
+    """The data set's target column."""
+    assert request.dataset.y is not None
+    return request.dataset.y
+
+
+def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(weight `[K, D]`, bias `[K]`) of the converged probe on the stored embedding of the rows.
+
+    Linear probing before fine-tuning keeps the source's features whole (Kumar et al., ICLR 2022).
+    """
+    request, embedding = arm.request, arm.inputs.embedding
+    assert embedding is not None
+    key = fingerprint.of_array(rows)
+    if key not in arm.heads:
+        methods, y = tasks.for_task(request.task), labels(request)[rows]
+        linear = methods.fit_linear(
+            np.asarray(embedding[rows], np.float64),
+            y,
+            outputs=request.task.outputs,
+            groups=request.split.groups[rows],
+            seed=request.seed,
+            weights=methods.weights(request.task, y),
+        )
+        arm.heads[key] = (linear.weight, linear.bias)
+    return arm.heads[key]
+
+
+def hold_back(request: Request, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rows to train on, validation rows): whole groups, or nothing where it would be too small."""
+    if HELD_BACK * len(rows) < LEAST_TO_STOP_EARLY:
+        return rows, rows[:0]
+    return divide(request, rows, HELD_BACK)
+
+
+def divide(request: Request, rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """About `share` of the rows, whole groups, as the second part."""
+    held = draws.uniforms(request.seed, 0, request.split.groups[rows], 1, purpose=7)[:, 0] < share
+    return rows[~held], rows[held]
+
+
+def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> np.ndarray:
+    """float32 `[len(rows), K]`: predictions for rows as they are, not varied."""
+    z = outputs_of(trained.net, arm.inputs.views[0], rows, unvaried=arm.inputs.unvaried)
+    activate = tasks.get(arm.request.task.kind).activate
+    return activate(z * trained.scale + trained.offset).astype(np.float32)
+
+
+def whole_head(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
+    """(weight float64 `[K, D]`, bias `[K]`) with the task's scaling folded in."""
+    weight = trained.net.head.weight.detach().cpu().double().numpy()
+    bias = trained.net.head.bias.detach().cpu().double().numpy()
+    return weight * trained.scale[:, None], bias * trained.scale + trained.offset

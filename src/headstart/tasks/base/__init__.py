@@ -1,0 +1,250 @@
+"""The contract of a kind of task: everything that differs between classification, regression, ...
+
+A network's head gives `z` `[B, K]`. `logits = z * scale + offset` (a standardised regression target
+is undone there; for the other kinds scale is 1 and offset 0) and `predictions = activate(logits)`:
+probabilities, or the value itself.
+
+Throughout: N rows, K outputs of the task; `y` are targets as in `Dataset.y` (int64 `[N]`, float32 `[N, K]` of
+0/1, float64 `[N]`), without rows that have none unless it is said; `predictions` are float `[N, K]`.
+A method with a body does what most kinds do.
+
+`TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
+`Labels` (answers from a list of names), `Confidence` (predictions are probabilities).
+"""
+
+# ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from headstart.core.task import Task
+from headstart.tasks.base.scores import Score
+
+FIFTHS = 5
+"""Parts of their range in which numbers are drawn evenly."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted linear model on raw (not z-scored) features: `logits = X @ weight.T + bias`."""
+
+    weight: np.ndarray = field(repr=False)
+    """float64 `[K, D]`"""
+    bias: np.ndarray = field(repr=False)
+    """float64 `[K]`"""
+    penalty: float
+    """The chosen C of logistic regression; lambda where it is `ridge` regression."""
+    ridge: bool = False
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        return features @ self.weight.T + self.bias
+
+
+Doubt = tuple[int, dict[str, Any]]
+"""(row, what is told of its label): see `Labels.doubts`."""
+
+
+class Targets(Protocol):
+    """What is to be predicted, row by row."""
+
+    def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
+        """For each row the strata in which it counts where rows are shared out: its class; its labels and -1
+        (as every row); or one of so many `parts` of the range."""
+
+    def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
+        """Targets of this kind in which label i is each of `places[i]` (of one label an item the first). Rows
+        without a label stay so. Where an item may have several, targets with one are taken, too."""
+
+    def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """float64 `[K]`: logits of the best constant prediction (class priors; median)."""
+
+
+class Answers(Protocol):
+    """How targets and predictions are told to people and programs."""
+
+    def about(self, task: Task) -> str:
+        """What is predicted, after the number of items: "in 2 classes", "with a number (size)"."""
+
+    def value(self, task: Task, target: Any) -> Any:
+        """One target in the form of `decode`."""
+
+    def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
+        """Predictions -> a label, a list of labels, or a number (float) for each row."""
+
+    def head(self, top: int | None) -> tuple[str, str]:
+        """What stands above the two cells of `line`."""
+
+    def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
+        """An answer for the screen: `answer` as decoded, `scores` float32 `[K]`, or the `top` best labels."""
+
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+        """An answer (None: it is held back) by the columns of a table, which are the same for all: with all
+        scores, or with the `top` best labels."""
+
+    def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
+        """An answer as plain JSON."""
+
+
+class Judge(Protocol):
+    """How wrong an answer is."""
+
+    def off(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """float64 `[N]`: how far off each prediction is: confidence in the wrong, or distance."""
+        return np.asarray(np.abs(y.reshape(predictions.shape) - predictions).mean(axis=1))
+
+    def wrong(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """bool `[N]`: which answers are not the truth; of several labels or numbers: not exactly."""
+        return self.off(y, predictions) > 0
+
+    def errors(self, y: np.ndarray, predictions: np.ndarray) -> int:
+        """How many single errors that is: items, labels of items; of numbers every one counts."""
+
+    scores: Mapping[str, Score]
+    """How each metric by which a task may be judged is computed, by name; the first is the default."""
+
+    def metrics(
+        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, float]:
+        """All metrics a user of this kind of task expects, by name. `each` stands in for `over_labels`."""
+
+    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """By metric that is a mean over labels: float64 `[K]`, what each label has (`[1]` where it is of one
+        alone), NaN for a label that does not count."""
+
+    def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        """Mean log-loss, or squared error: by what averages are weighted."""
+
+
+class Head(Protocol):
+    """What is trained by gradients, and what follows a network's last layer."""
+
+    def scaling(self, y: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+        """(offset `[K]`, scale `[K]`), float64, from training targets; 0 and 1 where `z` are the logits."""
+        return np.zeros(outputs), np.ones(outputs)
+
+    def targets(self, y: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Dataset targets -> what `loss` takes (int64 classes, float32 `[N, K]`)."""
+
+    def loss(self, z: Any, targets: Any, *, smoothing: float = 0.0) -> Any:
+        """Tensor `[B]`: loss of each item, from `z` and `targets`."""
+
+    def activate(self, logits: np.ndarray) -> np.ndarray:
+        """Logits -> probabilities or values, same shape and dtype."""
+        return logits
+
+    def activate_tensor(self, logits: Any) -> Any:
+        """Float tensor `[B, K]`: what `activate` gives (it becomes part of the exported graph)."""
+        return logits
+
+    def logits_tensor(self, predictions: Any) -> Any:
+        """Float tensor `[B, K]`: logits whose activation these predictions are."""
+        return predictions
+
+    def temperature(self, y: np.ndarray, predictions: np.ndarray) -> float:
+        """The temperature at which held-out predictions have the least log-loss; 1 for values."""
+        return 1.0
+
+    def softened(self, predictions: np.ndarray, temperature: float) -> np.ndarray:
+        """float64 `[N, K]`: probabilities at a temperature; values as they are."""
+        return predictions
+
+
+class LinearFit(Protocol):
+    """Linear models in closed form or by a convex fit."""
+
+    penalties: tuple[float, ...]
+    """Those that are tried on sparse rows; the middle one where there is nothing to choose by."""
+
+    def fit_linear(
+        self,
+        features: np.ndarray,
+        y: np.ndarray,
+        *,
+        outputs: int,
+        groups: np.ndarray | None = None,
+        penalties: Sequence[float] | None = None,
+        seed: int = 0,
+        weights: np.ndarray | None = None,
+    ) -> Linear:
+        """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
+        squared error) unless a single one is given, z-scoring folded into the result. `weights` float64 `[N]`
+        above 0: how often each row counts."""
+
+    def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
+        """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
+        all count once."""
+        return None
+
+    def fit_sparse(
+        self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
+    ) -> Linear:
+        """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
+
+    def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
+        """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
+        middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
+
+    def work(self, outputs: int) -> int:
+        """What a fit costs, in outputs of a logistic regression."""
+        return outputs
+
+    def ridge_targets(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """float64 `[N, min(K, 64)]`: classes as 0/1 columns, labels as they are, values standardised.
+
+        More than 64 columns are projected onto as many: layers are chosen by squared errors, which stay.
+        """
+
+    def chance(self, y: np.ndarray) -> tuple[float, float]:
+        """(share of the largest class, variance of the ridge targets summed over them); 0 for no classes."""
+        return 0.0, 1.0
+
+
+class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
+    """One kind of task. Stateless; one file in this room each."""
+
+    kind: str
+    read_as: str
+    """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
+    exclusive: bool = False
+    """Whether each item has exactly one of the labels."""
+    constant_name: str = "the majority class"
+    """What the best constant prediction is called."""
+
+    def make_task(self, labels: Sequence[str]) -> Task:
+        """A `Task` of this kind with its default metric."""
+        metric = next(iter(self.scores.values())).metric
+        return Task(self.kind, tuple(labels), metric.name, metric.higher_is_better)
+
+
+@runtime_checkable
+class Confidence(Protocol):
+    """Kinds whose predictions are probabilities."""
+
+    def confidence(self, y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """float64 `[N]`: probability of what was said; of several labels how far off the worst of them is."""
+
+    def log_odds(self, predictions: np.ndarray, column: int) -> np.ndarray:
+        """float64 `[N]`: of one output, from float64 predictions."""
+
+
+@runtime_checkable
+class Labels(Protocol):
+    """Kinds whose answers are labels: one of them for each item, or any number."""
+
+    def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """bool `[N, K]`: which labels each row has, none where it is not labelled."""
+
+    def decided(self, predictions: np.ndarray) -> np.ndarray:
+        """bool `[N, K]`: which labels each answer has."""
+
+    def asked(self, target: Any, prediction: np.ndarray) -> tuple[int, bool]:
+        """(output, whether its label was said): what of an answer `[K]` is worth a question. Its class, or
+        the label that is the farthest off."""
+
+    def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
+        """Labels that look wrong by held-out predictions, the most suspicious first, one an item: its row;
+        what is "given" and "suggested", in words; and the probabilities "p_given" and "p_suggested"."""

@@ -1,0 +1,223 @@
+"""The linear probes against scikit-learn, and on everything that can be wrong with features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
+
+from headstart import tasks
+from headstart.errors import DataError
+from headstart.tasks.linear import _logistic, inner_folds
+
+CLASSIFICATION, MULTILABEL, REGRESSION = (
+    tasks.get(k) for k in ("classification", "multilabel", "regression")
+)
+
+
+def blobs(n: int, width: int, classes: int, *, seed: int = 0, apart: float = 1.0):
+    """Overlapping classes with correlated, unevenly scaled features."""
+    rng = np.random.default_rng(seed)
+    spread = 1 / np.arange(1, width + 1) ** 0.7
+    y = rng.permutation(np.arange(n) % classes)
+    means = apart * rng.normal(size=(classes, width)) * spread
+    latent = rng.normal(size=(n, width)) * spread + means[y]
+    mixed = latent @ rng.normal(size=(width, width)) / np.sqrt(width)
+    return (5 + 3 * mixed).astype(np.float32), y
+
+
+def reference(features: np.ndarray, y: np.ndarray, C: float) -> tuple[StandardScaler, LogisticRegression]:
+    scaler = StandardScaler().fit(features.astype(np.float64))
+    model = LogisticRegression(C=C, tol=1e-9, max_iter=20_000)
+    return scaler, model.fit(scaler.transform(features.astype(np.float64)), y)
+
+
+@pytest.mark.parametrize(
+    ("n", "width", "classes"),
+    [(60, 10, 2), (60, 10, 4), (40, 200, 2), (40, 200, 5), (300, 30, 3), (30, 1, 2)],
+)
+@pytest.mark.parametrize("C", [1e-3, 1e-1, 10.0])
+def test_solution_is_that_of_scikit_learn(n: int, width: int, classes: int, C: float) -> None:
+    features, y = blobs(n, width, classes)
+    found = CLASSIFICATION.fit_linear(features, y, outputs=classes, penalties=[C])
+    scaler, model = reference(features, y, C)
+    expected = model.predict_proba(scaler.transform(features.astype(np.float64)))
+    ours = CLASSIFICATION.activate(found.logits(features.astype(np.float64)))
+    np.testing.assert_allclose(ours, expected, atol=2e-5)
+    assert found.penalty == C
+
+
+def test_wide_and_tall_without_a_full_basis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_logistic, "SMALL", 20)
+    monkeypatch.setattr(_logistic, "LEADING", 12)
+    for n, width in ((200, 60), (60, 80)):
+        features, y = blobs(n, width, 4)
+        assert _logistic.design(features).axes is not None
+        found = CLASSIFICATION.fit_linear(features, y, outputs=4, penalties=[0.1])
+        scaler, model = reference(features, y, 0.1)
+        expected = model.predict_proba(scaler.transform(features.astype(np.float64)))
+        ours = CLASSIFICATION.activate(found.logits(features.astype(np.float64)))
+        np.testing.assert_allclose(ours, expected, atol=2e-5)
+
+
+def test_multi_label_is_one_regression_a_label() -> None:
+    features, _ = blobs(80, 12, 2)
+    rng = np.random.default_rng(1)
+    y = (features[:, :3] + rng.normal(size=(80, 3)) > [5, 6, 4]).astype(np.float32)
+    found = MULTILABEL.fit_linear(features, y, outputs=3, penalties=[0.2])
+    for label in range(3):
+        scaler, model = reference(features, y[:, label], 0.2)
+        expected = model.decision_function(scaler.transform(features.astype(np.float64)))
+        np.testing.assert_allclose(found.logits(features.astype(np.float64))[:, label], expected, atol=1e-4)
+
+
+def test_regression_is_ridge_by_leave_one_out() -> None:
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(60, 20)) * np.linspace(1, 9, 20)
+    y = features[:, 0] + rng.normal(size=60)
+    found = REGRESSION.fit_linear(features, y, outputs=1)
+    scaler = StandardScaler().fit(features)
+    singular = np.linalg.svd(scaler.transform(features), compute_uv=False) ** 2
+    grid = singular.mean() * 10.0 ** (np.arange(-12, 7) / 2)
+    model = RidgeCV(alphas=grid).fit(scaler.transform(features), y)
+    assert found.penalty == pytest.approx(model.alpha_)
+    expected = model.predict(scaler.transform(features))
+    np.testing.assert_allclose(found.logits(features)[:, 0], expected, atol=1e-8)
+
+
+def test_chosen_penalty_is_about_as_good_as_any() -> None:
+    features, y = load_digits(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(y))
+    train, test = rows[:400], rows[400:]
+    found = CLASSIFICATION.fit_linear(features[train], y[train], outputs=10)
+    ours = log_loss(y[test], CLASSIFICATION.activate(found.logits(features[test])))
+    others = []
+    for C in 10.0 ** np.arange(-4, 2):
+        scaler, model = reference(features[train], y[train], C)
+        others.append(log_loss(y[test], model.predict_proba(scaler.transform(features[test]))))
+    assert ours < 1.1 * min(others)
+
+
+def test_views_of_an_item_stay_together_and_do_not_loosen_the_penalty() -> None:
+    rng = np.random.default_rng(3)
+    features, y = blobs(60, 100, 2, apart=0.4)
+    copies = np.repeat(np.arange(60), 5)
+    views = features[copies] + 1e-3 * rng.normal(size=(300, 100))
+    alone = CLASSIFICATION.fit_linear(features, y, outputs=2)
+    grouped = CLASSIFICATION.fit_linear(views, y[copies], outputs=2, groups=copies)
+    leaky = CLASSIFICATION.fit_linear(views, y[copies], outputs=2)
+    assert 5 * grouped.penalty <= 10.1 * alone.penalty
+    assert leaky.penalty > 10 * grouped.penalty  # sees the twin, trusts every detail
+
+
+def test_it_is_deterministic_and_the_seed_matters_only_for_folds() -> None:
+    features, y = blobs(90, 40, 3)
+    first = CLASSIFICATION.fit_linear(features, y, outputs=3, seed=1)
+    again = CLASSIFICATION.fit_linear(features, y, outputs=3, seed=1)
+    np.testing.assert_array_equal(first.weight, again.weight)
+    np.testing.assert_array_equal(first.bias, again.bias)
+
+
+def test_absent_classes_are_improbable_but_finite() -> None:
+    features, y = blobs(50, 8, 3)
+    for present in ([0, 2], [1], [0, 1, 2]):
+        keep = np.isin(y, present)
+        found = CLASSIFICATION.fit_linear(features[keep], y[keep], outputs=5)
+        logits = found.logits(features.astype(np.float64))
+        assert logits.shape == (50, 5)
+        assert np.isfinite(logits).all()
+        p = CLASSIFICATION.activate(logits)
+        absent = [c for c in range(5) if c not in present]
+        assert (p[:, absent] < 1e-3).all()
+        assert (p[:, absent] > 0).all()
+        assert np.isin(p.argmax(axis=1), present).all()
+
+
+def test_a_class_with_one_row_survives_cross_validation() -> None:
+    features, y = blobs(41, 6, 2)
+    y[0] = 2
+    found = CLASSIFICATION.fit_linear(features, y, outputs=3)
+    assert np.isfinite(found.logits(features)).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_multi_label_with_a_label_that_never_varies(value: float) -> None:
+    features, y = blobs(40, 6, 2)
+    targets = np.stack([y, np.full(40, value)], axis=1)
+    found = MULTILABEL.fit_linear(features, targets, outputs=2)
+    assert (found.weight[1] == 0).all()
+    p = MULTILABEL.activate(found.logits(features))[:, 1]
+    assert (np.abs(p - value) < 0.02).all()
+    nothing = MULTILABEL.fit_linear(features, np.full((40, 2), value), outputs=2)
+    assert (nothing.weight == 0).all()
+
+
+@given(
+    n=st.integers(1, 9),
+    width=st.integers(1, 5),
+    outputs=st.integers(2, 4),
+    grouped=st.booleans(),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=60, deadline=None)
+def test_tiny_and_degenerate_data(n: int, width: int, outputs: int, grouped: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = np.round(rng.normal(size=(n, width)))  # many constant and equal columns
+    groups = rng.integers(0, 3, n) if grouped else None
+    y = rng.integers(0, outputs, n)
+    p = CLASSIFICATION.activate(
+        CLASSIFICATION.fit_linear(features, y, outputs=outputs, groups=groups).logits(features)
+    )
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    many = rng.integers(0, 2, (n, outputs))
+    p = MULTILABEL.activate(
+        MULTILABEL.fit_linear(features, many, outputs=outputs, groups=groups).logits(features)
+    )
+    assert ((p > 0) & (p < 1)).all()
+    values = REGRESSION.fit_linear(features, rng.normal(size=n), outputs=1, groups=groups).logits(features)
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("kind", sorted(tasks.TASKS))
+def test_features_that_are_not_finite_are_refused(kind: str) -> None:
+    features = np.ones((4, 3))
+    features[2, 1] = np.nan
+    y = np.array([[0, 1], [1, 0], [0, 0], [1, 1]]) if kind == "multilabel" else np.array([0, 1, 0, 1])
+    with pytest.raises(DataError, match="1 of 4 rows are NaN or infinite"):
+        tasks.get(kind).fit_linear(features, y, outputs=2)
+    with pytest.raises(DataError, match="no labelled row"):
+        tasks.get(kind).fit_linear(features[:0], y[:0], outputs=2)
+
+
+def test_targets_out_of_range_are_refused() -> None:
+    features = np.eye(3)
+    with pytest.raises(DataError, match="outside 0 to 1"):
+        CLASSIFICATION.fit_linear(features, np.array([0, 1, -1]), outputs=2)
+    with pytest.raises(DataError, match="not 0 or 1"):
+        MULTILABEL.fit_linear(features, np.full((3, 2), np.nan), outputs=2)
+    with pytest.raises(DataError, match="target is NaN"):
+        REGRESSION.fit_linear(features, np.array([0, np.inf, 1]), outputs=1)
+
+
+def test_inner_folds_are_stratified_grouped_and_seeded() -> None:
+    strata = np.repeat([0, 1, 2], [50, 30, 20])
+    folds = inner_folds(strata, None, folds=5, seed=0)
+    assert (np.stack([np.bincount(strata[~f], minlength=3) for f in folds]) == [10, 6, 4]).all()
+    np.testing.assert_array_equal((~folds).sum(axis=0), 1)
+    groups = np.arange(100) // 4
+    grouped = inner_folds(strata, groups, folds=5, seed=0)
+    for train in grouped:
+        assert not set(groups[train]) & set(groups[~train])
+    assert not np.array_equal(folds, inner_folds(strata, None, folds=5, seed=1))
+    assert inner_folds(strata, np.zeros(100, int), folds=5, seed=0).shape == (0, 100)
+
+
+def test_two_thousand_classes_survive() -> None:
+    features, y = blobs(2500, 16, 2000, apart=2.0)
+    found = CLASSIFICATION.fit_linear(features, y, outputs=2000, penalties=[1.0])
+    assert CLASSIFICATION.scores["accuracy"].value(y, CLASSIFICATION.activate(found.logits(features))) > 0.1
