@@ -35,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("sources", help="List pretrained models: bundled, recommended, or found by name.")(
+    app.command("sources", help="List pretrained models: installed, recommended, or found by name.")(
         sources_command
     )
 
