@@ -103,6 +103,8 @@ def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     text = ", ".join(named)
     if config.sources:
         return text
+    if not named:
+        return "none: no strategy of this run needs one"
     used = list(named.values())
     command = sources.stronger(used[0].modality, used)
     return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")

@@ -124,8 +124,9 @@ def group_findings(dataset: Dataset) -> Iterator[Finding]:
     for group, (row, _) in inside.items():
         if group in beside:
             other, number = beside[group]
-            text = f"its group has {number:,} items outside the test part, such as {dataset.items[other].id}"
-            yield finding("HS406", dataset.items[row].id, text, row)
+            named = f" {dataset.group_names[group]!r}" if dataset.group_names else ""
+            text = f"its group{named} has {number:,} items outside the test part, such as"
+            yield finding("HS406", dataset.items[row].id, f"{text} {dataset.items[other].id}", row)
 
 
 def _first_rows(groups: np.ndarray, part: np.ndarray) -> dict[int, tuple[int, int]]:
