@@ -13,8 +13,8 @@ class Tap:
     """Features read from a network: a stage, and how its state becomes one vector an item.
 
     Of images: pooled to `grid` x `grid` cells, `channels * grid**2` numbers; for patch tokens grid 0
-    means the class token and grid 1 the mean of the patches. Of texts `grid` is a word, one of
-    `headstart.core.source.POOLINGS`.
+    means the class token and grid 1 the mean of the patches. Of sequences `grid` is a word: "cls", "last",
+    "mean", "max", or "mean-max" for both side by side.
     """
 
     stage: str
