@@ -34,7 +34,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.split import Split
 from headstart.core.strategy import Request, Settings, Trial
 from headstart.data.splits import make_split
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.predict.evaluate import evaluate
 from headstart.store.store import FeatureStore
 
@@ -53,7 +53,7 @@ def accuracy(strategy: str, backbone: Backbone | None, dataset: Dataset, target:
         task=dataset.task,
         # one fold is enough: taps and penalty of the model are chosen inside the drawn rows anyway
         split=whole(len(drawn), seed) if single else make_split(drawn, seed=seed, holdout=0.2),
-        features=make_extractor(FeatureStore.default(), drawn),
+        features=StoreExtractor(FeatureStore.default(), drawn),
         backbone=backbone,
         budget=Budget(600.0),
         seed=seed,

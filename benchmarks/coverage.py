@@ -25,12 +25,11 @@ from scipy import stats
 from _sets import pack
 from headstart import sources, tasks
 from headstart.core import environment
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
 from headstart.measure.paired import Resampling, held_out_ratio, paired_gain
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 
 PAIRS = (
@@ -53,13 +52,13 @@ RESULTS = Path(__file__).parent / "results" / "coverage.json"
 
 def features(dataset: Dataset) -> dict[str, np.ndarray]:
     """Principal components of what each learner reads, `[N, WIDTH]`."""
-    extract = make_extractor(FeatureStore.default(), dataset)
+    extract = StoreExtractor(FeatureStore.default(), dataset)
     rows = np.arange(len(dataset))
     nets: dict[str, Any] = {name: sources.load(f"bundled/{name}") for name in ("textures", "strokes")}
     nets["random"] = nets["textures"].fresh(0)
     found = {}
     for name, net in nets.items():
-        tap = embedding_tap(net)
+        tap = net.embedding
         found[name] = extract(net, FeatureSpec(taps=(tap,))).tap(tap)[rows]
     stored = np.asarray(extract(None, FeatureSpec(inputs=64)).inputs()[rows], np.float32)
     found["pixels"] = stored.reshape(len(rows), 3, 16, 4, 16, 4).mean(axis=(3, 5)).reshape(len(rows), -1)

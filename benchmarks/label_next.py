@@ -27,12 +27,11 @@ import numpy as np
 from bundled import IMAGENET, TARGETS, summary
 from headstart import sources, tasks
 from headstart.core import environment
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.measure import selection
 from headstart.measure.threads import suited_to
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.run.label_next import Room, choose
 from headstart.store.store import FeatureStore
 
@@ -63,8 +62,8 @@ def prepare(spec: str, items: Dataset) -> Place:
     backbone = sources.load(spec)
     late = [stage.name for stage in backbone.stages[-3:]]
     taps = [tap for tap in backbone.taps() if tap.stage in late and tap.grid <= 2]
-    near = embedding_tap(backbone)
-    features = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(*taps, near)))
+    near = backbone.embedding
+    features = StoreExtractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(*taps, near)))
     every = np.arange(len(dataset))
     read = np.concatenate([features.tap(tap)[every] for tap in taps], axis=1).astype(np.float32)
     return Place(features.tap(near)[every].astype(np.float32), read, dataset, len(pool))

@@ -29,7 +29,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.data import load
 from headstart.modalities import image
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 
 RESULTS = Path(__file__).parent / "results"
@@ -78,7 +78,7 @@ def bare(backbone: Any, pixels: np.ndarray, batch: int, layout: Any, *, apart: b
 def whole(backbone: Any, dataset: Dataset) -> tuple[Times, Any]:
     """The pass into a new store."""
     with tempfile.TemporaryDirectory() as folder:
-        extract = make_extractor(FeatureStore(Path(folder)), dataset)
+        extract = StoreExtractor(FeatureStore(Path(folder)), dataset)
         found: list[Any] = []
         spec = FeatureSpec(taps=backbone.taps())
         times = timed(lambda: found.append(extract(backbone, spec)))

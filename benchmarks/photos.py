@@ -26,7 +26,7 @@ from headstart import sources, tasks
 from headstart.core import environment, words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.features import FeatureSpec
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 
 SETS = ("hymenoptera", "dogcat", "cifar10_small")
@@ -54,7 +54,7 @@ def single_taps(table: Path, specs: list[str]) -> list[dict[str, Any]]:
     found = []
     for spec in specs:
         backbone = sources.load(spec)
-        features = make_extractor(FeatureStore.default(), dataset)(
+        features = StoreExtractor(FeatureStore.default(), dataset)(
             backbone, FeatureSpec(taps=backbone.taps())
         )
         for tap in backbone.taps():

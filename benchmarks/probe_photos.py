@@ -28,7 +28,7 @@ from headstart.core import environment
 from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.data import splits
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 
 SETS = ("hymenoptera", "dogcat", "pacs_photo_art", "cifar10_small")
@@ -47,7 +47,7 @@ def unpack(pack: Path, where: Path) -> Path:
 def measure(dataset: Any, split: Any, spec: str, views: int) -> dict[str, Any]:
     """One source on one data set."""
     backbone = sources.load(spec)
-    extractor = make_extractor(FeatureStore.default(), dataset)
+    extractor = StoreExtractor(FeatureStore.default(), dataset)
     start = time.perf_counter()
     taps = tuple(backbone.taps())
     features = extractor(backbone, FeatureSpec(taps=taps, views=views))
@@ -67,7 +67,7 @@ def measure(dataset: Any, split: Any, spec: str, views: int) -> dict[str, Any]:
     rows = split.development
     measured = [
         methods.scores["accuracy"].value(y[rows], repeat[rows].astype(np.float64))
-        for repeat in trial.predictions
+        for repeat in trial.predictions.array
     ]
     singles = {str(tap): single(features.tap(tap), y, split, dataset.task) for tap in taps}
     return {

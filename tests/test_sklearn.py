@@ -46,7 +46,7 @@ BACKBONE = TinyBackbone()
 def passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny backbone under any name, features in memory."""
     monkeypatch.setattr(module, "_load", lambda spec, stamp, download: BACKBONE)
-    monkeypatch.setattr(module, "make_extractor", lambda store, dataset: MemoryExtractor(dataset))
+    monkeypatch.setattr(module, "StoreExtractor", lambda store, dataset: MemoryExtractor(dataset))
 
 
 @pytest.fixture(scope="module")

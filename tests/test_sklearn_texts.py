@@ -38,7 +38,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny encoder under any name ("apart": two texts apart), features in memory."""
     known = {False: TinyTextBackbone(), True: TinyTextBackbone(pairs=APART)}
     monkeypatch.setattr(module, "_load", lambda spec, stamp, download: known["apart" in spec])
-    monkeypatch.setattr(module, "make_extractor", lambda store, dataset: MemoryExtractor(dataset))
+    monkeypatch.setattr(module, "StoreExtractor", lambda store, dataset: MemoryExtractor(dataset))
 
 
 def test_embedder_gives_what_the_pass_gives() -> None:

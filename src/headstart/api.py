@@ -17,7 +17,7 @@ from headstart.run.state.folder import read_finished
 if TYPE_CHECKING:
     import numpy as np
 
-    from headstart.data.checks.doctor import Report
+    from headstart.data.checks.findings import Report
     from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
     from headstart.insight.compare_runs import Versus
@@ -53,9 +53,9 @@ class Run:
     def insight(self) -> dict[str, Any]:
         """What else the held-out predictions tell (see the reference of insight.json): metrics, confusion,
         doubtful labels, ... Empty for a run of an older Headstart. Raises `RunError` when it is damaged."""
-        from headstart.insight import panels
+        from headstart.report import saved
 
-        return panels.read(self.folder)
+        return saved.insight(self.folder)
 
     @property
     def model(self) -> LoadedModel:
@@ -196,18 +196,17 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
     import numpy as np
 
     from headstart import sources
-    from headstart.core.backbone import embedding_tap
     from headstart.core.features import FeatureSpec
     from headstart.data import load
     from headstart.data.checks import doctor
-    from headstart.passes.extractor import make_extractor
+    from headstart.passes.extractor import StoreExtractor
     from headstart.store.memo import Memo
     from headstart.store.store import FeatureStore
 
     dataset = doctor.levelled(load(data, **reading), memo=Memo())
     backbone = sources.load(source, download=download)
-    tap = embedding_tap(backbone)
-    rows = make_extractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
+    tap = backbone.embedding
+    rows = StoreExtractor(FeatureStore.default(), dataset)(backbone, FeatureSpec(taps=(tap,))).tap(tap)
     return rows[np.arange(len(dataset))].astype(np.float32)
 
 

@@ -96,11 +96,17 @@ class BadOption(HeadstartError):
         super().__init__(f"{option} is {found!r}, but it must be {expected}")
 
 
-class PathError(HeadstartError):
-    """A path that is missing, of the wrong kind, or may not be read or written."""
+class _AtPath(HeadstartError):
+    """What is wrong somewhere on the disk, and what to do."""
+
+    noun = ""
 
     def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
-        super().__init__(f"{path}: {problem}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(f"{self.noun}{path}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
+class PathError(_AtPath):
+    """A path that is missing, of the wrong kind, or may not be read or written."""
 
 
 class DataError(HeadstartError):
@@ -153,25 +159,22 @@ class WeightsMissing(SourceError):
         )
 
 
-class StoreError(HeadstartError):
+class StoreError(_AtPath):
     """The feature store cannot be used as asked."""
 
-    def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
-        super().__init__(f"feature store {path}: {problem}" + (f"; {remedy}" if remedy else ""))
+    noun = "feature store "
 
 
-class RunError(HeadstartError):
+class RunError(_AtPath):
     """A run folder that cannot be made, resumed or read."""
 
-    def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
-        super().__init__(f"run {path}: {problem}" + (f"; {remedy}" if remedy else ""))
+    noun = "run "
 
 
-class BundleError(HeadstartError):
+class BundleError(_AtPath):
     """A saved model that cannot be opened, or that is not what it says it is."""
 
-    def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
-        super().__init__(f"model {path}: {problem}" + (f"; {remedy}" if remedy else ""))
+    noun = "model "
 
 
 class ExportMismatch(HeadstartError):

@@ -33,7 +33,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from headstart import sources, tasks
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec, Tap
 from headstart.core.model import Model
@@ -46,11 +45,12 @@ from headstart.data.reading import levels_of
 from headstart.errors import BadOption, DataError, SourceError
 from headstart.measure.weights import weights_of
 from headstart.modalities import nouns
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.predict.rows import modality_of, read_by
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.strategies import probe
+from headstart.strategies.shared._shipping import taps_model
 
 __all__ = ["Embedder", "TransferClassifier", "TransferRegressor"]
 
@@ -108,7 +108,7 @@ class _Transfer(BaseEstimator):
         if len(data) and data.pairs != pairs:
             held, learnt = (nouns(data.modality, pairs=one)[1] for one in (data.pairs, pairs))
             raise DataError("X", f"holds {held}, and this was fitted on {learnt}", f"give {learnt}")
-        found = make_extractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=tuple(taps)))
+        found = StoreExtractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=tuple(taps)))
         return [found.tap(tap)[np.arange(len(data))].astype(np.float32) for tap in taps]
 
 
@@ -192,14 +192,14 @@ class _Probe(_Transfer):
             _, several = nouns(data.modality, pairs=data.pairs)
             raise DataError("fit", f"there are {len(data)} {several} and {len(y)} labels")
         self.pairs_ = data.pairs
-        data = replace(self._settle(data), task=task, y=y)
+        data = replace(self._settle(data), task=task, targets=y)
         alone = np.arange(len(y))
         rows = alone if weights is None else np.flatnonzero(weights)
         request = Request(
             dataset=data,
             task=task,
             split=Split(rows, rows[:0], (Fold(0, rows, rows),), alone, self.random_state, "all rows"),
-            features=make_extractor(FeatureStore.default(), data),
+            features=StoreExtractor(FeatureStore.default(), data),
             backbone=backbone,
             seed=self.random_state,
             weights=weights,
@@ -223,17 +223,10 @@ class _Probe(_Transfer):
         """The whole as a `Model`, to be saved with `headstart.export.bundle.save`."""
         check_is_fitted(self)
         backbone = self._open()
-        source = backbone.source
-        trunk = {f"trunk.{name}": t.numpy(force=True) for name, t in backbone.module.state_dict().items()}
-        head = {"head.weight": self.coef_, "head.bias": self.intercept_}
-        return Model(
-            task=self.task_,
-            input=source.input if self.levels_ is None else replace(source.input, levels=self.levels_),
-            net={"kind": "taps", "architecture": dict(source.architecture), "taps": self.taps_},
-            tensors={**trunk, **head},
-            source={"spec": source.spec, "digest": backbone.digest, "licence": source.licence},
-            evidence={"data": {"pairs": self.pairs_}},
-        )
+        taps = [Tap.parse(tap) for tap in self.taps_]
+        made = taps_model(self.task_, backbone, taps, self.coef_, self.intercept_)
+        reads = made.input if self.levels_ is None else made.input.with_levels(self.levels_)
+        return replace(made, input=reads, evidence={"data": {"pairs": self.pairs_}})
 
 
 class TransferClassifier(ClassifierMixin, _Probe):
@@ -351,7 +344,7 @@ def named_taps(backbone: Any, taps: Sequence[str] | str | None) -> tuple[Tap, ..
     """Taps as the user names them. Raises `BadOption`."""
     known = backbone.taps()
     if taps is None:
-        return (embedding_tap(backbone),)
+        return (backbone.embedding,)
     if isinstance(taps, str) and taps == "all":
         return tuple(known)
     chosen = [taps] if isinstance(taps, str) else list(taps)

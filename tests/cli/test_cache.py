@@ -14,14 +14,14 @@ from typer.testing import CliRunner, Result
 from headstart.cli import cache
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, UnknownName
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store import upkeep
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
 
 app = typer.Typer()
 app.callback()(lambda: None)
-cache.register(app)
+app.add_typer(cache.group)
 
 
 def run(*arguments: str) -> Result:
@@ -37,7 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureStore:
 
 @pytest.fixture
 def filled(store: FeatureStore) -> FeatureStore:
-    extract = make_extractor(store, shapes(per_class=3))
+    extract = StoreExtractor(store, shapes(per_class=3))
     extract(TinyBackbone(name="little"), FeatureSpec(inputs=8, taps=TinyBackbone().taps()))
     extract(TinyBackbone(1, name="other"), FeatureSpec(views=1))
     return store
@@ -89,7 +89,7 @@ def test_clear_asks_first(filled: FeatureStore) -> None:
 
 
 def test_clear_tells_what_is_in_use(store: FeatureStore) -> None:
-    features = make_extractor(store, shapes(per_class=3))(TinyBackbone(), FeatureSpec())
+    features = StoreExtractor(store, shapes(per_class=3))(TinyBackbone(), FeatureSpec())
     assert "kept, because a process is using it: tiny taps" in run("clear", "--yes").output
     del features
     assert "kept" not in run("clear", "--yes").output

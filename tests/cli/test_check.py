@@ -29,7 +29,7 @@ def _memo(monkeypatch: pytest.MonkeyPatch) -> None:
 def app() -> typer.Typer:
     made = typer.Typer()
     made.callback()(lambda: None)
-    check.register(made)
+    made.command("check")(check.check_command)
     return made
 
 

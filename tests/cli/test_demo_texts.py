@@ -28,16 +28,16 @@ def test_messages_are_the_same_for_the_same_seed() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_messages_are_all_different_and_well_formed(seed: int) -> None:
     found = _parcels.messages(seed)
-    assert Counter(one.wish for one in found) == dict.fromkeys(_parcels.WISHES, 36)
+    assert Counter(one.wish for one in found) == dict.fromkeys(_parcels.grammar()["wishes"], 36)
     assert len({one.text for one in found}) == len(found)
     for one in found:
         assert "{" not in one.text
         assert one.text[0] == one.text[0].upper()
         assert one.text == " ".join(one.text.split())
-        assert one.text.endswith(_parcels.CHANNELS[one.channel])
-    for wish in _parcels.WISHES:
+        assert one.text.endswith(_parcels.grammar()["channels"][one.channel])
+    for wish in _parcels.grammar()["wishes"]:
         ways = Counter(one.channel for one in found if one.wish == wish)
-        assert ways == dict.fromkeys(_parcels.CHANNELS, 12)
+        assert ways == dict.fromkeys(_parcels.grammar()["channels"], 12)
 
 
 def scores(target: str, seed: int) -> float:
@@ -67,7 +67,7 @@ def test_the_table_has_a_test_part(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert _parcels.write(path, "wish", seed=0).stat().st_mtime_ns == before
     shown = _parcels.examples("wish", seed=0)
-    assert [label for _, label in shown] == sorted(_parcels.WISHES)
+    assert [label for _, label in shown] == sorted(_parcels.grammar()["wishes"])
 
 
 def test_without_the_encoder_it_says_what_to_install(

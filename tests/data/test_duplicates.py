@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headstart.core.dataset import ArrayItem, Dataset
-from headstart.data.checks import doctor, duplicates
+from headstart.data.checks import duplicates
 from headstart.data.checks.duplicates import (
     chance_level,
     duplicate_groups,
@@ -127,8 +127,8 @@ def test_the_features_are_not_copied_whole() -> None:
 
 
 def test_very_large_sets_are_not_searched() -> None:
-    assert doctor.can_search(doctor.MOST_ITEMS)
-    assert not doctor.can_search(doctor.MOST_ITEMS + 1)
+    assert duplicates.can_search(duplicates.MOST_ITEMS)
+    assert not duplicates.can_search(duplicates.MOST_ITEMS + 1)
 
 
 def test_findings_name_both_sides() -> None:
@@ -136,7 +136,7 @@ def test_findings_name_both_sides() -> None:
     found = near_findings(dataset, [(0, 2, 0.91), (1, 3, 0.8)])
     assert [(f.code, f.where, f.row) for f in found] == [("HS402", "i2", 2), ("HS405", "i3", 3)]
     assert "looks like i0 (similarity 0.91)" in found[0].message
-    assert doctor.near_duplicates is near_duplicates
+    assert duplicates.near_duplicates is near_duplicates
 
 
 @pytest.mark.shared

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.task import Task
 from headstart.data import load
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates
 from headstart.data.checks import text_duplicates as search
 
 
@@ -102,7 +102,7 @@ def test_findings_say_where_and_whether_labels_differ() -> None:
     items = tuple(TextItem(f"row {i + 1}", text) for i, text in enumerate(texts))
     dataset = Dataset("x", "text", items, Task("classification", ("bad", "good"), "accuracy"),
                       np.array([1, 0, 1, 0]), split=np.array(["train", "train", "test", "train"]))  # fmt: skip
-    found = doctor.near_findings(dataset, search.search(dataset))
+    found = duplicates.near_findings(dataset, search.search(dataset))
     assert {(f.code, f.where) for f in found} == {("HS403", "row 2"), ("HS405", "row 2"), ("HS402", "row 3")}
     assert "but for case, marks or blanks, labelled bad and good" in next(
         f.message for f in found if f.code == "HS403"

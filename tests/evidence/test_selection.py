@@ -62,12 +62,12 @@ def test_the_rows_of_a_fold_have_no_part_in_its_choice() -> None:
     fold = setting.split.folds[0]
     weak = arm(setting, "a: probe", "probe", 0.5, seed=1)
     strong = arm(setting, "b: probe", "probe", 0.8, seed=2)
-    sly = weak.predictions.copy()
+    sly = weak.predictions.array.copy()
     sly[0, fold.test] = np.eye(2)[setting.dataset.y[fold.test]]
     arms = {"a: probe": replace(weak, predictions=sly), "b: probe": strong}
     found = selection.nested(arms, arms, setting)
     assert found is not None
-    assert np.array_equal(found.predictions[0, fold.test], strong.predictions[0, fold.test])
+    assert np.array_equal(found.predictions.array[0, fold.test], strong.predictions.array[0, fold.test])
 
 
 @settings(max_examples=30, deadline=None)
@@ -112,7 +112,7 @@ def test_training_must_beat_the_arm_that_is_best_on_its_items() -> None:
     better_overall = said("a: probe", "probe", np.where(here, np.arange(200) % 5 > 0, elsewhere))
     better_here = said("b: probe", "probe", np.where(here, np.arange(200) % 20 > 0, np.arange(200) % 3 > 0))
     scratch = said("net: scratch", "scratch", np.arange(200) % 20 > 0)
-    scratch.predictions[0, elsewhere] = np.nan
+    scratch = replace(scratch, predictions=scratch.predictions.hide(elsewhere[None]))
     arms = {t.arm: t for t in (better_overall, better_here, scratch)}
     assert selection.best(arms, arms, setting) == "a: probe"  # scratch ties with the other probe where it ran
     del arms["b: probe"]
@@ -138,7 +138,7 @@ def test_permuted_labels_give_no_evidence_with_real_learners() -> None:
         rng = np.random.default_rng(seed)
         setting = experiment(n=120, repeats=2)
         y = rng.permutation(np.arange(120) % 2)
-        object.__setattr__(setting.dataset, "y", y)
+        setting = replace(setting, dataset=replace(setting.dataset, targets=y))
         items = x[rng.permutation(len(x))[:120]]
         arms = {}
         for name, read in readers.items():
@@ -174,7 +174,7 @@ def test_an_arm_of_a_single_fold_keeps_its_own_predictions() -> None:
     found = selection.nested(arms, arms, setting)
     assert found is not None
     assert found.arm == "net: finetune"
-    assert np.array_equal(found.predictions, arms["net: finetune"].predictions, equal_nan=True)
+    assert np.array_equal(found.predictions.array, arms["net: finetune"].predictions.array, equal_nan=True)
 
 
 def test_a_single_hold_out_has_no_winner_s_curse_either() -> None:
@@ -244,8 +244,10 @@ def test_an_arm_that_was_cut_off_does_not_stand_before_one_that_beats_it_on_its_
     words_ = arm(setting, "tfidf", "pixels", 1.0, seed=4, folds=1)
     first = setting.split.folds[0]
     truth = np.eye(2)[setting.dataset.y[first.test]].astype(np.float32)
-    probe.predictions[0, first.test] = truth
-    wrong = words_.predictions.copy()
+    better = probe.predictions.array.copy()
+    better[0, first.test] = truth
+    probe = replace(probe, predictions=better)
+    wrong = words_.predictions.array.copy()
     wrong[0, first.test[:1]] = 1 - truth[:1]  # 87.5 % of eight items against 60 % of forty
     arms = {"tfidf": replace(words_, predictions=wrong), "net: probe": probe}
     own = {name: leaderboard.score(trial, setting) for name, trial in arms.items()}

@@ -75,7 +75,7 @@ def test_one_common_item_compares_no_numbers() -> None:
     numbers = Task(kind="regression", labels=("y",), metric="MAE", higher_is_better=False)
     y = np.arange(200, dtype=float)
     setting = replace(setting, task=numbers)
-    setting = replace(setting, dataset=replace(setting.dataset, task=numbers, y=y), gains={})
+    setting = replace(setting, dataset=replace(setting.dataset, task=numbers, targets=y), gains={})
     answers = np.repeat((y + 1.0)[None, :, None], 2, axis=0)
     ours = Trial("net: probe", "probe", "net", answers)
     others = np.full_like(answers, np.nan)
@@ -95,7 +95,7 @@ def test_identical_arms_never_differ() -> None:
     arms = {
         "net: probe": one,
         **{
-            name: Trial(name, strategy, None, one.predictions)
+            name: Trial(name, strategy, None, one.predictions.array)
             for name, strategy in (
                 ("majority", "majority"),
                 ("pixels", "pixels"),
@@ -122,7 +122,7 @@ def test_a_dear_arm_is_compared_on_the_folds_it_ran() -> None:
 def test_training_must_beat_the_probe_by_more_than_its_error() -> None:
     setting = experiment()
     arms = trials(setting, probe=0.80, scratch=0.5)
-    probe = arms["net: probe"].predictions.copy()
+    probe = arms["net: probe"].predictions.array.copy()
     same_but_one = probe.copy()
     wrong = np.flatnonzero(probe[0].argmax(axis=1) != setting.dataset.y)[:1]
     same_but_one[0, wrong] = same_but_one[0, wrong][:, ::-1]
@@ -178,7 +178,7 @@ def test_the_sentence_compares_scores_on_the_same_items() -> None:
 
 def test_equal_arms_are_chosen_by_the_order_of_the_plan() -> None:
     setting = experiment()
-    same = arm(setting, "net: full", "full", 0.95, seed=9).predictions
+    same = arm(setting, "net: full", "full", 0.95, seed=9).predictions.array
     names = ("finetune", "full", "scratch")
     arms = {f"net: {name}": Trial(f"net: {name}", name, "net", same) for name in names}
     assert selection.winner(arms, setting) == "net: finetune"
@@ -310,7 +310,7 @@ def one_class_held_out(n: int = 60) -> Experiment:
     folds = tuple(Fold(0, np.setdiff1d(np.arange(n), part), part) for part in np.array_split(rows, 5))
     groups = np.where(y == 1, n, np.arange(n))
     setting = replace(setting, split=replace(setting.split, folds=folds, groups=groups), gains={})
-    return replace(setting, dataset=replace(setting.dataset, y=y), gains={})
+    return replace(setting, dataset=replace(setting.dataset, targets=y), gains={})
 
 
 def test_one_class_alone_proves_nothing() -> None:
@@ -347,9 +347,11 @@ def test_a_class_that_is_never_held_out_is_told_with_the_verdict() -> None:
     folds = tuple(replace(f, test=np.setdiff1d(f.test, out)) for f in setting.split.folds)
     groups = np.where(y == 2, 999, np.arange(200))
     setting = replace(setting, split=replace(setting.split, folds=folds, groups=groups), gains={})
-    setting = replace(setting, dataset=replace(setting.dataset, y=y, task=labels), task=labels, gains={})
-    for trial in arms.values():
-        trial.predictions[:, out] = np.nan
+    setting = replace(
+        setting, dataset=replace(setting.dataset, targets=y, task=labels), task=labels, gains={}
+    )
+    hidden = np.isin(np.arange(200), out)[None].repeat(2, axis=0)
+    arms = {n: replace(t, predictions=t.predictions.hide(hidden)) for n, t in arms.items()}
     verdict = verdict_of(arms, setting)
     assert verdict.outcome == "helps"
     assert verdict.notes[0].startswith("'c' is never held out, because it consists of copies or near-copies")
@@ -384,7 +386,7 @@ def test_the_metric_that_was_chosen_decides_what_ships() -> None:
     shipped = {}
     for metric in ("accuracy", "balanced-accuracy", "f1"):
         task = tasks.judged_by(setting.task, metric)
-        judged = replace(setting, task=task, dataset=replace(setting.dataset, y=y), gains={})
+        judged = replace(setting, task=task, dataset=replace(setting.dataset, targets=y), gains={})
         shipped[metric] = selection.winner(arms, judged)
         rows = {row.arm: row for row in selection.rows(arms, judged, "net: probe")}
         assert rows["net: probe"].low <= rows["net: probe"].score <= rows["net: probe"].high  # type: ignore[operator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -18,6 +19,8 @@ from PIL import Image
 from headstart.core.dataset import Dataset
 from headstart.data import load
 from headstart.data.checks import doctor
+from headstart.errors import ItemError
+from headstart.modalities import audio
 from workbook import workbook
 
 from .mutate import Family
@@ -143,6 +146,30 @@ def texts(path: Path) -> Dataset:
     return checked(folder)
 
 
+def tones(form: str, kind: str) -> Callable[[Path], bytes]:
+    def make(_: Path) -> bytes:
+        import sounds  # skips where no package reads them
+
+        return sounds.written(sounds.tone(440, 0.1), form=form, kind=kind)
+
+    return make
+
+
+def sound(path: Path) -> Dataset:
+    """The file as one recording of a folder with others."""
+    folder = path.parent.parent / "sounds"
+    for number, label in enumerate("abab"):
+        target = folder / label / f"{number}{path.suffix}"
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(tones("WAV", "PCM_16")(path))
+    odd = folder / "a" / f"0{path.suffix}"
+    odd.write_bytes(path.read_bytes())
+    with contextlib.suppress(ItemError):
+        audio.prepare(odd.read_bytes(), audio.PLAIN)
+    return checked(folder)
+
+
 def labels(_: Path) -> bytes:
     """Labels of several kinds, and a group and a split."""
     values = ["a;b", "1", "0.5", "2024-01-01", "", "nan", "[a]"]
@@ -166,6 +193,10 @@ FAMILIES = [
     Family("t.jsonl.xz", lambda _: lzma.compress(lines(_)), checked, valid),
     Family("labels.csv", labels, checked, valid),
     Family("photo.png", lambda _: files()["a/0.png"], pictures(checked), valid),
+    Family("sound.wav", tones("WAV", "PCM_16"), sound, valid),
+    Family("sound.flac", tones("FLAC", "PCM_16"), sound, valid),
+    Family("sound.ogg", tones("OGG", "VORBIS"), sound, valid),
+    Family("sound.mp3", tones("MP3", "MPEG_LAYER_III"), sound, valid),
     Family("text.txt", lambda _: ROWS[0][0].encode(), texts, valid),
     Family("stored.zip", archive(zipfile.ZIP_STORED), checked, valid),
     Family("lzma.zip", archive(zipfile.ZIP_LZMA), checked, valid),

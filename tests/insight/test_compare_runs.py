@@ -12,8 +12,9 @@ import pytest
 
 import headstart as hs
 from headstart.core.files import write_json
+from headstart.core.predictions import Dense
 from headstart.errors import BadOption, RunError
-from headstart.insight.alignment import matched, packed
+from headstart.insight.alignment import matched
 from headstart.insight.compare_runs import versus
 from headstart.measure.paired import paired_gain
 from headstart.run.state import items
@@ -66,7 +67,7 @@ def test_the_gain_is_that_of_two_arms_of_one_run(make_run: Any) -> None:
     )
     pair = versus([weak.folder, strong.folder]).pairs[0]
     bench = weak.context
-    arms = [made.trials["tiny: finetune"].predictions for made in (strong, weak)]
+    arms = [made.trials["tiny: finetune"].predictions.array for made in (strong, weak)]
     found = paired_gain(
         bench.dataset.y,
         *arms,
@@ -84,7 +85,7 @@ def test_other_rows_other_folds_and_other_numbers_of_labels(make_run: Any) -> No
     def turned(dataset: Any, split: Any) -> tuple[Any, Any]:
         dataset, split = shuffled(5)(dataset, split)
         task = replace(dataset.task, labels=dataset.task.labels[::-1])
-        return replace(dataset, task=task, y=len(task.labels) - 1 - dataset.y), split
+        return replace(dataset, task=task, targets=len(task.labels) - 1 - dataset.y), split
 
     weak = make_run("weak", noise=1.0, per_class=50)
     strong = make_run("strong", noise=0.2, per_class=50, seed=1, change=turned)
@@ -129,7 +130,7 @@ def test_items_with_another_label_do_not_count(make_run: Any) -> None:
     def relabelled(dataset: Any, split: Any) -> tuple[Any, Any]:
         y = dataset.y.copy()
         y[split.development[:5]] = (y[split.development[:5]] + 1) % 3
-        return replace(dataset, y=y), split
+        return replace(dataset, targets=y), split
 
     one, two = make_run("one", per_class=40), make_run("two", per_class=40, change=relabelled)
     found = versus([one.folder, two.folder])
@@ -188,7 +189,7 @@ def test_other_questions_are_refused(make_run: Any, tmp_path: Path) -> None:
         return dataset, split
 
     def opposite(dataset: Any, split: Any) -> tuple[Any, Any]:
-        return replace(dataset, y=(dataset.y + 1) % 3), split
+        return replace(dataset, targets=(dataset.y + 1) % 3), split
 
     for change, message in (
         (named, r"its labels are not those of .*only here: .*star.*only there"),
@@ -246,7 +247,7 @@ def test_packing_keeps_every_prediction() -> None:
     rng = np.random.default_rng(0)
     predictions = rng.normal(size=(4, 9, 2))
     predictions[rng.random((4, 9)) < 0.5] = np.nan
-    found = packed(predictions)
+    found = Dense(predictions).aligned(np.arange(9), None, packed=True).array
     known = ~np.isnan(found).any(axis=2)
     assert (np.diff(known.astype(int), axis=0) <= 0).all()
     np.testing.assert_allclose(np.nansum(found, axis=0), np.nansum(predictions, axis=0))

@@ -35,7 +35,7 @@ def bench(kind: str = "classification", *, per_class: int = 40, **changes: Any) 
         "backbone": lambda _: backbone,
     }
     found = {**plain, **changes}
-    return SimpleNamespace(**found, y=found["dataset"].y)
+    return SimpleNamespace(**found, targets=found["dataset"].targets)
 
 
 def probed(setting: Any) -> Trial:
@@ -116,7 +116,7 @@ def test_labels_saved_against_scratch() -> None:
 def test_it_is_of_the_best_probe_where_the_shipped_arm_has_no_source() -> None:
     setting = bench()
     probe = probed(setting)
-    worse = replace(probe, arm="other: probe", source="other", predictions=1 - probe.predictions)
+    worse = replace(probe, arm="other: probe", source="other", predictions=1 - probe.predictions.array)
     pixels = simulated(setting, "pixels", 1.0)
     curve = learning_curve(setting, setting, {t.arm: t for t in (worse, probe, pixels)}, "pixels")
     assert curve is not None

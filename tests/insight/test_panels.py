@@ -15,17 +15,16 @@ from sklearn import metrics as reference
 from finished import maker
 from headstart import tasks
 from headstart.core import files, words
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
-from headstart.errors import RunError
 from headstart.evidence import leaderboard
 from headstart.insight import depth, embedding_map, mistakes, panels, reliability
 from headstart.measure import calibration
 from headstart.measure.intervals import wilson
 from headstart.measure.partition import first_repeat
+from headstart.report import saved
 
 KEYS = [
     "arm", "metrics", "confusion", "scatter", "reliability", "depth", "learning_curve", "label_errors", "mistakes",
@@ -39,7 +38,7 @@ def repeats(made: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     trial = made.trials[made.answer.winner]
     known = trial.covered
     y = made.context.dataset.y
-    return [(y[k], p[k].astype(np.float64)) for k, p in zip(known, trial.predictions, strict=True)]
+    return [(y[k], p[k].astype(np.float64)) for k, p in zip(known, trial.predictions.array, strict=True)]
 
 
 def expected(kind: str, y: np.ndarray, p: np.ndarray) -> dict[str, float]:
@@ -109,7 +108,8 @@ def test_log_loss_and_brier_are_those_of_scikit_learn() -> None:
 @pytest.mark.parametrize("kind", ["classification", "multilabel"])
 def test_classes_are_those_of_scikit_learn(looked: Any, kind: str) -> None:
     made, insight = looked(kind)
-    rows, mean = leaderboard.averaged(made.trials[made.answer.winner])
+    shipped = made.trials[made.answer.winner]
+    rows, mean = np.flatnonzero(shipped.covered.any(axis=0)), shipped.predictions.averaged()
     y, found = made.context.dataset.y[rows], insight["confusion"]
     said = mean.argmax(axis=1) if kind == "classification" else mean >= 0.5
     precision, recall, f1, n = reference.precision_recall_fscore_support(y, said, zero_division=np.nan)
@@ -131,7 +131,7 @@ def test_the_contract(looked: Any, kind: str) -> None:
     assert list(found) == KEYS
     text = (made.folder / "insight.json").read_text(encoding="utf-8")
     assert "NaN" not in text
-    assert json.loads(text) == found == panels.read(made.folder)
+    assert json.loads(text) == found == saved.insight(made.folder)
     absent = {
         "classification": {"scatter"},
         "multilabel": {"scatter", "reliability"},
@@ -168,7 +168,8 @@ def test_the_same_run_gives_the_same_insight(make_run: Any, looked: Any) -> None
 
 def test_mistakes_come_the_most_confident_first(make_run: Any) -> None:
     made = make_run(noise=1.2)
-    rows, mean = leaderboard.averaged(made.trials[made.answer.winner])
+    shipped = made.trials[made.answer.winner]
+    rows, mean = np.flatnonzero(shipped.covered.any(axis=0)), shipped.predictions.averaged()
     found = panels.insight_of(made.result)["mistakes"]
     wrong = [r for r, p in zip(rows, mean, strict=True) if p.argmax() != made.context.dataset.y[r]]
     assert {one["row"] for one in found} <= set(wrong)
@@ -188,7 +189,7 @@ def test_planted_label_errors_are_named(make_run: Any) -> None:
     y, rows = made.context.dataset.y.copy(), made.context.split.development[:3]
     truth = y.copy()
     y[rows] = (y[rows] + 1) % 3
-    made.context.experiment = replace(made.experiment, dataset=replace(made.experiment.dataset, y=y))
+    made.context.experiment = replace(made.experiment, dataset=replace(made.experiment.dataset, targets=y))
     found = panels.insight_of(made.result)["label_errors"]
     assert {one["row"] for one in found} == set(rows.tolist())
     labels = made.context.task.labels
@@ -204,7 +205,9 @@ def test_label_errors_of_several_labels() -> None:
     y = truth.copy()
     y[7, 0], y[9, 1] = 1 - y[7, 0], 1 - y[9, 1]
     task = Task("multilabel", ("cat", "dog"), "mAP")
-    dataset = type("Data", (), {"y": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]})
+    dataset = type(
+        "Data", (), {"targets": y, "items": [type("Item", (), {"id": str(i)}) for i in range(200)]}
+    )
     found = mistakes.label_errors(dataset, task, np.arange(200), p)  # type: ignore[arg-type]
     assert {one["row"] for one in found} == {7, 9}
     for one in found:
@@ -224,7 +227,7 @@ def test_label_errors_of_several_labels() -> None:
 def boastful(made: Any, factor: float) -> None:
     """Logits of the shipped arm too large by a factor."""
     trial = made.trials[made.answer.winner]
-    sharp = trial.predictions.astype(np.float64) ** factor
+    sharp = trial.predictions.array.astype(np.float64) ** factor
     sharp /= sharp.sum(axis=2, keepdims=True)
     made.trials[trial.arm] = replace(trial, predictions=sharp.astype(np.float32))
 
@@ -245,7 +248,7 @@ def test_the_temperature_of_a_fold_has_not_seen_it(make_run: Any) -> None:
     rows = np.flatnonzero(trial.covered[0])
     y, p = (
         made.context.dataset.y[rows],
-        np.clip(trial.predictions[0, rows].astype(np.float64), 1e-7, 1 - 1e-7),
+        np.clip(trial.predictions.array[0, rows].astype(np.float64), 1e-7, 1 - 1e-7),
     )
     p /= p.sum(axis=1, keepdims=True)
     total = 0.0
@@ -310,7 +313,7 @@ def test_depth_of_classes(make_run: Any) -> None:
     found = depth.depth(made.experiment, made.context, probe)
     assert found is not None
     assert [row["tap"] for row in found["rows"]] == list(probe.choices["profile"])
-    embedding = str(embedding_tap(made.context.backbone("tiny")))
+    embedding = str(made.context.backbone("tiny").embedding)
     own = next(row for row in found["rows"] if row["tap"] == embedding)
     best = max(found["rows"], key=lambda row: row["value"])
     against = f"{words.value('accuracy', own['value'])} of its own embedding."
@@ -349,7 +352,7 @@ def test_a_large_set_is_drawn_by_class() -> None:
     count = np.bincount(y[shown])
     assert count[2] >= 1
     assert count[0] / count[1] == pytest.approx(3, rel=0.02)
-    assert len(embedding_map.spread_sample(np.arange(3000.0), np.arange(3000), seed=0)) == 1500
+    assert len(embedding_map.spread_sample(None, np.arange(3000), seed=0)) == 1500
     many = np.arange(3000) // 2
     assert len(np.unique(many[embedding_map.spread_sample(many, np.arange(3000), seed=0)])) == 1500
 
@@ -360,22 +363,13 @@ def test_many_classes_stay_small(make_run: Any) -> None:
     p = rng.dirichlet(np.full(2000, 0.01), 3000).astype(np.float32)
     trial = Trial("x", "probe", None, p[None])
     task = Task("classification", labels, "accuracy")
-    experiment = type("Experiment", (), {"task": task, "y": rng.integers(0, 2000, 3000)})
+    experiment = type("Experiment", (), {"task": task, "targets": rng.integers(0, 2000, 3000)})
     row = leaderboard.Row("x", "probe", None, "done", "", 0.0)
     view = panels.View(experiment, None, {}, trial, np.arange(3000), p.astype(np.float64), row, None)  # type: ignore[arg-type]
     found = files.plain(panels.confusion(view))
     assert found["table"] is None
     assert len(found["pairs"]) == 20
     assert len(json.dumps(found, indent=2)) < 1_000_000
-
-
-def test_reading_what_is_not_there(make_run: Any) -> None:
-    folder = make_run().folder
-    assert panels.read(folder) == {}
-    for text in ("{", "[]"):
-        (folder / "insight.json").write_text(text)
-        with pytest.raises(RunError, match=r"insight.json is damaged"):
-            panels.read(folder)
 
 
 def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) -> None:

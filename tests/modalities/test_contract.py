@@ -10,7 +10,10 @@ import pytest
 
 from headstart import modalities
 from headstart.core.dataset import ArrayItem, TextItem
+from headstart.data.items.entries import BytesItem
 from headstart.errors import UnknownName
+from headstart.modalities import audio
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.base import Modality, Things
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.encoding.words import WordEncoder
@@ -22,10 +25,13 @@ PREPROCESSINGS = [
     ImagePreprocessing(size=(24, 24), crop_mode="squash", levels=(-100.0, 4095.0)),
     TextPreprocessing(WORDS, max_length=12, prefix="red "),
     TextPreprocessing(WORDS, pairs="apart"),
+    AudioPreprocessing("wave-unit", longest=2.0),
+    AudioPreprocessing("ast", mels=32, mean=-4.0, std=4.5),
 ]
 ITEMS = {
     "image": ArrayItem("a", np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)),
     "text": TextItem("a", "red and green", "blue"),
+    "audio": BytesItem("a", audio.as_bytes((np.sin(np.arange(3000) / 5), 16_000))),
 }
 OF_SOME = {"beginning", "count"}
 """Methods that belong to a capability."""
@@ -45,7 +51,9 @@ def test_a_modality_has_all_that_is_asked_of_one(name: str) -> None:
     assert room.PLAIN.modality == name
 
 
-@pytest.mark.parametrize("reads", [*PREPROCESSINGS, *(modalities.get(n).PLAIN for n in ("image", "text"))])
+@pytest.mark.parametrize(
+    "reads", [*PREPROCESSINGS, *(modalities.get(n).PLAIN for n in ("image", "text", "audio"))]
+)
 def test_a_preprocessing_is_read_back_from_json_and_files(reads: Any) -> None:
     said = json.loads(json.dumps(reads.to_json()))
     kind = modalities.preprocessing_of(said)
@@ -62,7 +70,7 @@ def test_prepared_items_have_the_signature(reads: Any) -> None:
     assert signature.fits(batch)
     assert signature.fits(signature.blank(2))
     assert signature.fits(room.made_up(reads, 3, pairs=reads.apart))
-    assert not signature.fits(batch.astype(np.float32))
+    assert not signature.fits(batch.astype(np.float64))
     assert not signature.fits(batch[:0])
     assert not signature.fits(batch[:, :1])
     assert (reads.size is None) == (reads.max_length is not None)
@@ -81,8 +89,9 @@ def test_what_has_a_size_can_be_scaled_and_nothing_else() -> None:
 
 
 def test_endings_of_files_tell_the_modality() -> None:
-    assert {ending: modalities.of_ending(ending) for ending in (".jpg", ".txt", ".xyz", "")} == {
+    assert {ending: modalities.of_ending(ending) for ending in (".jpg", ".txt", ".wav", ".xyz", "")} == {
         ".jpg": "image",
+        ".wav": "audio",
         ".txt": "text",
         ".xyz": "",
         "": "",

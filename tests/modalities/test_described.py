@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from headstart.modalities import image, text
+from headstart.modalities import audio, image, text
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.preprocessing import APART, TextPreprocessing
 
@@ -127,3 +128,29 @@ def test_texts_prepared_by_the_description_are_the_input(pairs: str) -> None:
     expected = text.collate([text.prepare(item, contract) for item in items])
     assert np.array_equal(np.array(filled, np.int32), expected)
     assert any("'query: '" in step for step in told["steps"])
+
+
+@pytest.mark.parametrize("recipe", ["wave", "wave-unit"])
+def test_waves_prepared_by_the_description_are_the_input(recipe: str) -> None:
+    soxr = pytest.importorskip("soxr")
+    contract = AudioPreprocessing(recipe, rate=8000, longest=0.5)
+    told = json.loads(json.dumps(audio.described(contract)))
+    samples = np.random.default_rng(0).normal(0, 0.1, (16_000, 2)).astype(np.float32)
+    mono = samples.mean(axis=1)[: round(told["longest"] * 16_000)]
+    wave = soxr.resample(mono, 16_000, told["rate"], quality="HQ")
+    if "variance" in told["steps"][3]:
+        wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
+    found = audio.prepare(audio.as_bytes((samples, 16_000)), contract)
+    assert np.abs(found[0] - wave).max() < 1e-5
+    assert told["rows"] == ["sample", "mask"]
+
+
+def test_the_words_on_spectrograms_name_their_numbers() -> None:
+    for recipe, words in (
+        ("whisper", ("windows of 30 seconds", "Slaney", "8 under", "80 triangles", "every 160th")),
+        ("ast", ("0.97", "20 Hz", "80 triangles", "divide by 9", "subtract -4")),
+        ("mel", ("-30 dBFS", "Slaney", "0 to half the rate")),
+    ):
+        told = audio.described(AudioPreprocessing(recipe, mean=-4.0, std=4.5))
+        assert all(part in told["steps"][3] for part in words), (recipe, told["steps"][3])
+        assert told["recipe"]["recipe"] == recipe

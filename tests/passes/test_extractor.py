@@ -23,7 +23,7 @@ import torch
 from headstart.core.dataset import ArrayItem, Dataset, FileItem
 from headstart.core.features import Extractor, Features, FeatureSpec, Tap
 from headstart.errors import BadOption, DataError, SourceError, StoreError, UnknownName
-from headstart.passes.extractor import make_extractor, measure_pass
+from headstart.passes.extractor import StoreExtractor, _Plan, measure_pass
 from headstart.passes.steps import writer
 from headstart.store import upkeep
 from headstart.store.disk import keys, shard
@@ -50,11 +50,11 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_conformance(store: FeatureStore, workers: int) -> None:
-    check_extractor(lambda dataset: make_extractor(store, dataset, workers=workers, batch_size=4))
+    check_extractor(lambda dataset: StoreExtractor(store, dataset, workers=workers, batch_size=4))
 
 
 def test_the_contracts(store: FeatureStore) -> None:
-    extract = make_extractor(store, shapes(per_class=2))
+    extract = StoreExtractor(store, shapes(per_class=2))
     assert callable(extract)
     features = extract(TinyBackbone(), FeatureSpec())
     for name in (*Features.__annotations__, "tap", "state", "inputs"):
@@ -68,7 +68,7 @@ def test_rows_do_not_depend_on_batches_or_threads(tmp_path: Path) -> None:
     spec = FeatureSpec(taps=backbone.taps(), views=1)
     found = []
     for number, (batch, workers) in enumerate([(1, 1), (4, 3), (16, 2), (64, 1)]):
-        extract = make_extractor(
+        extract = StoreExtractor(
             FeatureStore(tmp_path / str(number)), dataset, batch_size=batch, workers=workers
         )
         found.append(everything(extract(backbone, spec), spec))
@@ -81,7 +81,7 @@ def test_the_same_pass_twice_gives_the_same_bits(tmp_path: Path) -> None:
     dataset, backbone = shapes(per_class=50), TinyBackbone()
     spec = FeatureSpec(taps=backbone.taps(), cut="stem", views=2)
     one, two = (
-        everything(make_extractor(FeatureStore(tmp_path / name), dataset, workers=n)(backbone, spec), spec)
+        everything(StoreExtractor(FeatureStore(tmp_path / name), dataset, workers=n)(backbone, spec), spec)
         for name, n in (("a", 1), ("b", 3))
     )
     assert same(one, two)
@@ -89,8 +89,8 @@ def test_the_same_pass_twice_gives_the_same_bits(tmp_path: Path) -> None:
 
 def test_progress_counts_what_is_computed(store: FeatureStore) -> None:
     dataset, backbone, seen = shapes(per_class=10), TinyBackbone(), []
-    make_extractor(store, dataset.subset(range(10)))(backbone, FeatureSpec())
-    extract = make_extractor(
+    StoreExtractor(store, dataset.subset(range(10)))(backbone, FeatureSpec())
+    extract = StoreExtractor(
         store, dataset, batch_size=8, progress=lambda what, done, total: seen.append((what, done, total))
     )
     extract(backbone, FeatureSpec())
@@ -104,7 +104,7 @@ def test_progress_counts_what_is_computed(store: FeatureStore) -> None:
 def test_items_with_the_same_content_are_computed_once(store: FeatureStore) -> None:
     one = shapes(per_class=4)
     twice = Dataset("twice", "image", tuple(ArrayItem(f"{k}", one.items[k % 12].array) for k in range(24)))  # type: ignore[attr-defined]
-    features = make_extractor(store, twice)(TinyBackbone(), FeatureSpec())
+    features = StoreExtractor(store, twice)(TinyBackbone(), FeatureSpec())
     assert sum(table.rows for table in upkeep.tables(store.path)) == 12
     rows = features.tap(Tap("pool", 1))
     assert rows.shape == (24, 24)
@@ -113,7 +113,7 @@ def test_items_with_the_same_content_are_computed_once(store: FeatureStore) -> N
 
 def test_views_are_of_their_recipe_and_share_the_item_as_it_is(store: FeatureStore) -> None:
     dataset, backbone = shapes(per_class=4), TinyBackbone()
-    extract = make_extractor(store, dataset)
+    extract = StoreExtractor(store, dataset)
     tap = Tap("middle", 2)
     crops = extract(backbone, FeatureSpec(taps=(tap,), views=2, view_kind="crop-flip"))
     glyphs = extract(backbone, FeatureSpec(taps=(tap,), views=2, view_kind="glyph"))
@@ -133,7 +133,7 @@ def test_a_file_is_opened_once_for_all_views(store: FeatureStore, monkeypatch: p
     real = image.held
     monkeypatch.setattr(image, "held", lambda *given: opened.append(1) or real(*given))
     dataset = shapes(per_class=4)
-    make_extractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), inputs=8, views=3))
+    StoreExtractor(store, dataset)(TinyBackbone(), FeatureSpec(taps=(Tap("pool"),), inputs=8, views=3))
     assert len(opened) == 12
 
 
@@ -143,14 +143,14 @@ def test_the_backbone_is_left_as_it_was(store: FeatureStore) -> None:
     backbone.module.stem.eval()
     before, threads = backbone.digest, torch.get_num_threads()
     states = {name: part.training for name, part in backbone.module.named_modules()}
-    make_extractor(store, shapes(per_class=3))(backbone, FeatureSpec())
+    StoreExtractor(store, shapes(per_class=3))(backbone, FeatureSpec())
     assert backbone.digest == before
     assert {name: part.training for name, part in backbone.module.named_modules()} == states
     assert torch.get_num_threads() == threads
 
 
 def test_what_cannot_be_asked(store: FeatureStore) -> None:
-    extract, backbone = make_extractor(store, shapes(per_class=2)), TinyBackbone()
+    extract, backbone = StoreExtractor(store, shapes(per_class=2)), TinyBackbone()
     with pytest.raises(UnknownName, match="stage"):
         extract(backbone, FeatureSpec(taps=(Tap("midle"),)))
     with pytest.raises(UnknownName, match="did you mean 'middle'"):
@@ -173,7 +173,7 @@ def test_what_cannot_be_asked(store: FeatureStore) -> None:
     with pytest.raises(BadOption, match="view"):
         features.inputs(1)
     with pytest.raises(DataError, match="holds text"):
-        make_extractor(store, Dataset("words", "text", ()))(backbone, FeatureSpec())
+        StoreExtractor(store, Dataset("words", "text", ()))(backbone, FeatureSpec())
 
 
 def test_items_that_cannot_be_used_are_named(store: FeatureStore, tmp_path: Path) -> None:
@@ -182,19 +182,19 @@ def test_items_that_cannot_be_used_are_named(store: FeatureStore, tmp_path: Path
     bad = FileItem("ants/bad.jpg", tmp_path / "bad.jpg")
     dataset = Dataset("some", "image", (*good.items, bad))
     with pytest.raises(DataError, match=r"ants/bad.jpg: cannot be used: .*headstart check"):
-        make_extractor(store, dataset)(TinyBackbone(), FeatureSpec())
+        StoreExtractor(store, dataset)(TinyBackbone(), FeatureSpec())
     assert not list(store.path.glob("*/.tmp-*"))
     assert list((store.path / "locks").iterdir()) == []
     gone = Dataset("some", "image", (FileItem("x.jpg", tmp_path / "x.jpg"),))
     with pytest.raises(DataError, match=r"x.jpg: cannot be read \(No such file"):
-        make_extractor(store, gone)(TinyBackbone(), FeatureSpec())
+        StoreExtractor(store, gone)(TinyBackbone(), FeatureSpec())
 
 
 def test_values_too_large_for_float16_are_clipped_and_counted(store: FeatureStore) -> None:
     backbone = TinyBackbone()
     with torch.no_grad():
         backbone.module.last[1].weight.mul_(1e6)
-    features = make_extractor(store, shapes(per_class=3))(backbone, FeatureSpec(taps=(Tap("pool"),)))
+    features = StoreExtractor(store, shapes(per_class=3))(backbone, FeatureSpec(taps=(Tap("pool"),)))
     rows = features.tap(Tap("pool"))[:]
     assert np.isfinite(rows).all()
     assert features.clipped == int((rows == np.float16(65504)).sum()) > 0
@@ -205,14 +205,14 @@ def test_a_network_that_gives_no_numbers_is_refused(store: FeatureStore) -> None
     with torch.no_grad():
         backbone.module.last[0].weight.fill_(float("nan"))
     with pytest.raises(SourceError, match="NaN"):
-        make_extractor(store, shapes(per_class=3))(backbone, FeatureSpec())
+        StoreExtractor(store, shapes(per_class=3))(backbone, FeatureSpec())
     assert upkeep.tables(store.path) == []
 
 
 def test_a_store_that_is_too_small_says_so(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, cap_bytes=1000)
     with pytest.raises(StoreError, match="allow more with HEADSTART_CACHE_CAP"):
-        make_extractor(store, shapes(per_class=20))(TinyBackbone(), FeatureSpec())
+        StoreExtractor(store, shapes(per_class=20))(TinyBackbone(), FeatureSpec())
     assert upkeep.tables(store.path) == []
 
 
@@ -230,14 +230,14 @@ def test_a_full_disk_in_the_middle(store: FeatureStore, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(shard._Writing, "append", full)
         with pytest.raises(StoreError, match="disk is full"):
-            make_extractor(store, dataset, batch_size=8)(backbone, FeatureSpec())
+            StoreExtractor(store, dataset, batch_size=8)(backbone, FeatureSpec())
     assert not list(store.path.glob("*/.tmp-*"))
-    features = make_extractor(store, dataset, batch_size=8)(backbone, FeatureSpec())
+    features = StoreExtractor(store, dataset, batch_size=8)(backbone, FeatureSpec())
     assert features.forward_passes == pytest.approx(52 / 180)  # the first chunk of 128 was whole
 
 
 def test_features_in_use_survive_a_clearing(store: FeatureStore) -> None:
-    features = make_extractor(store, shapes(per_class=3))(TinyBackbone(), FeatureSpec())
+    features = StoreExtractor(store, shapes(per_class=3))(TinyBackbone(), FeatureSpec())
     upkeep.clear(store.path)
     assert features.tap(Tap("pool"))[:].shape == (9, 24)
     del features
@@ -252,7 +252,7 @@ def test_measuring_keeps_what_it_computed(store: FeatureStore) -> None:
     (table,) = upkeep.tables(store.path)
     assert table.rows >= 32
     assert measure_pass(backbone, dataset, store=store, workers=1) > 0  # and it can be asked again
-    rest = make_extractor(store, dataset, workers=1)(backbone, FeatureSpec())
+    rest = StoreExtractor(store, dataset, workers=1)(backbone, FeatureSpec())
     assert rest.forward_passes == pytest.approx(1 - table.rows / 150)
 
 
@@ -275,7 +275,7 @@ def test_memory_does_not_grow_with_the_items(tmp_path: Path) -> None:
     def peak(n: int) -> int:
         dataset = Dataset("drawn", "image", tuple(Drawn(f"{k}", k) for k in range(n)))
         dataset.digests()
-        extract = make_extractor(FeatureStore(tmp_path / f"{n}"), dataset, workers=2)
+        extract = StoreExtractor(FeatureStore(tmp_path / f"{n}"), dataset, workers=2)
         tracemalloc.start()
         try:
             extract(backbone, spec)
@@ -293,7 +293,7 @@ WORK = """
 import os, signal, sys, time
 from pathlib import Path
 from headstart.core.features import FeatureSpec
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
 
@@ -304,7 +304,7 @@ class Slow(TinyBackbone):
 
 def work(root, told):
     dataset, backbone = shapes(per_class=150), Slow()
-    extract = make_extractor(FeatureStore(Path(root)), dataset, workers=2, batch_size=8)
+    extract = StoreExtractor(FeatureStore(Path(root)), dataset, workers=2, batch_size=8)
     print("ready", file=told, flush=True)
     features = extract(backbone, FeatureSpec(taps=backbone.taps(), cut="stem", views=1))
     print(features.forward_passes, file=told, flush=True)
@@ -352,7 +352,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """What an undisturbed pass stores."""
     store, backbone = FeatureStore(tmp_path_factory.mktemp("clean")), TinyBackbone()
     spec = FeatureSpec(taps=backbone.taps(), cut="stem", views=1)
-    extract = make_extractor(store, shapes(per_class=150), workers=1, batch_size=8)
+    extract = StoreExtractor(store, shapes(per_class=150), workers=1, batch_size=8)
     return everything(extract(backbone, spec), spec)
 
 
@@ -360,7 +360,7 @@ def finished(root: Path) -> dict[str, np.ndarray]:
     backbone = TinyBackbone()
     spec = FeatureSpec(taps=backbone.taps(), cut="stem", views=1)
     store = FeatureStore(root)
-    found = everything(make_extractor(store, shapes(per_class=150), batch_size=8)(backbone, spec), spec)
+    found = everything(StoreExtractor(store, shapes(per_class=150), batch_size=8)(backbone, spec), spec)
     assert upkeep.verify(store.path)[1] == []
     assert not list(root.rglob(".tmp-*"))
     return found
@@ -411,10 +411,10 @@ def test_two_extractors_in_turn_share_chunks(store: FeatureStore, monkeypatch: p
         for claim in claims:
             claim.__exit__(None, None, None)
         claims.clear()
-        make_extractor(other, dataset)(backbone, FeatureSpec())
+        StoreExtractor(other, dataset)(backbone, FeatureSpec())
 
-    extract = make_extractor(store, dataset)
-    plan = extract._plan(backbone, FeatureSpec())
+    extract = StoreExtractor(store, dataset)
+    plan = _Plan(extract, backbone, FeatureSpec())
     chunks = plan.chunks(other)
     claims = [other.claim(chunks._name(number)) for number in range(4)]
     assert all(claim.__enter__() for claim in claims)
@@ -430,7 +430,7 @@ def test_features_of_pictures_with_another_white_are_other_features(store: Featu
     items = tuple(ArrayItem(f"{row}", picture) for row, picture in enumerate(block))
     dataset, spec = Dataset("x", "image", items), FeatureSpec(taps=(Tap("pool"),))
     found = [
-        make_extractor(store, dataset.with_levels(levels))(TinyBackbone(), spec)
+        StoreExtractor(store, dataset.with_levels(levels))(TinyBackbone(), spec)
         for levels in (None, (0.0, 4095.0), (0.0, 4095.0))
     ]
     rows = [features.tap(Tap("pool"))[np.arange(4)] for features in found]

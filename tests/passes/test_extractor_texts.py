@@ -15,7 +15,7 @@ from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, DataError
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.passes.steps.writer import by_weight
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
@@ -35,7 +35,7 @@ def test_every_text_alone_gives_the_same(store: FeatureStore, pairs: bool) -> No
     dataset = sentences(per_class=70, pairs=pairs)
     backbone = TinyTextBackbone(pairs=APART if pairs else "joint")
     spec = FeatureSpec(taps=backbone.taps(), cut="layer.1", length=24, inputs=16)
-    features = make_extractor(store, dataset)(backbone, spec)
+    features = StoreExtractor(store, dataset)(backbone, spec)
     assert features.forward_passes == 1.0
     for row in (0, 17, 209):
         prepared = text.collate([text.prepare(dataset.items[row].read(), backbone.source.input)])
@@ -61,7 +61,7 @@ def test_every_text_alone_gives_the_same(store: FeatureStore, pairs: bool) -> No
 
 def test_what_is_stored_is_not_computed_again_and_a_longer_length_is(store: FeatureStore) -> None:
     dataset, backbone = sentences(), TinyTextBackbone()
-    extract = make_extractor(store, dataset)
+    extract = StoreExtractor(store, dataset)
     assert extract(backbone, FeatureSpec(cut="layer.1", length=16)).forward_passes == 1
     assert extract(backbone, FeatureSpec(cut="layer.1", length=16)).forward_passes == 0
     assert extract(backbone, FeatureSpec(cut="layer.1", length=32)).forward_passes == 1
@@ -71,7 +71,7 @@ def test_what_is_stored_is_not_computed_again_and_a_longer_length_is(store: Feat
 def test_the_store_gives_what_memory_gives(store: FeatureStore) -> None:
     dataset, backbone = sentences(per_class=20), TinyTextBackbone()
     spec = FeatureSpec(taps=backbone.taps(), views=2)
-    one, two = make_extractor(store, dataset)(backbone, spec), MemoryExtractor(dataset)(backbone, spec)
+    one, two = StoreExtractor(store, dataset)(backbone, spec), MemoryExtractor(dataset)(backbone, spec)
     rows = np.arange(len(dataset))
     for view in (0, 1, 2):
         for tap in backbone.taps():
@@ -83,15 +83,15 @@ def test_the_store_gives_what_memory_gives(store: FeatureStore) -> None:
 
 def test_sources_and_data_of_different_kinds(store: FeatureStore) -> None:
     with pytest.raises(DataError, match="holds texts, but tiny reads images"):
-        make_extractor(store, sentences())(TinyBackbone(), FeatureSpec())
+        StoreExtractor(store, sentences())(TinyBackbone(), FeatureSpec())
     with pytest.raises(BadOption, match="backbone"):
-        make_extractor(store, sentences())(None, FeatureSpec(inputs=8))
+        StoreExtractor(store, sentences())(None, FeatureSpec(inputs=8))
 
 
 def test_a_text_that_cannot_be_read_is_named(store: FeatureStore) -> None:
     dataset = Dataset("t", "text", (TextItem("row 1", "fine"), TextItem("row 2", "  ")))
     with pytest.raises(DataError, match=r"row 2: cannot be used: is empty .whitespace only."):
-        make_extractor(store, dataset)(TinyTextBackbone(), FeatureSpec())
+        StoreExtractor(store, dataset)(TinyTextBackbone(), FeatureSpec())
 
 
 @settings(max_examples=50)

@@ -198,7 +198,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pathlib.Pa
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Embedder:
     backbone = TinyBackbone()
     monkeypatch.setattr(estimators, "_load", lambda spec, stamp, download: backbone)
-    monkeypatch.setattr(estimators, "make_extractor", lambda store, dataset: MemoryExtractor(dataset))
+    monkeypatch.setattr(estimators, "StoreExtractor", lambda store, dataset: MemoryExtractor(dataset))
     return Embedder("tiny").fit()
 
 
@@ -293,8 +293,8 @@ class Upload:
     ("data", "message"),
     [
         (RGB[0], "an array of shape 20 x 22 x 3 is one picture; give several, in a list"),
-        (BYTES[0], "bytes is one picture; give a list"),
-        (PICTURES[0], "Image is one picture; give a list"),
+        (BYTES[0], "bytes is one item; give a list"),
+        (PICTURES[0], "Image is one item; give a list"),
         (RGB.reshape(N, -1), "an array of shape 4 x 1320 holds no images; give N x H x W"),
         (np.zeros((4, 9, 9, 7)), r"4 x 9 x 9 x 7 holds no images; give .*: reshape or transpose it"),
         ([np.zeros((7, 9, 9))], r"image 0: an array of shape 7 x 9 x 9 is not one picture: give"),
@@ -345,7 +345,7 @@ def test_estimators_name_the_row(embedder: Embedder) -> None:
         embedder.transform([RGB[0], None])
     with pytest.raises(DataError, match="one picture; give several"):
         embedder.transform(RGB[0])
-    with pytest.raises(DataError, match="is one picture; give a list"):
+    with pytest.raises(DataError, match="is one item; give a list"):
         embedder.transform(BYTES[0])
     fitted = TransferClassifier("tiny").fit(RGB, Y)
     assert fitted.predict(BYTES).tolist() == fitted.predict(RGB).tolist()

@@ -12,7 +12,7 @@ from PIL import Image
 from headstart.core import words
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.task import Task
-from headstart.report import pictures
+from headstart.report import pictures, samples
 
 TASK = Task("classification", ("ant", "bee"), "accuracy")
 
@@ -55,7 +55,7 @@ def insight(rows: list[int]) -> dict[str, Any]:
 
 def test_pictures_of_what_the_insight_names() -> None:
     data = dataset([(8, 8), (300, 200), (1, 500), (96, 96), (97, 3)])
-    shown = pictures.gather(data, TASK, insight(list(range(7))))
+    shown = samples.gather(data, TASK, insight(list(range(7))))
     json.dumps(shown)  # plain
     assert set(shown["items"]) == {"0", "1", "2", "3", "4"}  # neither the broken one nor the one that is gone
     sizes = [opened(shown["items"][str(r)]["source"]).size for r in range(5)]
@@ -71,14 +71,14 @@ def test_pictures_of_what_the_insight_names() -> None:
 
 
 def test_no_map_no_sheet_and_old_insight() -> None:
-    shown = pictures.gather(dataset([(8, 8)] * 4), TASK, {})
+    shown = samples.gather(dataset([(8, 8)] * 4), TASK, {})
     assert shown["sheet"] is None
     assert set(shown["items"]) == {str(row) for row in shown["examples"]}
 
 
 def test_the_map_does_not_wait_for_slow_pictures() -> None:
     now = iter(range(0, 1000, 3))
-    shown = pictures.gather(
+    shown = samples.gather(
         dataset([(8, 8)] * 30), TASK, insight(list(range(30))), clock=lambda: float(next(now))
     )
     assert len(shown["sheet"]["rows"]) == 2
@@ -97,3 +97,20 @@ def test_rows_of_the_map(count: int, wrong: int) -> None:
 )
 def test_labels_as_text(label: Any, expected: str) -> None:
     assert words.label(label) == expected
+
+
+def test_sounds_are_seen_and_heard() -> None:
+    sounds = pytest.importorskip("sounds")
+    entries = pytest.importorskip("headstart.data.items.entries")
+    items: list[Any] = [
+        entries.BytesItem(str(row), sounds.written(sounds.tone(300 * (1 + row), 4.0))) for row in range(4)
+    ]
+    data = Dataset("d", "audio", (*items, Broken()), TASK, np.arange(5) % 2)
+    shown = samples.gather(data, TASK, insight(list(range(5))) | {"label_errors": []})
+    assert set(shown["items"]) == {"0", "1", "2", "3"}
+    assert shown["sheet"]["rows"] == [3, 0, 1, 2]
+    for item in shown["items"].values():
+        assert opened(item["source"]).size == (96, 64)
+        assert item["sound"].startswith("data:audio/mpeg;base64,")
+        assert len(item["sound"]) < 20_000
+    assert "sound" not in samples.gather(dataset([(8, 8)] * 6), TASK, insight([0]))["items"]["0"]

@@ -56,7 +56,7 @@ def test_pairs_and_runs_without_a_map() -> None:
 
 def test_the_map_does_not_wait_for_slow_files() -> None:
     now = iter(range(100))
-    shown = texts.gather(dataset(["a"] * 9), TASK, insight(list(range(9))), clock=lambda: float(next(now)))
+    shown = samples.gather(dataset(["a"] * 9), TASK, insight(list(range(9))), clock=lambda: float(next(now)))
     assert len(shown["map"]) == 3
 
 

@@ -31,7 +31,7 @@ def boastful(task: Task, n: int = 600) -> tuple[Any, Trial]:
     stated = np.exp(3 * logits)
     stated /= stated.sum(axis=1, keepdims=True)
     predictions = np.stack([stated, np.full_like(stated, np.nan)]).astype(np.float32)
-    bench = SimpleNamespace(experiment=SimpleNamespace(y=y), task=task)
+    bench = SimpleNamespace(experiment=SimpleNamespace(targets=y), task=task)
     return bench, Trial("net: probe", "probe", "net", predictions)
 
 
@@ -40,13 +40,13 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     model = conclude.calibrated(tiny_model(), trial, bench)
     temperature = float(model.tensors["temperature"][0])
     assert temperature == pytest.approx(3.0, rel=0.2)
-    stated = trial.predictions[0].astype(np.float64)
+    stated = trial.predictions.array[0].astype(np.float64)
     stated /= stated.sum(axis=1, keepdims=True)
     softened = stated ** (1 / temperature)
     softened /= softened.sum(axis=1, keepdims=True)
-    assert log_loss(bench.experiment.y, softened) < log_loss(bench.experiment.y, stated) - 0.1
+    assert log_loss(bench.experiment.targets, softened) < log_loss(bench.experiment.targets, stated) - 0.1
     kept = model.evidence["held_out"]
-    assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.y).astype(float).tolist()
+    assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.targets).astype(float).tolist()
     np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)
 
 
@@ -58,7 +58,7 @@ def test_the_evidence_is_that_of_the_arm_that_ships(tmp_path: Path, monkeypatch:
         simulated.arm(made, "net: scratch", "scratch", 1.0, seed=2, folds=1),
     ]
     task = tiny_task("multilabel", ("a", "b"))
-    dataset = replace(made.dataset, task=task, y=np.eye(2, dtype=np.float32)[made.dataset.y])
+    dataset = replace(made.dataset, task=task, targets=np.eye(2, dtype=np.float32)[made.dataset.y])
     experiment = Experiment(dataset, task, made.split)
     context = Context(experiment, SimpleNamespace(), {}, RunFolder(tmp_path / "run"), ignore)  # type: ignore[arg-type]
     monkeypatch.setattr(conclude, "trained_on_all", lambda *_: tiny_model(task=task))

@@ -19,7 +19,7 @@ from headstart.testing.simulated import arm, experiment
 def stopped(path: Path, concluded: float | None) -> Any:
     """A run with a whole arm, one that had time for 2 of 5 folds, one that was cut off, and their average."""
     made = experiment(n=100, repeats=1)
-    setting = SimpleNamespace(split=made.split, folder=RunFolder(path / "run"))
+    setting = SimpleNamespace(task=made.task, split=made.split, folder=RunFolder(path / "run"))
     setting.folder.begin({"seed": 0})
     if concluded is not None:
         setting.folder.write({"question": {"seed": 0}, "ledger": {"budget": concluded, "spent": 50.0}})

@@ -190,7 +190,7 @@ def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, 
     before = setting.run(step)
     assert fit.outcome_of(before, setting).rungs[-1] == 5
     after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
-    np.testing.assert_array_equal(after.predictions, before.predictions)
+    np.testing.assert_array_equal(after.predictions.array, before.predictions.array)
     assert fit.outcome_of(after, setting).rungs == ()
     assert after.cost.seconds >= before.cost.seconds
 

@@ -13,7 +13,7 @@ import pytest
 
 from headstart.core.features import FeatureSpec
 from headstart.data.checks import doctor
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store import upkeep
 from headstart.store.disk import sizes
 from headstart.store.memo import Memo
@@ -26,7 +26,7 @@ DATA, NETWORK = shapes(per_class=2), TinyBackbone()
 def features(root: Path) -> tuple[np.ndarray, float]:
     """What a pass gives of the last tap, and how much of the data went through the network."""
     taps = NETWORK.taps()
-    found = make_extractor(FeatureStore(root), DATA, workers=1)(NETWORK, FeatureSpec(taps=taps))
+    found = StoreExtractor(FeatureStore(root), DATA, workers=1)(NETWORK, FeatureSpec(taps=taps))
     return found.tap(taps[-1])[:], found.forward_passes
 
 

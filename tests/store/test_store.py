@@ -18,7 +18,7 @@ from headstart.store.disk import keys, pins, sizes
 from headstart.store.disk.keys import Section
 from headstart.store.store import FeatureStore
 
-from .test_shard import digests, row_keys
+from .disk.test_shard import digests, row_keys
 
 WIDTH = 1000
 ROWS = 10

@@ -41,7 +41,7 @@ def test_majority_is_the_constant_of_the_training_rows(kind: str) -> None:
     methods, y = tasks.get(kind), np.asarray(asked.dataset.y)
     fold = asked.split.folds[1]
     expected = methods.activate(methods.constant(y[fold.train], asked.task.outputs))
-    assert np.allclose(trial.predictions[0, fold.test], expected, atol=1e-6)
+    assert np.allclose(trial.predictions.array[0, fold.test], expected, atol=1e-6)
     model = strategies.get("majority").refit(asked, trial)
     assert np.allclose(
         run(model, asked), methods.activate(methods.constant(y, asked.task.outputs)), atol=1e-5
@@ -53,7 +53,7 @@ def test_majority_is_the_constant_of_the_training_rows(kind: str) -> None:
 def test_a_source_makes_no_difference(name: str) -> None:
     plain, given = (strategies.get(name).fit(request(backbone=b)) for b in (None, TinyBackbone()))
     assert (given.arm, given.source, given.digest) == (name, None, "")
-    assert np.array_equal(plain.predictions, given.predictions)
+    assert np.array_equal(plain.predictions.array, given.predictions.array)
 
 
 @pytest.mark.parametrize("map_name", ["linear", "rbf"])
@@ -85,7 +85,7 @@ def test_map_by_leave_one_out() -> None:
     asked = request("regression", per_class=40)
     rows, x = np.arange(len(asked.dataset)), rng.normal(size=(len(asked.dataset), 4))
     for y, expected in ((x @ np.arange(4.0), "linear"), (np.hypot(x[:, 0], x[:, 1]), "rbf")):
-        changed = replace(asked, dataset=replace(asked.dataset, y=y))
+        changed = replace(asked, dataset=replace(asked.dataset, targets=y))
         assert baselines.choose_map(changed, x, rows).name == expected
 
 
@@ -112,7 +112,10 @@ def test_maps() -> None:
 def test_pixels_learn() -> None:
     asked = request(per_class=30)
     trial = strategies.get("pixels").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.7
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.7
+    )
 
 
 def test_the_majority_of_texts_reads_texts() -> None:

@@ -14,8 +14,10 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, text_input
+from headstart.strategies import contrastive
 from headstart.strategies.contrastive import options
 from headstart.strategies.gradient._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
+from headstart.strategies.gradient._ladder import Pace
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -94,7 +96,7 @@ def accuracy(asked: Request, name: str) -> float:
     trial = strategies.get(name).fit(asked)
     assert trial.status == "done", trial.reason
     rows = asked.split.development
-    found = trial.predictions[0, rows].argmax(1)
+    found = trial.predictions.array[0, rows].argmax(1)
     return float((found == np.asarray(asked.dataset.y)[rows]).mean())
 
 
@@ -152,6 +154,24 @@ def test_too_little_time_is_said() -> None:
     trial = strategies.get("contrastive").fit(asked)
     assert trial.status == "cut off"
     assert trial.choices["needs"] > 0
+
+
+def test_a_kill_before_its_length_is_settled_does_not_measure_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = request(settings=replace(QUICK, epochs=None), budget=Budget(60.0), workdir=tmp_path)
+    monkeypatch.setattr(contrastive, "measure", lambda request, plan: Pace(0.01, 8))
+    with pytest.raises(KeyboardInterrupt):
+        strategies.get("contrastive").fit(replace(asked, progress=killed))
+    monkeypatch.setattr(contrastive, "measure", lambda request, plan: Pace(100.0, 8))  # a busy moment
+    resumed = strategies.get("contrastive").fit(replace(asked, budget=Budget(60.0)))
+    assert (resumed.status, resumed.choices["trained_folds"]) == ("done", 3)
+    (tmp_path / "plan.json").unlink()
+    other = replace(asked, budget=Budget(50.0))  # other time: it is measured again
+    assert strategies.get("contrastive").fit(other).status == "cut off"
 
 
 def test_folds_are_given_up_before_steps_where_enough_is_held_out() -> None:

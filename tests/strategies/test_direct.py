@@ -110,7 +110,8 @@ class TestFit:
         trial = strategies.get("direct").fit(asked)
         assert trial.status == "done"
         assert (
-            tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
+            tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+            > 0.6
         )
         assert trial.choices["labels"] == {name: [name] for name in SHAPES[:3]}
         assert trial.reason == "3 of its 6 classes name the labels"
@@ -169,7 +170,7 @@ def test_the_model_computes_what_was_predicted(kind: str) -> None:
     model = strategies.get("direct").refit(asked, trial)
     pixels = np.stack([prepare(item.read(), model.input) for item in asked.dataset.items])
     found = assemble(model.net, model.tensors, model.input, model.task)(torch.from_numpy(pixels)).numpy()
-    assert np.abs(found - trial.predictions[0]).max() < 0.01
+    assert np.abs(found - trial.predictions.array[0]).max() < 0.01
 
 
 def test_combine_sums_probabilities() -> None:

@@ -60,7 +60,9 @@ def test_two_that_err_apart_are_better_together() -> None:
     assert found.status == "done"
     assert 0.2 <= found.choices["weights"][0] <= 0.8
     y = made.dataset.y
-    losses = {n: log_loss(y, t.predictions[0].astype(float)) for n, t in {**arms, "stack": found}.items()}
+    losses = {
+        n: log_loss(y, t.predictions.array[0].astype(float)) for n, t in {**arms, "stack": found}.items()
+    }
     assert losses["stack"] < min(losses["net: probe"], losses["net: scratch"])
 
 
@@ -85,7 +87,8 @@ def test_it_is_hardly_ever_worse_than_the_better_member() -> None:
         found = fit(made, *arms.values())
         if found.status == "done":  # else all of the weight belongs to one of them
             own, *each = (
-                log_loss(made.dataset.y, t.predictions[0].astype(float)) for t in (found, *arms.values())
+                log_loss(made.dataset.y, t.predictions.array[0].astype(float))
+                for t in (found, *arms.values())
             )
             excess.append(own - min(each))
     assert len(excess) > 20
@@ -124,7 +127,7 @@ def test_a_fold_s_rows_have_no_part_in_its_weight() -> None:
     before, _, _ = ensemble.averaged(*members, made)
     other = made.dataset.y.copy()
     other[fold.test] = 1 - other[fold.test]
-    made = replace(made, dataset=replace(made.dataset, y=other), gains={})
+    made = replace(made, dataset=replace(made.dataset, targets=other), gains={})
     after, _, _ = ensemble.averaged(*members, made)
     assert np.array_equal(before[0, fold.test], after[0, fold.test])
     assert not np.array_equal(before, after)
@@ -181,7 +184,7 @@ def test_arms_of_a_run_with_another_number_of_repeats(tmp_path: Path) -> None:
     folder.save_trial(noisy(made, "net: scratch", 1.0, 2))  # one repeat
     kept = folder.trials()["net: scratch"]
     probe = noisy(made, "net: probe", 1.0, 1)
-    probe = replace(probe, predictions=np.concatenate([probe.predictions, probe.predictions]))
+    probe = replace(probe, predictions=np.concatenate([probe.predictions.array, probe.predictions.array]))
     arms = {t.arm: t for t in (probe, kept)}
     found = fit(made, *arms.values())
     assert found.status == "done"

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from headstart import strategies, tasks
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Request, Settings, Strategy, Trial
@@ -42,7 +41,7 @@ def request(kind: str = "classification", *, per_class: int = 12, **changes) -> 
 
 
 def same(a: Trial, b: Trial) -> bool:
-    return np.array_equal(a.predictions, b.predictions, equal_nan=True)
+    return np.array_equal(a.predictions.array, b.predictions.array, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ["finetune", "full", "scratch"])
@@ -55,12 +54,12 @@ def test_predicts_the_first_repeat(name: str, kind: str) -> None:
     trial = strategy.fit(asked)
     assert trial.status == "done"
     assert trial.arm == f"tiny: {name}"
-    assert trial.predictions.shape == (2, len(asked.dataset), asked.task.outputs)
-    assert trial.predictions.dtype == np.float32
-    assert np.isfinite(trial.predictions[0]).all()
-    assert np.isnan(trial.predictions[1]).all()
+    assert trial.predictions.array.shape == (2, len(asked.dataset), asked.task.outputs)
+    assert trial.predictions.array.dtype == np.float32
+    assert np.isfinite(trial.predictions.array[0]).all()
+    assert np.isnan(trial.predictions.array[1]).all()
     if kind == "classification":
-        assert np.abs(trial.predictions[0].sum(1) - 1).max() < 1e-5
+        assert np.abs(trial.predictions.array[0].sum(1) - 1).max() < 1e-5
     assert asked.backbone.digest == before
     json.dumps(trial.choices)
     assert strategy.cost(asked, 1.0).seconds > 0
@@ -75,7 +74,10 @@ def test_conforms(name: str, kind: str, tmp_path: Path) -> None:
 def test_learns() -> None:
     asked = request(per_class=24, settings=Settings(epochs=12, lr=0.02))
     trial = strategies.get("full").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.6
+    )
 
 
 @pytest.mark.parametrize("name", ["finetune", "full"])
@@ -91,9 +93,9 @@ def test_labels_of_held_out_rows_do_not_matter() -> None:
     fold = asked.split.folds[0]
     y = np.array(asked.dataset.y)
     y[fold.test] = (y[fold.test] + 1) % 3
-    changed = replace(asked, dataset=replace(asked.dataset, y=y))
+    changed = replace(asked, dataset=replace(asked.dataset, targets=y))
     for name in ("finetune", "full"):
-        one, other = (strategies.get(name).fit(r).predictions[0, fold.test] for r in (asked, changed))
+        one, other = (strategies.get(name).fit(r).predictions.array[0, fold.test] for r in (asked, changed))
         assert np.array_equal(one, other)
 
 
@@ -215,7 +217,7 @@ class TestBudget:
         # the model on all rows fit: 12 epochs do
         assert (trial.choices["epochs"], trial.choices["trained_folds"]) == (12, 1)
         assert "1 of 3 folds" in trial.reason
-        assert np.isfinite(trial.predictions[0]).all(1).sum() == 12
+        assert np.isfinite(trial.predictions.array[0]).all(1).sum() == 12
         self.pace(monkeypatch, 0.001)  # a faster machine now: the settled plan stays
         assert same(trial, strategies.get("finetune").fit(replace(asked, budget=Budget(60.0))))
 
@@ -231,7 +233,7 @@ class TestBudget:
             trial = strategies.get(name).fit(request(settings=Settings(views=0), budget=Budget(30.0)))
             assert trial.status == "cut off"
             assert trial.reason == "would have taken about 14 min 50 s more"
-            assert np.isnan(trial.predictions).all()
+            assert np.isnan(trial.predictions.array).all()
 
     def test_time_runs_out_in_a_fold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pace(monkeypatch, 1e-6)
@@ -250,7 +252,7 @@ class TestBudget:
         trial = strategies.get("finetune").fit(asked)  # 60 steps a fold, a second each
         assert trial.status == "cut off"
         assert "1 of 3 folds" in trial.reason
-        assert np.isfinite(trial.predictions[0]).all(1).sum() == 12
+        assert np.isfinite(trial.predictions.array[0]).all(1).sum() == 12
 
     def test_real_time_is_kept(self) -> None:
         budget = Budget(1.5)
@@ -308,7 +310,7 @@ class TestRefit:
         pixels = MemoryExtractor(asked.dataset)(None, FeatureSpec(inputs=24)).inputs()
         with torch.inference_mode():
             features = other.pool(
-                other.full(other.normalise(torch.from_numpy(pixels.copy()))), embedding_tap(other)
+                other.full(other.normalise(torch.from_numpy(pixels.copy()))), other.embedding
             )
         logits = features.numpy() @ model.tensors["head.weight"].T + model.tensors["head.bias"]
         found = tasks.get(kind).activate(logits)

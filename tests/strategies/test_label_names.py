@@ -11,7 +11,7 @@ from headstart import strategies
 from headstart.core.strategy import Request
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import text_input
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
 from headstart.strategies.label_names import TEMPLATES, embedded, opened, telling
 from headstart.testing.fakes import MemoryExtractor, folds
@@ -53,14 +53,14 @@ def test_texts_get_the_label_that_is_named_like_them() -> None:
     asked = request()
     trial = strategies.get("label-names").fit(asked)
     rows = asked.split.development
-    right = trial.predictions[0, rows].argmax(1) == np.asarray(asked.dataset.y)[rows]
+    right = trial.predictions.array[0, rows].argmax(1) == np.asarray(asked.dataset.y)[rows]
     assert right.mean() > 0.9
     assert trial.choices["names"] == ["weather", "food", "travel"]
 
 
 def test_its_pass_is_the_probes(tmp_path: Path) -> None:
     asked = request()
-    asked = replace(asked, features=make_extractor(FeatureStore(tmp_path), asked.dataset))
+    asked = replace(asked, features=StoreExtractor(FeatureStore(tmp_path), asked.dataset))
     passes = [strategies.get(name).fit(asked).cost.forward_passes for name in ("label-names", "probe")]
     assert passes == [1.0, 0.0]
 

@@ -78,7 +78,7 @@ def test_random_frozen_has_other_weights_of_the_same_shape() -> None:
     asked = request()
     plain, control = (strategies.get(name).fit(asked) for name in ("probe", "random-frozen"))
     assert plain.digest == asked.backbone.digest != control.digest
-    assert not np.array_equal(plain.predictions, control.predictions)
+    assert not np.array_equal(plain.predictions.array, control.predictions.array)
     assert control.arm == "tiny: random-frozen"
 
 
@@ -115,7 +115,7 @@ def test_taps_are_worth_it_where_the_embedding_lacks_something() -> None:
     only = replace(asked, backbone=_Narrow())
     alone = strategies.get("probe").fit(only)
     assert alone.choices["taps"] == ["pool/g1"]
-    assert score.value(y, trial.predictions[0]) > score.value(y, alone.predictions[0]) + 0.1
+    assert score.value(y, trial.predictions.array[0]) > score.value(y, alone.predictions.array[0]) + 0.1
 
 
 class _Narrow(TinyBackbone):
@@ -134,7 +134,7 @@ class TestViews:
         assert "2 views" in trial.reason
         plain = strategies.get("probe").fit(replace(asked, settings=Settings()))
         assert plain.choices["views"] == 0
-        assert not np.array_equal(trial.predictions, plain.predictions)
+        assert not np.array_equal(trial.predictions.array, plain.predictions.array)
         head = strategies.get("probe").refit(asked, trial).tensors["head.weight"]
         assert head.shape[0] == 3
 
@@ -214,7 +214,7 @@ def test_a_dead_unit_that_fires_once_decides_nothing() -> None:
 
     asked = replace(asked, features=Wild(asked.dataset), split=replace(asked.split, folds=(fold,)))
     trial = strategies.get("probe").fit(asked)
-    assert 0 < trial.predictions[0, held, 0] < 1  # sizes lie between 0.15 and 0.45
+    assert 0 < trial.predictions.array[0, held, 0] < 1  # sizes lie between 0.15 and 0.45
 
 
 def test_cut_off_says_how_far_it_came() -> None:
@@ -229,10 +229,10 @@ def test_a_class_of_one_item() -> None:
     y = np.array(asked.dataset.y)
     y[y == 2] = 0
     y[0] = 2
-    asked = replace(asked, dataset=replace(asked.dataset, y=y))
+    asked = replace(asked, dataset=replace(asked.dataset, targets=y))
     trial = strategies.get("probe").fit(asked)
     assert trial.status == "done"
-    assert np.isfinite(trial.predictions).all()
+    assert np.isfinite(trial.predictions.array).all()
 
 
 def test_is_a_backbone() -> None:

@@ -46,13 +46,16 @@ def request(
 def test_learns_without_the_source() -> None:
     asked = request(Settings(epochs=12, lr=5e-3), per_class=24)
     trial = strategies.get("scratch").fit(asked)
-    assert tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions[0]) > 0.6
+    assert (
+        tasks.get("classification").scores["accuracy"].value(asked.dataset.y, trial.predictions.array[0])
+        > 0.6
+    )
 
 
 def test_the_weights_of_the_source_play_no_part() -> None:
     asked = request(Settings(epochs=2, lr=1e-3))
     other = replace(asked, backbone=Sized(seed=5))
-    one, two = (strategies.get("scratch").fit(r).predictions for r in (asked, other))
+    one, two = (strategies.get("scratch").fit(r).predictions.array for r in (asked, other))
     assert np.array_equal(one, two)
 
 
@@ -62,6 +65,8 @@ def test_tries_three_rates_and_says_which(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: losses[arm.design.recipe.lr])
     trial = strategies.get("scratch").fit(request(Settings(epochs=2)))
     assert trial.choices["lr"] == 3e-3
+    assert {fold["lr"] for fold in trial.choices["folds"]} == {3e-3}
+    assert strategies.get("scratch").refit(request(Settings(epochs=2)), trial).tensors
 
 
 def test_short_trainings_try_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +80,10 @@ def test_rates_are_tried_on_training_rows_only(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: seen.append((part, held)) or 0.0)
     asked = request(Settings(epochs=2))
     strategies.get("scratch").fit(asked)
-    train = asked.split.folds[0].train
-    for part, held in seen:
+    assert len(seen) == 3 * len(asked.split.folds)
+    for number, (part, held) in enumerate(seen):
         assert len(held) >= 1
+        train = asked.split.folds[number // 3].train
         assert np.array_equal(np.sort(np.concatenate([part, held])), train)
 
 
@@ -123,7 +129,7 @@ def test_a_kill_before_anything_is_settled_does_not_measure_again(
     def interrupted(*args: object) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(0.2, 2))
+    monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(0.02, 2))
     monkeypatch.setattr(scratch, "held_out_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         strategies.get("scratch").fit(asked)
@@ -131,7 +137,7 @@ def test_a_kill_before_anything_is_settled_does_not_measure_again(
     monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(100.0, 2))  # a busy moment
     monkeypatch.setattr(scratch, "held_out_loss", lambda arm, part, held: tried.append(1.0) or 1.0)
     resumed = strategies.get("scratch").fit(replace(asked, budget=Budget(60.0)))
-    assert (resumed.status, len(tried)) == ("done", 3)
+    assert (resumed.status, len(tried)) == ("done", 9)
     other = replace(asked, budget=Budget(50.0), workdir=tmp_path)  # other time: it is measured again
     (tmp_path / "plan.json").unlink()
     assert strategies.get("scratch").fit(other).status == "cut off"

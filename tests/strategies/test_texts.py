@@ -8,6 +8,7 @@ import torch
 
 from headstart import modalities, nets, strategies
 from headstart.core.dataset import Dataset
+from headstart.core.masked import STATES, Layout
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import APART, JOINT
@@ -31,15 +32,21 @@ def request(dataset: Dataset, pairs: str = JOINT, settings: Settings = QUICK) ->
     )
 
 
+TOKENS = Layout(slice(1, None, 3))
+
+
 def test_trimmed_takes_away_what_all_masks_hide() -> None:
     tokens = torch.zeros((2, 6, 5), dtype=torch.int32)
     tokens[0, :2, :2] = 1
     tokens[1, 3:5, :3] = 1  # the second text of a pair
-    assert trimmed(tokens).shape == (2, 6, 3)
-    states = torch.zeros((2, 2, 5, 4))
+    assert trimmed(tokens, TOKENS).shape == (2, 6, 3)
+    states = torch.zeros((2, 2, 5, 4), dtype=torch.float16)
+    frames = torch.zeros((2, 3, 5))  # two bands of a recording and their mask
+    frames[1, :, :2] = 1
+    assert trimmed(frames, Layout(slice(-1, None))).shape == (2, 3, 2)
     states[0, 1, :4, -1] = 1
-    assert trimmed(states).shape == (2, 2, 4, 4)
-    assert trimmed(torch.zeros((2, 3, 5), dtype=torch.int32)).shape == (2, 3, 1)
+    assert trimmed(states, STATES).shape == (2, 2, 4, 4)
+    assert trimmed(torch.zeros((2, 3, 5), dtype=torch.int32), TOKENS).shape == (2, 3, 1)
 
 
 @pytest.mark.parametrize("kind", ["tokens", "states", "apart"])
@@ -49,7 +56,7 @@ def test_texts_of_like_length_go_together(kind: str) -> None:
     if kind == "tokens":
         inputs = torch.stack([torch.arange(60)[:, None] * shown, shown, 0 * shown], 1).int()
     else:
-        inputs = torch.stack([torch.arange(60)[:, None] * shown, shown], -1).float()
+        inputs = torch.stack([torch.arange(60)[:, None] * shown, shown], -1).half()
         inputs = torch.stack([inputs, inputs.flip(0)], 1) if kind == "apart" else inputs
     seen: list[tuple[int, ...]] = []
 
@@ -57,7 +64,7 @@ def test_texts_of_like_length_go_together(kind: str) -> None:
         seen.append(tuple(some.shape))
         return (some.double().flatten(1) ** 2).sum(1, keepdim=True)
 
-    rows = by_length(inputs, act)
+    rows = by_length(inputs, TOKENS if kind == "tokens" else STATES, act)
     assert torch.equal(rows, act(inputs))
     sizes, seen[:] = seen[:-1], []
     assert len(sizes) == 8
@@ -75,7 +82,7 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
     strategy = strategies.get(name)
     trial = strategy.fit(asked)
     assert trial.status == "done", trial.reason
-    held = trial.predictions[0]
+    held = trial.predictions.array[0]
     assert np.isfinite(held).all()
     assert np.allclose(held.sum(axis=1), 1, atol=1e-5)
     model = strategy.refit(asked, trial)
@@ -110,7 +117,7 @@ def test_the_probe_learns_topics() -> None:
     dataset = sentences(per_class=40, telling=3)
     trial = strategies.get("probe").fit(request(dataset))
     assert dataset.y is not None
-    assert (trial.predictions[0].argmax(axis=1) == dataset.y).mean() > 0.5
+    assert (trial.predictions.array[0].argmax(axis=1) == dataset.y).mean() > 0.5
 
 
 def test_length_is_that_of_the_longest_text_rounded_up() -> None:
@@ -141,6 +148,6 @@ def test_full_training_from_tokens_equals_training_from_stored_states() -> None:
     stored = features(backbone, FeatureSpec(cut="embeddings", length=16)).state()
     tokens = features(backbone, FeatureSpec(inputs=16)).inputs()
     with torch.inference_mode():
-        one = backbone.tail("embeddings")(trimmed(torch.from_numpy(stored.copy())).float())
-        two = backbone.full(backbone.normalise(trimmed(torch.from_numpy(tokens.copy()))))
+        one = backbone.tail("embeddings")(trimmed(torch.from_numpy(stored.copy()), STATES).float())
+        two = backbone.full(backbone.normalise(trimmed(torch.from_numpy(tokens.copy()), TOKENS)))
     assert torch.allclose(one, two, atol=2e-3)

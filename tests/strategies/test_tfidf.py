@@ -112,9 +112,9 @@ def test_texts_without_words_and_classes_without_rows() -> None:
     assert trial.status == "done"
     y = np.array(asked.dataset.y)
     y[y == 2] = 0
-    fewer = replace(asked, dataset=replace(asked.dataset, y=y))
+    fewer = replace(asked, dataset=replace(asked.dataset, targets=y))
     trial = strategies.get("tfidf").fit(fewer)
-    assert np.nanmax(trial.predictions[:, :, 2]) < 0.05
+    assert np.nanmax(trial.predictions.array[:, :, 2]) < 0.05
 
 
 def test_the_network_becomes_onnx(tmp_path: Path) -> None:

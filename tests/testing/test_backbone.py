@@ -54,7 +54,7 @@ def test_padding_that_counts() -> None:
     backbone = texts()
     backbone.pool = lambda state, tap: state[..., :-1].sum(1)
     tokens = suite.random_tokens(backbone, 3)
-    with pytest.raises(AssertionError, match="filling up a text changes vectors/mean"):
+    with pytest.raises(AssertionError, match="filling up a sequence changes vectors/mean"):
         suite.check_padding(backbone, tokens)
 
 
@@ -62,7 +62,7 @@ def test_texts_that_meet_in_a_batch() -> None:
     backbone = texts()
     pool = backbone.pool
     backbone.pool = lambda state, tap: pool(state, tap) - pool(state, tap).mean(0)
-    with pytest.raises(AssertionError, match="depends on the other texts"):
+    with pytest.raises(AssertionError, match="depends on the others of its batch"):
         suite.check_padding(backbone, suite.random_tokens(backbone, 3))
 
 

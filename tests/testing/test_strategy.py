@@ -34,7 +34,7 @@ class Peeks(Majority):
     def fit(self, request: Request) -> Trial:
         trial = super().fit(request)
         shown = np.eye(3, dtype=np.float32)[np.asarray(request.dataset.y)]
-        known = np.isfinite(trial.predictions[0, :, 0])
+        known = np.isfinite(trial.predictions.array[0, :, 0])
         return replace(trial, predictions=np.where(known[None, :, None], shown, np.nan).repeat(2, 0))
 
 
@@ -51,20 +51,22 @@ class Rolls(Majority):
 
     def fit(self, request: Request) -> Trial:
         trial = super().fit(request)
-        noisy = trial.predictions * self.rng.uniform(0.5, 1.0, trial.predictions.shape[2]).astype(np.float32)
+        noisy = trial.predictions.array * self.rng.uniform(0.5, 1.0, trial.predictions.array.shape[2]).astype(
+            np.float32
+        )
         return replace(trial, predictions=noisy / noisy.sum(axis=2, keepdims=True))
 
 
 class Short(Majority):
     def fit(self, request: Request) -> Trial:
         trial = super().fit(request)
-        return replace(trial, predictions=trial.predictions[:1])
+        return replace(trial, predictions=trial.predictions.array[:1])
 
 
 class Loose(Majority):
     def fit(self, request: Request) -> Trial:
         trial = super().fit(request)
-        return replace(trial, predictions=trial.predictions * 0.5)
+        return replace(trial, predictions=trial.predictions.array * 0.5)
 
 
 class Hurries(Majority):

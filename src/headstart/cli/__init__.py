@@ -16,11 +16,10 @@ from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "check", "predict", "evaluate", "label_next", "report", "compare", "export", "verify", "sources",
-    "cache", "demo", "pretrain",
+    "fit", "plan", "check", "predict", "evaluate", "label-next", "report", "compare", "export", "verify",
+    "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
-"""Each names a module here with a function `register(app)`."""
-
+"""Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its `group`."""
 
 RESUMABLE = ("fit", "demo", "pretrain")
 
@@ -45,7 +44,12 @@ def build() -> typer.Typer:
             raise typer.Exit
 
     for name in COMMANDS:
-        importlib.import_module(f"headstart.cli.{name}").register(app)
+        own = name.replace("-", "_")
+        module = importlib.import_module(f"headstart.cli.{'fit' if own == 'plan' else own}")
+        if hasattr(module, "group"):
+            app.add_typer(module.group)
+        else:
+            app.command(name)(getattr(module, f"{own}_command"))
     return app
 
 

@@ -18,7 +18,6 @@ DATA_HELP = (
     "of paths (.csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather, also as .gz), a folder with such tables, or a "
     ".zip or .tar of any of these."
 )
-_PANEL = "Reading the data"
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -28,183 +27,92 @@ ModelPath = Annotated[
 FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of them or of paths."
 Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
-PathColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of paths in a table (recognised by its name otherwise).", rich_help_panel=_PANEL
-    ),
-]
-TextColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of texts in a table (recognised by its name or its values otherwise).",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-PairColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of the second text, where each item is a pair of texts.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-LabelColumn = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Column of labels in a table. Repeat it where there is one of 0 and 1 for each label.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Name of a class, in the order wanted (repeat it): it is one, whatever it is called.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        help='Text that stands for a label that is missing (repeat it); "" for none but empty cells. Default: '
-        "NA, N/A, NaN and null in .csv and .tsv.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-SplitColumn = Annotated[
-    str | None,
-    typer.Option(help="Column that says train, val or test.", rich_help_panel=_PANEL, show_default=False),
-]
-GroupColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of groups that no split may part (patient, site, video).",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-TaskOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Kind of task, where the labels alone do not say: classification, multilabel or regression.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-White = Annotated[
-    str | None,
-    typer.Option(
-        metavar="VALUE",
-        help="Of pictures of more than 8 bits: the value that is white, such as 4095, or black and white, such as "
-        "-1024:3071 (found out from all pictures otherwise).",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-Sources = Annotated[
-    list[str] | None,
-    typer.Option("--source", "-s", help="A pretrained model: package/NAME, timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts package/NAME, hf/NAME, hf:PATH, vectors:PATH. Repeat it. Default: what is on this machine."),
-]  # fmt: skip
-BudgetOption = Annotated[str, typer.Option("--budget", "-b", help="Time to spend: 90s, 10min, 2h.")]
-Seed = Annotated[
-    int, typer.Option("--seed", help="Of splits, augmentation and training.", min=0, max=2**32 - 1)
-]
-Strategies = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--strategy",
-        help="Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
-        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, majority, and the answers to harm: "
-        "early-probe, finetune-slow, stack.",
-    ),
-]  # fmt: skip
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        help="By what arms are ranked, compared and shipped: accuracy, balanced-accuracy, f1, auroc or log-loss of classes; "
-        "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers. By balanced-accuracy classes "
-        "are learnt as if they were equally common.",
-        show_default=False,
-    ),
-]
-DropBad = Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")]
 Download = Annotated[
     bool, typer.Option("--download", help="Allow fetching weights that are not on this machine.")
 ]
-Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd or adamw.")]
-Lr = Annotated[float | None, typer.Option("--lr", help="Learning rate of the trunk.")]
-HeadLr = Annotated[float | None, typer.Option("--head-lr", help="Learning rate of the head.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the training part.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items a step.")]
-Freeze = Annotated[
-    str | None,
-    typer.Option(
-        "--freeze", help="Stage up to and including which the trunk stays frozen; none trains everything."
-    ),
-]
-LoraTargets = Annotated[
-    str | None,
-    typer.Option("--lora-targets", help="Linear layers that LoRA changes, such as query,value; else all."),
-]
-Augment = Annotated[
-    str | None,
-    typer.Option(
-        "--augment",
-        help="Recipe of augmented views: crop-flip, crop, glyph, none; of texts drop-words, none.",
-    ),
-]
-Views = Annotated[
-    int | None, typer.Option("--views", help="Augmented views stored of each item.", min=0, max=64)
-]
-LabelMap = Annotated[
-    Path | None, typer.Option("--label-map", help="JSON file {source label: your label} for direct use.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
+
+def _option(help: str, *names: str, kind: Any = str | None, **more: Any) -> Any:
+    """The annotation of an option that may be left out."""
+    return Annotated[kind, typer.Option(*names, help=help, show_default=False, **more)]
+
+
+def _reading(help: str, kind: Any = str | None, **more: Any) -> Any:
+    """The annotation of an option that says how data are read."""
+    return _option(help, kind=kind, rich_help_panel="Reading the data", **more)
+
+
+ANNOTATIONS: dict[str, Any] = {
+    "source": _option(
+        "A pretrained model: package/NAME, timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts hf/NAME, "
+        "hf:PATH, vectors:PATH. Repeat it. Default: what is on this machine.",
+        "--source",
+        "-s",
+        kind=list[str] | None,
+    ),
+    "budget": Annotated[str, typer.Option("--budget", "-b", help="Time to spend: 90s, 10min, 2h.")],
+    "seed": Annotated[
+        int, typer.Option("--seed", help="Of splits, augmentation and training.", min=0, max=2**32 - 1)
+    ],
+    "metric": _option(
+        "By what arms are ranked, compared and shipped: accuracy, balanced-accuracy, f1, auroc or log-loss of classes; "
+        "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers. By balanced-accuracy classes "
+        "are learnt as if they were equally common."
+    ),
+    "strategy": _option(
+        "Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
+        "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, bands, majority, and the answers to "
+        "harm: early-probe, finetune-slow, stack.",
+        kind=list[str] | None,
+    ),
+    "path_column": _reading("Column of paths in a table (recognised by its name otherwise)."),
+    "text_column": _reading("Column of texts in a table (recognised by its name or its values otherwise)."),
+    "pair_column": _reading("Column of the second text, where each item is a pair of texts."),
+    "label_column": _reading(
+        "Column of labels in a table. Repeat it where there is one of 0 and 1 for each label.",
+        list[str] | None,
+    ),
+    "split_column": _reading("Column that says train, val or test."),
+    "group_column": _reading("Column of groups that no split may part (patient, site, video)."),
+    "task": _reading(
+        "Kind of task, where the labels alone do not say: classification, multilabel or regression."
+    ),
+    "labels": _reading(
+        "Name of a class, in the order wanted (repeat it): it is one, whatever it is called.",
+        list[str] | None,
+    ),
+    "missing": _reading(
+        'Text that stands for a label that is missing (repeat it); "" for none but empty cells. Default: '
+        "NA, N/A, NaN and null in .csv and .tsv.",
+        list[str] | None,
+    ),
+    "white": _reading(
+        "Of pictures of more than 8 bits: the value that is white, such as 4095, or black and white, such as "
+        "-1024:3071 (found out from all pictures otherwise).",
+        metavar="VALUE",
+    ),
+    "drop_bad": Annotated[bool, typer.Option("--drop-bad", help="Go on without the items that have errors.")],
+    "download": Download,
+    "optimizer": _option("sgd or adamw."),
+    "lr": _option("Learning rate of the trunk.", kind=float | None),
+    "head_lr": _option("Learning rate of the head.", kind=float | None),
+    "epochs": _option("Passes over the training part.", kind=int | None),
+    "batch_size": _option("Items a step.", kind=int | None),
+    "freeze": _option("Stage up to and including which the trunk stays frozen; none trains everything."),
+    "augment": _option("Recipe of augmented views: crop-flip, crop, glyph, none; of texts drop-words, none."),
+    "views": _option("Augmented views stored of each item.", kind=int | None, min=0, max=64),
+    "lora_targets": _option("Linear layers that LoRA changes, such as query,value; else all."),
+    "label_map": _option("JSON file {source label: your label} for direct use.", kind=Path | None),
+}
+DEFAULTS: dict[str, Any] = {"budget": "10min", "seed": 0, "drop_bad": False, "download": False}
+"""Of options that are not left out by None."""
+RUN = tuple(ANNOTATIONS)
+"""What a run is asked for."""
 COLUMNS = ("path_column", "text_column", "pair_column")
 """Where the items are in a table."""
 READING = (*COLUMNS, "label_column", "split_column", "group_column", "task", "labels", "missing", "white")
 """How data with labels are read."""
-RUN = (
-    "source", "budget", "seed", "metric", "strategy", *READING, "drop_bad", "download", "optimizer", "lr", "head_lr",
-    "epochs", "batch_size", "freeze", "augment", "views", "lora_targets", "label_map",
-)  # fmt: skip
-"""What a run is asked for."""
-DEFAULTS: dict[str, Any] = {"budget": "10min", "seed": 0, "drop_bad": False, "download": False}
-"""Of options that are not left out by None."""
-ANNOTATIONS: dict[str, Any] = {
-    "source": Sources,
-    "budget": BudgetOption,
-    "seed": Seed,
-    "metric": Metric,
-    "strategy": Strategies,
-    "path_column": PathColumn,
-    "text_column": TextColumn,
-    "pair_column": PairColumn,
-    "label_column": LabelColumn,
-    "split_column": SplitColumn,
-    "group_column": GroupColumn,
-    "task": TaskOption,
-    "labels": Labels,
-    "missing": Missing,
-    "white": White,
-    "drop_bad": DropBad,
-    "download": Download,
-    "optimizer": Optimizer,
-    "lr": Lr,
-    "head_lr": HeadLr,
-    "epochs": Epochs,
-    "batch_size": BatchSize,
-    "freeze": Freeze,
-    "augment": Augment,
-    "views": Views,
-    "lora_targets": LoraTargets,
-    "label_map": LabelMap,
-}
 
 
 def taking(*names: str) -> Callable[[F], F]:

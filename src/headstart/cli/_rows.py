@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.cli._screen import aligned, csv_line
 from headstart.cli._screen import as_json as document
-from headstart.cli._screen import csv_line
 from headstart.core.task import Task
 from headstart.core.words import cell
 from headstart.predict.predictor import Prediction
@@ -40,11 +40,7 @@ def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chu
     if shown.texts is not None:
         head = ["item", *head[1:], "text"]
         kept = [(*row, text) for row, text in zip(kept, shown.texts, strict=True)]
-    lines = [tuple(map(cell, line)) for line in (head, *kept)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        cells = [text.ljust(width) for text, width in zip(line, widths, strict=True)]
-        yield "  ".join(cells).rstrip() + "\n"
+    yield from aligned([tuple(map(cell, line)) for line in (head, *kept)])
 
 
 def _set(row: Prediction, shown: Shown, between: str) -> list[str]:

@@ -8,27 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli._screen import say, say_json
+from headstart.cli._options import AsJson
+from headstart.cli._screen import bar, say, say_json
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
-    from headstart.store.store import FeatureStore
     from headstart.store.upkeep import Table
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+group = typer.Typer(
+    name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
+)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    group = typer.Typer(
-        name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
-    )
-    group.command("list")(list_command)
-    group.command("clear")(clear_command)
-    group.command("verify")(verify_command)
-    app.add_typer(group)
-
-
+@group.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """What is stored, for which source and data, how large, and when it was last used."""
     from headstart.core import words
@@ -57,6 +50,7 @@ def list_command(as_json: AsJson = False) -> None:
     sys.stdout.write(f"{store.root}: {words.size(held)} of at most {words.size(cap)}\n")
 
 
+@group.command("clear")
 def clear_command(
     older_than: Annotated[
         float | None, typer.Option(help="Only what was not used for so many days.", metavar="DAYS")
@@ -108,16 +102,19 @@ def _ask(question: str) -> None:
         raise typer.Exit(1)
 
 
+@group.command("verify")
 def verify_command(
     repair: Annotated[bool, typer.Option("--repair", help="Remove what is damaged.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read every stored file against its checksum. Exit code 2 when something is damaged and stays."""
     from headstart.core import words
+    from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
     store = FeatureStore.default()
-    looked, damaged = _verified(store, repair, quiet=as_json)
+    with bar("verify", show=not as_json) as tell:
+        looked, damaged = upkeep.verify(store.path, repair=repair, progress=tell)
     if as_json:
         document: dict[str, Any] = {
             "root": str(store.root),
@@ -141,24 +138,6 @@ def verify_command(
         raise typer.Exit(2)
 
 
-def _verified(store: FeatureStore, repair: bool, *, quiet: bool) -> tuple[int, list[Any]]:
-    from rich.progress import Progress
-
-    from headstart.store import upkeep
-
-    if quiet or not sys.stderr.isatty():
-        return upkeep.verify(store.path, repair=repair)
-    from rich.console import Console
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify", total=None)
-        return upkeep.verify(
-            store.path,
-            repair=repair,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-
-
 def _print(tables: list[Table]) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -171,7 +150,7 @@ def _print(tables: list[Table]) -> None:
         grid.add_column(name, justify="right" if name in ("rows", "size") else "left")
     for table in tables:
         what = table.family + (f" ({table.recipe})" if table.recipe else "")
-        data = ", ".join(table.data[:3]) + (" ..." if len(table.data) > 3 else "")
+        data = words.few(table.data, 3)
         cells = (table.source, what, data, f"{table.rows:,}", words.size(table.bytes), _ago(table.last_used))
         grid.add_row(*(escape(words.cell(text)) for text in cells))
     terminal = sys.stdout.isatty()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +10,7 @@ from rich.markup import escape
 
 from headstart import modalities, tasks
 from headstart.cli import _options
-from headstart.cli._screen import say_json
+from headstart.cli._screen import bar, say_json
 from headstart.core import words
 from headstart.core.words import printable
 
@@ -21,11 +19,6 @@ Source = Annotated[
     typer.Option("--source", "-s", help="Of texts: the source that they must not be too long for. Default: the first on this machine."),
 ]  # fmt: skip
 STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("check")(check_command)
 
 
 @_options.taking(*_options.READING)
@@ -42,7 +35,7 @@ def check_command(
     options = _options.reading(given)
     dataset = reading.load(data, **options)
     console = Console(highlight=False, soft_wrap=True)
-    with _progress(Console(stderr=True), show=not as_json) as tell:
+    with bar("reading", show=not as_json) as tell:
         report = near_duplicates.check(dataset, source=source, progress=tell)
     if as_json:
         document = {
@@ -81,23 +74,3 @@ def verdict(report: Any) -> str:
     return (
         f"{errors}, {words.count(len(report.warnings), 'warning')}, {words.count(len(report.notes), 'note')}"
     )
-
-
-@contextmanager
-def _progress(console: Console, *, show: bool) -> Any:
-    """A bar on the terminal, nothing elsewhere."""
-    if not show or not console.is_terminal:
-        yield None
-        return
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    with Progress(
-        *Progress.get_default_columns()[:2],
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        job = bar.add_task("reading")
-        tell: Callable[[int, int], None] = lambda done, total: bar.update(job, completed=done, total=total)  # noqa: E731
-        yield tell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli._screen import say, say_json
+from headstart.cli._screen import aligned, say, say_json
 from headstart.core.words import cell
 from headstart.errors import BadOption
 
@@ -18,19 +18,13 @@ if TYPE_CHECKING:
 HEADS = ("run", "verdict", "shipped", "held-out {metric}", "test", "seconds")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("compare", help="Are finished runs different? Each against the first, item by item.")(
-        compare_command
-    )
-
-
 def compare_command(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
     ],
     format: Annotated[str, typer.Option("--format", "-f", help="text, md or json.")] = "text",
 ) -> None:
+    """Are finished runs different? Each against the first, item by item."""
     from headstart import api
 
     if format not in ("text", "md", "json"):
@@ -77,10 +71,7 @@ def details(found: Versus) -> Iterator[str]:
 
 def text(found: Versus) -> Iterator[str]:
     """Lines for a terminal."""
-    table = [list(map(cell, row)) for row in cells(found)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(HEADS))]
-    for row in table:
-        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n"
+    yield from aligned([list(map(cell, row)) for row in cells(found)])
     yield "\n"
     for line in details(found):
         yield f"{line}\n"

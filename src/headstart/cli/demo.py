@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,15 +36,6 @@ class Act:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        "demo",
-        help="Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. "
-        "With --text: short messages, and a sentence encoder that is installed as a package.",
-    )(demo_command)
-
-
 def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the data and the runs.")] = FOLDER,
     seed: Annotated[
@@ -57,16 +49,17 @@ def demo_command(
     ] = None,
     text: Annotated[bool, typer.Option("--text", help="Texts instead of pictures.")] = False,
 ) -> None:
+    """Handwriting with few labels, the bundled sources: where transfer pays and where not. No network. With --text: short messages, and a sentence encoder that is installed as a package."""
     from headstart import api
-    from headstart.cli.fit import Tell
     from headstart.core.budget import parse_seconds
+    from headstart.report.terminal import Story
 
     seconds = parse_seconds(budget or ("115s" if text else "130s"))
     acts = messages(out, seed) if text else digits(out, seed)
     runs = {}
     for act in acts:
         sys.stdout.write(act.said)
-        with Tell(json_output=False, quiet=False) as story:
+        with closing(Story()) as story:
             runs[act.name] = api.fit(
                 act.data,
                 listen=story,

@@ -9,7 +9,7 @@ import typer
 
 from headstart.cli import _options
 from headstart.cli._options import ModelPath
-from headstart.cli._screen import say, say_json, warn
+from headstart.cli._screen import say, say_json, some_of, warn
 from headstart.core.words import cell
 
 if TYPE_CHECKING:
@@ -33,17 +33,11 @@ SHOWN = 30
 """Classes that the table shows, the largest first."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("evaluate", help="Measure a model on labelled data; each number with its interval.")(
-        evaluate_command
-    )
-
-
 @_options.taking(*_options.COLUMNS, "label_column", "split_column", "missing")
 def evaluate_command(
     model: ModelPath, data: DataPath, format: Format = "table", split: Part = None, **given: Any
 ) -> None:
+    """Measure a model on labelled data; each number with its interval."""
     from headstart.data import load
     from headstart.errors import BadOption
     from headstart.export.model import load_model
@@ -61,8 +55,7 @@ def evaluate_command(
     else:
         say(table(found, dataset.name, part))
     if found.unreadable:
-        named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:5])
-        warn(f"headstart: {len(found.unreadable)} items could not be read: {named}\n")
+        warn(f"headstart: {len(found.unreadable)} items could not be read: {some_of(found.unreadable)}\n")
 
 
 def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:

@@ -18,14 +18,8 @@ Out = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export", help="Write a model in another format, proved to give the same answers.")(
-        export_command
-    )
-
-
 def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> None:
+    """Write a model in another format, proved to give the same answers."""
     from headstart import modalities
     from headstart.errors import BadOption
     from headstart.export.model import load_model

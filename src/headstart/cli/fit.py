@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,14 +20,6 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Defau
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict and where things lie.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the two commands."""
-    app.command("fit", help="Find the best transferred model for your data, and whether transfer helped.")(
-        fit_command
-    )
-    app.command("plan", help="Print the steps `fit` would take and their estimated time.")(plan_command)
-
-
 @taking(*RUN)
 def fit_command(
     data: options.Data,
@@ -35,25 +28,26 @@ def fit_command(
     quiet: Quiet = False,
     **given: Any,
 ) -> None:
+    """Find the best transferred model for your data, and whether transfer helped."""
     from headstart import api
 
-    story = Tell(json_output=json_output, quiet=quiet)
-    with story:
+    with telling(shown=not json_output and not quiet) as story:
         run = with_download(partial(api.fit, data, listen=story, out=out), gather(given))
     if json_output:
         say_json({"run": str(run.folder), **run.record})
     elif quiet:
         sys.stdout.write(f"{run.verdict}\n{run.folder}\n")
     else:
-        story.finish(run.folder)
+        story.line("next", f"headstart predict {run.folder} YOUR-FILES")
+        story.line("", f"headstart export {run.folder} --onnx")
 
 
 @taking(*RUN)
 def plan_command(data: options.Data, json_output: options.AsJson = False, **given: Any) -> None:
+    """Print the steps `fit` would take and their estimated time."""
     from headstart import api
 
-    story = Tell(json_output=json_output, quiet=False)
-    with story:
+    with telling(shown=not json_output) as story:
         found = with_download(partial(api.plan, data, listen=story), gather(given))
     if json_output:
         say_json(found)
@@ -112,28 +106,9 @@ def with_download(call: Callable[..., Any], given: dict[str, Any]) -> Any:
         return call(**{**given, "download": True})
 
 
-class Tell:
-    """The listener of a command: the terminal's story, or nothing."""
+def telling(*, shown: bool) -> AbstractContextManager[Any]:
+    """The listener of a command: the terminal's story, or one that says nothing."""
+    from headstart.core.events import ignore
+    from headstart.report.terminal import Story
 
-    def __init__(self, *, json_output: bool, quiet: bool) -> None:
-        self._story: Any = None
-        if not json_output and not quiet:
-            from headstart.report.terminal import Story
-
-            self._story = Story()
-
-    def __enter__(self) -> Tell:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._story is not None:
-            self._story.close()
-
-    def __call__(self, event: Any) -> None:
-        if self._story is not None:
-            self._story(event)
-
-    def finish(self, folder: Path) -> None:
-        """What to do next."""
-        self._story.line("next", f"headstart predict {folder} YOUR-FILES")
-        self._story.line("", f"headstart export {folder} --onnx")
+    return closing(Story()) if shown else nullcontext(ignore)

@@ -11,19 +11,11 @@ import typer
 
 from headstart.cli import _options
 from headstart.cli._options import Files, paths
-from headstart.cli._screen import csv_line, say, say_json, warn
+from headstart.cli._screen import csv_line, say, say_json, some_of, warn, writable
 from headstart.core.words import cell
 
 if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
-
-NAMED = 5
-"""Unreadable files that the warning names."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("label-next", help="Which unlabelled items to label next, and why.")(label_next_command)
 
 
 @_options.taking(*_options.COLUMNS)
@@ -44,14 +36,15 @@ def label_next_command(
     ] = False,
     **columns: Any,
 ) -> None:
+    """Which unlabelled items to label next, and why."""
     from headstart import api
     from headstart.core.files import write_atomic
-    from headstart.errors import BadOption, PathError
+    from headstart.errors import BadOption
 
     if format not in ("text", "json", "csv"):
         raise BadOption("--format", format, "text, json or csv")
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise PathError(out, "cannot be written", "name a file in a folder that exists")
+    if out is not None:
+        writable(out)
     found = api.label_next(
         run, paths(unlabelled), n=n, labelled=data, seed=seed, download=download, **columns
     )
@@ -93,7 +86,5 @@ def warnings(found: Proposal) -> Iterator[str]:
     for note in found.notes:
         yield f"headstart: {note}\n"
     if found.unreadable:
-        named = "; ".join(f"{ident}: {problem}" for ident, problem in found.unreadable[:NAMED])
-        more = f"; and {len(found.unreadable) - NAMED} more" if len(found.unreadable) > NAMED else ""
         count = words.count(len(found.unreadable), "item")
-        yield f"headstart: {count} cannot be read and left out: {named}{more}\n"
+        yield f"headstart: {count} cannot be read and left out: {some_of(found.unreadable)}\n"

@@ -13,6 +13,7 @@ import typer
 
 from headstart.cli import _options
 from headstart.cli._options import ModelPath
+from headstart.cli._screen import bar, some_of, warn, writable
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Item
@@ -43,20 +44,8 @@ Risk = Annotated[
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
 
-HELP = """Predict for images or texts with a trained model.
-
-Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
-predicted (with a warning on stderr if some were not), 2 when none was.
-"""
 PREVIEW = 60
 """Characters of a text that the table shows."""
-NAMED = 5
-"""Unreadable files that the warning names."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("predict", help=HELP)(predict_command)
 
 
 @_options.taking(*_options.COLUMNS)
@@ -73,8 +62,12 @@ def predict_command(
     risk: Risk = None,
     **columns: Any,
 ) -> None:
+    """Predict for images or texts with a trained model.
+
+    Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
+    predicted (with a warning on stderr if some were not), 2 when none was.
+    """
     from headstart.cli import _rows
-    from headstart.cli._screen import warn
     from headstart.errors import BadOption
     from headstart.export.model import load_model
     from headstart.predict.predictor import stream, told_unread
@@ -88,13 +81,15 @@ def predict_command(
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
     cut: list[Any] = []
-    with _destination(output) as write, _bar(len(items), output) as step:
-        rows = _watch(stream(loaded.predictor, items, batch_size=batch_size), failed, cut, step)
+    alone = output is not None or not sys.stdout.isatty()  # the answers do not go to the same screen
+    with _destination(output) as write, bar("predict", show=alone) as tell:
+        answers = stream(loaded.predictor, items, batch_size=batch_size)
+        rows = _watch(answers, failed, cut, lambda done: tell(done, len(items)))
         careful = (caution(loaded.task, row) for row in rows)
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)
     if failed:
-        warn(_warning(failed, len(items)))
+        warn(f"headstart: {len(failed)} of {len(items)} could not be predicted: {some_of(failed)}\n")
     if cut:
         warn(f"headstart: {told_unread(cut, len(items))}\n")
     if len(failed) == len(items):
@@ -145,21 +140,15 @@ def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ..
 
 
 def _watch(
-    rows: Iterable[Any], failed: list[tuple[str, str]], cut: list[Any], step: Callable[[], None]
+    rows: Iterable[Any], failed: list[tuple[str, str]], cut: list[Any], tell: Callable[[int], None]
 ) -> Iterator[Any]:
-    for row in rows:
+    for done, row in enumerate(rows, start=1):
         if row.error:
             failed.append((row.id, row.error))
         if row.unread:
             cut.append(row)
-        step()
+        tell(done)
         yield row
-
-
-def _warning(failed: list[tuple[str, str]], total: int) -> str:
-    named = "; ".join(f"{ident}: {problem}" for ident, problem in failed[:NAMED])
-    more = f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-    return f"headstart: {len(failed)} of {total} could not be predicted: {named}{more}\n"
 
 
 @contextlib.contextmanager
@@ -169,24 +158,6 @@ def _destination(output: Path | None) -> Iterator[Callable[[str], Any]]:
         yield sys.stdout.write
         return
     from headstart.core.files import open_atomic
-    from headstart.errors import PathError
 
-    if output.is_dir() or not output.parent.is_dir():
-        raise PathError(output, "cannot be written", "name a file in a folder that exists")
-    with open_atomic(output) as file:
+    with open_atomic(writable(output)) as file:
         yield lambda text: file.write(text.encode())
-
-
-@contextlib.contextmanager
-def _bar(total: int, output: Path | None) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr when someone is watching and the answers do not go to the same screen."""
-    if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("predict", total=total)
-        yield lambda: progress.advance(task)

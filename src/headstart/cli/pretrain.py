@@ -12,11 +12,6 @@ from headstart.cli import _options
 from headstart.cli._screen import as_json as in_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("pretrain", help="Train a text source further on unlabelled texts.")(pretrain_command)
-
-
 @_options.taking(*_options.COLUMNS)
 def pretrain_command(
     source: Annotated[
@@ -40,8 +35,9 @@ def pretrain_command(
     as_json: _options.AsJson = False,
     **columns: Any,
 ) -> None:
-    """Hide words of the texts of DATA and let SOURCE guess them, within the time; labels are not used.
+    """Train a text source further on unlabelled texts.
 
+    Words of the texts of DATA are hidden and SOURCE guesses them, within the time; labels are not used.
     Texts that cannot be read are left out and told. A tenth of the others is kept out: the loss on it is measured
     before and after. A stopped run goes on when the same command is given again.
     """

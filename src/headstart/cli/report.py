@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 FORMATS = ("text", "md", "json", "html")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("report", help="Show a finished run: as text, Markdown or JSON, or its page drawn again.")(
-        report_command
-    )
-
-
 def report_command(
     run: Annotated[Path, typer.Argument(help="Run folder that `headstart fit` printed.")],
     format: Annotated[
@@ -33,6 +26,7 @@ def report_command(
     ] = "text",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
+    """Show a finished run: as text, Markdown or JSON, or its page drawn again."""
     from headstart import api
     from headstart.report import saved
 
@@ -46,7 +40,6 @@ def report_command(
 
 
 def shown(found: Run, format: str) -> None:
-    """Print the run in one of `FORMATS`."""
     from headstart.report import markdown, saved
 
     run = found.folder

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli._screen import say, say_json
+from headstart.cli._options import AsJson
+from headstart.cli._screen import aligned, say, say_json
 from headstart.errors import BadOption
 from headstart.modalities import MODALITIES
 
@@ -30,19 +31,12 @@ Modality = Annotated[
     ),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only those whose weights are on this machine.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("sources", help="List pretrained models: installed, recommended, or found by name.")(
-        sources_command
-    )
 
 
 def sources_command(
-    search: Search = "", modality: Modality = "", local: Local = False, json_output: Json = False
+    search: Search = "", modality: Modality = "", local: Local = False, json_output: AsJson = False
 ) -> None:
+    """List pretrained models: installed, recommended, or found by name."""
     from headstart import sources
 
     if modality and modality not in MODALITIES:
@@ -57,8 +51,7 @@ def sources_command(
         wanted = f" matches {search!r}" if search else " is"
         sys.stdout.write(f"no source{wanted}{where}; try another --search TEXT\n")
         return
-    for line in table(found):
-        say([line + "\n"])
+    say(aligned([HEAD, *map(_row, found)], right=(1, 2, 4)))
     sys.stdout.write(closing(found, search))
 
 
@@ -71,20 +64,6 @@ def as_json(source: Source) -> dict[str, Any]:
 
 
 HEAD = ("source", "parameters", "input", "licence", "accuracy", "here")
-
-
-def table(found: list[Source]) -> list[str]:
-    """Aligned columns; numbers to the right."""
-    rows = [HEAD, *(_row(source) for source in found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    right = {1, 2, 4}
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _row(source: Source) -> tuple[str, ...]:

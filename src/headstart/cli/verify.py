@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from headstart.cli._options import ModelPath
+from headstart.cli._options import AsJson, ModelPath
 from headstart.cli._screen import say, say_json
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("verify", help="Check a model's files and let it answer its stored probes.")(verify_command)
-
-
-def verify_command(model: ModelPath, json_output: Json = False) -> None:
+def verify_command(model: ModelPath, json_output: AsJson = False) -> None:
+    """Check a model's files and let it answer its stored probes."""
     from headstart.export.bundle import verify
 
     report = verify(model)

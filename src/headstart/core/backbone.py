@@ -32,11 +32,6 @@ class Stage:
     side: int
 
 
-def embedding_tap(backbone: Backbone) -> Tap:
-    """The source's own embedding: what its own classifier reads."""
-    return backbone.embedding
-
-
 @runtime_checkable
 class Backbone(Protocol):
     """The contract; `headstart.testing.backbone` holds its conformance suite.

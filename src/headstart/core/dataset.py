@@ -11,8 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from headstart.core import fingerprint
+from headstart.core import fingerprint, targets
 from headstart.core.source import Levels
+from headstart.core.targets import Dense, Targets, Unlabelled
 from headstart.core.task import Task
 from headstart.core.untrusted import whole
 from headstart.core.untrusted.archive import read_file, read_member, read_part
@@ -121,13 +122,25 @@ def _moved(rows: tuple[int, ...], index: np.ndarray) -> tuple[int, ...]:
     return tuple(np.flatnonzero(np.isin(index, rows)).tolist())
 
 
+class _Column:
+    """The field `Dataset.targets`, which may be given as the array of `Dense`, or as None."""
+
+    def __get__(self, dataset: Dataset | None, owner: type) -> Targets:
+        if dataset is None:
+            return None  # type: ignore[return-value]  # the default, of which `__set__` makes targets
+        return dataset.__dict__["targets"]  # type: ignore[no-any-return]
+
+    def __set__(self, dataset: Dataset, given: Targets | np.ndarray | None) -> None:
+        dataset.__dict__["targets"] = targets.of(given, len(dataset.items))
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Items with what is known of them, row by row.
 
-    `y` follows `Task` (None: no labels at all). `groups` (int64 `[N]`) marks rows that must stay
-    on one side of every fold; `split` is an array of text `[N]`: "train", "val", "test", or "" where
-    none was given.
+    `targets` may be given as an array as `Task` describes it, or as None where there are no labels at all.
+    `groups` (int64 `[N]`) marks rows that must stay on one side of every fold; `split` is an array of text
+    `[N]`: "train", "val", "test", or "" where none was given.
     """
 
     name: str
@@ -135,7 +148,7 @@ class Dataset:
     """"image" or "text": names a room of `headstart.modalities`."""
     items: tuple[Item, ...]
     task: Task | None = None
-    y: np.ndarray | None = None
+    targets: _Column = _Column()
     groups: np.ndarray | None = None
     split: np.ndarray | None = None
     origin: str = ""
@@ -151,11 +164,12 @@ class Dataset:
     found out."""
 
     def __post_init__(self) -> None:
-        for name in ("y", "groups", "split"):
+        for name in ("targets", "groups", "split"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.items):
                 raise ValueError(f"{name} has {len(column)} rows, but there are {len(self.items)} items")
-            object.__setattr__(self, name, _frozen(column))
+            if isinstance(column, np.ndarray):
+                object.__setattr__(self, name, _frozen(column))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -174,23 +188,17 @@ class Dataset:
             said["split"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
         return f"Dataset({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
-    def group_of(self, rows: np.ndarray) -> str:
-        """The group in which all of some rows are, as it was written, or as its number; empty where there is
-        none."""
-        if self.groups is None or len(numbers := np.unique(self.groups[rows])) != 1:
-            return ""
-        number = int(numbers[0])
-        return repr(self.group_names[number] if number < len(self.group_names) else number)
+    @property
+    def y(self) -> np.ndarray | None:
+        """The labels as `Task` describes them, -1 or NaN where there is none; None without any, and of kinds
+        of task whose targets are no array."""
+        found = self.targets
+        return found.array if isinstance(found, Dense) and not isinstance(found, Unlabelled) else None
 
-    @cached_property
+    @property
     def labelled(self) -> np.ndarray:
         """bool `[N]`: the rows that have a label."""
-        if self.y is None:
-            return np.zeros(len(self), dtype=bool)
-        if self.y.dtype.kind == "i":
-            return np.asarray(self.y >= 0)
-        known = ~np.isnan(self.y)
-        return known.all(axis=1) if known.ndim == 2 else known
+        return self.targets.known
 
     def digests(self) -> tuple[str, ...]:
         """Content fingerprint of every item. Reads each item once; kept afterwards."""
@@ -218,16 +226,17 @@ class Dataset:
         """Content fingerprint of items, labels, groups and splits."""
         if "_whole" in self.__dict__:
             return self.__dict__["_whole"].fingerprint  # type: ignore[no-any-return]
-        columns = [self.y, self.groups, self.split]
-        parts = [fingerprint.of_array(np.asarray(c)) if c is not None else "-" for c in columns]
+        columns = [
+            "-" if column is None else fingerprint.of_array(np.asarray(column))
+            for column in (self.targets.content(), self.groups, self.split)
+        ]
         # the same labels are the same data, whether they were given as numbers or as their names
         labels = (
             "-" if self.task is None else fingerprint.of_json(replace(self.task, label_type="text").to_json())
         )
         levels = [] if self.levels is None else [f"levels {self.levels}"]
-        return fingerprint.of_parts(
-            [*self.digests(), *(item.id for item in self.items), *parts, labels, *levels]
-        )
+        ids = (item.id for item in self.items)
+        return fingerprint.of_parts([*self.digests(), *ids, *columns, labels, *levels])
 
     def with_levels(self, levels: Levels | None) -> Dataset:
         """The same items, read with other levels."""
@@ -243,11 +252,7 @@ class Dataset:
 
         It has the fingerprint of the whole: what is computed from it belongs to the same data.
         """
-        if self.y is None:
-            return self
-        y = np.full_like(self.y, -1 if self.y.dtype.kind == "i" else np.nan)
-        y[labels] = self.y[labels]
-        out = replace(self, y=y)
+        out = replace(self, targets=self.targets.hidden(labels))
         out.__dict__["_whole"] = self
         return out
 
@@ -256,8 +261,9 @@ class Dataset:
         index = np.asarray(rows, dtype=np.int64)
         columns: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[index]
-            for name in ("y", "groups", "split")
+            for name in ("groups", "split")
         }
+        columns["targets"] = self.targets.subset(index)
         notes = tuple(
             replace(note, rows=_moved(note.rows, index)) if note.rows else note for note in self.notes
         )

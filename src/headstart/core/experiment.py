@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
+from headstart.core.targets import Targets
 from headstart.core.task import Task
 
 
@@ -25,10 +24,9 @@ class Experiment:
     """Paired gains computed so far: a verdict is formed several times in a run (`evidence.leaderboard`)."""
 
     @property
-    def y(self) -> np.ndarray:
-        """The labels, as in `Dataset.y`. Data without labels make no experiment."""
-        assert self.dataset.y is not None
-        return self.dataset.y
+    def targets(self) -> Targets:
+        """The labels of the data."""
+        return self.dataset.targets
 
     @cached_property
     def development(self) -> Dataset:

@@ -51,6 +51,8 @@ class Preprocessing(ABC):
 
     FILES: ClassVar[tuple[str, ...]] = ()
     """Names of what `files` gives."""
+    MASKS: ClassVar[slice] = slice(-1, None)
+    """Of a sequence: the channels of a prepared batch `[B, channels, T]` that are masks."""
 
     @property
     @abstractmethod

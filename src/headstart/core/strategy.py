@@ -15,6 +15,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.features import Extractor
 from headstart.core.model import Model
+from headstart.core.predictions import Column, both
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.task import Task
@@ -52,15 +53,14 @@ class Settings:
 class Trial:
     """One arm, measured.
 
-    `predictions` are out-of-fold: float32 `[R, N, K]` with R repeats, N rows of the data set and
-    K outputs (probabilities, or the predicted value); NaN where a row was not held out in a
-    repeat. An arm stopped by its budget has fewer repeats or folds filled.
+    `predictions` are out-of-fold, and may be given as the array of `Dense`. An arm stopped by its budget has
+    fewer repeats or folds filled.
     """
 
     arm: str
     strategy: str
     source: str | None
-    predictions: np.ndarray = field(repr=False)
+    predictions: Column = Column()
     cost: Cost = Cost()
     status: Status = "done"
     reason: str = ""
@@ -73,23 +73,14 @@ class Trial:
     @property
     def covered(self) -> np.ndarray:
         """bool `[R, N]`: the cells in which the arm has a prediction."""
-        known: np.ndarray = ~np.isnan(self.predictions).any(axis=2)
-        return known
-
-
-def both(ours: Trial, theirs: Trial) -> np.ndarray:
-    """bool `[R, N]`: the cells that both arms have, in as many repeats as both have (an arm that was read
-    from the run of another version may have others than this one makes)."""
-    repeats = min(len(ours.predictions), len(theirs.predictions))
-    known: np.ndarray = ours.covered[:repeats] & theirs.covered[:repeats]
-    return known
+        return self.predictions.covered
 
 
 def common(ours: Trial, theirs: Trial) -> tuple[Trial, Trial]:
     """Both arms with only the predictions in cells that both have."""
-    cells = both(ours, theirs)
-    kept = [np.where(cells[..., None], t.predictions[: len(cells)], np.nan) for t in (ours, theirs)]
-    return replace(ours, predictions=kept[0]), replace(theirs, predictions=kept[1])
+    others = ~both(ours.predictions, theirs.predictions)
+    kept = [replace(trial, predictions=trial.predictions.hide(others)) for trial in (ours, theirs)]
+    return kept[0], kept[1]
 
 
 @dataclass(frozen=True)
@@ -126,6 +117,25 @@ class Request:
     """float64 `[N]`: how often each row counts in a linear fit; None: all once."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
+
+    @property
+    def network(self) -> Backbone:
+        """The backbone, of an arm that has one."""
+        assert self.backbone is not None
+        return self.backbone
+
+    @property
+    def digest(self) -> str:
+        """Of the backbone's weights; "" without one."""
+        return self.backbone.digest if self.backbone is not None else ""
+
+    def arm(self, strategy: str) -> str:
+        """What the strategy's arm on this backbone is called."""
+        return arm_name(strategy, self.network.source.name)
+
+    def view(self, rows: np.ndarray) -> Request:
+        """The same with the labels of these rows (int64) alone: what is trained on a part sees no other."""
+        return replace(self, dataset=self.dataset.view(labels=rows))
 
 
 @runtime_checkable

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 CLASSIFICATION = "classification"
 MULTILABEL = "multilabel"
 REGRESSION = "regression"
@@ -22,26 +20,13 @@ LABEL_TYPES: dict[str, Callable[[str], Any]] = {
 """Type in which labels were given -> from the name of a label to the label as it was given."""
 
 
-def differ(y: np.ndarray) -> bool:
-    """Whether targets of any kind are not all the same: else a constant answer is as good as any."""
-    return bool((y != y[:1]).any())
-
-
-def occurs(y: np.ndarray, outputs: int) -> np.ndarray:
-    """bool `[K]`: which classes or labels occur in targets; of numbers their one output does."""
-    if y.ndim == 2:
-        return np.asarray((y > 0.5).any(axis=0))
-    return np.isin(np.arange(outputs), y) if y.dtype.kind == "i" else np.ones(outputs, bool)
-
-
 @dataclass(frozen=True)
 class Task:
     """A kind of prediction over a fixed label space.
 
     `kind` names a room of `headstart.tasks`. Labels are numbered in the order of `labels`:
-    the target array of a data set is int64 `[N]` (classification, -1 = no label),
-    float32 `[N, C]` of 0/1 (multi-label, a row of NaN = no label) or float64 `[N]`
-    (regression, NaN = no label).
+    the targets of a data set are int64 `[N]` (classification), float32 `[N, C]` of 0/1 (multi-label) or
+    float64 `[N]` (regression); how a missing label is written says `core.targets`.
     """
 
     kind: str

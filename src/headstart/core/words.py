@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headstart.core.metric import named
@@ -98,6 +99,13 @@ def signed(number: float) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """1 image, 2 images, 1,234 classes."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def few(these: Sequence[Any], most: int = 5, *, each: Callable[[Any], str] = str, apart: str = ", ") -> str:
+    """a, b, c and 12 more."""
+    left = len(these) - most
+    more = f"{apart.rstrip(', ')} and {left:,} more" if left > 0 else ""
+    return apart.join(map(each, these[:most])) + more
 
 
 size = limits.in_words

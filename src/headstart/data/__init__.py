@@ -47,25 +47,27 @@ def load(data: Any, **options: Any) -> Dataset:
       files that it names, or their .zip, beside it;
     * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
       .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
-      paths to images or texts (relative to the file), and a label column, optionally columns of splits,
-      groups and ids: recognised by their usual names and by their values, or given;
+      paths to images, sounds or texts (relative to the file), and a label column, optionally columns of
+      splits, groups and ids: recognised by their usual names and by their values, or given;
     * a .zip or .tar (.tar.gz, ...) of any of these, read without unpacking it;
     * a data frame of pandas or polars, or a dict of columns: as a table, with `labels` or a column of them;
     * a list, an array or a series of texts, or a list of pairs of texts, with `labels`;
     * an array or tensor `[N, H, W]`, `[N, H, W, C]`, or `[N, C, H, W]` where that cannot be mistaken, or a
       list of arrays, tensors, Pillow images, paths, bytes of files, or open files, with `labels`;
+    * of sounds a list of (samples, rate) or of records with `array` and `sampling_rate`, or with `rate`
+      (samples a second) an array `[N, samples]` or a list of arrays, with `labels`;
     * these with their labels: `(X, y)`, a list of (image, label), a `Bunch` of scikit-learn, a data set of
       torch or torchvision with a length, whose rows are read as they are needed;
-    * a Hugging Face `datasets.Dataset` or `DatasetDict` with an image column or a column of texts, or a
+    * a Hugging Face `datasets.Dataset` or `DatasetDict` with a column of images, sounds or texts, or a
       folder that its `save_to_disk` wrote.
 
     Cells of tables (Parquet, frames, dicts) may be the pictures themselves: bytes, records with `bytes` and
     perhaps `path`, and in Python Pillow images and arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`; with `items_only` the
-    columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column` may
-    be a list of columns of 0 and 1, one for each label.
+    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`; with `items_only`
+    the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column`
+    may be a list of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
     that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are

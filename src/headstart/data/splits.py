@@ -64,7 +64,7 @@ def make_split(
     if len(set(united[development[free]])) < 2:
         why, remedy = "every class lies in a single group", "give each class items of at least two groups"
         if len(set(united[development])) == 1:
-            group = dataset.group_of(development)
+            group = group_of(dataset, development)
             those = f"a single group ({group})" if group else "a single group of copies"
             why, remedy = f"all {len(development):,} of them lie in {those}", "add items of a second group"
         raise DataError(where, f"no item can be held out: {why}", remedy)
@@ -140,13 +140,21 @@ def _is_classes(dataset: Dataset) -> bool:
     return dataset.task is not None and tasks.for_task(dataset.task).exclusive
 
 
+def group_of(dataset: Dataset, rows: np.ndarray) -> str:
+    """The group in which all of some rows are, as it was written, or as its number; empty where there is
+    none."""
+    if dataset.groups is None or len(numbers := np.unique(dataset.groups[rows])) != 1:
+        return ""
+    number = int(numbers[0])
+    return repr(dataset.group_names[number] if number < len(dataset.group_names) else number)
+
+
 def strata(dataset: Dataset, rows: np.ndarray) -> list[list[int]]:
     """For each row the strata it counts in: its class, its labels (and -1, as every row), or its fifth of the
     range."""
-    assert dataset.y is not None
     assert dataset.task is not None
     parts = max(1, min(FOLDS, len(rows) // FOLDS))
-    return tasks.for_task(dataset.task).strata(dataset.y[rows], parts)
+    return tasks.for_task(dataset.task).strata(dataset.targets[rows], parts)
 
 
 def _free(strata: list[list[int]], groups: np.ndarray) -> np.ndarray:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,10 +14,11 @@ from headstart.core.evidence import Comparison, Evidence
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
-from headstart.core.strategy import Trial, both, common
-from headstart.core.task import Task, differ, occurs
+from headstart.core.predictions import both
+from headstart.core.strategy import Trial, common
+from headstart.core.task import Task
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
-from headstart.measure.paired import Draw, PairedGain, Resampling, holm, paired_gain
+from headstart.measure.paired import Draw, PairedGain, Resampling, paired_gain
 
 RESAMPLES = 500
 """For metrics that have to be recomputed on every resample, ..."""
@@ -58,21 +57,12 @@ class Row:
         return asdict(self)
 
 
-def averaged(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """(rows `[n]`, predictions `[n, K]` averaged over the repeats that have them)."""
-    rows = np.flatnonzero(trial.covered.any(axis=0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        mean = np.nanmean(trial.predictions[:, rows].astype(np.float64), axis=0)
-    return rows, mean
-
-
 def score(trial: Trial, experiment: Experiment) -> float | None:
     """The headline metric, averaged over repeats; None when nothing was predicted.
 
     Where a repeat is not complete, each item counts once (with a metric that has shares), as in a gain.
     """
-    task, y = experiment.task, experiment.y
+    task, y = experiment.task, experiment.targets
     judged, known = tasks.score_of(task), trial.covered
     sizes = known.sum(axis=1)
     if not sizes.any():
@@ -81,7 +71,7 @@ def score(trial: Trial, experiment: Experiment) -> float | None:
         value = float(shared[1].mean())
         return value if task.higher_is_better else -value
     values = [
-        judged.value(y[cells], trial.predictions[repeat, cells].astype(np.float64))
+        judged.value(y[cells], trial.predictions.take(repeat, cells))
         for repeat, cells in enumerate(known)
         if sizes[repeat]
     ]
@@ -101,12 +91,12 @@ def signed_score(trial: Trial, experiment: Experiment) -> float | None:
 
 def shares(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, np.ndarray] | None:
     """(rows, each row's share of the headline metric averaged over repeats), where the metric has shares."""
-    y, judged = experiment.y, tasks.score_of(experiment.task)
+    y, judged = experiment.targets, tasks.score_of(experiment.task)
     known = trial.covered
     total, count = np.zeros(len(y)), known.sum(axis=0)
-    for repeat in np.flatnonzero(known.any(axis=1)):
+    for repeat in np.flatnonzero(known.any(axis=1)).tolist():
         rows = np.flatnonzero(known[repeat])
-        share = judged.per_item(y[rows], trial.predictions[repeat, rows].astype(np.float64))
+        share = judged.per_item(y[rows], trial.predictions.take(repeat, rows))
         if share is None:
             return None
         total[rows] += share
@@ -128,12 +118,13 @@ def row(trial: Trial, experiment: Experiment) -> Row:
 
 def _covers(experiment: Experiment, rows: np.ndarray) -> str:
     """How many of the classes or labels of what may be learnt are among some rows, where it is not all."""
-    dataset, y, outputs = experiment.dataset, experiment.y, experiment.task.outputs
+    dataset, task, methods = experiment.dataset, experiment.task, tasks.for_task(experiment.task)
     learnt = dataset.labelled if dataset.split is None else dataset.labelled & (dataset.split != "test")
-    there, every = (int(occurs(y[part], outputs).sum()) for part in (rows, learnt))
+    parts = (experiment.targets[rows], experiment.targets[learnt])
+    there, every = (int(methods.occurring(y, task.outputs).sum()) for y in parts)
     if there == every:
         return ""
-    return f"{there:,} of {every:,} {'labels' if y.ndim == 2 else 'classes'}"
+    return f"{there:,} of {every:,} {'classes' if methods.exclusive else 'labels'}"
 
 
 def interval(trial: Trial, experiment: Experiment) -> Interval:
@@ -169,10 +160,10 @@ def _of_shares(share: np.ndarray, task: Task, seed: int, groups: np.ndarray | No
 def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float, Draw]:
     """(rows, value, groups of the rows -> bootstrap) of a metric without per-item shares: recomputed in
     every repeat, then averaged, as the score itself is. Higher is better."""
-    truth, judged, known = experiment.y, tasks.score_of(experiment.task), trial.covered
+    truth, judged, known = experiment.targets, tasks.score_of(experiment.task), trial.covered
     rows = np.flatnonzero(known.any(axis=0))
     places = [np.flatnonzero(repeat[rows]) for repeat in known if repeat.any()]
-    predictions = [p[k] for p, k in zip(trial.predictions.astype(np.float64), known, strict=True) if k.any()]
+    predictions = [trial.predictions.take(repeat, k) for repeat, k in enumerate(known) if k.any()]
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         values = [
@@ -182,7 +173,7 @@ def recomputed(trial: Trial, experiment: Experiment) -> tuple[np.ndarray, float,
         return np.asarray(np.average(values, axis=0, weights=[len(place) for place in places]))
 
     value = float(statistic(np.ones((1, len(rows))))[0])
-    count = int(np.clip(WORK // max(1, sum(p.size for p in predictions)), FEWEST, RESAMPLES))
+    count = int(np.clip(WORK // max(1, known.sum() * trial.predictions.width), FEWEST, RESAMPLES))
 
     def draw(groups: np.ndarray | None) -> Interval:
         return bootstrap(statistic, len(rows), groups=groups, count=count, seed=experiment.seed, around=value)
@@ -230,23 +221,20 @@ def gain(ours: Trial, theirs: Trial, experiment: Experiment, *, count: int = 500
 
     What was asked before is remembered on the experiment: a verdict is formed several times in a run.
     """
-    key = (_content(ours), _content(theirs), count)
+    key = (ours.predictions.digest(), theirs.predictions.digest(), count)
     if key not in experiment.gains:
         experiment.gains[key] = _gain(ours, theirs, experiment, count)
     found: PairedGain | None = experiment.gains[key]
     return found
 
 
-def _content(trial: Trial) -> bytes:
-    return hashlib.blake2b(trial.predictions.tobytes(), digest_size=16).digest()
-
-
 def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> PairedGain | None:
-    cells = both(ours, theirs)
-    if not cells[:1].any() or not differ(experiment.y[cells.any(axis=0)]):
+    cells = both(ours.predictions, theirs.predictions)
+    methods = tasks.for_task(experiment.task)
+    if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
         return None
     found = paired_gain(
-        experiment.y,
+        experiment.targets,
         ours.predictions,
         theirs.predictions,
         scoring=tasks.score_of(experiment.task),
@@ -278,12 +266,3 @@ def compared(ours: Trial, theirs: Trial, found: PairedGain, experiment: Experime
         model=ours.arm,
     )
     return Comparison(ours.arm, theirs.arm, evidence, found.p_value, found.smallest_visible)
-
-
-def adjusted(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
-    """The same with p-values adjusted for their number (Holm)."""
-    given = list(comparisons)
-    tested = [number for number, c in enumerate(given) if c.p_value is not None]
-    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
-        given[number] = replace(given[number], p_value=p)
-    return tuple(given)

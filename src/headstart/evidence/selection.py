@@ -13,7 +13,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
-from headstart.core.task import Task, differ
+from headstart.core.task import Task
 from headstart.evidence import leaderboard
 from headstart.evidence.leaderboard import gain
 from headstart.measure.paired import PairedGain
@@ -133,7 +133,7 @@ def _untold(trial: Trial) -> int:
 def _telling(arms: Iterable[Trial], experiment: Experiment) -> bool:
     """Whether the items that some arm was held out from are not all of one class."""
     held = np.any([trial.covered.any(axis=0) for trial in arms], axis=0)
-    return differ(experiment.y[held])
+    return tasks.for_task(experiment.task).differ(experiment.targets[held])
 
 
 def convincing(found: PairedGain, experiment: Experiment, enough: float = ENOUGH) -> bool:
@@ -221,8 +221,8 @@ def winner_again(arm: str, trials: Mapping[str, Trial], experiment: Experiment) 
     """
     names: list[str] = [*trials]
     chooser: Chooser = partial(shipped, count=ROUGH)
-    nothing = np.zeros((0, experiment.task.outputs))
-    if tasks.score_of(experiment.task).per_item(experiment.y[:0], nothing) is None:
+    nothing = trials[arm].predictions.take(0, slice(0))
+    if tasks.score_of(experiment.task).per_item(experiment.targets[:0], nothing) is None:
         names = [n for n, t in trials.items() if role(t) != "random" or n == arm]
         chooser = best
     return nested(names, trials, experiment, chooser, overall=arm) or trials[arm]
@@ -249,15 +249,16 @@ def nested(
         return None if overall is None else trials[overall]
     own = trials[overall]
     covered = own.covered
-    predictions = np.full_like(own.predictions, np.nan)
+    taken: dict[str, np.ndarray] = {}
     for repeat, cells, hidden in held_out_parts(experiment.split, covered, seed=experiment.seed):
         able = [n for n in scored if _has(trials[n], repeat, cells)]
         seen = {n: _without(trials[n], hidden) for n in able}
         # fewer items are seen than the choice was made by: it must not fail for their number
         enough = ENOUGH * seen[overall].covered.any(axis=0).sum() / covered.any(axis=0).sum()
         chosen = chooser(able, seen, experiment, enough=enough) or overall
-        predictions[repeat, cells] = trials[chosen].predictions[repeat, cells]
-    return replace(own, predictions=predictions)
+        taken.setdefault(chosen, np.zeros_like(covered))[repeat, cells] = True
+    parts = [(trials[name].predictions, cells) for name, cells in taken.items()]
+    return replace(own, predictions=own.predictions.of_parts(parts))
 
 
 def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:
@@ -267,6 +268,6 @@ def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:
 
 def _without(trial: Trial, rows: np.ndarray) -> Trial:
     """The trial as if these rows had never been predicted, in any repeat."""
-    predictions = trial.predictions.copy()
-    predictions[:, rows] = np.nan
-    return replace(trial, predictions=predictions)
+    cells = np.zeros_like(trial.covered)
+    cells[:, rows] = True
+    return replace(trial, predictions=trial.predictions.hide(cells))

@@ -13,9 +13,9 @@ from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
-from headstart.evidence.leaderboard import adjusted, compared, gain
+from headstart.evidence.leaderboard import compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
-from headstart.measure.paired import PairedGain
+from headstart.measure.paired import PairedGain, adjusted
 
 NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
 """Roles: without one of each of these no claim is made that transfer helps. The random and frozen network
@@ -61,7 +61,7 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         outcome,
         _sentence(outcome, ours, found, experiment),
         ours.arm,
-        adjusted(compared(ours, rival, result, experiment) for rival, result in found.values()),
+        tuple(adjusted(compared(ours, rival, result, experiment) for rival, result in found.values())),
         missing,
         notes=(
             *filter(None, [covered.sentence]),

@@ -67,7 +67,6 @@ class Standby:
         return None
 
     def close(self) -> None:
-        """End it."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

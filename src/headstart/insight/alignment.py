@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core.predictions import Predictions
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
+from headstart.core.words import few
 from headstart.data.unions import Unions
 from headstart.errors import RunError
 from headstart.run.state import items
 from headstart.run.state.folder import load_trial, read_finished, slug
-from headstart.tasks.base import Labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,10 @@ class Finished:
         task = Task.from_json(record["task"])
         found = items.read(folder)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
-        trial = load_trial(path)
-        whole = trial.predictions.shape[1:] == (len(found), task.outputs)
-        if found.y.dtype.kind == "i":
-            whole &= bool(((found.y >= -1) & (found.y < task.outputs)).all())
         methods = tasks.for_task(task)
-        several = isinstance(methods, Labels) and not methods.exclusive
-        if not whole or found.y.shape[1:] != ((task.outputs,) if several else ()):
+        trial = load_trial(path, methods.predictions)
+        whole = (trial.covered.shape[1], trial.predictions.width) == (len(found), task.outputs)
+        if not whole or not methods.sound(found.targets[found.targets.known], task.outputs):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)
 
@@ -73,7 +71,7 @@ def check_alike(first: Finished, other: Finished) -> None:
     if set(ours.labels) != set(theirs.labels):
         sides = ((theirs, ours, "here"), (ours, theirs, "there"))
         only = [
-            f"only {place}: {', '.join(map(repr, missing[:3]))}{' ...' if len(missing) > 3 else ''}"
+            f"only {place}: {few(missing, 3, each=repr)}"
             for one, two, place in sides
             if (missing := [label for label in one.labels if label not in set(two.labels)])
         ]
@@ -90,11 +88,12 @@ def check_alike(first: Finished, other: Finished) -> None:
 class Common:
     """What two runs held out both, in the first one's numbering of labels."""
 
-    y: np.ndarray
-    ours: np.ndarray
-    """float64 `[R, n, K]`: of the other run."""
-    theirs: np.ndarray
-    """The same of the first run."""
+    y: Any
+    """What `Targets` gives of these items."""
+    ours: Predictions
+    """Of the other run."""
+    theirs: Predictions
+    """Of the first run."""
     groups: np.ndarray
     folds: tuple[Fold, ...]
     """Of one of the runs."""
@@ -109,27 +108,25 @@ class Common:
         at_first, at_other = at_first[held], at_other[held]
         order = [other.task.labels.index(label) for label in first.task.labels]
         places = {label: [place] for place, label in enumerate(order)}
-        y, methods = first.items.y[at_first], tasks.for_task(first.task)
-        also = methods.renumbered(other.items.y[at_other], places, first.task.outputs)
-        equal = np.asarray(y == also)
-        same: np.ndarray = np.asarray(equal.all(axis=1)) if equal.ndim == 2 else equal
+        y, methods = first.items.targets[at_first], tasks.for_task(first.task)
+        also = methods.renumbered(other.items.targets[at_other], places, first.task.outputs)
+        same = methods.same(y, also)
         if not same.any():
             problem = "no item has the same label" if len(y) else "no item was held out in both"
             where = f"compared with {first.folder}, {problem}"
             raise RunError(other.folder, where, "compare runs of the same data")
         at_first, at_other = at_first[same], at_other[same]
         alike = same_folds(first, other, at_first, at_other)
-        ours = other.shipped.predictions[:, at_other][..., order].astype(np.float64)
-        theirs = first.shipped.predictions[:, at_first].astype(np.float64)
-        if not alike:
-            ours, theirs = packed(ours), packed(theirs)
+        ours = other.shipped.predictions.aligned(at_other, order, packed=not alike)
+        theirs = first.shipped.predictions.aligned(at_first, None, packed=not alike)
         unions = Unions(len(at_first))
         unions.join_equal(first.items.groups[at_first].tolist())
         unions.join_equal(other.items.groups[at_other].tolist())
         # of one of the two, the same one in whichever order they are named
         first_s = fingerprint_of(first) <= fingerprint_of(other)
         folds = folds_among(first, at_first) if first_s else folds_among(other, at_other)
-        return cls(y[same], ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
+        y = first.items.targets[at_first]
+        return cls(y, ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
 
 
 def _held_out(run: Finished) -> np.ndarray:
@@ -184,11 +181,3 @@ def folds_among(run: Finished, rows: np.ndarray) -> tuple[Fold, ...]:
         Fold(fold.repeat, np.flatnonzero(np.isin(rows, fold.train)), np.flatnonzero(np.isin(rows, fold.test)))
         for fold in run.items.folds()
     )
-
-
-def packed(predictions: np.ndarray) -> np.ndarray:
-    """Each item's predictions `[R, n, K]` moved to the first repeats: where two runs held items out in
-    different folds, their repeats have no order in common."""
-    missing = np.isnan(predictions).any(axis=2)
-    order = np.argsort(missing, axis=0, kind="stable")
-    return np.take_along_axis(predictions, order[..., None], axis=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.task import Task, differ
+from headstart.core.predictions import both
+from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.insight.alignment import Common, Finished, check_alike
-from headstart.measure.paired import PairedGain, Resampling, holm, paired_gain
+from headstart.measure.paired import PairedGain, Resampling, adjusted, paired_gain
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,7 @@ def versus(folders: Sequence[Path]) -> Versus:
         _pair(runs[0], other, (name, names[0]), level)
         for other, name in zip(runs[1:], names[1:], strict=True)
     ]
-    tested = [number for number, pair in enumerate(pairs) if pair.p_value is not None]
-    for number, p in zip(tested, holm([pairs[n].p_value or 0.0 for n in tested]), strict=True):
-        pairs[number] = replace(pairs[number], p_value=p)
+    pairs = adjusted(pairs)
     rows = tuple(run.row(name) for run, name in zip(runs, names, strict=True))
     return Versus(runs[0].task.metric, rows, tuple(pairs), _notes(pairs))
 
@@ -110,7 +109,8 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         resampling=Resampling(level=level, seed=int(first.record["question"].get("seed", 0))),
     )
     scores = _scores(first.task, common)
-    outcome = judge(found) if differ(common.y) else "not told apart"
+    differ = tasks.for_task(first.task).differ(common.y)
+    outcome = judge(found) if differ else "not told apart"
     return Pair(
         run=names[0],
         against=names[1],
@@ -128,7 +128,7 @@ def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float
         smallest_visible=found.smallest_visible,
         same_folds=common.same_folds,
         other_labels=common.other_labels,
-        one_class=not differ(common.y),
+        one_class=not differ,
     )
 
 
@@ -141,13 +141,12 @@ def judge(found: PairedGain) -> str:
 
 def _scores(task: Task, common: Common) -> tuple[float, float]:
     """The headline metric of both in the cells that both have, averaged over repeats."""
-    judged, repeats = tasks.score_of(task), min(len(common.ours), len(common.theirs))
-    values: list[tuple[float, float]] = []
-    for ours, theirs in zip(common.ours[:repeats], common.theirs[:repeats], strict=True):
-        known = ~(np.isnan(ours).any(axis=1) | np.isnan(theirs).any(axis=1))
-        if known.any():
-            y = common.y[known]
-            values.append((judged.value(y, ours[known]), judged.value(y, theirs[known])))
+    judged, pair = tasks.score_of(task), (common.ours, common.theirs)
+    values = [
+        [judged.value(common.y[rows], one.take(repeat, rows)) for one in pair]
+        for repeat, rows in enumerate(both(*pair))
+        if rows.any()
+    ]
     mean = np.mean(values, axis=0)
     return float(mean[0]), float(mean[1])
 

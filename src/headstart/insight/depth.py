@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart import strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import Networks, embedding_tap
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import Tap
 from headstart.core.strategy import Trial
@@ -40,7 +40,7 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     metric = "accuracy" if all("accuracy" in errors for errors in profile.values()) else "skill"
     rows = selection_rows(experiment.split, experiment.seed)
     _, n = units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))
-    chance, variance = tasks.for_task(experiment.task).chance(experiment.y[rows])
+    chance, variance = tasks.for_task(experiment.task).chance(experiment.targets[rows])
     found = []
     for name, errors in profile.items():
         value, low, high = _accuracy(errors, n) if metric == "accuracy" else _skill(errors, variance)
@@ -82,7 +82,7 @@ def _skill(errors: Mapping[str, float], variance: float) -> tuple[float, float |
 
 def _embedding(networks: Networks, source: str | None) -> str:
     backbone = networks.backbone(source)
-    return "" if backbone is None else str(embedding_tap(backbone))
+    return "" if backbone is None else str(backbone.embedding)
 
 
 def _depth_sentence(found: list[dict[str, Any]], metric: str, source: str, embedding: str) -> str:

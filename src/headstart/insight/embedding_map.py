@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
-from headstart.core.backbone import Networks, embedding_tap
+from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec
 from headstart.errors import StoreError
@@ -39,18 +39,19 @@ def embedding_map(
     """
     backbone = networks.backbone(source)
     assert backbone is not None
-    tap = embedding_tap(backbone)
+    tap = backbone.embedding
     spec = FeatureSpec(taps=(tap,))
     if networks.extractor.missing(backbone, spec):
         raise StoreError(source, "its embedding is not stored")
-    shown = spread_sample(experiment.y[rows], rows, seed=experiment.seed, most=most)
+    methods, tests = tasks.for_task(experiment.task), set(experiment.split.test.tolist())
+    classes = experiment.targets[rows] if methods.exclusive else None
+    shown = spread_sample(classes, rows, seed=experiment.seed, most=most)
     places, method = projection.plane(
         networks.extractor(backbone, spec).tap(tap)[shown], seed=experiment.seed
     )
-    methods, tests = tasks.for_task(experiment.task), set(experiment.split.test.tolist())
     points = []
     for row, (x, y) in zip(shown.tolist(), places.tolist(), strict=True):
-        label = told(methods.value(experiment.task, experiment.y[row]))
+        label = told(methods.value(experiment.task, experiment.targets[row]))
         answer = told(said[row]) if row in said else None
         points.append(
             {
@@ -79,13 +80,13 @@ def embedding_map(
     }
 
 
-def spread_sample(y: np.ndarray, rows: np.ndarray, *, seed: int, most: int = POINTS) -> np.ndarray:
-    """int64: at most `most` of `rows` in increasing order, each class by its share and none left out while
-    there is room; without classes at random."""
+def spread_sample(y: np.ndarray | None, rows: np.ndarray, *, seed: int, most: int = POINTS) -> np.ndarray:
+    """int64: at most `most` of `rows` in increasing order, each class (of `y`) by its share and none left out
+    while there is room; without classes at random."""
     if len(rows) <= most:
         return np.sort(rows)
     order = np.random.default_rng(seed).permutation(len(rows))
-    if y.ndim == 1 and y.dtype.kind == "i":
+    if y is not None:
         label = y[order]
         by_class = np.argsort(label, kind="stable")
         _, start, count = np.unique(label[by_class], return_index=True, return_counts=True)

@@ -103,12 +103,12 @@ def by_class(
     experiment: Experiment, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
 ) -> list[dict[str, Any]]:
     """Median length and how many are cut, class by class; nothing where there are many, or none."""
-    task, y = experiment.task, experiment.y
+    task = experiment.task
     if not tasks.for_task(task).exclusive or task.outputs > CLASSES:
         return []
-    found = []
+    found, y = [], experiment.targets[rows]
     for number, label in enumerate(task.labels):
-        own = y[rows] == number
+        own = y == number
         if own.any():
             median = float(np.median(tokens[own]))
             found.append({"label": label, "n": int(own.sum()), "median": median, "cut": int(cut[own].sum())})

@@ -24,8 +24,7 @@ def told(label: Any) -> str | float:
 
 def worst(dataset: Dataset, task: Task, rows: np.ndarray, predictions: np.ndarray) -> list[dict[str, Any]]:
     """The mistakes, the most confident (or the farthest off) first; `predictions` `[n, K]` of `rows`."""
-    assert dataset.y is not None
-    truth, methods = dataset.y[rows], tasks.for_task(task)
+    truth, methods = dataset.targets[rows], tasks.for_task(task)
     order = np.argsort(-methods.off(truth, predictions), kind="stable")
     order = order[methods.wrong(truth, predictions)[order]][:MISTAKES]
     decoded = methods.decode(task, predictions[order])
@@ -48,9 +47,8 @@ def label_errors(
     dataset: Dataset, task: Task, rows: np.ndarray, predictions: np.ndarray
 ) -> list[dict[str, Any]]:
     """Labels that look wrong, the most suspicious first; none where there are no labels."""
-    assert dataset.y is not None
     methods = tasks.for_task(task)
     if not isinstance(methods, Labels):
         return []
-    found = methods.doubts(task.labels, dataset.y[rows], predictions)[:LABEL_ERRORS]
+    found = methods.doubts(task.labels, dataset.targets[rows], predictions)[:LABEL_ERRORS]
     return [{"row": int(rows[at]), "id": dataset.items[rows[at]].id, **doubt} for at, doubt in found]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from headstart.core.experiment import Experiment
 from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
-from headstart.core.task import differ
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
@@ -30,7 +28,6 @@ from headstart.insight.curve import learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.predict import evaluate, saliency
-from headstart.run.state.folder import read_object
 from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
@@ -71,7 +68,7 @@ class View:
 
     @property
     def y(self) -> np.ndarray:
-        return self.experiment.y[self.rows]
+        return self.experiment.targets[self.rows]
 
     @classmethod
     def of(cls, result: Result) -> View:
@@ -82,7 +79,8 @@ class View:
             result.networks,
             result.trials,
             shipped,
-            *leaderboard.averaged(shipped),
+            np.flatnonzero(shipped.covered.any(axis=0)),
+            shipped.predictions.averaged(),
             row,
             result.answer.model,
             result.budget,
@@ -126,14 +124,6 @@ def insight_of(result: Result) -> dict[str, Any]:
     return found
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The content of a run's insight.json; empty for a run of an older Headstart, which has none.
-
-    Raises `RunError` when it is damaged.
-    """
-    return read_object(folder / NAME)
-
-
 def metrics(view: View) -> dict[str, dict[str, Any]]:
     """Every metric of the task, averaged over repeats as the leaderboard's score is, with its interval.
 
@@ -144,7 +134,7 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
     methods = tasks.for_task(experiment.task)
     known = [np.flatnonzero(repeat[view.rows]) for repeat in trial.covered]
     parts = [
-        (place, trial.predictions[repeat, view.rows[place]].astype(np.float64))
+        (place, trial.predictions.take(repeat, view.rows[place]))
         for repeat, place in enumerate(known)
         if len(place)
     ]
@@ -255,7 +245,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "depth": depth,
     "learning_curve": lambda v: (
         learning_curve.learning_curve(v.experiment, v.networks, v.trials, v.shipped.arm)
-        if differ(v.y)
+        if tasks.for_task(v.experiment.task).differ(v.y)
         else None
     ),
     "label_errors": lambda v: mistakes.label_errors(

@@ -37,8 +37,8 @@ def reliability(experiment: Experiment, trial: Trial) -> dict[str, Any] | None:
     methods = tasks.for_task(experiment.task)
     if not methods.exclusive or len(known) < 2:
         return None
-    y = experiment.y[known]
-    before = np.clip(trial.predictions[0, known].astype(np.float64), 1e-7, 1 - 1e-7)
+    y = experiment.targets[known]
+    before = np.clip(trial.predictions.take(0, known), 1e-7, 1 - 1e-7)
     before /= before.sum(axis=1, keepdims=True)
     after = cross_fitted(methods, before, y, first_repeat(experiment.split, known))
     count = int(np.clip(len(y) // ITEMS_A_BIN, 4, 15))

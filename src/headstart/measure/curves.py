@@ -222,7 +222,9 @@ def labels_saved(
 
 def _reached(n: np.ndarray, errors: np.ndarray, goal: float) -> float:
     """The smallest n at which the falling curve through the points reaches the goal; infinite if none."""
-    falling = _falling(errors)
+    from scipy.optimize import isotonic_regression
+
+    falling = isotonic_regression(errors, increasing=False).x
     enough = np.flatnonzero(falling <= goal)
     if not len(enough):
         return inf
@@ -231,15 +233,3 @@ def _reached(n: np.ndarray, errors: np.ndarray, goal: float) -> float:
         return float(n[k])
     share = (falling[k - 1] - goal) / (falling[k - 1] - falling[k])
     return float(np.exp(np.log(n[k - 1]) + share * (np.log(n[k]) - np.log(n[k - 1]))))
-
-
-def _falling(errors: np.ndarray) -> np.ndarray:
-    """The closest sequence that never rises, in least squares: neighbours that rise are pooled."""
-    blocks: list[tuple[float, int]] = []
-    for value in errors:
-        mean, count = float(value), 1
-        while blocks and blocks[-1][0] < mean:
-            before, many = blocks.pop()
-            mean, count = (before * many + mean * count) / (many + count), many + count
-        blocks.append((mean, count))
-    return np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])

@@ -17,11 +17,6 @@ def decide(p: np.ndarray) -> np.ndarray:
     return np.asarray(p.argmax(axis=1))
 
 
-def accuracy(y: np.ndarray, p: np.ndarray) -> float:
-    """Share of rows that are right."""
-    return float(np.mean(decide(p) == y)) if len(y) else float("nan")
-
-
 def confusion(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """int64 `[K, K]`: rows are true classes, columns decided ones."""
     classes = p.shape[1]
@@ -124,11 +119,6 @@ def known_mean(values: np.ndarray) -> float:
 
 def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
-
-
-def mae(y: np.ndarray, value: np.ndarray) -> float:
-    """Mean absolute error of `[N]` values."""
-    return _mean(np.abs(y - value))
 
 
 def rmse(y: np.ndarray, value: np.ndarray) -> float:

@@ -61,15 +61,17 @@ def f1s(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> np.ndarray:
     return np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
 
 
-def micro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> float:
-    """F1 of all cells together, at a threshold on the probability."""
-    hits, total = _counts(y, p, threshold)
-    return float(2 * hits.sum() / total.sum()) if total.sum() else 0.0
+def micro_f1(y: np.ndarray, p: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """float64 `[N, 2]`: numerator and denominator of the F1 of all cells together, item by item."""
+    hits, total = _counts(y, p, threshold, axis=1)
+    return np.stack([2 * hits, total], axis=1)
 
 
-def _counts(y: np.ndarray, p: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def _counts(y: np.ndarray, p: np.ndarray, threshold: float, axis: int = 0) -> tuple[np.ndarray, ...]:
     true, said = y > 0.5, p >= threshold
-    return (true & said).sum(axis=0).astype(np.float64), (true.sum(axis=0) + said.sum(axis=0)).astype(float)
+    return (true & said).sum(axis=axis).astype(float), (true.sum(axis=axis) + said.sum(axis=axis)).astype(
+        float
+    )
 
 
 def lrap(y: np.ndarray, p: np.ndarray) -> float:

@@ -9,16 +9,18 @@ calibrated: without the term intervals cover 82 to 92 % of true gains, with this
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from headstart.core.predictions import Predictions, both, of
 from headstart.core.split import Fold
 from headstart.measure.intervals import FEW_UNITS, Interval, bootstrap, bootstrap_mean, few_units, units
 
+T = TypeVar("T", bound=Any)
 POWER = NormalDist().inv_cdf(0.8)
 LEAST_SPLITS = 5
 """Splits from which on their own spread is used; of fewer it is inferred from that of the items."""
@@ -85,9 +87,9 @@ class PairedGain:
 
 
 def paired_gain(
-    y: np.ndarray,
-    ours: np.ndarray,
-    theirs: np.ndarray,
+    y: Any,
+    ours: Predictions | np.ndarray,
+    theirs: Predictions | np.ndarray,
     *,
     scoring: Scoring,
     folds: Sequence[Fold] = (),
@@ -96,15 +98,17 @@ def paired_gain(
 ) -> PairedGain:
     """The gain of `ours` over `theirs`, with its interval.
 
-    `ours`, `theirs`: out-of-fold predictions `[R, N, K]`, NaN where a row was not held out; only
+    `y` are the targets of N rows (an array, or `Targets`); `ours`, `theirs` out-of-fold predictions: only
     cells (repeat, row) that both arms have are used, and only the repeats both have. `folds` are
     those of the split (`core.split.Split.folds`); without them the interval is not widened.
     """
     level = resampling.level
-    cells = _Cells.of(y, ours, theirs, groups)
+    cells = _Cells.of(y, of(ours), of(theirs), groups)
     shares = cells.shares(scoring)
     if shares is None:
-        fewer = int(np.clip(WORK // cells.ours.size, LEAST_RESAMPLES, resampling.count // 5))
+        fewer = int(
+            np.clip(WORK // (cells.known.size * cells.ours.width), LEAST_RESAMPLES, resampling.count // 5)
+        )
         gain, draw, splits = _recomputed(cells, scoring, folds, replace(resampling, count=fewer))
         p_value, discordance, least = None, None, 0.0
     else:
@@ -173,9 +177,9 @@ def at_least_one(interval: Interval, gain: float, least: float, *, level: float)
 class _Cells:
     """What both arms predicted."""
 
-    y: np.ndarray
-    ours: np.ndarray
-    theirs: np.ndarray
+    y: Any
+    ours: Predictions
+    theirs: Predictions
     known: np.ndarray
     """bool `[R, N]`"""
     rows: np.ndarray
@@ -183,10 +187,8 @@ class _Cells:
     groups: np.ndarray | None
 
     @classmethod
-    def of(cls, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None) -> _Cells:
-        repeats = min(len(ours), len(theirs))
-        ours, theirs = ours[:repeats].astype(np.float64), theirs[:repeats].astype(np.float64)
-        known = ~(np.isnan(ours).any(axis=2) | np.isnan(theirs).any(axis=2))
+    def of(cls, y: Any, ours: Predictions, theirs: Predictions, groups: np.ndarray | None) -> _Cells:
+        known = both(ours, theirs)
         rows = np.flatnonzero(known.any(axis=0))
         if not len(rows):
             raise ValueError("the two arms have no held-out item in common")
@@ -204,8 +206,8 @@ class _Cells:
         """float64 `[R, N]`: difference of the shares in each cell, NaN elsewhere."""
         result = np.full(self.known.shape, np.nan)
         for repeat, known in enumerate(self.known):
-            ours = scoring.per_item(self.y[known], self.ours[repeat, known])
-            theirs = scoring.per_item(self.y[known], self.theirs[repeat, known])
+            ours = scoring.per_item(self.y[known], self.ours.take(repeat, known))
+            theirs = scoring.per_item(self.y[known], self.theirs.take(repeat, known))
             if ours is None or theirs is None:
                 return None
             result[repeat, known] = ours - theirs
@@ -215,7 +217,7 @@ class _Cells:
         """Whether shares are 0 or 1, so that counting discordant items makes sense."""
         repeat = int(np.argmax(self.known.any(axis=1)))
         known = self.known[repeat]
-        shares = scoring.per_item(self.y[known], self.ours[repeat, known])
+        shares = scoring.per_item(self.y[known], self.ours.take(repeat, known))
         return shares is not None and bool(np.isin(shares, (0.0, 1.0)).all())
 
 
@@ -269,13 +271,13 @@ def _recomputed(
     """Gain, bootstrap and fold differences of a metric that has no per-item shares."""
     repeats = [(r, np.flatnonzero(known)) for r, known in enumerate(cells.known) if known.any()]
     sizes = np.array([len(rows) for _, rows in repeats], np.float64)
-    place = np.full(len(cells.y), -1)
+    place = np.full(cells.known.shape[1], -1)
     place[cells.rows] = np.arange(len(cells.rows))
 
     def difference(repeat: int, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         y = cells.y[rows]
-        ours = scoring.resampled(y, cells.ours[repeat, rows], weights)
-        return ours - scoring.resampled(y, cells.theirs[repeat, rows], weights)
+        ours = scoring.resampled(y, cells.ours.take(repeat, rows), weights)
+        return ours - scoring.resampled(y, cells.theirs.take(repeat, rows), weights)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         values = np.stack([difference(r, rows, weights[:, place[rows]]) for r, rows in repeats])
@@ -313,6 +315,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(1.0, stepped)
     return [float(value) for value in adjusted]
+
+
+def adjusted(found: Iterable[T]) -> list[T]:
+    """Records with a `p_value` (None: not tested), adjusted for the number of those that have one."""
+    given = list(found)
+    tested = [number for number, one in enumerate(given) if one.p_value is not None]
+    for number, p in zip(tested, holm([given[n].p_value or 0.0 for n in tested]), strict=True):
+        given[number] = replace(given[number], p_value=p)
+    return given
 
 
 def smallest_visible(

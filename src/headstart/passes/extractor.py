@@ -41,23 +41,6 @@ MEASURED = 32
 """Items that `measure_pass` sends through."""
 
 
-def make_extractor(
-    store: FeatureStore,
-    dataset: Dataset,
-    *,
-    device: str | None = None,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    progress: Progress = silent,
-) -> StoreExtractor:
-    """An `Extractor` for one data set: stored features, computing what is missing.
-
-    `progress(name, done, total)` counts the items to be computed now, `name` being the source's.
-    `batch_size` and `workers` are chosen for the machine unless given.
-    """
-    return StoreExtractor(store, dataset, device=device, batch=batch_size, workers=workers, progress=progress)
-
-
 def measure_pass(
     backbone: Any,
     dataset: Dataset,
@@ -72,11 +55,11 @@ def measure_pass(
     What was computed for it is stored. On many cores more items are taken, so that all have work.
     """
     store = store or FeatureStore.default()
-    extractor = make_extractor(store, dataset, device=device, workers=workers)
+    extractor = StoreExtractor(store, dataset, device=device, workers=workers)
     batch = batch_on(extractor.device, backbone.source.input)
     n = min(len(dataset), max(n, 2 * extractor.workers * batch))
     rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
-    measured = make_extractor(store, dataset.subset(rows), device=device, workers=workers)
+    measured = StoreExtractor(store, dataset.subset(rows), device=device, workers=workers)
     return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
 
 
@@ -106,7 +89,11 @@ class _Made:
 
 
 class StoreExtractor:
-    """See `make_extractor`."""
+    """An `Extractor` for one data set: stored features, computing what is missing.
+
+    `progress(name, done, total)` counts the items to be computed now, `name` being the source's.
+    `batch_size` and `workers` are chosen for the machine unless given.
+    """
 
     def __init__(
         self,
@@ -114,13 +101,13 @@ class StoreExtractor:
         dataset: Dataset,
         *,
         device: str | None = None,
-        batch: int | None = None,
+        batch_size: int | None = None,
         workers: int | None = None,
         progress: Progress = silent,
     ) -> None:
         self.store, self.dataset, self.progress = store, dataset, progress
         self.device = device_of(device)
-        self.batch = batch
+        self.batch = batch_size
         available = cores() if self.device.type == "cuda" else min(cores(), torch.get_num_threads())
         self.workers = workers or min(available, MOST_WORKERS)
         self.threads = max(1, available // self.workers)
@@ -132,7 +119,7 @@ class StoreExtractor:
         written, `SourceError` for a network that gives no numbers, `UnknownName` or `BadOption` for
         a spec that does not suit the backbone.
         """
-        plan = self._plan(backbone, spec)
+        plan = _Plan(self, backbone, spec)
         pin, tally, items = self._extract(plan)
         work = {
             "forward_passes": tally.items / max(1, items),
@@ -142,9 +129,6 @@ class StoreExtractor:
         return StoredFeatures(
             self.store, plan.digests, plan.spec, plan.sections, inputs=plan.inputs, pin=pin, work=work
         )
-
-    def _plan(self, backbone: Any, spec: FeatureSpec) -> _Plan:
-        return _Plan(self, backbone, spec)
 
     def _extract(self, plan: _Plan) -> tuple[Pin, _Tally, int]:
         """See that everything is on disk, and stays there: (pin, what was done, distinct items)."""
@@ -164,7 +148,7 @@ class StoreExtractor:
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that the store lacks."""
-        plan = self._plan(backbone, spec)
+        plan = _Plan(self, backbone, spec)
         for want in plan.wants:
             self.store.catalogue(want.section).reload()
         chunks = plan.chunks(self.store)
@@ -172,7 +156,7 @@ class StoreExtractor:
 
     def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
         """Seconds that a pass takes without its start; everything is computed whatever is stored."""
-        plan = self._plan(backbone, spec)
+        plan = _Plan(self, backbone, spec)
         for want in plan.wants:
             self.store.catalogue(want.section).reload()
         chunks = plan.chunks(self.store)
@@ -325,4 +309,4 @@ def _unreadable(dataset: Dataset, error: Exception) -> DataError:
     return DataError(dataset.name, f"cannot be read ({error})")
 
 
-__all__ = ["StoreExtractor", "make_extractor", "measure_pass"]
+__all__ = ["StoreExtractor", "measure_pass"]

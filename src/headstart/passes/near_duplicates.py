@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, FeatureSpec
-from headstart.data.checks import doctor, text_duplicates
+from headstart.data.checks import doctor, duplicates, findings, text_duplicates
 from headstart.data.checks.duplicates import Pair
+from headstart.data.checks.findings import text_checks
 from headstart.errors import SourceError, StoreError
 from headstart.store.memo import Memo
 
 
 def check(
     dataset: Dataset, *, source: str | None = None, progress: Callable[[int, int], None] | None = None
-) -> doctor.Report:
+) -> findings.Report:
     """`doctor.check` and, where every item can be read, the near-duplicates.
 
     Texts need no source for that; `source` is the one that they must not be too long for, by default the
@@ -38,19 +38,19 @@ def check(
         return report
     dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
-    from headstart.passes.extractor import make_extractor
+    from headstart.passes.extractor import StoreExtractor
     from headstart.store.store import FeatureStore
 
     backbone = sources.load(room.COMPARED_BY)
     try:
-        pairs = find(backbone, dataset, make_extractor(FeatureStore.default(), dataset))
+        pairs = find(backbone, dataset, StoreExtractor(FeatureStore.default(), dataset))
     except StoreError:  # it cannot be written, or holds no more: nothing need be kept of a check
         with tempfile.TemporaryDirectory() as scratch:
-            pairs = find(backbone, dataset, make_extractor(FeatureStore(Path(scratch)), dataset))
+            pairs = find(backbone, dataset, StoreExtractor(FeatureStore(Path(scratch)), dataset))
     return doctor.with_near(report, dataset, pairs)
 
 
-def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
+def _too_long(dataset: Dataset, spec: str | None) -> list[findings.Finding]:
     from headstart import sources
 
     spec = spec or next((source.spec for source in sources.at_hand(dataset.modality)), None)
@@ -62,7 +62,7 @@ def _too_long(dataset: Dataset, spec: str | None) -> list[doctor.Finding]:
         raise SourceError(spec, problem, "name one of texts")
     if not source.local:
         raise SourceError(spec, "it is not on this machine", "name one that is")
-    return doctor.length_findings(dataset, source.input, source.name)
+    return text_checks.length_findings(dataset, source.input, source.name)
 
 
 def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
@@ -74,10 +74,10 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
     among = without_source(dataset)
     if among is not None:
         return among
-    if not doctor.can_search(len(dataset)) or not large_enough(dataset):
+    if not duplicates.can_search(len(dataset)) or not large_enough(dataset):
         return []
-    rows = features.tap(embedding_tap(backbone))[np.arange(len(dataset))]
-    return doctor.near_duplicates(rows.astype(np.float32))
+    rows = features.tap(backbone.embedding)[np.arange(len(dataset))]
+    return duplicates.near_duplicates(rows.astype(np.float32))
 
 
 def without_source(dataset: Dataset) -> list[Pair] | None:
@@ -85,7 +85,7 @@ def without_source(dataset: Dataset) -> list[Pair] | None:
     a network are needed."""
     if not modalities.get(dataset.modality).IN_WORDS:
         return None
-    return text_duplicates.search(dataset) if doctor.can_search(len(dataset)) else []
+    return text_duplicates.search(dataset) if duplicates.can_search(len(dataset)) else []
 
 
 def large_enough(dataset: Dataset) -> bool:

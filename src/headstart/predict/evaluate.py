@@ -15,7 +15,8 @@ from headstart.core.evidence import Cost, Evidence
 from headstart.core.metric import named
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
-from headstart.core.task import Task, differ, occurs
+from headstart.core.task import Task
+from headstart.core.words import few
 from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
@@ -93,8 +94,6 @@ def evaluate(
     dataset = dataset.with_levels(predictor.model.input.levels)
     truth = align(dataset, task)
     rows = np.flatnonzero(dataset.labelled)
-    if not len(rows):
-        raise DataError(dataset.origin or dataset.name, "there are no labels to compare with")
     start = time.perf_counter()
     found, unreadable = [], []
     for row in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
@@ -107,7 +106,7 @@ def evaluate(
     if not good:
         raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
     predictions = np.stack([row.scores for row in found if row.scores is not None]).astype(np.float64)
-    kept = rows[good]
+    kept, truth = rows[good], truth[good]
     record = {
         "seed": seed,
         "data": dataset.fingerprint,
@@ -115,8 +114,8 @@ def evaluate(
         "cost": Cost(1.0, time.perf_counter() - start),
     }
     groups = None if dataset.groups is None else dataset.groups[kept]
-    measured = measure(task, truth[kept], predictions, groups=groups, record=record)
-    classes, confusion = by_class(task, truth[kept], predictions)
+    measured = measure(task, truth, predictions, groups=groups, record=record)
+    classes, confusion = by_class(task, truth, predictions)
     return Evaluation(
         task=task,
         headline=measured[task.metric],
@@ -128,34 +127,32 @@ def evaluate(
         unlabelled=len(dataset) - len(rows),
         notes=(
             *notes(predictor.model, dataset, found),
-            *alike(task, truth[kept]),
+            *alike(task, truth),
             *(n.message for n in dataset.notes if n.code in TOLD),
         ),
     )
 
 
 def align(dataset: Dataset, task: Task) -> np.ndarray:
-    """The data set's labels in the model's numbering. Raises `DataError`."""
+    """The labels of the labelled rows in the model's numbering. Raises `DataError`."""
     where = dataset.origin or dataset.name
-    if dataset.task is None or dataset.y is None:
+    if dataset.task is None or not dataset.labelled.any():
         raise DataError(
             where, "there are no labels to compare with", "name the label column, or use class folders"
         )
-    given, y = dataset.task, dataset.y
+    given, y = dataset.task, dataset.targets[dataset.labelled]
     methods, own = tasks.for_task(task), tasks.for_task(given)
     labelled = isinstance(methods, Labels)
     if given.kind != task.kind and not (labelled and own.exclusive):
         raise DataError(where, f"its labels are for {given.kind}, and this model is for {task.kind}")
     if not labelled:
         return methods.renumbered(y, {}, task.outputs)
-    used = np.flatnonzero(occurs(y, given.outputs))
+    used = np.flatnonzero(own.occurring(y, given.outputs))
     meant = labels.match([given.labels[i] for i in used], task.labels, several=not methods.exclusive)
     unknown = [given.labels[i] for i in used if given.labels[i] not in meant]
     if unknown:
-        named = ", ".join(map(repr, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
-        hint = near(unknown[0], task.labels) or f"; it knows {', '.join(map(repr, task.labels[:5]))}" + (
-            " ..." if task.outputs > 5 else ""
-        )
+        named = few(unknown, each=repr)
+        hint = near(unknown[0], task.labels) or f"; it knows {few(task.labels, each=repr)}"
         raise DataError(where, f"the model does not know {len(unknown)} of its labels: {named}{hint}")
     number = {label: i for i, label in enumerate(task.labels)}
     places = {int(i): [number[label] for label in meant[given.labels[i]]] for i in used}
@@ -294,7 +291,7 @@ def resampled(
                 continue
             truth, said = y[rows[drawn]], predictions[drawn]
             each = methods.over_labels(truth, said)
-            there = occurs(truth, task.outputs)
+            there = tasks.for_task(task).occurring(truth, task.outputs)
             each = {name: _filled(whole[part][name], values, there) for name, values in each.items()}
             found.append(methods.metrics(task, truth, said, each))
     names = {task.metric, *(name for values in found for name in values)}
@@ -349,9 +346,10 @@ def confused(confusion: np.ndarray, labels: Sequence[str], most: int = PAIRS) ->
 
 def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
     """That all items have the same labels, so that no number says how well these are told from others."""
-    if differ(y):
+    methods = tasks.for_task(task)
+    if methods.differ(y):
         return ()
-    label = tasks.for_task(task).value(task, y[0])
+    label = methods.value(task, y[0])
     return (f"all items are labelled {label!r}: no number says how well that is told from anything else",)
 
 

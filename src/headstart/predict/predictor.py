@@ -20,6 +20,7 @@ from headstart.core.source import Preprocessing
 from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
+from headstart.core.words import few
 from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.predict.inputs import items_of
@@ -235,6 +236,5 @@ def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str
     cut = [row for row in rows if row.unread]
     if not cut:
         return ""
-    shown = "; ".join(f"{row.id}: {row.unread}" for row in cut[:most])
-    more = f"; and {len(cut) - most:,} more" if len(cut) > most else ""
-    return f"{len(cut):,} of {total:,} {'is' if len(cut) == 1 else 'are'} seen only in part: {shown}{more}"
+    shown = few(cut, most, each=lambda row: f"{row.id}: {row.unread}", apart="; ")
+    return f"{len(cut):,} of {total:,} {'is' if len(cut) == 1 else 'are'} seen only in part: {shown}"

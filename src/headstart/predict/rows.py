@@ -30,7 +30,7 @@ def rows_of(X: Any) -> list[Any]:
     if isinstance(X, str | Path):
         raise DataError("X", "is a single path or text", "give a list with one item a row")
     if entries.is_picture(X) and not entries.is_array(X):
-        raise DataError("X", f"{type(X).__name__} is one picture", "give a list with one item a row")
+        raise DataError("X", f"{type(X).__name__} is one item", "give a list with one item a row")
     X = unpacked(X, labels=False).items
     if hasattr(X, "columns") and len(X.columns) == 1:
         X = X[X.columns[0]]

@@ -129,8 +129,7 @@ def asked(task: Task, dataset: Dataset, row: int, prediction: np.ndarray) -> Que
     methods = tasks.for_task(task)
     if not isinstance(methods, Labels):
         return Question(0, task.labels[0], kind=task.kind)
-    assert dataset.y is not None
-    column, yes = methods.asked(dataset.y[row], prediction)
+    column, yes = methods.asked(dataset.targets[row], prediction)
     label = task.labels[column]
     return Question(column, label if yes else f"not {label}", 1 if yes else -1, task.kind)
 

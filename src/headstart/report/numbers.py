@@ -26,7 +26,7 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
                 words.value(metric, score["value"]),
                 f"{metric}, cross-validated",
                 f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships, "
-                f"on {words.count(shipped['n'], *_nouns(record))}"
+                f"on {words.count(shipped['n'], *nouns(record))}"
                 + (f" ({shipped['covers']})" if shipped.get("covers") else ""),
             )
         )
@@ -79,12 +79,12 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
-    """What a number was counted over, one and several; runs of older versions are of images."""
-    return ("group", "groups") if unit_of(found) == "groups" else _nouns(record)
+    """What a number was counted over, one and several."""
+    return ("group", "groups") if unit_of(found) == "groups" else nouns(record)
 
 
-def _nouns(record: Mapping[str, Any]) -> tuple[str, str]:
-    """What the items are called, one and several."""
+def nouns(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What the run's items are called, one and several; runs of older versions are of images."""
     return modalities.nouns(modalities.named_in(record), pairs=bool(record.get("pairs")))
 
 

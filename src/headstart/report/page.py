@@ -19,7 +19,7 @@ from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
 from headstart.report import saved, story
 from headstart.report.charts import cloud, curves, forest, lengths, marks
-from headstart.report.numbers import key_numbers, metric_rows
+from headstart.report.numbers import key_numbers, metric_rows, nouns
 
 CLASSES = 100
 """Rows of the table of classes; of more, those with the lowest recall are shown."""
@@ -56,7 +56,7 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
         .get_template("page.html")
         .render(
             run=record,
-            nouns=called(record),
+            nouns=nouns(record),
             textual=modalities.get(modalities.named_in(record)).IN_WORDS,
             occluded={item["row"]: item for item in (insight.get("occlusion") or {}).get("items") or ()},
             answer=answer,
@@ -80,11 +80,6 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
             map_data=map_data(insight, shown),
         )
     )
-
-
-def called(record: Record) -> tuple[str, str]:
-    """What the run's items are called, one and several; runs of older versions are of images."""
-    return modalities.nouns(modalities.named_in(record), pairs=bool(record.get("pairs")))
 
 
 @cache
@@ -144,7 +139,7 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
         "depth": forest.depth(depth) if depth and depth.get("rows") else None,
         "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
         "scatter": curves.scatter(points, name) if points and points.get("points") else None,
-        "lengths": lengths.histogram(counted, called(record)) if counted and counted.get("bins") else None,
+        "lengths": lengths.histogram(counted, nouns(record)) if counted and counted.get("bins") else None,
         "map": cloud.cloud(insight["map"]) if (insight.get("map") or {}).get("points") else None,
     }
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart import modalities, tasks
+from headstart import modalities
 from headstart.core.dataset import Dataset
-from headstart.core.task import Task
-from headstart.core.words import label as in_words
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
@@ -21,63 +18,27 @@ if TYPE_CHECKING:
 
 SIDE = 96
 """Pixels on the longer side of a picture in the report."""
-EXAMPLES = 12
 TILE, TILES, COLUMNS = 40, 600, 25
 """Side of a picture on the map, how many there are, and how many in a row of the sheet that holds them."""
 SECONDS = 6.0
 """Time for the map's pictures: large photos are slow to open, and the run's budget is a promise."""
 
 
-def gather(
-    dataset: Dataset, task: Task, insight: Mapping[str, Any], *, clock: Callable[[], float] = time.monotonic
+def item(dataset: Dataset, row: int) -> dict[str, Any]:
+    """`source`: a data URI of the picture, and `sound`, another, where there is something to hear; nothing
+    when it cannot be opened."""
+    found = opened(dataset, row)
+    if found is None:
+        return {}
+    return {"source": data_uri(fitted(found[0], SIDE)), **({"sound": found[1]} if found[1] else {})}
+
+
+def of_map(
+    dataset: Dataset, points: Sequence[Mapping[str, Any]], clock: Callable[[], float]
 ) -> dict[str, Any]:
-    """Pictures of everything that `insight` names by row, as plain JSON.
-
-    `items` are single pictures by row (as text): source (a data URI), id, label, and sound (another)
-    where there is something to hear. `examples` are rows among them. `sheet` holds the map's tiles in one
-    JPEG: source, tile (pixels), columns, rows in the order of the tiles; None without a map. Items that cannot be opened are left out.
-    """
-    chosen = examples(dataset, task)
-    rows = [entry["row"] for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
-    items: dict[str, dict[str, Any]] = {}
-    for row in dict.fromkeys([*rows, *chosen]):
-        found = opened(dataset, int(row))
-        if found is not None:
-            label = label_of(dataset, task, row)
-            items[str(row)] = {
-                "source": data_uri(fitted(found[0], SIDE)),
-                "id": dataset.items[row].id,
-                "label": None if label is None else in_words(label),
-                **({"sound": found[1]} if found[1] else {}),
-            }
-    points = (insight.get("map") or {}).get("points") or []
-    return {
-        "version": 1,
-        "items": items,
-        "examples": [row for row in chosen if str(row) in items],
-        "sheet": sheet(dataset, map_rows(points), clock) if points else None,
-    }
-
-
-def examples(dataset: Dataset, task: Task, *, most: int = EXAMPLES) -> list[int]:
-    """Labelled rows spread evenly, classes in turn."""
-    if dataset.y is None:
-        return []
-    rows = np.flatnonzero(dataset.labelled)
-    if tasks.for_task(task).exclusive:
-        order = rows[np.argsort(dataset.y[rows], kind="stable")]
-        labels = dataset.y[order]
-        place = np.arange(len(order)) - np.searchsorted(labels, labels)  # within the class
-        rows = order[np.lexsort((labels, place))][:most]
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64))
-    return [int(row) for row in rows[chosen]]
-
-
-def label_of(dataset: Dataset, task: Task, row: int) -> Any:
-    """The label of a row as predictions are decoded; None where it has none."""
-    if dataset.y is None or not dataset.labelled[row]:
-        return None
-    return tasks.for_task(task).value(task, dataset.y[row])
+    """`sheet` holds the map's tiles in one JPEG: source, tile (pixels), columns, rows in the order of the
+    tiles; None without a map."""
+    return {"sheet": sheet(dataset, map_rows(points), clock) if points else None}
 
 
 def map_rows(points: Sequence[Mapping[str, Any]], most: int = TILES) -> list[int]:

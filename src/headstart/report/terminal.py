@@ -18,7 +18,8 @@ from headstart.core.events import Event
 
 COLOURS = {"helps": "bold green", "hurts": "bold red", "no evidence": "bold yellow", "not compared": "bold"}
 
-
+SUMMED = {"sources": "sources", "plan": "plan", "done": "time"}
+"""Events of one line, and the label it stands under."""
 WIDE = 180
 """Columns where there is no terminal: a log file has no edge, and names must not be folded."""
 
@@ -88,8 +89,9 @@ class Story:
     def __call__(self, event: Event) -> None:
         if event.kind != "progress":
             self._bar.end()
-        tell = getattr(self, f"_on_{event.kind}", None)
-        if tell is not None:
+        if event.kind in SUMMED:
+            self.line(SUMMED[event.kind], event.data["summary"])
+        elif tell := getattr(self, f"_on_{event.kind}", None):
             tell(event.data)
 
     def close(self) -> None:
@@ -97,21 +99,14 @@ class Story:
         self._bar.end()
 
     def line(self, label: str, text: str, style: str = "") -> None:
-        """One line under a label of its own."""
         self.console.print(Text(f"{label:<9} ", style="dim") + Text(words.printable(text), style=style))
 
-    # one method an event
+    # one method an event of more than a line
 
     def _on_data(self, data: Mapping[str, Any]) -> None:
         self.line("data", data["summary"])
         for finding in data.get("findings", ()):
             self.line("", finding, style="yellow")
-
-    def _on_sources(self, data: Mapping[str, Any]) -> None:
-        self.line("sources", data["summary"])
-
-    def _on_plan(self, data: Mapping[str, Any]) -> None:
-        self.line("plan", data["summary"])
 
     def _on_note(self, data: Mapping[str, Any]) -> None:
         self.line(data.get("label", "note"), data["text"])
@@ -148,9 +143,6 @@ class Story:
 
     def _on_report(self, data: Mapping[str, Any]) -> None:
         self.line("report", str(data["path"]))
-
-    def _on_done(self, data: Mapping[str, Any]) -> None:
-        self.line("time", data["summary"])
 
 
 def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str | None) -> Table:

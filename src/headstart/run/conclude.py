@@ -70,7 +70,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     if len(context.split.test):
         outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
         test, metrics = outcome.headline, outcome.to_json()
-        same = alike(context.task, context.experiment.y[context.split.test])
+        same = alike(context.task, context.experiment.targets[context.split.test])
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, context.experiment))
@@ -98,7 +98,11 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     Both come from the items held out in the first repeat.
     """
     rows = np.flatnonzero(winner.covered[0])
-    p, y, methods = winner.predictions[0, rows], context.experiment.y[rows], tasks.for_task(context.task)
+    p, y, methods = (
+        winner.predictions.take(0, rows),
+        context.experiment.targets[rows],
+        tasks.for_task(context.task),
+    )
     temperature = methods.temperature(y, p)
     found: dict[str, Any] = {"temperature": temperature}
     if methods.exclusive:

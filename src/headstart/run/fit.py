@@ -252,7 +252,7 @@ def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
 def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str, Trial]:
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
-    found = context.folder.trials()
+    found = context.folder.trials(tasks.for_task(context.task).predictions)
     if ledger.ended:
         if ensemble.NAME in found and ensemble.outdated(found[ensemble.NAME], found):
             del found[ensemble.NAME]
@@ -284,7 +284,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         )
         for name, source in context.sources.items()
     )
-    tested = max(context.passes.values()) * len(context.split.test) / len(context.dataset)
+    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
     left = budget.left - context.closing.seconds() - tested
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}

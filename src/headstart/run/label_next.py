@@ -11,7 +11,6 @@ import numpy as np
 
 from headstart import modalities, sources, strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import embedding_tap
 from headstart.core.dataset import Dataset, Item
 from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
@@ -19,11 +18,11 @@ from headstart.core.metric import named
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.data import splits
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, RunError, UnknownName
 from headstart.measure import selection
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import make_extractor
+from headstart.passes.extractor import StoreExtractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
 from headstart.run.state import resolve
@@ -124,12 +123,12 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
     name, backbone = best_source(folder, record, wanted, known)
     levels = predictor.model.input.levels
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
-    extract = make_extractor(FeatureStore.default(), both)
+    extract = StoreExtractor(FeatureStore.default(), both)
     pairs = near_duplicates.find(backbone, both, extract)
-    tap = embedding_tap(backbone)
+    tap = backbone.embedding
     rows = extract(backbone, FeatureSpec(taps=(tap,))).tap(tap)[np.arange(len(both))]
     labelled = np.arange(len(both)) < len(known)
-    groups = splits.unite(both, doctor.duplicate_groups(both, pairs) if pairs else None)
+    groups = splits.unite(both, duplicates.duplicate_groups(both, pairs) if pairs else None)
     free = selection.one_of_each(groups, labelled)
     if not free.any():
         raise DataError(

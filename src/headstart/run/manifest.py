@@ -12,7 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor
+from headstart.data.checks.findings import Report
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
@@ -86,7 +86,7 @@ def retell(folder: RunFolder, listen: Listener) -> None:
     listen(Event("report", {"path": str(folder.path / "report.html")}))
 
 
-def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[str, Any]:
+def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any]:
     """What was read, in words and numbers."""
     tests = int((dataset.split == "test").sum()) if dataset.split is not None else 0
     return {
@@ -101,7 +101,7 @@ def data_record(dataset: Dataset, task: Task, findings: doctor.Report) -> dict[s
 def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     """The sources in one line; where none was named, with the one command that adds a stronger one."""
     text = ", ".join(named)
-    if config.sources:
+    if config.sources or not named:
         return text
     used = list(named.values())
     command = sources.stronger(used[0].modality, used)

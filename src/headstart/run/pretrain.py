@@ -19,7 +19,7 @@ from headstart.core.budget import Budget, words
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_json
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.data.checks import doctor
+from headstart.data.checks import doctor, findings
 from headstart.errors import BadOption, DataError, PathError
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
@@ -82,7 +82,6 @@ class Outcome:
         return self.after < self.before
 
     def sentence(self) -> str:
-        """In one sentence."""
         losses = (
             f"{self.before:.3f} to {self.after:.3f} nats a hidden word on {self.held_out:,} texts kept out"
         )
@@ -129,8 +128,8 @@ def pretrain(
     steps = settled(work, about, lambda: job.affordable(net, budget))
     head = Phase(work / "head.ckpt", about, round(HEAD_SHARE * steps), HEAD_LR, "the new head")
     whole = Phase(work / "all.ckpt", about, steps - head.steps, LR, "all layers")
-    before = warmed(net, head, job, work, budget, tell)
-    learnt(net, whole, job, work, budget, tell)
+    before = trained(net, head, job, work / "head.tensors", budget, tell)
+    trained(net, whole, job, work / "all.tensors", budget, tell)
     after = held_out_loss(net, job.held)
     tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
     saving.save(backbone.source.architecture, tensors, backbone, out)
@@ -156,7 +155,7 @@ def check_place(out: Path) -> None:
         raise PathError(out, "holds something else", "name a new folder")
 
 
-def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
+def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[findings.Finding, ...]]:
     """The texts that can be used, and what is wrong with the others. Raises `DataError` for too few."""
     where, wanted = dataset.origin or dataset.name, f"at least {LEAST_TEXTS} different texts are needed"
     if not modalities.get(dataset.modality).IN_WORDS:
@@ -169,7 +168,7 @@ def texts_of(dataset: Dataset) -> tuple[Dataset, tuple[doctor.Finding, ...]]:
     return dataset, errors
 
 
-def said(finding: doctor.Finding) -> str:
+def said(finding: findings.Finding) -> str:
     """row 5: is empty (whitespace only) (HS102)."""
     return f"{finding.where}: {finding.message} ({finding.code})"
 
@@ -259,30 +258,20 @@ def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
     return steps
 
 
-def warmed(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> float:
-    """Train the new head alone, or take the one of the stopped run; the loss that the encoder then has."""
-    path = work / "head.tensors"
+def trained(net: Guesser, phase: Phase, job: Job, path: Path, budget: Budget, tell: Tell) -> float:
+    """Do one of the trainings, or take what came of it in a run that was stopped later; the loss that the
+    encoder has after that of the head alone."""
     kept = checkpoint.load(path, about=phase.about)
     if kept is not None:
         net.load_state_dict(kept["net"], strict=False)
-        return float(kept["before"])
-    run(net, phase, job, budget, tell)
-    before = held_out_loss(net, job.held)
-    mine = {name: t for name, t in net.state_dict().items() if not name.startswith(("body.", "words."))}
-    checkpoint.save(path, {"net": mine, "before": before}, about=phase.about)
-    return before
-
-
-def learnt(net: Guesser, phase: Phase, job: Job, work: Path, budget: Budget, tell: Tell) -> None:
-    """Train all layers, or take those of a run that ended before they were written and opened again."""
-    path = work / "all.tensors"
-    kept = checkpoint.load(path, about=phase.about)
-    if kept is not None:
-        net.load_state_dict(kept["net"], strict=False)
-        return
-    run(net, phase, job, budget, tell)
-    every = {name: t for name, t in net.state_dict().items() if not name.startswith("words.")}
-    checkpoint.save(path, {"net": every}, about=phase.about)
+    else:
+        run(net, phase, job, budget, tell)
+        others = ("body.", "words.") if phase.head_alone else ("words.",)
+        kept = {"net": {name: t for name, t in net.state_dict().items() if not name.startswith(others)}}
+        if phase.head_alone:
+            kept["before"] = held_out_loss(net, job.held)
+        checkpoint.save(path, kept, about=phase.about)
+    return float(kept.get("before", np.nan))
 
 
 def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:

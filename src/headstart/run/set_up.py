@@ -22,8 +22,9 @@ from headstart.core.source import Source
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.data import splits
-from headstart.data.checks import doctor
+from headstart.data.checks import duplicates, findings
 from headstart.data.checks.duplicates import Pair
+from headstart.data.checks.findings import held_out, text_checks
 from headstart.errors import (
     BadOption,
     DataError,
@@ -35,7 +36,7 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import make_extractor, measure_pass
+from headstart.passes.extractor import StoreExtractor, measure_pass
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -62,7 +63,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(make_extractor(FeatureStore.default(), dataset, progress=tell)),
+        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
         sources=named,
         folder=folder,
         listen=listen,
@@ -88,6 +89,8 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
         context.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(context)
     pairs: list[Pair] | None = None
+    if not context.sources:
+        pairs = near_duplicates.without_source(context.dataset) or []
     while pairs is None:
         first = min(context.sources, key=lambda name: context.passes[name])
         with surviving(context, first):
@@ -104,12 +107,12 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
     """
     if not pairs:
         return
-    groups = doctor.duplicate_groups(context.dataset, pairs)
+    groups = duplicates.duplicate_groups(context.dataset, pairs)
     split = splits.make_split(context.dataset, seed=context.seed, groups=groups)
     context.experiment = replace(context.experiment, split=split, gains={})
     context.listen(Event("note", {"label": "", "text": duplicates_note(context.dataset, pairs, groups)}))
-    told += doctor.lines(doctor.near_findings(context.dataset, pairs), "warning")
-    for line in doctor.lines([*doctor.held_out_findings(context.dataset, context.split)], "warning"):
+    told += findings.lines(duplicates.near_findings(context.dataset, pairs), "warning")
+    for line in findings.lines([*held_out.findings(context.dataset, context.split)], "warning"):
         if line not in told:
             context.listen(Event("note", {"label": "data", "text": line}))
             told.append(line)
@@ -122,7 +125,7 @@ def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], group
         for i, j, _ in pairs
         if dataset.split is not None and (dataset.split[i] == "test") != (dataset.split[j] == "test")
     ]
-    parted = doctor.parted_pairs(pairs, groups)
+    parted = duplicates.parted_pairs(pairs, groups)
     text = f"{words.count(len(pairs) - parted, 'pair')} of near-duplicates kept on one side of every fold"
     if parted:
         text += f", {parted} less sure ones not (chains of look-alikes would swallow whole classes)"
@@ -188,7 +191,7 @@ def lengths(context: Context) -> list[str]:
         contract = backbone.source.input
         key = (*contract.files().values(), contract.max_length)  # a pair has one tokenizer for both ways
         if key not in found:
-            found[key] = doctor.lines(doctor.length_findings(context.dataset, contract), "warning")
+            found[key] = findings.lines(text_checks.length_findings(context.dataset, contract), "warning")
             for line in found[key]:
                 context.listen(Event("note", {"label": name, "text": line}))
     return [line for lines in found.values() for line in lines]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +12,12 @@ from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.measure.spectral import fit_scaling
 from headstart.modalities import audio
 from headstart.nets.bands import statistics
-from headstart.strategies._folds import run_folds
-from headstart.strategies._ridge import group_numbers
-from headstart.tasks.base import Linear
-
-FAR = 1e6
-"""Standard deviation given to numbers that never vary: they count for nothing."""
+from headstart.strategies.baselines import fit_linear, make_map
+from headstart.strategies.shared._folds import run_folds
 
 
 class Bands:
@@ -42,11 +37,10 @@ class Bands:
         request = replace(request, backbone=None)
         x, methods = _features(request.dataset), tasks.for_task(request.task)
 
-        def fit_fold(
-            train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
-        ) -> tuple[np.ndarray, Mapping[str, Any]]:  # fmt: skip
-            mean, sd, linear = _fitted(request, x, train)
-            return methods.activate(linear.logits((x[test] - mean) / sd)), {"C": linear.penalty}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            scale = make_map("linear", x[fold.train], seed=request.seed)
+            linear = fit_linear(request, scale.apply(x[fold.train]), fold.train)
+            return methods.activate(linear.logits(scale.apply(x[fold.test]))), {"C": linear.penalty}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)
         return replace(trial, reason=trial.reason or f"{x.shape[1]} statistics of {audio.PLAIN.mels} bands")
@@ -54,8 +48,12 @@ class Bands:
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "bands"."""
         x, rows = _features(request.dataset), request.split.development
-        mean, sd, linear = _fitted(request, x, rows)
-        tensors = {"bands.mean": mean, "bands.sd": sd, "head.weight": linear.weight, "head.bias": linear.bias}
+        scale = make_map("linear", x[rows], seed=request.seed)
+        linear = fit_linear(request, scale.apply(x[rows]), rows)
+        tensors = {
+            "bands.mean": scale.mean, "bands.sd": scale.sd,
+            "head.weight": linear.weight, "head.bias": linear.bias,
+        }  # fmt: skip
         net = {"kind": "bands"}
         return Model(request.task, audio.PLAIN, net, {k: v.astype(np.float32) for k, v in tensors.items()})
 
@@ -66,27 +64,12 @@ _READ: dict[str, np.ndarray] = {}
 
 def _features(dataset: Dataset) -> np.ndarray:
     """float64 `[N, D]`"""
-    if dataset.fingerprint not in _READ:
+    known = _READ.get(dataset.fingerprint)
+    if known is None:
         rows = [audio.prepare(item.read(), audio.PLAIN) for item in dataset.items]
         with torch.inference_mode():
             found = [statistics(torch.from_numpy(row)[None])[0].numpy() for row in rows]
+        known = np.asarray(found, np.float64)
         _READ.clear()
-        _READ[dataset.fingerprint] = np.asarray(found, np.float64)
-    return _READ[dataset.fingerprint]
-
-
-def _fitted(request: Request, x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Linear]:
-    """Mean, standard deviation and linear model of these rows."""
-    assert request.dataset.y is not None
-    methods, y = tasks.for_task(request.task), request.dataset.y[rows]
-    scaling = fit_scaling(x[rows])
-    sd = np.divide(1.0, scaling.factor, out=np.full_like(scaling.factor, FAR), where=scaling.factor > 0)
-    linear = methods.fit_linear(
-        (x[rows] - scaling.mean) / sd,
-        y,
-        outputs=request.task.outputs,
-        groups=group_numbers(request, rows),
-        seed=request.seed,
-        weights=methods.weights(request.task, y),
-    )
-    return scaling.mean, sd, linear
+        _READ[dataset.fingerprint] = known
+    return known

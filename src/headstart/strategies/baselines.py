@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from headstart import modalities, tasks
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.measure.spectral import fit_scaling
 from headstart.modalities.image import PLAIN, STORED
@@ -40,18 +40,19 @@ class Majority:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`."""
-        methods, y = tasks.for_task(request.task), _labels(request)
+        methods = tasks.for_task(request.task)
 
-        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            constant = methods.activate(methods.constant(y[train], request.task.outputs)[None])
-            return constant.repeat(len(test), axis=0), {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            y = request.dataset.targets[fold.train]
+            constant = methods.activate(methods.constant(y, request.task.outputs)[None])
+            return constant.repeat(len(fold.test), axis=0), {}
 
         trial = run_folds(replace(request, backbone=None), arm_name(self.name, None), fit_fold)
         return replace(trial, choices={}, reason=trial.reason or "the same answer for every item")
 
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "constant"."""
-        y = _labels(request)[request.split.development]
+        y = request.dataset.targets[request.split.development]
         bias = tasks.for_task(request.task).constant(y, request.task.outputs)
         reads = modalities.get(request.dataset.modality).PLAIN
         return Model(request.task, reads, {"kind": "constant"}, {"head.bias": bias.astype(np.float32)})
@@ -78,14 +79,10 @@ class Pixels:
         request = replace(request, backbone=None)
         x, methods = _small_images(request), tasks.for_task(request.task)
 
-        def fit_fold(
-            train: np.ndarray,
-            test: np.ndarray,
-            number: int,  # noqa: ARG001
-        ) -> tuple[np.ndarray, Mapping[str, Any]]:
-            chosen = choose_map(request, x, train)
-            linear = _fit_linear(request, chosen.apply(x[train]), train)
-            predictions = methods.activate(linear.logits(chosen.apply(x[test])))
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            chosen = choose_map(request, x, fold.train)
+            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train)
+            predictions = methods.activate(linear.logits(chosen.apply(x[fold.test])))
             return predictions, {"map": chosen.name, "C": linear.penalty}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)
@@ -98,7 +95,7 @@ class Pixels:
         """A net of kind "pixels", with the map of most folds."""
         x, rows = _small_images(request), request.split.development
         chosen = make_map(str(trial.choices["map"]), x[rows], seed=request.seed)
-        linear = _fit_linear(request, chosen.apply(x[rows]), rows)
+        linear = fit_linear(request, chosen.apply(x[rows]), rows)
         net: dict[str, Any] = {"kind": "pixels", "side": SIDE, "map": chosen.name}
         tensors = {
             "pixels.mean": chosen.mean,
@@ -176,8 +173,9 @@ def _small_images(request: Request) -> np.ndarray:
     return out
 
 
-def _fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
-    methods, y = tasks.for_task(request.task), _labels(request)[rows]
+def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
+    """The linear model of features `[len(rows), D]` of these rows."""
+    methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
     return methods.fit_linear(
         features,
         y,
@@ -186,8 +184,3 @@ def _fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Lin
         seed=request.seed,
         weights=methods.weights(request.task, y),
     )
-
-
-def _labels(request: Request) -> np.ndarray:
-    assert request.dataset.y is not None
-    return request.dataset.y

@@ -6,9 +6,8 @@ The idea is SetFit's (Tunstall et al., 2022); how pairs are made and what they c
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,14 +15,11 @@ import numpy as np
 from torch import nn
 
 from headstart import modalities, tasks
-from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
-from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.untrusted import Damaged, parsing, read_object
+from headstart.core.split import Fold
+from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design, _ladder
 from headstart.strategies.gradient._contrast import (
     Embedder,
@@ -34,13 +30,13 @@ from headstart.strategies.gradient._contrast import (
     pairs_in,
     temperature_of,
 )
-from headstart.strategies.gradient._training import labels, named_watch
-from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.gradient._training import Trained, attempts, named_watch
+from headstart.strategies.shared._folds import empty_trial
 from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
-from headstart.train.loop import Outcome, Watch, train
+from headstart.train.loop import Watch, train
 from headstart.train.recipe import Recipe
 
 RATES, TRAVEL = (5e-5, 1e-4), 4e-3
@@ -100,16 +96,16 @@ class Contrastive:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. The cost is settled by a few steps before it begins; `reason` tells it."""
-        assert request.backbone is not None
-        name = arm_name(self.name, request.backbone.source.name)
         obstacle = unsuited(request)
         if obstacle:
+            name = request.arm(self.name)
             return empty_trial(request, name, "not applicable", obstacle)
-        plan = recall(request) or settle(request)
+        settled = _arm.recall(request, self.name, Plan.from_json)
+        plan = settle(request) if settled is None else replace(settled[0], folds=settled[1])
         if isinstance(plan, float):
-            return _arm.cut_off(request, _arm.Kind(self.name), plan, Cost())
-        remember(request, plan)
-        return run(request, name, plan)
+            return _arm.cut_off(request, self.name, plan)
+        _arm.remember(request, self.name, plan.to_json(), plan.folds)
+        return run(request, plan)
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
@@ -118,12 +114,11 @@ class Contrastive:
 
 def unsuited(request: Request) -> str:
     """Why there are no pairs to learn from; empty when there are."""
-    assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"pairs are alike or not by their class; this is a {request.task.kind} task"
-    if not modalities.get(request.backbone.source.modality).IN_WORDS:
+    if not modalities.get(request.network.source.modality).IN_WORDS:
         return "it is made for texts"
-    counts = [np.bincount(labels(request)[fold.train]) for fold in request.split.folds[:1]]
+    counts = [np.bincount(request.dataset.targets[fold.train]) for fold in request.split.folds[:1]]
     if not counts or (counts[0] > 0).sum() < 2 or counts[0].max() < 2:
         return "it needs two classes, and two texts of one of them"
     return ""
@@ -156,20 +151,21 @@ def plan_of(request: Request, count: int, folds: int) -> Plan:
 
 def settle(request: Request) -> Plan | float:
     """What fits the budget, measured on a few steps; or the seconds that are missing."""
-    rows, folds = request.split.folds[0].train, _arm.first_folds(request)
-    wanted, fixed = steps(request, len(rows)), request.settings.epochs is not None
-    whole = plan_of(request, wanted, folds)
-    if request.budget.left == float("inf"):
-        tell(request, whole, None)
-        return whole
-    pace, left = _arm.paced(request, lambda: measure(request, whole))
-    rounds, reserve = max(1, round(wanted / ROUND)), request.reserve
-    plans = options(rounds, folds, len(request.split.folds[0].test))
-    found = _ladder.fitting(pace, left, epochs=rounds, folds=folds, fixed=fixed, reserve=reserve, plans=plans)
-    if found is None:
-        return _ladder.shortage(pace, left, epochs=rounds if fixed else 1, fixed=fixed, reserve=reserve)
-    plan = plan_of(request, wanted if fixed else found.epochs * ROUND, found.folds)
-    tell(request, plan, pace)
+    first, folds, pace = request.split.folds[0], _arm.first_folds(request), None
+    count = steps(request, len(first.train))
+    if request.budget.left < float("inf"):
+        whole = plan_of(request, count, folds)
+        pace, left = _arm.paced(request, lambda: measure(request, whole))
+        rounds = max(1, round(count / ROUND))
+        found = _arm.fitting(request, pace, left, rounds, options(rounds, folds, len(first.test)))
+        if isinstance(found, float):
+            return found
+        folds = found.folds
+        if request.settings.epochs is None:
+            count = found.epochs * ROUND
+    plan = plan_of(request, count, folds)
+    seconds = pace.seconds(count // ROUND, folds + 1) if pace is not None else None
+    request.progress(summary(request, plan, seconds), 0, folds)  # the cost, before it begins
     return plan
 
 
@@ -188,27 +184,14 @@ def options(rounds: int, folds: int, held: int) -> Iterator[_ladder.Plan]:
 
 def measure(request: Request, plan: Plan) -> _ladder.Pace:
     """The pace of a throw-away training on the first fold."""
-    fold, start = request.split.folds[0], time.perf_counter()
-    times: list[float] = []
-
-    def note(done: int, total: int) -> None:  # noqa: ARG001
-        times.append(time.perf_counter())
-
+    fold = request.split.folds[0]
     short = replace(plan, recipe=replace(plan.recipe, steps=_arm.PILOT_STEPS))
-    trained = train_pairs(request, short, fold.train, Watch(request.budget, progress=note))
-    if len(times) < 2:
-        return _ladder.Pace(time.perf_counter() - start, ROUND)  # the time is over: nothing will fit
-    before = time.perf_counter()
+    trained, step = _arm.pilot(request, partial(train_pairs, request.view(fold.train), short, fold.train))
+    if trained is None:
+        return _ladder.Pace(step, ROUND)
     some = fold.test[:32]
-    embed(trained.net, trained.view, some)
-    encoding = (time.perf_counter() - before) / max(1, len(some)) * (len(fold.train) + len(fold.test))
-    return _ladder.Pace(float(np.median(np.diff(times))), ROUND, encoding)
-
-
-def tell(request: Request, plan: Plan, pace: _ladder.Pace | None) -> None:
-    """The cost, before it begins."""
-    seconds = pace.seconds(plan.recipe.steps // ROUND, plan.folds + 1) if pace is not None else None
-    request.progress(summary(request, plan, seconds), 0, plan.folds)
+    encoding = _arm.seconds_of(lambda: embed(trained.net, view_of(request), some)) / max(1, len(some))
+    return _ladder.Pace(step, ROUND, encoding * (len(fold.train) + len(fold.test)))
 
 
 def summary(request: Request, plan: Plan, seconds: float | None = None) -> str:
@@ -222,57 +205,14 @@ def summary(request: Request, plan: Plan, seconds: float | None = None) -> str:
     return f"{pairs:,} pairs of texts in {plan.recipe.steps} steps, lr {plan.recipe.lr:g}{about}{part}"
 
 
-def recall(request: Request) -> Plan | None:
-    """What an earlier, interrupted run of this arm settled on."""
-    path = request.workdir / "plan.json" if request.workdir is not None else None
-    if path is None or not path.is_file():
-        return None
-    try:
-        with parsing():
-            saved = read_object(path)
-            if saved["key"] != _key(request):
-                return None
-            plan = Plan.from_json(saved["design"])
-            return replace(plan, folds=max(plan.folds, request.folds))
-    except (OSError, Damaged):
-        return None
-
-
-def remember(request: Request, plan: Plan) -> None:
-    """Keep what was settled on: a resumed run must not decide again."""
-    if request.workdir is not None:
-        request.workdir.mkdir(parents=True, exist_ok=True)
-        content = {"key": _key(request), "design": plan.to_json(), "folds": plan.folds}
-        write_json(request.workdir / "plan.json", content)
-
-
-def _key(request: Request) -> str:
-    settings = {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(request.settings).items()}
-    digest = request.backbone.digest if request.backbone is not None else ""
-    return fingerprint.of_json(
-        [Contrastive.name, request.split.fingerprint(), digest, request.seed, settings]
-    )
-
-
-@dataclass(frozen=True)
-class Trained:
-    """An encoder after training."""
-
-    net: Embedder = field(repr=False)
-    backbone: Backbone
-    view: Tokens
-    outcome: Outcome
-
-
 def view_of(request: Request) -> Tokens:
     """The data set's texts as the source reads them."""
-    assert request.backbone is not None
-    return Tokens(request.dataset.items, request.backbone.source.input)
+    return Tokens(request.dataset.items, request.network.source.input)
 
 
 def batches_of(request: Request, plan: Plan, rows: np.ndarray, view: Tokens) -> PairBatches:
     """The batches of a training."""
-    y = labels(request)[rows]
+    y = request.dataset.targets[rows]
     return PairBatches.of(view, rows, y, size=plan.batch_size, seed=request.seed, steps=ROUND)
 
 
@@ -281,59 +221,57 @@ def train_pairs(request: Request, plan: Plan, rows: np.ndarray, watch: Watch) ->
 
     A loss that is not finite leads to one more attempt at a tenth of the rate, then to `FloatingPointError`.
     """
-    assert request.backbone is not None
-    view, recipe = view_of(request), plan.recipe
+    source, view = request.network, view_of(request)
     batches = batches_of(request, plan, rows, view)
     loss = partial(pair_loss, temperature=temperature_of(request.task.outputs))
-    for attempt in (recipe, replace(recipe, lr=recipe.lr / 10)):
-        backbone = request.backbone.copy()
+
+    def attempt(recipe: Recipe) -> Trained:
+        backbone = source.copy()
         with reproducible(request.seed):
             net = Embedder(backbone)
-        groups = parameter_groups(net.body, nn.Module(), attempt)
-        outcome = train(net, batches, attempt, param_groups=groups, loss=loss, watch=watch)
-        if outcome.status != "diverged":
-            return Trained(net, backbone, view, outcome)
-    raise FloatingPointError(f"the loss was not finite, even at a learning rate of {recipe.lr / 10:g}")
+        groups = parameter_groups(net.body, nn.Module(), recipe)
+        outcome = train(net, batches, recipe, param_groups=groups, loss=loss, watch=watch)
+        return Trained(net, backbone, outcome, recipe.lr)
+
+    return attempts(plan.recipe, attempt)
 
 
 def head(request: Request, trained: Trained, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(weight `[K, D]`, bias `[K]`) of the linear model on the rows' new embeddings."""
-    x = embed(trained.net, trained.view, rows)
+    x = embed(trained.net, view_of(request), rows)
     unit = max(1e-12, float(np.linalg.norm(x, axis=1).mean()))  # not every source scales its embedding
-    y, methods = labels(request)[rows], Classification()
+    y, methods = request.dataset.targets[rows], Classification()
     weights = methods.weights(request.task, y)
     linear = methods.fit_sparse(x / unit, y, request.task.outputs, HEAD_C, weights)
     return linear.weight / unit, linear.bias
 
 
-def run(request: Request, name: str, plan: Plan) -> Trial:
+def run(request: Request, plan: Plan) -> Trial:
     """Out-of-fold predictions over the first folds."""
-    activate = Classification().activate
     trained_as = replace(plan, folds=0).to_json()  # how many folds there are changes none of them
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, trained_as, train, f"fold {number + 1}")
-        trained = train_pairs(request, plan, train, watch)
-        if trained.outcome.status == "out of time":
-            raise OutOfTime
-        weight, bias = head(request, trained, train)
-        logits = embed(trained.net, trained.view, test) @ weight.T + bias
-        return activate(logits), {"losses": [round(loss, 6) for loss in trained.outcome.losses]}
+    def training(request: Request, rows: np.ndarray, name: str) -> Trained:
+        return train_pairs(request, plan, rows, named_watch(request, trained_as, rows, name))
 
-    about = fingerprint.of_json(trained_as)
-    try:
-        trial = run_folds(request, name, fit_fold, folds=range(plan.folds), about=about)
-    except FloatingPointError as error:
-        return empty_trial(request, name, "failed", str(error))
-    choices = {**plan.to_json(), **trial.choices}
-    return replace(trial, choices=choices, reason=trial.reason or summary(request, plan))
+    def predictions(request: Request, trained: Trained, fold: Fold) -> np.ndarray:
+        weight, bias = head(request, trained, fold.train)
+        return Classification().activate(embed(trained.net, view_of(request), fold.test) @ weight.T + bias)
+
+    return _arm.run_trainings(
+        request,
+        Contrastive.name,
+        trained_as,
+        plan.folds,
+        training=training,
+        predictions=predictions,
+        reason=lambda _: summary(request, plan),
+    )
 
 
 def refit(request: Request, plan: Plan) -> Model:
     """The model on all development rows, with as many steps."""
     request = replace(request, budget=Budget())
-    assert request.backbone is not None
-    rows, backbone = request.split.development, request.backbone
+    rows, backbone = request.split.development, request.network
     trained = train_pairs(request, plan, rows, named_watch(request, plan.to_json(), rows, "all rows"))
-    taps, trunk = [embedding_tap(backbone)], trained.backbone.module
+    taps, trunk = [backbone.embedding], trained.backbone.module
     return taps_model(request.task, backbone, taps, *head(request, trained, rows), trunk=trunk)

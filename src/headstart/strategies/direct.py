@@ -15,7 +15,9 @@ from headstart.core.backbone import Backbone
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.split import Fold
+from headstart.core.strategy import Request, Trial
+from headstart.core.words import few
 from headstart.errors import near
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import origin, state
@@ -32,14 +34,12 @@ class Direct:
     name = "direct"
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
-        """One pass."""
         return Cost(1.0, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`; "not applicable", with the labels that are missing, when names do not match."""
-        backbone = request.backbone
-        assert backbone is not None
-        arm = arm_name(self.name, backbone.source.name)
+        backbone = request.network
+        arm = request.arm(self.name)
         found = columns_for(request, backbone)
         if isinstance(found, str):
             return empty_trial(request, arm, "not applicable", found)
@@ -53,8 +53,8 @@ class Direct:
         everything = np.zeros((len(request.dataset), request.task.outputs), np.float32)
         everything[request.split.development] = combine(logits, found, tasks.for_task(request.task))
 
-        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            return everything[test], {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            return everything[fold.test], {}
 
         trial = run_folds(request, arm, fit_fold, before=before)
         choices = {
@@ -68,8 +68,7 @@ class Direct:
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "classifier"."""
-        backbone = request.backbone
-        assert backbone is not None
+        backbone = request.network
         net = {
             "kind": "classifier",
             "architecture": dict(backbone.source.architecture),
@@ -94,9 +93,8 @@ def columns_for(request: Request, backbone: Backbone) -> list[list[int]] | str:
     found = match(request.task.labels, backbone.source.labels, chosen)
     missing = [label for label, columns in zip(request.task.labels, found, strict=True) if not columns]
     if missing:
-        shown = ", ".join(map(repr, missing[:5])) + (f" and {len(missing) - 5} more" if missing[5:] else "")
-        verb = "is" if len(missing) == 1 else "are"
-        return f"{shown} {verb} not among the source's {len(backbone.source.labels)} classes"
+        are = f"{few(missing, each=repr)} {'is' if len(missing) == 1 else 'are'}"
+        return f"{are} not among the source's {len(backbone.source.labels)} classes"
     return found
 
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.source import Preprocessing
-from headstart.core.strategy import Request, Trial, both, common
+from headstart.core.strategy import Request, Trial, common
+from headstart.core.targets import Targets
 from headstart.measure.partition import held_out_parts
+from headstart.strategies.shared._folds import empty_trial
 from headstart.tasks.base import Confidence, TaskMethods
 
 NAME = "stack"
@@ -43,17 +44,16 @@ class Ensemble:
         Not applicable where there is no network from scratch of the first peer's architecture, or where
         training both on all rows would take longer than there is time.
         """
-        shape = (request.split.repeats, len(request.dataset), request.task.outputs)
-        empty = Trial(NAME, NAME, None, np.full(shape, np.nan, np.float32), status="not applicable")
+        empty = empty_trial(request, NAME, "not applicable", "")
         members = tuple(peer.trial for peer in request.peers)
         if not members:
             return replace(empty, reason="no arm with a source could be measured")
-        if len(members) < 2 or not both(*members).any():
+        if len(members) < 2 or not common(*members)[0].covered.any():
             return replace(empty, reason="there is no network trained from scratch to average with")
         source = request.peers[0].source
         if source is not None and not source.input.cut_as_stored:
             return replace(empty, reason=f"{source.name} does not cut its images as stored pixels are cut")
-        needed = sum(_seconds_of_one(trial) for trial in members)
+        needed = sum(trial.cost.seconds / max(1, len(trial.choices.get("folds", ()))) for trial in members)
         if needed > request.budget.left + request.reserve:
             reason = "training both on all rows would take more than the time left"
             return replace(
@@ -102,7 +102,7 @@ class Ensemble:
 
 def fingerprints(members: Iterable[Trial]) -> list[str]:
     """Of what the members predict."""
-    return [fingerprint.of_array(member.predictions) for member in members]
+    return [member.predictions.digest() for member in members]
 
 
 def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
@@ -113,26 +113,22 @@ def outdated(trial: Trial, trials: Mapping[str, Trial]) -> bool:
     return trial.choices.get("of", []) != fingerprints(trials[name] for name in names)
 
 
-def _seconds_of_one(trial: Trial) -> float:
-    """Rough seconds of one more training of an arm."""
-    return trial.cost.seconds / max(1, len(trial.choices.get("folds", ())))
-
-
 def averaged(
     ours: Trial, theirs: Trial, among: Request | Experiment
 ) -> tuple[np.ndarray, float, list[float]]:
-    """(predictions `[R, N, K]`, weight of the first member, temperature of each), the latter by all rows."""
+    """(predictions float32 `[R, N, K]`, weight of the first member, temperature of each), the latter by all
+    rows."""
     members, methods = common(ours, theirs), tasks.for_task(among.task)
     known = members[0].covered
-    assert among.dataset.y is not None
-    y = among.dataset.y
-    out = np.full_like(members[0].predictions, np.nan)
+    y = among.dataset.targets
+    out = np.full((*known.shape, among.task.outputs), np.nan, np.float32)
     for repeat, rows, hidden in held_out_parts(among.split, known, seed=among.seed):
         others = known.copy()
         others[:, hidden] = False
-        weight, temperatures = choose(members, others, y, methods)
+        seen = y.hidden(np.flatnonzero(others.any(axis=0)))
+        weight, temperatures = choose(members, others, seen, methods)
         parts = [
-            methods.softened(m.predictions[repeat, rows], t)
+            methods.softened(m.predictions.take(repeat, rows).astype(np.float32), t)
             for m, t in zip(members, temperatures, strict=True)
         ]
         out[repeat, rows] = weight * parts[0] + (1 - weight) * parts[1]
@@ -141,7 +137,7 @@ def averaged(
 
 
 def choose(
-    members: tuple[Trial, Trial], cells: np.ndarray, y: np.ndarray, methods: TaskMethods
+    members: tuple[Trial, Trial], cells: np.ndarray, y: Targets, methods: TaskMethods
 ) -> tuple[float, list[float]]:
     """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`; an equal
     average where there are none."""
@@ -150,7 +146,7 @@ def choose(
     truth = y[np.nonzero(cells)[1]]
     parts, temperatures = [], []
     for member in members:
-        p = member.predictions[cells].astype(np.float64)
+        p = np.concatenate([member.predictions.take(repeat, rows) for repeat, rows in enumerate(cells)])
         temperatures.append(methods.temperature(truth, p))
         parts.append(methods.softened(p, temperatures[-1]))
     losses = [methods.mean_loss(truth, weight * parts[0] + (1 - weight) * parts[1]) for weight in WEIGHTS]

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from headstart import modalities
 from headstart.core.evidence import Cost
-from headstart.core.model import Model
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
+from headstart.strategies.gradient._training import Kind
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -33,31 +33,27 @@ PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
 
-class Finetune:
+class Finetune(_arm.Trains):
     """Trains the layers behind a cut on stored activations: the trunk before it is never run."""
 
     name = "finetune"
-    kind = _arm.Kind("finetune")
+    kind = Kind("finetune", STEPS, MOST_EPOCHS)
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """Passes for the views, then the folds at an assumed fifth of the network's work."""
         passes = 1.0 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
-        return _estimate(request, seconds_per_pass, passes=passes, share=0.2)
+        return _arm.cost(request, self.kind, seconds_per_pass, passes=passes, share=0.2)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return fit_design(request, self.kind, design_cut(request))
-
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
 
 class FinetuneSlow(Finetune):
     """The same at a tenth of the learning rates: less of what the source has learnt is changed."""
 
     name = "finetune-slow"
-    kind = _arm.Kind("finetune-slow")
+    kind = Kind("finetune-slow", STEPS, MOST_EPOCHS)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
@@ -70,43 +66,26 @@ class FinetuneSlow(Finetune):
         return fit_design(request, self.kind, replace(design, recipe=slow))
 
 
-class Full:
+class Full(_arm.Trains):
     """Trains every layer from the pixels."""
 
     name = "full"
-    kind = _arm.Kind("full")
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The folds; a training step is taken for three forward passes."""
-        return _estimate(request, seconds_per_pass, passes=0.0, share=1.0)
+    kind = Kind("full", STEPS, MOST_EPOCHS)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         return fit_design(request, self.kind, design_whole(request))
 
-    def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "taps"."""
-        return _arm.refit(request, trial, self.kind)
 
-
-def fit_design(request: Request, kind: _arm.Kind, design: Design) -> Trial:
+def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
     """The folds of an arm of that kind, as far as they fit the budget."""
-    settled = _arm.recall(request, kind)
-    if settled is not None:
-        arm = _arm.open_arm(request, settled[0], kind)
-        return _arm.run(arm, kind, settled[1], Cost(arm.inputs.forward_passes))
-    if design.freeze != "none" and request.budget.left < float("inf"):
+    known = _arm.recall(request, kind.name, Design.from_json)
+    if known is None and design.freeze != "none" and request.budget.left < float("inf"):
         (once,) = _arm.once(request, ["pass"], lambda: [_arm.seconds_of_a_pass(request)])
         if once > request.budget.left:
-            return _arm.cut_off(request, kind, once - request.budget.left, Cost())
+            return _arm.cut_off(request, kind.name, once - request.budget.left)
         design = replace(design, views=_affordable(request, design.views, once))
-    arm = _arm.open_arm(request, design, kind)
-    before = Cost(arm.inputs.forward_passes)
-    found = _arm.settle(arm, steps=STEPS, most=MOST_EPOCHS)
-    if isinstance(found, float):
-        return _arm.cut_off(request, kind, found, before)
-    _arm.remember(request, kind, found.arm.design, found.folds)
-    return _arm.run(found.arm, kind, found.folds, before)
+    return _arm.fit(request, kind, lambda: design)
 
 
 def _affordable(request: Request, views: int, once: float) -> int:
@@ -115,14 +94,6 @@ def _affordable(request: Request, views: int, once: float) -> int:
         return views
     ladder = [v for v in (views, 2, 1) if v <= views]
     return next((v for v in ladder if (1 + v) * once <= PASS_SHARE * request.budget.left), 0)
-
-
-def _estimate(request: Request, seconds_per_pass: float, *, passes: float, share: float) -> Cost:
-    rows, everything = _design.training_rows(request), len(request.dataset)
-    per_epoch = max(1, round(rows / _design.batch_size(request.settings, rows)))
-    epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=STEPS, most=MOST_EPOCHS)
-    work = 3 * share * epochs * (_arm.first_folds(request) * rows + len(request.split.development))
-    return Cost(passes, seconds_per_pass * (passes + work / max(1, everything)))
 
 
 # designs
@@ -154,18 +125,16 @@ def has_batchnorm(request: Request) -> bool:
     """Whether the network has BatchNorm anywhere."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    assert request.backbone is not None
-    return any(isinstance(module, _BatchNorm) for module in request.backbone.module.modules())
+    return any(isinstance(module, _BatchNorm) for module in request.network.module.modules())
 
 
 def design_whole(request: Request) -> Design:
     """All layers, from the pixels or tokens."""
     modality = request.dataset.modality
     _design.check(request.settings, modality)
-    assert request.backbone is not None
-    rows, contract = _design.training_rows(request), request.backbone.source.input
+    rows, contract = _design.training_rows(request), request.network.source.input
     return Design(
-        cut=request.backbone.cuts[0],
+        cut=request.network.cuts[0],
         freeze="none",
         recipe=recipe(request, layer_decay=modalities.get(modality).TUNING.layer_decay),
         batch_size=_design.batch_size(request.settings, rows),
@@ -179,8 +148,7 @@ def design_whole(request: Request) -> Design:
 def design_cut(request: Request) -> Design:
     """From the cut that was set by hand, or the default one."""
     design = design_whole(request)
-    backbone, settings = request.backbone, request.settings
-    assert backbone is not None
+    backbone, settings = request.network, request.settings
     if settings.freeze is not None:
         freeze, cut = _design.frozen_stage(backbone, settings.freeze)
     else:
@@ -188,7 +156,7 @@ def design_cut(request: Request) -> Design:
     if freeze == "none":
         return design
     views = _design.views(settings, len(request.dataset), request.dataset.modality)
-    return replace(design, cut=cut, freeze=freeze, views=views, side=None)
+    return replace(design, cut=cut, freeze=freeze, views=views, side=None, length=length_of(request, cut))
 
 
 def default_cut(request: Request) -> tuple[str, str]:
@@ -196,8 +164,7 @@ def default_cut(request: Request) -> tuple[str, str]:
 
     Labels play no part: they are what the arm is scored on. The states must fit on the disk.
     """
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     stages, last = backbone.stages, len(backbone.stages) - 1
     whole = sum(p.numel() for p in backbone.module.parameters())
 
@@ -208,9 +175,10 @@ def default_cut(request: Request) -> tuple[str, str]:
     share = next(share for most, share in TAIL_SHARES if rows <= most)
     start = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
     copies = 1 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
-    length, contract = length_of(request), backbone.source.input
+    contract = backbone.source.input
     for number in range(start, last):
         stage = stages[number]
+        length = length_of(request, stage.cut)
         if length is None:
             values = stage.channels * stage.side**2
         else:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities, tasks
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.dataset import TextItem
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.split import Fold
+from headstart.core.strategy import Request, Trial
 from headstart.measure.calibration import fit_temperature
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
@@ -51,20 +52,19 @@ class LabelNames:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`; "not applicable" where the names say nothing. `Trial.choices` holds the "names"."""
-        backbone = request.backbone
-        assert backbone is not None
-        arm = arm_name(self.name, backbone.source.name)
+        backbone = request.network
+        arm = request.arm(self.name)
         obstacle = unsuited(request)
         if obstacle:
             return empty_trial(request, arm, "not applicable", obstacle)
         features = request.features(backbone, FeatureSpec(taps=backbone.taps()))  # the probe's pass, too
-        stored = features.tap(embedding_tap(backbone))
+        stored = features.tap(backbone.embedding)
         names = opened(request.task.labels)
         vectors, activate = embedded(backbone, names), Classification().activate
 
-        def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            weight, bias = head(request, vectors, np.asarray(stored[train], np.float64), train)
-            return activate(np.asarray(stored[test], np.float64) @ weight.T + bias), {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            weight, bias = head(request, vectors, np.asarray(stored[fold.train], np.float64), fold.train)
+            return activate(np.asarray(stored[fold.test], np.float64) @ weight.T + bias), {}
 
         before = Cost(features.forward_passes, features.seconds)
         trial = run_folds(request, arm, fit_fold, before=before, about="|".join(TEMPLATES))
@@ -73,9 +73,8 @@ class LabelNames:
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps" whose head is made of the labels' names."""
-        backbone = request.backbone
-        assert backbone is not None
-        rows, tap = request.split.development, embedding_tap(backbone)
+        backbone = request.network
+        rows, tap = request.split.development, backbone.embedding
         stored = request.features(backbone, FeatureSpec(taps=(tap,))).tap(tap)
         vectors = embedded(backbone, trial.choices["names"])
         weight, bias = head(request, vectors, np.asarray(stored[rows], np.float64), rows)
@@ -84,10 +83,9 @@ class LabelNames:
 
 def unsuited(request: Request) -> str:
     """Why names cannot be compared with texts; empty when they can."""
-    assert request.backbone is not None
     if not tasks.for_task(request.task).exclusive:
         return f"names are compared for one label a text; this is a {request.task.kind} task"
-    if not modalities.get(request.backbone.source.modality).IN_WORDS:
+    if not modalities.get(request.network.source.modality).IN_WORDS:
         return "the source reads no texts"
     if request.dataset.pairs:
         return "a label of two texts says how they belong together, which no single text is near to"
@@ -120,7 +118,7 @@ def embedded(backbone: Backbone, names: Sequence[str]) -> np.ndarray:
     """`[K, D]`: of each name the mean embedding, each of length 1, of the sentences it is put into."""
     import torch
 
-    contract, tap = backbone.source.input, embedding_tap(backbone)
+    contract, tap = backbone.source.input, backbone.embedding
     room = modalities.get(contract.modality)
     sentences = [template.format(name) for name in names for template in TEMPLATES]
     device = next((p.device for p in backbone.module.parameters()), torch.device("cpu"))
@@ -144,11 +142,10 @@ def head(
 
     `features` `[n, D]` belong to the rows; the temperature is that of the least log-loss on them.
     """
-    assert request.dataset.y is not None
     centred = vectors - vectors.mean(axis=0)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     length = max(1e-12, float(np.linalg.norm(features, axis=1).mean()))
     weight = SHARPNESS * centred / length
     bias = -weight @ features.mean(axis=0)
-    temperature = fit_temperature(features @ weight.T + bias, request.dataset.y[rows])
+    temperature = fit_temperature(features @ weight.T + bias, request.dataset.targets[rows])
     return weight / temperature, bias / temperature

@@ -7,12 +7,13 @@ from dataclasses import replace
 from headstart._lazy import optional
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.strategy import Request, Trial
 from headstart.errors import MissingExtra
 from headstart.strategies import finetune
 from headstart.strategies.gradient import _arm
 from headstart.strategies.gradient._adapters import ALPHA, RANK, Adapter, LowRank, Vectors, resolve
 from headstart.strategies.gradient._design import Design
+from headstart.strategies.gradient._training import Kind
 from headstart.strategies.shared._folds import empty_trial
 
 LORA_LR, BITFIT_LR = 5e-4, 1e-3
@@ -39,10 +40,9 @@ class _Small:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
-        assert request.backbone is not None
         obstacle = self.obstacle(request)
         if obstacle:
-            name = arm_name(self.name, request.backbone.source.name)
+            name = request.arm(self.name)
             return empty_trial(request, name, "not applicable", obstacle)
         trial = finetune.fit_design(request, self._kind(request), self.design(request))
         return (
@@ -69,11 +69,10 @@ class _Small:
         return replace(whole, recipe=recipe)
 
     def words(self, request: Request) -> str:
-        """What is trained, in words."""
         raise NotImplementedError
 
-    def _kind(self, request: Request) -> _arm.Kind:
-        return _arm.Kind(self.name, adapter=self.adapter(request))
+    def _kind(self, request: Request) -> Kind:
+        return Kind(self.name, finetune.STEPS, finetune.MOST_EPOCHS, adapter=self.adapter(request))
 
 
 class Lora(_Small):
@@ -88,8 +87,7 @@ class Lora(_Small):
 
     def obstacle(self, request: Request) -> str:
         """No linear layers, or no peft. Raises `BadOption` for a name that matches nothing."""
-        backbone = request.backbone
-        assert backbone is not None
+        backbone = request.network
         try:
             optional("peft", extra="text", needed_for="LoRA")
         except MissingExtra as error:
@@ -116,12 +114,10 @@ class BitFit(_Small):
 
     def obstacle(self, request: Request) -> str:
         """A network without any such."""
-        assert request.backbone is not None
-        body = request.backbone.tail(request.backbone.cuts[0])
+        body = request.network.tail(request.network.cuts[0])
         return "" if any(p.ndim <= 1 for p in body.parameters()) else "the network has no biases and no norms"
 
     def words(self, request: Request) -> str:  # noqa: ARG002
-        """What it says."""
         return "biases and norms"
 
 

@@ -8,19 +8,18 @@ cross-validation on the same rows. Nothing here runs the trunk: everything is re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from headstart import tasks
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.evidence import Cost
 from headstart.core.features import Features, FeatureSpec, Tap
 from headstart.core.model import Model
-from headstart.core.split import Split
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.split import Fold, Split
+from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.measure import threads
 from headstart.measure.partition import blind_sample
@@ -53,13 +52,11 @@ class Probe:
         """See `Strategy`. `Trial.choices` holds "taps", "views", "profile" (by tap: "mse" with its
         standard error "mse_error", and "accuracy" for classes, leave-one-out on the development rows)
         and what each fold chose."""
-        assert request.backbone is not None
-        return fit(request, request.backbone, arm_name(self.name, request.backbone.source.name))
+        return fit(request, request.network, request.arm(self.name))
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
-        assert request.backbone is not None
-        return refit(request, request.backbone, trial)
+        return refit(request, request.network, trial)
 
 
 class EarlyProbe(Probe):
@@ -73,9 +70,8 @@ class EarlyProbe(Probe):
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
-        assert request.backbone is not None
-        backbone = request.backbone
-        return fit(request, backbone, arm_name(self.name, backbone.source.name), early_taps(backbone))
+        backbone = request.network
+        return fit(request, backbone, request.arm(self.name), early_taps(backbone))
 
 
 def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
@@ -96,8 +92,7 @@ class RandomFrozen:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
-        assert request.backbone is not None
-        return fit(request, _random(request), arm_name(self.name, request.backbone.source.name))
+        return fit(request, _random(request), request.arm(self.name))
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"; it owes nothing to the source's weights."""
@@ -105,8 +100,7 @@ class RandomFrozen:
 
 
 def _random(request: Request) -> Backbone:
-    assert request.backbone is not None
-    return request.backbone.fresh(request.seed)
+    return request.network.fresh(request.seed)
 
 
 def views(request: Request) -> int:
@@ -119,7 +113,7 @@ def views(request: Request) -> int:
 def closed_form_seconds(request: Request) -> float:
     """A rough time for choosing taps and fitting linear models, on one core."""
     rows = len(request.split.folds[0].train) if request.split.folds else 0
-    taps = len(request.backbone.taps()) if request.backbone is not None else 1
+    taps = len(request.network.taps()) if request.backbone is not None else 1
     small = min(rows, _taps.SELECTION_ROWS)
     selection = (taps + 12) * (2e-4 + 1e-10 * small**3)
     seen = rows * (1 + views(request))
@@ -139,11 +133,6 @@ class Reading:
     usual: str = ""
     """The tap that has to be beaten; empty: the embedding."""
 
-    @property
-    def y(self) -> np.ndarray:
-        assert self.request.dataset.y is not None
-        return self.request.dataset.y
-
     def matrix(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
         """float32 `[len(rows), D]`: the taps side by side, of the items as they are."""
         return np.concatenate([_block(self.features, tap, rows) for tap in taps], axis=1)
@@ -156,7 +145,7 @@ class Reading:
         """The taps for a model of these rows, by these rows alone."""
         part = self.blocks.among(rows)
         wanted, groups = ridge_targets(self.request, part.rows), group_numbers(self.request, part.rows)
-        chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(embedding_tap(self.backbone)))
+        chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(self.backbone.embedding))
         return tuple(Tap.parse(name) for name in chosen.names)
 
     def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
@@ -164,10 +153,11 @@ class Reading:
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
         several = group_numbers(self.request, rows) is not None or self.views > 0
         methods, weights = tasks.for_task(self.request.task), self.request.weights
-        own = methods.weights(self.request.task, self.y[rows]) if weights is None else weights[rows]
+        y = self.request.dataset.targets[rows]
+        own = methods.weights(self.request.task, y) if weights is None else weights[rows]
         return methods.fit_linear(
             x,
-            np.concatenate([self.y[rows]] * (self.views + 1)),
+            np.concatenate([y] * (self.views + 1)),
             outputs=self.request.task.outputs,
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
@@ -187,9 +177,8 @@ class Reading:
         for name, errors in _taps.profile(self.blocks, wanted, groups).items():
             table[name] = {"mse": errors.mse, "mse_error": errors.standard_error(groups)}
             if methods.exclusive and wanted.shape[1] == self.request.task.outputs:
-                table[name]["accuracy"] = float(
-                    np.mean((errors.predictions + tilt).argmax(axis=1) == self.y[rows])
-                )
+                right = (errors.predictions + tilt).argmax(axis=1) == self.request.dataset.targets[rows]
+                table[name]["accuracy"] = float(np.mean(right))
         return table
 
 
@@ -223,7 +212,7 @@ def selection_rows(split: Split, seed: int) -> np.ndarray:
 
 def read(request: Request, backbone: Backbone, only: tuple[Tap, ...] = ()) -> Reading:
     """Have the pass store what is missing, and prepare the choice among all taps, or `only` these."""
-    taps = only or tuple(dict.fromkeys((*backbone.taps(), embedding_tap(backbone))))
+    taps = only or tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
     count = views(request)
     features = request.features(backbone, _spec(request, taps, count))
     rows = selection_rows(request.split, request.seed)
@@ -251,16 +240,15 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     reading = read(request, backbone, only)
     methods = tasks.for_task(request.task)
 
-    def fit_fold(
-        train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
-    ) -> tuple[np.ndarray, Mapping[str, Any]]:  # fmt: skip
-        taps = reading.choose(train)
-        linear = reading.fit(taps, train)
-        predictions = methods.activate(linear.logits(reading.matrix(taps, test).astype(np.float64)))
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+        own = replace(reading, request=request)
+        taps = own.choose(fold.train)
+        linear = own.fit(taps, fold.train)
+        predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
         return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
-    about = "|".join((_about(), *map(str, only)))
+    about = "|".join((str(_taps.Rules()), *map(str, only)))
     trial = run_folds(request, arm, fit_fold, before=before, about=about)
     with threads.suited_to(len(request.split.development)):
         taps, profile = reading.choose(request.split.development), reading.profile()
@@ -273,10 +261,6 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         **trial.choices,
     }
     return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
-
-
-def _about() -> str:
-    return str(_taps.Rules())
 
 
 def _summary(taps: tuple[Tap, ...], count: int) -> str:

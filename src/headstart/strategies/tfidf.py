@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from headstart import tasks
 from headstart.core.evidence import Cost
 from headstart.core.model import Model
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.modalities import text
 from headstart.modalities.text import Text
@@ -46,11 +47,9 @@ class Tfidf:
         texts, methods = read(request), tasks.for_task(request.task)
         ready()
 
-        def fit_fold(
-            train: np.ndarray, test: np.ndarray, number: int  # noqa: ARG001
-        ) -> tuple[np.ndarray, Mapping[str, Any]]:  # fmt: skip
-            words, linear = fit_words(request, texts, train)
-            logits = words.matrix([texts[row] for row in test]) @ linear.weight.T + linear.bias
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
+            words, linear = fit_words(request, texts, fold.train)
+            logits = words.matrix([texts[row] for row in fold.test]) @ linear.weight.T + linear.bias
             return methods.activate(logits), {"entries": len(words.idf), "C": linear.penalty}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)
@@ -81,13 +80,12 @@ def read(request: Request) -> Sequence[Text]:
 
 def fit_words(request: Request, texts: Sequence[Text], rows: np.ndarray) -> tuple[Words, Linear]:
     """Vocabulary and linear model from the given rows of the data set."""
-    assert request.dataset.y is not None
     some = [texts[row] for row in rows]
     words = Words.of(some, pairs=request.dataset.pairs)
     linear = fit_sparse(
         request.task,
         words.matrix(some),
-        request.dataset.y[rows],
+        request.dataset.targets[rows],
         groups=group_numbers(request, rows),
         seed=request.seed,
     )

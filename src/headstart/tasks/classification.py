@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
 from headstart.measure import calibration, label_errors, metrics
 from headstart.measure.ridge import one_hot
-from headstart.tasks.base import Doubt, Linear
+from headstart.tasks.base import Doubt, Fit, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks.base.scores import Mean, OverLabels, Score
 from headstart.tasks.linear import check, fit_logistic
@@ -33,10 +33,13 @@ class _Classes(LabelMethods):
         return [[label] for label in y.tolist()]
 
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
-        first = np.full(1 + max((int(y.max(initial=0)), *places)), -1)
+        first = np.zeros(1 + max(places, default=0), np.int64)
         for label, there in places.items():
             first[label] = there[0]
-        return np.where(y >= 0, first[np.maximum(y, 0)], -1)
+        return first[y]
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.isin(np.arange(outputs), y)
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y)[:, None] == np.arange(outputs)
@@ -121,29 +124,10 @@ class _Judge(LabelMethods):
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(-np.mean(self.logits(predictions)[np.arange(len(y)), y]))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """Recall, F1 and AUROC of each class."""
-        return {
-            "balanced accuracy": metrics.recalls(y, predictions),
-            "F1": metrics.f1s(y, predictions),
-            "AUROC": metrics.aurocs(y, predictions),
-        }
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: accuracy (plain, balanced, top-5), macro F1, AUROC, log loss, Brier, ECE."""
-        each = self.over_labels(y, predictions) if each is None else each
-        found = {
-            "accuracy": metrics.accuracy(y, predictions),
-            **{name: metrics.known_mean(values) for name, values in each.items()},
-            "log loss": metrics.log_loss(y, predictions),
-            "Brier": metrics.brier(y, predictions),
-            "ECE": calibration.ece(y, predictions),
-        }
-        if task.outputs > 5:
-            found["top-5 accuracy"] = metrics.top_k(y, predictions, 5)
-        return {name: value for name, value in found.items() if np.isfinite(value)}
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """Brier, ECE, and of many classes top-5 accuracy."""
+        found = {"Brier": metrics.brier(y, predictions), "ECE": calibration.ece(y, predictions)}
+        return found | ({"top-5 accuracy": metrics.top_k(y, predictions, 5)} if task.outputs > 5 else {})
 
 
 class Classification(_Classes, _Judge):
@@ -181,17 +165,7 @@ class Classification(_Classes, _Judge):
         counts = np.bincount(y, minlength=outputs) + 0.5
         return np.log(counts / counts.sum())
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """Multinomial logistic regression (binomial with two classes), as scikit-learn defines it.
 
         Without `penalties`, C is chosen by stratified, grouped cross-validation on log-loss. A class
@@ -208,11 +182,9 @@ class Classification(_Classes, _Judge):
             classes = int(local.max()) + 1
             wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
             link: Link = "softmax" if classes > 2 else "sigmoid"
-            return fit_logistic(
-                features, wanted, link=link, groups=groups, penalties=penalties, seed=seed, weights=weights
-            )
+            return fit_logistic(features, wanted, link=link, **how)
 
-        return _of_present(fit, y, outputs, features.shape[1], float(min(penalties)) if penalties else 0.0)
+        return _of_present(fit, y, outputs, features.shape[1], float(min(how.get("penalties") or [0.0])))
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """Those of equally common classes, where the metric counts all alike; 1 on average."""

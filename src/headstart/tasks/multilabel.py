@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import label_errors, multilabel
-from headstart.measure.metrics import above_chance, known_mean
-from headstart.tasks.base import Doubt, Linear
+from headstart.measure.metrics import above_chance
+from headstart.tasks.base import Doubt, Fit, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
-from headstart.tasks.base.scores import Anew, OverLabels, Score
+from headstart.tasks.base.scores import Anew, OverLabels, Ratio, Score
 from headstart.tasks.linear import check, fit_logistic
 from headstart.tasks.linear._logistic import probabilities
 
@@ -35,8 +35,10 @@ class _Sets(LabelMethods):
         for label, there in places.items():
             rows = np.flatnonzero(y == label if y.ndim == 1 else y[:, label] == 1)
             out[rows[:, None], np.array(there)] = 1
-        out[y < 0 if y.ndim == 1 else np.isnan(y).any(axis=1)] = np.nan
         return out
+
+    def same(self, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return np.asarray((y == others).all(axis=1))
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
         return np.asarray(y) > THRESHOLD
@@ -90,18 +92,10 @@ def _doubted(
                                 "p_given": p[row, on[row]], "p_suggested": p[row, other]}  # fmt: skip
 
 
-def _at_half(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    return multilabel.f1s(y, predictions, THRESHOLD)
-
-
-def _micro(y: np.ndarray, predictions: np.ndarray) -> float:
-    return multilabel.micro_f1(y, predictions, THRESHOLD)
-
-
 SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
-    OverLabels("F1", _at_half),
-    Anew("micro F1", _micro),
+    OverLabels("F1", multilabel.f1s),
+    Ratio("micro F1", multilabel.micro_f1),
     OverLabels("AUROC", multilabel.aurocs),
     Anew("log loss", multilabel.log_loss),
 )
@@ -122,29 +116,9 @@ class _Judge(LabelMethods):
         p = np.clip(predictions, SMALL, 1 - SMALL)
         return float(-np.mean(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """Average precision, F1 and AUROC of each label."""
-        return {
-            "mAP": multilabel.average_precisions(y, predictions),
-            "F1": multilabel.f1s(y, predictions, THRESHOLD),
-            "AUROC": multilabel.aurocs(y, predictions),
-        }
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: mAP, F1 (macro and micro, at one half), LRAP, AUROC, log loss."""
-        each = self.over_labels(y, predictions) if each is None else each
-        mean = {name: known_mean(values) for name, values in each.items()}
-        found = {
-            "mAP": mean["mAP"],
-            "F1": mean["F1"],
-            "micro F1": multilabel.micro_f1(y, predictions, THRESHOLD),
-            "LRAP": multilabel.lrap(y, predictions),
-            "AUROC": mean["AUROC"],
-            "log loss": multilabel.log_loss(y, predictions),
-        }
-        return {name: value for name, value in found.items() if np.isfinite(value)}
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """LRAP."""
+        return {"LRAP": multilabel.lrap(y, predictions)}
 
 
 class MultiLabel(_Sets, _Judge):
@@ -184,17 +158,7 @@ class MultiLabel(_Sets, _Judge):
         hits = np.asarray(y, np.float64).sum(axis=0)
         return np.log((hits + 0.5) / (len(y) - hits + 0.5))
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """One logistic regression a label, all in one solve, with one C for all of them.
 
         A label that is always or never set gets weight 0 and the logit of its smoothed share.
@@ -205,18 +169,10 @@ class MultiLabel(_Sets, _Judge):
         if targets.shape[1:] != (outputs,) or not np.isin(targets, (0.0, 1.0)).all():
             raise DataError("linear probe", "a multi-label target is not 0 or 1", "check the labels")
         weight, bias = np.zeros((outputs, features.shape[1])), self.constant(targets, outputs)
-        penalty, ridge = float(min(penalties)) if penalties else 0.0, False
+        penalty, ridge = float(min(how.get("penalties") or [0.0])), False
         varies = np.flatnonzero((targets != targets[:1]).any(axis=0))
         if len(varies):
-            found = fit_logistic(
-                features,
-                targets[:, varies],
-                link="sigmoid",
-                groups=groups,
-                penalties=penalties,
-                seed=seed,
-                weights=weights,
-            )
+            found = fit_logistic(features, targets[:, varies], link="sigmoid", **how)
             weight[varies], bias[varies] = found.weight, found.bias
             penalty, ridge = found.penalty, found.ridge
         return Linear(weight, bias, penalty, ridge)

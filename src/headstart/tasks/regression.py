@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from headstart.errors import DataError
 from headstart.measure import metrics
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge
 from headstart.measure.spectral import basis, standardise
-from headstart.tasks.base import FIFTHS, Linear, TaskMethods
+from headstart.tasks.base import FIFTHS, Fit, Linear, TaskMethods
 from headstart.tasks.base.scores import Anew, Mean, Score
 from headstart.tasks.linear import check
 
@@ -30,6 +30,9 @@ class _Values(TaskMethods):
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
         ranks = np.argsort(np.argsort(y, kind="stable"), kind="stable")
         return [[part] for part in (ranks * parts // max(1, len(ranks))).tolist()]
+
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        return f"values from {y.min():g} to {y.max():g}"
 
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
         return np.asarray(y, np.float64)
@@ -80,18 +83,6 @@ class _Judge(TaskMethods):
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         return float(np.mean((predictions[:, 0] - y) ** 2))
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-        """None: there are no labels."""
-        return {}
-
-    def metrics(
-        self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
-    ) -> dict[str, float]:
-        """What is defined of: MAE, RMSE, R2."""
-        value = predictions[:, 0]
-        found = {"MAE": metrics.mae(y, value), "RMSE": metrics.rmse(y, value), "R2": metrics.r2(y, value)}
-        return {name: number for name, number in found.items() if np.isfinite(number)}
-
 
 class _Fit(TaskMethods):
     """Ridge regression."""
@@ -112,22 +103,13 @@ class _Fit(TaskMethods):
         """The median: the best constant for absolute error."""
         return np.full(outputs, float(np.median(y)) if len(y) else 0.0)
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """Ridge regression; lambda by the exact leave-one-out (or leave-one-group-out) squared error.
 
         `penalties` are values of lambda against the sum of squared errors. Nothing is random.
         Raises `DataError` for features or targets that are not finite.
         """
+        groups, penalties, weights = how.get("groups"), how.get("penalties"), how.get("weights")
         check(features, y)
         if not np.isfinite(y).all():
             raise DataError("linear probe", "a target is NaN or infinite", "check the labels")

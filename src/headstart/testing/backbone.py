@@ -1,7 +1,6 @@
 """Conformance suite for Backbones: what `headstart.core.backbone` promises, checked on any of them.
 
-    from headstart.modalities.image.preprocessing import image_input
-from headstart.testing.backbone import check_backbone
+    from headstart.testing.backbone import check_backbone
     check_backbone(my_backbone)
 
 Every check raises `AssertionError` saying what was promised and what was found.
@@ -19,9 +18,12 @@ from torch import Tensor, nn
 from headstart._lazy import optional
 from headstart.core.backbone import Backbone, Stage
 from headstart.core.features import Tap
+from headstart.core.masked import of_inputs
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import image_input
 from headstart.modalities.text.encoding.words import FORMAT
 from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
+from headstart.train.trim import trimmed
 
 TOLERANCE = 1e-4
 """Allowed difference, relative to the largest value of the embedding."""
@@ -36,7 +38,7 @@ def check_backbone(backbone: Any, batch: int = 2, *, least_cuts: int = 3, rebuil
     x = backbone.normalise(prepared)
     check_structure(backbone, least_cuts)
     check_normalise(backbone, prepared)
-    if backbone.source.modality == "text":
+    if backbone.source.input.max_length is not None:
         check_padding(backbone, prepared)
     check_cuts(backbone, x)
     check_pooling(backbone, x)
@@ -56,9 +58,8 @@ def random_pixels(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
 
 
 def random_batch(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
-    """A prepared batch of the source's modality: see `random_pixels` and `random_tokens`."""
-    make = random_tokens if backbone.source.modality == "text" else random_pixels
-    return make(backbone, batch, seed)
+    """A prepared batch of the source's modality: see `random_pixels`, `random_tokens`, `random_frames`."""
+    return RANDOM.get(backbone.source.modality, random_pixels)(backbone, batch, seed)
 
 
 LENGTHS = (9, 1, 4)
@@ -80,6 +81,22 @@ def random_tokens(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
     return torch.stack(sides, 1)
 
 
+def random_frames(backbone: Backbone, batch: int, seed: int = 0) -> Tensor:
+    """float32 `[batch, C + 1, T]`: recordings of 1.3, 0.02 and 0.4 windows of the source, and the mask."""
+    generator = torch.Generator().manual_seed(seed)
+    contract = backbone.source.input
+    assert isinstance(contract, AudioPreprocessing)
+    sizes = [min(contract.max_length, max(1, int(contract.window * share))) for share in (1.3, 0.02, 0.4)]
+    lengths = torch.tensor([sizes[row % len(sizes)] for row in range(batch)])
+    mask = (torch.arange(max(sizes)) < lengths[:, None]).float()[:, None]  # [B, 1, T]
+    values = torch.randn((batch, contract.bands, max(sizes)), generator=generator)
+    return torch.cat([values * mask, mask], 1)
+
+
+RANDOM = {"text": random_tokens, "audio": random_frames}
+"""Modality -> what makes a batch; all others are pixels."""
+
+
 def words_of(contract: TextPreprocessing) -> int:
     """Numbers that a contract's encoder gives out: all below this one."""
     content = json.loads(contract.encoder)
@@ -96,7 +113,7 @@ def check_structure(backbone: Any, least_cuts: int = 3) -> None:
     assert cuts[0] == "input", f"the first cut is {cuts[0]!r}, not 'input'"
     assert len(set(cuts)) == len(cuts), "two cuts have one name"
     assert least_cuts <= len(cuts) <= 70, f"{len(cuts)} cuts"
-    most = 13 if backbone.source.modality == "text" else 8
+    most = 8 if backbone.source.input.max_length is None else 13
     assert 1 <= len(stages) <= most, f"{len(stages)} stages"
     places = [cuts.index(stage.cut) for stage in stages]
     assert places == sorted(set(places)), "stages are not in order of the data flow"
@@ -110,11 +127,12 @@ def check_structure(backbone: Any, least_cuts: int = 3) -> None:
 
 
 def check_normalise(backbone: Backbone, pixels: Tensor) -> None:
-    """Pixels become (value / 255 - mean) / std, channel by channel; tokens stay what they are, as int64."""
-    if isinstance(backbone.source.input, TextPreprocessing):
-        x = backbone.normalise(pixels)
-        assert x.dtype == torch.int64, f"normalised tokens are {x.dtype}"
-        assert torch.equal(x, pixels.long()), "tokens are changed"
+    """Pixels become (value / 255 - mean) / std, channel by channel; tokens stay what they are, as int64, and
+    frames as float32."""
+    if backbone.source.input.max_length is not None:
+        x, wanted = backbone.normalise(pixels), torch.float32 if pixels.is_floating_point() else torch.int64
+        assert x.dtype == wanted, f"normalised tokens or frames are {x.dtype}"
+        assert torch.equal(x, pixels.to(wanted)), "tokens or frames are changed"
         return
     contract, x = image_input(backbone.source), backbone.normalise(pixels)
     assert x.dtype == torch.float32, f"normalised pixels are {x.dtype}"
@@ -127,25 +145,25 @@ def check_normalise(backbone: Backbone, pixels: Tensor) -> None:
 
 @torch.no_grad()
 def check_padding(backbone: Backbone, tokens: Tensor) -> None:
-    """What fills up a text changes nothing, whatever stands there, and neither do the other texts of a
-    batch."""
+    """What fills up a sequence changes nothing, whatever stands there, and neither do others of its batch."""
+    layout = of_inputs(backbone.source.input)
     cuts = tuple(stage.cut for stage in backbone.stages)
     longer = torch.cat([tokens, torch.zeros_like(tokens)], -1)
-    strange = longer.clone()
-    strange[:, 0::3] = torch.where(longer[:, 1::3] > 0, longer[:, 0::3], torch.ones_like(longer[:, 0::3]))
+    strange = torch.where(layout.masks(longer).any(1, keepdim=True), longer, torch.ones_like(longer))
+    layout.masks(strange)[:] = layout.masks(longer)
     whole = backbone.states(backbone.normalise(tokens), cuts)
     others = [backbone.states(backbone.normalise(batch), cuts) for batch in (longer, strange)]
     alone = [
-        backbone.states(backbone.normalise(tokens[row : row + 1, :, : int(tokens[row, 1].sum())]), cuts)
+        backbone.states(backbone.normalise(trimmed(tokens[row : row + 1], layout)), cuts)
         for row in range(len(tokens))
     ]
     for tap in backbone.taps():
         cut = next(stage.cut for stage in backbone.stages if stage.name == tap.stage)
         expected = backbone.pool(whole[cut], tap)
         for states in others:
-            assert close(backbone.pool(states[cut], tap), expected), f"filling up a text changes {tap}"
+            assert close(backbone.pool(states[cut], tap), expected), f"filling up a sequence changes {tap}"
         single = torch.cat([backbone.pool(states[cut], tap) for states in alone])
-        assert close(single, expected), f"{tap} of a text depends on the other texts of its batch"
+        assert close(single, expected), f"{tap} of a sequence depends on the others of its batch"
 
 
 @torch.no_grad()

@@ -92,7 +92,7 @@ def shapes(
     else:
         task, target = Task(kind, ("size",), "MAE", higher_is_better=False), size
     items = tuple(ArrayItem(f"{i:04d}", picture) for i, picture in enumerate(pictures))
-    return Dataset("shapes", "image", items, task=task, y=target, origin="shapes")
+    return Dataset("shapes", "image", items, task=task, targets=target, origin="shapes")
 
 
 def folds(dataset: Dataset, *, parts: int = 3, repeats: int = 1, test: float = 0.0, seed: int = 0) -> Split:
@@ -140,6 +140,15 @@ def index(cuts: Sequence[str], cut: str) -> int:
     return cuts.index(cut)
 
 
+def digest_of(*parts: nn.Module) -> str:
+    """Of names and weights."""
+    sha = hashlib.sha256()
+    for part in parts:
+        for name, tensor in part.state_dict().items():
+            sha.update(name.encode() + tensor.numpy(force=True).tobytes())
+    return sha.hexdigest()
+
+
 PIECES = ("stem", "middle", "last", "pool")
 
 
@@ -179,11 +188,7 @@ class TinyBackbone:
 
     @property
     def digest(self) -> str:
-        sha = hashlib.sha256()
-        for part in (self.module, self.classifier):
-            for name, tensor in part.state_dict().items() if part is not None else ():
-                sha.update(name.encode() + tensor.numpy(force=True).tobytes())
-        return sha.hexdigest()
+        return digest_of(self.module, *([] if self.classifier is None else [self.classifier]))
 
     def _between(self, start: int, stop: int) -> nn.Sequential:
         made = nn.Sequential(*(getattr(self.module, piece) for piece in PIECES[start:stop]))
@@ -243,12 +248,11 @@ class TinyBackbone:
 
     def teach(self, dataset: Dataset, *, sharpness: float = 20.0) -> TinyBackbone:
         """The same with a classifier fitted (by least squares) to the data set's classes."""
-        assert dataset.y is not None
         assert self.classifier is not None
         twin = self.copy()
         features = MemoryExtractor(dataset)(twin, FeatureSpec(cut=self.cuts[-1])).state()
         x = np.column_stack([features, np.ones(len(dataset))]).astype(np.float64)
-        wanted = np.eye(len(self.source.labels or ()))[dataset.y]
+        wanted = np.eye(len(self.source.labels or ()))[dataset.targets[:]]
         solution = np.linalg.lstsq(x, wanted, rcond=1e-6)[0].T * sharpness  # [classes, 25]
         with torch.no_grad():
             twin.classifier.weight.copy_(torch.from_numpy(solution[:, :-1]))  # type: ignore[union-attr]

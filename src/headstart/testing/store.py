@@ -1,7 +1,7 @@
 """Conformance: what every store of features promises to those who read from it.
 
 from headstart.testing.store import check_extractor, check_rows
-check_extractor(lambda dataset: make_extractor(store, dataset))
+check_extractor(lambda dataset: StoreExtractor(store, dataset))
 """
 
 from __future__ import annotations

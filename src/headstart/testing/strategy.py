@@ -20,6 +20,7 @@ from headstart import strategies
 from headstart.core.budget import Budget
 from headstart.core.fingerprint import of_array
 from headstart.core.model import Model
+from headstart.core.predictions import Dense
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Settings, Strategy, Trial, arm_name
 from headstart.core.task import CLASSIFICATION, MULTILABEL
@@ -68,24 +69,25 @@ def check_trial(strategy: Strategy, request: Request, trial: Trial) -> None:
     assert trial.arm == arm_name(strategy.name, source), f"its arm is called {trial.arm!r}"
     assert (trial.strategy, trial.source) == (strategy.name, source)
     expected = (request.split.repeats, len(request.dataset), request.task.outputs)
-    assert trial.predictions.shape == expected, f"predictions {trial.predictions.shape}, not {expected}"
-    assert trial.predictions.dtype == np.float32, f"predictions are {trial.predictions.dtype}"
+    predictions = numbers(trial)
+    assert predictions.shape == expected, f"predictions {predictions.shape}, not {expected}"
+    assert predictions.dtype == np.float32, f"predictions are {predictions.dtype}"
     assert json.loads(json.dumps(trial.choices)) == trial.choices, "its choices are not plain JSON"
     if trial.status == "not applicable":
         assert trial.reason, "it does not say why it does not apply"
-        assert np.isnan(trial.predictions).all(), "it does not apply, but predicts"
+        assert np.isnan(predictions).all(), "it does not apply, but predicts"
         return
     held_out = _held_out(request, request.split.folds)
-    filled = np.isfinite(trial.predictions).all(axis=2)
+    filled = np.isfinite(predictions).all(axis=2)
     assert not (filled & ~held_out).any(), "rows are predicted that were not held out"
-    partly = np.isfinite(trial.predictions).any(axis=2) & ~filled
+    partly = np.isfinite(predictions).any(axis=2) & ~filled
     assert not partly.any(), "some predictions are not finite"
     for fold in request.split.folds:
         share = filled[fold.repeat, fold.test].mean()
         assert share in (0.0, 1.0), "a fold is filled in part"
     if not facts.trains and trial.status == "done":
         assert (filled == held_out).all(), "folds are missing"
-    found = trial.predictions[filled]
+    found = predictions[filled]
     if request.task.kind == CLASSIFICATION:
         assert np.abs(found.sum(axis=1) - 1).max() < SUM, "class probabilities do not add up to 1"
     if request.task.kind in (CLASSIFICATION, MULTILABEL):
@@ -122,8 +124,8 @@ def check_nested(strategy: Strategy, request: Request, trial: Trial) -> None:
     for number, fold in enumerate(request.split.folds[:2]):
         other = strategy.fit(_relabelled(request, fold.test, seed=number))
         assert np.array_equal(
-            trial.predictions[fold.repeat, fold.test],
-            other.predictions[fold.repeat, fold.test],
+            numbers(trial)[fold.repeat, fold.test],
+            numbers(other)[fold.repeat, fold.test],
             equal_nan=True,
         ), f"fold {number}: the labels of held-out rows change their predictions"
 
@@ -142,7 +144,7 @@ def _relabelled(request: Request, rows: np.ndarray, *, seed: int) -> Request:
     assert request.dataset.y is not None
     y = np.array(request.dataset.y)
     y[rows] = y[np.random.default_rng(seed).integers(len(y), size=len(rows))]
-    return replace(request, dataset=replace(request.dataset, y=y))
+    return replace(request, dataset=replace(request.dataset, targets=y))
 
 
 class _Interrupted(BaseException):
@@ -177,7 +179,7 @@ def check_budget(strategy: Strategy, request: Request) -> None:
     trial = strategy.fit(spent)
     assert trial.status == "cut off", f"without any time left it is {trial.status!r}"
     assert trial.reason, "it does not say what is missing"
-    filled = np.isfinite(trial.predictions).all(axis=2)
+    filled = np.isfinite(numbers(trial)).all(axis=2)
     allowed = _held_out(request, request.split.folds[:1])
     assert not (filled & ~allowed).any(), "it goes on after its time is used up"
 
@@ -217,4 +219,10 @@ def check_model(
 
 def same(a: Trial, b: Trial) -> bool:
     """Whether two trials predict the same, bit for bit."""
-    return np.array_equal(a.predictions, b.predictions, equal_nan=True)
+    return np.array_equal(numbers(a), numbers(b), equal_nan=True)
+
+
+def numbers(trial: Trial) -> np.ndarray:
+    """float32 `[R, N, K]`: the predictions, NaN where there is none."""
+    assert isinstance(trial.predictions, Dense), "its predictions are no array"
+    return trial.predictions.array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,42 +17,19 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
+from headstart.sources.text.networks.pooling import compared, pooled
+from headstart.testing.fakes import digest_of, index
 
-TOPICS = {
-    "weather": ["rain", "snow", "wind", "storm", "cloud", "sunny", "frost", "fog", "thunder", "breeze"],
-    "food": ["bread", "soup", "cheese", "apple", "dinner", "cook", "salt", "oven", "butter", "spoon"],
-    "travel": [
-        "train",
-        "ticket",
-        "hotel",
-        "airport",
-        "luggage",
-        "map",
-        "bus",
-        "passport",
-        "journey",
-        "harbour",
-    ],
-    "music": ["guitar", "song", "drum", "concert", "piano", "melody", "choir", "violin", "band", "rhythm"],
+_TOPICS = {
+    "weather": "rain snow wind storm cloud sunny frost fog thunder breeze",
+    "food": "bread soup cheese apple dinner cook salt oven butter spoon",
+    "travel": "train ticket hotel airport luggage map bus passport journey harbour",
+    "music": "guitar song drum concert piano melody choir violin band rhythm",
 }
+TOPICS = {topic: words.split() for topic, words in _TOPICS.items()}
 """Class -> the words that tell it."""
-FILLERS = (
-    "the",
-    "a",
-    "we",
-    "it",
-    "was",
-    "very",
-    "on",
-    "with",
-    "and",
-    "then",
-    "of",
-    "some",
-    "quite",
-    "today",
-    "had",
-)
+FILLERS = ("the", "a", "we", "it", "was", "very", "on", "with", "and", "then", "of", "some", "quite",
+           "today", "had")  # fmt: skip
 """Words of every class."""
 WORDS = (*(word for words in TOPICS.values() for word in words), *FILLERS, *TOPICS)
 
@@ -101,7 +77,7 @@ def sentences(
     else:
         raise UnknownName("kind of task", kind, (CLASSIFICATION, MULTILABEL, REGRESSION))
     items = tuple(TextItem(f"row {i + 1}", a, b) for i, (a, b) in enumerate(zip(texts, seconds, strict=True)))
-    return Dataset("sentences", "text", items, task=task, y=target, origin="sentences", pairs=pairs)
+    return Dataset("sentences", "text", items, task=task, targets=target, origin="sentences", pairs=pairs)
 
 
 def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:
@@ -205,34 +181,25 @@ class TinyTextBackbone:
 
     @property
     def digest(self) -> str:
-        sha = hashlib.sha256()
-        for name, tensor in self.module.state_dict().items():
-            sha.update(name.encode() + tensor.numpy(force=True).tobytes())
-        return sha.hexdigest()
-
-    def _index(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
+        return digest_of(self.module)
 
     def full(self, x: Tensor) -> Tensor:
         embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, self._index(cut), text_input(self.source).channels)
+        return _Part(self.module, 0, index(self.cuts, cut), text_input(self.source).channels)
 
     def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, self._index(cut), len(self.cuts) - 1, text_input(self.source).channels)
+        return _Part(self.module, index(self.cuts, cut), len(self.cuts) - 1, text_input(self.source).channels)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.trunk(cut)(x) for cut in cuts}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         if text_input(self.source).pairs == APART:
-            one, two = (pooled(state[:, side], str(tap.grid)) for side in (0, 1))
-            return torch.cat([one - two, (one - two).abs(), one * two], 1)
-        return pooled(state, str(tap.grid))
+            return compared(*(pooled(state[:, side], str(tap.grid), str(tap)) for side in (0, 1)))
+        return pooled(state, str(tap.grid), str(tap))
 
     def width(self, tap: Tap) -> int:
         del tap
@@ -260,19 +227,6 @@ class TinyTextBackbone:
         return TinyTextBackbone(
             seed, pairs=text_input(self.source).pairs, pooling=text_input(self.source).pooling, name=name
         )
-
-
-def pooled(state: Tensor, pooling: str) -> Tensor:
-    """`[B, T, D + 1]` -> float32 `[B, D]`; zeros where every token is masked."""
-    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
-    if pooling == "mean":
-        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-    if pooling == "max":
-        return torch.where(mask > 0, hidden, torch.full_like(hidden, -1e4)).amax(1) * mask.amax(1)
-    if pooling == "last":
-        last = (mask[..., 0].sum(1).long() - 1).clamp(min=0)
-        return hidden[torch.arange(len(hidden)), last]
-    return hidden[:, 0]
 
 
 def texts_of(dataset: Dataset) -> Sequence[str]:

@@ -64,7 +64,6 @@ class Batches:
         return np.array_split(draws.order(self.seed, epoch, len(self.rows)), self.per_epoch)[index]
 
     def read(self, step: int) -> Batch:
-        """The batch of a step."""
         members = self.members(step)
         epoch, rows = step // self.per_epoch, self.rows[members]
         view = draws.choose(self.seed, epoch, rows, len(self.views))

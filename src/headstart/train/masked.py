@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.backbone import Backbone
+from headstart.core.masked import of_inputs
 from headstart.train.batches import Batch, Batches
 from headstart.train.device import quick_on_cpu, reproducible
 from headstart.train.trim import trimmed
@@ -62,7 +63,6 @@ class MaskedBatches(Batches):
     vocabulary: Vocabulary = Vocabulary(0, 0, frozenset())
 
     def read(self, step: int) -> Batch:
-        """The batch of a step."""
         rows = self.rows[self.members(step)]
         made = hide(self.views[0][rows], self.vocabulary, np.random.default_rng([self.seed, step]))
         epoch = step // self.per_epoch
@@ -91,10 +91,10 @@ class Guesser(nn.Module):
             self.dense = nn.Linear(backbone.stages[-1].channels, width)
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(self.words.num_embeddings))
-        self._normalise = backbone.normalise
+        self._normalise, self._layout = backbone.normalise, of_inputs(backbone.source.input)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        short = trimmed(inputs[:, :3])
+        short = trimmed(inputs[:, :3], self._layout)
         wanted = inputs[:, 3, : short.shape[-1]].long()  # [B, T]
         asked = wanted > 0
         with quick_on_cpu(self.training and inputs.device.type == "cpu"):

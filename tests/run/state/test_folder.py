@@ -37,7 +37,7 @@ def test_trials_come_back_as_they_were(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run") as folder:
         folder.save_trial(trial())
         back = folder.trials()["strokes: probe"]
-    np.testing.assert_array_equal(back.predictions, trial().predictions)
+    np.testing.assert_array_equal(back.predictions.array, trial().predictions.array)
     assert {k: v for k, v in vars(back).items() if k != "predictions"} == {
         k: v for k, v in vars(trial()).items() if k != "predictions"
     }

@@ -19,7 +19,7 @@ def test_what_is_written_is_read(make_run: Any, kind: str) -> None:
     found = items.read(made.folder)
     assert found.ids == tuple(item.id for item in dataset.items)
     assert found.digests == dataset.digests()
-    np.testing.assert_array_equal(found.y, dataset.y)
+    np.testing.assert_array_equal(found.targets.array, dataset.y)
     np.testing.assert_array_equal(np.flatnonzero(found.part == "test"), split.test)
     np.testing.assert_array_equal(np.flatnonzero(found.part == "development"), split.development)
     np.testing.assert_array_equal(found.groups, split.groups)
@@ -38,12 +38,12 @@ def test_items_without_a_label(make_run: Any) -> None:
     def change(dataset: Any, split: Any) -> Any:
         y = dataset.y.copy()
         y[split.test] = -1
-        return replace(dataset, y=y), replace(split, test=np.zeros(0, np.int64))
+        return replace(dataset, targets=y), replace(split, test=np.zeros(0, np.int64))
 
     made = make_run(change=change)
     found = items.read(made.folder)
     assert set(found.part) == {"development", "unlabelled"}
-    assert (found.y[found.part == "unlabelled"] == -1).all()
+    assert (found.targets.known == (found.part != "unlabelled")).all()
 
 
 def test_a_file_that_is_not_there_or_damaged(make_run: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from headstart.core.budget import Budget
 from headstart.core.evidence import Cost
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Settings
 from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
@@ -26,12 +27,13 @@ class Arm:
     def __init__(self, clock: Clock | None = None, seconds: float = 0.0) -> None:
         self.clock, self.seconds, self.calls = clock or Clock(), seconds, []
 
-    def __call__(self, train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+    def __call__(self, request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
         self.calls.append(number)
         self.clock.now += self.seconds
-        assert not set(train) & set(test)
-        out = np.full((len(test), 3), 1 / 3)
-        out[:, number % 3] += np.arange(len(test)) * 1e-3
+        assert set(np.flatnonzero(request.dataset.labelled)) == set(fold.train)
+        assert not set(fold.train) & set(fold.test)
+        out = np.full((len(fold.test), 3), 1 / 3)
+        out[:, number % 3] += np.arange(len(fold.test)) * 1e-3
         return out, {"number": np.int64(number), "rows": np.arange(2)}
 
 
@@ -58,13 +60,12 @@ def test_predictions_lie_where_rows_were_held_out() -> None:
     assert (trial.status, trial.reason) == ("done", "")
     assert arm.calls == list(range(6))
     assert seen == [("folds", i + 1, 6) for i in range(6)]
-    held = np.isfinite(trial.predictions).all(axis=2)
+    held = np.isfinite(trial.predictions.array).all(axis=2)
     assert held[:, asked.split.development].all()
     assert not held[:, asked.split.test].any()
     fold = asked.split.folds[4]
-    assert np.array_equal(
-        trial.predictions[fold.repeat, fold.test], arm(fold.train, fold.test, 4)[0].astype(np.float32)
-    )
+    expected = arm(asked.view(fold.train), fold, 4)[0].astype(np.float32)
+    assert np.array_equal(trial.predictions.array[fold.repeat, fold.test], expected)
     assert trial.cost.forward_passes == 2.0
     assert trial.cost.seconds >= 1.0
     assert trial.choices["folds"][1] == {"number": 1, "rows": [0, 1]}
@@ -74,7 +75,7 @@ def test_predictions_lie_where_rows_were_held_out() -> None:
 def test_arm_without_source() -> None:
     trial = run_folds(request(backbone=None), "majority", Arm(), folds=[0])
     assert (trial.strategy, trial.source, trial.digest, trial.status) == ("majority", None, "", "done")
-    assert np.isnan(trial.predictions[1]).all()
+    assert np.isnan(trial.predictions.array[1]).all()
 
 
 def test_budget_is_asked_between_folds() -> None:
@@ -94,9 +95,9 @@ def test_the_first_fold_which_warms_things_up_is_no_measure_of_the_others(
     monkeypatch.setattr("headstart.strategies.shared._folds.time.monotonic", clock)
     arm = Arm(clock, seconds=0.1)
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
         clock.now += 1.0 if number == 0 else 0.0
-        return arm(train, test, number)
+        return arm(request, fold, number)
 
     trial = run_folds(request(budget=Budget(2.4, clock)), "a", fit_fold)
     assert trial.status == "done"  # by the first fold's pace only two would have fitted
@@ -112,10 +113,10 @@ def test_first_fold_runs_in_any_case() -> None:
 
 
 def test_a_fold_that_runs_out_of_time_is_not_done() -> None:
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
         if number:
             raise OutOfTime
-        return np.full((len(test), 3), 1 / 3), {}
+        return np.full((len(fold.test), 3), 1 / 3), {}
 
     trial = run_folds(request(), "a", fit_fold)
     assert trial.reason == "the time was used up after 1 of 6 folds"
@@ -129,7 +130,7 @@ class TestResume:
         again = Arm()
         trial = run_folds(asked, "a", again)
         assert again.calls == []
-        assert np.array_equal(whole.predictions, trial.predictions, equal_nan=True)
+        assert np.array_equal(whole.predictions.array, trial.predictions.array, equal_nan=True)
         assert whole.choices == trial.choices
         assert trial.cost.seconds == whole.cost.seconds
 
@@ -146,7 +147,7 @@ class TestResume:
             asked = replace(asked, split=folds(asked.dataset, parts=3, repeats=2, test=0.2, seed=1))
         elif what == "labels":
             y = np.array(asked.dataset.y)[::-1].copy()
-            asked = replace(asked, dataset=replace(asked.dataset, y=y))
+            asked = replace(asked, dataset=replace(asked.dataset, targets=y))
         elif what == "weights":
             asked = replace(asked, backbone=TinyBackbone(3))
         else:
@@ -168,7 +169,7 @@ class TestResume:
         again = Arm()
         trial = run_folds(asked, "a", again)
         assert again.calls == [2]
-        assert np.array_equal(whole.predictions, trial.predictions, equal_nan=True)
+        assert np.array_equal(whole.predictions.array, trial.predictions.array, equal_nan=True)
 
     def test_stored_folds_count_when_no_time_is_left(self, tmp_path: Path) -> None:
         asked = request(workdir=tmp_path)
@@ -183,11 +184,11 @@ class TestResume:
 
 
 def test_bad_predictions() -> None:
-    def missing(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
-        return np.full((len(test), 3), np.nan), {}
+    def missing(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
+        return np.full((len(fold.test), 3), np.nan), {}
 
-    def narrow(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
-        return np.zeros((len(test), 2)), {}
+    def narrow(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
+        return np.zeros((len(fold.test), 2)), {}
 
     with pytest.raises(FloatingPointError, match="fold 0"):
         run_folds(request(), "a", missing)
@@ -198,16 +199,16 @@ def test_bad_predictions() -> None:
 def test_empty_trial() -> None:
     trial = empty_trial(request(), "tiny: direct", "not applicable", "no such labels")
     assert (trial.strategy, trial.source, trial.status) == ("direct", "tiny", "not applicable")
-    assert trial.predictions.shape == (2, 18, 3)
-    assert np.isnan(trial.predictions).all()
+    assert trial.predictions.array.shape == (2, 18, 3)
+    assert np.isnan(trial.predictions.array).all()
 
 
 def test_the_same_weights_with_another_preparation_begin_anew(tmp_path: Path) -> None:
     ran = []
 
-    def fit(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict]:
+    def fit(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict]:
         ran.append(number)
-        return np.zeros((len(test), 3)), {}
+        return np.zeros((len(fold.test), 3)), {}
 
     asked = request(workdir=tmp_path)
     assert asked.backbone is not None

@@ -12,6 +12,8 @@ from headstart import tasks
 from headstart.core.metric import METRICS, Metric
 from headstart.core.task import Task
 from headstart.errors import BadOption
+from headstart.measure.paired import Resampling, paired_gain
+from headstart.tasks.base.scores import Anew
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -93,3 +95,26 @@ def test_a_metric_of_another_task_is_refused() -> None:
         BadOption, match="for classification one of accuracy, balanced-accuracy, f1, auroc, log-loss"
     ):
         tasks.judged_by(tasks.get("classification").make_task(["a"]), "rmse")
+
+
+def test_a_ratio_is_compared_as_if_it_were_computed_on_every_resample() -> None:
+    """The paired bootstrap of a sum over items by another one, against brute force."""
+    rng = np.random.default_rng(5)
+    ours, theirs = (np.where(rng.random((2, N, 3)) < wrong, 1 - SETS, SETS) for wrong in (0.1, 0.2))
+    ours[1, ::2], theirs[1, ::2] = np.nan, np.nan
+    ratio = tasks.get("multilabel").scores["micro F1"]
+
+    def by_hand(y: np.ndarray, p: np.ndarray) -> float:
+        return float(reference.f1_score(y, p >= 0.5, average="micro"))
+
+    found, brute = (
+        paired_gain(SETS, ours, theirs, scoring=score, resampling=Resampling(count=500))
+        for score in (ratio, Anew("micro F1", by_hand))
+    )
+    assert found.n == brute.n == N
+    assert [found.gain, found.low, found.high] == pytest.approx(
+        [brute.gain, brute.low, brute.high], abs=1e-12
+    )
+    nothing = np.zeros((4, 3))
+    assert ratio.value(nothing, nothing) == 0.0
+    assert np.isnan(ratio.resampled(SETS, SETS, np.zeros((1, N)))).all()

@@ -10,43 +10,20 @@ from dataclasses import replace
 import numpy as np
 
 from headstart import modalities, tasks
-from headstart.core import fingerprint
+from headstart.core import fingerprint, targets
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.checks.duplicates import (
-    MOST_ITEMS,
     Pair,
-    can_search,
     duplicate_groups,
-    near_duplicates,
     near_findings,
-    parted_pairs,
 )
-from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out, lines
-from headstart.data.checks.findings.held_out import findings as held_out_findings
+from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out
 from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
-from headstart.data.checks.findings.text_checks import length_findings, text_findings
+from headstart.data.checks.findings.text_checks import text_findings
 from headstart.data.folders.locate import missing
 from headstart.errors import ItemError
 from headstart.modalities.base import Examination
-
-__all__ = [
-    "MOST_ITEMS",
-    "Finding",
-    "Report",
-    "can_search",
-    "check",
-    "drop_bad",
-    "duplicate_groups",
-    "held_out_findings",
-    "length_findings",
-    "lines",
-    "near_duplicates",
-    "near_findings",
-    "parted_pairs",
-    "readable",
-    "with_near",
-]
 
 MEMO_VERSION = 4
 _CHUNK = 32
@@ -144,14 +121,15 @@ def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:
 
 
 def _without_empty_classes(dataset: Dataset) -> Dataset:
-    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
+    if dataset.task is None or not tasks.for_task(dataset.task).exclusive:
         return dataset
-    held = np.unique(dataset.y[dataset.y >= 0])
+    held = np.unique(dataset.targets[dataset.labelled]).tolist() if dataset.labelled.any() else []
     if len(held) == dataset.task.outputs or not len(held):
         return dataset
-    y = np.where(dataset.y >= 0, np.searchsorted(held, dataset.y), -1)
+    number = {old: new for new, old in enumerate(held)}
+    y = targets.classes(number.get(old) for old in dataset.targets.to_list())
     task = replace(dataset.task, labels=tuple(dataset.task.labels[i] for i in held))
-    return replace(dataset, task=task, y=y)
+    return replace(dataset, task=task, targets=y)
 
 
 def _look(

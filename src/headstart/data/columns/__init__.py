@@ -109,14 +109,14 @@ class Columns:
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
-    inside: bool = False
-    """Whether the cells of `path` are the pictures themselves."""
+    inside: str = ""
+    """The modality of the cells of `path`, where they are the items themselves."""
 
     def told(self, names: Sequence[str], origin: str, *, parts: str = "") -> Note:
         """Which of all columns is taken for what, and which are not; `parts` where the splits come from
         elsewhere."""
         taken = {
-            "images" if self.inside else "paths": self.path,
+            modalities.nouns(self.inside)[1] if self.inside else "paths": self.path,
             "texts": self.text,
             "labels": self.label,
             "splits": self.split,
@@ -209,7 +209,7 @@ def _kind_of(cells: Cells, items: Columns) -> str:
     """The modality of the items."""
     if items.text is not None or items.path is None:
         return "text"
-    return cells.pictures.get(items.path) or modality_of(cells.texts.get(items.path, ()))
+    return items.inside or modality_of(cells.texts.get(items.path, ()))
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
@@ -230,12 +230,13 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         if given not in cells.names:
             raise UnknownName(f"column (in {where})", given, cells.names)
     if reading.path_column is not None:
-        return Columns(path=reading.path_column, inside=reading.path_column in cells.pictures)
+        return Columns(path=reading.path_column, inside=cells.pictures.get(reading.path_column, ""))
     if reading.text_column is not None and reading.pair_column is not None:
         return Columns(text=reading.text_column, pair=reading.pair_column)
     if reading.text_column is None and reading.pair_column is None:
         if cells.pictures:
-            return Columns(path=_of_pictures(cells, where), inside=True)
+            held = _of_pictures(cells, where)
+            return Columns(path=held, inside=cells.pictures[held])
         if path := path_by_value(cells):
             return Columns(path=path)
     texts = [reading.text_column] if reading.text_column else recognise_texts(cells, reading)

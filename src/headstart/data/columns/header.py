@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from headstart.core.dataset import Note
-from headstart.core.words import count
+from headstart.core.words import count, few
 from headstart.data import parts
 from headstart.data.columns import Cells, Columns, are_files, is_prose, is_usual, some, words_in
 from headstart.data.reading import Reading
@@ -77,10 +77,9 @@ def once(table: pl.DataFrame, where: str) -> tuple[pl.DataFrame, tuple[Note, ...
     rows = (again.arg_true() + 1).to_list()
     if not rows or len(rows) == table.height:
         return table, ()
-    shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     verb = "repeats" if len(rows) == 1 else "repeat"
-    text = f"{count(len(rows), 'row')} ({shown}) {verb} the names of the columns: left out, and not counted"
-    return table.filter(~again), (Note("HS510", where, text),)
+    text = f"{count(len(rows), 'row')} ({few(rows)}) {verb} the names of the columns"
+    return table.filter(~again), (Note("HS510", where, f"{text}: left out, and not counted"),)
 
 
 def check_doubled(table: pl.DataFrame, use: Columns, where: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset, Note
 from headstart.core.task import CLASSIFICATION
-from headstart.core.words import count
+from headstart.core.words import count, few
 from headstart.data import labels
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
@@ -158,7 +158,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         modality=found.modality,
         items=tuple(tree.item(path) for path in paths),
         task=task,
-        y=y,
+        targets=y,
         split=np.array([where.split for where in places]) if level else None,
         origin=tree.origin,
         notes=tuple(notes),
@@ -187,7 +187,7 @@ def _inner(below: list[tuple[str, ...]], level: bool, origin: str) -> list[Note]
     if not inner:
         return []
     classes = {name.partition("/")[0] for name in inner}
-    shown = ", ".join(map(printable, [*inner][:5])) + (", ..." if len(inner) > 5 else "")
+    shown = few([*inner], each=printable)
     text = f"{count(len(inner), 'folder')} inside of {count(len(classes), 'class folder')}, read as"
     return [Note("HS513", origin, f"{text} part{'s' * (len(inner) > 1)} of the class above: {shown}")]
 

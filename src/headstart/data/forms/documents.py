@@ -194,9 +194,8 @@ def _named(found: Any) -> str:
             return "an empty array"
         return f"an array of {words.count(len(found), kinds[0]) if len(kinds) == 1 else ' and '.join(kinds)}"
     if isinstance(found, dict):
-        shown = ", ".join(f"{name!r} ({_inside(value)})" for name, value in list(found.items())[:5])
-        more = f" and {len(found) - 5:,} more" if len(found) > 5 else ""
-        return f"a record of {shown}{more}" if found else "an empty record"
+        shown = words.few(list(found), each=lambda name: f"{name!r} ({_inside(found[name])})")
+        return f"a record of {shown}" if found else "an empty record"
     return f"one {_kind(found)}"
 
 

@@ -38,32 +38,16 @@ def read(content: bytes, ending: str) -> Read:
     return FORMS[ending](content)
 
 
-def _text(content: bytes) -> tuple[str, Said]:
+def _text(read: Callable[[str], Any], content: bytes) -> Read:
+    """Of what is text: `read` gives the rows, alone or with what is to be said of them."""
     text, said = delimited.to_text(content)
-    return text, (("HS212", said),) if said else ()
+    found = read(text)
+    table, more = found if isinstance(found, tuple) else (found, ())
+    return table, (*((("HS212", said),) if said else ()), *more)
 
 
-def _delimited(ending: str, content: bytes) -> Read:
-    text, said = _text(content)
-    table, more = delimited.read(text, ending)
-    return table, (*said, *more)
-
-
-def _lines(content: bytes) -> Read:
-    text, said = _text(content)
-    return records.read_lines(text), said
-
-
-def _document(content: bytes) -> Read:
-    text, said = _text(content)
-    table, more = documents.read(text)
-    return table, (*said, *more)
-
-
-def _fasttext(content: bytes) -> Read:
-    text, said = _text(content)
+def _fasttext(text: str) -> Read:
     return fasttext.read(text), (
-        *said,
         ("HS509", f"lines of fastText: what begins with {fasttext.MARK} is a label"),
     )
 
@@ -109,18 +93,18 @@ def _plain(table: pl.DataFrame) -> pl.DataFrame:
 _PROBED = 10_000
 """Rows from which it is told how large a table is before all of it is read."""
 FORMS: dict[str, Callable[[bytes], Read]] = {
-    ".csv": partial(_delimited, ".csv"),
-    ".tsv": partial(_delimited, ".tsv"),
+    ".csv": partial(_text, partial(delimited.read, ending=".csv")),
+    ".tsv": partial(_text, partial(delimited.read, ending=".tsv")),
     ".parquet": _parquet,
-    ".jsonl": _lines,
-    ".ndjson": _lines,
-    ".json": _document,
+    ".jsonl": partial(_text, records.read_lines),
+    ".ndjson": partial(_text, records.read_lines),
+    ".json": partial(_text, documents.read),
     ".feather": _arrow,
     ".arrow": _arrow,
     ".xlsx": sheets.read,
     ".xlsm": sheets.read,
     ".xls": sheets.read,
     ".ods": sheets.read,
-    ".txt": _fasttext,
+    ".txt": partial(_text, _fasttext),
 }
 """Ending -> what reads it."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core import targets
 from headstart.core.dataset import Note
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.data.labels import names as naming
@@ -98,7 +99,7 @@ def _numbers(
     del space
     single = _single(cells, column.where)
     numbers = numeric.read(single)
-    y = np.array(numeric.targets(single, numbers, column), dtype=np.float64)
+    y = targets.values(numeric.targets(single, numbers, column))
     written = ""
     if numbers.example is not None:
         text, number = numbers.example
@@ -131,13 +132,8 @@ def _sets(
     sets = [row if row is None else [spelled.get(label, label) for label in row] for row in sets]
     names = naming.space((label for row in sets if row for label in row), space, column.where)
     number = {label: i for i, label in enumerate(names)}
-    y = np.zeros((len(sets), len(names)), dtype=np.float32)
-    for row, labels in enumerate(sets):
-        if labels is None:
-            y[row] = np.nan
-        else:
-            y[row, [number[label] for label in labels]] = 1.0
-    return names, y
+    rows = [None if row is None else [number[label] for label in row] for row in sets]
+    return names, targets.sets(rows, len(names))
 
 
 def _classes(
@@ -151,7 +147,7 @@ def _classes(
         _explain_classes(single, column)
     names = naming.space((text for text in texts if text is not None), space, column.where)
     number = {label: i for i, label in enumerate(names)}
-    return names, np.array([-1 if text is None else number[text] for text in texts], dtype=np.int64)
+    return names, targets.classes(None if text is None else number[text] for text in texts)
 
 
 _WAYS = {CLASSIFICATION: _classes, MULTILABEL: _sets, REGRESSION: _numbers}

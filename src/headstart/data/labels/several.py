@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from headstart.core.words import few
 from headstart.data.labels.values.column import Cell, Column, normal, shown, text_of
 from headstart.data.labels.values.numbers import plain
 from headstart.errors import DataError
@@ -265,11 +266,8 @@ def is_yes(value: Any) -> bool:
 
 
 def _indicated(rows: Sequence[list[Any] | None], column: Column, names: Sequence[str]) -> Sets:
-    text = (
-        f"{column.name!r} holds lists of {len(names)} zeros and ones: each place taken as a label of its own"
-    )
-    shown_names = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-    column.tell("HS310", f"{text} ({shown_names}); give their names with labels")
+    text = f"{column.name!r} holds lists of {len(names)} zeros and ones: each place taken as a label"
+    column.tell("HS310", f"{text} of its own ({few(names, 4)}); give their names with labels")
     return [
         None
         if row is None or any(value is None for value in row)

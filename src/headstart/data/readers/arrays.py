@@ -31,8 +31,8 @@ def read(data: Any, reading: Reading) -> Dataset:
     if entries.is_picture(data) and not entries.is_array(data):
         raise DataError(WHERE, f"{type(data).__name__} is one item", "give a list of them, with labels")
     given = rows(data, labels=reading.labels) if reading.rate is None else _sounds(data, reading.rate)
-    width = len(str(max(len(given) - 1, 0)))
-    names = [f"image-{row:0{width}d}" for row in range(len(given))]
+    digits = len(str(max(len(given) - 1, 0)))
+    names = [f"image-{row:0{digits}d}" for row in range(len(given))]
     items = pictures(given, names, white=reading.white is not None)
     kind, seen = entries.modality_of(items), set[str]()
     noun = modalities.get(kind).NOUN
@@ -132,7 +132,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
         modality=modality,
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         origin="memory",
         pairs=pairs,
         notes=notes,

@@ -115,10 +115,10 @@ def read(data: Any, reading: Reading) -> Dataset:
     )
     return Dataset(
         name=reading.name or origin,
-        modality=entries.modality_of(items) if use.text is None else "text",
+        modality=use.inside or "text",
         items=tuple(items),
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(_column(shards, group)) if group else None,
         group_names=parts.group_names(_column(shards, group)) if group else (),
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
@@ -139,7 +139,9 @@ def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:
     if given is not None and given not in images:
         raise DataError(where, f"its column {given!r} holds no images")
     if images and reading.text_column is None and reading.pair_column is None:
-        return Columns(path=given or images[0], inside=True)
+        use = Columns(path=given or images[0])
+        some = first.select(range(min(len(first), entries.LOOKED_AT)))
+        return replace(use, inside=entries.modality_of(_items(some, use, "", hub)))
     seen = _cells(first, hub)
     for name in (reading.text_column, reading.pair_column):
         if name in features and name not in seen.texts:
@@ -208,11 +210,7 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
         if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
     odd = [name for name, feature in features.items() if not _may_be_label(feature, hub)]
-    seen = _cells(first, hub)
-    if use.path is not None:
-        some = first.select(range(min(len(first), entries.LOOKED_AT)))
-        seen = seen._replace(pictures={use.path: entries.modality_of(_items(some, use, "", hub))})
-    found, _ = columns.others(seen, reading, use, odd=odd)
+    found, _ = columns.others(_cells(first, hub), reading, use, odd=odd)
     return replace(found, split=None) if named and reading.split_column is None else found
 
 

@@ -18,6 +18,7 @@ from headstart.core.dataset import Dataset, FileItem, Item, Note, TextItem
 from headstart.core.task import MULTILABEL, Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.core.untrusted.archive import decompressor
+from headstart.core.words import few
 from headstart.data import columns, labels, parts
 from headstart.data.columns import Cells, Columns, header
 from headstart.data.folders.locate import Finder, on_disk, outside, within
@@ -187,7 +188,7 @@ def build(
         modality=modality,
         items=items,
         task=task,
-        y=y,
+        targets=y,
         groups=parts.groups(table[use.group].to_list()) if use.group else None,
         group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
@@ -355,8 +356,7 @@ def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
 def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, column: str) -> list[Item]:
     missing = [row + 1 for row, value in enumerate(cells) if not (value or "").strip()]
     if missing:
-        rows = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
-        raise DataError(origin, f"{len(missing)} rows have nothing in {column!r} (row {rows})")
+        raise DataError(origin, f"{len(missing)} rows have nothing in {column!r} (row {few(missing)})")
     items = [find((cell or "").strip()) for cell, find in zip(cells, finders, strict=True)]
     seen = Counter(item.id for item in items)
     if len(seen) < len(items):  # ids name items: a path in two rows is told apart by its row

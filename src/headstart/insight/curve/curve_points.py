@@ -6,7 +6,7 @@ fold. Nothing passes through the network again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Held:
-    """Predictions for held-out rows in one draw or repeat: the rows, and float32 `[n, K]`."""
+    """Predictions for held-out rows in one draw or repeat: the rows, and float `[n, K]`."""
 
     rows: np.ndarray
     predictions: np.ndarray = field(repr=False)
@@ -70,7 +70,9 @@ def measure(
     held-out items have had no say in either.
     """
     sampled = len(experiment.split.development) > EVERY_FOLD
-    folds = [_folds(experiment, number, one=sampled) for number in range(DRAWS)]
+    # those the probe has come to: for others it has chosen taps by all rows, their held-out ones among them
+    known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
+    folds = [_folds(known, number, one=sampled) for number in range(DRAWS)]
     stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
     draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
@@ -86,12 +88,11 @@ def measure(
     return measured if np.isfinite(measured.errors).all() else None
 
 
-def _folds(experiment: Experiment, number: int, *, one: bool) -> list[int]:
+def _folds(known: Sequence[Fold], number: int, *, one: bool) -> list[int]:
     """The folds of a draw: all of one repeat, or `one` of them, in turn."""
-    mine = [
-        k for k, fold in enumerate(experiment.split.folds) if fold.repeat == number % experiment.split.repeats
-    ]
-    return [mine[number // experiment.split.repeats % len(mine)]] if one else mine
+    repeats = 1 + known[-1].repeat
+    mine = [k for k, fold in enumerate(known) if fold.repeat == number % repeats]
+    return [mine[number // repeats % len(mine)]] if one else mine
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,13 @@ class _Draw:
     def _portion(self, fold: int, train: np.ndarray, n: int) -> np.ndarray:
         if fold not in self._orders:
             rng = np.random.default_rng((self.experiment.seed, self.number, fold))
-            strata = subsets.strata(self.experiment.task, self.experiment.y[train])
+            strata = subsets.strata(self.experiment.task, self.experiment.targets[train])
             self._orders[fold] = subsets.nested(strata, self.experiment.split.groups[train], rng)
         return train[subsets.beginning(*self._orders[fold], n)]
 
     def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        task, y, stored = self.experiment.task, self.experiment.y, self.stored
-        assert y is not None
+        task, stored = self.experiment.task, self.stored
+        y = self.experiment.targets.hidden(self.experiment.split.folds[fold].train)
         with threads.suited_to(len(train)):
             x, penalty = stored.matrix(train, fold), stored.penalty[fold]
             linear = probing.at_penalty(task, x, y[train], penalty, seed=self.experiment.seed)
@@ -192,8 +193,7 @@ def _summed(
     experiment: Experiment, used: np.ndarray, found: list[list[Held]], baseline: Trial | None
 ) -> Measured:
     """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
-    task, y = experiment.task, experiment.y
-    assert y is not None
+    task, y = experiment.task, experiment.targets
     judged = tasks.score_of(task)
     values = np.array(
         [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
@@ -218,7 +218,7 @@ def _summed(
 def _repeats(trial: Trial) -> list[Held]:
     known = trial.covered
     return [
-        Held(np.flatnonzero(mask), trial.predictions[repeat, mask])
+        Held(np.flatnonzero(mask), trial.predictions.take(repeat, mask))
         for repeat, mask in enumerate(known)
         if mask.any()
     ]
@@ -226,8 +226,7 @@ def _repeats(trial: Trial) -> list[Held]:
 
 def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:
     """Blocks `[b, columns]` of errors under the same draws of items (or groups) for all columns."""
-    y = experiment.y
-    assert y is not None
+    y = experiment.targets
     judged = tasks.score_of(experiment.task)
     rows = np.unique(np.concatenate([held.rows for column in columns for held in column]))
     unit, n = intervals.units(len(rows), leaderboard.groups_of(rows, experiment.split.groups))

@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart._lazy import optional
 from headstart.core.source import Levels
+from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
 from headstart.modalities._draws import generator
-from headstart.modalities.audio import _decode, _described, _kinds
-from headstart.modalities.audio._decode import Recording as Recording
-from headstart.modalities.audio._memory import as_bytes as as_bytes
-from headstart.modalities.audio._memory import holds as holds
-from headstart.modalities.audio._shown import shown as shown
+from headstart.modalities.audio import _described, _shown
 from headstart.modalities.audio._spectra import frames_of
 from headstart.modalities.audio._views import VIEWS as VIEWS
+from headstart.modalities.audio.decoding import _decode, _kinds
+from headstart.modalities.audio.decoding._decode import Recording as Recording
+from headstart.modalities.audio.decoding._memory import as_bytes as as_bytes
+from headstart.modalities.audio.decoding._memory import holds as holds
 from headstart.modalities.audio.preprocessing import WHISPER, AudioPreprocessing
 from headstart.modalities.base import Counted, Examination, Numbers, Settled
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PREPARATION = 1
 """Raise this whenever `prepare` gives other values for the same bytes: stored features are then computed
@@ -44,7 +48,7 @@ SUFFIXES = frozenset(
 """Endings of files that are taken for recordings."""
 NOT_READ = _kinds.NOT_READ
 GROUPS = ("speaker", "speakerid", "recording", "recordingid", "session", "sessionid", "clientid", "singer",
-          "performer", "device", "deviceid", "mic", "site", "actor")  # fmt: skip
+          "performer", "actor", "srcfile", "sourcefile", "fsid")  # fmt: skip
 """Usual names of columns whose rows belong together: what is learnt of a voice is not learnt of words."""
 DEFAULT_VIEW = "noise-masks"
 SILENT = 1e-3
@@ -69,7 +73,7 @@ def open_item(data: bytes, levels: Levels | None = None) -> Recording:  # noqa: 
 
 @contextlib.contextmanager
 def held(data: bytes, levels: Levels | None = None) -> Iterator[Recording]:  # noqa: ARG001
-    """See `open_item`: no more than `MOST_SECONDS` of a recording are held."""
+    """See `open_item`: no more than `limits.SECONDS` of a recording are held."""
     yield open_item(data)
 
 
@@ -169,7 +173,8 @@ def prepare(
     view, kind) only. Raises `AudioError`; `UnknownName` for an unknown recipe.
     """
     opened = data if isinstance(data, Recording) else open_item(data)
-    samples = _resampled(opened, contract)
+    first = opened.samples[: max(1, round(contract.longest * opened.rate))]
+    samples = _decode.resampled(first, opened.rate, contract.rate)
     recipe = VIEWS[kind or DEFAULT_VIEW]
     rng = generator(key, view, kind or DEFAULT_VIEW)
     values = frames_of(recipe.samples(samples, rng) if view else samples, contract)
@@ -177,16 +182,6 @@ def prepare(
         values = recipe.values(values, rng)
     values = values[:, : contract.max_length]
     return np.concatenate([values, np.ones((1, values.shape[1]), np.float32)])
-
-
-def _resampled(opened: Recording, contract: AudioPreprocessing) -> np.ndarray:
-    """float32 `[n]` at the contract's rate; at least one sample."""
-    samples = opened.samples[: max(1, round(contract.longest * opened.rate))]
-    if opened.rate == contract.rate:
-        return samples
-    soxr = optional("soxr", extra="audio", needed_for="resampling recordings")
-    found: np.ndarray = soxr.resample(samples, opened.rate, contract.rate)
-    return found if len(found) else np.zeros(1, np.float32)
 
 
 LEFT = 0.01
@@ -237,6 +232,16 @@ def stored_column(size: int) -> str:
     return f"frames:{size}"
 
 
+SHOWN = AudioPreprocessing(WHISPER, rate=_shown.RATE, mels=64)
+
+
+def shown(opened: Recording) -> tuple[Image, str]:
+    """The bands of its loudest seconds as an RGB image, and these seconds as a `data:` address of an MP3; ""
+    where libsndfile writes none. Raises `MissingExtra`."""
+    part = _shown.loudest(opened)
+    return _shown.drawn(frames_of(part, SHOWN)), _shown.heard(part)
+
+
 def telling(opened: Iterable[Recording]) -> bool:
     """Whether most recordings are no shorter than a second: a click is like any other."""
     return float(np.median([one.seconds for one in opened])) >= 1
@@ -256,6 +261,6 @@ def count(data: bytes | Recording, contract: AudioPreprocessing) -> Counted:
 def weight(data: bytes) -> int:
     """By its length in time: recordings of like length share a batch."""
     try:
-        return max(1, round(min(_decode.header_of(data).seconds, _decode.MOST_SECONDS) * WEIGHT))
+        return max(1, round(min(_decode.header_of(data).seconds, limits.SECONDS) * WEIGHT))
     except AudioError:
         return 1

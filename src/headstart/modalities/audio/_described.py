@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.modalities.audio._spectra import EMPHASIS, KALDI_FLOOR, LOUDNESS, QUIETEST, WHISPERS_TOP
-from headstart.modalities.audio.preprocessing import AST, MEL, UNIT, WAVE, AudioPreprocessing
+from headstart.modalities.audio.preprocessing import (
+    AST,
+    EMPHASIS,
+    KALDI_FLOOR,
+    LOUDNESS,
+    MEL,
+    QUIETEST,
+    UNIT,
+    WAVE,
+    WHISPERS_TOP,
+    AudioPreprocessing,
+)
 
 
 def of_recordings(contract: AudioPreprocessing) -> dict[str, Any]:
@@ -38,8 +48,8 @@ def _values(contract: AudioPreprocessing) -> str:
             f"frames of {size} samples every {hop}, the first at the beginning: take away each one's mean, "
             f"subtract {EMPHASIS} of the sample before (of the first: of itself), multiply with the "
             f"symmetric Hann window, transform at the next power of 2, square, sum into {mels} triangles "
-            "on the mel scale 1127 ln(1 + f / 700) from 20 Hz to half the rate, take the natural logarithm of at least "
-            f"{KALDI_FLOOR}, subtract {contract.mean:g} and divide by {2 * contract.std:g}"
+            "on the mel scale 1127 ln(1 + f / 700) from 20 Hz to half the rate, take the natural logarithm "
+            f"of at least {KALDI_FLOOR}, subtract {contract.mean:g} and divide by {2 * contract.std:g}"
         )
     frames = (
         f"frames of {size} samples around every {hop}th sample, the ends reflected: multiply with the "
@@ -50,5 +60,6 @@ def _values(contract: AudioPreprocessing) -> str:
     return (
         f"in windows of {contract.seconds:g} seconds, each followed by silence where it is not full: "
         f"{frames} from 0 to {WHISPERS_TOP} Hz, as many frames as the recording has; take the logarithm to "
-        f"base 10 of at least {QUIETEST}, raise to at least 8 under the window's largest value, add 4 and divide by 4"
+        f"base 10 of at least {QUIETEST}, raise to at least 8 under the window's largest value, add 4 and "
+        "divide by 4"
     )

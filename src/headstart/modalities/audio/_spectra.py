@@ -7,19 +7,21 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
-from headstart.modalities.audio.preprocessing import AST, UNIT, WAVES, WHISPER, AudioPreprocessing
+from headstart.modalities.audio.preprocessing import (
+    AST,
+    EMPHASIS,
+    KALDI_FLOOR,
+    LOUDNESS,
+    QUIETEST,
+    UNIT,
+    WAVES,
+    WHISPER,
+    WHISPERS_TOP,
+    AudioPreprocessing,
+)
 
 BLOCK = 1024
 """Frames that are transformed at a time: they fit a processor's cache."""
-QUIETEST = 1e-10
-"""Power under which Whisper's logarithm is cut off."""
-KALDI_FLOOR = 1.192092955078125e-07
-"""The same for Kaldi's: the smallest step of a float32."""
-EMPHASIS = 0.97
-LOUDNESS = -30.0
-"""dBFS: what is quieter is made as loud for the recipe "mel"."""
-WHISPERS_TOP = 8_000
-"""Hertz where Whisper's bands end, whatever the rate."""
 
 
 def frames_of(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:

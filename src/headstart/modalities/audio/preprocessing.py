@@ -10,6 +10,7 @@ from typing import Any
 
 from headstart.core.source import Preprocessing, Signature, Source
 from headstart.core.untrusted import field as in_json
+from headstart.core.untrusted import limits
 
 WAVE, UNIT, WHISPER, AST, MEL = "wave", "wave-unit", "whisper", "ast", "mel"
 RECIPES = (WAVE, UNIT, WHISPER, AST, MEL)
@@ -22,8 +23,16 @@ LEAST_RATE, MOST_RATE = 1_000, 192_000
 MOST_MELS = 512
 MOST_FFT = 8_192
 """Samples of a frame."""
-MOST_SECONDS = 600.0
-"""Of a recording that a source may read; no more is decoded."""
+EMPHASIS = 0.97
+"""Of Kaldi's filter banks: how much of the sample before is taken away."""
+QUIETEST = 1e-10
+"""Power under which Whisper's logarithm is cut off."""
+KALDI_FLOOR = 1.192092955078125e-07
+"""The same for Kaldi's: the smallest step of a float32."""
+LOUDNESS = -30.0
+"""dBFS: what is quieter is made as loud for the recipe "mel"."""
+WHISPERS_TOP = 8_000
+"""Hertz where Whisper's bands end, whatever the rate."""
 LEAST_SECONDS = 0.01
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -118,9 +127,9 @@ class AudioPreprocessing(Preprocessing):
             raise ValueError(f"a spectrogram of {found.mels} bands from {found.n_fft} samples")
         if not 1 <= found.hop <= found.n_fft:
             raise ValueError(f"a hop of {found.hop} samples between frames of {found.n_fft}")
-        if not LEAST_SECONDS <= found.seconds <= MOST_SECONDS:
+        if not LEAST_SECONDS <= found.seconds <= limits.SECONDS:
             raise ValueError(f"windows of {found.seconds:g} seconds")
-        if not LEAST_SECONDS <= found.longest <= MOST_SECONDS:
+        if not LEAST_SECONDS <= found.longest <= limits.SECONDS:
             raise ValueError(f"recordings of {found.longest:g} seconds")
         if not (math.isfinite(found.mean) and 0 < found.std < math.inf):
             raise ValueError("a mean and standard deviation that no spectrogram has")

@@ -32,6 +32,7 @@ class TextPreprocessing(Preprocessing):
     """
 
     FILES: ClassVar[tuple[str, ...]] = (TOKENIZER,)
+    MASKS: ClassVar[slice] = slice(1, None, 3)
 
     encoder: str = field(repr=False)
     """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`."""
@@ -105,7 +106,6 @@ class TextPreprocessing(Preprocessing):
         return found
 
     def files(self, *, alone: bool = False) -> dict[str, bytes]:
-        """The tokenizer."""
         return {TOKENIZER: (encoder_of(self).alone() if alone else self.encoder).encode()}
 
     def signature(self) -> Signature:

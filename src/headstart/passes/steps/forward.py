@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from headstart.core.masked import split
 from headstart.core.source import Preprocessing
 from headstart.errors import SourceError
 from headstart.passes.steps.spec import cuts_of
@@ -137,5 +138,5 @@ def lengthened(state: torch.Tensor, column: str) -> torch.Tensor:
     length = keys.cut_of(column)[1]
     if length is None:
         return state
-    state = state * state[..., -1:]  # what stands there else depends on the batch
+    state = state * split(state)[1]  # what stands there else depends on the batch
     return functional.pad(state[..., :length, :], (0, 0, 0, max(0, length - state.shape[-2])))

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from headstart import sources, strategies
+from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
@@ -183,8 +181,8 @@ class Context:
         self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"
     ) -> Trial:
         """The record of an arm that broke."""
-        shape = (self.split.repeats, len(self.dataset), self.task.outputs)
-        nothing = np.full(shape, np.nan, dtype=np.float32)
+        kind = tasks.for_task(self.task).predictions
+        nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
 
 

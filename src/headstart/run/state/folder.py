@@ -21,13 +21,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from headstart.core import untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.files import left_over, plain, write_atomic, write_json
+from headstart.core.predictions import Dense, Predictions
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, limits, parsing
@@ -168,17 +168,17 @@ class RunFolder:
     def save_trial(self, trial: Trial) -> None:
         folder = self.workdir(trial.arm).parent
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, predictions=trial.predictions)
+        trial.predictions.save(buffer)
         record = {k: v for k, v in vars(trial).items() if k not in ("predictions", "cost")}
         with self.writing():
             write_atomic(folder / "predictions.npz", buffer.getvalue())
             write_json(folder / "trial.json", {**record, "cost": asdict(trial.cost)})
 
-    def trials(self) -> dict[str, Trial]:
-        """Every finished arm, by name. Half-written ones do not count."""
+    def trials(self, kind: type[Predictions] = Dense) -> dict[str, Trial]:
+        """Every finished arm, by name, with this kind of predictions. Half-written ones do not count."""
         found = {}
         for record in sorted((self.path / "trials").glob("*/trial.json")):
-            trial = load_trial(record)
+            trial = load_trial(record, kind)
             found[trial.arm] = trial
         return found
 
@@ -195,13 +195,18 @@ def sound(folder: Path, name: str, remedy: str) -> Iterator[None]:
         raise RunError(folder, f"{name} cannot be read ({error.strerror or error})", remedy) from error
 
 
-def load_trial(record: Path) -> Trial:
+def load_trial(record: Path, kind: type[Predictions] = Dense) -> Trial:
     """A trial from its `trial.json`; raises `RunError` when it cannot be read, or is no trial."""
     run, place = record.parents[2], f"trials/{record.parent.name}"
     remedy = f"delete its folder {place} and repeat the run's command: it makes that arm again"
     with sound(run, f"{place}/{record.name}", remedy):
         data = untrusted.read_object(record, most=limits.ITEM_BYTES)
-        known = Trial(**{**data, "cost": Cost(**data["cost"]), "predictions": np.empty(0)})
+        known = Trial(
+            **{
+                **data,
+                "cost": Cost(**data["cost"]),
+            }
+        )
         for name in ("arm", "strategy", "status", "reason", "digest"):
             field(vars(known), name, str)
         field(data, "source", str, empty=True)
@@ -209,11 +214,7 @@ def load_trial(record: Path) -> Trial:
         for name in ("forward_passes", "seconds", "peak_bytes", "fold"):
             field(vars(known.cost), name, float)
     with sound(run, f"{place}/predictions.npz", remedy):
-        arrays = untrusted.read_npz(record.with_name("predictions.npz"), most=limits.ARCHIVE_BYTES)
-        predictions = arrays["predictions"]
-        if predictions.dtype.kind != "f" or predictions.ndim != 3:
-            raise Damaged(f"it holds {predictions.dtype} {list(predictions.shape)}, not predictions")
-    return replace(known, predictions=predictions)
+        return replace(known, predictions=kind.load(record.with_name("predictions.npz")))
 
 
 def read_run(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:

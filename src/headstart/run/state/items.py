@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from headstart.core.files import write_atomic
 from headstart.core.split import Fold, Split
+from headstart.core.targets import Targets, of_list
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
 from headstart.run.state.context import Context
@@ -30,8 +30,7 @@ class Items:
     """Text `[N]`: "development", "test" or "unlabelled"."""
     groups: np.ndarray = field(repr=False)
     """int64 `[N]`: rows with equal numbers were never parted."""
-    y: np.ndarray = field(repr=False)
-    """As in `Dataset.y`."""
+    targets: Targets = field(repr=False)
     held_out: np.ndarray = field(repr=False)
     """int64 `[N, R]`: the number of the fold that holds a row out, within each repeat; -1 where none does."""
 
@@ -58,7 +57,6 @@ def write(context: Context) -> None:
     import polars as pl
 
     dataset, split = context.dataset, context.split
-    assert dataset.y is not None
     buffer = io.BytesIO()
     pl.DataFrame(
         {
@@ -67,20 +65,12 @@ def write(context: Context) -> None:
             "digest": list(dataset.digests()),
             "part": _parts(split, len(dataset)),
             "group": np.asarray(split.groups, np.int64),
-            "y": dataset.y.tolist(),
+            "y": dataset.targets.to_list(),
             "fold": fold_numbers(split, len(dataset)).tolist(),
         },
-        schema_overrides={"y": _type_of(dataset.y), "fold": pl.List(pl.Int64)},
+        schema_overrides={"fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
     write_atomic(context.folder.path / NAME, buffer.getvalue())
-
-
-def _type_of(y: np.ndarray) -> Any:
-    import polars as pl
-
-    if y.ndim == 2:
-        return pl.List(pl.Float64)
-    return pl.Int64 if y.dtype.kind == "i" else pl.Float64
 
 
 def _parts(split: Split, rows: int) -> list[str]:
@@ -116,16 +106,14 @@ def read(folder: Path) -> Items:
         )
     with sound(folder, NAME, "run its command once more with another --out"):
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
-        several = table["y"].dtype == pl.List
-        y = np.array(table["y"].to_list(), np.float32) if several else table["y"].to_numpy()
         found = Items(
             ids=tuple(table["id"].cast(pl.String).to_list()),
             digests=tuple(table["digest"].cast(pl.String).to_list()),
             part=np.array(table["part"].to_list(), dtype="U11"),
             groups=table["group"].to_numpy().astype(np.int64, casting="safe"),
-            y=y,
+            targets=of_list(table["y"].to_list()),
             held_out=np.array(table["fold"].to_list(), np.int64).reshape(len(table), -1),
         )
-        if y.dtype.kind not in "if" or table["row"].to_list() != list(range(len(table))):
-            raise Damaged("it holds no labels, or not every row")
+        if table["row"].to_list() != list(range(len(table))):
+            raise Damaged("it does not hold every row")
         return found

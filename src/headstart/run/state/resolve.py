@@ -12,7 +12,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor
+from headstart.data.checks import doctor, findings
 from headstart.errors import DataError, HeadstartError, SourceError
 from headstart.run.state.config import RunConfig
 from headstart.sources.files import fetching
@@ -20,7 +20,7 @@ from headstart.sources.files.weights import sha256_of
 from headstart.store.memo import Memo
 
 
-def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, doctor.Report]:
+def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, findings.Report]:
     """Read and check the data. Raises `DataError` with every error at once, unless they may go.
 
     Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.
@@ -80,6 +80,9 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
     modality = dataset.modality
     several = modalities.nouns(modality)[1]
     found = named(config) or sources.at_hand(modality)
+    wanted = config.strategies and any(strategies.facts(name).needs_source for name in config.allowed() or ())
+    if not found and config.strategies and not wanted:
+        return {}
     if not found:
         raise HeadstartError(
             f"no source of {several} is on this machine: name one with --source"
@@ -139,11 +142,11 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
 def _class_sizes(dataset: Dataset, task: Task) -> str:
     import numpy as np
 
-    if dataset.y is None or not tasks.for_task(task).exclusive:
+    if not tasks.for_task(task).exclusive:
         return ""
     use = dataset.labelled
     if dataset.split is not None:
         use = use & (dataset.split != "test")
-    counts = np.bincount(dataset.y[use], minlength=task.outputs)
+    counts = np.bincount(dataset.targets[use], minlength=task.outputs)
     low, high = int(counts.min()), int(counts.max())
     return f" ({low} each)" if low == high else f" ({low} to {high} each)"

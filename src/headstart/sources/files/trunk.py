@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headstart.core.words import few
 from headstart.errors import SourceError
 from headstart.sources.files.weights import COUNTERS, NESTED
 
@@ -192,7 +193,7 @@ def _told(
     ]
     if left:
         count = f"{len(left)} tensor{'s' if len(left) > 1 else ''}"
-        told.append(f"{count} of its file belong to no part of the network: {_first(left)}")
+        told.append(f"{count} of its file belong to no part of the network: {few(left, 3)}")
     return told
 
 
@@ -201,7 +202,7 @@ def _misfit(parts: Parts, inside: Mapping[str, Any], place: str, spec: str) -> S
     missing = [name for name in parts.required if name not in inside]
     shapes = _other_shapes(parts, inside, "")
     problems = [
-        f"{len(names)} tensor{'s' if len(names) > 1 else ''} {what} ({_first(names)})"
+        f"{len(names)} tensor{'s' if len(names) > 1 else ''} {what} ({few(names, 3)})"
         for names, what in (
             (missing, "missing"),
             (_strange(parts, inside), "not expected"),
@@ -216,7 +217,3 @@ def _misfit(parts: Parts, inside: Mapping[str, Any], place: str, spec: str) -> S
 
 def _shown(places: Collection[str]) -> str:
     return " and ".join(repr(place) if place else "no prefix" for place in sorted(places)[:4])
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -6,7 +6,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -18,14 +17,14 @@ from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.sources.cuts.segments import evaluating
-from headstart.sources.cuts.traced import digest_of
+from headstart.sources.layers.network import SequenceNetwork
 from headstart.sources.layers.parts import Part, Trunk
 
 MOST_STAGES = 13
 """Of deeper networks evenly chosen layers are stages: what comes first, and the twelve of a base model."""
 
 
-class LayeredBackbone(ABC):
+class LayeredBackbone(SequenceNetwork, ABC):
     """A `headstart.core.backbone.Backbone`, but for how its states become vectors.
 
     `trunk` and `states` evaluate: eval mode, whatever mode the layers are in. `full` and `tail` follow the
@@ -65,32 +64,22 @@ class LayeredBackbone(ABC):
         del piece
         return int(self._plan.width)
 
-    @cached_property
-    def digest(self) -> str:
-        """Of architecture and weights as loaded: fixed before anything can be trained."""
-        return digest_of(self.source, dict(self.module.state_dict()))
-
-    def full(self, x: Tensor) -> Tensor:
-        """The embedding state of a normalised batch."""
-        embedding: Tensor = self.module(x)
-        return embedding
-
     def trunk(self, cut: str) -> Trunk:
         """Module: normalised batch -> state at `cut`. Always in eval mode, without gradients."""
-        return Trunk(self._network, self._plan, 0, self._place(cut))
+        return Trunk(self._network, self._plan, 0, self.place(cut))
 
     def tail(self, cut: str) -> Part:
         """Module: state at `cut` -> embedding state. Its layers are those of `module`."""
         _ = self.digest  # what follows may train the weights
-        return Part(self._network, self._plan, self._place(cut), len(self.cuts) - 1)
+        return Part(self._network, self._plan, self.place(cut), len(self.cuts) - 1)
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         """The states at several cuts from one forward pass in eval mode, no further than needed."""
         wanted = tuple(dict.fromkeys(cuts))
-        deep = tuple(cut for cut in wanted if self._place(cut))
+        deep = tuple(cut for cut in wanted if self.place(cut))
         found = {"input": x}
         if deep:
-            numbers = tuple(self._place(cut) for cut in deep)
+            numbers = tuple(self.place(cut) for cut in deep)
             with evaluating(self._network):
                 states = self._plan.states(self._network, x, 0, numbers)
             found |= dict(zip(deep, states, strict=True))
@@ -112,11 +101,6 @@ class LayeredBackbone(ABC):
         """An independent copy of weights and all, to be trained. It keeps the digest it came from."""
         network = copy.deepcopy(self._network)
         return type(self)(network, self.source, self._plan, rebuild=self._rebuild, digest=self.digest)
-
-    def _place(self, cut: str) -> int:
-        if cut not in self.cuts:
-            raise UnknownName("cut", cut, self.cuts)
-        return self.cuts.index(cut)
 
     def _stage(self, tap: Tap) -> int:
         """Number of the piece that a tap reads. Raises `UnknownName`."""

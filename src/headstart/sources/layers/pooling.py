@@ -6,29 +6,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from headstart.core.masked import split
 from headstart.errors import BadOption
 
 LOWEST = -1e4
 """Stands for "not there" when the maximum is taken; half precision still holds it."""
 
 
-SMALL = 1e-12
-"""Added to a variance, so that its root can be differentiated at 0."""
+BOTH = "mean-max"
+"""Mean and maximum side by side."""
 
 
 def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
     """`[B, T, D + 1]`, the mask as last channel -> float32 `[B, D]`; zeros where every step is masked.
 
-    `pooling` is "mean", "max", "std" (over the steps, of a single one 0), "cls" (the first) or "last".
-    Raises `BadOption` for another word.
+    `pooling` is "mean", "max", "mean-max" (`[B, 2 D]`), "cls" (the first) or "last". Raises `BadOption` for
+    another word.
     """
-    hidden, mask = state[..., :-1].float(), state[..., -1:].float()
+    hidden, mask = (part.float() for part in split(state))
     if pooling == "mean":
         return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
-    if pooling == "std":
-        count = mask.sum(1, keepdim=True).clamp(min=1)
-        centred = (hidden - (hidden * mask).sum(1, keepdim=True) / count) * mask
-        return (centred.square().sum(1) / count[:, 0] + SMALL).sqrt() - SMALL**0.5
+    if pooling == BOTH:
+        return torch.cat([pooled(state, "mean", name), pooled(state, "max", name)], 1)
     if pooling == "max":
         return hidden.masked_fill(mask == 0, LOWEST).amax(1) * mask.amax(1)
     if pooling == "cls":
@@ -36,7 +35,7 @@ def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
     if pooling == "last":
         last = (mask.sum(1, keepdim=True).long() - 1).clamp(min=0)  # [B, 1, 1]
         return hidden.gather(1, last.expand(-1, 1, hidden.shape[-1]))[:, 0] * mask.amax(1)
-    raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max, std or last")
+    raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max, mean-max or last")
 
 
 def compared(one: Tensor, two: Tensor) -> Tensor:

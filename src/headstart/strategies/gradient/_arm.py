@@ -3,52 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import embedding_tap
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
 from headstart.core.files import write_json
 from headstart.core.model import Model
-from headstart.core.strategy import Request, Trial, arm_name
+from headstart.core.split import Fold
+from headstart.core.strategy import Request, Trial
 from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.strategies.gradient import _ladder
-from headstart.strategies.gradient._adapters import Adapter
+from headstart.strategies.gradient import _design, _ladder
 from headstart.strategies.gradient._design import Design, load_inputs
 from headstart.strategies.gradient._trainee import outputs_of
 from headstart.strategies.gradient._training import (
     Arm,
+    Kind,
+    Trained,
     named_watch,
     predict,
     probe_head,
     train_on,
     whole_head,
 )
-from headstart.strategies.shared._folds import OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._folds import NOTHING, OutOfTime, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
 from headstart.train.loop import RENEWED, Watch
 
+D = TypeVar("D")
 PILOT_STEPS = 4
 """Steps of the throw-away training by which the pace is measured."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What distinguishes the training arms."""
-
-    name: str
-    fresh: bool = False
-    """Starts from new random weights, head and all."""
-    adapter: Adapter | None = None
-    """Trains a small part of every layer."""
 
 
 def first_folds(request: Request) -> int:
@@ -56,9 +49,40 @@ def first_folds(request: Request) -> int:
     return sum(fold.repeat == 0 for fold in request.split.folds)
 
 
+def epochs_of(request: Request, kind: Kind, batch_size: int) -> int:
+    """Epochs aimed at, as `_ladder.wanted` has them, or those set by hand."""
+    per_epoch = max(1, round(len(request.split.folds[0].train) / batch_size))
+    return request.settings.epochs or _ladder.wanted(per_epoch, steps=kind.steps, most=kind.most_epochs)
+
+
+def cost(
+    request: Request, kind: Kind, seconds_per_pass: float, *, passes: float = 0.0, share: float = 1.0
+) -> Cost:
+    """Passes, then the folds and the model on all rows; a step on that share of the network is taken for
+    three forward passes."""
+    rows = len(request.split.folds[0].train)
+    epochs = epochs_of(request, kind, _design.batch_size(request.settings, rows))
+    work = 3 * share * epochs * (first_folds(request) * rows + len(request.split.development))
+    return Cost(passes, seconds_per_pass * (passes + work / max(1, len(request.dataset))))
+
+
+class Trains:
+    """A strategy that is one kind of training arm."""
+
+    kind: Kind
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """The folds and the model on all rows, through all layers."""
+        return cost(request, self.kind, seconds_per_pass)
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "taps"."""
+        return refit(request, trial, self.kind)
+
+
 def open_arm(request: Request, design: Design, kind: Kind) -> Arm:
     """Have the pass store what is missing, and put the arm together."""
-    return Arm(request, design, load_inputs(request, design, probe=not kind.fresh), kind.fresh, kind.adapter)
+    return Arm(request, design, load_inputs(request, design, probe=not kind.fresh), kind)
 
 
 def measure(arm: Arm) -> _ladder.Pace:
@@ -68,27 +92,34 @@ def measure(arm: Arm) -> _ladder.Pace:
     taken for a cost of every fold.
     """
     fold = arm.request.split.folds[0]
+    arm = replace(arm, request=arm.request.view(fold.train))
     per_epoch = max(1, round(len(fold.train) / arm.design.batch_size))
-    start = time.perf_counter()
-    times: list[float] = []
-
-    def note(done: int, total: int) -> None:  # noqa: ARG001
-        times.append(time.perf_counter())
-
-    pilot = replace(arm, design=replace(arm.design, recipe=replace(arm.design.recipe, steps=PILOT_STEPS)))
-    head = _seconds(lambda: probe_head(arm, fold.train)) if arm.inputs.embedding is not None else 0.0
-    trained = train_on(pilot, fold.train, Watch(arm.request.budget, progress=note))
-    if len(times) < 2:
-        return _ladder.Pace(time.perf_counter() - start, per_epoch)  # the time is over: nothing will fit
-    step = float(np.median(np.diff(times)))
-    copy = _seconds(arm.source.copy)
+    short = replace(arm, design=replace(arm.design, recipe=replace(arm.design.recipe, steps=PILOT_STEPS)))
+    head = seconds_of(lambda: probe_head(arm, fold.train)) if arm.inputs.embedding is not None else 0.0
+    trained, step = pilot(arm.request, partial(train_on, short, fold.train))
+    if trained is None:
+        return _ladder.Pace(head + step, per_epoch)
+    copy = seconds_of(arm.source.copy)
     some, view, unvaried = fold.test[:64], arm.inputs.views[0], arm.inputs.unvaried
-    forward = _seconds(lambda: outputs_of(trained.net, view, some, unvaried=unvaried)) / len(some)
+    forward = seconds_of(lambda: outputs_of(trained.net, view, some, unvaried=unvaried)) / len(some)
     renewal = min(RENEWED, per_epoch) * step / 2
     return _ladder.Pace(step, per_epoch, head + copy + forward * len(fold.test) + renewal)
 
 
-def _seconds(act: Callable[[], Any]) -> float:
+def pilot(request: Request, training: Callable[[Watch], Trained]) -> tuple[Trained | None, float]:
+    """A throw-away training and the seconds of one of its steps; where the time is over before there are
+    two, None and the seconds of all, so that nothing fits."""
+    start = time.perf_counter()
+    times: list[float] = []
+    watch = Watch(request.budget, progress=lambda *_: times.append(time.perf_counter()))
+    trained = training(watch)
+    if len(times) < 2:
+        return None, time.perf_counter() - start
+    return trained, float(np.median(np.diff(times)))
+
+
+def seconds_of(act: Callable[[], Any]) -> float:
+    """What a call takes."""
     start = time.perf_counter()
     act()
     return time.perf_counter() - start
@@ -105,21 +136,36 @@ class Settled:
     """None when there is no limit, and nothing was measured."""
 
 
-def settle(arm: Arm, *, steps: int, most: int) -> Settled | float:
+def settle(arm: Arm) -> Settled | float:
     """What fits the budget; or the seconds that are missing."""
     request, rows = arm.request, len(arm.request.split.folds[0].train)
-    per_epoch = max(1, round(rows / arm.design.batch_size))
-    fixed = request.settings.epochs is not None
-    epochs = request.settings.epochs or _ladder.wanted(per_epoch, steps=steps, most=most)
-    folds = first_folds(request)
+    epochs = epochs_of(request, arm.kind, arm.design.batch_size)
     if request.budget.left == float("inf"):
-        return Settled(arm.lasting(epochs, rows), folds)
+        return Settled(arm.lasting(epochs, rows), first_folds(request))
     pace, left = paced(request, lambda: measure(arm))
-    reserve = request.reserve
-    plan = _ladder.fitting(pace, left, epochs=epochs, folds=folds, fixed=fixed, reserve=reserve)
-    if plan is None:
-        return _ladder.shortage(pace, left, epochs=epochs, fixed=fixed, reserve=reserve)
+    plan = fitting(request, pace, left, epochs)
+    if isinstance(plan, float):
+        return plan
     return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)
+
+
+def fitting(
+    request: Request,
+    pace: _ladder.Pace,
+    left: float,
+    epochs: int,
+    plans: Iterable[_ladder.Plan] | None = None,
+) -> _ladder.Plan | float:
+    """`_ladder.fitting` for what the request asks, in so many seconds."""
+    return _ladder.fitting(
+        pace,
+        left,
+        epochs=epochs,
+        folds=first_folds(request),
+        fixed=request.settings.epochs is not None,
+        reserve=request.reserve,
+        plans=plans,
+    )
 
 
 # what was measured and settled, kept beside the checkpoints: a resumed run must not decide again
@@ -157,41 +203,95 @@ def _kept(path: Path, key: str) -> dict[str, Any]:
         return {}
 
 
-def recall(request: Request, kind: Kind) -> tuple[Design, int] | None:
-    """The design and number of folds that an earlier, interrupted run of this arm settled on."""
+def recall(request: Request, name: str, read: Callable[[dict[str, Any]], D]) -> tuple[D, int] | None:
+    """The design (as `read` makes it of its JSON) and the number of folds that an earlier, interrupted run of
+    the strategy settled on."""
     if request.workdir is None:
         return None
-    saved = _kept(request.workdir / "plan.json", _key(request, kind.name))
+    saved = _kept(request.workdir / "plan.json", _key(request, name))
     try:
         with parsing():
-            return Design.from_json(saved["design"]), max(int(saved["folds"]), request.folds)
+            return read(saved["design"]), max(int(saved["folds"]), request.folds)
     except Damaged:
         return None
 
 
-def remember(request: Request, kind: Kind, design: Design, folds: int) -> None:
+def remember(request: Request, name: str, design: Mapping[str, Any], folds: int) -> None:
     """Keep what was settled on."""
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
-        content = {"key": _key(request, kind.name), "design": design.to_json(), "folds": folds}
+        content = {"key": _key(request, name), "design": design, "folds": folds}
         write_json(request.workdir / "plan.json", content)
 
 
 def _key(request: Request, name: str = "") -> str:
     settings = {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(request.settings).items()}
-    digest = request.backbone.digest if request.backbone is not None else ""
-    return fingerprint.of_json([name, request.split.fingerprint(), digest, request.seed, settings])
+    return fingerprint.of_json([name, request.split.fingerprint(), request.digest, request.seed, settings])
 
 
 # the contract
 
 
-def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
+def fit(
+    request: Request,
+    kind: Kind,
+    design: Callable[[], Design],
+    rates: Callable[[Settled], tuple[float, ...]] = lambda _: (),
+    tuned: Callable[[Arm, np.ndarray], Arm] = lambda arm, _: arm,
+) -> Trial:
+    """The folds of an arm, as far as they fit the budget. Of the `rates` that there is time to try, `tuned`
+    takes one by a fold's training rows; the model on all rows gets that of most folds."""
+    known = recall(request, kind.name, Design.from_json)
+    arm = open_arm(request, design() if known is None else known[0], kind)
+    if known is not None:
+        return run(arm, known[1], tuned)
+    found = settle(arm)
+    if isinstance(found, float):
+        return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
+    arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
+    remember(request, kind.name, arm.design.to_json(), found.folds)
+    return run(arm, found.folds, tuned)
+
+
+def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
-    def fit_fold(train: np.ndarray, test: np.ndarray, number: int) -> tuple[np.ndarray, dict[str, Any]]:
-        watch = named_watch(request, arm.design.to_json(), train, f"fold {number + 1}")
-        trained = train_on(arm, train, watch)
+    def training(request: Request, rows: np.ndarray, name: str) -> Trained:
+        own = tuned(replace(arm, request=request), rows)
+        return train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
+
+    return run_trainings(
+        arm.request,
+        arm.kind.name,
+        arm.design.to_json(),
+        folds,
+        training=training,
+        predictions=lambda _, trained, fold: predict(arm, trained, fold.test),
+        reason=lambda design: summary(Design.from_json(design), folds, first_folds(arm.request)),
+        before=Cost(arm.inputs.forward_passes),
+    )
+
+
+def run_trainings(
+    request: Request,
+    strategy: str,
+    design: Mapping[str, Any],
+    folds: int,
+    *,
+    training: Callable[[Request, np.ndarray, str], Trained],
+    predictions: Callable[[Request, Trained, Fold], np.ndarray],
+    reason: Callable[[Mapping[str, Any]], str],
+    before: Cost = NOTHING,
+) -> Trial:
+    """Out-of-fold predictions over the first folds: `training` of a fold's training rows, under a name for
+    `named_watch`, then `predictions` float `[len(fold.test), K]` of what it made. In the data of the request
+    that they get only the labels of those rows exist. All depends on `design`, JSON, and the request.
+
+    `reason`, of the design as the trial has it, is the trial's, unless it is cut off.
+    """
+
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:
+        trained = training(request, fold.train, f"fold {number + 1}")
         if trained.outcome.status == "out of time":
             raise OutOfTime
         choices = {
@@ -199,19 +299,18 @@ def run(arm: Arm, kind: Kind, folds: int, before: Cost) -> Trial:
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
-        return predict(arm, trained, test), choices
+        return predictions(request, trained, fold), choices
 
-    request = arm.request
-    name = arm_name(kind.name, arm.source.source.name)
-    about = fingerprint.of_json(arm.design.to_json())
+    name, about = request.arm(strategy), fingerprint.of_json(design)
     try:
         trial = run_folds(request, name, fit_fold, folds=range(folds), about=about, before=before)
     except FloatingPointError as error:
         return empty_trial(request, name, "failed", str(error), cost=before)
-    choices = {**arm.design.to_json(), "trained_folds": folds, **trial.choices}
-    return replace(
-        trial, choices=choices, reason=trial.reason or summary(arm.design, folds, first_folds(request))
-    )
+    rates = Counter(fold["lr"] for fold in trial.choices["folds"] if design.get("rates"))
+    if rates:
+        design = {**design, "lr": rates.most_common(1)[0][0]}
+    choices = {**design, "trained_folds": folds, **trial.choices}
+    return replace(trial, choices=choices, reason=trial.reason or reason(design))
 
 
 def summary(design: Design, folds: int, of: int) -> str:
@@ -222,10 +321,9 @@ def summary(design: Design, folds: int, of: int) -> str:
     return f"{frozen}{size}, {design.epochs} epochs, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
 
 
-def cut_off(request: Request, kind: Kind, missing: float, cost: Cost) -> Trial:
+def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm whose smallest plan does not fit; its choices say what it "needs", in seconds."""
-    assert request.backbone is not None
-    name = arm_name(kind.name, request.backbone.source.name)
+    name = request.arm(strategy)
     reason = f"would have taken about {words(max(1.0, missing))} more"
     trial = empty_trial(request, name, "cut off", reason, cost=cost)
     return replace(trial, choices={"needs": (request.budget.seconds or 0.0) + missing})
@@ -243,7 +341,7 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     contract = arm.source.source.input
     if arm.inputs.size is not None:
         contract = contract.scaled(arm.inputs.size, stored=True)
-    taps, trunk = [embedding_tap(arm.source)], trained.backbone.module
+    taps, trunk = [arm.source.embedding], trained.backbone.module
     made = taps_model(request.task, arm.source, taps, *whole_head(trained), trunk=trunk)
     return replace(made, input=contract, source={} if kind.fresh else made.source)
 
@@ -252,8 +350,7 @@ def seconds_of_a_pass(request: Request, *, batch: int = 8) -> float:
     """A rough time for one pass over the data, from a small batch of it; 0 where a GPU makes it short."""
     if torch.cuda.is_available():
         return 0.0
-    backbone = request.backbone
-    assert backbone is not None
+    backbone = request.network
     modality = modalities.get(request.dataset.modality)
     items = request.dataset.items[:: max(1, len(request.dataset) // batch)][:batch]
     opened = (modality.open_item(item.read(), request.dataset.levels) for item in items)

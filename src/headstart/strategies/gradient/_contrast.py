@@ -7,7 +7,6 @@ compared with all others, so that B texts give B (B - 1) / 2 pairs (Khosla et al
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from headstart import modalities
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing
+from headstart.strategies.gradient._trainee import Trainee, outputs_of
 from headstart.train.batches import Batch, Batches
-from headstart.train.device import quick_on_cpu
-from headstart.train.trim import by_length
 
 TEMPERATURE = 0.1
 """Of the similarities. Measured with all-MiniLM-L6-v2 on validation parts, 8 labels a class, 2 draws: at a
@@ -55,25 +53,19 @@ def pair_loss(z: Tensor, labels: Tensor, *, temperature: float = TEMPERATURE) ->
     return losses * counted * len(z) / counted.sum().clamp(min=1)
 
 
-class Embedder(nn.Module):
+class Embedder(Trainee):
     """Prepared texts int32 `[B, C, T]` -> the source's embedding `[B, D]`, from the first layer on.
 
-    `body` shares its parameters with the backbone: training this trains that. Token embeddings stay as they
-    are: few texts hold few of them, and those would move away from their neighbours.
+    Token embeddings stay as they are: few texts hold few of them, and those would move away from their
+    neighbours.
     """
 
     def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.body = backbone.tail(backbone.cuts[0])
+        super().__init__(backbone, backbone.cuts[0], 1)
+        self.head = nn.Identity()  # type: ignore[assignment]
         self.body.requires_grad_(True)
         if len(backbone.stages) > 1:
             backbone.trunk(backbone.stages[0].cut).requires_grad_(False)
-        self._normalise = backbone.normalise
-        self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        with quick_on_cpu(self.training and inputs.device.type == "cpu"):
-            return by_length(inputs, lambda some: self._pool(self.body(self._normalise(some))).float())
 
 
 class Tokens:
@@ -135,7 +127,6 @@ class PairBatches(Batches):
         return np.sort(np.concatenate(taken))
 
     def read(self, step: int) -> Batch:
-        """The batch of a step."""
         members = self.members(step)
         rows = self.rows[members]
         inputs = torch.from_numpy(self.views[0][rows])
@@ -148,13 +139,6 @@ def pairs_in(batches: PairBatches, steps: int) -> int:
     return round(steps * float(np.mean([n * (n - 1) / 2 for n in sizes]))) if sizes else 0
 
 
-def embed(net: Embedder, view: Tokens, rows: np.ndarray, *, batch: int = 128) -> np.ndarray:
+def embed(net: nn.Module, view: Tokens, rows: np.ndarray) -> np.ndarray:
     """float64 `[len(rows), D]`: embeddings of rows, in full precision."""
-    net.eval()
-    device = next(net.parameters()).device
-    out = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), batch):
-            inputs = torch.from_numpy(view[rows[start : start + batch]])
-            out.append(net(inputs.to(device)).cpu().numpy().astype(np.float64))
-    return np.concatenate(out)
+    return outputs_of(net, view, rows, unvaried=lambda inputs: inputs, batch=128)

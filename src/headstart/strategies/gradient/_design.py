@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from headstart import modalities
 from headstart.core import fingerprint
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import FeatureSpec, Rows, Tap
+from headstart.core.masked import Layout, layout_at
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
@@ -47,22 +50,29 @@ class Design:
     """Of texts: tokens that stored inputs and states are padded to."""
     smaller: bool = False
     """Whether that is less than the source's own, for want of time."""
+    rates: tuple[float, ...] = ()
+    """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        return {**self.recipe.to_json(), **data}
+        rates = data.pop("rates")
+        return {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **own)
+        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ()))})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+    def at(self, rate: float) -> Design:
+        """The same at a learning rate."""
+        return replace(self, recipe=replace(self.recipe, lr=rate))
 
 
 def check(settings: Settings, modality: str = "image") -> None:
@@ -129,26 +139,26 @@ class Inputs:
     size: tuple[int, int] | None
     """Input size in pixels; None for states at a cut, and for sequences."""
     forward_passes: float = 0.0
-    sequences: bool = False
+    layout: Layout | None = None
+    """How sequences lie in what is stored; None: it holds none."""
 
     def unvaried(self, inputs: Tensor) -> Tensor:
         """Stored rows as the network reads them, for evaluation."""
-        if self.sequences:
-            return trimmed(inputs)
+        if self.layout is not None:
+            return trimmed(inputs, self.layout)
         return inputs if self.size is None else centre(inputs, self.size)
 
     def varied(self, kind: str, seed: int) -> Vary | None:
         """What stored rows go through in training."""
-        if self.sequences:
-            return Trim()
+        if self.layout is not None:
+            return Trim(self.layout)
         return Augment(kind, self.size, seed) if self.size is not None else None
 
 
 def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     """Have the pass store what the design needs, and open it."""
-    backbone = request.backbone
-    assert backbone is not None
-    taps: tuple[Tap, ...] = (embedding_tap(backbone),) if probe else ()
+    backbone = request.network
+    taps: tuple[Tap, ...] = (backbone.embedding,) if probe else ()
     contract, size = backbone.source.input, None
     if design.cut != backbone.cuts[0]:
         spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
@@ -163,7 +173,7 @@ def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
         features = request.features(backbone, FeatureSpec(taps=taps, inputs=design.length))
         views = (features.inputs(),)
     embedding = features.tap(taps[0]) if probe else None
-    return Inputs(views, embedding, size, features.forward_passes, contract.max_length is not None)
+    return Inputs(views, embedding, size, features.forward_passes, layout_at(backbone, design.cut))
 
 
 def input_size(backbone: Backbone, design: Design) -> tuple[int, int]:
@@ -177,15 +187,24 @@ _LENGTHS: dict[tuple[str, str], int] = {}
 """Counted in this process, by content of data set and contract: the same whichever thread comes first."""
 
 
-def length_of(request: Request) -> int | None:
-    """Tokens that the longest item of the data set has for the source, rounded up; None for what is no
-    sequence."""
-    assert request.backbone is not None
-    contract = request.backbone.source.input
+def length_of(request: Request, cut: str = "") -> int | None:
+    """Tokens or frames that the longest item of the data set has for the source, rounded up; None for what is
+    no sequence. With a `cut` the states that there are of them: a token is one, of frames the network makes
+    fewer."""
+    backbone = request.network
+    contract = backbone.source.input
     if contract.max_length is None:
         return None
     key = (request.dataset.fingerprint, fingerprint.of_json(contract.to_json()))
     if key not in _LENGTHS:
         longest = modalities.longest(request.dataset.items, contract)
         _LENGTHS[key] = min(-(-longest // STEP) * STEP, contract.max_length)
-    return _LENGTHS[key]
+    length, entry = _LENGTHS[key], contract.signature()
+    if cut in ("", backbone.cuts[0]) or np.dtype(entry.dtype).kind in "iu":
+        return length
+    known = (backbone.digest, f"{cut}@{length}")
+    if known not in _LENGTHS:
+        with torch.inference_mode():
+            x = backbone.normalise(torch.from_numpy(replace(entry, usual=length).blank(1)))
+            _LENGTHS[known] = int(backbone.states(x, (cut,))[cut].shape[-2])
+    return _LENGTHS[known]

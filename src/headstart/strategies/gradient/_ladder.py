@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -73,8 +74,9 @@ def fitting(
     fixed: bool = False,
     reserve: float = 0.0,
     plans: Iterable[Plan] | None = None,
-) -> Plan | None:
-    """The best plan that fits into `left` seconds, or None. `plans` are to be tried instead of `options`.
+) -> Plan | float:
+    """The best plan that fits into `left` seconds, or the seconds that the last and smallest one lacks.
+    `plans` are to be tried instead of `options`.
 
     The model on all rows comes after the folds: it may use the `reserve` as well. With `fixed` the
     epochs are as given, and only the folds vary.
@@ -83,14 +85,10 @@ def fitting(
         plans = (Plan(epochs, f) for f in rungs(folds))
     elif plans is None:
         plans = options(epochs, folds)
-    return next((plan for plan in plans if _lacking(pace, plan, left, reserve) <= 0), None)
-
-
-def shortage(pace: Pace, left: float, *, epochs: int, fixed: bool = False, reserve: float = 0.0) -> float:
-    """Seconds that the smallest plan lacks."""
-    return _lacking(pace, Plan(epochs if fixed else min(epochs, EPOCHS[0]), 1), left, reserve)
-
-
-def _lacking(pace: Pace, plan: Plan, left: float, reserve: float) -> float:
-    alone = pace.seconds(plan.epochs, plan.folds) - left
-    return max(alone, pace.seconds(plan.epochs, plan.folds + 1) - left - reserve)
+    lacking = math.inf
+    for plan in plans:
+        alone = pace.seconds(plan.epochs, plan.folds) - left
+        lacking = max(alone, pace.seconds(plan.epochs, plan.folds + 1) - left - reserve)
+        if lacking <= 0:
+            return plan
+    return lacking

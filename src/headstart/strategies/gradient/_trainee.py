@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Backbone, embedding_tap
+from headstart.core.backbone import Backbone
 from headstart.core.features import Rows
+from headstart.core.masked import layout_at
 from headstart.train.batches import in_order
 from headstart.train.device import quick_on_cpu
-from headstart.train.trim import STATES, by_length
+from headstart.train.trim import by_length
 
 
 class Trainee(nn.Module):
-    """States at a cut `[B, ...]` (float16, as stored), or prepared inputs at the first cut -> z `[B, K]`.
+    """States at a cut `[B, ...]`, prepared inputs at the first one -> z `[B, K]`.
 
     `body` shares its parameters with the backbone: training this trains that.
     """
@@ -25,20 +26,20 @@ class Trainee(nn.Module):
     def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
         super().__init__()
         self.body = backbone.tail(cut)
-        self.head = nn.Linear(backbone.width(embedding_tap(backbone)), outputs)
-        self._sequences = backbone.source.input.max_length is not None
-        self._normalise = backbone.normalise
-        self._pool = partial(backbone.pool, tap=embedding_tap(backbone))
+        self.head = nn.Linear(backbone.width(backbone.embedding), outputs)
+        self._layout = layout_at(backbone, cut)
+        self._normalise = backbone.normalise if cut == backbone.cuts[0] else torch.Tensor.float
+        self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        with quick_on_cpu(self._sequences and self.training and inputs.device.type == "cpu"):
-            pooled = by_length(inputs, self._pooled) if self._sequences else self._pooled(inputs)
+        with quick_on_cpu(self._layout is not None and self.training and inputs.device.type == "cpu"):
+            layout, act = self._layout, self._pooled
+            pooled = act(inputs) if layout is None else by_length(inputs, layout, act)
         z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
 
     def _pooled(self, inputs: Tensor) -> Tensor:
-        x = inputs.float() if inputs.dtype == STATES else self._normalise(inputs)
-        pooled: Tensor = self._pool(self.body(x))
+        pooled: Tensor = self._pool(self.body(self._normalise(inputs)))
         return pooled.float()
 
     def set_head(self, weight: np.ndarray, bias: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -33,23 +33,33 @@ HELD_BACK = 0.1
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What distinguishes the training arms."""
+
+    name: str
+    steps: int
+    """Steps aimed at, in no more than `most_epochs`."""
+    most_epochs: int
+    fresh: bool = False
+    """Starts from new random weights, head and all."""
+    adapter: Adapter | None = None
+    """Trains a small part of every layer."""
+
+
+@dataclass(frozen=True)
 class Arm:
     """What the trainings of an arm share."""
 
     request: Request
     design: Design
     inputs: Inputs
-    fresh: bool = False
-    """New random weights instead of the source's."""
-    adapter: Adapter | None = None
-    """Trains a small part of every layer."""
+    kind: Kind
     heads: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
     """Probes fitted so far, by their rows."""
 
     @property
     def source(self) -> Backbone:
-        assert self.request.backbone is not None
-        return self.request.backbone
+        return self.request.network
 
     def lasting(self, epochs: int, rows: int) -> Arm:
         """The same, for so many epochs of so many rows."""
@@ -63,10 +73,11 @@ class Trained:
 
     net: Trainee
     backbone: Backbone
-    offset: np.ndarray
-    scale: np.ndarray
     outcome: Outcome
     lr: float
+    """Peak rate of the attempt that succeeded."""
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1))
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
@@ -75,10 +86,14 @@ def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
     A loss that is not finite leads to one more attempt at a tenth of the learning rate, and then to
     `FloatingPointError`. Raises `FrozenChanged` when a frozen part did not stay as it was.
     """
-    recipe = arm.design.recipe
+    return attempts(arm.design.recipe, lambda recipe: _attempt(arm, rows, recipe, watch or Watch()))
+
+
+def attempts(recipe: Recipe, attempt: Callable[[Recipe], Trained]) -> Trained:
+    """What `attempt` trains by the recipe, or by one with a tenth of its rates; then `FloatingPointError`."""
     head_lr = None if recipe.head_lr is None else recipe.head_lr / 10
-    for attempt in (recipe, replace(recipe, lr=recipe.lr / 10, head_lr=head_lr)):
-        trained = _attempt(arm, rows, attempt, watch or Watch())
+    for tried in (recipe, replace(recipe, lr=recipe.lr / 10, head_lr=head_lr)):
+        trained = attempt(tried)
         if trained.outcome.status != "diverged":
             return trained
     raise FloatingPointError(f"the loss was not finite, even at a learning rate of {recipe.lr / 10:g}")
@@ -87,14 +102,14 @@ def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
 def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
     request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
-    offset, scale = methods.scaling(labels(request)[rows], request.task.outputs)
-    backbone = arm.source.fresh(request.seed) if arm.fresh else arm.source.copy()
+    offset, scale = methods.scaling(request.dataset.targets[rows], request.task.outputs)
+    backbone = arm.source.fresh(request.seed) if arm.kind.fresh else arm.source.copy()
     net = _start(arm, backbone, rows, offset, scale)
-    if arm.adapter is not None:
-        arm.adapter.begin(backbone, net.body, request.seed)
+    if arm.kind.adapter is not None:
+        arm.kind.adapter.begin(backbone, net.body, request.seed)
     frozen = FrozenPart.of(backbone.module, net.body)
     part, held = hold_back(request, rows)
-    targets = methods.targets(labels(request)[part], offset, scale)
+    targets = methods.targets(request.dataset.targets[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
     loss = balanced_loss(request, part, recipe.smoothing)
 
@@ -102,7 +117,7 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
         z = torch.from_numpy(
             outputs_of(model, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
         ).float()
-        wanted = torch.from_numpy(methods.targets(labels(request)[held], offset, scale))
+        wanted = torch.from_numpy(methods.targets(request.dataset.targets[held], offset, scale))
         return float(balanced_loss(request, part)(z, wanted).mean())
 
     outcome = train(
@@ -115,14 +130,14 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
         watch=watch,
     )
     frozen.verify()
-    if arm.adapter is not None:
-        arm.adapter.end(net.body)
-    return Trained(net, backbone, offset, scale, outcome, recipe.lr)
+    if arm.kind.adapter is not None:
+        arm.kind.adapter.end(net.body)
+    return Trained(net, backbone, outcome, recipe.lr, offset, scale)
 
 
 def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:
     """The task's loss of each item, which counts as often as the metric asks for (`TaskMethods.weights`)."""
-    methods, y = tasks.for_task(request.task), labels(request)[part]
+    methods, y = tasks.for_task(request.task), request.dataset.targets[part]
     weights = methods.weights(request.task, y)
     if weights is None:
         return partial(methods.loss, smoothing=smoothing)
@@ -153,25 +168,18 @@ def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, n
 
     The checkpoint is continued only by a training of the same design, rows, data and source.
     """
-    assert request.backbone is not None
     if request.workdir is not None:
         request.workdir.mkdir(parents=True, exist_ok=True)
     path = request.workdir / f"{name}.ckpt" if request.workdir is not None else None
-    reads = fingerprint.of_json(request.backbone.source.input.to_json())
+    reads = fingerprint.of_json(request.network.source.input.to_json())
     data = request.dataset.fingerprint if request.workdir is not None else ""
-    about = [request.backbone.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
+    about = [request.network.digest, reads, data, fingerprint.of_array(rows), fingerprint.of_json(design)]
     return Watch(
         request.budget,
         path,
         fingerprint.of_parts(about),
         lambda done, total: request.progress(f"training, {name}", done, total),
     )
-
-
-def labels(request: Request) -> np.ndarray:
-    """The data set's target column."""
-    assert request.dataset.y is not None
-    return request.dataset.y
 
 
 def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +191,7 @@ def probe_head(arm: Arm, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     assert embedding is not None
     key = fingerprint.of_array(rows)
     if key not in arm.heads:
-        methods, y = tasks.for_task(request.task), labels(request)[rows]
+        methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
         linear = methods.fit_linear(
             np.asarray(embedding[rows], np.float64),
             y,
@@ -218,6 +226,6 @@ def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> np.ndarray:
 
 def whole_head(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
     """(weight float64 `[K, D]`, bias `[K]`) with the task's scaling folded in."""
-    weight = trained.net.head.weight.detach().cpu().double().numpy()
-    bias = trained.net.head.bias.detach().cpu().double().numpy()
+    head = trained.net.head
+    weight, bias = (values.detach().cpu().double().numpy() for values in (head.weight, head.bias))
     return weight * trained.scale[:, None], bias * trained.scale + trained.offset

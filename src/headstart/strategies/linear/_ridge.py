@@ -10,8 +10,7 @@ from headstart.core.strategy import Request
 
 def ridge_targets(request: Request, rows: np.ndarray) -> np.ndarray:
     """float64 `[len(rows), K]`, K at most 64: the rows' targets of ridge regression, see `tasks.base`."""
-    assert request.dataset.y is not None
-    return tasks.for_task(request.task).ridge_targets(request.dataset.y[rows], request.task.outputs)
+    return tasks.for_task(request.task).ridge_targets(request.dataset.targets[rows], request.task.outputs)
 
 
 def group_numbers(request: Request, rows: np.ndarray) -> np.ndarray | None:

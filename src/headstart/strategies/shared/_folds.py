@@ -12,19 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.evidence import Cost
 from headstart.core.files import plain, write_atomic
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
 from headstart.measure import threads
 
-FitFold = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, Mapping[str, Any]]]
-"""(training rows, held-out rows, number of the fold) -> (predictions `[len(held-out), K]`, what was
-chosen, as JSON). Rows are int64 row numbers of the data set."""
+FitFold = Callable[[Request, Fold, int], tuple[np.ndarray, Mapping[str, Any]]]
+"""(request, fold, its number) -> (predictions `[len(fold.test), K]`, what was chosen, as JSON). In the data
+of the request only the labels of the fold's training part exist."""
 
-
-_NOTHING = Cost()
+NOTHING = Cost()
 
 
 class OutOfTime(Exception):
@@ -47,7 +48,7 @@ def run_folds(
     *,
     folds: Sequence[int] | None = None,
     about: str = "",
-    before: Cost = _NOTHING,
+    before: Cost = NOTHING,
 ) -> Trial:
     """Out-of-fold predictions of an arm, fold by fold.
 
@@ -78,7 +79,7 @@ def run_folds(
                 break
             try:
                 with threads.suited_to(len(fold.train)):
-                    finished = _run(fit_fold, fold.train, fold.test, number, request.task.outputs)
+                    finished = _run(fit_fold, request.view(fold.train), fold, number)
             except OutOfTime:
                 break
             _save(request.workdir, number, key, finished)
@@ -97,7 +98,7 @@ def run_folds(
         status="done" if complete else "cut off",
         reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done]},
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
@@ -106,28 +107,28 @@ def _slowest(done: Sequence[_Done]) -> float:
     return max((d.seconds for d in done[1:] or done), default=0.0)
 
 
-def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = _NOTHING) -> Trial:
+def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:
     """The trial of an arm that predicts nothing."""
     source, _, strategy = arm.rpartition(": ")
-    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
+    kind = tasks.for_task(request.task).predictions
     return Trial(
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=np.full(shape, np.nan, dtype=np.float32),
+        predictions=kind.empty(request.split.repeats, len(request.dataset), request.task.outputs),
         cost=cost,
         status=status,
         reason=reason,
-        digest=request.backbone.digest if request.backbone is not None else "",
+        digest=request.digest,
     )
 
 
-def _run(fit_fold: FitFold, train: np.ndarray, test: np.ndarray, number: int, outputs: int) -> _Done:
+def _run(fit_fold: FitFold, request: Request, fold: Fold, number: int) -> _Done:
     start = time.monotonic()
-    found, choices = fit_fold(train, test, number)
-    predictions = np.asarray(found, dtype=np.float32)
-    if predictions.shape != (len(test), outputs):
-        raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {(len(test), outputs)}")
+    found, choices = fit_fold(request, fold, number)
+    predictions, expected = np.asarray(found, dtype=np.float32), (len(fold.test), request.task.outputs)
+    if predictions.shape != expected:
+        raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {expected}")
     if not np.isfinite(predictions).all():
         raise FloatingPointError(f"fold {number}: some predictions are not finite numbers")
     # as JSON has it at once, so that a resumed trial equals an uninterrupted one
@@ -143,7 +144,7 @@ def _key(request: Request, arm: str, about: str) -> str:
             "data": request.dataset.fingerprint if request.workdir is not None else "",
             "task": request.task.to_json(),
             "split": request.split.fingerprint(),
-            "weights": request.backbone.digest if request.backbone is not None else "",
+            "weights": request.digest,
             # the same weights with another tokenizer, or other pixels, are another source
             "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,

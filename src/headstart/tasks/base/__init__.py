@@ -4,8 +4,8 @@ A network's head gives `z` `[B, K]`. `logits = z * scale + offset` (a standardis
 is undone there; for the other kinds scale is 1 and offset 0) and `predictions = activate(logits)`:
 probabilities, or the value itself.
 
-Throughout: N rows, K outputs of the task; `y` are targets as in `Dataset.y` (int64 `[N]`, float32 `[N, K]` of
-0/1, float64 `[N]`), without rows that have none unless it is said; `predictions` are float `[N, K]`.
+Throughout: N rows, K outputs of the task; `y` is what `Dataset.targets` gives of rows that have a label
+(int64 `[N]`, float32 `[N, K]` of 0/1, float64 `[N]`); `predictions` are float `[N, K]`.
 A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
 
+from headstart.core.predictions import Dense, Predictions
 from headstart.core.task import Task
-from headstart.tasks.base.scores import Score
+from headstart.measure.metrics import known_mean
+from headstart.tasks.base.scores import OverLabels, Score
 
 FIFTHS = 5
 """Parts of their range in which numbers are drawn evenly."""
@@ -48,16 +50,35 @@ Doubt = tuple[int, dict[str, Any]]
 """(row, what is told of its label): see `Labels.doubts`."""
 
 
-class Targets(Protocol):
+class Truth(Protocol):
     """What is to be predicted, row by row."""
+
+    def sound(self, y: np.ndarray, outputs: int) -> bool:
+        """Whether these can be targets of a task of so many outputs."""
+        return y.ndim == 1
+
+    def same(self, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """bool `[N]`: which targets are the same; `others` may be a single one."""
+        return np.asarray(y == others)
+
+    def differ(self, y: np.ndarray) -> bool:
+        """Whether targets are not all the same: else a constant answer is as good as any."""
+        return not self.same(y, y[:1]).all()
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        """bool `[K]`: which classes or labels occur; of numbers their one output does."""
+        return np.ones(outputs, bool)
 
     def strata(self, y: np.ndarray, parts: int = FIFTHS) -> list[list[int]]:
         """For each row the strata in which it counts where rows are shared out: its class; its labels and -1
         (as every row); or one of so many `parts` of the range."""
 
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:
+        """What a stratum is called, in which these targets are."""
+
     def renumbered(self, y: np.ndarray, places: Mapping[int, Sequence[int]], outputs: int) -> np.ndarray:
-        """Targets of this kind in which label i is each of `places[i]` (of one label an item the first). Rows
-        without a label stay so. Where an item may have several, targets with one are taken, too."""
+        """Targets of this kind in which label i is each of `places[i]` (of one label an item the first).
+        Where an item may have several, targets with one are taken, too."""
 
     def constant(self, y: np.ndarray, outputs: int) -> np.ndarray:
         """float64 `[K]`: logits of the best constant prediction (class priors; median)."""
@@ -109,11 +130,25 @@ class Judge(Protocol):
     def metrics(
         self, task: Task, y: np.ndarray, predictions: np.ndarray, each: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, float]:
-        """All metrics a user of this kind of task expects, by name. `each` stands in for `over_labels`."""
+        """All metrics a user of this kind of task expects that are defined, by name. `each` stands in for
+        `over_labels`."""
+        each = self.over_labels(y, predictions) if each is None else each
+        found = {
+            name: known_mean(each[name]) if name in each else score.value(y, predictions)
+            for name, score in self.scores.items()
+        }
+        found |= self.further(task, y, predictions)
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    def further(self, task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+        """What is told beside the scores, and nothing is judged by."""
+        return {}
 
     def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
         """By metric that is a mean over labels: float64 `[K]`, what each label has (`[1]` where it is of one
         alone), NaN for a label that does not count."""
+        found = ((name, score) for name, score in self.scores.items() if isinstance(score, OverLabels))
+        return {name: score.each(y, predictions) for name, score in found}
 
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         """Mean log-loss, or squared error: by what averages are weighted."""
@@ -153,26 +188,27 @@ class Head(Protocol):
         return predictions
 
 
+class Fit(TypedDict, total=False):
+    """What a linear fit may be told."""
+
+    groups: np.ndarray | None
+    """Rows with equal numbers `[N]` are never parted in cross-validation."""
+    penalties: Sequence[float] | None
+    """Those to choose from; None: the usual ones."""
+    seed: int
+    weights: np.ndarray | None
+    """float64 `[N]` above 0: how often each row counts; None: all once."""
+
+
 class LinearFit(Protocol):
     """Linear models in closed form or by a convex fit."""
 
     penalties: tuple[float, ...]
     """Those that are tried on sparse rows; the middle one where there is nothing to choose by."""
 
-    def fit_linear(
-        self,
-        features: np.ndarray,
-        y: np.ndarray,
-        *,
-        outputs: int,
-        groups: np.ndarray | None = None,
-        penalties: Sequence[float] | None = None,
-        seed: int = 0,
-        weights: np.ndarray | None = None,
-    ) -> Linear:
+    def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
-        squared error) unless a single one is given, z-scoring folded into the result. `weights` float64 `[N]`
-        above 0: how often each row counts."""
+        squared error) unless a single one is given, z-scoring folded into the result."""
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
@@ -203,12 +239,14 @@ class LinearFit(Protocol):
         return 0.0, 1.0
 
 
-class TaskMethods(Targets, Answers, Judge, Head, LinearFit, Protocol):
+class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     """One kind of task. Stateless; one file in this room each."""
 
     kind: str
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
+    predictions: type[Predictions] = Dense
+    """What holds the predictions of an arm."""
     exclusive: bool = False
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
@@ -236,7 +274,7 @@ class Labels(Protocol):
     """Kinds whose answers are labels: one of them for each item, or any number."""
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
-        """bool `[N, K]`: which labels each row has, none where it is not labelled."""
+        """bool `[N, K]`: which labels each row has."""
 
     def decided(self, predictions: np.ndarray) -> np.ndarray:
         """bool `[N, K]`: which labels each answer has."""

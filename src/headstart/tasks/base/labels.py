@@ -25,6 +25,16 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
     """What a label is called, and several."""
     penalties: tuple[float, ...] = (1.0, 10.0, 100.0)
 
+    def sound(self, y: np.ndarray, outputs: int) -> bool:
+        has = self.membership(y, outputs)
+        return has.shape == (len(y), outputs) and (not self.exclusive or bool(has.any(axis=1).all()))
+
+    def stratum(self, task: Task, number: int, y: np.ndarray) -> str:  # noqa: ARG002
+        return repr(task.labels[number])
+
+    def occurring(self, y: np.ndarray, outputs: int) -> np.ndarray:
+        return np.asarray(self.membership(y, outputs).any(axis=0))
+
     def logits(self, predictions: np.ndarray) -> np.ndarray:
         """float64 `[N, K]`: what `activate` makes these probabilities of."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -95,6 +95,23 @@ class OverLabels(_Named):
             return known_mean(np.where(np.isnan(whole) | ~np.isnan(found), found, whole))
 
         return _drawn(filled, y, predictions, weights)
+
+
+@dataclass(frozen=True)
+class Ratio(_Named):
+    """A sum over items by another one, as F1 over all labels, or the share of wrong words in a corpus; 0
+    where both are."""
+
+    parts: Callable[[Any, Any], np.ndarray] = field(repr=False)
+    """float64 `[N, 2]`: what each item adds to the numerator, and to the denominator."""
+
+    def value(self, y: Any, predictions: Any) -> float:
+        return float(self.sign * self.resampled(y, predictions, np.ones((1, len(y))))[0])
+
+    def resampled(self, y: Any, predictions: Any, weights: np.ndarray) -> np.ndarray:
+        above, below = (weights @ self.parts(y, predictions)).T
+        nothing = np.where(weights.any(axis=1), 0.0, np.nan)
+        return self.sign * np.divide(above, below, out=nothing, where=below > 0)
 
 
 @dataclass(frozen=True)

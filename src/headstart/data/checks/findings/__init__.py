@@ -153,7 +153,6 @@ class Report:
     type."""
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """The findings of one severity."""
         return tuple(f for f in self.findings if f.severity == severity)
 
     @property

@@ -8,20 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.split import Split
-from headstart.core.task import differ
 from headstart.data.checks.findings import Finding, finding
-from headstart.data.splits import make_split, strata
+from headstart.data.splits import group_of, make_split, strata
 from headstart.errors import DataError
+from headstart.tasks.base import Labels
 
 CODES = ("HS407", "HS408", "HS409", "HS410", "HS411", "HS412")
 """The findings that are made here."""
 NUMBERS = {2: ("two", "a third"), 3: ("three", "a fourth"), 4: ("four", "a fifth")}
 """So few groups that nothing can be said about the next one."""
-NAMED = 5
-"""Most classes that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Coverage:
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Coverage:
         """What a split of the data set holds out."""
-        assert dataset.y is not None
+        assert dataset.task is not None
         rows = split.development
         out = np.zeros(len(dataset), bool)
         for fold in split.folds:
@@ -81,7 +80,8 @@ class Coverage:
         )
         single = len(split.folds) == 1
         held = len(rows) - sum(s.items for s in found if not s.held) if single else int(out[rows].sum())
-        return cls(len(rows), held, found, differ(dataset.y[out]), single)
+        differ = tasks.for_task(dataset.task).differ(dataset.targets[out])
+        return cls(len(rows), held, found, differ, single)
 
     @property
     def never(self) -> tuple[Stratum, ...]:
@@ -92,9 +92,9 @@ class Coverage:
     def sentence(self) -> str:
         """What must be read with every score; empty where all is held out."""
         rest, share = self.items - self.held, f"{self.held:,} of {words.count(self.items, 'item')}"
-        names = _listed([s.name for s in self.never])
+        names = words.few([s.name for s in self.never])
         if not self.differ:
-            covered = _listed([s.name for s in self.strata if s.held])
+            covered = words.few([s.name for s in self.strata if s.held])
             never = f", and {names} never: no score says how well these are told apart" if names else ""
             return f"Only {covered} can be held out ({share}){never}."
         if names:
@@ -117,19 +117,11 @@ class Coverage:
         }
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
-
-
 def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: np.ndarray) -> Stratum:
-    assert dataset.y is not None
     assert dataset.task is not None
-    number = dataset.y.ndim == 1 and dataset.y.dtype.kind == "f"
-    low, high = (dataset.y[rows].min(), dataset.y[rows].max()) if number else (0, 0)
-    name = f"values from {low:g} to {high:g}" if number else repr(dataset.task.labels[label])
+    name = tasks.for_task(dataset.task).stratum(dataset.task, label, dataset.targets[rows])
     groups = len(np.unique(split.groups[rows]))
-    return Stratum(name, len(rows), int(out[rows].sum()), groups, dataset.group_of(rows))
+    return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows))
 
 
 def judge(dataset: Dataset, groups: np.ndarray | None = None) -> Iterator[Finding]:
@@ -154,7 +146,7 @@ def findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
     if seen.held < seen.items and not seen.single:
         yield finding("HS409", where, f"{seen.items - seen.held:,} of {seen.items:,} items")
     if not seen.differ:
-        covered = _listed([s.name for s in seen.strata if s.held])
+        covered = words.few([s.name for s in seen.strata if s.held])
         yield finding("HS410", where, f"only {covered}: arms cannot be compared")
     if dataset.groups is not None:
         held = np.concatenate([fold.test for fold in split.folds])
@@ -162,6 +154,7 @@ def findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
         if count in NUMBERS:
             few, another = NUMBERS[count]
             yield finding("HS411", where, f"{few} groups are held out: nothing can be said about {another}")
-    for s in seen.strata if dataset.y is not None and dataset.y.ndim == 2 else ():
+    methods = tasks.for_task(dataset.task) if dataset.task is not None else None
+    for s in seen.strata if isinstance(methods, Labels) and not methods.exclusive else ():
         if s.held and s.groups == 1 and s.items > 1:
             yield finding("HS412", s.name, f"it {s.reason}: when held out, none is left to learn from")

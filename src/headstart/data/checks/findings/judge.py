@@ -22,7 +22,7 @@ UNEVEN = 10
 def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     """Of labels and their spread over the parts; `usable` (bool `[N]`) leaves broken items out."""
     where = dataset.origin or dataset.name
-    if dataset.task is None or dataset.y is None or not dataset.labelled.any():
+    if dataset.task is None or not dataset.labelled.any():
         if not any(note.code == "HS301" for note in dataset.notes):  # whose reader knows more
             yield finding("HS301", where)
         return
@@ -31,14 +31,15 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     development = dataset.labelled & usable & ~test
     methods = tasks.for_task(dataset.task)
     if not isinstance(methods, Labels):
-        values = dataset.y[development]
-        if len(values) < 2 or np.ptp(values) == 0:
+        values = dataset.targets[development]
+        if not methods.differ(values):
             yield finding(
                 "HS303", where, f"all {len(values)} values of {dataset.task.labels[0]!r} are the same"
             )
         yield from targets.findings(dataset)
         return
-    has = methods.membership(dataset.y, dataset.task.outputs)
+    has = np.zeros((len(dataset), dataset.task.outputs), bool)
+    has[dataset.labelled] = methods.membership(dataset.targets[dataset.labelled], dataset.task.outputs)
     yield from _sizes(dataset, has, development, test & dataset.labelled & usable, where)
     yield from _alike(dataset.task.labels)
 
@@ -171,7 +172,7 @@ def _same(dataset: Dataset, rows: list[int]) -> Iterator[Finding]:
 
 def label_text(dataset: Dataset, row: int) -> str | None:
     """The label of a row in words; None where there is none."""
-    if dataset.y is None or dataset.task is None or not dataset.labelled[row]:
+    if dataset.task is None or not dataset.labelled[row]:
         return None
-    given = tasks.for_task(dataset.task).value(dataset.task, dataset.y[row])
+    given = tasks.for_task(dataset.task).value(dataset.task, dataset.targets[row])
     return "+".join(given) if isinstance(given, list) else f"{given:g}" if isinstance(given, float) else given

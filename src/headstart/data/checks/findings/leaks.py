@@ -33,10 +33,10 @@ SHARED = 20
 def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
     """HS312, HS313 and HS314 of classes; HS217 for what nearly all texts begin or end with."""
     yield from _boilerplate(dataset, texts)
-    if dataset.task is None or dataset.y is None or not tasks.for_task(dataset.task).exclusive:
+    if dataset.task is None or not tasks.for_task(dataset.task).exclusive:
         return
     rows = np.flatnonzero(dataset.labelled & np.array([bool(text.strip()) for text in texts], dtype=bool))
-    y = dataset.y[rows]
+    y = dataset.targets[rows]
     if len(np.unique(y)) < 2:
         return
     some = [texts[row] for row in rows.tolist()]
@@ -67,15 +67,10 @@ def _marks(dataset: Dataset, texts: Sequence[str], y: np.ndarray) -> Iterator[Fi
             continue
         inside = [bag for bag, of in zip(bags, y.tolist(), strict=True) if of == label and word in bag]
         end = _end(word, inside) if sizes[label] >= LEAST_WORDS else ""
-        if end or _is_mark(word):
+        if end or MARKS.search(word.strip(".,;:!?\"'()-")) is not None:
             name = dataset.task.labels[label]
             text = f"{word!r} {end or 'stands'} in {own:,} of the {sizes[label]:,} texts of this class"
             yield finding("HS312", name, f"{text}, and in {rest:,} of the {len(y) - sizes[label]:,} others")
-
-
-def _is_mark(word: str) -> bool:
-    """Whether it is no word of a language."""
-    return MARKS.search(word.strip(".,;:!?\"'()-")) is not None
 
 
 def _end(word: str, bags: Sequence[Sequence[str]]) -> str:

@@ -32,10 +32,9 @@ NINES = frozenset({-(10.0**k - 1) for k in range(1, 10)} | {10.0**k - 1 for k in
 
 def findings(dataset: Dataset) -> Iterator[Finding]:
     """HS320 and HS321 for the numbers of a regression."""
-    assert dataset.y is not None
     assert dataset.task is not None
     rows = np.flatnonzero(dataset.labelled)
-    y, name = np.asarray(dataset.y, np.float64)[rows], dataset.task.labels[0]
+    y, name = np.asarray(dataset.targets[rows], np.float64), dataset.task.labels[0]
     marks = _marks(y)
     for mark in marks:
         count = int((y == mark).sum())
@@ -48,8 +47,9 @@ def findings(dataset: Dataset) -> Iterator[Finding]:
         others = np.delete(y, far)
         middle = np.median(others)
         times = np.abs(y[far] - middle).min() / np.abs(others - middle).max()
-        shown = ", ".join(f"{dataset.items[rows[i]].id}: {words.plain(y[i], 7)}" for i in far[:3].tolist())
-        shown += f" and {len(far) - 3} more" if len(far) > 3 else ""
+        shown = words.few(
+            far.tolist(), 3, each=lambda i: f"{dataset.items[rows[i]].id}: {words.plain(y[i], 7)}"
+        )
         lies = "lies" if len(far) == 1 else "lie"
         text = f"{len(far)} of {len(kept):,} values ({shown}) {lies} {words.plain(times, 2)} times as far"
         yield finding("HS320", name, f"{text} from the middle as any other")

@@ -79,10 +79,12 @@ def _cut(dataset: Dataset, counted: dict[int, Counted], name: str) -> Iterator[F
 def _unknown(
     dataset: Dataset, opened: dict[int, text.Text], counted: dict[int, Counted], contract: Any
 ) -> Iterator[Finding]:
-    own = word_list(contract)
     unknown = sum(seen.unknown for seen in counted.values())
+    if not unknown:  # what is not made of words has none
+        return
+    own = word_list(contract)
     known = sum(seen.tokens for seen in counted.values()) - (0 if own else unknown)
-    if not unknown or unknown < MANY_UNKNOWN * (known + unknown):
+    if unknown < MANY_UNKNOWN * (known + unknown):
         return
     share, noun, common = unknown / (known + unknown), "words" if own else "tokens", ""
     if own:

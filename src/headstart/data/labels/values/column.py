@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from headstart.core.dataset import Note
-from headstart.core.words import shortened
+from headstart.core.words import few, shortened
 from headstart.errors import DataError
 
 LISTS = (list, tuple, set, frozenset)
@@ -139,5 +139,4 @@ def label_type(values: Iterable[Any]) -> str:
 
 def shown(rows: Sequence[int], cells: Sequence[Cell], *, most: int = 3) -> str:
     """Row 8: '-', row 91: '-' and 12 more."""
-    said = ", ".join(f"row {row + 1}: {text_of(cells[row])!r}" for row in rows[:most])  # type: ignore[arg-type]
-    return said + (f" and {len(rows) - most:,} more" if len(rows) > most else "")
+    return few(rows, most, each=lambda row: f"row {row + 1}: {text_of(cells[row])!r}")  # type: ignore[arg-type]

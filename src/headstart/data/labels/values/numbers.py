@@ -188,8 +188,8 @@ def _number(part: _Parts, comma: bool) -> float | None:
     return -number if part.negative else number
 
 
-def targets(cells: Sequence[Cell], numbers: Numbers, column: Column) -> list[float]:
-    """The numbers of a regression, NaN where a cell is empty or holds a mark for missing, which is told.
+def targets(cells: Sequence[Cell], numbers: Numbers, column: Column) -> list[float | None]:
+    """The numbers of a regression, None where a cell is empty or holds a mark for missing, which is told.
 
     Raises `DataError` for other cells that are no numbers.
     """
@@ -212,8 +212,8 @@ def targets(cells: Sequence[Cell], numbers: Numbers, column: Column) -> list[flo
     return [_value(numbers.values, cell) for cell in cells]
 
 
-def _value(values: Mapping[str | int | float, float], cell: Cell) -> float:
-    return math.nan if cell is None or isinstance(cell, list) else values.get(cell, math.nan)
+def _value(values: Mapping[str | int | float, float], cell: Cell) -> float | None:
+    return None if cell is None or isinstance(cell, list) else values.get(cell)
 
 
 def in_order(names: Iterable[str]) -> list[str] | None:

@@ -236,7 +236,7 @@ def values_of(opened: Opened) -> Rows | None:
     if opened.image is None:
         return opened.rows
     image = opened.image
-    if _is_deep(image.mode):
+    if image.mode.startswith("I") or image.mode == "F":
         # Pillow stretches the one to 16 bits, whatever its white is, and older ones give the other so
         words = image.mode.startswith("I;16") or (image.mode == "I" and opened.format in ("PPM", "PNG"))
         return _deep.of_image(image, _deep.WORDS if words else "float32" if image.mode == "F" else "int32")
@@ -254,10 +254,6 @@ def values_of(opened: Opened) -> Rows | None:
     low.tile = tiles
     low.load()
     return _deep.of_image(image, _deep.WORDS, low, 1 if grey else None)
-
-
-def _is_deep(mode: str) -> bool:
-    return mode.startswith("I") or mode == "F"
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -73,6 +73,8 @@ def _media(data: bytes) -> str:
         return AVIF
     if brands & _HEIF:
         return HEIC
+    if data[8:12] in (b"M4A ", b"M4B "):  # sound alone
+        return ""
     return _RAW.format(" (CR3)") if b"crx " in brands else _VIDEO
 
 

@@ -18,6 +18,8 @@ from torch.nn import functional
 from headstart.modalities.audio.preprocessing import AST as AST_RECIPE
 from headstart.modalities.audio.preprocessing import MEL, WAVES, WHISPER, AudioPreprocessing
 
+HIDDEN = -1e4
+"""Added to what attention compares where nothing is to be seen; half precision still holds it."""
 Masked = tuple[Tensor, Tensor]
 """States `[B, T, D]`, and their mask `[B, T]`."""
 
@@ -33,6 +35,11 @@ class Family:
     """Arguments of a configuration that do without what only other uses of the network need."""
     UNUSED = re.compile(r"(?!)")
     """Tensors of a file that an encoder has no use for."""
+
+    def least(self, network: Any) -> int:
+        """Frames of which one state can be made."""
+        del network
+        return 1
 
     def fill(self, contract: AudioPreprocessing) -> float:
         """What values are where a recording has ended."""
@@ -54,7 +61,7 @@ class Family:
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
         """Frames `[B, C, T]`, their mask `[B, T]` -> states before the first layer.
 
-        What the mask hides is `fill` in `values`.
+        What the mask hides is `fill` in `values`; there are at least `least` frames.
         """
         raise NotImplementedError
 
@@ -133,6 +140,12 @@ class Wav2Vec2(Family):
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:  # noqa: ARG002
         return _compared(contract, recipe=WAVES)
 
+    def least(self, network: Any) -> int:
+        config, found = network.config, 1
+        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+            found = (found - 1) * stride + kernel
+        return int(found)
+
     def closing(self, network: Any) -> tuple[str, ...]:
         return ("encoder.layer_norm",) if network.config.do_stable_layer_norm else ()
 
@@ -142,10 +155,7 @@ class Wav2Vec2(Family):
         return frames
 
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
-        config, least = network.config, 1
-        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
-            least = (least - 1) * stride + kernel
-        hidden, mask = _at_least(least, values, mask)
+        hidden = values
         for conv in network.feature_extractor.conv_layers:
             mask = seen_by(mask, conv.conv.kernel_size[0], conv.conv.stride[0])
             norm = getattr(conv, "layer_norm", None)
@@ -168,8 +178,11 @@ class WavLM(Wav2Vec2):
         own = network.encoder.layers[0].attention
         count, length = hidden.shape[:2]
         bias = own.compute_bias(length, length).repeat(count, 1, 1)  # [B * heads, T, T]
-        keys = None if attention(mask, bias.dtype) is None else (mask > 0).long()
-        return {"attention_mask": keys, "position_bias": bias}
+        if attention(mask, bias.dtype) is not None:
+            # its layers mix a mask of truth values with a bias of floats, which torch is to refuse; what
+            # they multiply the bias with lies above 0
+            bias = bias + torch.where(mask > 0, 0.0, HIDDEN).repeat_interleave(own.num_heads, 0)[:, None]
+        return {"attention_mask": None, "position_bias": bias}
 
 
 class AST(Family):
@@ -180,6 +193,9 @@ class AST(Family):
     """
 
     SPECIAL = 2
+
+    def least(self, network: Any) -> int:
+        return int(network.config.patch_size)
 
     def fill(self, contract: AudioPreprocessing) -> float:
         return -contract.mean / (2 * contract.std)
@@ -196,7 +212,6 @@ class AST(Family):
 
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
         config, own = network.config, network.embeddings
-        values, mask = _at_least(config.patch_size, values, mask)
         patches = own.patch_embeddings.projection(values[:, None])  # [B, D, bands, moments]
         bands, moments = patches.shape[2:]
         table = own.position_embeddings[0, self.SPECIAL :].reshape(bands, -1, patches.shape[1])
@@ -242,11 +257,6 @@ class Recurrent(Family):
         if piece == len(network.layers):
             return int(network.linear.out_features)
         return int(network.layers[piece].input_size)
-
-
-def _at_least(frames: int, values: Tensor, mask: Tensor) -> Masked:
-    missing = max(0, frames - values.shape[-1])
-    return functional.pad(values, (0, missing)), functional.pad(mask, (0, missing))
 
 
 def _group_norm(norm: nn.GroupNorm, hidden: Tensor, mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from headstart.sources.audio.networks.families import FAMILIES, Family, first_of
 from headstart.sources.layers.parts import Layers
@@ -32,12 +33,6 @@ class Plan(Layers):
         """What is particular to such networks."""
         return FAMILIES[self.arch]
 
-    def steps(self, network: nn.Module, frames: int) -> int:
-        """States of a recording of so many frames."""
-        windows, rest = divmod(frames, self.window)
-        one = self.family.steps
-        return windows * one(network, self.window) + (one(network, rest) if rest else 0)
-
     def states(self, network: nn.Module, x: Tensor, start: int, cuts: tuple[int, ...]) -> list[Tensor]:
         """See `Layers`."""
         size = self.family.steps(network, self.window) if start else self.window
@@ -51,6 +46,7 @@ class Plan(Layers):
         if start:
             hidden, mask = x[..., :-1], x[..., -1]
         else:
+            x = functional.pad(x, (0, max(0, self.family.least(network) - x.shape[-1])))
             values, mask = x[:, :-1], x[:, -1]
             values = values.masked_fill(mask[:, None] == 0, self.fill)
             hidden, mask = self.family.stem(network, values, mask)

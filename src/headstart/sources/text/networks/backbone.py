@@ -14,6 +14,7 @@ from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.layers import pooling
 from headstart.sources.layers.backbone import LayeredBackbone
 from headstart.sources.text.networks import named, parts
+from headstart.sources.text.networks.network import TextNetwork
 from headstart.sources.text.networks.parts import Plan
 
 EXAMPLE = 32
@@ -21,7 +22,7 @@ EXAMPLE = 32
 CAUSAL = "last"
 
 
-class TextBackbone(LayeredBackbone):
+class TextBackbone(TextNetwork, LayeredBackbone):
     """A `headstart.core.backbone.Backbone` around an encoder of `transformers`."""
 
     def __init__(
@@ -47,11 +48,6 @@ class TextBackbone(LayeredBackbone):
             vectors = [pooling.unit(vector) for vector in vectors]
         return vectors[0] if len(vectors) == 1 else pooling.compared(*vectors)
 
-    def width(self, tap: Tap) -> int:
-        """Numbers that a tap gives of an item."""
-        del tap  # all are as wide as the network
-        return self._plan.width * (3 if self.contract.apart else 1)
-
     def taps(self) -> tuple[Tap, ...]:
         """First token, mean and maximum of every stage; where tokens see only those before, the last one.
 
@@ -62,10 +58,6 @@ class TextBackbone(LayeredBackbone):
         if self.embedding not in found:
             found.append(self.embedding)
         return tuple(tap for tap in found if (tap.stage, tap.grid) != ("embeddings", "cls"))
-
-    def normalise(self, prepared: Tensor) -> Tensor:
-        """int32 `[B, channels, T]` -> the same numbers as int64."""
-        return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
         """int32 `[batch, channels, 32]`: tokens that fill up, none of them masked."""

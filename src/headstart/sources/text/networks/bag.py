@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,10 @@ from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
-from headstart.sources.cuts.traced import digest_of
 from headstart.sources.layers.pooling import compared, pooled
 from headstart.sources.text.files.vectors import Table
 from headstart.sources.text.networks import named
+from headstart.sources.text.networks.network import TextNetwork
 
 SMOOTHING = 1e-3
 STAGE = "vectors"
@@ -93,13 +92,6 @@ def of_table(table: Table, source: Source) -> WordBackbone:
     return WordBackbone(module, found)
 
 
-class _Nothing(nn.Module):
-    """What lies before the first cut, and behind the last."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
 class _Frozen(nn.Module):
     """The vectors, never trained."""
 
@@ -118,7 +110,7 @@ class _Frozen(nn.Module):
             return found
 
 
-class WordBackbone:
+class WordBackbone(TextNetwork):
     """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
 
     def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
@@ -126,40 +118,23 @@ class WordBackbone:
         self.module: Any = module.eval()
         self.classifier: Any | None = None
         self.cuts: tuple[str, ...] = CUTS
-        self._width = module.vectors.embedding_dim
-        self.stages: tuple[Stage, ...] = (Stage(STAGE, STAGE, self._width, 1),)
+        self.stages: tuple[Stage, ...] = (Stage(STAGE, STAGE, module.vectors.embedding_dim, 1),)
         self.embedding = Tap(STAGE, self.contract.pooling)
         if digest is not None:
             self.digest = digest
 
-    @cached_property
-    def digest(self) -> str:
-        """Of architecture and weights as loaded: fixed before anything can be trained."""
-        return digest_of(self.source, dict(self.module.state_dict()))
-
-    def full(self, x: Tensor) -> Tensor:
-        """The embedding state of a normalised batch."""
-        found: Tensor = self.module(x)
-        return found
-
     def trunk(self, cut: str) -> nn.Module:
         """Module: normalised batch -> state at `cut`, without gradients."""
-        return _Nothing().eval() if self._index(cut) == 0 else _Frozen(self.module)
+        return nn.Identity().eval() if self.place(cut) == 0 else _Frozen(self.module)
 
     def tail(self, cut: str) -> nn.Module:
         """Module: state at `cut` -> embedding state; `module` itself, or nothing at all."""
         _ = self.digest  # what follows may train the weights
-        found: nn.Module = self.module if self._index(cut) == 0 else _Nothing().eval()
+        found: nn.Module = self.module if self.place(cut) == 0 else nn.Identity().eval()
         return found
 
-    def _index(self, cut: str) -> int:
-        if cut not in CUTS:
-            raise UnknownName("cut", cut, CUTS)
-        return CUTS.index(cut)
-
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
-        """The states at several cuts."""
-        return {cut: self.full(x) if self._index(cut) else x for cut in dict.fromkeys(cuts)}
+        return {cut: self.full(x) if self.place(cut) else x for cut in dict.fromkeys(cuts)}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""
@@ -169,18 +144,9 @@ class WordBackbone:
             return compared(*(pooled(side, str(tap.grid), str(tap)) for side in state.unbind(1)))
         return pooled(state, str(tap.grid), str(tap))
 
-    def width(self, tap: Tap) -> int:
-        """Numbers that a tap gives of an item."""
-        del tap
-        return self._width * (3 if self.contract.apart else 1)
-
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""
         return Tap(STAGE, "mean"), Tap(STAGE, "max")
-
-    def normalise(self, prepared: Tensor) -> Tensor:
-        """int32 `[B, channels, T]` -> the same numbers as int64."""
-        return prepared.long()
 
     def example(self, batch: int) -> np.ndarray:
         """int32 `[batch, channels, 32]`: the most frequent word again and again."""

@@ -12,8 +12,7 @@ import numpy as np
 from headstart._lazy import optional
 from headstart.core.untrusted import Damaged, limits, parsing
 from headstart.errors import AudioError
-from headstart.modalities.audio import _kinds
-from headstart.modalities.audio.preprocessing import MOST_SECONDS
+from headstart.modalities.audio.decoding import _kinds
 
 BLOCK = 2**20
 """Values that are decoded at a time."""
@@ -26,7 +25,7 @@ class Recording:
     """Samples of one channel, and what is known of the file."""
 
     samples: np.ndarray
-    """float32 `[n]`: the beginning of it, up to `MOST_SECONDS`, mixed down."""
+    """float32 `[n]`: the beginning of it, up to `limits.SECONDS`, mixed down."""
     rate: int
     seconds: float
     """Of the whole file."""
@@ -112,17 +111,26 @@ def decoded(data: bytes) -> Recording:
     """The beginning of a recording, mixed down. Raises `AudioError`, `MissingExtra`."""
     header = header_of(data)
     found = [
-        block.mean(axis=1) if block.shape[1] > 1 else block[:, 0] for block in blocks(header, MOST_SECONDS)
+        block.mean(axis=1) if block.shape[1] > 1 else block[:, 0] for block in blocks(header, limits.SECONDS)
     ]
     if not found:
         raise AudioError("HS102", "holds no sound: not one sample")
-    samples = np.concatenate(found)[: round(MOST_SECONDS * header.rate)]
+    samples = np.concatenate(found)[: round(limits.SECONDS * header.rate)]
     if not np.isfinite(samples).all():
         raise AudioError("HS108", "some values are no numbers (NaN or infinite)")
     if (most := float(np.abs(samples).max())) > FULL_SCALE:
         raise AudioError("HS111", beyond(most))
     seconds = max(header.seconds, len(samples) / header.rate)
     return Recording(samples, header.rate, seconds, header.channels)
+
+
+def resampled(samples: np.ndarray, given: int, wanted: int) -> np.ndarray:
+    """float32 `[n]` at another rate; at least one sample. Raises `MissingExtra`."""
+    if given == wanted:
+        return samples
+    soxr = optional("soxr", extra="audio", needed_for="resampling recordings")
+    found: np.ndarray = soxr.resample(samples, given, wanted)
+    return found if len(found) else np.zeros(1, np.float32)
 
 
 def beyond(most: float) -> str:

@@ -1,0 +1,1 @@
+"""From bytes, and from things in memory, to samples."""

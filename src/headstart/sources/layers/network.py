@@ -1,0 +1,38 @@
+"""What the backbones of sequences have in common."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from headstart.core.backbone import Stage
+from headstart.core.source import Source
+from headstart.errors import UnknownName
+from headstart.sources.cuts.traced import digest_of
+
+
+class SequenceNetwork:
+    """A network whose states have a mask as last channel."""
+
+    source: Source
+    module: Any
+    cuts: tuple[str, ...]
+    stages: tuple[Stage, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of architecture and weights as loaded: fixed before anything can be trained."""
+        return digest_of(self.source, dict(self.module.state_dict()))
+
+    def full(self, x: Tensor) -> Tensor:
+        """The embedding state of a normalised batch."""
+        embedding: Tensor = self.module(x)
+        return embedding
+
+    def place(self, cut: str) -> int:
+        """The number of a cut. Raises `UnknownName`."""
+        if cut not in self.cuts:
+            raise UnknownName("cut", cut, self.cuts)
+        return self.cuts.index(cut)

@@ -1,0 +1,24 @@
+"""What the backbones of texts have in common."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from headstart.core.features import Tap
+from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.sources.layers.network import SequenceNetwork
+
+
+class TextNetwork(SequenceNetwork):
+    """Tokens in, a vector for each text, or pair of texts, out."""
+
+    contract: TextPreprocessing
+
+    def width(self, tap: Tap) -> int:
+        """Numbers that a tap gives of an item: all are as wide as the network."""
+        del tap
+        return self.stages[-1].channels * (3 if self.contract.apart else 1)
+
+    def normalise(self, prepared: Tensor) -> Tensor:
+        """int32 `[B, channels, T]` -> the same numbers as int64."""
+        return prepared.long()
