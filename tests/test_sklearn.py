@@ -36,7 +36,7 @@ from headstart.export.model import load_model
 from headstart.nets import assemble
 from headstart.sklearn import Embedder, TransferClassifier, TransferRegressor
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, shapes
-from headstart.testing.models import tiny_images
+from made.models import tiny_images
 
 ESTIMATORS = [Embedder, TransferClassifier, TransferRegressor]
 BACKBONE = TinyBackbone()

@@ -16,7 +16,7 @@ from headstart import cli
 from headstart.cli.export import default_name
 from headstart.export import bundle
 from headstart.predict.predictor import Predictor
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 
 IMAGES = tiny_images(6)
 

@@ -20,7 +20,7 @@ from headstart.export import bundle
 from headstart.modalities import text
 from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.testing.models import tiny_images, tiny_model
+from made.models import tiny_images, tiny_model
 
 WORDS = ("late", "broken", "lovely", "thanks")
 TASK = Task("classification", ("bad", "good"), "accuracy")

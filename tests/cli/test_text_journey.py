@@ -27,7 +27,7 @@ BUDGET = ("--budget", "15s")
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny encoder that knows the words of `sentences`."""
-    from headstart.testing.pretrained import write_model
+    from made.pretrained import write_model
 
     folder = write_model(tmp_path_factory.mktemp("source") / "tiny", "bert", words=WORDS)
     return f"hf:{folder}"

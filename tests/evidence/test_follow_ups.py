@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from headstart.evidence import follow_ups
 from headstart.planning.policy import Candidate, Known, Outcome, next_step, skipped
-from headstart.testing.simulated import arm, experiment
+from made.simulated import arm, experiment
 
 DONE = {
     name: Outcome(name.split(": ")[-1], name.split(": ")[0] if ":" in name else None, 0.5)

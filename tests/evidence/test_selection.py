@@ -13,7 +13,7 @@ from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
 from headstart.evidence.verdict import verdict_of
-from headstart.testing.simulated import arm, experiment, ridge, trials
+from made.simulated import arm, experiment, ridge, trials
 
 
 def test_the_best_of_equal_arms_is_no_better_than_one() -> None:

@@ -17,7 +17,7 @@ from headstart.core.task import Task
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.verdict import verdict_of
 from headstart.run.conclude import in_order
-from headstart.testing.simulated import arm, experiment, trials
+from made.simulated import arm, experiment, trials
 
 
 def test_a_clear_gain_helps() -> None:

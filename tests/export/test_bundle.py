@@ -15,7 +15,7 @@ from headstart.core.model import Model
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, PathError, RunError
 from headstart.export import bundle
 from headstart.predict.predictor import Predictor
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 from warm import prove_here
 
 PROBES = tiny_images(4)

@@ -11,7 +11,7 @@ from headstart.errors import BundleError
 from headstart.export import bundle
 from headstart.export.fresh import Standby
 from headstart.run.conclude import probes
-from headstart.testing.models import tiny_model
+from made.models import tiny_model
 
 
 def test_it_answers_for_a_copy_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

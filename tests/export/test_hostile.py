@@ -19,7 +19,7 @@ from headstart.errors import BadOption, BundleError
 from headstart.export import bundle
 from headstart.export.model import load_model
 from headstart.predict.selective import Caution
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 
 Write = Callable[..., Path]
 

@@ -13,7 +13,7 @@ from headstart.errors import BadOption, ExportError, ExportMismatch, MissingExtr
 from headstart.export import onnx as exporter
 from headstart.modalities.text import PLAIN
 from headstart.predict.predictor import Predictor
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -10,7 +10,7 @@ import pytest
 
 import narrow
 from headstart.export.onnx import export_onnx
-from headstart.testing.models import INPUT, tiny_images, tiny_model
+from made.models import INPUT, tiny_images, tiny_model
 
 pytest.importorskip("onnxruntime")
 SIDE = 64

@@ -42,7 +42,7 @@ from headstart.store.disk.keys import Section
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import shapes
-from headstart.testing.models import tiny_images, tiny_model
+from made.models import tiny_images, tiny_model
 
 from .mutate import Family, mutate
 

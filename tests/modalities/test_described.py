@@ -132,6 +132,7 @@ def test_texts_prepared_by_the_description_are_the_input(pairs: str) -> None:
 
 @pytest.mark.parametrize("recipe", ["wave", "wave-unit"])
 def test_waves_prepared_by_the_description_are_the_input(recipe: str) -> None:
+    pytest.importorskip("soundfile")
     soxr = pytest.importorskip("soxr")
     contract = AudioPreprocessing(recipe, rate=8000, longest=0.5)
     told = json.loads(json.dumps(audio.described(contract)))

@@ -13,7 +13,7 @@ from headstart import nets
 from headstart.core.model import Model
 from headstart.errors import NetError, UnknownName
 from headstart.nets.base import Net
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 
 IMAGES = tiny_images(5)
 KINDS = ("constant", "pixels", "rbf", "average", "taps", "classifier")

@@ -17,7 +17,7 @@ from headstart.errors import DataError
 from headstart.measure import intervals
 from headstart.predict.evaluate import align, alike, evaluate
 from headstart.predict.predictor import Predictor
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
+from made.models import tiny_images, tiny_model, tiny_task
 
 N = 60
 IMAGES = tiny_images(N, seed=3)

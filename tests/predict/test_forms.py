@@ -23,7 +23,7 @@ from headstart.predict.predictor import Predictor
 from headstart.predict.predictor import predict as predict_with
 from headstart.sklearn import Embedder, TransferClassifier
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
-from headstart.testing.models import tiny_model
+from made.models import tiny_model
 
 N = 4
 RGB = np.random.default_rng(0).integers(0, 256, (N, 20, 22, 3), dtype=np.uint8)

@@ -14,8 +14,8 @@ from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.errors import BadOption
 from headstart.predict.predictor import AHEAD, Predictor, predict, stream, told_unread
-from headstart.testing.models import tiny_images, tiny_model, tiny_task
 from headstart.testing.texts import contract
+from made.models import tiny_images, tiny_model, tiny_task
 
 
 @pytest.fixture(scope="module")

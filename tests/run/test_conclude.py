@@ -18,8 +18,8 @@ from headstart.core.task import Task
 from headstart.run import conclude
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
-from headstart.testing import simulated
-from headstart.testing.models import tiny_model, tiny_task
+from made import simulated
+from made.models import tiny_model, tiny_task
 
 
 def boastful(task: Task, n: int = 600) -> tuple[Any, Trial]:

@@ -13,7 +13,7 @@ from headstart.run import fit
 from headstart.run.state.folder import RunFolder
 from headstart.run.state.ledger import Ledger
 from headstart.strategies import ensemble
-from headstart.testing.simulated import arm, experiment
+from made.simulated import arm, experiment
 
 
 def stopped(path: Path, concluded: float | None) -> Any:

@@ -27,7 +27,7 @@ from headstart.run.label_next import (
     propose,
     read_pool,
 )
-from headstart.testing.models import tiny_images, tiny_model
+from made.models import tiny_images, tiny_model
 
 CLASSES = Task("classification", ("cat", "dog", "owl"), "accuracy")
 LABELS = Task("multilabel", ("red", "round"), "mAP")

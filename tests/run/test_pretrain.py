@@ -15,9 +15,9 @@ from headstart.errors import BadOption, DataError, PathError, SourceError
 from headstart.run import pretrain as pretraining
 from headstart.run.pretrain import pretrain, settled
 from headstart.sources.text import saving
-from headstart.testing import pretrained
 from headstart.testing.texts import WORDS, TinyTextBackbone, sentences
 from headstart.train.masked import Guesser, Vocabulary, held_out_loss, hide
+from made import pretrained
 
 
 def test_tokens_are_hidden_as_in_bert() -> None:

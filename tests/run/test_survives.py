@@ -23,8 +23,8 @@ from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
 from headstart.run.state.ledger import Ledger
-from headstart.testing import simulated
 from headstart.testing.fakes import TinyBackbone
+from made import simulated
 
 
 class PanicException(BaseException):

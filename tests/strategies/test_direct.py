@@ -14,7 +14,7 @@ from headstart.modalities.image import prepare
 from headstart.nets import assemble
 from headstart.strategies.direct import combine, match, normalised
 from headstart.testing.fakes import SHAPES, MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.models import ARCHITECTURE, INPUT, random_backbone
+from made.models import ARCHITECTURE, INPUT, random_backbone
 
 IMAGENET = (
     "goldfish, Carassius auratus",

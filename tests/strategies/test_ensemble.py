@@ -23,7 +23,7 @@ from headstart.run.fit import outcome_of
 from headstart.run.state.folder import RunFolder
 from headstart.strategies import ensemble
 from headstart.strategies.ensemble import Ensemble
-from headstart.testing.simulated import arm, experiment
+from made.simulated import arm, experiment
 
 
 def setting(n: int = 200) -> Experiment:

@@ -12,10 +12,10 @@ from headstart import sources, strategies
 from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption
 from headstart.strategies.gradient._adapters import ALPHA, RANK, LowRank, Vectors
-from headstart.testing import pretrained
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.strategy import check_strategy, example
 from headstart.testing.texts import TinyTextBackbone, sentences
+from made import pretrained
 
 QUICK = Settings(epochs=2, lr=1e-2)
 

@@ -16,7 +16,7 @@ from headstart.nets import assemble
 from headstart.strategies import probe
 from headstart.strategies.linear import _taps
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.models import ARCHITECTURE, INPUT, random_backbone
+from made.models import ARCHITECTURE, INPUT, random_backbone
 
 
 def request(kind: str = "classification", *, per_class: int = 14, **changes) -> Request:

@@ -14,9 +14,9 @@ from headstart.core.targets import Dense
 from headstart.strategies import scratch
 from headstart.strategies.shared import _folds
 from headstart.testing.fakes import SHAPES, MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.simulated import arm
 from headstart.testing.strategy import numbers
 from headstart.testing.texts import TinyTextBackbone, sentences
+from made.simulated import arm
 
 QUICK = Settings(epochs=1, batch_size=8, lr=1e-3)
 

@@ -114,6 +114,11 @@ def test_no_more_is_decoded_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(limits, "SECONDS", 1.0)
     opened = audio.open_item(data)
     assert (len(opened.samples), opened.seconds) == (8000, 3.0)
+    monkeypatch.setattr(limits, "HELD", 4000)
+    opened = audio.open_item(data)
+    assert len(opened.samples) == 4000
+    told = audio.unread(opened, audio.prepare(opened, CONTRACT), CONTRACT)
+    assert told == "the first 0.5 of 3.0 seconds are read"
     monkeypatch.setattr(limits, "SAMPLES", 10_000)
     monkeypatch.setattr(_decode, "BLOCK", 4_000)
     assert audio.examine(data).problem == "HS105"

@@ -36,7 +36,7 @@ def test_other_weights_under_the_same_name_are_another_question(tmp_path: Path) 
 @pytest.mark.parametrize("kind", ["hf", "file"])
 def test_a_changed_folder_is_another_question(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("transformers")
-    from headstart.testing.pretrained import write_model
+    from made.pretrained import write_model
 
     folder = write_model(tmp_path / "tiny", "bert", words=["rain", "soup"])
     source = sources.find(f"{kind}:{folder}")

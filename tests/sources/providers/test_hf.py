@@ -13,7 +13,7 @@ import pytest
 from headstart import sources
 from headstart.errors import SourceError, WeightsMissing
 from headstart.sources.files import fetching
-from headstart.testing.pretrained import write_model, write_sentence_model
+from made.pretrained import write_model, write_sentence_model
 
 pytest.importorskip("transformers")
 NAME, REVISION = "someone/tiny-bert", "abc123"

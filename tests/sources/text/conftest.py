@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headstart.testing import pretrained
+from made import pretrained
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from headstart import sources
 from headstart.sources.text.files import folder
 from headstart.sources.text.networks import transformer
 from headstart.testing import backbone as suite
-from headstart.testing.pretrained import CAUSAL, FAMILIES, LAYERS, write_model
+from made.pretrained import CAUSAL, FAMILIES, LAYERS, write_model
 
 transformers = pytest.importorskip("transformers")
 

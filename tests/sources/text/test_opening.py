@@ -13,8 +13,8 @@ from headstart import sources
 from headstart.errors import SourceError
 from headstart.modalities import text
 from headstart.sources.text.files import folder
-from headstart.testing import pretrained
 from headstart.testing.texts import WORDS
+from made import pretrained
 
 pytest.importorskip("transformers")
 

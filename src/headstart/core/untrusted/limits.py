@@ -53,8 +53,8 @@ DECODING_BYTES = 2**30
 """Of all pictures that are decoded at a time, whatever the number of threads; one alone may be larger."""
 SAMPLES = 2**29
 """Values of one recording, all channels together: three hours of 48 kHz in one."""
-SECONDS = 600.0
-"""Of a recording that are held, and read at most: the rest is cut off."""
+SECONDS, HELD = 600.0, 2**25
+"""Of a recording that are held, and samples of one channel: the rest is cut off."""
 LEAST_RATE, MOST_RATE = 100, 768_000
 """Samples a second of a recording."""
 CHANNELS = 64

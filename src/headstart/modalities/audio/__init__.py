@@ -191,9 +191,10 @@ LEFT = 0.01
 def unread(opened: Recording, prepared: np.ndarray, contract: AudioPreprocessing) -> str:
     """How many seconds are read, where there are more."""
     del prepared
-    if opened.seconds <= contract.longest + LEFT:
+    read = min(contract.longest, len(opened.samples) / opened.rate)
+    if opened.seconds <= read + LEFT:
         return ""
-    return f"the first {contract.longest:g} of {opened.seconds:,.1f} seconds are read"
+    return f"the first {read:g} of {opened.seconds:,.1f} seconds are read"
 
 
 def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:

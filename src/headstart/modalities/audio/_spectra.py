@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy import fft
 
 from headstart.modalities.audio.preprocessing import (
     AST,
@@ -83,7 +82,7 @@ def _power(
             frames -= frames.mean(axis=1, keepdims=True)
             first = frames[:, :1] * (1 - EMPHASIS)
             frames = np.concatenate([first, frames[:, 1:] - EMPHASIS * frames[:, :-1]], axis=1)
-        spectrum = fft.rfft(frames * window, _power_of_two(size) if kaldi else size, axis=1)
+        spectrum = np.fft.rfft(frames * window, _power_of_two(size) if kaldi else size, axis=1)
         found.append(spectrum.real**2 + spectrum.imag**2)
     return np.concatenate(found)
 

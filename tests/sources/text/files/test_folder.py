@@ -19,7 +19,7 @@ from headstart.modalities import text
 from headstart.modalities.text.preprocessing import LONGEST, TextPreprocessing
 from headstart.sources.text import saving
 from headstart.sources.text.files import folder as layouts
-from headstart.testing.pretrained import LENGTH, tokenizer, write_model, write_sentence_model
+from made.pretrained import LENGTH, tokenizer, write_model, write_sentence_model
 
 pytest.importorskip("transformers")
 TEXTS = ("the rain and the snow", "bread", "a concert with guitar and drum was on today and it went on")

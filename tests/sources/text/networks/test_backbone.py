@@ -20,7 +20,7 @@ from headstart.sources.text.files import folder
 from headstart.sources.text.networks import transformer
 from headstart.sources.text.networks.backbone import TextBackbone, wrap
 from headstart.testing import backbone as suite
-from headstart.testing.pretrained import FAMILIES, WIDTH, write_model, write_sentence_model
+from made.pretrained import FAMILIES, WIDTH, write_model, write_sentence_model
 
 pytest.importorskip("transformers")
 

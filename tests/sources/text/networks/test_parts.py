@@ -15,7 +15,7 @@ from headstart import sources
 from headstart.errors import SourceError
 from headstart.sources.text.networks.transformer import running
 from headstart.testing import backbone as suite
-from headstart.testing import pretrained
+from made import pretrained
 
 pytest.importorskip("transformers")
 

@@ -43,8 +43,13 @@ def length_findings(dataset: Dataset, contract: Preprocessing, name: str = "the 
         return []
     rows = np.unique(np.linspace(0, max(len(dataset) - 1, 0), min(COUNTED, len(dataset))).astype(np.int64))
     room = modalities.get(contract.modality)
-    opened = {row: found for row in rows.tolist() if (found := _opened(dataset.items[row], room))}
-    counted = {row: room.count(found, contract) for row, found in opened.items()}
+    opened, counted = {}, {}
+    for row in rows.tolist():
+        found = _opened(dataset.items[row], room)
+        if found is not None:
+            counted[row] = room.count(found, contract)
+            if room.IN_WORDS:  # others take far more memory
+                opened[row] = found
     if not counted:
         return []
     return [*_cut(dataset, counted, name), *_unknown(dataset, opened, counted, contract)]
@@ -80,7 +85,7 @@ def _unknown(
     dataset: Dataset, opened: dict[int, text.Text], counted: dict[int, Counted], contract: Any
 ) -> Iterator[Finding]:
     unknown = sum(seen.unknown for seen in counted.values())
-    if not unknown:  # what is not made of words has none
+    if not unknown:
         return
     own = word_list(contract)
     known = sum(seen.tokens for seen in counted.values()) - (0 if own else unknown)

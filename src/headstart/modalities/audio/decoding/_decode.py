@@ -25,7 +25,7 @@ class Recording:
     """Samples of one channel, and what is known of the file."""
 
     samples: np.ndarray
-    """float32 `[n]`: the beginning of it, up to `limits.SECONDS`, mixed down."""
+    """float32 `[n]`: the beginning of it, as far as it is held, mixed down."""
     rate: int
     seconds: float
     """Of the whole file."""
@@ -110,16 +110,15 @@ def blocks(header: Header, seconds: float = float("inf")) -> Iterator[np.ndarray
 def decoded(data: bytes) -> Recording:
     """The beginning of a recording, mixed down. Raises `AudioError`, `MissingExtra`."""
     header = header_of(data)
-    found = [
-        block.mean(axis=1) if block.shape[1] > 1 else block[:, 0] for block in blocks(header, limits.SECONDS)
-    ]
+    most = min(limits.SECONDS, limits.HELD / header.rate)
+    found = [block.mean(axis=1) for block in blocks(header, most)]
     if not found:
         raise AudioError("HS102", "holds no sound: not one sample")
-    samples = np.concatenate(found)[: round(limits.SECONDS * header.rate)]
+    samples = np.concatenate(found)[: round(most * header.rate)]
     if not np.isfinite(samples).all():
         raise AudioError("HS108", "some values are no numbers (NaN or infinite)")
-    if (most := float(np.abs(samples).max())) > FULL_SCALE:
-        raise AudioError("HS111", beyond(most))
+    if (peak := float(np.abs(samples).max())) > FULL_SCALE:
+        raise AudioError("HS111", beyond(peak))
     seconds = max(header.seconds, len(samples) / header.rate)
     return Recording(samples, header.rate, seconds, header.channels)
 

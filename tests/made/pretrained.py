@@ -2,7 +2,7 @@
 
 Real configurations, real weight files and a real tokenizer, in milliseconds and without a download:
 
-    from headstart.testing.pretrained import write_model
+    from made.pretrained import write_model
     backbone = headstart.sources.load(f"hf:{write_model(folder, 'bert')}")
 """
 
