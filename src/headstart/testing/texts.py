@@ -17,7 +17,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
-from headstart.sources.text.networks.pooling import compared, pooled
+from headstart.sources.layers.pooling import compared, pooled
 from headstart.testing.fakes import digest_of, index
 
 _TOPICS = {
