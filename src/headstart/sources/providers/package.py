@@ -29,8 +29,8 @@ class Entry:
     package: str
     """As Python would import it, which is not done."""
     files: Mapping[str, str]
-    """Path inside the package -> SHA-256, the weights first: a file that differs is refused. MiniLM
-    has that which its authors publish, the others what the packages bring."""
+    """Path inside the package -> SHA-256, the weights first: a file that differs is refused. MiniLM's is as
+    its authors publish it, the others are as the packages bring them."""
     opener: str
     """Module and function that opens them, given the record and the paths; the digests have been checked."""
     input: Preprocessing
