@@ -101,7 +101,7 @@ def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any
 def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     """The sources in one line; where none was named, with the one command that adds a stronger one."""
     text = ", ".join(named)
-    if config.sources:
+    if config.sources or not named:
         return text
     if not named:
         return "none: no strategy of this run needs one"
