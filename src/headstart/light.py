@@ -27,7 +27,7 @@ from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, HeadstartError
-from headstart.export.files import archive, graph
+from headstart.export.files import graph
 from headstart.predict.predictor import Predictions, predict
 
 MOST = 256
@@ -132,6 +132,8 @@ def of_bundle(path: Path) -> LightModel | None:
     place = Path(path).expanduser()
     if (place / graph.GRAPH).is_file():
         return load(place)
+    from headstart.export.files import archive
+
     try:
         bundle = archive.resolve(place)
         exported = graph.beside(bundle)

@@ -57,10 +57,10 @@ def described(path: Path) -> Manifest:
 def _parts(path: Path) -> Iterator[Parts]:
     """The files of a bundle by name. Raises `BundleError` or `PathError`."""
     if path.is_dir():
-        found = {name: path / name for name in _every() if (path / name).is_file()}
-        if MANIFEST not in found:
+        if not (path / MANIFEST).is_file():
             raise PathError(path, f"there is no model here (no {MANIFEST})", "name a model or run folder")
-        yield {name: (file.stat().st_size, file.read_bytes) for name, file in found.items()}
+        found = [file for file in path.iterdir() if file.is_file()]
+        yield {file.name: (file.stat().st_size, file.read_bytes) for file in found}
         return
     if not path.is_file():
         raise PathError(path, "there is no model here", "name a model folder, a run folder or a .zip")

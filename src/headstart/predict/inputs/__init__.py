@@ -73,6 +73,8 @@ def _files(inputs: Any, modality: str, reading: Reading) -> Iterator[Item]:
 
 def _listed(inputs: Any) -> Iterable[Any]:
     """One thing after the other."""
+    if isinstance(inputs, list) and all(map(entries.is_path, inputs)):
+        return inputs
     if entries.is_array(inputs):
         return arrays.rows(inputs, one=True)
     single = entries.is_path(inputs) or entries.is_picture(inputs) or not isinstance(inputs, Iterable)
