@@ -219,7 +219,7 @@ class AST(Family):
         patches = patches.permute(0, 3, 2, 1) + table[:, :moments].transpose(0, 1)  # [B, moments, bands, D]
         special = torch.cat([own.cls_token, own.distillation_token], 1)  # [1, 2, D]
         special = special + own.position_embeddings[:, : self.SPECIAL]
-        hidden = torch.cat([special.expand(len(values), -1, -1), patches.flatten(1, 2)], 1)
+        hidden = torch.cat([special.expand(values.shape[0], -1, -1), patches.flatten(1, 2)], 1)
         inside = seen_by(mask, config.patch_size, config.time_stride).repeat_interleave(bands, 1)
         return own.dropout(hidden), torch.cat([mask[:, :1].expand(-1, self.SPECIAL), inside], 1)
 
