@@ -143,7 +143,9 @@ class AudioPreprocessing(Preprocessing):
 
     def signature(self) -> Signature:
         """float32 `[N, channels, T]`"""
-        usual = max(self.frames(1.0), self.window + self.window // 2)  # several windows: a graph is drawn of it
+        usual = max(
+            self.frames(1.0), self.window + self.window // 2
+        )  # several windows: a graph is drawn of it
         return Signature("sound", "float32", (self.channels, "T"), self.max_length, usual)
 
     def wants(self) -> str:
