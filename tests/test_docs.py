@@ -83,7 +83,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
-        fits += [["pairs.csv", "--source", ENCODED_BY, "--out", "runs/pairs"]]
+        fits += [["pairs.csv", "--budget", "10min", "--out", "runs/pairs"]]  # as docs/howto/text.md has it
     for words in fits:
         done = reader.run(["headstart", "fit", *words])
         assert done.returncode == 0, done.stderr

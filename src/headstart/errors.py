@@ -44,14 +44,16 @@ class HeadstartError(Exception):
     """The root: a mistake that can be named and mended. Exit code 2 on the command line."""
 
 
+def pip(extra: str) -> str:
+    """The command that installs an extra; "" is what Headstart itself needs."""
+    return f'pip install "headstart[{extra}]"' if extra else "pip install headstart"
+
+
 class MissingExtra(HeadstartError):
     """An optional dependency is not installed."""
 
     def __init__(self, module: str, *, extra: str, needed_for: str) -> None:
-        super().__init__(
-            f"{needed_for} needs the package {module!r}, which is not installed: "
-            f'pip install "headstart[{extra}]"'
-        )
+        super().__init__(f"{needed_for} needs the package {module!r}, which is not installed: {pip(extra)}")
 
 
 class UnknownName(HeadstartError):

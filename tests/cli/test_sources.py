@@ -19,6 +19,18 @@ def test_table() -> None:
     assert len({line.index(" px ") for line in lines[1:] if " px " in line}) == 1  # aligned
 
 
+def test_what_is_known_of_a_licence_is_told() -> None:
+    lines = RUN.invoke(build(), ["sources", "--modality", "image"]).output.splitlines()
+    row = next(line for line in lines if line.startswith("package/efficientnet-lite0 "))
+    assert row.split()[1:] == ["4.7", "M", "224", "px", "apache-2.0", "*", "74.8", "%", "yes"]
+    (told,) = [line for line in lines if line.startswith("* package/efficientnet-lite0, ")]
+    assert "its METADATA says UNKNOWN" in told
+    assert not any(
+        line.startswith("*")
+        for line in RUN.invoke(build(), ["sources", "--search", "strokes"]).output.splitlines()
+    )
+
+
 def test_texts() -> None:
     text = RUN.invoke(build(), ["sources", "--modality", "text"]).output
     assert "bundled/" not in text

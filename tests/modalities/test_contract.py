@@ -71,7 +71,7 @@ def test_prepared_items_have_the_signature(reads: Any) -> None:
     batch = room.collate([one, one])
     assert signature.fits(batch)
     assert signature.fits(signature.blank(2))
-    assert signature.fits(room.made_up(reads, 3, pairs=reads.apart))
+    assert signature.fits(room.dummy_batch(reads, 3, pairs=reads.apart))
     assert not signature.fits(batch.astype(np.float64))
     assert not signature.fits(batch[:0])
     assert not signature.fits(batch[:, :1])

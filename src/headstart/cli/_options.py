@@ -24,7 +24,9 @@ F = TypeVar("F", bound=Callable[..., None])
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a .zip.", show_default=False)
 ]
-FILES_HELP = "Images or texts: files, folders, .zip and .tar archives, globs; tables of them or of paths."
+FILES_HELP = (
+    "Images, texts or recordings: files, folders, .zip and .tar archives, globs; tables of them or of paths."
+)
 Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 Download = Annotated[
@@ -45,8 +47,8 @@ def _reading(help: str, kind: Any = str | None, **more: Any) -> Any:
 
 ANNOTATIONS: dict[str, Any] = {
     "source": _option(
-        "A pretrained model: timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts package/NAME, hf/NAME, "
-        "hf:PATH, vectors:PATH. Repeat it. Default: what is on this machine.",
+        "A pretrained model: package/NAME, timm/NAME, torchvision/NAME, bundled/NAME, file:PATH; of texts and "
+        "sounds package/NAME, hf/NAME, hf:PATH; of texts vectors:PATH. Repeat it. Default: what is on this machine.",
         "--source",
         "-s",
         kind=list[str] | None,

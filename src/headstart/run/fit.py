@@ -277,7 +277,9 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
     candidates = tuple(
         policy.Candidate(
             name,
-            classifies=bool(source.labels) and tasks.for_task(context.task).exclusive,
+            # the names of its classes may only be known once it is open: the arm says so where there are none
+            classifies=bool(source.labels or source.architecture.get("num_classes"))
+            and tasks.for_task(context.task).exclusive,
             second_way=sources.joint(source).spec in specs - {source.spec},
         )
         for name, source in context.sources.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headstart import sources
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
@@ -98,11 +99,15 @@ def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any
 
 
 def source_summary(named: dict[str, Source], config: RunConfig) -> str:
-    """The sources in one line, with the way to stronger ones."""
-    text = f"{len(named)} on this machine: {', '.join(named)}" if not config.sources else ", ".join(named)
-    if not config.sources:
-        text += "     (stronger ones: headstart sources, then --source NAME --download)"
-    return text
+    """The sources in one line; where none was named, with the one command that adds a stronger one."""
+    text = ", ".join(named)
+    if config.sources or not named:
+        return text
+    if not named:
+        return "none: no strategy of this run needs one"
+    used = list(named.values())
+    command = sources.stronger(used[0].modality, used)
+    return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")
 
 
 def too_small(context: Context, budget: Budget) -> str:

@@ -1,9 +1,9 @@
 """Sources: pretrained models by name, and the Backbones made from them.
 
-A spec is `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images; `package/NAME`,
-`hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts, and but for the last for sounds (see
-`providers`). Finding and listing load no
-weights and open no socket; `load` fetches weights only when it is allowed to.
+A spec is `package/NAME`, `bundled/NAME`, `timm/NAME`, `torchvision/NAME` or `file:PATH` for images;
+`package/NAME`, `hf/NAME`, `hf:PATH`, `file:PATH` or `vectors:PATH` for texts, and but for the last for sounds
+(see `providers`). Finding and listing load no weights and open no socket; `load` fetches weights only when it
+is allowed to.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ __all__ = [
     "from_state",
     "joint",
     "load",
-    "package",
+    "stronger",
 ]
 
 
-SHIPPED = {"image": "bundled/", "text": "package/", "audio": "package/"}
-"""Modality -> prefix of the sources that come by installation."""
+SHIPPED = ("package/", "bundled/")
+"""Prefixes of the sources that come by installation, those worth most first."""
 RESTORED_BY = {"text": "headstart.sources.text.opening", "audio": "headstart.sources.audio.opening"}
 """Modality -> the module that puts weights into its networks; those of images are the others'."""
 FEW = 12
@@ -105,11 +105,16 @@ def joint(source: Source) -> Source:
     return named.joint(source)
 
 
-def package(modality: str) -> str:
-    """What to install for sources that come with it; "" where they come with Headstart itself."""
-    prefix = SHIPPED.get(modality)
-    said = getattr(providers.of(f"{prefix}?")[0], "installed_by", None) if prefix else None
-    return "" if said is None else str(said(modality))
+def stronger(modality: str, used: Iterable[Source] = ()) -> str:
+    """The one command, or the options, that would add a source stronger than those `used`; "" when none is
+    known that is not on this machine already."""
+    best = max((source.prior or 0.0 for source in used), default=0.0)
+    for spec in recommended.STRONGER.get(modality, ()):
+        source = _describe(spec)
+        if not source.local and (source.prior is None or source.prior > best):
+            provider, name = providers.of(spec)
+            return provider.command(name) if hasattr(provider, "command") else f"--source {spec} --download"
+    return ""
 
 
 def available(search: str = "", modality: str = "image", local: bool = False) -> list[Source]:
@@ -135,8 +140,8 @@ def at_hand(modality: str = "image") -> list[Source]:
 
 
 def _shipped(modality: str) -> list[Source]:
-    prefix = SHIPPED.get(modality)
-    found = [_describe(f"{prefix}{name}") for name in _names(prefix)] if prefix else []
+    prefixes = [prefix for prefix in SHIPPED if modality in providers.modalities(prefix)]
+    found = [_describe(f"{prefix}{name}") for prefix in prefixes for name in _names(prefix)]
     return [source for source in found if source.modality == modality]
 
 

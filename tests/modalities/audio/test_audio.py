@@ -262,7 +262,7 @@ def test_a_picture_of_the_loudest_seconds_and_what_is_to_be_heard() -> None:
 
 
 def test_a_mask_hides_what_fills_up_in_made_up_batches() -> None:
-    batch = audio.made_up(CONTRACT, 3)
+    batch = audio.dummy_batch(CONTRACT, 3)
     assert batch.shape[:2] == (3, 21)
     assert list(batch[:, -1].sum(axis=1)) == sorted(batch[:, -1].sum(axis=1))
-    assert np.array_equal(batch, audio.made_up(CONTRACT, 3))
+    assert np.array_equal(batch, audio.dummy_batch(CONTRACT, 3))

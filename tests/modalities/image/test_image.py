@@ -22,10 +22,10 @@ USABLE_OR_KNOWN = {"", "HS101", "HS102", "HS103", "HS104", "HS105", "HS108", "HS
 @pytest.mark.parametrize("size", [(224, 224), (7, 60), (1, 1)])
 def test_made_up_pictures_differ_and_are_uneven_on_every_scale(size: tuple[int, int]) -> None:
     contract = ImagePreprocessing(size=size)
-    found = images.made_up(contract, 3)
+    found = images.dummy_batch(contract, 3)
     assert found.shape == (3, 3, *size)
     assert found.dtype == np.uint8
-    assert np.array_equal(found, images.made_up(contract, 3))
+    assert np.array_equal(found, images.dummy_batch(contract, 3))
     if size == (224, 224):
         assert not np.array_equal(found[0], found[1])
         plane = found[0, 0].astype(float)

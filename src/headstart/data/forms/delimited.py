@@ -41,11 +41,11 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
     dropped: list[str] = []
     for place, name in enumerate(table.columns, start=1):
         base, sign, _ = name.rpartition("_duplicated_")
-        made_up = bool(sign) and base in table.columns
-        bare = base if made_up else name
+        renamed = bool(sign) and base in table.columns
+        bare = base if renamed else name
         if not bare.strip() and table[name].null_count() == table.height:
             dropped.append(name)
-        elif made_up or (not bare.strip() and place > 1):
+        elif renamed or (not bare.strip() and place > 1):
             names.append(placed(bare, place).strip() if bare.strip() else f"column {place}")
         else:
             names.append(name)

@@ -206,7 +206,7 @@ def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def made_up(contract: AudioPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
+def dummy_batch(contract: AudioPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
     """float32 `[count, bands + 1, T]`: chords in noise that swell and fade; the first lasts half a second,
     each further one half as long again."""
     rng, found = generator(NOUN, 0, "made up"), []

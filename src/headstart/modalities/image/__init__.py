@@ -212,7 +212,7 @@ def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(prepared)
 
 
-def made_up(contract: ImagePreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
+def dummy_batch(contract: ImagePreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
     """uint8 `[count, 3, H, W]`: coloured clouds, as uneven on every scale as photographs are."""
     rng, (height, width) = generator(NOUN, 0, "made up"), contract.size
     out = np.zeros((count, 3, height, width), np.float32)

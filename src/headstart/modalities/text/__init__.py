@@ -225,12 +225,12 @@ def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def made_up(contract: TextPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:
+def dummy_batch(contract: TextPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:
     """int32 `[count, C, T]`: texts, or pairs of them, of words drawn from all that the contract's encoder
     knows; the first has four, each further one twice as many."""
     rng, encoder = generator(NOUN, 0, "made up"), encoder_of(contract)
     drawn = [
-        Text(*(encoder.made_up(4 * 2**row, rng) for _ in range(2 if pairs else 1))) for row in range(count)
+        Text(*(encoder.dummy_text(4 * 2**row, rng) for _ in range(2 if pairs else 1))) for row in range(count)
     ]
     return collate([prepare(text, contract) for text in drawn])
 

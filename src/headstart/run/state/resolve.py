@@ -86,7 +86,7 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
     if not found:
         raise HeadstartError(
             f"no source of {several} is on this machine: name one with --source"
-            + (f", or install {package}" if (package := sources.package(modality)) else "")
+            + (f", or {command}" if (command := sources.stronger(modality)) else "")
             + f"; `headstart sources --modality {modality}` lists them"
         )
     for source in found:

@@ -39,19 +39,15 @@ _VALUES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"
 
 def open_whisper(source: Source, path: Path) -> AudioBackbone:
     """Whisper's encoder from a file of CTranslate2. Raises `SourceError`."""
-    with weights.unchanged(path, source.spec):
-        weights.check_sha256(path, source.sha256 or "", source.spec)
-        try:
-            with parsing():
-                kind, found = ctranslate.read(path)
-                if kind != WHISPER:
-                    raise Damaged(f"it is a {kind}, not a {WHISPER}")
-                tensors = dict(whisper_encoder(found))
-        except (OSError, Damaged) as error:
-            raise SourceError(
-                source.spec, f"{path.name} cannot be read ({error})", "install it again"
-            ) from error
-        return _restored(source, tensors)
+    try:
+        with parsing():
+            kind, found = ctranslate.read(path)
+            if kind != WHISPER:
+                raise Damaged(f"it is a {kind}, not a {WHISPER}")
+            tensors = dict(whisper_encoder(found))
+    except (OSError, Damaged) as error:
+        raise SourceError(source.spec, f"{path.name} cannot be read ({error})", "install it again") from error
+    return _restored(source, tensors)
 
 
 def whisper_encoder(found: Mapping[str, np.ndarray]) -> Iterator[tuple[str, Tensor]]:
@@ -79,9 +75,7 @@ def whisper_encoder(found: Mapping[str, np.ndarray]) -> Iterator[tuple[str, Tens
 
 def open_voices(source: Source, path: Path) -> AudioBackbone:
     """Resemblyzer's encoder from its checkpoint. Raises `SourceError`."""
-    with weights.unchanged(path, source.spec):
-        weights.check_sha256(path, source.sha256 or "", source.spec)
-        found = weights.read_all(path, source.spec)
+    found = weights.read_all(path, source.spec)
     tensors: dict[str, Tensor] = {}
     for whole, tensor in found.items():
         name = whole.removeprefix("model_state.")

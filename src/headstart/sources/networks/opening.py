@@ -16,7 +16,7 @@ from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.cuts.traced import Plan, TracedBackbone, make_plan
-from headstart.sources.files import trunk, weights
+from headstart.sources.files import efficientnet, trunk, weights
 from headstart.sources.networks import architectures, recipes, record
 
 
@@ -109,6 +109,12 @@ def open_file(source: Source, path: Path, fields: Mapping[str, Any]) -> TracedBa
             backbone.source, labels=recipes.imagenet_labels(backbone.source.architecture["library"])
         )
     return backbone
+
+
+def open_lite(source: Source, path: Path) -> TracedBackbone:
+    """EfficientNet-Lite from a file of EfficientNet-PyTorch, with the names of ImageNet's classes."""
+    named = replace(source, labels=recipes.imagenet_labels("timm"))
+    return open_backbone(named, efficientnet.renamed(weights.read(path, source.spec)), prefix="")
 
 
 def wrap(network: nn.Module, source: Source) -> TracedBackbone:

@@ -35,7 +35,7 @@ PROVIDERS: Registry[Any] = Registry(
 )
 """Prefix of a spec -> module."""
 MODALITIES = {
-    "package/": ("text", "audio"),
+    "package/": ("image", "text", "audio"),
     "hf/": ("text", "audio"),
     "hf:": ("text", "audio"),
     "vectors:": ("text",),

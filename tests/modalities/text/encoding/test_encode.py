@@ -65,9 +65,9 @@ def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
 def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None:
     encoder = subwords(frame) if frame else WORDS.to_json()
     contract = TextPreprocessing(encoder, max_length=99, pairs=APART if pairs == APART else JOINT)
-    found = text.made_up(contract, 4, pairs=pairs != "single")
+    found = text.dummy_batch(contract, 4, pairs=pairs != "single")
     assert found.shape[:2] == (4, contract.channels)
-    assert np.array_equal(found, text.made_up(contract, 4, pairs=pairs != "single"))
+    assert np.array_equal(found, text.dummy_batch(contract, 4, pairs=pairs != "single"))
     read = found[:, 1].sum(1)
     assert (np.diff(read) > 0).all()
     assert read[3] <= 99
@@ -78,7 +78,7 @@ def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None
 
 def test_an_encoder_without_words_makes_up_empty_texts() -> None:
     contract = TextPreprocessing(WordEncoder(()).to_json(), max_length=20)
-    assert text.made_up(contract, 2).tolist() == [[[0], [0], [0]]] * 2
+    assert text.dummy_batch(contract, 2).tolist() == [[[0], [0], [0]]] * 2
 
 
 def test_a_text_is_tokens_mask_and_types() -> None:

@@ -39,7 +39,7 @@ class Encoder(Protocol):
     def count(self, first: str, second: str | None = None) -> Count:
         """See `Count`."""
 
-    def made_up(self, words: int, rng: np.random.Generator) -> str:
+    def dummy_text(self, words: int, rng: np.random.Generator) -> str:
         """A text of about so many words that it has numbers for, drawn at random; "" where it has none."""
 
     def alone(self) -> str:
@@ -96,7 +96,7 @@ class Subwords:
         if self.largest > LARGEST:
             raise Damaged(f"a tokenizer that numbers tokens up to {self.largest:,}; {LARGEST:,} is the most")
 
-    def made_up(self, words: int, rng: np.random.Generator) -> str:
+    def dummy_text(self, words: int, rng: np.random.Generator) -> str:
         numbers = sorted(self._whole.get_vocab(with_added_tokens=False).values())
         some = [numbers[place] for place in rng.integers(0, len(numbers), words)] if numbers else []
         with parsing():
@@ -143,7 +143,7 @@ class Words:
     def __init__(self, words: WordEncoder, max_length: int) -> None:
         self.words, self._most = words, max_length
 
-    def made_up(self, words: int, rng: np.random.Generator) -> str:
+    def dummy_text(self, words: int, rng: np.random.Generator) -> str:
         known = self.words.words
         return " ".join(known[place] for place in rng.integers(0, len(known), words)) if known else ""
 

@@ -1,4 +1,4 @@
-"""Files of word vectors, read up to a number of words: word2vec (binary and text), GloVe, fastText's .vec.
+"""Word vectors, read up to a number of words: word2vec (binary and text), GloVe, fastText's .vec, arrays.
 
 The text form has a word and its numbers on every line; word2vec and fastText put a line with the number of
 words and of dimensions before them. The binary form has that line, and after each word and a blank the
@@ -20,8 +20,14 @@ import numpy as np
 from headstart.core import untrusted
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
+from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
+from headstart.modalities.text.preprocessing import TextPreprocessing
 
 LIBRARY, ARCH = "headstart", "word-vectors"
+WORDS = 200_000
+"""Words that are read where nothing is said: with more of them only memory grows (docs/measured.md)."""
+LENGTH = 4096
+"""Words of a text that are read."""
 LONGEST = 1_000
 """Bytes of the longest word that is believed."""
 WIDEST = 10_000
@@ -51,6 +57,12 @@ class Table:
         words, width = self.vectors.shape
         return {"library": LIBRARY, "arch": ARCH, "kwargs": {"words": words, "width": width}}
 
+    @property
+    def contract(self) -> TextPreprocessing:
+        """How texts are cut into these words."""
+        encoder = WordEncoder(self.words, lowercase=self.lowercase, pattern=WHOLE)
+        return TextPreprocessing(encoder.to_json(), max_length=LENGTH, pooling="mean")
+
 
 def read(path: Path, spec: str, words: int, *, lowercase: bool | None = None) -> Table:
     """The first `words` words of a file; of those that are the same the first counts.
@@ -74,6 +86,20 @@ def read(path: Path, spec: str, words: int, *, lowercase: bool | None = None) ->
             seen[word] = None
             kept.append(row)
     return Table(tuple(seen), np.stack(numbers)[kept], fold)
+
+
+def from_arrays(numbers: Path, words: Path, spec: str) -> Table:
+    """The first `WORDS` of an array float32 `[V, D]` (.npy) whose words, the most frequent first, are the
+    column of a Parquet file. Raises `SourceError`."""
+    import polars
+
+    try:
+        with untrusted.parsing():
+            vectors = np.array(np.load(numbers, mmap_mode="r", allow_pickle=False)[:WORDS], order="C")
+            names = polars.read_parquet(words, n_rows=WORDS).to_series().to_list()
+    except (OSError, untrusted.Damaged) as error:
+        raise SourceError(spec, f"its vectors cannot be read ({error})", "install it again") from error
+    return Table(tuple(names), vectors, is_lower(names))
 
 
 def is_lower(words: list[str]) -> bool:

@@ -23,6 +23,7 @@ from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.layers.pooling import compared, pooled
+from headstart.sources.text.files.vectors import Table
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
 
@@ -79,6 +80,16 @@ class Vectors(nn.Module):
             self.vectors.weight.copy_(torch.from_numpy(np.concatenate([nothing, vectors])))
             self.weights.copy_(torch.from_numpy(np.concatenate([[0.0], weights(len(vectors))])))
             self.common.copy_(torch.from_numpy(common_direction(vectors)))
+
+
+def of_table(table: Table, source: Source) -> WordBackbone:
+    """The vectors of a list as a network, its record completed with what the list says."""
+    module = Vectors(*table.vectors.shape)
+    module.fill(table.vectors)
+    found = replace(
+        source, architecture=table.architecture, input=table.contract, parameters=int(table.vectors.size)
+    )
+    return WordBackbone(module, found)
 
 
 class _Frozen(nn.Module):
