@@ -136,7 +136,7 @@ def test_an_exported_network_reads_recordings_of_any_length(asked: Request, tmp_
     pytest.importorskip("onnxscript")
     strategy = strategies.get("finetune")
     model = strategy.refit(asked, strategy.fit(asked))
-    probes = modalities.get("audio").made_up(model.input, 3)
+    probes = modalities.get("audio").dummy_batch(model.input, 3)
     path = export_onnx(model, tmp_path / "net.onnx", probes=probes)
     session, predictor = runtime.InferenceSession(str(path)), Predictor(model, device="cpu")
     rng = np.random.default_rng(0)
