@@ -67,7 +67,8 @@ def test_few_items_need_an_obvious_gain() -> None:
         arm(setting, "net: probe", "probe", 0.93, seed=7),
         arm(setting, "net: scratch", "scratch", 0.85, seed=8),
     )}  # fmt: skip
-    assert verdict_of(small, setting).outcome == "no evidence"
+    verdict = verdict_of(small, setting)
+    assert verdict.outcome == "no evidence"
 
 
 def test_one_common_item_compares_no_numbers() -> None:
@@ -269,7 +270,10 @@ def test_what_a_few_groups_show_is_no_evidence() -> None:
     """Seven groups, all of them better: whole groups differ for reasons of their own."""
     setting = experiment(n=140, repeats=1, groups=np.arange(140) % 7)
     arms = trials(setting, probe=0.97, scratch=0.5, pixels=0.5)
-    assert verdict_of(arms, setting).outcome == "no evidence"
+    told = verdict_of(arms, setting)
+    assert told.outcome == "no evidence"
+    assert "n = 140 in 7 groups" in told.sentence
+    assert told.notes[0].startswith("Its interval rests on 7 groups, and fewer than 8 prove nothing")
     many = experiment(n=140, repeats=1, groups=np.arange(140) % 35)
     assert verdict_of(trials(many, probe=0.97, scratch=0.5, pixels=0.5), many).outcome == "helps"
 

@@ -10,13 +10,15 @@ import pytest
 import torch
 
 import headstart as hs
-from headstart import strategies
+from headstart import modalities, strategies
 from headstart.core.features import FeatureSpec
 from headstart.core.masked import STATES, of_inputs
 from headstart.core.source import Source
 from headstart.core.strategy import Request, Settings
+from headstart.export.onnx import export_onnx
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.passes.extractor import StoreExtractor
+from headstart.predict.predictor import Predictor
 from headstart.sources.audio import opening
 from headstart.sources.audio.networks.backbone import AudioBackbone, wrap
 from headstart.store.store import FeatureStore
@@ -125,3 +127,20 @@ def test_a_run_is_shipped_and_predicts(tmp_path: Path, monkeypatch: pytest.Monke
     assert rows["whisper: finetune"]["status"] == "done"
     files = sorted(place.rglob("*.wav"))[:3]
     assert run.model.predict(files).answers == [file.parent.name for file in files]
+
+
+@pytest.mark.slow
+def test_an_exported_network_reads_recordings_of_any_length(asked: Request, tmp_path: Path) -> None:
+    """Shorter than a window of 40 frames, as long, and longer, in batches of different lengths."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    strategy = strategies.get("finetune")
+    model = strategy.refit(asked, strategy.fit(asked))
+    probes = modalities.get("audio").dummy_batch(model.input, 3)
+    path = export_onnx(model, tmp_path / "net.onnx", probes=probes)
+    session, predictor = runtime.InferenceSession(str(path)), Predictor(model, device="cpu")
+    rng = np.random.default_rng(0)
+    for length in (2, 39, 40, 41, 60):
+        x = rng.normal(size=(2, 17, length)).astype(np.float32)
+        x[:, -1], x[1, :, length // 2 :] = 1, 0
+        assert np.allclose(session.run(None, {"sound": x})[0], predictor.scores(x), atol=1e-5), length

@@ -39,10 +39,11 @@ class Backbone(Protocol):
     * `tail(cut)(trunk(cut)(x))` equals `full(x)` to float tolerance at every cut;
     * `trunk` and `tail` share the parameters of `module`, they are not copies;
     * a batch is prepared as `headstart.modalities` does it for `source.input`: images are uint8
-      `[B, 3, H, W]`, texts int32 `[B, channels, T]` (tokens, mask, types); `normalise` turns it into
-      the input `x`: float32 `[B, channels, H, W]`, or the same numbers as int64;
-    * the state of texts is `[B, T, D + 1]` (`[B, 2, T, D + 1]` for two texts apart): hidden states,
-      and the mask as last channel;
+      `[B, 3, H, W]`, texts int32 `[B, channels, T]` (tokens, mask, types), recordings float32 `[B, channels,
+      T]` (bands or samples, mask); `normalise` turns it into the input `x`: float32 `[B, channels, H, W]`, or
+      the same numbers as int64 or float32;
+    * the state of texts and recordings is `[B, T, D + 1]` (`[B, 2, T, D + 1]` for two texts apart): hidden
+      states, and the mask as last channel; of recordings it may have fewer steps than the input;
     * `full(x)` is the embedding state; `pool(full(x), embedding)` is `[B, width(embedding)]`;
     * `classifier`, when there is one, maps the embedding state to the source's own logits.
     """

@@ -141,6 +141,7 @@ class Source:
     name: str
     """A short name for tables."""
     modality: str = "image"
+    """What it reads; "" where that is not known before it is fetched."""
     architecture: Mapping[str, Any] = field(default_factory=dict)
     """What rebuilds the network without weights, as JSON: {"library", "arch", "kwargs", ...}."""
     input: Preprocessing = field(kw_only=True)

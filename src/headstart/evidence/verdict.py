@@ -15,7 +15,7 @@ from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.evidence.leaderboard import compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
-from headstart.measure.paired import PairedGain, adjusted
+from headstart.measure.paired import ENOUGH_UNITS, FEWEST_UNITS, PairedGain, adjusted
 
 NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
 """Roles: without one of each of these no claim is made that transfer helps. The random and frozen network
@@ -125,7 +125,10 @@ def _sentence(
 
 def _decisive(outcome: Outcome, found: Mapping[str, tuple[Trial, PairedGain]]) -> str:
     """The baseline on which the outcome hangs: the one that transfer is least sure to beat."""
-    return min(found, key=lambda n: found[n][1].low if outcome != "hurts" else found[n][1].high)
+    gains = {name: gained for name, (_, gained) in found.items()}
+    if outcome == "hurts":
+        return min(gains, key=lambda name: gains[name].high)
+    return min(gains, key=lambda name: (gains[name].low > 0 and not gains[name].too_few, gains[name].low))
 
 
 def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment: Experiment) -> str:
@@ -136,9 +139,10 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment
     error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
     whole = words.value(metric, leaderboard.score(arm, experiment))
     both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
+    groups = "" if result.n == result.items else f" in {words.count(result.n, 'group')}"
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, experiment.task)}: "
-        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{both}{error}."
+        f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{groups}{both}{error}."
     )
 
 
@@ -183,19 +187,11 @@ def _notes(
     experiment: Experiment,
 ) -> tuple[str, ...]:
     """What must be read with the sentence."""
-    metric = experiment.task.metric
     said = outcome == "not compared"  # by the sentence itself: only a reason adds to it
     notes = [text for text in missing if "random" not in text and not (said and NOT_RUN in text)]
     if outcome == "no evidence" and found:
         against, rival = found[_decisive(outcome, found)]
-        score = leaderboard.score(against, experiment) or 0.0
-        room = not named(metric).percent or score + rival.smallest_visible < 1
-        units = "items" if rival.n == rival.items else "groups"
-        text = (
-            f"The smallest gain that {rival.n:,} held-out {units} could have shown there is about "
-            f"{words.gain(metric, rival.smallest_visible).lstrip('+')}"
-        )
-        notes.append(text + (": label more to know more." if room and rival.n < 1000 else "."))
+        notes.append(_unseen(against, rival, experiment))
     control = next((found[one.name] for one in strategies.every("random") if one.name in found), None)
     if control is not None and control[1].high < 0:
         notes.append(
@@ -207,3 +203,27 @@ def _notes(
             "what the source has learnt is not shown to matter."
         )
     return tuple(notes)
+
+
+def _unseen(against: Trial, gain: PairedGain, experiment: Experiment) -> str:
+    """Why a gain is not claimed: so few units, or how much they could have shown."""
+    metric = experiment.task.metric
+    units = "items" if gain.n == gain.items else "groups"
+    if gain.low > 0 and gain.n < FEWEST_UNITS:
+        return (
+            f"Its interval rests on {gain.n:,} {units}, and fewer than {FEWEST_UNITS} prove nothing: "
+            f"label more {units} to know more."
+        )
+    if gain.low > 0:
+        least = words.gain(metric, gain.obvious).lstrip("+")
+        return (
+            f"From fewer than {ENOUGH_UNITS} {units} (here {gain.n:,}) no gain under {least} is claimed: "
+            "label more to know more."
+        )
+    score = leaderboard.score(against, experiment) or 0.0
+    room = not named(metric).percent or score + gain.smallest_visible < 1
+    text = (
+        f"The smallest gain that {gain.n:,} held-out {units} could have shown there is about "
+        f"{words.gain(metric, gain.smallest_visible).lstrip('+')}"
+    )
+    return text + (": label more to know more." if room and gain.n < 1000 else ".")

@@ -152,7 +152,7 @@ def _search(text: str, modality: str) -> list[Source]:
     specs = [f"{prefix}{name}" for prefix in prefixes for name in _names(prefix)]
     specs = [spec for spec in specs if fnmatch(spec.lower(), pattern)]
     found = [_counted(spec) if len(specs) <= FEW else _describe(spec) for spec in specs]
-    return [source for source in found if source.modality == modality]
+    return [source for source in found if source.modality in ("", modality)]
 
 
 def _names(prefix: str) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 import torch
 
 from headstart import modalities, sources
+from headstart.core.task import Task
+from headstart.export.onnx import export_onnx
 from headstart.modalities.audio.decoding._decode import Recording
 from headstart.modalities.audio.preprocessing import AudioPreprocessing, audio_input
+from headstart.predict.predictor import Predictor
 from headstart.sources.audio import opening
 from headstart.sources.audio.networks.backbone import AudioBackbone
+from headstart.strategies.shared._shipping import taps_model
 from headstart.testing import backbone as suite
 
 from .folders import FAMILIES, write_model
@@ -166,3 +171,21 @@ def test_a_network_and_its_preparation_must_fit(model: Any, family: str) -> None
             opening.restore(
                 replace(backbone.source, input=replace(contract, seconds=2.0)), backbone.module.state_dict()
             )
+
+
+@pytest.mark.slow
+def test_an_exported_network_answers_alike(model: Any, tmp_path: Path) -> None:
+    """Whatever the length: part of a window, a whole one, a bit more, several."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    backbone = short(sources.load(f"hf:{model[0]}"))
+    contract, tap = audio_input(backbone.source), backbone.taps()[-1]
+    weight = np.random.default_rng(0).normal(0, 0.3, (3, backbone.width(tap)))
+    task = Task("classification", ("a", "b", "c"), "accuracy")
+    made = taps_model(task, backbone, (tap,), weight, np.zeros(3))
+    path = export_onnx(made, tmp_path / "net.onnx", probes=suite.random_frames(backbone, 3).numpy())
+    session, predictor = runtime.InferenceSession(str(path)), Predictor(made, device="cpu")
+    for length in (contract.window // 3, contract.window, contract.window + 5, 2 * contract.window):
+        x = np.random.default_rng(1).normal(size=(2, contract.channels, length)).astype(np.float32)
+        x[:, -1], x[1, :, length // 2 :] = 1, 0
+        assert np.allclose(session.run(None, {"sound": x})[0], predictor.scores(x), atol=1e-5), length

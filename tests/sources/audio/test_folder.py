@@ -13,6 +13,9 @@ import torch
 from headstart import sources
 from headstart.errors import SourceError
 from headstart.modalities.audio.preprocessing import audio_input
+from headstart.sources.audio.networks import recurrent
+from headstart.sources.audio.networks.families import FAMILIES
+from headstart.sources.providers import _folders
 
 from .folders import write_model
 
@@ -35,6 +38,11 @@ def root(written: Path, tmp_path: Path) -> Path:
 def changed(path: Path, **fields: Any) -> None:
     said = {**json.loads(path.read_text()), **fields}
     path.write_text(json.dumps({key: value for key, value in said.items() if value is not None}))
+
+
+def test_every_family_is_found_by_its_model_type() -> None:
+    named = {kind for kind, room in _folders.ROOMS.items() if room == _folders.SOUNDS}
+    assert named == FAMILIES.keys() - {recurrent.ARCH}
 
 
 def test_records(written: Path) -> None:

@@ -143,7 +143,10 @@ class AudioPreprocessing(Preprocessing):
 
     def signature(self) -> Signature:
         """float32 `[N, channels, T]`"""
-        return Signature("sound", "float32", (self.channels, "T"), self.max_length, self.frames(1.0))
+        usual = max(
+            self.frames(1.0), self.window + self.window // 2
+        )  # several windows: a graph is drawn of it
+        return Signature("sound", "float32", (self.channels, "T"), self.max_length, usual)
 
     def wants(self) -> str:
         return f"{self.rate / 1000:g} kHz"

@@ -90,7 +90,7 @@ def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
             + f"; `headstart sources --modality {modality}` lists them"
         )
     for source in found:
-        if source.modality != modality:
+        if source.modality not in ("", modality):
             problem = f"it reads {modalities.nouns(source.modality)[1]}, but the data are {several}"
             raise SourceError(source.spec, problem, f"see `headstart sources --modality {modality}`")
         if source.input.apart and not dataset.pairs:

@@ -36,7 +36,7 @@ def find(spec: str, name: str) -> Source:
     if spec.startswith(HUB) and not NAME.fullmatch(name):
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
-    known = recommended.find(spec) or Source(spec, _short(spec, name), "text", input=TextPreprocessing(""))
+    known = recommended.find(spec) or _unknown(spec, _short(spec, name))
     return replace(known, local=False) if root is None else _folders.described(known, root)
 
 
@@ -45,8 +45,13 @@ def describe(spec: str, name: str) -> Source:
     try:
         return find(spec, name)
     except SourceError as error:
-        known = recommended.find(spec) or Source(spec, name, "text", input=TextPreprocessing(""))
+        known = recommended.find(spec) or _unknown(spec, name)
         return replace(known, local=False, note=str(error))
+
+
+def _unknown(spec: str, name: str) -> Source:
+    """One that is not here: what it reads is known when it has been fetched."""
+    return Source(spec, name, "", input=TextPreprocessing(""))
 
 
 def files(spec: str, name: str) -> tuple[Path, ...]:

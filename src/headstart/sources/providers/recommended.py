@@ -8,12 +8,14 @@ test holds them against the libraries. Published accuracies are top-1 on ImageNe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from headstart.core.source import Source
+from headstart.core.source import Preprocessing, Source
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files.fetching import hub_file, hub_model, torch_hub_file
@@ -25,7 +27,7 @@ class Entry:
 
     spec: str
     parameters: int
-    """Of a text encoder alone."""
+    """Of an encoder alone, without what stands behind it."""
     note: str
     modality: str = "image"
     input: Mapping[str, Any] = field(default_factory=dict)
@@ -49,13 +51,19 @@ STRONGER: Mapping[str, tuple[str, ...]] = {
 """For each kind of data what to add to what is here, the easiest to get first (docs/measured.md)."""
 
 
+CONTRACTS: Mapping[str, Callable[..., Preprocessing]] = {
+    "image": ImagePreprocessing,
+    "text": partial(TextPreprocessing, ""),
+    "audio": AudioPreprocessing,
+}
+
+
 def find(spec: str) -> Source | None:
     """The record of a recommended source, or None."""
     entry = next((entry for entry in TABLE if entry.spec == spec), None)
     if entry is None:
         return None
     library, _, name = spec.partition("/")
-    text = entry.modality == "text"
     wanted: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in entry.input.items()
     }
@@ -63,14 +71,14 @@ def find(spec: str) -> Source | None:
         spec=spec,
         name=name,
         modality=entry.modality,
-        input=TextPreprocessing("", **wanted) if text else ImagePreprocessing(**wanted),
+        input=CONTRACTS[entry.modality](**wanted),
         parameters=entry.parameters,
         licence=entry.licence,
         size_bytes=entry.size or 4 * entry.parameters,  # float32
         prior=entry.prior,
         note=entry.note,
     )
-    if text:
+    if library == "hf":
         return replace(source, local=hub_model(name) is not None)
     path = torch_hub_file(entry.file) if entry.file else hub_file(f"timm/{name}", "model.safetensors")
     return replace(

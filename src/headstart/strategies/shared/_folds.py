@@ -88,7 +88,7 @@ def run_folds(
         request.progress("folds", len(done), len(numbers))
     source, _, strategy = arm.rpartition(": ")
     complete = len(done) == len(numbers)
-    ended = "more did not fit" if len(done) == request.folds else "the time was used up"
+    ended = "more did not fit" if len(done) == request.folds > 0 else "the time was used up"
     return Trial(
         arm=arm,
         strategy=strategy,

@@ -8,6 +8,7 @@ where a recording is alone, and attention does not see what fills up a batch.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ Masked = tuple[Tensor, Tensor]
 """States `[B, T, D]`, and their mask `[B, T]`."""
 
 
-class Family:
+class Family(ABC):
     """The contract: a window of recordings -> the states before the first layer, and what layers need."""
 
     LAYERS = "layers"
@@ -46,24 +47,24 @@ class Family:
         del contract
         return 0.0
 
+    @abstractmethod
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         """What a network cannot read of recordings as they are prepared, in words; "" where it fits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def closing(self, network: Any) -> tuple[str, ...]:
         """Paths of the modules after the last layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def steps(self, network: Any, frames: int) -> int:
         """States of a window of so many frames."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
         """Frames `[B, C, T]`, their mask `[B, T]` -> states before the first layer.
 
         What the mask hides is `fill` in `values`; there are at least `least` frames.
         """
-        raise NotImplementedError
 
     def given(self, network: Any, hidden: Tensor, mask: Tensor) -> dict[str, Any]:
         """What every layer is given besides its states."""
@@ -218,7 +219,7 @@ class AST(Family):
         patches = patches.permute(0, 3, 2, 1) + table[:, :moments].transpose(0, 1)  # [B, moments, bands, D]
         special = torch.cat([own.cls_token, own.distillation_token], 1)  # [1, 2, D]
         special = special + own.position_embeddings[:, : self.SPECIAL]
-        hidden = torch.cat([special.expand(len(values), -1, -1), patches.flatten(1, 2)], 1)
+        hidden = torch.cat([special.expand(values.shape[0], -1, -1), patches.flatten(1, 2)], 1)
         inside = seen_by(mask, config.patch_size, config.time_stride).repeat_interleave(bands, 1)
         return own.dropout(hidden), torch.cat([mask[:, :1].expand(-1, self.SPECIAL), inside], 1)
 

@@ -37,10 +37,20 @@ class Plan(Layers):
         """See `Layers`."""
         size = self.family.steps(network, self.window) if start else self.window
         with self.precision(x.device.type):
+            if not start and torch.compiler.is_compiling():
+                return self._side_by_side(network, x, cuts)
             found = [
                 self._window(network, part, start, cuts) for part in x.split(size, dim=1 if start else -1)
             ]
         return [torch.cat(states, 1) for states in zip(*found, strict=True)]
+
+    def _side_by_side(self, network: nn.Module, x: Tensor, cuts: tuple[int, ...]) -> list[Tensor]:
+        """The same for any number of windows, as a graph has to be: each as a row, all of them full."""
+        count = (x.shape[-1] + self.window - 1) // self.window
+        x = functional.pad(x, (0, count * self.window - x.shape[-1]))
+        rows = x.unflatten(-1, (count, self.window)).transpose(1, 2).flatten(0, 1)  # [B * W, C + 1, window]
+        found = self._window(network, rows, 0, cuts)
+        return [state.unflatten(0, (-1, count)).flatten(1, 2) for state in found]
 
     def _window(self, network: Any, x: Tensor, start: int, cuts: tuple[int, ...]) -> list[Tensor]:
         if start:
