@@ -252,8 +252,11 @@ def test_predict_says_the_same(
     words = [part for one in TEXTS for part in ("--text", one)]
     for options in OPTIONS[:-1]:
         assert_same_text(*(headstart("predict", path, *words, *options) for path in (texts, other)))
-    # the folder by itself, and more than it is taken for
-    assert headstart("predict", beside(images).parent, photos)[1] == headstart("predict", images, photos)[1]
+    # the folder and the graph by themselves, and more than it is taken for
+    for alone in (beside(images).parent, beside(images)):
+        assert headstart("predict", alone, photos)[1] == headstart("predict", images, photos)[1]
+    shutil.copytree(beside(images).parent, plain, dirs_exist_ok=True)
+    assert light.of_bundle(plain) is None
     monkeypatch.setattr(light, "MOST", 2)
     monkeypatch.setattr(light.LightModel, "scores", None)
     assert headstart("predict", images, photos)[0] == 0

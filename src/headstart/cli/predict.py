@@ -63,8 +63,9 @@ def predict_command(
     risk: Risk = None,
     **columns: Any,
 ) -> None:
-    """Predict for images or texts with a trained model.
+    """Predict for images, texts or recordings with a trained model, or an exported one.
 
+    What `headstart export` has written beside the model answers in its place, without loading torch.
     Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
     predicted (with a warning on stderr if some were not), 2 when none was.
     """
