@@ -25,7 +25,7 @@ LEVELS: dict[str, float] = {
     "run": 7,
     "insight": 8,
     "report": 9,
-    "api": 10,
+    "api": 10, "light": 10,
     "cli": 11, "sklearn": 11,
     "__main__": 12,
 }  # fmt: skip

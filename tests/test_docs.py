@@ -84,8 +84,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
         fits += [["pairs.csv", "--budget", "10min", "--out", "runs/pairs"]]  # as docs/howto/text.md has it
-    for words in fits:
-        done = reader.run(["headstart", "fit", *words])
+    exports = ["export", "runs/photos-1", "--onnx"]  # of which Python on the same page reads
+    for words in [*(["fit", *words] for words in fits), exports]:
+        done = reader.run(["headstart", *words])
         assert done.returncode == 0, done.stderr
     return reader
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import pytest
 from PIL import Image
 
 from headstart import cli
-from headstart.cli.export import default_name
 from headstart.export import bundle
+from headstart.export.files import graph
 from headstart.predict.predictor import Predictor
 from made.models import tiny_images, tiny_model, tiny_task
 
@@ -209,19 +210,28 @@ def test_verify(headstart, model: Path, tmp_path: Path) -> None:
 
 def test_export(headstart, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
+    copy = Path(shutil.copy(model, tmp_path / "best.zip"))
     monkeypatch.chdir(tmp_path)
-    code, out, err = headstart("export", model, "--onnx")
-    assert code == 0
-    assert err == ""
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["classification.json", "classification.onnx"]
-    assert "classification.onnx" in out
+    for out_of_it in ((), ("--out", "folder"), ("--out", "named.onnx")):
+        code, out, err = headstart("export", copy.name, "--onnx", *out_of_it)
+        assert (code, err) == (0, "")
+        assert out.count(".onnx: the same answers") == 1
+    written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file() and p != copy)
+    assert written == [
+        *(f"best-onnx/model.{ending}" for ending in ("json", "onnx")),
+        *(f"folder/model.{ending}" for ending in ("json", "onnx")),
+        *(f"named.{ending}" for ending in ("json", "onnx")),
+    ]
+    code, _, err = headstart("export", copy, "--onnx", "--out", "model.pt")
+    assert code == 2
+    assert "ends in .onnx" in err
 
 
-def test_default_names(tmp_path: Path) -> None:
-    (tmp_path / "flowers-1" / "model").mkdir(parents=True)
-    assert default_name(tmp_path / "flowers-1") == Path("flowers-1.onnx")
-    assert default_name(tmp_path / "flowers-1" / "model") == Path("flowers-1.onnx")
-    assert default_name(tmp_path / "best.zip") == Path("best.onnx")
+def test_where_an_exported_model_stands(tmp_path: Path) -> None:
+    assert (
+        graph.beside(tmp_path / "flowers-1" / "model") == tmp_path / "flowers-1" / "model-onnx" / "model.onnx"
+    )
+    assert graph.beside(tmp_path / "best.v2.zip") == tmp_path / "best.v2-onnx" / "model.onnx"
 
 
 def test_a_table_of_paths_or_of_pictures_has_an_answer_a_row(

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -24,8 +25,9 @@ COMMANDS = (
 RESUMABLE = ("fit", "demo", "pretrain")
 
 
-def build() -> typer.Typer:
-    """The application with every command."""
+def build(asked: Collection[str] = ()) -> typer.Typer:
+    """The application with every command; where one of them is `asked` for, with nothing else: the others need
+    not be imported."""
     app = typer.Typer(
         name="headstart",
         help="Transfer learning that measures: the best model your labels can buy, and the proof.",
@@ -43,7 +45,7 @@ def build() -> typer.Typer:
             sys.stdout.write(f"headstart {__version__}\n")
             raise typer.Exit
 
-    for name in COMMANDS:
+    for name in [name for name in COMMANDS if name in asked] or COMMANDS:
         own = name.replace("-", "_")
         module = importlib.import_module(f"headstart.cli.{'fit' if own == 'plan' else own}")
         if hasattr(module, "group"):
@@ -65,7 +67,7 @@ def main() -> None:
     # a scheduler's way of saying what Ctrl-C says
     signal.signal(signal.SIGTERM, end)
     try:
-        code = build()(standalone_mode=False)
+        code = build(sys.argv[1:2])(standalone_mode=False)
     except HeadstartError as error:
         fail(str(error), 2)
     except typer.Exit as leave:

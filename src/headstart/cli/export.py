@@ -14,12 +14,20 @@ Onnx = Annotated[
     bool, typer.Option("--onnx", help="ONNX, with normalisation and softmax in the graph (extra: export).")
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="File to write. Default: the model's name with .onnx.")
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder, or file ending in .onnx, to write. Default: beside the model, where predict finds it.",
+    ),
 ]
 
 
 def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> None:
-    """Write a model in another format, proved to give the same answers."""
+    """Write a model in another format, proved to give the same answers.
+
+    By default to MODEL-onnx beside it, from where `headstart predict` answers without loading torch.
+    """
     from headstart import modalities
     from headstart.errors import BadOption
     from headstart.export.model import load_model
@@ -27,16 +35,8 @@ def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> Non
     if not onnx:
         raise BadOption("the format", "none", "named: --onnx")
     loaded = load_model(model)
-    target = out or default_name(model)
-    path = loaded.export(target)
+    path = loaded.export(out)
     sys.stdout.write(
         f"{path}: the same answers as the model on its probes\n"
         f"{path.with_suffix('.json')}: labels, and how to prepare {modalities.one(loaded.input.modality)}\n"
     )
-
-
-def default_name(model: Path) -> Path:
-    """`flowers-1` or `flowers-1/model` -> `flowers-1.onnx` in the current folder."""
-    place = model.resolve()
-    name = place.parent.name if place.name == "model" and place.is_dir() else place.name
-    return Path(f"{name.removesuffix('.zip')}.onnx")

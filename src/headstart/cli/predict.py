@@ -17,6 +17,7 @@ from headstart.cli._screen import bar, some_of, warn, writable
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Item
+    from headstart.export.model import LoadedModel
 
 MaybeFiles = Annotated[
     list[str] | None, typer.Argument(metavar="[FILES...]", help=_options.FILES_HELP, show_default=False)
@@ -67,17 +68,19 @@ def predict_command(
     Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
     predicted (with a warning on stderr if some were not), 2 when none was.
     """
+    from headstart import light
     from headstart.cli import _rows
     from headstart.errors import BadOption
-    from headstart.export.model import load_model
     from headstart.predict.predictor import stream, told_unread
     from headstart.predict.selective import Caution
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
-    loaded = load_model(model)
+    loaded = light.of_bundle(model) or _bundle(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
+    if isinstance(loaded, light.LightModel) and loaded.stands_in and len(items) > light.MOST:
+        loaded = _bundle(model)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
     cut: list[Any] = []
@@ -94,6 +97,12 @@ def predict_command(
         warn(f"headstart: {told_unread(cut, len(items))}\n")
     if len(failed) == len(items):
         raise typer.Exit(2)
+
+
+def _bundle(model: Path) -> LoadedModel:
+    from headstart.export.model import load_model
+
+    return load_model(model)
 
 
 def inputs(

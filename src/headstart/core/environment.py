@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib import metadata
 
 from headstart.errors import HeadstartError
 
@@ -14,6 +13,8 @@ PACKAGES = ("headstart", "torch", "torchvision", "timm", "numpy", "scikit-learn"
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages a result depends on; absent ones are left out."""
+    from importlib import metadata  # loads much
+
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

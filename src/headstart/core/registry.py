@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from importlib import metadata
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headstart.errors import DuplicateName, PluginError, UnknownName
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 T = TypeVar("T")
 
@@ -72,6 +74,8 @@ class Registry(Generic[T]):
     def _others(self) -> Mapping[str, metadata.EntryPoint]:
         """What other packages bring, looked for once."""
         if self._points is None:
+            from importlib import metadata  # loads much
+
             self._points = {}
             for point in metadata.entry_points(group=self.group):
                 if point.name in self._entries or point.name in self._points:

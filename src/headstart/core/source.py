@@ -41,7 +41,35 @@ class Signature:
         return np.ones((count, *self.at(min(self.usual, self.longest))), self.dtype)
 
 
-class Preprocessing(ABC):
+class Sized(ABC):
+    """What an input has a size for: a `Preprocessing` of another one follows from it."""
+
+    @property
+    @abstractmethod
+    def modality(self) -> str:
+        """The kind of data: a name in `headstart.modalities`."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in pixels; None for what has none."""
+        return None
+
+    def scaled(self, size: tuple[int, int], *, stored: bool = False) -> Preprocessing:  # noqa: ARG002
+        """The same at another height and width; with `stored` resized and cut as stored inputs are, in one
+        way for all sources. Raises `ValueError` for what has no `size`."""
+        raise ValueError(f"a {self.modality} has no size")
+
+    def stored_size(self, size: tuple[int, int]) -> int:
+        """How large inputs are stored (`FeatureSpec.inputs`) that are to be cut to `size`."""
+        return max(size)
+
+    @property
+    def cut_as_stored(self) -> bool:
+        """Whether it leaves of an item what stored inputs hold of it."""
+        return True
+
+
+class Preprocessing(Sized):
     """How a source wants its inputs: its own recipe, never ours.
 
     Each kind of data has a class of its own in its room of `headstart.modalities`, which alone knows all of
@@ -53,16 +81,6 @@ class Preprocessing(ABC):
     """Names of what `files` gives."""
     MASKS: ClassVar[slice] = slice(-1, None)
     """Of a sequence: the channels of a prepared batch `[B, channels, T]` that are masks."""
-
-    @property
-    @abstractmethod
-    def modality(self) -> str:
-        """The kind of data: a name in `headstart.modalities`."""
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """Height and width in pixels; None for what has none."""
-        return None
 
     @property
     def max_length(self) -> int | None:
@@ -93,10 +111,13 @@ class Preprocessing(ABC):
     def from_json(cls, data: Mapping[str, Any], files: Mapping[str, bytes]) -> Preprocessing:
         """Back from `to_json` and `files`. Raises `ValueError`, `TypeError` or `KeyError`."""
 
-    def files(self, *, alone: bool = False) -> dict[str, bytes]:  # noqa: ARG002
-        """What belongs to it besides, by file name: a tokenizer. With `alone` as programs read it that have
-        nothing but the exported network."""
+    def files(self) -> dict[str, bytes]:
+        """What belongs to it besides, by file name: a tokenizer."""
         return {}
+
+    def alone(self) -> Preprocessing:
+        """The same with `files` as programs read them that have nothing but the exported network."""
+        return self
 
     @abstractmethod
     def signature(self) -> Signature:
@@ -106,23 +127,9 @@ class Preprocessing(ABC):
     def wants(self) -> str:
         """In a word or two: "224 px"."""
 
-    def scaled(self, size: tuple[int, int], *, stored: bool = False) -> Preprocessing:  # noqa: ARG002
-        """The same at another height and width; with `stored` resized and cut as stored inputs are, in one
-        way for all sources. Raises `ValueError` for what has no `size`."""
-        raise ValueError(f"a {self.modality} has no size")
-
     def with_levels(self, levels: Levels) -> Preprocessing:  # noqa: ARG002
         """The same with other `levels`, where there are any."""
         return self
-
-    def stored_size(self, size: tuple[int, int]) -> int:
-        """How large inputs are stored (`FeatureSpec.inputs`) that are to be cut to `size`."""
-        return max(size)
-
-    @property
-    def cut_as_stored(self) -> bool:
-        """Whether it leaves of an item what stored inputs hold of it."""
-        return True
 
 
 @dataclass(frozen=True)

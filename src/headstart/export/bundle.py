@@ -22,7 +22,7 @@ from headstart import modalities
 from headstart.core import environment, fingerprint
 from headstart.core.model import Model
 from headstart.core.untrusted import Damaged, parsing
-from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError, RunError
+from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError
 from headstart.export.files import archive, schema
 from headstart.export.files.schema import MANIFEST, PROBES, TENSORS, difference, tolerance
 from headstart.export.files.staging import staged
@@ -70,18 +70,6 @@ class Verification:
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "versions": dict(self.versions), "passed": self.passed}
-
-
-def resolve(path: Path | str) -> Path:
-    """The bundle that a run folder, a bundle folder or a .zip means. Raises `RunError`."""
-    path = Path(path).expanduser()
-    if (path / "run.json").is_file() and not (path / MANIFEST).is_file():
-        if not (path / "model" / MANIFEST).is_file():
-            raise RunError(
-                path, "it has no model yet", "repeat the command that began it: it goes on from here"
-            )
-        return path / "model"
-    return path
 
 
 def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby | None = None) -> Path:
@@ -192,7 +180,7 @@ def read(path: Path | str) -> Bundle:
     """Everything in a bundle, after the audit. Raises `BundleError`, `PathError` or `RunError`."""
     from safetensors.numpy import load as deserialise
 
-    place = resolve(path)
+    place = archive.resolve(path)
     manifest, files = archive.read_all(place)
     with _sound(place, "its tensors"):
         tensors = deserialise(files[TENSORS])

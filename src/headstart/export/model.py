@@ -14,6 +14,7 @@ from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.errors import BundleError, NetError
 from headstart.export import bundle
+from headstart.export.files import graph
 from headstart.predict.evaluate import Evaluation, evaluate
 from headstart.predict.predictor import Predictions, Predictor, predict
 
@@ -87,12 +88,18 @@ class LoadedModel:
         """Write it to a folder or .zip; see `headstart.export.bundle.save`."""
         return bundle.save(self._content.model, path, probes=self._content.inputs)
 
-    def export(self, path: Path | str) -> Path:
-        """Write it as ONNX; see `headstart.export.onnx.export_onnx`."""
+    def export(self, path: Path | str | None = None) -> Path:
+        """Write it as ONNX, by default in a folder beside the bundle, where `headstart predict` finds it.
+
+        Gives the path of the graph. A path without an ending is a folder. See
+        `headstart.export.onnx.export_onnx`.
+        """
         from headstart.export.onnx import export_onnx
 
+        target = graph.beside(self.path) if path is None else Path(path)
+        target = target if target.suffix else target / graph.GRAPH
         try:
-            return export_onnx(self._content.model, path, probes=self._content.inputs)
+            return export_onnx(self._content.model, target, probes=self._content.inputs)
         except NetError as error:
             raise BundleError(self.path, str(error)) from error
 

@@ -24,13 +24,13 @@ from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.source import Signature
 from headstart.errors import BadOption, ExportError, ExportMismatch, HeadstartError, PathError
+from headstart.export.files.graph import FORMAT, OUTPUT, VERSION, companion, digest_of
 from headstart.export.files.schema import difference, shareable, tolerance
 from headstart.export.files.staging import staged
 from headstart.predict.predictor import Predictor
 
-FORMAT = "headstart-onnx"
 OPSET = 18
-OUTPUT, BATCH = "predictions", "N"
+BATCH = "N"
 BATCHES = (1, 2, 3, 7)
 """Batch sizes the probes are run in, so that no size is baked into the graph."""
 
@@ -55,7 +55,7 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     expected = Predictor(model, device="cpu").scores(probes)
     description = describe(model)
     beside = target.with_suffix(".json")
-    others = {target.with_suffix(f".{name}"): raw for name, raw in model.input.files(alone=True).items()}
+    others = {companion(target, name): raw for name, raw in model.input.alone().files().items()}
     _check_targets(target, beside, others)
     with staged(target, beside, *others) as room:
         _write(model, room / target.name, description)
@@ -64,7 +64,8 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
         allowed = tolerance(model.task, expected)
         if not worst <= allowed:
             raise ExportMismatch(target, worst, allowed)
-        write_json(room / beside.name, description)
+        more = {"evidence": dict(model.evidence), "graph": digest_of(room / target.name)}
+        write_json(room / beside.name, description | more)
         for place, raw in others.items():
             (room / place.name).write_bytes(raw)
     return target
@@ -72,17 +73,17 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
 
 def describe(model: Model) -> dict[str, Any]:
     """What a program needs besides the graph, as JSON."""
-    entry = model.input.signature()
+    reads, entry = model.input.alone(), model.input.signature()
     return {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "task": model.task.to_json(),
-        "preprocessing": model.input.to_json(),
-        "preparation": modalities.get(model.input.modality).described(model.input),
+        "preprocessing": reads.to_json(),
+        "preparation": modalities.get(reads.modality).described(reads),
         "input": {"name": entry.name, "type": entry.dtype, "shape": [BATCH, *entry.shape]},
         "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
         "note": "`preparation` says step by step how an item becomes the input; `preprocessing` holds the "
-        "numbers of the source as they are in the bundle",
+        "numbers of the source",
         "source": shareable(model.source),
         "fingerprint": model.fingerprint(),
     }

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 
@@ -89,6 +89,15 @@ class Predictions(Sequence[Prediction]):
         return np.stack(rows) if rows else np.empty((0, self.task.outputs), np.float32)
 
 
+class Answering(Protocol):
+    """What answers prepared batches, with the model that says how they are prepared and decoded."""
+
+    model: Model
+
+    def scores(self, prepared: np.ndarray) -> np.ndarray:
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values."""
+
+
 class Predictor:
     """A model's network, put together once. Not for several threads at a time."""
 
@@ -140,7 +149,7 @@ def _exact(device: str) -> AbstractContextManager[Any]:
 
 
 def predict(
-    model: Model | Predictor,
+    model: Model | Answering,
     inputs: Any,
     *,
     batch_size: int | None = None,
@@ -152,7 +161,7 @@ def predict(
     Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
     decoding threads. Raises `BadOption` for a batch size below 1.
     """
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    predictor = Predictor(model) if isinstance(model, Model) else model
     items = items_of(inputs, predictor.model.input.modality)
     rows = []
     for row in stream(predictor, items, batch_size=batch_size, workers=workers):
@@ -163,7 +172,7 @@ def predict(
 
 
 def stream(
-    predictor: Predictor, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
+    predictor: Answering, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
 ) -> Iterator[Prediction]:
     """The same one row after the other; holds no more than a few batches."""
     size = BATCH if batch_size is None else batch_size
@@ -215,7 +224,7 @@ def _prepare(item: Item, contract: Preprocessing, pairs: bool | None) -> Prepare
         return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
 
 
-def _finish(predictor: Predictor, batch: list[tuple[str, Future[Prepared]]]) -> Iterator[Prediction]:
+def _finish(predictor: Answering, batch: list[tuple[str, Future[Prepared]]]) -> Iterator[Prediction]:
     prepared = [(ident, future.result()) for ident, future in batch]
     good = [found.content for _, found in prepared if found.content is not None]
     collate = modalities.get(predictor.model.input.modality).collate

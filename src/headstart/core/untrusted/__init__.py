@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from headstart.core.untrusted import limits
 from headstart.errors import HeadstartError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Damaged(ValueError):
@@ -145,6 +146,8 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 def read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
     """An array of a .npy file, `mapped` into memory or read. Raises `Damaged` also for a header that
     promises more than the file holds; `OSError` where the file cannot be had."""
+    import numpy as np
+
     with path.open("rb") as file, parsing():
         _check_header(file, path.stat().st_size)
         if not mapped:
@@ -157,6 +160,8 @@ def read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
 
 def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[str, np.ndarray]:
     """All arrays of an .npz file. Raises `Damaged`; `OSError` where the file cannot be had."""
+    import numpy as np
+
     raw = content.read_bytes() if isinstance(content, Path) else content
     if raw[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
         raise Damaged("it is no .npz archive")  # numpy would advise to load it as a pickle
@@ -172,6 +177,8 @@ def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[st
 
 def _check_header(file: Any, size: int) -> None:
     """The header of a .npy file against the bytes that are there. Raises `Damaged` and what numpy raises."""
+    import numpy as np
+
     start: BinaryIO = file
     version = np.lib.format.read_magic(start)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

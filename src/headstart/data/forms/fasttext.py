@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import polars as pl
+from headstart.core.untrusted import parsing
+from headstart.core.untrusted.archive import decompressor
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MARK = "__label__"
 LOOKED_AT = 64
@@ -17,11 +23,25 @@ def accepts(start: bytes) -> bool:
     return start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(MARK.encode())
 
 
+def accepts_file(path: Path) -> bool:
+    """The same of a file, packed or not; what cannot be read has none."""
+    try:
+        if not path.is_file():  # to open a pipe is to wait for it
+            return False
+        with path.open("rb") as file, parsing():
+            packed = decompressor(file)
+            return accepts((packed or file).read(LOOKED_AT))
+    except (OSError, ValueError):
+        return False
+
+
 def read(content: str) -> pl.DataFrame:
     """A row for each line that is not blank: text and label, or a list of labels where some have more.
 
     Raises `ValueError`.
     """
+    import polars as pl
+
     lines = [line.strip() for line in content.replace("\r", "\n").split("\n") if line.strip()]
     labels = [_LABEL.findall(line) for line in lines]
     texts = [_LABEL.sub("", line).strip() for line in lines]

@@ -23,7 +23,7 @@ from headstart.data import columns, labels, parts
 from headstart.data.columns import Cells, Columns, header
 from headstart.data.folders.locate import Finder, on_disk, outside, within
 from headstart.data.folders.tree import Tree, archive_tree
-from headstart.data.forms import fasttext
+from headstart.data.forms import fasttext, is_table
 from headstart.data.forms import tables as forms
 from headstart.data.items import cells, entries
 from headstart.data.items.pictures import renamed
@@ -32,7 +32,6 @@ from headstart.data.reading import (
     archive_ending,
     as_path,
     existing,
-    is_table,
     split_in,
     stem_of,
     table_ending,
@@ -41,22 +40,9 @@ from headstart.errors import DataError, PathError
 
 
 def accepts(data: Any) -> bool:
-    """A path with the ending of a table, or of a text file with the lines of fastText."""
+    """A path of a table."""
     path = as_path(data)
-    if path is None or os.path.isdir(path):  # noqa: PTH112 (Path raises for odd names)
-        return False
-    return is_table(path.name) or (table_ending(path.name) == ".txt" and _of_fasttext(path))
-
-
-def _of_fasttext(path: Path) -> bool:
-    try:
-        if not path.is_file():  # to open a pipe is to wait for it
-            return False
-        with path.open("rb") as file, parsing():
-            packed = decompressor(file)
-            return fasttext.accepts((packed or file).read(fasttext.LOOKED_AT))
-    except (OSError, ValueError):
-        return False
+    return path is not None and is_table(path)
 
 
 def read(data: Any, reading: Reading) -> Dataset:

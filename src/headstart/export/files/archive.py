@@ -11,12 +11,14 @@ from pathlib import Path, PurePosixPath
 
 from headstart.core import fingerprint
 from headstart.core.untrusted import Damaged, limits, parsing, reason
-from headstart.errors import BundleError, PathError
+from headstart.errors import BundleError, PathError, RunError
 from headstart.export.files import schema
 from headstart.export.files.schema import FILES, MANIFEST, Manifest
 from headstart.modalities import MODALITIES
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+Parts = Mapping[str, tuple[int, Callable[[], bytes]]]
+"""By name each file's size and what reads it."""
 
 
 def is_zip(path: Path) -> bool:
@@ -24,24 +26,48 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
+def resolve(path: Path | str) -> Path:
+    """The bundle that a run folder, a bundle folder or a .zip means. Raises `RunError`."""
+    path = Path(path).expanduser()
+    if (path / "run.json").is_file() and not (path / MANIFEST).is_file():
+        if not (path / "model" / MANIFEST).is_file():
+            raise RunError(
+                path, "it has no model yet", "repeat the command that began it: it goes on from here"
+            )
+        return path / "model"
+    return path
+
+
 def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     """The description of a bundle, audited, and its other files by name, with the digests that it states.
 
     A file that is not as large as stated is not even read. Raises `BundleError` or `PathError`.
     """
+    with _parts(path) as parts:
+        return _checked(path, parts)
+
+
+def described(path: Path) -> Manifest:
+    """The description of a bundle alone, audited. Raises `BundleError` or `PathError`."""
+    with _parts(path) as parts:
+        return _described(path, parts)
+
+
+@contextmanager
+def _parts(path: Path) -> Iterator[Parts]:
+    """The files of a bundle by name. Raises `BundleError` or `PathError`."""
     if path.is_dir():
-        found = {name: path / name for name in _every() if (path / name).is_file()}
-        if MANIFEST not in found:
+        if not (path / MANIFEST).is_file():
             raise PathError(path, f"there is no model here (no {MANIFEST})", "name a model or run folder")
-        return _checked(path, {name: (file.stat().st_size, file.read_bytes) for name, file in found.items()})
+        found = [file for file in path.iterdir() if file.is_file()]
+        yield {file.name: (file.stat().st_size, file.read_bytes) for file in found}
+        return
     if not path.is_file():
         raise PathError(path, "there is no model here", "name a model folder, a run folder or a .zip")
     try:
         with path.open("rb") as file, _parsing(), zipfile.ZipFile(file) as archive:
             members = _members(path, archive)
-            return _checked(
-                path, {name: (m.file_size, partial(archive.read, m)) for name, m in members.items()}
-            )
+            yield {name: (m.file_size, partial(archive.read, m)) for name, m in members.items()}
     except Damaged as error:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
 
@@ -51,14 +77,15 @@ def _every() -> set[str]:
     return {*FILES, *(file for name in MODALITIES for file in MODALITIES[name].PREPROCESSING.FILES)}
 
 
-def _checked(
-    path: Path, parts: Mapping[str, tuple[int, Callable[[], bytes]]]
-) -> tuple[Manifest, dict[str, bytes]]:
-    """`read_all`, from each file's size and what reads it."""
+def _described(path: Path, parts: Parts) -> Manifest:
     size, read = parts[MANIFEST]
     if size > limits.JSON_BYTES:
         raise BundleError(path, f"{MANIFEST} is larger than any that a model has")
-    manifest = schema.parse(path, read())
+    return schema.parse(path, read())
+
+
+def _checked(path: Path, parts: Parts) -> tuple[Manifest, dict[str, bytes]]:
+    manifest = _described(path, parts)
     files = {}
     for name, about in manifest.files.items():
         if name not in parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -105,8 +105,11 @@ class TextPreprocessing(Preprocessing):
         encoder_of(found)
         return found
 
-    def files(self, *, alone: bool = False) -> dict[str, bytes]:
-        return {TOKENIZER: (encoder_of(self).alone() if alone else self.encoder).encode()}
+    def files(self) -> dict[str, bytes]:
+        return {TOKENIZER: self.encoder.encode()}
+
+    def alone(self) -> TextPreprocessing:
+        return replace(self, encoder=encoder_of(self).alone())
 
     def signature(self) -> Signature:
         """int32 `[N, channels, T]`"""

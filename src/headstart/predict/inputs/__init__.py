@@ -13,8 +13,7 @@ from headstart.core.dataset import Dataset, FileItem, Item
 from headstart.data.items import entries
 from headstart.data.items.entries import BadItem, ImageItem
 from headstart.data.items.pictures import pictures
-from headstart.data.readers import arrays, frames, hub
-from headstart.data.readers.unpacked import unpacked
+from headstart.data.readers import arrays
 from headstart.data.reading import Reading
 from headstart.predict.inputs.files import from_path, of_modality
 from headstart.predict.inputs.texts import texts_of
@@ -38,12 +37,17 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     this modality.
     """
     options = Reading.of({**reading, "items_only": True})
-    inputs = unpacked(inputs, labels=False).items
-    if isinstance(inputs, Dataset):
-        return of_modality(inputs, modality)
-    for reader in (hub, frames):
-        if reader.accepts(inputs):
-            return of_modality(reader.read(inputs, options), modality)
+    if not all(map(entries.is_path, inputs if isinstance(inputs, list) else [inputs])):
+        # what paths and texts do not need loads polars
+        from headstart.data.readers import frames, hub
+        from headstart.data.readers.unpacked import unpacked
+
+        inputs = unpacked(inputs, labels=False).items
+        if isinstance(inputs, Dataset):
+            return of_modality(inputs, modality)
+        for reader in (hub, frames):
+            if reader.accepts(inputs):
+                return of_modality(reader.read(inputs, options), modality)
     if modalities.get(modality).IN_WORDS:
         return texts_of(inputs, options)
     return tuple(_files(inputs, modality, options))
@@ -69,6 +73,8 @@ def _files(inputs: Any, modality: str, reading: Reading) -> Iterator[Item]:
 
 def _listed(inputs: Any) -> Iterable[Any]:
     """One thing after the other."""
+    if isinstance(inputs, list) and all(map(entries.is_path, inputs)):
+        return inputs
     if entries.is_array(inputs):
         return arrays.rows(inputs, one=True)
     single = entries.is_path(inputs) or entries.is_picture(inputs) or not isinstance(inputs, Iterable)

@@ -11,9 +11,9 @@ from headstart import modalities
 from headstart.core.dataset import Dataset, FileItem, Item
 from headstart.data import load
 from headstart.data.folders.members import members_of
+from headstart.data.forms import is_table
 from headstart.data.items.entries import BadItem
 from headstart.data.items.pictures import renamed
-from headstart.data.readers import table
 from headstart.data.reading import Reading, archive_ending, printable
 from headstart.errors import DataError, HeadstartError
 
@@ -29,7 +29,7 @@ def from_path(path: Path, modality: str, reading: Reading) -> Iterator[Item]:
     if os.path.isdir(path):  # noqa: PTH112
         yield from _from_folder(path, modality, reading)
     elif os.path.isfile(path):  # noqa: PTH113
-        if table.accepts(path):
+        if is_table(path):
             yield from of_table(path, modality, reading)
         elif archive_ending(path.name):
             yield from _from_archive(path, modality, reading)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -28,6 +29,10 @@ FORMATS = (
     "JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "ICO", "PCX", "SGI",
 )  # fmt: skip
 """Raster formats that decode without starting another program (EPS would)."""
+PLUGINS = (
+    "Jpeg", "Mpo", "Png", "Gif", "Bmp", "Tiff", "WebP", "Avif", "Jpeg2K", "Ppm", "Ico", "Pcx", "Sgi",
+)  # fmt: skip
+"""Pillow's modules that read these; to load all that it has takes longer than to decode a photo."""
 
 STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 """How the commonest formats begin."""
@@ -110,7 +115,9 @@ def recognise(data: bytes) -> Opened:
 @cache
 def _formats() -> list[str]:
     """The formats that this Pillow was built with."""
-    Image.init()
+    for name in PLUGINS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(f"PIL.{name}ImagePlugin")
     return [name for name in FORMATS if name in Image.OPEN]
 
 
@@ -201,7 +208,7 @@ def plain(opened: Opened) -> np.ndarray:
         return deep.take(0, deep.height) if deep is not None else np.asarray(_rgb(upright))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _decoding() -> Iterator[None]:
     """Whatever a decoder raises is an `ImageError`, and its warnings reach nobody."""
     try:

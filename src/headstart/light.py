@@ -1,0 +1,148 @@
+"""A model that answers at once: the ONNX file of `headstart export`, run without torch.
+
+    from headstart import light
+    model = light.load("runs/photos-1/model-onnx")
+    model.predict(["new.jpg"])
+
+It needs numpy, onnxruntime and what opens the items (Pillow for pictures, tokenizers for most texts).
+Items are found, opened, prepared and decoded by the same code as for the bundle, and answers are the same
+within the bound that the export has proved.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart._lazy import optional
+from headstart.core.source import Preprocessing
+from headstart.core.strategy import Progress
+from headstart.core.task import Task
+from headstart.core.untrusted import Damaged, parsing
+from headstart.errors import BundleError, HeadstartError
+from headstart.export.files import graph
+from headstart.predict.predictor import Predictions, predict
+
+MOST = 256
+"""Items that it is taken for in place of the bundle: for more of them a start of some seconds does not count,
+and a bundle computes on the GPU if there is one."""
+
+
+class LightModel:
+    """An exported model: its `scores` are those of `headstart.predict.predictor.Predictor`."""
+
+    def __init__(self, content: graph.Exported) -> None:
+        """Raises `BundleError` for a graph that cannot be run, `MissingExtra`."""
+        self.model, self.path, self.fingerprint = content.model, content.graph, content.fingerprint
+        self.stands_in = False
+        """Whether it answers in place of a bundle."""
+        runtime = optional("onnxruntime", extra="export", needed_for="running an exported model")
+        runtime.disable_telemetry_events()
+        options = runtime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = _threads()
+        # what waits does not take the cores from the threads that open the next items
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False
+        with _sound(self.path):
+            self._session = runtime.InferenceSession(
+                str(self.path), options, providers=["CPUExecutionProvider"]
+            )
+
+    def __repr__(self) -> str:
+        return f"LightModel({str(self.path)!r}: {self.task.kind}, {len(self.labels)} outputs)"
+
+    @property
+    def task(self) -> Task:
+        return self.model.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        return self.task.labels
+
+    @property
+    def input(self) -> Preprocessing:
+        """How items are prepared."""
+        return self.model.input
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """How good it is and how that is known."""
+        return self.model.evidence
+
+    @property
+    def predictor(self) -> LightModel:
+        """What answers: itself."""
+        return self
+
+    def scores(self, prepared: np.ndarray) -> np.ndarray:
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises `BundleError`."""
+        with _sound(self.path):
+            entry = self._session.get_inputs()[0].name
+            found: np.ndarray = self._session.run([graph.OUTPUT], {entry: np.ascontiguousarray(prepared)})[0]
+        if found.shape != (len(prepared), self.task.outputs):
+            raise BundleError(self.path, f"it gives {list(found.shape)}, not what its description says")
+        return found
+
+    def predict(
+        self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> Predictions:
+        """Answers, in order, as `headstart.export.model.LoadedModel.predict` gives them."""
+        return predict(self, inputs, batch_size=batch_size, progress=progress)
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Whatever onnxruntime raises is a `BundleError`."""
+    try:
+        with parsing():
+            yield
+    except Damaged as error:
+        raise BundleError(path, f"onnxruntime cannot run it ({error})", "export it again") from error
+
+
+def _threads() -> int:
+    """For one operation: what OMP_NUM_THREADS says, else the cores that this process may use."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def load(path: Path | str) -> LightModel:
+    """An exported model by its folder or its graph. Raises `PathError`, `BundleError`, `MissingExtra`."""
+    place = Path(path).expanduser()
+    return LightModel(graph.read(place if place.suffix.lower() == ".onnx" else place / graph.GRAPH))
+
+
+def of_bundle(path: Path) -> LightModel | None:
+    """The exported model that may answer in place of a bundle: it stands where `headstart export` puts it,
+    and is of the same fingerprint. None where there is none, or anything is amiss: then the bundle answers.
+
+    An exported model's own folder stands for itself; what is wrong with it is raised as by `load`.
+    """
+    place = Path(path).expanduser()
+    if (place / graph.GRAPH).is_file():
+        return load(place)
+    from headstart.export.files import archive
+
+    try:
+        bundle = archive.resolve(place)
+        exported = graph.beside(bundle)
+        if not exported.is_file():
+            return None
+        manifest, found = archive.described(bundle), load(exported)
+    except (HeadstartError, OSError):
+        return None
+    if found.fingerprint != manifest.fingerprint:
+        return None
+    found.model, found.stands_in = replace(found.model, evidence=manifest.evidence), True
+    return found
