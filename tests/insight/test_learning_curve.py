@@ -68,8 +68,9 @@ def test_the_largest_point_agrees_with_the_probe(kind: str) -> None:
     last = curve["points"][-1]
     scored = leaderboard.row(probe, setting)
     assert scored.score is not None
-    # taps, penalty and rows of each fold are those of the probe: what is left are float16 and the solver
-    assert last["value"] == pytest.approx(scored.score, abs=0.01 * abs(scored.score))
+    # what the probe itself predicted; of ridge regression fitted again: what is left are float16 and columns silenced
+    within = 0.01 if kind == "regression" else 1e-9
+    assert last["value"] == pytest.approx(scored.score, rel=within)
     assert last["low"] < scored.score < last["high"]
     assert last["n"] == round(np.mean([len(f.train) for f in setting.split.folds]))
 
@@ -246,5 +247,5 @@ def test_the_penalty_of_ridge_regression_is_no_c() -> None:
         trial = replace(probe, choices={**probe.choices, "folds": done})
         measured = curve_points.measure(setting, setting, trial)
         assert measured is not None
-        values[ridge] = 1 - measured.errors[-1]
+        values[ridge] = 1 - measured.errors[-2]  # the largest portion is the probe itself
     assert values[True] > values[False] + 0.2

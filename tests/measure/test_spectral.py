@@ -20,6 +20,22 @@ def test_basis_is_the_singular_value_decomposition(shape: tuple[int, int]) -> No
     np.testing.assert_allclose(made.s2, singular[:rank] ** 2, rtol=1e-9)
     np.testing.assert_allclose(made.scores @ made.right.T, centred, atol=1e-10)
     np.testing.assert_allclose(made.left.T @ made.left, np.eye(rank), atol=1e-8)
+    np.testing.assert_allclose(made.right.T @ made.right, np.eye(rank), atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 12), st.integers(1, 30), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_map_on_the_scores_is_the_same_on_the_features(
+    rows: int, columns: int, centre: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(rows, columns))
+    made = basis(features, centre=centre)
+    weight = rng.normal(size=(3, len(made.s2)))
+    unfolded = made.unfold(weight)
+    np.testing.assert_allclose(unfolded, weight @ made.right.T, atol=1e-8 * np.abs(unfolded).max(initial=1))
+    logits = (features - made.mean) @ unfolded.T
+    np.testing.assert_allclose(logits, made.scores @ weight.T, atol=1e-6 * np.abs(logits).max(initial=1))
 
 
 def test_standardise_agrees_with_scikit_learn_and_drops_constant_columns() -> None:

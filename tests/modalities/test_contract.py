@@ -33,7 +33,7 @@ ITEMS = {
     "text": TextItem("a", "red and green", "blue"),
     "audio": BytesItem("a", audio.as_bytes((np.sin(np.arange(3000) / 5), 16_000))),
 }
-OF_SOME = {"beginning", "count"}
+OF_SOME = {"beginning", "count", "summary"}
 """Methods that belong to a capability."""
 
 
@@ -47,6 +47,7 @@ def test_a_modality_has_all_that_is_asked_of_one(name: str) -> None:
     assert hasattr(room, "beginning") == room.IN_WORDS
     assert hasattr(room, "count") == (room.PLAIN.max_length is not None)
     assert hasattr(room, "telling") != room.IN_WORDS
+    assert hasattr(room, "summary") == (room.COPIES_FROM is not None)
     assert room.DEFAULT_VIEW in room.VIEWS
     assert room.PLAIN.modality == name
 

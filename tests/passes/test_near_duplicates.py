@@ -94,3 +94,25 @@ def test_a_store_that_cannot_be_written_does_not_hinder_a_check(monkeypatch: pyt
     assert not near_duplicates.check(hs.load(list(dots), labels=["a", "b"] * 20)).errors
     assert len(set(roots)) == 2
     assert not roots[1].exists(), "nothing is kept"
+
+
+def test_a_copy_of_a_recording_needs_no_source(tmp_path: Path) -> None:
+    """240 clips of coloured noise; one of the training part is in the test part again, as Ogg and half as loud."""
+    soundfile = pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    rng = np.random.default_rng(0)
+    for number in range(240):
+        color = 10 ** rng.normal(0, 0.4, 24)  # loudness of 24 bands
+        wave = np.fft.irfft(np.fft.rfft(rng.normal(size=8000)) * np.repeat(color, 167)[:4001])
+        wave *= 0.3 / np.abs(wave).max()
+        folder = tmp_path / "clips" / ("test" if number >= 160 else "train") / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"{number}.wav", wave, 8000)
+        if number == 0:
+            (tmp_path / "clips" / "test" / "a").mkdir(parents=True)
+            soundfile.write(tmp_path / "clips" / "test" / "a" / "copy.ogg", wave / 2, 8000)
+    (found,) = [f for f in hs.check(tmp_path / "clips").findings if f.code in ("HS402", "HS405")]
+    assert found.code == "HS402"
+    assert {"0.wav", "copy.ogg"} == {
+        name for name in ("0.wav", "copy.ogg") if name in found.message + found.where
+    }

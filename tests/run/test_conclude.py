@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from headstart.core.events import ignore
 from headstart.core.experiment import Experiment
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.run import conclude
 from headstart.run.state.context import Context
@@ -66,3 +67,27 @@ def test_the_evidence_is_that_of_the_arm_that_ships(tmp_path: Path, monkeypatch:
     assert answer.winner == "net: scratch"
     assert answer.model.evidence["arm"] == answer.winner
     assert answer.model.evidence["chosen"]["n"] == answer.model.evidence["cross_validated"]["n"] == 18
+
+
+def test_the_model_is_fitted_with_the_threads_that_its_folds_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads on small products wait for each other: training on all rows took as long as all folds."""
+    made = simulated.experiment(n=90, repeats=1)
+    arm = simulated.arm(made, "net: probe", "probe", 0.3, seed=1)
+    experiment = Experiment(made.dataset, tiny_task(), made.split)
+    context = Context(experiment, SimpleNamespace(), {}, RunFolder(tmp_path / "run"), ignore)  # type: ignore[arg-type]
+    seen = []
+
+    def refit(*_: Any) -> Any:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return tiny_model()
+
+    monkeypatch.setattr(conclude.strategies, "get", lambda _: SimpleNamespace(refit=refit))
+    monkeypatch.setattr(
+        Context, "request", lambda *_: Request(made.dataset, made.task, made.split, SimpleNamespace())
+    )
+    with threadpool_limits(2, user_api="blas"):
+        conclude.trained_on_all(context, arm, {arm.arm: arm})
+    assert seen
+    assert set(seen) == {1}

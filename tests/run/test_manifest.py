@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,16 @@ def test_photos_are_read_with_imagenet_weights(photos: bool, monkeypatch: pytest
 def test_sources_that_were_named_are_all_that_is_said() -> None:
     config = RunConfig(PHOTOS, sources=("bundled/strokes", "bundled/textures"))
     assert manifest.source_summary(resolve.find_sources(config, PHOTOS), config) == "strokes, textures"
+
+
+def test_a_run_without_a_source_says_so() -> None:
+    config = RunConfig(PHOTOS, strategies=("majority",))
+    assert manifest.source_summary({}, config) == "none: no strategy of this run needs one"
+
+
+def test_groups_are_counted_where_the_data_are_told() -> None:
+    assert PHOTOS.task is not None
+    assert resolve.summary(PHOTOS, PHOTOS.task, 0) == "8 images in 2 classes (4 each)"
+    grouped = replace(PHOTOS, groups=np.array([0, 0, 1, 1, 2, 2, 2, 2]))
+    told = resolve.summary(grouped, PHOTOS.task, 0)
+    assert told == "8 images in 2 classes (4 each), in 3 groups that no fold parts"

@@ -149,5 +149,5 @@ def coefficients(basis: Basis, targets: np.ndarray, penalty: float) -> tuple[np.
     y = y[:, None] if y.ndim == 1 else y
     centre = y.mean(axis=0) if basis.centred else np.zeros(y.shape[1])
     shrink = np.sqrt(basis.s2) / (basis.s2 + penalty)
-    weight = (basis.right @ (shrink[:, None] * (basis.left.T @ (y - centre)))).T
+    weight = basis.unfold((shrink[:, None] * (basis.left.T @ (y - centre))).T)
     return weight, centre - weight @ basis.mean

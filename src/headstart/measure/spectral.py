@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -68,16 +69,32 @@ class Basis:
     """float64 `[N, k]`, orthonormal columns."""
     s2: np.ndarray = field(repr=False)
     """float64 `[k]`: squared singular values, largest first."""
-    right: np.ndarray = field(repr=False)
-    """float64 `[D, k]`, orthonormal columns."""
+    matrix: np.ndarray = field(repr=False)
+    """float64 `[N, D]`: F - mean."""
     mean: np.ndarray = field(repr=False)
     """float64 `[D]` that was subtracted (zeros when not centred)."""
     centred: bool = True
+    axes: np.ndarray | None = field(default=None, repr=False)
+    """`right` where it came first: there were no more columns than rows."""
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """float64 `[D, k]`, orthonormal columns."""
+        if self.axes is not None:
+            return self.axes
+        return np.asarray((self.matrix.T @ self.left) / np.sqrt(self.s2))
 
     @property
     def scores(self) -> np.ndarray:
         """float64 `[N, k]`: the (centred) features in the rotated axes."""
         return self.left * np.sqrt(self.s2)
+
+    def unfold(self, weight: np.ndarray) -> np.ndarray:
+        """A linear map `[K, k]` on the scores -> the same `[K, D]` on F - mean: `weight @ right.T`, without
+        `right` where that takes longest."""
+        if self.axes is not None:
+            return np.asarray(weight @ self.axes.T)
+        return np.asarray((weight / np.sqrt(self.s2)) @ self.left.T @ self.matrix)
 
 
 def _kept(values: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,8 +115,6 @@ def basis(features: np.ndarray, *, centre: bool = True) -> Basis:
     matrix = matrix - mean
     if matrix.shape[1] <= matrix.shape[0]:
         s2, right = _kept(*np.linalg.eigh(matrix.T @ matrix))
-        left = (matrix @ right) / np.sqrt(s2)
-    else:
-        s2, left = _kept(*np.linalg.eigh(matrix @ matrix.T))
-        right = (matrix.T @ left) / np.sqrt(s2)
-    return Basis(left, s2, right, mean, centre)
+        return Basis((matrix @ right) / np.sqrt(s2), s2, matrix, mean, centre, right)
+    s2, left = _kept(*np.linalg.eigh(matrix @ matrix.T))
+    return Basis(left, s2, matrix, mean, centre)

@@ -152,6 +152,8 @@ class Modality(Things, Protocol):
     COMPARED_BY: str
     """Spec of the source whose features tell near-duplicates where there is no run; "" where words do, or
     nothing."""
+    COPIES_FROM: float | None
+    """Cosine of two items' `summary` from which on they are copies; None where copies are told otherwise."""
     TUNING: Numbers
 
     def examine(self, data: bytes) -> Examination:
@@ -197,6 +199,10 @@ class Modality(Things, Protocol):
 
     def stored_column(self, size: int) -> str:
         """The store's column of such items."""
+
+    def summary(self, opened: Any) -> np.ndarray:
+        """float32 `[D]`: numbers by which copies are told without a source. Only where there is
+        `COPIES_FROM`."""
 
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is

@@ -31,10 +31,13 @@ def check(
     if source is not None and not room.IN_WORDS:
         raise SourceError(source, "only texts are checked for a source", "leave --source out")
     report = doctor.check(dataset, memo=Memo(), progress=progress)
+    if report.errors and not room.IN_WORDS:
+        return report
     among = without_source(dataset)
     if among is not None:
-        return doctor.with_near(report, dataset, among).with_more(_too_long(dataset, source))
-    if report.errors or not room.COMPARED_BY:
+        report = doctor.with_near(report, dataset, among)
+        return report.with_more(_too_long(dataset, source)) if room.IN_WORDS else report
+    if not room.COMPARED_BY:
         return report
     dataset = dataset.with_levels(report.levels)
     from headstart import sources  # texts are checked without waiting for torch
@@ -57,7 +60,7 @@ def _too_long(dataset: Dataset, spec: str | None) -> list[findings.Finding]:
     if spec is None:
         return []
     source = sources.find(spec)
-    if source.modality != dataset.modality:
+    if source.modality not in (dataset.modality, ""):  # of a name of the hub it is known once it is here
         problem = f"it reads {modalities.nouns(source.modality)[1]}, but the data are texts"
         raise SourceError(spec, problem, "name one of texts")
     if not source.local:
@@ -81,11 +84,17 @@ def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
 
 
 def without_source(dataset: Dataset) -> list[Pair] | None:
-    """Pairs that are found without reading the items through a network, by their words; None where those of
-    a network are needed."""
-    if not modalities.get(dataset.modality).IN_WORDS:
+    """Pairs that are found without reading the items through a network, by their words or their summaries;
+    None where those of a network are needed."""
+    room = modalities.get(dataset.modality)
+    if not room.IN_WORDS and room.COPIES_FROM is None:
         return None
-    return text_duplicates.search(dataset) if duplicates.can_search(len(dataset)) else []
+    if not duplicates.can_search(len(dataset)):
+        return []
+    if room.COPIES_FROM is None:
+        return text_duplicates.search(dataset)
+    rows = [room.summary(room.open_item(item.read(), dataset.levels)) for item in dataset.items]
+    return duplicates.near_duplicates(np.array(rows), threshold=room.COPIES_FROM) if rows else []
 
 
 def large_enough(dataset: Dataset) -> bool:

@@ -19,6 +19,7 @@ from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
 from headstart.evidence.verdict import verdict_of
+from headstart.measure import threads
 from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
@@ -82,7 +83,8 @@ def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial])
     request = context.request(winner.arm, source, float("inf"))
     peers = tuple(context.peer(trials[name]) for name in winner.choices.get("members", ()))
     request = replace(request, workdir=context.folder.workdir(winner.arm), peers=peers)
-    return as_read(strategies.get(winner.strategy).refit(request, winner), context.dataset)
+    with threads.suited_to(len(context.split.development)):
+        return as_read(strategies.get(winner.strategy).refit(request, winner), context.dataset)
 
 
 def as_read(model: Model, dataset: Dataset) -> Model:

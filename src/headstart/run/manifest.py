@@ -100,11 +100,11 @@ def data_record(dataset: Dataset, task: Task, findings: Report) -> dict[str, Any
 
 def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     """The sources in one line; where none was named, with the one command that adds a stronger one."""
-    text = ", ".join(named)
-    if config.sources or not named:
-        return text
     if not named:
         return "none: no strategy of this run needs one"
+    text = ", ".join(named)
+    if config.sources:
+        return text
     used = list(named.values())
     command = sources.stronger(used[0].modality, used)
     return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")

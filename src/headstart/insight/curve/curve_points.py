@@ -81,11 +81,25 @@ def measure(
     parts = [part for draw in draws for fold in draw.folds for part in draw.parts(fold)]
     if len(wanted) < 2 or not all(map(len, parts)):
         return None
-    seen: dict[int, np.ndarray] = {}
+    seen = _own(experiment, probe, stored, known)
     found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
     used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
     measured = _summed(experiment, used, [[held for _, held in row] for row in found], baseline)
     return measured if np.isfinite(measured.errors).all() else None
+
+
+def _own(
+    experiment: Experiment, probe: Trial, stored: Stored, known: Sequence[Fold]
+) -> dict[int, np.ndarray]:
+    """By fold: what the probe itself has predicted, where the same model would be fitted here again."""
+    fitted = zip(known, probe.choices.get("folds", ()), strict=False)
+    return {
+        number: probe.predictions.take(fold.repeat, fold.test)
+        for number, (fold, chosen) in enumerate(fitted)
+        if not chosen.get("ridge")
+        and not probe.choices.get("views")
+        and (stored.place[experiment.split.development] >= 0).all()
+    }
 
 
 def _folds(known: Sequence[Fold], number: int, *, one: bool) -> list[int]:

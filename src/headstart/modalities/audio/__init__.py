@@ -36,6 +36,10 @@ REMEMBERED = True
 STORED_ALIKE = False
 VIEWS_PAY = False  # not measured
 COMPARED_BY = ""
+COPIES_FROM = 0.86
+"""Found of 60 copies of clips of ESC-10 and of 60 of 600 spoken digits: half as loud 60 and 60, as Ogg 60 and
+55, as MP3 53 and 18, cut to 90 % 59 and 34, with noise 30 dB below 34 and 28. Of the digits themselves no two
+are taken for copies; of the 400 clips 15 pairs are, nearly all of them pieces of one recording."""
 TUNING = Numbers(lr=3e-5, layer_decay=0.9, weight_decay=0.01, smoothing=0.1, from_scratch=(1e-3, 3e-4, 3e-3))
 """wav2vec 2.0 and AST are fine-tuned with 1e-5 to 5e-5 (Baevski et al., 2020; Gong et al., 2021)."""
 PREPROCESSING = AudioPreprocessing
@@ -241,6 +245,14 @@ def shown(opened: Recording) -> tuple[Image, str]:
     where libsndfile writes none. Raises `MissingExtra`."""
     part = _shown.loudest(opened)
     return _shown.drawn(frames_of(part, SHOWN)), _shown.heard(part)
+
+
+def summary(opened: Recording) -> np.ndarray:
+    """float32 `[3 * 40]`: mean and deviation of the bands of its spectrogram, and of how they change."""
+    values = prepare(opened, PLAIN)[:-1]
+    values -= values.mean()  # however loud it is
+    changes = np.diff(values, axis=1, append=values[:, -1:])
+    return np.concatenate([values.mean(1), values.std(1), changes.std(1)])
 
 
 def telling(opened: Iterable[Recording]) -> bool:

@@ -57,6 +57,7 @@ REMEMBERED = True
 STORED_ALIKE = True
 VIEWS_PAY = True
 COMPARED_BY = "bundled/strokes"
+COPIES_FROM = None
 """On ants, bees, dogs and cats it found every one of 360 pairs of a photo with its re-encoded and rescaled
 copies, and no other pair; an ImageNet MobileNet found 346."""
 TUNING = Numbers(lr=1e-4, layer_decay=0.75, weight_decay=0.05, smoothing=0.1, from_scratch=(1e-3, 3e-3, 3e-4))

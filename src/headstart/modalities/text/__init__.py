@@ -34,6 +34,7 @@ REMEMBERED = False
 STORED_ALIKE = False
 VIEWS_PAY = False  # leaving words out helps too seldom to pay for a pass
 COMPARED_BY = ""
+COPIES_FROM = None
 TUNING = Numbers(lr=5e-5, layer_decay=0.9, weight_decay=0.01, smoothing=0.0, from_scratch=(5e-4, 1e-3, 2e-4))
 """Mosbach et al., ICLR 2021, and no label smoothing. all-MiniLM-L6-v2 with 64 labels a class, from the
 probe's head, 60 to 100 steps of 32 to 48 texts at 5e-5, no decay by layer: CR 0.84, TREC 0.86 (frozen 0.76

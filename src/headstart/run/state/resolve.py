@@ -133,6 +133,8 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
     noun, several = modalities.nouns(dataset.modality, pairs=dataset.pairs)
     text = f"{words.count(labelled, noun, several)} {tasks.for_task(task).about(task)}"
     text += _class_sizes(dataset, task)
+    if dataset.groups is not None:
+        text += f", in {words.count(len(set(dataset.groups.tolist())), 'group')} that no fold parts"
     if tests:
         text += f", {tests:,} more kept for the test"
     without = len(dataset) - int(dataset.labelled.sum())

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from headstart.measure.spectral import Scaling, basis, standardise
+from headstart.measure.spectral import Basis, Scaling, basis, standardise
 
 Link = Literal["softmax", "sigmoid"]
 SMALL = 800
@@ -39,8 +39,8 @@ class Design:
     matrix: np.ndarray = field(repr=False)
     """`[N, k + 1]`, the last column is 1."""
     scaling: Scaling
-    rotation: np.ndarray | None = field(repr=False)
-    """float64 `[D, k]` from rotated coordinates to standardised features; None: not rotated."""
+    rotated: Basis | None = field(repr=False)
+    """What the rows are rotated onto; None: they are not."""
     axes: np.ndarray | None = field(repr=False)
     """float64 `[k, r]`, orthonormal: the directions of `curvature`; None: the coordinates themselves."""
     curvature: np.ndarray = field(repr=False)
@@ -54,7 +54,7 @@ class Design:
 
     def unfold(self, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A solution `[K, k]`, `[K]` in these coordinates -> one on raw features."""
-        standard = weight if self.rotation is None else weight @ self.rotation.T
+        standard = weight if self.rotated is None else self.rotated.unfold(weight)
         return self.scaling.fold(standard, bias)
 
 
@@ -65,7 +65,7 @@ def design(features: np.ndarray, weights: np.ndarray | None = None) -> Design:
     if min(rows, columns) <= SMALL or columns > 2 * rows:
         spectral = basis(standard, centre=False)
         matrix = np.hstack([spectral.scores, np.ones((rows, 1))])
-        return Design(matrix, scaling, spectral.right, None, spectral.s2 / rows, 0.0)
+        return Design(matrix, scaling, spectral, None, spectral.s2 / rows, 0.0)
     axes, curvature = _leading(standard)
     rest = max(0.0, float(np.einsum("nd,nd->", standard, standard)) / rows - curvature.sum())
     matrix = np.hstack([standard, np.ones((rows, 1))])
