@@ -258,7 +258,8 @@ def test_predict_says_the_same(
     shutil.copytree(beside(images).parent, plain, dirs_exist_ok=True)
     assert light.of_bundle(plain) is None
     monkeypatch.setattr(light, "MOST", 2)
-    monkeypatch.setattr(light.LightModel, "scores", None)
+    monkeypatch.setattr(light.LightModel, "scores", None)  # it would not survive being asked
+    monkeypatch.setattr(light.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert headstart("predict", images, photos)[0] == 0
 
 

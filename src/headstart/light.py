@@ -12,6 +12,7 @@ within the bound that the export has proved.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,8 +32,8 @@ from headstart.export.files import graph
 from headstart.predict.predictor import Predictions, predict
 
 MOST = 256
-"""Items that it is taken for in place of the bundle: for more of them a start of some seconds does not count,
-and a bundle computes on the GPU if there is one."""
+"""Items that it answers in place of a bundle where there is a GPU: for more of them a start of some seconds
+does not count. Without one it is the faster of the two for any number."""
 
 
 class LightModel:
@@ -81,6 +82,10 @@ class LightModel:
     def predictor(self) -> LightModel:
         """What answers: itself."""
         return self
+
+    def suits(self, items: int) -> bool:
+        """Whether it is the right one for so many items: it stands by itself, or the bundle is no faster."""
+        return not self.stands_in or items <= MOST or shutil.which("nvidia-smi") is None
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
         """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises `BundleError`."""

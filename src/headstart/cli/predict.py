@@ -80,7 +80,7 @@ def predict_command(
     loaded = light.of_bundle(model) or _bundle(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
-    if isinstance(loaded, light.LightModel) and loaded.stands_in and len(items) > light.MOST:
+    if isinstance(loaded, light.LightModel) and not loaded.suits(len(items)):
         loaded = _bundle(model)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []
