@@ -207,7 +207,11 @@ def test_import_is_light_and_silent() -> None:
 
 
 def test_command_line_starts_without_torch() -> None:
-    code = "import sys; import headstart.cli; assert 'torch' not in sys.modules and 'timm' not in sys.modules"
+    code = (
+        "import sys, headstart.cli; headstart.cli.build();"
+        "heavy = {'torch', 'timm', 'sklearn', 'scipy', 'polars', 'numpy', 'PIL'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
     assert run_python(code) == ""
     code = (
         "import os; os.environ.pop('OMP_WAIT_POLICY', None);"

@@ -138,6 +138,31 @@ def test_texts(texts: Path, tmp_path: Path) -> None:
     assert_alike(texts, [("a pair", "which it does not read, and says so"), "lovely"])
 
 
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("pairs", ["joint", "apart"])
+def test_the_tokenizer_beside_a_graph_cuts_alike(family: str, pairs: str) -> None:
+    pytest.importorskip("tokenizers")
+    from made.pretrained import WORDS as KNOWN
+    from made.pretrained import tokenizer
+
+    reads = TextPreprocessing(tokenizer(family).to_str(), max_length=7, prefix="of: ", pairs=pairs)
+    alone = reads.alone()
+    again = TextPreprocessing.from_json(json.loads(json.dumps(alone.to_json())), alone.files())
+    words = " ".join(KNOWN[:9])
+    for one in (
+        text.Text(words),
+        text.Text(KNOWN[0]),
+        text.Text(words, KNOWN[1]),
+        text.Text(KNOWN[2], words),
+    ):
+        if pairs == "apart" and one.second is None:
+            continue
+        found, wanted = (text.prepare(one, contract) for contract in (again, reads))
+        np.testing.assert_array_equal(found, wanted)
+        assert text.count(one, again) == text.count(one, reads)
+        assert text.unread(one, found, again) == text.unread(one, wanted, reads)
+
+
 def test_sounds(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     model = of_sounds()
@@ -227,10 +252,14 @@ def test_predict_says_the_same(
     words = [part for one in TEXTS for part in ("--text", one)]
     for options in OPTIONS[:-1]:
         assert_same_text(*(headstart("predict", path, *words, *options) for path in (texts, other)))
-    # the folder by itself, and more than it is taken for
-    assert headstart("predict", beside(images).parent, photos)[1] == headstart("predict", images, photos)[1]
+    # the folder and the graph by themselves, and more than it is taken for
+    for alone in (beside(images).parent, beside(images)):
+        assert headstart("predict", alone, photos)[1] == headstart("predict", images, photos)[1]
+    shutil.copytree(beside(images).parent, plain, dirs_exist_ok=True)
+    assert light.of_bundle(plain) is None
     monkeypatch.setattr(light, "MOST", 2)
-    monkeypatch.setattr(light.LightModel, "scores", None)
+    monkeypatch.setattr(light.LightModel, "scores", None)  # it would not survive being asked
+    monkeypatch.setattr(light.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert headstart("predict", images, photos)[0] == 0
 
 

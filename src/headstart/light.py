@@ -12,6 +12,7 @@ within the bound that the export has proved.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,18 +32,17 @@ from headstart.export.files import graph
 from headstart.predict.predictor import Predictions, predict
 
 MOST = 256
-"""Items that it is taken for in place of the bundle: for more of them a start of some seconds does not count,
-and a bundle computes on the GPU if there is one."""
+"""Items that it answers in place of a bundle where there is a GPU: for more of them a start of some seconds
+does not count. Without one it is the faster of the two for any number."""
 
 
 class LightModel:
     """An exported model: its `scores` are those of `headstart.predict.predictor.Predictor`."""
 
-    def __init__(self, content: graph.Exported) -> None:
-        """Raises `BundleError` for a graph that cannot be run, `MissingExtra`."""
-        self.model, self.path, self.fingerprint = content.model, content.graph, content.fingerprint
-        self.stands_in = False
-        """Whether it answers in place of a bundle."""
+    def __init__(self, content: graph.Exported, *, stands_in: bool = False) -> None:
+        """`stands_in`: it answers in place of a bundle. Raises `BundleError` for a graph that cannot be run,
+        `MissingExtra`."""
+        self.model, self.path, self.stands_in = content.model, content.graph, stands_in
         runtime = optional("onnxruntime", extra="export", needed_for="running an exported model")
         runtime.disable_telemetry_events()
         options = runtime.SessionOptions()
@@ -82,6 +82,10 @@ class LightModel:
     def predictor(self) -> LightModel:
         """What answers: itself."""
         return self
+
+    def suits(self, items: int) -> bool:
+        """Whether it is the right one for so many items: it stands by itself, or the bundle is no faster."""
+        return not self.stands_in or items <= MOST or shutil.which("nvidia-smi") is None
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
         """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises `BundleError`."""
@@ -127,22 +131,24 @@ def of_bundle(path: Path) -> LightModel | None:
     """The exported model that may answer in place of a bundle: it stands where `headstart export` puts it,
     and is of the same fingerprint. None where there is none, or anything is amiss: then the bundle answers.
 
-    An exported model's own folder stands for itself; what is wrong with it is raised as by `load`.
+    An exported model's own folder, or its graph, stands for itself; what is wrong with it is raised as by
+    `load`.
     """
-    place = Path(path).expanduser()
-    if (place / graph.GRAPH).is_file():
-        return load(place)
     from headstart.export.files import archive
 
+    place = Path(path).expanduser()
+    trained = any((place / name).is_file() for name in ("run.json", archive.MANIFEST))
+    if place.suffix.lower() == ".onnx" or ((place / graph.GRAPH).is_file() and not trained):
+        return load(place)
     try:
         bundle = archive.resolve(place)
         exported = graph.beside(bundle)
         if not exported.is_file():
             return None
-        manifest, found = archive.described(bundle), load(exported)
+        manifest, content = archive.described(bundle), graph.read(exported)
+        if content.fingerprint != manifest.fingerprint:
+            return None
+        model = replace(content.model, evidence=manifest.evidence)
+        return LightModel(replace(content, model=model), stands_in=True)
     except (HeadstartError, OSError):
         return None
-    if found.fingerprint != manifest.fingerprint:
-        return None
-    found.model, found.stands_in = replace(found.model, evidence=manifest.evidence), True
-    return found

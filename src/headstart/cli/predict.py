@@ -63,8 +63,9 @@ def predict_command(
     risk: Risk = None,
     **columns: Any,
 ) -> None:
-    """Predict for images or texts with a trained model.
+    """Predict for images, texts or recordings with a trained model, or an exported one.
 
+    What `headstart export` has written beside the model answers in its place, without loading torch.
     Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
     predicted (with a warning on stderr if some were not), 2 when none was.
     """
@@ -79,7 +80,7 @@ def predict_command(
     loaded = light.of_bundle(model) or _bundle(model)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
     items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
-    if isinstance(loaded, light.LightModel) and loaded.stands_in and len(items) > light.MOST:
+    if isinstance(loaded, light.LightModel) and not loaded.suits(len(items)):
         loaded = _bundle(model)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
     failed: list[tuple[str, str]] = []

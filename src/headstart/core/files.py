@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +28,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """The same for content that comes piece by piece: the file appears when the block ends well."""
     # not tempfile: its files may be read by their owner only, whatever the user's umask says
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
     written = False
     try:
         with temporary.open("xb") as file:

@@ -7,12 +7,15 @@ To add one: write the file, add its line here; in a package of your own it is an
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from headstart.core.registry import Registry
 from headstart.core.task import Task
 from headstart.errors import BadOption
-from headstart.tasks.base import TaskMethods
-from headstart.tasks.base.scores import Score
+
+if TYPE_CHECKING:
+    from headstart.tasks.base import TaskMethods
+    from headstart.tasks.base.scores import Score
 
 TASKS: Registry[type[TaskMethods]] = Registry(
     "kind of task",
