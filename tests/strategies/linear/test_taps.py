@@ -46,6 +46,18 @@ def test_equals_fitting_again_without_each_row() -> None:
         assert np.allclose(found.predictions[row], (x[row] - mean) @ weight + middle, atol=1e-10)
 
 
+def test_what_was_tried_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = problem(30, 8)
+    tried: dict[int, Errors] = {}
+    usual = leave_one_out(x @ x.T, y, walk=False, tried=tried)
+    assert tried == {_taps.FIRST: usual}
+    original, count = _taps._left_out, []
+    monkeypatch.setattr(_taps, "_left_out", lambda *given: count.append(1) or original(*given))
+    found = leave_one_out(x @ x.T, y, tried=tried)
+    assert len(count) == len(tried) - 1 > 0
+    assert np.array_equal(found.predictions, leave_one_out(x @ x.T, y).predictions)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.integers(4, 30), st.integers(1, 40))
 def test_the_walk_ends_at_the_best_neighbour(seed: int, n: int, width: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -101,6 +101,27 @@ def test_chosen_penalty_is_about_as_good_as_any() -> None:
         scaler, model = reference(features[train], y[train], C)
         others.append(log_loss(y[test], model.predict_proba(scaler.transform(features[test]))))
     assert ours < 1.1 * min(others)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([(60, 10, 4), (120, 200, 3), (90, 30, 2)]),
+    st.floats(0.2, 2.0),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_penalty_is_chosen_in_single_precision_as_in_double(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], apart: float, seed: int
+) -> None:
+    n, width, classes = shape
+    features, y = blobs(n, width, classes, seed=seed, apart=apart)
+    found = []
+    for light in (0, np.inf):
+        monkeypatch.setattr("headstart.tasks.linear.LIGHT", light)
+        found.append(CLASSIFICATION.fit_linear(features, y, outputs=classes))
+    single, double = found
+    assert single.penalty == double.penalty
+    given_p, wanted = (CLASSIFICATION.activate(m.logits(features.astype(np.float64))) for m in found)
+    np.testing.assert_allclose(given_p, wanted, atol=1e-5)
 
 
 def test_views_of_an_item_stay_together_and_do_not_loosen_the_penalty() -> None:

@@ -80,13 +80,18 @@ class Errors:
 
 
 def leave_one_out(
-    gram: np.ndarray, targets: np.ndarray, groups: np.ndarray | None = None, *, walk: bool = True
+    gram: np.ndarray,
+    targets: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    walk: bool = True,
+    tried: dict[int, Errors] | None = None,
 ) -> Errors:
     """Exact leave-one-out (or leave-one-group-out) errors of ridge regression with an intercept.
 
     `gram` is `[n, n]`, `targets` `[n, K]`. One Cholesky factorisation a penalty instead of one
     eigendecomposition for all: a handful of penalties is walked downhill from the usual one (without
-    `walk` the usual one is taken).
+    `walk` the usual one is taken). `tried` keeps what was found at each penalty, and is not computed again.
     """
     n = len(gram)
     mean = gram.mean(axis=0)
@@ -94,7 +99,7 @@ def leave_one_out(
     unit = max(float(np.trace(centred)) / n, 1e-30)
     offset = targets.mean(axis=0)
     blocks = list(group_blocks(groups, n)) if groups is not None else []
-    tried: dict[int, Errors] = {}
+    tried = {} if tried is None else tried
 
     def at(index: int) -> float:
         if index not in tried:
@@ -188,13 +193,14 @@ def choose(
     units = len(blocks.rows) if groups is None else len(np.unique(groups))
     if len(blocks.grams) == 1 or units < 3:
         return Chosen((usual,), _no_errors(targets))
-    roughly = {
-        name: leave_one_out(blocks.gram([name]), targets, groups, walk=False).mse for name in blocks.grams
-    }
+    tried: dict[str, dict[int, Errors]] = {name: {} for name in blocks.grams}
+
+    def alone(name: str, *, walk: bool) -> Errors:
+        return leave_one_out(blocks.gram([name]), targets, groups, walk=walk, tried=tried[name])
+
+    roughly = {name: alone(name, walk=False).mse for name in blocks.grams}
     order = sorted(blocks.grams, key=lambda name: roughly[name])
-    closely = {
-        name: leave_one_out(blocks.gram([name]), targets, groups) for name in (usual, *order[: rules.closer])
-    }
+    closely = {name: alone(name, walk=True) for name in (usual, *order[: rules.closer])}
     start = min(closely, key=lambda name: closely[name].mse)
     if not better(closely[start], closely[usual], rules.replace, groups):
         start = usual
