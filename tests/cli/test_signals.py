@@ -26,7 +26,7 @@ def test_sigterm_does_what_ctrl_c_does(
             cleaned.append("run folder")
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(cli, "build", lambda: command)
+    monkeypatch.setattr(cli, "build", lambda *_: command)
     monkeypatch.setattr(sys, "argv", ["headstart", "fit", "photos"])
     try:
         with pytest.raises(SystemExit) as left:
