@@ -276,6 +276,8 @@ def test_what_a_few_groups_show_is_no_evidence() -> None:
     assert told.notes[0].startswith("Its interval rests on 7 groups, and fewer than 8 prove nothing")
     many = experiment(n=140, repeats=1, groups=np.arange(140) % 35)
     assert verdict_of(trials(many, probe=0.97, scratch=0.5, pixels=0.5), many).outcome == "helps"
+    pair = experiment(n=140, repeats=1, groups=np.maximum(np.arange(140), 1))
+    assert "n = 140." in verdict_of(trials(pair, probe=0.97, scratch=0.5, pixels=0.5), pair).sentence
 
 
 @pytest.mark.parametrize("unit", [1.0, 1000.0])

@@ -139,7 +139,8 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment
     error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
     whole = words.value(metric, leaderboard.score(arm, experiment))
     both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
-    groups = "" if result.n == result.items else f" in {words.count(result.n, 'group')}"
+    # a pair of near-duplicates among hundreds of items is not worth a word
+    groups = f" in {words.count(result.n, 'group')}" if result.n < 0.9 * result.items else ""
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, experiment.task)}: "
         f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{groups}{both}{error}."
