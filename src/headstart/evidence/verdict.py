@@ -139,12 +139,16 @@ def _against(arm: Trial, name: str, rival: Trial, result: PairedGain, experiment
     error = "" if experiment.task.higher_is_better else " (a positive gain is a smaller error)"
     whole = words.value(metric, leaderboard.score(arm, experiment))
     both = "" if whole == ours else f" held out from both ({whole} on all that {arm.arm} was held out from)"
-    # a pair of near-duplicates among hundreds of items is not worth a word
-    groups = f" in {words.count(result.n, 'group')}" if result.n < 0.9 * result.items else ""
+    groups = f" in {words.count(result.n, 'group')}" if _grouped(result) else ""
     return (
         f"{ours} {metric} with {arm.arm} against {theirs} for {called(name, experiment.task)}: "
         f"{words.gain(metric, result.gain)} {interval}, n = {result.items:,}{groups}{both}{error}."
     )
+
+
+def _grouped(gain: PairedGain) -> bool:
+    """Whether groups are worth a word: a pair of near-duplicates among hundreds of items is not."""
+    return gain.n < 0.9 * gain.items
 
 
 def _luck(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> tuple[str, ...]:
@@ -209,22 +213,22 @@ def _notes(
 def _unseen(against: Trial, gain: PairedGain, experiment: Experiment) -> str:
     """Why a gain is not claimed: so few units, or how much they could have shown."""
     metric = experiment.task.metric
-    units = "items" if gain.n == gain.items else "groups"
+    n, units = (gain.n, "groups") if _grouped(gain) else (gain.items, "items")
     if gain.low > 0 and gain.n < FEWEST_UNITS:
         return (
-            f"Its interval rests on {gain.n:,} {units}, and fewer than {FEWEST_UNITS} prove nothing: "
+            f"Its interval rests on {n:,} {units}, and fewer than {FEWEST_UNITS} prove nothing: "
             f"label more {units} to know more."
         )
     if gain.low > 0:
         least = words.gain(metric, gain.obvious).lstrip("+")
         return (
-            f"From fewer than {ENOUGH_UNITS} {units} (here {gain.n:,}) no gain under {least} is claimed: "
+            f"From fewer than {ENOUGH_UNITS} {units} (here {n:,}) no gain under {least} is claimed: "
             "label more to know more."
         )
     score = leaderboard.score(against, experiment) or 0.0
     room = not named(metric).percent or score + gain.smallest_visible < 1
     text = (
-        f"The smallest gain that {gain.n:,} held-out {units} could have shown there is about "
+        f"The smallest gain that {n:,} held-out {units} could have shown there is about "
         f"{words.gain(metric, gain.smallest_visible).lstrip('+')}"
     )
     return text + (": label more to know more." if room and gain.n < 1000 else ".")
