@@ -21,13 +21,15 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
     shipped = next((row for row in answer["rows"] if row["shipped"] and row["score"] is not None), None)
     if shipped:
         score = answer.get("chosen") or {**shipped, "value": shipped["score"]}
+        alone, chosen = (words.value(metric, value) for value in (shipped["score"], score["value"]))
         found.append(
             _number(
-                words.value(metric, score["value"]),
+                chosen,
                 f"{metric}, cross-validated",
                 f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships, "
                 f"on {words.count(shipped['n'], *nouns(record))}"
-                + (f" ({shipped['covers']})" if shipped.get("covers") else ""),
+                + (f" ({shipped['covers']})" if shipped.get("covers") else "")
+                + (f"; with the choice repeated in every fold, by itself {alone}" * (alone != chosen)),
             )
         )
     test = answer.get("test")
