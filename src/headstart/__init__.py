@@ -25,6 +25,7 @@ _WHERE = {
     "compare": "headstart.api",
     "embed": "headstart.api",
     "label_next": "headstart.api",
+    "rank": "headstart.api",
     "load": "headstart.data",
     "open_model": "headstart.api",
     "sources": "headstart.sources",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from headstart.api import open_model as open_model
     from headstart.api import open_run as open_run
     from headstart.api import plan as plan
+    from headstart.api import rank as rank
     from headstart.core.dataset import Dataset as Dataset
     from headstart.core.evidence import Evidence as Evidence
     from headstart.core.evidence import Verdict as Verdict

@@ -25,6 +25,7 @@ __all__ = [
     "NetError",
     "PathError",
     "PluginError",
+    "RankingError",
     "RunError",
     "SourceError",
     "StoreError",
@@ -157,6 +158,13 @@ class WeightsMissing(SourceError):
             "allow the download with --download (or HEADSTART_DOWNLOAD=1), "
             "or name a local file with --source file:PATH",
         )
+
+
+class RankingError(SourceError):
+    """Sources that differ in more than the source."""
+
+    def __init__(self, spec: str, how: str, other: str) -> None:
+        super().__init__(spec, f"it was measured with {how} {other!r}", "measure both alike to rank them")
 
 
 class StoreError(_AtPath):
