@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage
+from headstart.core.backbone import Dense, Stage
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.features import Tap
 from headstart.core.source import Source
@@ -17,7 +17,7 @@ from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
-from headstart.sources.layers.pooling import compared, pooled
+from headstart.sources.layers.pooling import compared, pooled, sides
 from headstart.testing.fakes import digest_of, index
 
 _TOPICS = {
@@ -197,9 +197,14 @@ class TinyTextBackbone:
         return {cut: self.trunk(cut)(x) for cut in cuts}
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
+        steps = self.dense(state, tap.stage)
         if text_input(self.source).pairs == APART:
-            return compared(*(pooled(state[:, side], str(tap.grid), str(tap)) for side in (0, 1)))
-        return pooled(state, str(tap.grid), str(tap))
+            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
+        return pooled(steps, str(tap.grid), str(tap))
+
+    def dense(self, state: Tensor, stage: str) -> Dense:
+        index([one.name for one in self.stages], stage)
+        return Dense(state[..., :-1], state[..., -1] > 0)
 
     def width(self, tap: Tap) -> int:
         del tap
