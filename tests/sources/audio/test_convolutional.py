@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from headstart.core.source import Source
+from headstart.core.task import Task
 from headstart.errors import NetError, SourceError
+from headstart.export.onnx import export_onnx
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
+from headstart.predict.predictor import Predictor
 from headstart.sources.audio import opening
 from headstart.sources.audio.networks import convolutional
 from headstart.sources.audio.networks.backbone import AudioBackbone
+from headstart.strategies.shared._shipping import taps_model
 from headstart.testing import backbone as suite
 
 ARCHITECTURE: dict[str, Any] = {
@@ -60,3 +66,22 @@ def test_what_does_not_fit_is_refused() -> None:
     for kwargs in ({"channels": 16}, {"channels": 12, "widths": [4, 6, 8]}, {"channels": 16, "widths": [4]}):
         with pytest.raises(SourceError, match="channels and widths cannot be used"):
             opening.build({**ARCHITECTURE, "kwargs": kwargs})
+
+
+@pytest.mark.slow
+def test_an_exported_network_answers_alike(tmp_path: Path) -> None:
+    """Part of a window, a bit more than one, and a recording that ends early."""
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    backbone = tiny()
+    tap = backbone.taps()[-1]
+    weight = np.random.default_rng(0).normal(0, 0.3, (3, backbone.width(tap)))
+    made = taps_model(
+        Task("classification", ("a", "b", "c"), "accuracy"), backbone, (tap,), weight, np.zeros(3)
+    )
+    path = export_onnx(made, tmp_path / "net.onnx", probes=suite.random_frames(backbone, 3).numpy())
+    session, predictor = runtime.InferenceSession(str(path)), Predictor(made, device="cpu")
+    for length in (15, CONTRACT.window + 5):
+        x = np.random.default_rng(1).normal(size=(2, 17, length)).astype(np.float32)
+        x[:, -1], x[1, :, length // 2 :] = 1, 0
+        assert np.allclose(session.run(None, {"sound": x})[0], predictor.scores(x), atol=1e-5), length

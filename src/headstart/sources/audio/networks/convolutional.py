@@ -28,7 +28,7 @@ class Layer(nn.Module):
         self.norm3 = nn.BatchNorm2d(outs)
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
-        """`[B, T, ins * bands]`, the mask `[B, T]` of what is heard (None: all) -> `[B, T, outs * bands / 2]`"""
+        """`[B, T, ins * bands]`, mask `[B, T]` of what is heard (None: all) -> `[B, T, outs * bands / 2]`"""
         batch, time, _ = hidden.shape
         x = hidden.reshape(batch, time, self.ins, self.bands).permute(0, 2, 3, 1)  # [B, C, F, T]
         x = heard(x, mask)
@@ -62,7 +62,7 @@ class SoundResNet(nn.Module):
         )
 
     def stem(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Frames `[B, bands, T]`, 0 where nothing is heard, the mask `[B, T]` of what is (None: all) -> states
+        """Frames `[B, bands, T]`, 0 where nothing is heard, their mask `[B, T]` (None: all is) -> states
         `[B, T / 4, D]`."""
         x = self.stemnorm1(self.stem1(values[:, None])).relu()
         x = heard(x, None if mask is None else mask[:, ::2])
