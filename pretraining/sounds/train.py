@@ -201,6 +201,13 @@ def train(recipe: Recipe) -> Training:
     return training
 
 
+MEASURED = {
+    "esc10 5/class": 80.4, "esc10 10/class": 84.6, "esc10 all": 90.5,
+    "digits of a speaker not heard 10/class": 70.4,
+}  # fmt: skip
+"""What `benchmarks/audio.py` has found of what ships, in percent."""
+
+
 def main() -> None:
     """Train the recipe and publish it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -210,4 +217,4 @@ def main() -> None:
     options = parser.parse_args()
     recipe = Recipe()
     training = train(recipe)
-    print(publish(training.average, recipe, training.step, {}, options.out))
+    print(publish(training.average, recipe, training.step, MEASURED, options.out))
