@@ -79,7 +79,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
     if SOUNDS:
         import sounds
 
-        sounds.folder(root / "sounds", 8)
+        folder = sounds.folder(root / "sounds", 8)
+        clips = [path.relative_to(root) for path in sorted(folder.rglob("*.*"))]
+        rows = [f"{clip},{clip.parent.name},{number // 2}" for number, clip in enumerate(clips)]
+        (root / "sounds.csv").write_text("\n".join(["file,label,recording", *rows]) + "\n")
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]

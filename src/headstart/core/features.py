@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -86,6 +86,7 @@ class Extractor(Protocol):
     def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
 
+@runtime_checkable
 class StoredFeatures(Protocol):
     """An `Extractor` that knows what is stored."""
 
