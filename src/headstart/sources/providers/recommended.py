@@ -58,20 +58,23 @@ CONTRACTS: Mapping[str, Callable[..., Preprocessing]] = {
 }
 
 
+def contract(modality: str, given: Mapping[str, Any]) -> Preprocessing:
+    """How items are wanted: as usual, but for what is given."""
+    said = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return CONTRACTS[modality](**said)
+
+
 def find(spec: str) -> Source | None:
     """The record of a recommended source, or None."""
     entry = next((entry for entry in TABLE if entry.spec == spec), None)
     if entry is None:
         return None
     library, _, name = spec.partition("/")
-    wanted: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.input.items()
-    }
     source = Source(
         spec=spec,
         name=name,
         modality=entry.modality,
-        input=CONTRACTS[entry.modality](**wanted),
+        input=contract(entry.modality, entry.input),
         parameters=entry.parameters,
         licence=entry.licence,
         size_bytes=entry.size or 4 * entry.parameters,  # float32
