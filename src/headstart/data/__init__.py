@@ -25,7 +25,7 @@ READERS: Registry[Any] = Registry(
         "a data set": f"{_HERE}.given",
         "a Hugging Face data set": f"{_HERE}.hub",
         "a table (.csv, .parquet, .json, .xlsx, ...)": f"{_HERE}.table",
-        "a .zip or .tar archive": f"{_HERE}.zipped",
+        "a .zip or .tar archive": f"{_HERE}.folder",
         "a folder": f"{_HERE}.folder",
         "items with their labels: (X, y), a list of (image, label), a data set": f"{_HERE}.unpacked",
         "a data frame, or a dict of columns": f"{_HERE}.frames",
@@ -96,10 +96,7 @@ def load(data: Any, **options: Any) -> Dataset:
             dataset: Dataset = reader.read(data, reading)
             white = levels_of(reading.white)
             return dataset if white is None else dataset.with_levels(white)
-    raise BadOption("data", _short(data), f"one of: {'; '.join(READERS)}")
-
-
-def _short(data: Any) -> str:
+    found = data if isinstance(data, str) else type(data).__name__
     if isinstance(data, Sequence) and not isinstance(data, str):
-        return f"{type(data).__name__} of {len(data)}"
-    return data if isinstance(data, str) else type(data).__name__
+        found += f" of {len(data)}"
+    raise BadOption("data", found, f"one of: {'; '.join(READERS)}")

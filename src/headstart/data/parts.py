@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from headstart.data.reading import SPLITS
+from headstart.data.reading import SPLITS, bare
 from headstart.errors import DataError
 
-_FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
+FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
+"""How columns of the parts of a cross-validation are called."""
 _YES = ("true", "yes", "1", "1.0", "y", "t")
 _NO = ("false", "no", "0", "0.0", "n", "f")
 
@@ -38,17 +38,8 @@ def splits(values: Sequence[Any], column: str, where: str) -> np.ndarray:
 
 def flag_of(column: str) -> str:
     """The split that a column says yes or no of, by its name: "test" for is_test; "" for any other."""
-    name = _bare(column)
+    name = bare(column)
     return SPLITS.get(name.removeprefix("is"), "") if name.startswith("is") else ""
-
-
-def is_fold(column: str) -> bool:
-    """Whether a column is called as those of the parts of a cross-validation are."""
-    return _bare(column) in _FOLDS
-
-
-def _bare(column: str) -> str:
-    return re.sub(r"[\W_]", "", column.lower())
 
 
 def are_splits(values: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import decimal
 
 from headstart.core.source import Levels
-from headstart.errors import BadOption, PathError, UnknownName
+from headstart.errors import BadOption, PathError, UnknownName, near
 from headstart.tasks import TASKS
 
 SPLITS = {
@@ -185,8 +185,6 @@ def existing(path: Path) -> Path:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
-    from headstart.errors import near
-
     hint = near(path.name, siblings).removeprefix("; ")
     raise PathError(path, "there is no such file or folder", hint)
 
@@ -201,6 +199,16 @@ def suffix_of(path: str) -> str:
     name = path.rpartition("/")[2]
     dot = name.rfind(".")
     return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
+
+
+def without_ending(path: str) -> str:
+    """The path without the ending of its last part, whatever its case."""
+    return path[: len(path) - len(suffix_of(path))]
+
+
+def bare(name: str) -> str:
+    """The name of a column as they are compared: "Image Path" -> "imagepath"."""
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def is_table(name: str) -> bool:

@@ -15,21 +15,12 @@ from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count, few
 from headstart.data import labels
 from headstart.data.folders.tree import Tree
-from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
+from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of, without_ending
 from headstart.errors import BadOption, DataError, TextError
 from headstart.modalities import text
 
-ABOUT = {
-    "readme",
-    "license",
-    "licence",
-    "copying",
-    "notice",
-    "changelog",
-    "authors",
-    "contributing",
-    "citation",
-}
+ABOUT = {"readme", "license", "licence", "copying", "notice", "changelog", "authors", "contributing",
+         "citation"}  # fmt: skip
 """Names of texts that tell of a data set and are no items of it, where they lie beside the classes."""
 _START = re.compile(r"[^\W\d_]{2,}(?:[-_ ][^\W\d_]{2,})*(?=[-_. ]*\(?\d)")
 """Words at the beginning of a name that a number follows."""
@@ -66,8 +57,8 @@ def items_in(tree: Tree) -> Found:
     kind = max(listed, key=lambda name: len(listed[name]))
     files = listed[kind]
     bare = [path for path in tree.paths if suffix_of(path) == ""]
-    stems = {_stem(path) for path in files}
-    own = [path for path in texts if _stem(path) not in stems and not _tells(path)]
+    stems = {without_ending(path) for path in files}
+    own = [path for path in texts if without_ending(path) not in stems and not _tells(path)]
     if len(own) > len(files) and len(own) > len(bare):
         kind, paths = "text", [path for path in texts if not _tells(path)]
     elif files or not bare or not _are_texts(tree, bare):
@@ -86,11 +77,6 @@ def _left_out(path: str, kind: str) -> Note:
     tells = room.IN_WORDS and _tells(path)
     why = "tells of the data" if tells else f"not {modalities.one(kind)} by its ending"
     return Note("HS504", printable(path), f"{why}: left out")
-
-
-def _stem(path: str) -> str:
-    ending = suffix_of(path)
-    return path[: len(path) - len(ending)] if ending else path
 
 
 def _tells(path: str) -> bool:
@@ -127,10 +113,10 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
     below = [PurePosixPath(path).parts[strip:] for path in paths]
     level = has_split_level({parts[0] for parts in below if len(parts) > 1})
     if level:
-        beside = [path for path, parts in zip(paths, below, strict=True) if outside(parts)]
         left_out += [
             Note("HS504", printable(path), "lies beside the folders of the splits: left out")
-            for path in beside
+            for path, parts in zip(paths, below, strict=True)
+            if outside(parts)
         ]
         paths = [path for path, parts in zip(paths, below, strict=True) if not outside(parts)]
         below = [parts for parts in below if not outside(parts)]
