@@ -59,7 +59,8 @@ def _parquet(content: bytes) -> Read:
     few_columns(scanned.collect_schema(), rows)
     not_blown_up(scanned.head(_PROBED).collect(), len(content), rows)
     table = _plain(not_blown_up(scanned.collect(), len(content)))
-    return cells.with_class_names(table, cells.features_of(content)), ()
+    said = str(pl.read_parquet_metadata(io.BytesIO(content)).get("huggingface", ""))
+    return cells.with_class_names(table, said), ()
 
 
 def _arrow(content: bytes) -> Read:

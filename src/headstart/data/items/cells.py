@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,21 +41,19 @@ def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str
     `usual` tells whether a column is called as columns of pictures are: then it is enough that the cells may
     be pictures, and damaged ones are told.
     """
-    return {
-        name: _kind_of(_some(table[name]))
+    held = [
+        name
         for name in table.columns
         if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name))
+    ]
+    return {
+        name: entries.modality_of([entries.picture(cell, "") for cell in _some(table[name])]) for name in held
     }
 
 
 def _some(column: pl.Series) -> list[Any]:
     known = column.drop_nulls()
     return known.gather_every(max(1, len(known) // LOOKED_AT)).head(LOOKED_AT).to_list()
-
-
-def _kind_of(cells: Sequence[Any]) -> str:
-    """The modality of most cells, images where they do not tell."""
-    return entries.modality_of([entries.picture(cell, "") for cell in cells])
 
 
 def may_hold(kind: pl.DataType) -> bool:
@@ -70,16 +67,9 @@ def may_hold(kind: pl.DataType) -> bool:
 def _is_array(kind: pl.DataType) -> bool:
     """Whether the cells are arrays of two or three dimensions."""
     depth = 0
-    while isinstance(kind, pl.List | pl.Array):
-        depth += len(kind.shape) if isinstance(kind, pl.Array) else 1
-        kind = kind.inner if isinstance(kind, pl.List) else _innermost(kind)  # type: ignore[assignment]
+    while isinstance(kind, pl.List | pl.Array):  # one with several dimensions holds those of one less
+        depth, kind = depth + 1, kind.inner  # type: ignore[assignment]
     return depth in (2, 3) and kind.is_numeric()
-
-
-def _innermost(kind: Any) -> Any:
-    while isinstance(kind, pl.Array):
-        kind = kind.inner
-    return kind
 
 
 def _are_pictures(column: pl.Series, *, named: bool) -> bool:
@@ -98,18 +88,12 @@ def _opens(cell: Any) -> bool:
     if entries.is_array(content) and np.ndim(content) == 1:  # the bytes of a file, or anything else
         content = entries.numpy_of(content).tobytes()
     if not isinstance(content, entries.BYTES):
-        return (
-            not isinstance(cell, Mapping)
-            or _names_no_words(suffix_of(str(cell.get("path"))))
-            or "array" in cell
-        )
+        if not isinstance(cell, Mapping) or "array" in cell:
+            return True
+        kind = modalities.of_ending(suffix_of(str(cell.get("path"))))
+        return bool(kind) and not modalities.get(kind).IN_WORDS
     room = modalities.get(modalities.of_content(bytes(content)) or "image")
     return room.examine(bytes(content)).problem not in ("HS102", "HS103")
-
-
-def _names_no_words(ending: str) -> bool:
-    kind = modalities.of_ending(ending)
-    return bool(kind) and not modalities.get(kind).IN_WORDS
 
 
 Find = Callable[[str], Item]
@@ -159,11 +143,6 @@ def _of_records(column: pl.Series, names: Sequence[str], finders: Sequence[Find]
         else:
             found.append(BadItem(name, NOTHING))
     return found
-
-
-def features_of(parquet: bytes) -> str:
-    """What the hub writes about a Parquet file's columns into it; nothing for others."""
-    return str(pl.read_parquet_metadata(io.BytesIO(parquet)).get("huggingface", ""))
 
 
 def class_names(said: str) -> dict[str, list[str]]:

@@ -86,7 +86,8 @@ def _block(array: np.ndarray, *, one: bool, count: int) -> np.ndarray:
     shape = array.shape
     if one and array.ndim in (1, 2):
         return array[None]
-    if entries.is_one_picture(shape) and count != len(array):
+    # grey pictures of 1, 3 or 4 columns are rarer than pictures with so many channels; square ones are meant
+    if array.ndim == 3 and shape[2] in entries.CHANNELS and shape[1] != shape[2] and count != len(array):
         if one:
             return array[None]
         problem = f"an array of shape {shown(shape)} is one picture"

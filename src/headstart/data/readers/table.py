@@ -164,7 +164,8 @@ def build(
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin, white=_known_white(reading))
     task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
-    if any(sheet.split for sheet in sheets) and reading.split_column is None:
+    named = any(sheet.split for sheet in sheets)  # whether the tables' names say the splits
+    if named and reading.split_column is None:
         use = replace(use, split=None)
         splits = [sheet.split for sheet in sheets for _ in range(sheet.rows.height)]
     else:
@@ -188,7 +189,7 @@ def build(
             *outside(items, sheets[0].root, origin),
             *use.unread(seen, reading, origin),
             *(() if splits else header.unread_splits(table, seen, use, reading, origin)),
-            use.told(table.columns, origin, parts=_named_by(sheets)),
+            use.told(table.columns, origin, parts=f"the names of {len(sheets)} tables" if named else ""),
         ),
     )
 
@@ -321,16 +322,8 @@ def _names(sheets: Sequence[Sheet], table: pl.DataFrame, ident: str | None) -> l
 
 def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
     kind = column.dtype
-    held = (
-        "records"
-        if kind == pl.Struct
-        else "lists"
-        if kind.is_nested()
-        else "bytes"
-        if kind == pl.Binary
-        else ""
-    )
-    if held:
+    if kind.is_nested() or kind == pl.Binary:
+        held = "records" if kind == pl.Struct else "bytes" if kind == pl.Binary else "lists"
         raise DataError(origin, f"the column {column.name!r} holds {held}, not {noun}", "name another column")
     try:
         return (column if kind == pl.String else column.cast(pl.String, strict=False)).to_list()
@@ -351,8 +344,3 @@ def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, 
             for row, item in enumerate(items)
         ]
     return items
-
-
-def _named_by(sheets: Sequence[Sheet]) -> str:
-    """Where the splits come from, if the tables' names say them."""
-    return f"the names of {len(sheets)} tables" if any(sheet.split for sheet in sheets) else ""

@@ -209,11 +209,7 @@ def targets(cells: Sequence[Cell], numbers: Numbers, column: Column) -> list[flo
         raise DataError(column.where, f"{said}; not {shown(wrong, cells)}", remedy)
     if numbers.odd:
         column.tell("HS316", f"{said}; not {shown(numbers.odd, cells)}: read as missing", numbers.odd)
-    return [_value(numbers.values, cell) for cell in cells]
-
-
-def _value(values: Mapping[str | int | float, float], cell: Cell) -> float | None:
-    return None if cell is None or isinstance(cell, list) else values.get(cell)
+    return [None if cell is None or isinstance(cell, list) else numbers.values.get(cell) for cell in cells]
 
 
 def in_order(names: Iterable[str]) -> list[str] | None:
