@@ -86,10 +86,8 @@ class Extractor(Protocol):
     def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
 
-class StoredFeatures(Protocol):
+class StoredFeatures(Extractor, Protocol):
     """An `Extractor` that knows what is stored."""
-
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""

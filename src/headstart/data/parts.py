@@ -61,21 +61,13 @@ def check_order(items: Any, labels: Any) -> None:
         )
 
 
-def groups(values: Sequence[Any]) -> np.ndarray:
-    """int64 `[N]`: numbers for the groups; a row without one is a group of its own."""
-    return _numbered(values)[0]
-
-
-def group_names(values: Sequence[Any]) -> tuple[str, ...]:
-    """The same groups as they were written, by number."""
-    return tuple(key.removeprefix("=") for key in _numbered(values)[1])
-
-
-def _numbered(values: Sequence[Any]) -> tuple[np.ndarray, dict[str, int]]:
+def groups(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(int64 `[N]`: numbers for the groups, a row without one is a group of its own; the groups as they were
+    written, by number)."""
     numbers: dict[str, int] = {}
     out = []
     for row, value in enumerate(values):
         nothing = value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value))
         key = f"row {row}" if nothing else f"={value}"
         out.append(numbers.setdefault(key, len(numbers)))
-    return np.array(out, dtype=np.int64), numbers
+    return np.array(out, dtype=np.int64), tuple(key.removeprefix("=") for key in numbers)

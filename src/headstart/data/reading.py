@@ -102,6 +102,11 @@ class Reading:
         return tuple(name for name in (*named, *others) if name is not None)
 
     @property
+    def marks(self) -> dict[str, Any]:
+        """What tells labels from none: the texts that are none, and the labels that are known beforehand."""
+        return {"missing": self.missing, "known": self.known}
+
+    @property
     def label_columns(self) -> tuple[str, ...]:
         """Those that were named: none, one, or one for each label."""
         one = self.label_column

@@ -92,6 +92,15 @@ class Counted(NamedTuple):
     """What is counted."""
 
 
+def filled_up(prepared: Sequence[np.ndarray]) -> np.ndarray:
+    """`[B, C, T]` of sequences `[C, t]`: all filled up with zeros (which the mask hides) to the longest."""
+    longest = max(array.shape[-1] for array in prepared)
+    out = np.zeros((len(prepared), len(prepared[0]), longest), prepared[0].dtype)
+    for row, array in enumerate(prepared):
+        out[row, :, : array.shape[-1]] = array
+    return out
+
+
 class Things(Protocol):
     """What is asked of modalities that are not `IN_WORDS`."""
 
@@ -124,7 +133,8 @@ class Modality(Things, Protocol):
     PLAIN: Preprocessing
     """How an item is prepared for a model without a source."""
     PREPARATION: int
-    """Raised whenever the same bytes are prepared differently: stored features are then recomputed."""
+    """To be raised whenever `prepare` or `stored` make something else of the same bytes: stored features are
+    then recomputed."""
     VIEWS: Registry[Any]
     """Recipes of augmented views by name."""
     DEFAULT_VIEW: str

@@ -191,7 +191,10 @@ def others(
     names = cells.names
     texts = set() if items.path else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    usual = (*GROUPS, *modalities.get(_kind_of(cells, items)).GROUPS)
+    kind = "text"
+    if items.text is None and items.path is not None:
+        kind = items.inside or modality_of(cells.texts.get(items.path, ()))
+    usual = (*GROUPS, *modalities.get(kind).GROUPS)
     group = reading.group_column or named_as(names, usual, {*items.items, split, *texts, *cells.empty})
     taken = {*items.items, split, group, *cells.empty}
     several = reading.label_columns if len(reading.label_columns) > 1 else ()
@@ -205,19 +208,12 @@ def others(
     return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
 
 
-def _kind_of(cells: Cells, items: Columns) -> str:
-    """The modality of the items."""
-    if items.text is not None or items.path is None:
-        return "text"
-    return items.inside or modality_of(cells.texts.get(items.path, ()))
-
-
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
     """The column that says which part a row belongs to; None where there is none."""
     for usual in SPLITS:
         found = named_as(cells.names, (usual,), taken)
         values = {value.strip().lower() for value in cells.texts.get(found or "", ())}
-        if found is not None and (usual == SPLITS[0] or (values and values <= set(PARTS))):
+        if found is not None and (usual == SPLITS[0] or (values and values <= PARTS.keys())):
             return found
     return None
 

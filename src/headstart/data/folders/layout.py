@@ -30,14 +30,6 @@ _NO_TEXT = frozenset(range(9)) | frozenset(range(14, 27)) | frozenset(range(28, 
 
 
 @dataclass(frozen=True)
-class Place:
-    """What the folders above an item say about it."""
-
-    split: str
-    label: str | None
-
-
-@dataclass(frozen=True)
 class Found:
     """The items of a tree, all of one modality."""
 
@@ -121,15 +113,10 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         paths = [path for path, parts in zip(paths, below, strict=True) if not outside(parts)]
         below = [parts for parts in below if not outside(parts)]
     places = [place(parts, level) for parts in below]
-    names = [None if where.label is None else printable(where.label) for where in places]
+    names = [None if label is None else printable(label) for _, label in places]
+    classes, where = reading.labels, tree.origin
     task, y, told = labels.encode(
-        names,
-        where=tree.origin,
-        kind=CLASSIFICATION,
-        classes=reading.labels,
-        typed=True,
-        missing=reading.missing,
-        known=reading.known,
+        names, where=where, kind=CLASSIFICATION, classes=classes, typed=True, **reading.marks
     )
     notes = [*tree.notes, *left_out, *told]
     if task is not None:
@@ -145,7 +132,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         items=tuple(tree.item(path) for path in paths),
         task=task,
         targets=y,
-        split=np.array([where.split for where in places]) if level else None,
+        split=np.array([split for split, _ in places]) if level else None,
         origin=tree.origin,
         notes=tuple(notes),
     )
@@ -214,7 +201,7 @@ def class_folders(paths: list[str]) -> set[str]:
     strip = common_depth(paths)
     parts = [PurePosixPath(path).parts for path in paths]
     level = has_split_level({p[strip] for p in parts if len(p) > strip + 1})
-    known = [(p, place(p[strip:], level).label) for p in parts if not (level and outside(p[strip:]))]
+    known = [(p, place(p[strip:], level)[1]) for p in parts if not (level and outside(p[strip:]))]
     if len({label for _, label in known if label is not None}) < 2:
         return set()
     return {"/".join(p[: strip + 1 + level]) for p, label in known if label is not None}
@@ -232,12 +219,12 @@ def outside(parts: tuple[str, ...]) -> bool:
     return len(parts) > 1 and parts[0].lower() not in SPLITS.keys() | UNLABELLED
 
 
-def place(parts: tuple[str, ...], level: bool) -> Place:
-    """Split and label of a path. A file directly in a split folder, or in none, has no label."""
+def place(parts: tuple[str, ...], level: bool) -> tuple[str, str | None]:
+    """(split, label) of a path. A file directly in a split folder, or in none, has no label."""
     if level and len(parts) > 1:
         top = parts[0].lower()
         if top in UNLABELLED:
-            return Place("", None)
+            return "", None
         labelled = len(parts) > 2 and parts[1].lower() not in UNLABELLED
-        return Place(SPLITS[top], parts[1] if labelled else None)
-    return Place("", parts[0] if len(parts) > 1 and not level else None)
+        return SPLITS[top], parts[1] if labelled else None
+    return "", parts[0] if len(parts) > 1 and not level else None

@@ -35,7 +35,7 @@ def read(content: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
         document = parsed(whole(content))
     except json.JSONDecodeError as error:
         if _is_record(content.strip().split("\n", 1)[0]):
-            return read_lines(content), ()
+            return read_lines(content)
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"it is not valid JSON ({place}: {error.msg})") from None
     found = rows_of(document)
@@ -57,20 +57,15 @@ def rows_of(found: Any) -> Rows:
     if isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
         return Rows(found)
     if isinstance(found, dict) and found:
-        _known_formats(found)
+        if found.get("type") in ("FeatureCollection", "Feature"):
+            raise ValueError(f"it is GeoJSON (a {found['type']}), which holds places: {_REMEDY}")
+        if {"images", "annotations"} <= found.keys():
+            remedy = "write a table with a row, and a label, for each image"
+            raise ValueError(f"it is COCO (boxes and outlines in images): {remedy}")
         for reading in (_parts, _split_apart, _one_array, _as_columns, _by_name, _one_inside):
             if (rows := reading(found)) is not None:
                 return rows
     raise ValueError(f"it holds {_named(found)}: {_REMEDY}")
-
-
-def _known_formats(found: Mapping[str, Any]) -> None:
-    if found.get("type") in ("FeatureCollection", "Feature"):
-        raise ValueError(f"it is GeoJSON (a {found['type']}), which holds places: {_REMEDY}")
-    if {"images", "annotations"} <= found.keys():
-        raise ValueError(
-            "it is COCO (boxes and outlines in images): write a table with a row, and a label, for each image"
-        )
 
 
 def _parts(found: Mapping[str, Any]) -> Rows | None:

@@ -38,18 +38,11 @@ def read(content: bytes, ending: str) -> Read:
     return FORMS[ending](content)
 
 
-def _text(read: Callable[[str], Any], content: bytes) -> Read:
-    """Of what is text: `read` gives the rows, alone or with what is to be said of them."""
+def _text(read: Callable[[str], Read], content: bytes) -> Read:
+    """Of what is text."""
     text, said = delimited.to_text(content)
-    found = read(text)
-    table, more = found if isinstance(found, tuple) else (found, ())
+    table, more = read(text)
     return table, (*((("HS212", said),) if said else ()), *more)
-
-
-def _fasttext(text: str) -> Read:
-    return fasttext.read(text), (
-        ("HS509", f"lines of fastText: what begins with {fasttext.MARK} is a label"),
-    )
 
 
 def _parquet(content: bytes) -> Read:
@@ -106,6 +99,6 @@ FORMS: dict[str, Callable[[bytes], Read]] = {
     ".xlsm": sheets.read,
     ".xls": sheets.read,
     ".ods": sheets.read,
-    ".txt": partial(_text, _fasttext),
+    ".txt": partial(_text, fasttext.read),
 }
 """Ending -> what reads it."""

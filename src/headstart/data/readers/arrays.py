@@ -118,13 +118,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
             raise DataError(WHERE, f"there are {len(items)} {noun}, but {len(values)} labels")
         kind = MULTILABEL if classes is not None else reading.task
         task, y, notes = labels.encode(
-            values,
-            where=WHERE,
-            kind=kind,
-            classes=classes,
-            typed=True,
-            missing=reading.missing,
-            known=reading.known,
+            values, where=WHERE, kind=kind, classes=classes, typed=True, **reading.marks
         )
     elif reading.task is not None:
         raise BadOption("task", reading.task, "left out when no labels are given")

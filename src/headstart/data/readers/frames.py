@@ -40,13 +40,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         raise DataError(WHERE, "it has no rows")
     if hasattr(reading.labels, "__len__") and len(reading.labels) == sheet.rows.height:
         items, modality, pairs = table.items_with_kind(sheet, reading, WHERE)
-        given = Reading(
-            task=reading.task,
-            labels=reading.labels,
-            name=reading.name,
-            missing=reading.missing,
-            known=reading.known,
-        )
+        given = Reading(task=reading.task, labels=reading.labels, name=reading.name, **reading.marks)
         return in_memory(items, modality, given, pairs=pairs)
     return table.build([sheet], reading, origin=WHERE, name="table")
 

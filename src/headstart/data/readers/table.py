@@ -170,14 +170,15 @@ def build(
         splits = [sheet.split for sheet in sheets for _ in range(sheet.rows.height)]
     else:
         splits = table[use.split].to_list() if use.split else []
+    groups, names = parts.groups(table[use.group].to_list()) if use.group else (None, ())
     return Dataset(
         name=reading.name or name,
         modality=modality,
         items=items,
         task=task,
         targets=y,
-        groups=parts.groups(table[use.group].to_list()) if use.group else None,
-        group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
+        groups=groups,
+        group_names=names,
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
         origin=origin,
         pairs=use.pair is not None,
@@ -209,15 +210,9 @@ def _labels(
         kind, classes = MULTILABEL, use.labels if classes is None else classes
     elif use.label:
         classes = cells.classes_of(table[use.label].dtype) if classes is None else classes
+    name, typed = use.label or "label", typed or bool(use.labels)
     return labels.encode(
-        values,
-        where=origin,
-        name=use.label or "label",
-        kind=kind,
-        classes=classes,
-        typed=typed or bool(use.labels),
-        missing=reading.missing,
-        known=reading.known,
+        values, where=origin, name=name, kind=kind, classes=classes, typed=typed, **reading.marks
     )
 
 

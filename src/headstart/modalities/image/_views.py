@@ -43,17 +43,14 @@ def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:
     if contract.crop_mode == "squash":
         # one number for a square size: timm's transform then resizes to exactly tall x wide
         return centre_cut(_resize(image, (tall, wide), how), (height, width))
-    if contract.crop_mode == "border":
-        ratio = max(image.height / tall, image.width / wide)
-        image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
-        return centre_cut(image, (height, width), padding_of(contract))
-    if contract.crop_mode != "center":
+    if contract.crop_mode not in ("center", "border"):
         raise BadOption("crop_mode", contract.crop_mode, '"center", "squash" or "border"')
-    if tall == wide:
+    if contract.crop_mode == "center" and tall == wide:
         return centre_cut(resize_short(image, tall, how), (height, width))
-    ratio = min(image.height / tall, image.width / wide)
+    both = image.height / tall, image.width / wide
+    ratio = max(both) if contract.crop_mode == "border" else min(both)
     image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
-    return centre_cut(image, (height, width))
+    return centre_cut(image, (height, width), padding_of(contract))
 
 
 def resize_short(image: Image.Image, side: int, how: Image.Resampling) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -62,16 +62,7 @@ class TextPreprocessing(Preprocessing):
         return fingerprint.of_bytes(self.encoder.encode())
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "modality": "text",
-            "encoder": self.digest,
-            "max_length": self.max_length,
-            "prefix": self.prefix,
-            "pairs": self.pairs,
-            "pooling": self.pooling,
-            "normalize": self.normalize,
-            "pad": self.pad,
-        }
+        return {"modality": "text", **asdict(self), "encoder": self.digest}
 
     @property
     def apart(self) -> bool:

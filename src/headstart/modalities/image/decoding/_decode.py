@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from headstart._lazy import optional
 from headstart.core.source import Levels
-from headstart.core.untrusted import limits
+from headstart.core.untrusted import limits, npy_header
 from headstart.errors import ImageError, MissingExtra
 from headstart.modalities.image.decoding import _deep, _kinds
 from headstart.modalities.image.decoding._deep import Range, Rows
@@ -332,15 +332,9 @@ def _from_npy(data: bytes) -> Opened:
     """An image from the bytes of the .npy format."""
     try:
         stream = io.BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read(stream)
+        shape, fortran, dtype = npy_header(stream)
     except Exception as error:  # the header is a Python literal: damage raises nearly anything
         raise ImageError("HS104", f"its .npy header is damaged: {error}") from None
-    if any(isinstance(side, bool) or side < 0 for side in shape):
-        raise ImageError("HS104", f"its .npy header is damaged: a shape of {tuple(shape)}")
     pixels = math.prod(shape[:2])
     if pixels > MOST_PIXELS:
         raise too_large((shape[1], shape[0]) if len(shape) > 1 else None)
