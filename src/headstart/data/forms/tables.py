@@ -6,19 +6,18 @@ ending in `headstart.data.reading.TABLES`, and a line in `tests/fuzz`.
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
+from headstart._lazy import optional
 from headstart.core.untrusted import archive, not_itself
 from headstart.data.columns.bounds import few_columns, not_blown_up
 from headstart.data.forms import delimited, documents, fasttext, records, sheets
 from headstart.data.items import cells
-from headstart.errors import MissingExtra
 
 Said = tuple[tuple[str, str], ...]
 """(code of a finding, what is to be said), of how a table was read."""
@@ -61,11 +60,10 @@ def _arrow(content: bytes) -> Read:
 
     Read by Arrow itself: polars ends the process where a damaged length asks for more memory than there is.
     """
-    try:
-        arrow: Any = importlib.import_module("pyarrow")
-        feather: Any = importlib.import_module("pyarrow.feather")
-    except ImportError:
-        raise MissingExtra("pyarrow", extra="arrow", needed_for="reading .feather and .arrow") from None
+    arrow, feather = (
+        optional(name, extra="arrow", needed_for="reading .feather and .arrow")
+        for name in ("pyarrow", "pyarrow.feather")
+    )
     file = arrow.BufferReader(content)
     if content.startswith((b"ARROW1", b"FEA1")):
         table = feather.read_table(file, memory_map=False)
