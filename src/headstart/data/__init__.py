@@ -22,7 +22,6 @@ _HERE = "headstart.data.readers"
 READERS: Registry[Any] = Registry(
     "reader",
     {
-        "a data set": f"{_HERE}.given",
         "a Hugging Face data set": f"{_HERE}.hub",
         "a table (.csv, .parquet, .json, .xlsx, ...)": f"{_HERE}.table",
         "a .zip or .tar archive": f"{_HERE}.folder",
@@ -85,6 +84,10 @@ def load(data: Any, **options: Any) -> Dataset:
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
+    if isinstance(data, Dataset):
+        if reading != Reading():
+            raise BadOption("data", "a Dataset", "given without options on how to read it")
+        return data
     if isinstance(data, str) and data.lower().startswith(ADDRESSES):
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
@@ -99,4 +102,4 @@ def load(data: Any, **options: Any) -> Dataset:
     found = data if isinstance(data, str) else type(data).__name__
     if isinstance(data, Sequence) and not isinstance(data, str):
         found += f" of {len(data)}"
-    raise BadOption("data", found, f"one of: {'; '.join(READERS)}")
+    raise BadOption("data", found, f"one of: a data set; {'; '.join(READERS)}")

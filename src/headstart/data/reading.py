@@ -14,16 +14,8 @@ from headstart.core.source import Levels
 from headstart.errors import BadOption, PathError, UnknownName, near
 from headstart.tasks import TASKS
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+          "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
 """Names of splits as people write them (in lower case) -> as a data set holds them."""
 
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -90,6 +91,12 @@ class Counted(NamedTuple):
     """Words that the source has no number for."""
     unit: str = "tokens"
     """What is counted."""
+
+
+def generator(key: str, view: int, kind: str) -> np.random.Generator:
+    """Random numbers of an augmented view, which depend on nothing but these three."""
+    digest = hashlib.sha256(f"{key}\0{view}\0{kind}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
 def filled_up(prepared: Sequence[np.ndarray]) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,25 +12,13 @@ from headstart import modalities
 from headstart.core.dataset import Item
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data.items import entries
-from headstart.data.items.entries import NOTHING, BadItem
+from headstart.data.items.entries import NOTHING, BadItem, RowItem
 from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import suffix_of
 from headstart.errors import DataError
 
 LOOKED_AT = 8
 """Cells of a column that are opened to see whether they are pictures."""
-
-
-@dataclass(frozen=True)
-class CellItem:
-    """The bytes of a picture in a cell: they stay in their column until they are read."""
-
-    id: str
-    column: pl.Series = field(repr=False, compare=False)
-    row: int
-
-    def read(self) -> bytes:
-        return bytes(self.column[self.row])
 
 
 def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str, str]:
@@ -110,7 +97,7 @@ def items(
     if kind == pl.Binary:
         there = column.is_not_null().to_list()
         return [
-            CellItem(name, column, row) if there[row] else BadItem(name, NOTHING)
+            RowItem(name, column, row) if there[row] else BadItem(name, NOTHING)
             for row, name in enumerate(names)
         ]
     if isinstance(kind, pl.Struct):
@@ -137,7 +124,7 @@ def _of_records(column: pl.Series, names: Sequence[str], finders: Sequence[Find]
         path = str(paths[row] or "").strip()
         name = f"{names[row]} ({path})" if path else names[row]
         if there:
-            found.append(CellItem(name, content, row))
+            found.append(RowItem(name, content, row))
         elif path:
             found.append(renamed(finders[row](path), name))
         else:

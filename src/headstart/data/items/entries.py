@@ -73,7 +73,7 @@ class ImageItem:
 
 @dataclass(frozen=True)
 class RowItem:
-    """A row of a data set of pictures: asked for when it is read, and not kept."""
+    """A row of a data set, or of a column, of pictures: asked for when it is read, and not kept."""
 
     id: str
     rows: Any = field(repr=False, compare=False)

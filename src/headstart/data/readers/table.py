@@ -77,15 +77,9 @@ def sheet_on_disk(path: Path) -> Sheet:
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     rows, notes = parse(content, path.name, str(path))
-    beside = _opener(sorted(file for file in path.parent.iterdir() if archive_ending(file.name)))
-    return Sheet(
-        rows,
-        on_disk(path.parent, beside),
-        stem_of(path.name),
-        notes=notes,
-        root=path.parent,
-        typed=has_types(path.name),
-    )
+    root, name = path.parent, path.name
+    beside = _opener(sorted(file for file in root.iterdir() if archive_ending(file.name)))
+    return Sheet(rows, on_disk(root, beside), stem_of(name), notes=notes, root=root, typed=has_types(name))
 
 
 def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:

@@ -12,7 +12,6 @@ import numpy as np
 from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
-from headstart.modalities._draws import generator
 from headstart.modalities.audio import _described, _shown
 from headstart.modalities.audio._spectra import frames_of
 from headstart.modalities.audio._views import VIEWS as VIEWS
@@ -21,7 +20,7 @@ from headstart.modalities.audio.decoding._decode import Recording as Recording
 from headstart.modalities.audio.decoding._memory import as_bytes as as_bytes
 from headstart.modalities.audio.decoding._memory import holds as holds
 from headstart.modalities.audio.preprocessing import WHISPER, AudioPreprocessing
-from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up
+from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,8 +13,7 @@ from PIL import Image
 
 from headstart.core.source import Levels
 from headstart.errors import ImageError
-from headstart.modalities._draws import generator
-from headstart.modalities.base import Examination, Numbers
+from headstart.modalities.base import Examination, Numbers, generator
 from headstart.modalities.image import _described
 from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.image.decoding import _decode, _deep, _kinds, _white

@@ -18,21 +18,14 @@ Recipe = Callable[[Image.Image, ImagePreprocessing, np.random.Generator], Image.
 VIEWS: Registry[Recipe] = Registry("view recipe")
 """Recipes of augmented views by name."""
 
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+_RESAMPLING = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 
 
 def resampling(name: str) -> Image.Resampling:
     """Pillow's constant for a contract's interpolation. Raises `BadOption`."""
     if name not in _RESAMPLING:
         raise BadOption("interpolation", name, f"one of {', '.join(_RESAMPLING)}")
-    return _RESAMPLING[name]
+    return Image.Resampling[name.upper()]
 
 
 def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:

@@ -16,8 +16,7 @@ from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
-from headstart.modalities._draws import generator
-from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up
+from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
 from headstart.modalities.text import _described
 from headstart.modalities.text.encoding._encode import encoder_of
 from headstart.modalities.text.encoding.words import WordEncoder
