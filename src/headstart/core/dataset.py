@@ -251,12 +251,8 @@ class Dataset:
             for name in ("groups", "split")
         }
         columns["targets"] = self.targets.subset(index)
-        notes = tuple(
-            replace(note, rows=tuple(np.flatnonzero(np.isin(index, note.rows)).tolist()))
-            if note.rows
-            else note
-            for note in self.notes
-        )
+        moved = [np.flatnonzero(np.isin(index, n.rows)).tolist() if n.rows else () for n in self.notes]
+        notes = tuple(replace(note, rows=tuple(rows)) for note, rows in zip(self.notes, moved, strict=True))
         out = replace(self, items=tuple(self.items[i] for i in index), notes=notes, **columns)
         if "_digests" in self.__dict__:
             out.__dict__["_digests"] = tuple(self._digests[i] for i in index)

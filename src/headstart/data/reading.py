@@ -69,11 +69,9 @@ class Reading:
         levels_of(self.white)
         if self.task is not None and self.task not in TASKS:
             raise BadOption("task", self.task, f"one of {', '.join(TASKS)}")
-        if self.path_column is not None and (self.text_column or self.pair_column):
-            found = self.text_column or self.pair_column
-            raise BadOption(
-                "text_column", found, "left out where path_column is given: an item is one or the other"
-            )
+        if self.path_column is not None and (texts := self.text_column or self.pair_column):
+            allowed = "left out where path_column is given: an item is one or the other"
+            raise BadOption("text_column", texts, allowed)
         if self.pair_column is not None and self.pair_column == self.text_column:
             raise BadOption("pair_column", self.pair_column, "another column than text_column")
 

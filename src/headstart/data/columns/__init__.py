@@ -241,7 +241,10 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         shown = cells.texts[path or ""][:3]
         texts = [] if shown and all(map(there, shown)) else texts
     if len(texts) == 1:
-        _check_header(texts[0], reading, where)
+        if reading.text_column is None and words_in(texts[0]) > 2 * PROSE_WORDS:
+            name = texts[0] if len(texts[0]) <= 40 else f"{texts[0][:40]}..."
+            problem = f"its first row does not look like the names of columns ({name!r} is one of them)"
+            raise DataError(where, problem, "put a row such as text,label above it")
         return Columns(text=texts[0], pair=reading.pair_column)
     if len(texts) == 2 and reading.pair_column is None and _usual_pair(cells) == tuple(texts):
         return Columns(text=texts[0], pair=texts[1])
@@ -358,13 +361,6 @@ def is_prose(values: Sequence[str]) -> bool:
 def words_in(value: str) -> int:
     """How many words; in scripts without blanks about half as many as letters."""
     return len(value.split()) + len(_UNSPACED.findall(value)) // 2
-
-
-def _check_header(column: str, reading: Reading, where: str) -> None:
-    if reading.text_column is None and words_in(column) > 2 * PROSE_WORDS:
-        shown = column if len(column) <= 40 else f"{column[:40]}..."
-        problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
-        raise DataError(where, problem, "put a row such as text,label above it")
 
 
 def is_usual(name: str) -> bool:

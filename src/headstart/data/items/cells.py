@@ -28,14 +28,11 @@ def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str
     `usual` tells whether a column is called as columns of pictures are: then it is enough that the cells may
     be pictures, and damaged ones are told.
     """
-    held = [
-        name
-        for name in table.columns
-        if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name))
-    ]
-    return {
-        name: entries.modality_of([entries.picture(cell, "") for cell in _some(table[name])]) for name in held
-    }
+    found = {}
+    for name in table.columns:
+        if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name)):
+            found[name] = entries.modality_of([entries.picture(cell, "") for cell in _some(table[name])])
+    return found
 
 
 def _some(column: pl.Series) -> list[Any]:

@@ -23,13 +23,11 @@ from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 PREPARATION = 2
 
-SUFFIXES = frozenset(
-    {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
-        ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
-        ".heic", ".heif", ".hif",
-    }
-)  # fmt: skip
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
+    ".heic", ".heif", ".hif",
+})  # fmt: skip
 """HEIC is among them without the package that reads it, to be told."""
 NOT_READ = _kinds.ENDINGS
 NOUN = "image"
@@ -88,14 +86,11 @@ def examine(data: bytes) -> Examination:
         width, height = height, width
     facts = tuple(sorted({*opened.facts, *_looks(seen, width, height)}))
     found = Examination(width, height, opened.mode, opened.format, facts)
-    return found if seen.range is None else _of_values(found, seen.kind, seen.range)
-
-
-def _of_values(found: Examination, kind: str, range: _deep.Range) -> Examination:
-    """With the range of the values, or the problem that some are no numbers."""
-    if range.finite:
-        return replace(found, values=kind, low=range.low, high=range.high)
-    problem = _deep.problem_of(kind, range.low, range.high, None)
+    if seen.range is None:
+        return found
+    if seen.range.finite:
+        return replace(found, values=seen.kind, low=seen.range.low, high=seen.range.high)
+    problem = _deep.problem_of(seen.kind, seen.range.low, seen.range.high, None)
     assert problem is not None
     return replace(found, problem=problem.code, detail=problem.problem)
 

@@ -35,8 +35,8 @@ class TextPreprocessing(Preprocessing):
     MASKS: ClassVar[slice] = slice(1, None, 3)
 
     encoder: str = field(default="", repr=False)
-    """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`; "" as long
-    as it is not known."""
+    """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`; "" as
+    long as it is not known."""
     max_length: int = 512
     prefix: str = ""
     pairs: str = JOINT

@@ -33,21 +33,17 @@ def record(spec: str, name: str) -> Source:
     arch, _, tag = name.partition(".")
     weights = recipes.torchvision_weights(arch, tag)
     meta = weights.meta
+    labels, kwargs = tuple(meta["categories"]), KWARGS.get(arch, {})
     path = torch_hub_file(weights.url)
     size = round(meta.get("_file_size", 0) * 2**20) or None  # from megabytes
     accuracy = meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1")
     return Source(
         spec=spec,
         name=name,
-        architecture={
-            "library": "torchvision",
-            "arch": arch,
-            "kwargs": KWARGS.get(arch, {}),
-            "num_classes": len(meta["categories"]),
-        },
+        architecture={"library": "torchvision", "arch": arch, "kwargs": kwargs, "num_classes": len(labels)},
         input=recipes.torchvision_contract(weights),
         parameters=meta.get("num_params"),
-        labels=tuple(meta["categories"]),
+        labels=labels,
         revision=weights.name,
         local=path is not None,
         size_bytes=path.stat().st_size if path is not None else size,

@@ -64,11 +64,8 @@ def cells_of(values: Sequence[Any], column: Column) -> list[Cell]:
             if isinstance(one, str) and not one.isascii():
                 forms.setdefault(normal(one), set()).add(one.strip())
         plain = value.tolist() if hasattr(value, "tolist") else value
-        cells.append(
-            [_scalar(one, row, column) for one in plain]
-            if isinstance(plain, LISTS)
-            else _scalar(plain, row, column)
-        )
+        listed = isinstance(plain, LISTS)
+        cells.append([_scalar(one, row, column) for one in plain] if listed else _scalar(plain, row, column))
     if any(isinstance(value, bool) for value in values):
         cells = [_flag(cell, column) for cell in cells]
     for name, found in forms.items():
