@@ -91,7 +91,9 @@ def examine(data: bytes) -> Examination:
     except AudioError as error:
         problem, detail = error.code, error.problem
     if not problem:
-        problem, detail = _problem(data, header, seen)
+        part = _decode.missing_part(data, header, seen.frames)
+        whole = _decode.problem_of(seen.frames, seen.finite, seen.peak)
+        problem, detail = ("HS104", part) if part else whole
     low, high = (seen.low, seen.high) if seen.finite and seen.frames else (0.0, 0.0)
     facts, said = ((), "") if problem else _facts(header, seen)
     return Examination(
@@ -119,17 +121,6 @@ class _Seen:
     @property
     def peak(self) -> float:
         return max(abs(self.low), abs(self.high))
-
-
-def _problem(data: bytes, header: _decode.Header, seen: _Seen) -> tuple[str, str]:
-    """(code, detail) of what makes it unusable."""
-    if part := _decode.missing_part(data, header, seen.frames):
-        return "HS104", part
-    if not seen.frames:
-        return "HS102", "holds no sound: not one sample"
-    if not seen.finite:
-        return "HS108", "some values are no numbers (NaN or infinite)"
-    return ("HS111", _decode.beyond(seen.peak)) if seen.peak > _decode.FULL_SCALE else ("", "")
 
 
 def _facts(header: _decode.Header, seen: _Seen) -> tuple[tuple[str, ...], str]:

@@ -18,9 +18,8 @@ from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
 from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
 from headstart.modalities.text import _described
-from headstart.modalities.text.encoding._encode import encoder_of
 from headstart.modalities.text.encoding.words import WordEncoder
-from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing, encoder_of
 
 PREPARATION = 2
 NOUN = "text"

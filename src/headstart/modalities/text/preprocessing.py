@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from headstart.core import fingerprint
 from headstart.core.source import Preprocessing, Signature, Source
 from headstart.core.untrusted import field as in_json
-from headstart.modalities.text.encoding._encode import Words, encoder_of
+from headstart.modalities.text.encoding._encode import Encoder, Words, opened
 from headstart.modalities.text.encoding.words import WordEncoder
 
 TOKENIZER = "tokenizer.json"
@@ -109,6 +109,11 @@ class TextPreprocessing(Preprocessing):
 
     def wants(self) -> str:
         return f"{self.max_length} tokens"
+
+
+def encoder_of(contract: TextPreprocessing) -> Encoder:
+    """The contract's encoder, opened once. Raises `Damaged` (a `ValueError`) for none, `MissingExtra`."""
+    return opened(contract.encoder, contract.max_length)
 
 
 def text_input(source: Source) -> TextPreprocessing:

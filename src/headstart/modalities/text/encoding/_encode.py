@@ -43,23 +43,9 @@ class Encoder(Protocol):
         """The largest number of a token."""
 
 
-class Carrier(Protocol):
-    """What carries a tokenizer: a `TextPreprocessing`."""
-
-    @property
-    def encoder(self) -> str: ...
-
-    @property
-    def max_length(self) -> int: ...
-
-
-def encoder_of(contract: Carrier) -> Encoder:
-    """The contract's encoder. Raises `Damaged` (a `ValueError`) for JSON that is none, `MissingExtra`."""
-    return _opened(contract.encoder, contract.max_length)
-
-
 @lru_cache(maxsize=KEPT)
-def _opened(text: str, max_length: int) -> Encoder:
+def opened(text: str, max_length: int) -> Encoder:
+    """The encoder that is this JSON. Raises `Damaged` (a `ValueError`) for what is none, `MissingExtra`."""
     content = read_json(text, most=limits.TOKENIZER_BYTES)
     if isinstance(content, dict) and content.get("format") == FORMAT:
         return Words(WordEncoder.from_json(content), max_length)
