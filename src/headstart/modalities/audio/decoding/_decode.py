@@ -136,9 +136,8 @@ def problem_of(frames: int, finite: bool, peak: float) -> tuple[str, str]:
         return "HS102", "holds no sound: not one sample"
     if not finite:
         return "HS108", "some values are no numbers (NaN or infinite)"
-    return (
-        ("HS111", f"its values reach {peak:,.6g}, where 1 is full scale") if peak > FULL_SCALE else ("", "")
-    )
+    over = f"its values reach {peak:,.6g}, where 1 is full scale"
+    return ("HS111", over) if peak > FULL_SCALE else ("", "")
 
 
 def missing_part(data: bytes, header: Header, read: int) -> str:
