@@ -100,7 +100,7 @@ def generator(key: str, view: int, kind: str) -> np.random.Generator:
 
 
 def filled_up(prepared: Sequence[np.ndarray]) -> np.ndarray:
-    """`[B, C, T]` of sequences `[C, t]`: all filled up with zeros (which the mask hides) to the longest."""
+    """`[B, C, T]`, of the type of the sequences `[C, t]`: zeros, which the mask hides, up to the longest."""
     longest = max(array.shape[-1] for array in prepared)
     out = np.zeros((len(prepared), len(prepared[0]), longest), prepared[0].dtype)
     for row, array in enumerate(prepared):
