@@ -91,14 +91,18 @@ def load(data: Any, **options: Any) -> Dataset:
     if isinstance(data, str) and data.lower().startswith(ADDRESSES):
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
+    dataset, white = _read(data, reading), levels_of(reading.white)
+    return dataset if white is None else dataset.with_levels(white)
+
+
+def _read(data: Any, reading: Reading) -> Dataset:
     for name in (*READERS.others(), *READERS.own()):
         reader = READERS[name]
         if reader.accepts(data):
             if reading.rate is not None and as_path(data) is not None:
                 raise BadOption("rate", reading.rate, "left out: files say it themselves")
             dataset: Dataset = reader.read(data, reading)
-            white = levels_of(reading.white)
-            return dataset if white is None else dataset.with_levels(white)
+            return dataset
     found = data if isinstance(data, str) else type(data).__name__
     if isinstance(data, Sequence) and not isinstance(data, str):
         found += f" of {len(data)}"
