@@ -189,11 +189,12 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_every_finding_is_described() -> None:
-    from headstart.data.checks.findings import CODES
+    from headstart.data.checks.findings import CODES, ORDER
 
     text = (ROOT / "docs/reference/findings.md").read_text(encoding="utf-8")
-    for code in CODES:
+    for code, kind in CODES.items():
         assert f"`{code}`" in text, code
+        assert kind.severity in ORDER, code
 
 
 def test_every_command_is_described() -> None:

@@ -87,10 +87,8 @@ class Extractor(Protocol):
 
 
 @runtime_checkable
-class StoredFeatures(Protocol):
+class StoredFeatures(Extractor, Protocol):
     """An `Extractor` that knows what is stored."""
-
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""

@@ -8,20 +8,18 @@ Every check raises `AssertionError` saying what was promised and what was found.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from headstart._lazy import optional
 from headstart.core.backbone import Backbone, Dense, Stage
 from headstart.core.features import Tap
 from headstart.core.masked import of_inputs
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import image_input
-from headstart.modalities.text.encoding.words import FORMAT
+from headstart.modalities.text import largest_number
 from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
 from headstart.train.trim import trimmed
 
@@ -100,11 +98,7 @@ RANDOM = {"text": random_tokens, "audio": random_frames}
 
 def words_of(contract: TextPreprocessing) -> int:
     """Numbers that a contract's encoder gives out: all below this one."""
-    content = json.loads(contract.encoder)
-    if content.get("format") == FORMAT:
-        return len(content["words"]) + 1
-    tokenizers = optional("tokenizers", extra="text", needed_for="the conformance suite of text sources")
-    return int(tokenizers.Tokenizer.from_str(contract.encoder).get_vocab_size())
+    return largest_number(contract) + 1
 
 
 def check_structure(backbone: Any, least_cuts: int = 3) -> None:

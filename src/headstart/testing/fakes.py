@@ -6,6 +6,7 @@ plans and reports can be tested in milliseconds.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -246,11 +247,7 @@ class TinyBackbone:
         return TinyBackbone(10_000 + seed, labels=self.source.labels, name=self.source.name)
 
     def copy(self) -> TinyBackbone:
-        twin = TinyBackbone(self.seed, labels=self.source.labels, name=self.source.name)
-        twin.module.load_state_dict(self.module.state_dict())
-        if self.classifier is not None and twin.classifier is not None:
-            twin.classifier.load_state_dict(self.classifier.state_dict())
-        return twin
+        return copy.deepcopy(self)
 
     def teach(self, dataset: Dataset, *, sharpness: float = 20.0) -> TinyBackbone:
         """The same with a classifier fitted (by least squares) to the data set's classes."""
