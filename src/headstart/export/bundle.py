@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core import environment, fingerprint
+from headstart.core import fingerprint
 from headstart.core.model import Model
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError
@@ -30,9 +29,6 @@ from headstart.export.fresh import Standby
 from headstart.predict.predictor import Predictor
 
 MOST_PROBES = 256
-_WAIT = 1800.0
-_FRESH = "import sys; from headstart.export.bundle import answer_for; answer_for(sys.argv[1])"
-"""What the fresh process runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,24 +119,12 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
 
 
 def _reopen(place: Path, target: Path) -> None:
-    """Open the copy in a fresh process. Raises `ExportMismatch`, or `BundleError` when it fails."""
-    command = [sys.executable, "-P", "-c", _FRESH, str(place)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_WAIT,
-            env=environment.waiting(),
-        )
-        report = json.loads(done.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
-        raise BundleError(
-            target, "a fresh process could not open the saved copy, so it was not kept"
-        ) from error
+    """Open the copy in a process of its own. Raises `ExportMismatch`, or `BundleError` when it fails."""
+    with closing(Standby()) as fresh:
+        fresh.begin()
+        report = fresh.answer(place)
+    if report is None:
+        raise BundleError(target, "a fresh process could not open the saved copy, so it was not kept")
     _judge(report, target)
 
 

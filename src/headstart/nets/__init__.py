@@ -53,8 +53,8 @@ KINDS = {
     "bands": "headstart.nets.bands",
     "average": "headstart.nets.average",
 }
-"""Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its
-paragraph above."""
+"""Kind -> module with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To add a
+kind: its file, its line here, its paragraph above."""
 
 
 def kind_of(net: Mapping[str, Any]) -> str:
@@ -81,8 +81,10 @@ def assemble(
     Raises `NetError` when recipe and tensors do not fit together, `UnknownName` for an unknown
     kind or architecture.
     """
-    from headstart.nets.base import Recipe
+    from headstart.nets.base import Parts, Recipe
 
-    build = importlib.import_module(KINDS[kind_of(net)]).build
-    module: Net = build(Recipe(net, tensors, input, task, assemble))
+    kind = kind_of(net)
+    parts = Parts(kind, tensors)
+    module: Net = importlib.import_module(KINDS[kind]).build(Recipe(net, parts, input, task, assemble))
+    parts.finish()
     return module.eval().requires_grad_(False)
