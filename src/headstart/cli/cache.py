@@ -10,7 +10,8 @@ import typer
 
 from headstart.cli._options import AsJson
 from headstart.cli._screen import bar, say, say_json
-from headstart.errors import BadOption
+from headstart.core import words
+from headstart.errors import BadOption, UnknownName
 
 if TYPE_CHECKING:
     from headstart.store.upkeep import Table
@@ -24,7 +25,6 @@ group = typer.Typer(
 @group.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """What is stored, for which source and data, how large, and when it was last used."""
-    from headstart.core import words
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -61,8 +61,6 @@ def clear_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove stored features. They are computed again when they are needed; what is in use stays."""
-    from headstart.core import words
-    from headstart.errors import UnknownName
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -108,7 +106,6 @@ def verify_command(
     as_json: AsJson = False,
 ) -> None:
     """Read every stored file against its checksum. Exit code 2 when something is damaged and stays."""
-    from headstart.core import words
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -143,8 +140,6 @@ def _print(tables: list[Table]) -> None:
     from rich.markup import escape
     from rich.table import Table as Grid
 
-    from headstart.core import words
-
     grid = Grid(box=None, pad_edge=False)
     for name in ("source", "what", "data", "rows", "size", "last used"):
         grid.add_column(name, justify="right" if name in ("rows", "size") else "left")
@@ -158,8 +153,6 @@ def _print(tables: list[Table]) -> None:
 
 
 def _ago(moment: float) -> str:
-    from headstart.core import words
-
     seconds = max(0.0, time.time() - moment)
     if not moment:
         return "-"

@@ -34,23 +34,19 @@ def check_command(
 
     options = _options.reading(given)
     dataset = reading.load(data, **options)
-    console = Console(highlight=False, soft_wrap=True)
     with bar("reading", show=not as_json) as tell:
         report = near_duplicates.check(dataset, source=source, progress=tell)
     if as_json:
-        document = {
-            "data": dataset.origin,
-            "task": dataset.task and dataset.task.to_json(),
-            **report.to_json(),
-        }
-        say_json(document)
+        task = dataset.task and dataset.task.to_json()
+        say_json({"data": dataset.origin, "task": task, **report.to_json()})
     else:
-        _print(console, dataset, report)
+        _print(dataset, report)
     if report.errors:
         raise typer.Exit(2)
 
 
-def _print(console: Console, dataset: Any, report: Any) -> None:
+def _print(dataset: Any, report: Any) -> None:
+    console = Console(highlight=False, soft_wrap=True)
     for severity, style in STYLES.items():
         for line in report.grouped(severity):
             shown = escape(printable(line))

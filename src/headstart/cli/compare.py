@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli._screen import aligned, say, say_json
+from headstart.core import words
 from headstart.core.words import cell
 from headstart.errors import BadOption
 
@@ -38,7 +39,6 @@ def compare_command(
 
 def cells(found: Versus) -> list[list[str]]:
     """The table, its heads first."""
-    from headstart.core import words
 
     def score(row: dict[str, Any], value: str) -> str:
         if row is None or row[value] is None:
