@@ -42,8 +42,9 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     if not covered.differ:
         sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
         return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
-    rivals = {
-        strategy: _rivals(strategy, ours, trials) for strategy in baselines(experiment.dataset.modality)
+    rivals = {  # of those that have a source only those of its own architecture
+        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
+        for strategy in baselines(experiment.dataset.modality)
     }
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
@@ -86,11 +87,6 @@ def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     if all(g.low > 0 and not g.too_few for g in gains.values()):
         return "helps"
     return "no evidence"
-
-
-def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]:
-    """Arms of a baseline: those that have a source count only for its own architecture."""
-    return [name for name, t in trials.items() if t.strategy == strategy and t.source in (None, arm.source)]
 
 
 def _missing(baseline: str, rivals: Sequence[Trial]) -> str:

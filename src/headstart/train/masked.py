@@ -107,10 +107,6 @@ class Guesser(nn.Module):
         share = share.index_add(0, asked.nonzero()[:, 0], losses)
         return share * len(inputs) / max(1, len(losses))
 
-    def head(self) -> nn.ModuleList:
-        """What is new, for the optimiser's groups (the bias goes with the encoder)."""
-        return nn.ModuleList([self.dense, self.norm])
-
 
 def held_out_loss(net: Guesser, hidden: list[Tensor]) -> float:
     """Mean cross-entropy of the tokens asked for, over batches that `hide` made."""

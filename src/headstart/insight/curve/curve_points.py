@@ -128,8 +128,7 @@ class Stored:
 
 def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Stored:
     """The features that these folds need."""
-    backbone = networks.backbone(probe.source)
-    assert backbone is not None
+    backbone = networks.backbone(str(probe.source))
     done = probe.choices.get("folds", ())
     chosen = {fold: done[fold] if fold < len(done) else probe.choices for fold in folds}
     names = list(dict.fromkeys(name for fold in folds for name in chosen[fold]["taps"]))

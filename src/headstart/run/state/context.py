@@ -98,10 +98,8 @@ class Context:
     def seed(self) -> int:
         return self.experiment.seed
 
-    def backbone(self, name: str | None) -> Backbone | None:
+    def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
-        if name is None:
-            return None
         if name not in self._loaded:
             while len(self._loaded) >= LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
@@ -122,7 +120,7 @@ class Context:
             task=self.task,
             split=self.split,
             features=self.extractor,
-            backbone=self.backbone(source),
+            backbone=None if source is None else self.backbone(source),
             budget=Budget(seconds),
             reserve=self.reserve,
             seed=self.seed,

@@ -161,10 +161,6 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def forget_plan(self, arm: str) -> None:
-        """Let a training arm settle again on what fits its time; finished folds stay."""
-        (self.workdir(arm) / "plan.json").unlink(missing_ok=True)
-
     def save_trial(self, trial: Trial) -> None:
         folder = self.workdir(trial.arm).parent
         buffer = io.BytesIO()
@@ -201,12 +197,7 @@ def load_trial(record: Path, kind: type[Predictions] = Dense) -> Trial:
     remedy = f"delete its folder {place} and repeat the run's command: it makes that arm again"
     with sound(run, f"{place}/{record.name}", remedy):
         data = untrusted.read_object(record, most=limits.ITEM_BYTES)
-        known = Trial(
-            **{
-                **data,
-                "cost": Cost(**data["cost"]),
-            }
-        )
+        known = Trial(**{**data, "cost": Cost(**data["cost"])})
         for name in ("arm", "strategy", "status", "reason", "digest"):
             field(vars(known), name, str)
         field(data, "source", str, empty=True)

@@ -57,13 +57,16 @@ def write(context: Context) -> None:
     import polars as pl
 
     dataset, split = context.dataset, context.split
+    part = np.full(len(dataset), "unlabelled", dtype="U11")
+    part[split.development] = "development"
+    part[split.test] = "test"
     buffer = io.BytesIO()
     pl.DataFrame(
         {
             "row": np.arange(len(dataset)),
             "id": [item.id for item in dataset.items],
             "digest": list(dataset.digests()),
-            "part": _parts(split, len(dataset)),
+            "part": part.tolist(),
             "group": np.asarray(split.groups, np.int64),
             "y": dataset.targets.to_list(),
             "fold": fold_numbers(split, len(dataset)).tolist(),
@@ -71,13 +74,6 @@ def write(context: Context) -> None:
         schema_overrides={"fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
     write_atomic(context.folder.path / NAME, buffer.getvalue())
-
-
-def _parts(split: Split, rows: int) -> list[str]:
-    part = np.full(rows, "unlabelled", dtype="U11")
-    part[split.development] = "development"
-    part[split.test] = "test"
-    return [str(name) for name in part]
 
 
 def fold_numbers(split: Split, rows: int) -> np.ndarray:
