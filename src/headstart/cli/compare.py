@@ -43,8 +43,7 @@ def cells(found: Versus) -> list[list[str]]:
     def score(row: dict[str, Any], value: str) -> str:
         if row is None or row[value] is None:
             return "-"
-        interval = words.interval(found.metric, row["low"], row["high"])
-        return f"{words.value(found.metric, row[value])} {interval}"
+        return words.estimate(found.metric, row[value], row["low"], row["high"])
 
     return [
         [head.format(metric=found.metric) for head in HEADS],

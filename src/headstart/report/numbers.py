@@ -34,12 +34,13 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[d
         )
     test = answer.get("test")
     if test:
+        units = ("group", "groups") if unit_of(test) == "groups" else nouns(record)
         found.append(
             _number(
                 words.value(test["metric"], test["value"]),
                 f"{test['metric']} on the test part",
                 f"{words.interval(test['metric'], test['low'], test['high'])} "
-                f"on {words.count(test['n'], *_units(record, test))}, touched once",
+                f"on {words.count(test['n'], *units)}, touched once",
             )
         )
     comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
@@ -78,11 +79,6 @@ def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
     ]
-
-
-def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
-    """What a number was counted over, one and several."""
-    return ("group", "groups") if unit_of(found) == "groups" else nouns(record)
 
 
 def nouns(record: Mapping[str, Any]) -> tuple[str, str]:

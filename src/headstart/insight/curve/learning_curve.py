@@ -195,13 +195,12 @@ class _Words:
     def _outlook(self, twice: dict[str, Any] | None, why: str) -> str:
         if twice is None:
             return f"What more labels would bring cannot be said: {why}."
-        metric, gain = self.experiment.task.metric, twice["gain"]
-        shown = words.gain(metric, gain["value"])
-        band = words.gain_interval(metric, gain["low"], gain["high"])
+        ends = (twice["gain"][name] for name in ("value", "low", "high"))
+        gain = words.gain_estimate(self.experiment.task.metric, *ends)
         better = "" if self.experiment.task.higher_is_better else " (how much smaller the error gets)"
         return (
             f"Twice as many labels to learn from ({twice['n']:,} instead of {twice['n'] // 2:,}) would bring "
-            f"about {shown} {band}{better}."
+            f"about {gain}{better}."
         )
 
 
