@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,28 +49,24 @@ def learning_curve(
 
 def _probe(experiment: Experiment, trials: Mapping[str, Trial], shipped: str) -> Trial | None:
     """The probe of the shipped arm's source, else the best one."""
-    scored = {
-        name: score
-        for name, trial in trials.items()
-        if strategies.facts(trial.strategy).ranks
-        and trial.choices.get("taps")
-        and (score := leaderboard.signed_score(trial, experiment)) is not None
-    }
-    own = [name for name in scored if trials[name].source == trials[shipped].source]
-    best = own[:1] or sorted(scored, key=lambda name: -scored[name])[:1]
-    return trials[best[0]] if best else None
+    probes = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.choices.get("taps")]
+    ranked = _ranked(experiment, probes)
+    own = [trial for trial in ranked if trial.source == trials[shipped].source]
+    return next(iter(own or ranked), None)
 
 
 def _baseline(experiment: Experiment, trials: Mapping[str, Trial], probe: Trial) -> Trial | None:
     """What the labels saved are counted against: the better of scratch and the simple model."""
-    scored = {
-        name: score
-        for name, trial in trials.items()
-        if strategies.facts(trial.strategy).role in ("scratch", "simple")
-        and trial.source in (None, probe.source)
-        and (score := leaderboard.signed_score(trial, experiment)) is not None
-    }
-    return trials[max(scored, key=lambda name: scored[name])] if scored else None
+    there = [t for t in trials.values() if strategies.facts(t.strategy).role in ("scratch", "simple")]
+    ranked = _ranked(experiment, [t for t in there if t.source in (None, probe.source)])
+    return next(iter(ranked), None)
+
+
+def _ranked(experiment: Experiment, trials: Iterable[Trial]) -> list[Trial]:
+    """Those that have a score, best first."""
+    scored = [(leaderboard.signed_score(trial, experiment), trial) for trial in trials]
+    known = [(score, trial) for score, trial in scored if score is not None]
+    return [trial for _, trial in sorted(known, key=lambda entry: -entry[0])]
 
 
 @dataclass(frozen=True)
