@@ -57,7 +57,10 @@ def label_next_command(
         sys.stdout.write(csv_text(found))
     else:
         say(text(found))
-    warn(*warnings(found))
+    warn(*(f"headstart: {note}\n" for note in found.notes))
+    if found.unreadable:
+        count = words.count(len(found.unreadable), "item")
+        warn(f"headstart: {count} cannot be read and left out: {some_of(found.unreadable)}\n")
 
 
 def text(found: Proposal) -> Iterator[str]:
@@ -78,12 +81,3 @@ def csv_text(found: Proposal) -> str:
     lines: list[list[object]] = [["rank", "item", "how", "why", *(["text"] if more else [])]]
     lines += [[p.rank, p.item, p.how, p.why, *([p.text] if more else [])] for p in found.picks]
     return "".join(map(csv_line, lines))
-
-
-def warnings(found: Proposal) -> Iterator[str]:
-    """What must be known beside the list."""
-    for note in found.notes:
-        yield f"headstart: {note}\n"
-    if found.unreadable:
-        count = words.count(len(found.unreadable), "item")
-        yield f"headstart: {count} cannot be read and left out: {some_of(found.unreadable)}\n"

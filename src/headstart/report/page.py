@@ -68,7 +68,7 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
             style=asset("style.css"),
             script=script,
             script_hash=digest,
-            numbers=key_numbers(record, insight),
+            numbers=list(key_numbers(record, insight)),
             board=board(answer["rows"], record["task"]["metric"]),
             gains=gains(answer["verdict"]["comparisons"]),
             figures=figures(record, insight),

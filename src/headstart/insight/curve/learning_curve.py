@@ -162,11 +162,8 @@ class _Words:
             "against": self.baseline.arm,
             "their_n": round(their_n),
             "their_value": theirs,
+            **vars(saved),
             "labels": round(saved.labels),
-            "ratio": saved.ratio,
-            "low": saved.low,
-            "high": saved.high,
-            "at_least": saved.at_least,
         }
         return record, _saving(saved, against)
 
