@@ -45,20 +45,11 @@ def cells(found: Versus) -> list[list[str]]:
             return "-"
         return words.estimate(found.metric, row[value], row["low"], row["high"])
 
-    return [
-        [head.format(metric=found.metric) for head in HEADS],
-        *(
-            [
-                row["run"],
-                row["outcome"],
-                row["arm"],
-                score(row, "score"),
-                score(row["test"], "value"),
-                f"{row['seconds']:,.0f}",
-            ]
-            for row in found.runs
-        ),
-    ]
+    lines = [[head.format(metric=found.metric) for head in HEADS]]
+    for row in found.runs:
+        scores = [score(row, "score"), score(row["test"], "value")]
+        lines.append([row["run"], row["outcome"], row["arm"], *scores, f"{row['seconds']:,.0f}"])
+    return lines
 
 
 def details(found: Versus) -> Iterator[str]:

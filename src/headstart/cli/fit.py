@@ -59,11 +59,8 @@ def plan_command(data: options.Data, json_output: options.AsJson = False, **give
 def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     """The steps with their estimated time, and what is left out, in lines a person reads."""
     for number, step in enumerate(found["steps"], start=1):
-        took = (
-            ""
-            if step["estimate"] is None
-            else "about " + seconds_in_words(min(step["estimate"], step["seconds"]))
-        )
+        estimate = step["estimate"]
+        took = "" if estimate is None else f"about {seconds_in_words(min(estimate, step['seconds']))}"
         yield f"{number:>3}  {step['arm']:<48} {took:<18} {step['reason']}\n"
     for step in found["skipped"]:
         yield f"  -  {step['arm']:<48} {'not run':<18} {step['reason']}\n"

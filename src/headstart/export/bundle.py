@@ -80,7 +80,9 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
     written; in both cases what was at `path` is as it was.
     """
     target = Path(path).expanduser()
-    files = _files(model, _checked(model, probes))
+    if not model.input.signature().fits(probes) or len(probes) > MOST_PROBES:
+        raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
+    files = _files(model, np.ascontiguousarray(probes))
     archive.check_target(target)
     with staged(target) as room:
         archive.write(room / target.name, files)
@@ -90,12 +92,6 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
         else:
             _judge(report, target)
     return target
-
-
-def _checked(model: Model, probes: np.ndarray) -> np.ndarray:
-    if not model.input.signature().fits(probes) or len(probes) > MOST_PROBES:
-        raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
-    return np.ascontiguousarray(probes)
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:

@@ -62,22 +62,18 @@ class Bar:
             label = "pass" if data["what"].startswith("pass") else "run"
             name = escape(words.cell(data["arm"]))
             self._task = self._shown.add_task(name, total=total, label=label, rate="")
-        self._shown.update(self._task, completed=done, total=total, rate=self._rate(done, total))
+        start, before = self._start
+        passed, rate = time.monotonic() - start, ""
+        if done > before and passed > 0:  # what was stored before the bar began does not count
+            pace = (done - before) / passed
+            rate = f"{pace:,.0f}/s, {seconds_in_words((total - done) / pace)} left"
+        self._shown.update(self._task, completed=done, total=total, rate=rate)
 
     def end(self) -> None:
         """Remove the bar."""
         if self._shown is not None:
             self._shown.stop()
         self._shown = self._task = self._key = None
-
-    def _rate(self, done: int, total: int) -> str:
-        """What was stored before the bar began does not count."""
-        start, before = self._start
-        passed = time.monotonic() - start
-        if done <= before or passed <= 0:
-            return ""
-        rate = (done - before) / passed
-        return f"{rate:,.0f}/s, {seconds_in_words((total - done) / rate)} left"
 
 
 class Story:
