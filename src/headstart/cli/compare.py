@@ -71,13 +71,10 @@ def text(found: Versus) -> Iterator[str]:
 
 def markdown(found: Versus) -> Iterator[str]:
     """The same for a pull request."""
-    from headstart.report.markdown import safe
+    from headstart.report.markdown import safe, table
 
-    table = [list(map(safe, row)) for row in cells(found)]
-    table.insert(1, ["---"] * len(HEADS))
-    for row in table:
-        yield f"| {' | '.join(row)} |\n"
-    yield "\n"
+    head, *rows = [list(map(safe, row)) for row in cells(found)]
+    yield f"{table(head, rows)}\n\n"
     for line in details(found):
         yield f"**{safe(line)}**\n\n"
     for note in found.notes:

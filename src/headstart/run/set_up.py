@@ -36,7 +36,7 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import StoreExtractor, measure_pass
+from headstart.passes.extractor import measure_pass
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -63,7 +63,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
+        extractor=Timed(FeatureStore.default(), dataset, progress=tell),
         sources=named,
         folder=folder,
         listen=listen,
