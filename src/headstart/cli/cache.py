@@ -80,20 +80,17 @@ def clear_command(
         sys.stdout.write(f"{store.root}: nothing to remove\n")
         return
     size = words.size(sum(table.bytes for table in going))
-    if not yes:
-        _ask(f"Remove {words.count(len(going), 'table')} ({size}) from {store.root}?")
+    if not yes and not sys.stdin.isatty():
+        raise BadOption("--yes", "not given", "given where nobody can be asked")
+    if not yes and not typer.confirm(
+        f"Remove {words.count(len(going), 'table')} ({size}) from {store.root}?"
+    ):
+        sys.stdout.write("nothing was removed\n")
+        raise typer.Exit(1)
     freed, kept = upkeep.clear(store.path, chosen)
     sys.stdout.write(f"{store.root}: {words.size(freed)} freed\n")
     for table in kept:
         say([f"kept, because a process is using it: {table.source} {table.family}\n"])
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise BadOption("--yes", "not given", "given where nobody can be asked")
-    if not typer.confirm(question):
-        sys.stdout.write("nothing was removed\n")
-        raise typer.Exit(1)
 
 
 @group.command("verify")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ Source = Annotated[
     str | None,
     typer.Option("--source", "-s", help="Of texts: the source that they must not be too long for. Default: the first on this machine."),
 ]  # fmt: skip
-STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+STYLES: dict[Literal["error", "warning", "note"], str] = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
 @_options.taking(*_options.READING)
@@ -40,18 +40,14 @@ def check_command(
         task = dataset.task and dataset.task.to_json()
         say_json({"data": dataset.origin, "task": task, **report.to_json()})
     else:
-        _print(dataset, report)
+        console = Console(highlight=False, soft_wrap=True)
+        for severity, style in STYLES.items():
+            for line in report.grouped(severity):
+                shown = escape(printable(line))
+                console.print(f"[{style}]{shown}[/]" if console.is_terminal else shown)
+        console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
     if report.errors:
         raise typer.Exit(2)
-
-
-def _print(dataset: Any, report: Any) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    for severity, style in STYLES.items():
-        for line in report.grouped(severity):
-            shown = escape(printable(line))
-            console.print(f"[{style}]{shown}[/]" if console.is_terminal else shown)
-    console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
 
 
 def describe(dataset: Any) -> str:

@@ -303,17 +303,12 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     kept = KEPT_FOR_PROOF if proof and not second_way else 0.0
     if one.reads and estimate > (1 - kept) * known.left:
         return f"{took}, and leave no time to compare with training from scratch"
-    share = CONTROL_SHARE if not _others_ran(known) else 1.0
-    if one.role == "random" and estimate > share * known.left:
+    # what a control would take time from
+    others = {other.name for other in (*every("scratch"), facts(FURTHER)) if possible(known, other)}
+    had_theirs = others <= {outcome.strategy for outcome in known.outcomes.values()}
+    if one.role == "random" and estimate > (1.0 if had_theirs else CONTROL_SHARE) * known.left:
         return f"{took}, too much for a control"
     return _too_slow(known, one, source) if one.all_layers else ""
-
-
-def _others_ran(known: Known) -> bool:
-    """Whether what the control would take time from has had its time."""
-    ran = {outcome.strategy for outcome in known.outcomes.values()}
-    others = [one for one in (*every("scratch"), facts(FURTHER)) if possible(known, one)]
-    return all(one.name in ran for one in others)
 
 
 def _too_slow(known: Known, one: Facts, source: Candidate | None) -> str:

@@ -212,7 +212,10 @@ def _summed(
         [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
     )
     each = turned(task, values)  # [draws, S]
-    theirs = [] if baseline is None else _repeats(baseline)
+    theirs = []
+    if baseline is not None:
+        known = [(repeat, mask) for repeat, mask in enumerate(baseline.covered) if mask.any()]
+        theirs = [Held(np.flatnonzero(m), baseline.predictions.take(repeat, m)) for repeat, m in known]
     columns = [[row[size] for row in found] for size in range(len(used))] + [theirs]
     drawn = np.concatenate(list(_resampled(experiment, columns)))  # [B, S + 1]
     width = drawn.shape[1]
@@ -226,15 +229,6 @@ def _summed(
     ]
     items = len(np.unique(np.concatenate([row[0].rows for row in found])))
     return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
-
-
-def _repeats(trial: Trial) -> list[Held]:
-    known = trial.covered
-    return [
-        Held(np.flatnonzero(mask), trial.predictions.take(repeat, mask))
-        for repeat, mask in enumerate(known)
-        if mask.any()
-    ]
 
 
 def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:

@@ -56,6 +56,11 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
         at = {k: y.at(p["value"] if p[k] is None else p[k]) for k in ("low", "high")}
         return {"x": x.at(p["n"]), "y": y.at(p["value"]), **at, "title": text}
 
+    reached = None
+    if saved:  # the rival's level, and the number of labels that reaches it
+        at, right = saved.get("labels"), x.at(saved["their_n"])
+        level = {"y": y.at(saved["their_value"]), "x": x.at(at) if at else None}
+        reached = {**level, "text": saved["against"], "right": right}
     edge = [(x.at(p["n"]), y.at(p["high"])) for p in band]
     edge += [(x.at(p["n"]), y.at(p["low"])) for p in reversed(band)]
     return {
@@ -64,20 +69,9 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
         "line": path([(x.at(p["n"]), y.at(p["value"])) for p in band]),
         "points": [mark(p) for p in points],
         "twice": mark(twice) if twice else None,
-        "saved": _saved(saved, x, y) if saved else None,
+        "saved": reached,
         "x_title": "labelled items (logarithmic)",
         "y_title": metric,
-    }
-
-
-def _saved(saved: Mapping[str, Any], x: Scale, y: Scale) -> dict[str, Any]:
-    """The rival's level, and the number of labels that reaches it."""
-    at = saved.get("labels")
-    return {
-        "y": y.at(saved["their_value"]),
-        "x": x.at(at) if at else None,
-        "text": saved["against"],
-        "right": x.at(saved["their_n"]),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.core.files import write_atomic
-from headstart.core.split import Fold, Split
+from headstart.core.split import Fold
 from headstart.core.targets import Targets, of_list
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
@@ -60,6 +60,9 @@ def write(context: Context) -> None:
     part = np.full(len(dataset), "unlabelled", dtype="U11")
     part[split.development] = "development"
     part[split.test] = "test"
+    number = np.full((len(dataset), max(1, split.repeats)), -1, np.int64)
+    for fold in split.folds:
+        number[fold.test, fold.repeat] = number[:, fold.repeat].max() + 1  # counted within its repeat
     buffer = io.BytesIO()
     pl.DataFrame(
         {
@@ -69,21 +72,11 @@ def write(context: Context) -> None:
             "part": part.tolist(),
             "group": np.asarray(split.groups, np.int64),
             "y": dataset.targets.to_list(),
-            "fold": fold_numbers(split, len(dataset)).tolist(),
+            "fold": number.tolist(),
         },
         schema_overrides={"fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
     write_atomic(context.folder.path / NAME, buffer.getvalue())
-
-
-def fold_numbers(split: Split, rows: int) -> np.ndarray:
-    """int64 `[rows, R]`: see `Items.held_out`."""
-    number = np.full((rows, max(1, split.repeats)), -1, np.int64)
-    next_one = [0] * number.shape[1]
-    for fold in split.folds:
-        number[fold.test, fold.repeat] = next_one[fold.repeat]
-        next_one[fold.repeat] += 1
-    return number
 
 
 def read(folder: Path) -> Items:
