@@ -277,7 +277,9 @@ def run(net: masked.Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell)
     watch = Watch(budget, phase.path, phase.about, lambda done, total: tell(phase.name, done, total))
     with reproducible(job.seed):
         groups = parameter_groups(net, torch.nn.Module(), recipe)
-        outcome = train(net, job.batches(), recipe, param_groups=groups, loss=masked.passed_on, watch=watch)
+        outcome = train(  # the network computes its own loss
+            net, job.batches(), recipe, param_groups=groups, loss=lambda z, _: z, watch=watch
+        )
     if outcome.status == "diverged":
         raise BadOption("the source", phase.name, "one whose loss stays finite")
     if outcome.status == "out of time":
