@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -45,8 +46,9 @@ RUN = tuple(OPTIONS)
 """What a run is asked for."""
 
 
+@cache
 def _parameter(name: str) -> Parameter:
-    """An option as a parameter of a command."""
+    """An option as a parameter of a command: the same of every command."""
     more = dict(OPTIONS[name])
     kind: Any = KINDS[more.pop("kind")]
     default, names = more.pop("default", None), more.pop("names", ())
