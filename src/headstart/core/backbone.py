@@ -123,5 +123,5 @@ class Networks(Protocol):
     @property
     def extractor(self) -> StoredFeatures: ...
 
-    def backbone(self, name: str | None) -> Backbone | None:
-        """The network of a source; None for None."""
+    def backbone(self, name: str) -> Backbone:
+        """The network of a source."""

@@ -17,7 +17,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
-from headstart.core.features import Features, FeatureSpec
+from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.source import Source
 from headstart.core.split import Split
@@ -28,23 +28,18 @@ from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
+from headstart.store.features import StoredFeatures
 
 
-class Timed:
+class Timed(StoreExtractor):
     """An extractor that adds up the seconds of its passes."""
 
-    def __init__(self, extractor: StoreExtractor) -> None:
-        self._extractor = extractor
-        self.seconds = 0.0
+    seconds = 0.0
 
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features:
-        features = self._extractor(backbone, spec)
+    def __call__(self, backbone: Any, spec: FeatureSpec) -> StoredFeatures:
+        features = super().__call__(backbone, spec)
         self.seconds += features.seconds
         return features
-
-    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
-        """Share of the items, 0 to 1, that a pass would have to compute."""
-        return self._extractor.missing(backbone, spec)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -98,10 +93,8 @@ class Context:
     def seed(self) -> int:
         return self.experiment.seed
 
-    def backbone(self, name: str | None) -> Backbone | None:
+    def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
-        if name is None:
-            return None
         if name not in self._loaded:
             while len(self._loaded) >= LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
@@ -122,7 +115,7 @@ class Context:
             task=self.task,
             split=self.split,
             features=self.extractor,
-            backbone=self.backbone(source),
+            backbone=None if source is None else self.backbone(source),
             budget=Budget(seconds),
             reserve=self.reserve,
             seed=self.seed,
