@@ -55,8 +55,14 @@ def fit_scaling(features: np.ndarray, weights: np.ndarray | None = None) -> Scal
     return Scaling(mean, factor)
 
 
-def standardise(features: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, Scaling]:
-    """(z-scored features float64 `[N, D]`, the scaling that made them)."""
+def standardise(
+    features: np.ndarray, weights: np.ndarray | None = None, *, scaled: bool = False
+) -> tuple[np.ndarray, Scaling]:
+    """(z-scored features float64 `[N, D]`, the scaling that made them); of `scaled` ones neither mean nor spread
+    is touched."""
+    if scaled:
+        width = features.shape[1]
+        return np.asarray(features, np.float64), Scaling(np.zeros(width), np.ones(width))
     scaling = fit_scaling(features, weights)
     return scaling.apply(features), scaling
 

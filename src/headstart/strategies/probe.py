@@ -23,6 +23,7 @@ from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.measure import threads
 from headstart.measure.partition import blind_sample
+from headstart.measure.spectral import basis, standardise
 from headstart.strategies.linear import _taps
 from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
 from headstart.strategies.shared._folds import run_folds
@@ -36,6 +37,8 @@ photos with ImageNet networks; on handwriting with a small network 3 points, but
 
 WIDE = 1_000
 """Columns that a linear model is taken to have."""
+SHARED = 1_500
+"""Up to so many development rows (and views of them) the folds share one rotation of each union of taps."""
 
 
 class Probe:
@@ -132,6 +135,8 @@ class Reading:
     blocks: _taps.Blocks = field(repr=False)
     usual: str = ""
     """The tap that has to be beaten; empty: the embedding."""
+    rotated: dict[tuple[Tap, ...], np.ndarray] = field(default_factory=dict, repr=False)
+    """By taps: see `_axes`. All folds have it in common."""
 
     def matrix(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
         """float32 `[len(rows), D]`: the taps side by side, of the items as they are."""
@@ -148,9 +153,34 @@ class Reading:
         chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(self.backbone.embedding))
         return tuple(Tap.parse(name) for name in chosen.names)
 
+    def held_out(self, taps: tuple[Tap, ...], fold: Fold) -> tuple[Linear, np.ndarray]:
+        """(the linear model of the fold's training rows, its logits `[n, K]` for the others)."""
+        rows = np.sort(self.request.split.development)
+        if len(rows) * (1 + self.views) > SHARED or self.request.weights is not None:
+            linear = self.fit(taps, fold.train)
+            return linear, linear.logits(self.matrix(taps, fold.test).astype(np.float64))
+        if taps not in self.rotated:
+            self.rotated[taps] = self._axes(taps, rows)
+        train, test = (np.searchsorted(rows, some) for some in (fold.train, fold.test))
+        views = len(rows) * np.arange(1 + self.views)[:, None]
+        linear = self._linear(self.rotated[taps][(views + train).ravel()], fold.train, scaled=True)
+        return linear, linear.logits(self.rotated[taps][test])
+
+    def _axes(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
+        """float64 `[(1 + views) * len(rows), k]`: the rows z-scored, on as many orthogonal axes as they span.
+
+        Labels play no part, and a linear model with a penalty is the same in these axes; to find them takes
+        longer than a fold's fit.
+        """
+        x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
+        return basis(standardise(x)[0], centre=False).scores
+
     def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
         """The task's linear model on the rows and their views."""
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
+        return self._linear(x, rows)
+
+    def _linear(self, x: np.ndarray, rows: np.ndarray, *, scaled: bool = False) -> Linear:
         several = group_numbers(self.request, rows) is not None or self.views > 0
         methods, weights = tasks.for_task(self.request.task), self.request.weights
         y = self.request.dataset.targets[rows]
@@ -162,6 +192,7 @@ class Reading:
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
             weights=None if own is None else np.tile(own, self.views + 1),
+            scaled=scaled,
         )
 
     def profile(self) -> dict[str, dict[str, float]]:
@@ -243,9 +274,8 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
         own = replace(reading, request=request)
         taps = own.choose(fold.train)
-        linear = own.fit(taps, fold.train)
-        predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
-        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
+        linear, logits = own.held_out(taps, fold)
+        return methods.activate(logits), {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((str(_taps.Rules()), *map(str, only)))
@@ -283,7 +313,8 @@ def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     taps = tuple(Tap.parse(name) for name in trial.choices["taps"])
     count = int(trial.choices["views"])
     features = request.features(backbone, _spec(request, taps, count))
-    nothing = _taps.Blocks(np.zeros(0, np.int64), {}, {})
+    none = np.zeros(0, np.int64)
+    nothing = _taps.Blocks(none, none, {}, {})
     reading = Reading(request, backbone, features, count, nothing)
     linear = reading.fit(taps, request.split.development)
     return taps_model(request.task, backbone, taps, linear.weight, linear.bias)

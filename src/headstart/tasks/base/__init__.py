@@ -198,6 +198,8 @@ class Fit(TypedDict, total=False):
     seed: int
     weights: np.ndarray | None
     """float64 `[N]` above 0: how often each row counts; None: all once."""
+    scaled: bool
+    """The columns are the orthogonal axes of z-scored rows, these among them: they are taken as they are."""
 
 
 class LinearFit(Protocol):

@@ -48,6 +48,11 @@ class Design:
     rest: float
     """Mean square along any direction across the axes."""
 
+    @property
+    def size(self) -> float:
+        """Mean square length of a row: its columns, where these were standardised."""
+        return float(self.curvature.sum() + self.rest * (self.matrix.shape[1] - 1 - len(self.curvature)))
+
     def single(self) -> Design:
         """The same in float32: twice as quick, exact enough to choose a penalty by."""
         return replace(self, matrix=self.matrix.astype(np.float32))
@@ -58,10 +63,14 @@ class Design:
         return self.scaling.fold(standard, bias)
 
 
-def design(features: np.ndarray, weights: np.ndarray | None = None) -> Design:
-    """Standardise `[N, D]`; rotate onto the singular basis when that is cheap or much smaller."""
-    standard, scaling = standardise(features, weights)
+def design(features: np.ndarray, weights: np.ndarray | None = None, *, scaled: bool = False) -> Design:
+    """Standardise `[N, D]`; rotate onto the singular basis when that is cheap or much smaller. What is `scaled` is
+    standardised and rotated already."""
+    standard, scaling = standardise(features, weights, scaled=scaled)
     rows, columns = standard.shape
+    if scaled:
+        matrix = np.hstack([standard, np.ones((rows, 1))])
+        return Design(matrix, scaling, None, None, np.einsum("nd,nd->d", standard, standard) / rows, 0.0)
     if min(rows, columns) <= SMALL or columns > 2 * rows:
         spectral = basis(standard, centre=False)
         matrix = np.hstack([spectral.scores, np.ones((rows, 1))])
