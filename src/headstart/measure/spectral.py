@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,14 +55,8 @@ def fit_scaling(features: np.ndarray, weights: np.ndarray | None = None) -> Scal
     return Scaling(mean, factor)
 
 
-def standardise(
-    features: np.ndarray, weights: np.ndarray | None = None, *, scaled: bool = False
-) -> tuple[np.ndarray, Scaling]:
-    """(z-scored features float64 `[N, D]`, the scaling that made them); of `scaled` ones neither mean nor spread
-    is touched."""
-    if scaled:
-        width = features.shape[1]
-        return np.asarray(features, np.float64), Scaling(np.zeros(width), np.ones(width))
+def standardise(features: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, Scaling]:
+    """(z-scored features float64 `[N, D]`, the scaling that made them)."""
     scaling = fit_scaling(features, weights)
     return scaling.apply(features), scaling
 
@@ -94,6 +88,12 @@ class Basis:
     def scores(self) -> np.ndarray:
         """float64 `[N, k]`: the (centred) features in the rotated axes."""
         return self.left * np.sqrt(self.s2)
+
+    def without(self, faint: float) -> Basis:
+        """Only the directions whose squared singular value is above this share of their mean."""
+        kept = int((self.s2 > faint * self.s2.mean()).sum()) if len(self.s2) else 0
+        axes = None if self.axes is None else self.axes[:, :kept]
+        return replace(self, left=self.left[:, :kept], s2=self.s2[:kept], axes=axes)
 
     def unfold(self, weight: np.ndarray) -> np.ndarray:
         """A linear map `[K, k]` on the scores -> the same `[K, D]` on F - mean: `weight @ right.T`, without

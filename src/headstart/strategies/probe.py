@@ -23,7 +23,6 @@ from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.measure import threads
 from headstart.measure.partition import blind_sample
-from headstart.measure.spectral import basis, standardise
 from headstart.strategies.linear import _taps
 from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
 from headstart.strategies.shared._folds import run_folds
@@ -37,8 +36,6 @@ photos with ImageNet networks; on handwriting with a small network 3 points, but
 
 WIDE = 1_000
 """Columns that a linear model is taken to have."""
-SHARED = 1_500
-"""Up to so many development rows (and views of them) the folds share one rotation of each union of taps."""
 
 
 class Probe:
@@ -135,8 +132,6 @@ class Reading:
     blocks: _taps.Blocks = field(repr=False)
     usual: str = ""
     """The tap that has to be beaten; empty: the embedding."""
-    rotated: dict[tuple[Tap, ...], np.ndarray] = field(default_factory=dict, repr=False)
-    """By taps: see `_axes`. All folds have it in common."""
 
     def matrix(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
         """float32 `[len(rows), D]`: the taps side by side, of the items as they are."""
@@ -153,34 +148,9 @@ class Reading:
         chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(self.backbone.embedding))
         return tuple(Tap.parse(name) for name in chosen.names)
 
-    def held_out(self, taps: tuple[Tap, ...], fold: Fold) -> tuple[Linear, np.ndarray]:
-        """(the linear model of the fold's training rows, its logits `[n, K]` for the others)."""
-        rows = np.sort(self.request.split.development)
-        if len(rows) * (1 + self.views) > SHARED or self.request.weights is not None:
-            linear = self.fit(taps, fold.train)
-            return linear, linear.logits(self.matrix(taps, fold.test).astype(np.float64))
-        if taps not in self.rotated:
-            self.rotated[taps] = self._axes(taps, rows)
-        train, test = (np.searchsorted(rows, some) for some in (fold.train, fold.test))
-        views = len(rows) * np.arange(1 + self.views)[:, None]
-        linear = self._linear(self.rotated[taps][(views + train).ravel()], fold.train, scaled=True)
-        return linear, linear.logits(self.rotated[taps][test])
-
-    def _axes(self, taps: tuple[Tap, ...], rows: np.ndarray) -> np.ndarray:
-        """float64 `[(1 + views) * len(rows), k]`: the rows z-scored, on as many orthogonal axes as they span.
-
-        Labels play no part, and a linear model with a penalty is the same in these axes; to find them takes
-        longer than a fold's fit.
-        """
+    def fit(self, taps: tuple[Tap, ...], rows: np.ndarray, *, rough: bool = False) -> Linear:
+        """The task's linear model on the rows and their views; `rough` as in `tasks.base.Fit`."""
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
-        return basis(standardise(x)[0], centre=False).scores
-
-    def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
-        """The task's linear model on the rows and their views."""
-        x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
-        return self._linear(x, rows)
-
-    def _linear(self, x: np.ndarray, rows: np.ndarray, *, scaled: bool = False) -> Linear:
         several = group_numbers(self.request, rows) is not None or self.views > 0
         methods, weights = tasks.for_task(self.request.task), self.request.weights
         y = self.request.dataset.targets[rows]
@@ -192,7 +162,7 @@ class Reading:
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
             weights=None if own is None else np.tile(own, self.views + 1),
-            scaled=scaled,
+            rough=rough,
         )
 
     def profile(self) -> dict[str, dict[str, float]]:
@@ -274,8 +244,9 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
         own = replace(reading, request=request)
         taps = own.choose(fold.train)
-        linear, logits = own.held_out(taps, fold)
-        return methods.activate(logits), {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
+        linear = own.fit(taps, fold.train, rough=True)
+        predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
+        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((str(_taps.Rules()), *map(str, only)))
@@ -299,11 +270,16 @@ def _summary(taps: tuple[Tap, ...], count: int) -> str:
 
 
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:
-    """The probe's linear model on features `[N, D]` that have been read, at a penalty chosen before."""
+    """The probe's linear model of a fold on features `[N, D]` that have been read, at a penalty chosen before."""
     methods = tasks.for_task(task)
-    weights = methods.weights(task, y)
     return methods.fit_linear(
-        silenced(features), y, outputs=task.outputs, penalties=[penalty], seed=seed, weights=weights
+        silenced(features),
+        y,
+        outputs=task.outputs,
+        penalties=[penalty],
+        seed=seed,
+        weights=methods.weights(task, y),
+        rough=True,
     )
 
 

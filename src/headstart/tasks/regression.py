@@ -113,7 +113,7 @@ class _Fit(TaskMethods):
         check(features, y)
         if not np.isfinite(y).all():
             raise DataError("linear probe", "a target is NaN or infinite", "check the labels")
-        standard, scaling = standardise(features, weights, scaled=how.get("scaled", False))
+        standard, scaling = standardise(features, weights)
         centre, level = 0.0, None
         if weights is None:
             spectral = basis(standard)

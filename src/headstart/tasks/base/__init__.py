@@ -198,8 +198,8 @@ class Fit(TypedDict, total=False):
     seed: int
     weights: np.ndarray | None
     """float64 `[N]` above 0: how often each row counts; None: all once."""
-    scaled: bool
-    """The columns are the orthogonal axes of z-scored rows, these among them: they are taken as they are."""
+    rough: bool
+    """Probabilities need not be right to more than two or three digits: for what is measured and thrown away."""
 
 
 class LinearFit(Protocol):

@@ -80,17 +80,17 @@ def fit_logistic(
     penalties: Sequence[float] | None = None,
     seed: int = 0,
     weights: np.ndarray | None = None,
-    scaled: bool = False,
+    rough: bool = False,
 ) -> Linear:
     """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
-    solved by `_many.fit_many` instead, unless rows have `weights`.
+    solved by `_many.fit_many` instead, unless rows have `weights`. `rough` as in `tasks.base.Fit`: a third of the work.
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
-        return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed, scaled=scaled)
-    made = design(np.asarray(features, np.float64), weights, scaled=scaled)
+        return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
+    made = design(np.asarray(features, np.float64), weights, rough=rough)
     rows, width = made.matrix.shape
     work = rows * width * targets.shape[1]
     large, heavy = work > LARGE, work > HEAVY  # one held-out part must do; heavy: every other penalty, too
@@ -106,15 +106,16 @@ def fit_logistic(
         parts = Parts(targets, folds if weights is None else folds * weights, link)
         chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid, weights)
         start = start if warm is None else warm
-    exact = made.single() if large else made
-    final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
+    short = large or (rough and rows * width > LIGHT)
+    how = "rough" if rough else "exact"
+    final = solve(made.single() if short else made, everything, chosen, start=start, to=how)[:, 0]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
     return Linear(weight, bias, float(chosen))
 
 
 def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[float]:
     """Values of C, weak ones last, for rows that count `heft` times on average."""
-    width = max(1, round(made.size))
+    width = max(1, int((made.scaling.factor > 0).sum()))
     copies = heft * (1.0 if groups is None else len(groups) / len(np.unique(groups)))
     return [10.0**step / (width * copies) for step in STEPS]
 

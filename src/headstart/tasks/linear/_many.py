@@ -20,19 +20,14 @@ STEEP = 10.0
 
 
 def fit_many(
-    features: np.ndarray,
-    targets: np.ndarray,
-    *,
-    groups: np.ndarray | None = None,
-    seed: int = 0,
-    scaled: bool = False,
+    features: np.ndarray, targets: np.ndarray, *, groups: np.ndarray | None = None, seed: int = 0
 ) -> Linear:
     """The model of `K` outputs on raw features `[N, D]`, from targets float64 `[N, K]` of 0/1.
 
     The penalty has the least leave-one-out squared error, the temperature the least leave-one-out log-loss;
     each label counts as one class, or as a yes or no, as the rows of `targets` say.
     """
-    standard, scaling = standardise(features, scaled=scaled)
+    standard, scaling = standardise(features)
     some = np.sort(np.random.default_rng(seed).permutation(len(standard))[:LOOKED])
     looked, units = basis(standard[some]), None if groups is None else groups[some]
     chosen = loo_ridge(looked, sketched(targets[some]), groups=units).relative
