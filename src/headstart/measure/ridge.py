@@ -162,11 +162,12 @@ def centred_gram(gram: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Dual:
-    """Ridge regression with an intercept on rows of which the products are known, for any part of them at once.
+    """Ridge regression with an intercept on rows whose products are known, for any part of them at once.
 
-    With K the products of the centred rows, M = (K + penalty I)^-1 - 11'/(n penalty). On all rows the residual of
-    a row that is left out is (M y)_i / M_ii. Of the rows of a part T, with the others S, M is M_TT - M_TS M_SS^-1
-    M_ST: what a fold needs costs its held-out rows squared times n, and no factorisation of its own.
+    With K the products of the centred rows, M = (K + penalty I)^-1 - 11'/(n penalty). On all rows the
+    residual of a row that is left out is (M y)_i / M_ii. Of a part T of the rows, with the others S, M is
+    M_TT - M_TS M_SS^-1 M_ST: what a fold needs costs its held-out rows squared times n, and no
+    factorisation of its own.
     """
 
     solved: np.ndarray = field(repr=False)
@@ -175,7 +176,8 @@ class Dual:
 
     @classmethod
     def of(cls, centred: np.ndarray, penalty: float) -> Dual | None:
-        """From the products `[n, n]` of centred rows; None when they are as good as singular at this penalty."""
+        """From the products `[n, n]` of centred rows; None when they are as good as singular at this
+        penalty."""
         n = len(centred)
         matrix = centred.astype(np.float64)  # a copy; symmetric, so its transpose is in LAPACK's order
         matrix.flat[:: n + 1] += penalty
@@ -191,10 +193,9 @@ class Dual:
     def left_out(
         self, targets: np.ndarray, part: np.ndarray | None = None, groups: np.ndarray | None = None
     ) -> np.ndarray:
-        """float64 `[m, K]`: residuals of targets `[m, K]` when each row of the part (or its group) is left out.
-
-        `part` int64 `[m]` are places among the n rows (None: all of them in their order), `groups` numbers `[m]`.
-        """
+        """float64 `[m, K]`: residuals of targets `[m, K]` when each row of the part (or its group) is left
+        out. `part` int64 `[m]` are places among the n rows (None: all of them in their order), `groups`
+        numbers `[m]`."""
         n = len(self.solved)
         part = np.arange(n) if part is None else part
         wanted = np.zeros((n, targets.shape[1]))

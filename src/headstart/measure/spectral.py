@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -88,12 +88,6 @@ class Basis:
     def scores(self) -> np.ndarray:
         """float64 `[N, k]`: the (centred) features in the rotated axes."""
         return self.left * np.sqrt(self.s2)
-
-    def without(self, faint: float) -> Basis:
-        """Only the directions whose squared singular value is above this share of their mean."""
-        kept = int((self.s2 > faint * self.s2.mean()).sum()) if len(self.s2) else 0
-        axes = None if self.axes is None else self.axes[:, :kept]
-        return replace(self, left=self.left[:, :kept], s2=self.s2[:kept], axes=axes)
 
     def unfold(self, weight: np.ndarray) -> np.ndarray:
         """A linear map `[K, k]` on the scores -> the same `[K, D]` on F - mean: `weight @ right.T`, without

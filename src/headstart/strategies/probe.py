@@ -270,7 +270,7 @@ def _summary(taps: tuple[Tap, ...], count: int) -> str:
 
 
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:
-    """The probe's linear model of a fold on features `[N, D]` that have been read, at a penalty chosen before."""
+    """The probe's linear model of a fold, on features `[N, D]` that have been read, at a given penalty."""
     methods = tasks.for_task(task)
     return methods.fit_linear(
         silenced(features),

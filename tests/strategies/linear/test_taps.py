@@ -104,24 +104,6 @@ class TestBlocks:
         assert part.places.tolist() == [1, 3, 5]
         assert part.among(np.array([5, 20])).places.tolist() == [1, 5]
 
-    @pytest.mark.parametrize("grouped", [False, True])
-    @pytest.mark.parametrize("index", range(len(_taps.RELATIVE)))
-    def test_a_part_is_as_if_there_were_no_other_rows(self, grouped: bool, index: int) -> None:
-        x, y = problem(40, 60)
-        rng = np.random.default_rng(0)
-        rows = np.sort(rng.permutation(40)[:28])
-        groups = rng.integers(9, size=28) if grouped else None
-        found = products(x).among(rows).left_out("x", index, y[rows], groups)
-        penalty = _taps.RELATIVE[index] * np.sum((x - x.mean(axis=0)) ** 2) / 40
-        for unit in np.unique(groups) if grouped else range(28):
-            out = groups == unit if grouped else np.arange(28) == unit
-            rest = rows[~out]
-            mean, middle = x[rest].mean(axis=0), y[rest].mean(axis=0)
-            a = x[rest] - mean
-            weight = np.linalg.solve(a.T @ a + penalty * np.eye(60), a.T @ (y[rest] - middle))
-            expected = y[rows[out]] - ((x[rows[out]] - mean) @ weight + middle)
-            assert np.allclose(found[out], expected, atol=1e-8)
-
     def test_what_is_solved_serves_all_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         x, y = problem(30, 8)
         blocks = Blocks.of({"a": x, "b": x**2}, np.arange(30))

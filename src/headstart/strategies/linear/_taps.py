@@ -1,8 +1,9 @@
 """Choosing what a linear model reads: leave-one-out ridge of every block of features, then a greedy union.
 
-Everything is done in the dual: a block is a Gram matrix of rows, a union of blocks is a sum of those. What is solved
-for all rows at a penalty serves every fold: a training part takes the other rows out of it, exactly (`measure.ridge`).
-The idea of reading several layers is that of Head2Toe (Evci et al., ICML 2022).
+Everything is done in the dual: a block is a Gram matrix of rows, a union of blocks is a sum of those. What is
+solved for all rows at a penalty serves every fold: a training part takes the other rows out of it, exactly
+(`measure.ridge.Dual`). The errors are PRESS (Allen, Technometrics 1974); the idea of reading several layers
+is that of Head2Toe (Evci et al., ICML 2022).
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ FIRST = 3
 ROUNDING = 1e-6
 """A fall by less than this share is no fall."""
 SELECTION_ROWS = 500
-"""Training rows that selection looks at. The work grows with their cube, and more choose no better: on 19 pairs of a set
-with more rows and a network, 1,000 had 0.1 points less accuracy than 500 (standard error 0.3)."""
+"""Training rows that selection looks at. The work grows with their cube, and more choose no better."""
 KEPT = 384 * 2**20
 """Bytes of solved problems that are kept for the folds to come."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Gram matrices of standardised blocks of features on some rows of a data set, and a part of these rows."""
+    """Gram matrices of standardised blocks of features on some rows of a data set, for a part of these."""
 
     rows: np.ndarray
     """int64 `[m]`: the part, as row numbers of the data set, in increasing order."""
@@ -49,7 +49,9 @@ class Blocks:
         for name, block in features.items():
             standard = standardise(block)[0].astype(np.float32)
             grams[name] = standard @ standard.T
-        return cls(rows, np.arange(len(rows)), grams, {name: block.shape[1] for name, block in features.items()})
+        return cls(
+            rows, np.arange(len(rows)), grams, {name: block.shape[1] for name, block in features.items()}
+        )
 
     def among(self, rows: np.ndarray) -> Blocks:
         """The part that belongs to those of `rows` that are here."""
@@ -59,8 +61,8 @@ class Blocks:
     def left_out(
         self, names: Sequence[str], index: int, targets: np.ndarray, groups: np.ndarray | None = None
     ) -> np.ndarray:
-        """float64 `[m, K]`: residuals of the part's targets, each row (or group) left out, by the named blocks
-        side by side at the penalty of that index; infinite where there is no solution."""
+        """float64 `[m, K]`: residuals of the part's targets, each row (or group) left out, by the named
+        blocks side by side at the penalty of that index; infinite where there is no solution."""
         key = frozenset(names), index
         if key in self.solved:
             dual = self.solved[key]
@@ -107,10 +109,11 @@ def leave_one_out(
     walk: bool = True,
     tried: dict[int, Errors] | None = None,
 ) -> Errors:
-    """Exact leave-one-out (or leave-one-group-out) errors of ridge regression with an intercept on some blocks.
+    """Exact leave-one-out (or leave-one-group-out) errors of ridge regression with an intercept on blocks.
 
-    `targets` is `[m, K]`, of the part that `blocks` is of. A handful of penalties is walked downhill from the usual
-    one (without `walk` it is taken). `tried` keeps what was found at each penalty, and is not computed again.
+    `targets` is `[m, K]`, of the part that `blocks` is of. A handful of penalties is walked downhill from the
+    usual one (without `walk` it is taken). `tried` keeps what was found at each penalty, and is not computed
+    again.
     """
     tried = {} if tried is None else tried
 

@@ -199,7 +199,7 @@ class Fit(TypedDict, total=False):
     weights: np.ndarray | None
     """float64 `[N]` above 0: how often each row counts; None: all once."""
     rough: bool
-    """Probabilities need not be right to more than two or three digits: for what is measured and thrown away."""
+    """Probabilities need not be right beyond two or three digits: for what is measured and thrown away."""
 
 
 class LinearFit(Protocol):

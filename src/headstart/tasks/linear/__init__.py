@@ -22,13 +22,13 @@ from headstart.tasks.linear._logistic import (
 from headstart.tasks.linear._many import fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
-"""C may be 10**step / (columns * rows a group): the size of a standardised row is its width. The middle one is tried
-first, and taken when there is nothing to choose by."""
+"""C may be 10**step / (columns * rows a group): the size of a standardised row is its width. The middle one
+is tried first, and taken when there is nothing to choose by."""
 CLEAR = 0.5
 """Another penalty is taken when the held-out loss falls by more than so many of its standard errors."""
 FOLDS, SEEN = 5, 1_500
-"""Parts of the rows, and training rows of all those that are held out in turn together: with many rows two parts say
-enough."""
+"""Parts of the rows, and about how many rows are learnt from for those that are held out in turn: with many
+rows two of them say enough."""
 MANY = 3e9
 """Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place: on CLINC
 with 50 labels a class (7,500 x 768 x 150) 0.963 in 9 s of a core, and ridge 0.926 in 1 s."""
@@ -86,11 +86,11 @@ def fit_logistic(
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
-    solved by `_many.fit_many` instead, unless rows have `weights`. `rough` as in `tasks.base.Fit`: a third of the work.
+    solved by `_many.fit_many` instead, unless rows have `weights`. `rough` as in `tasks.base.Fit`.
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
-    made = design(np.asarray(features, np.float64), weights, rough=rough)
+    made = design(np.asarray(features, np.float64), weights)
     rows, width = made.matrix.shape
     work = rows * width * targets.shape[1]
     large, heavy = work > LARGE, work > HEAVY  # one held-out part must do; heavy: every other penalty, too
@@ -108,7 +108,9 @@ def fit_logistic(
         start = start if warm is None else warm
     short = large or (rough and rows * width > LIGHT)
     how = "rough" if rough else "exact"
-    final = solve(made.single() if short else made, everything, chosen, start=start, to=how)[:, 0]  # [k + 1, K]
+    final = solve(made.single() if short else made, everything, chosen, start=start, to=how)[
+        :, 0
+    ]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
     return Linear(weight, bias, float(chosen))
 
@@ -123,8 +125,8 @@ def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[fl
 def _walk(
     made: Design, parts: Parts, grid: Sequence[float], weights: np.ndarray | None = None
 ) -> tuple[float, np.ndarray | None]:
-    """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`): from the middle of the grid to
-    weaker penalties as long as the loss clearly falls, or else to stronger ones."""
+    """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`): from the middle of the grid
+    to weaker penalties as long as the loss clearly falls, or else to stronger ones."""
     cells, best = _scored(parts), len(grid) // 2
     if not cells.any():
         return grid[best], None
