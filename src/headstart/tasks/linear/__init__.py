@@ -106,11 +106,8 @@ def fit_logistic(
         parts = Parts(targets, folds if weights is None else folds * weights, link)
         chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid, weights)
         start = start if warm is None else warm
-    short = large or (rough and rows * width > LIGHT)
-    how = "rough" if rough else "exact"
-    final = solve(made.single() if short else made, everything, chosen, start=start, to=how)[
-        :, 0
-    ]  # [k + 1, K]
+    last = made.single() if large or (rough and rows * width > LIGHT) else made
+    final = solve(last, everything, chosen, start=start, to="rough" if rough else "exact")[:, 0]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
     return Linear(weight, bias, float(chosen))
 
