@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import lapack
 
 from headstart.errors import DataError
 from headstart.measure.spectral import Basis
@@ -178,6 +177,8 @@ class Dual:
     def of(cls, centred: np.ndarray, penalty: float) -> Dual | None:
         """From the products `[n, n]` of centred rows; None when they are as good as singular at this
         penalty."""
+        from scipy.linalg import lapack
+
         n = len(centred)
         matrix = centred.astype(np.float64)  # a copy; symmetric, so its transpose is in LAPACK's order
         matrix.flat[:: n + 1] += penalty
@@ -196,6 +197,8 @@ class Dual:
         """float64 `[m, K]`: residuals of targets `[m, K]` when each row of the part (or its group) is left
         out. `part` int64 `[m]` are places among the n rows (None: all of them in their order), `groups`
         numbers `[m]`."""
+        from scipy.linalg import lapack
+
         n = len(self.solved)
         part = np.arange(n) if part is None else part
         wanted = np.zeros((n, targets.shape[1]))

@@ -23,7 +23,8 @@ FIRST = 3
 ROUNDING = 1e-6
 """A fall by less than this share is no fall."""
 SELECTION_ROWS = 500
-"""Training rows that selection looks at. The work grows with their cube, and more choose no better."""
+"""Training rows that selection looks at. The work grows with their cube, and more choose no better
+(`benchmarks/NOTES.md`)."""
 KEPT = 384 * 2**20
 """Bytes of solved problems that are kept for the folds to come."""
 
