@@ -115,7 +115,7 @@ def closed_form_seconds(request: Request) -> float:
     rows = len(request.split.folds[0].train) if request.split.folds else 0
     taps = len(request.network.taps()) if request.backbone is not None else 1
     small = min(rows, _taps.SELECTION_ROWS)
-    selection = (taps + 12) * (2e-4 + 1e-10 * small**3)
+    selection = (taps + 12) * (2e-4 + 4e-11 * small**3)
     seen = rows * (1 + views(request))
     fitting = 0.01 + 4e-5 * seen + 2e-8 * seen * min(seen, WIDE) * request.task.outputs
     return (len(request.split.folds) + 1) * (selection + fitting)
