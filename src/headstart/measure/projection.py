@@ -1,7 +1,7 @@
 """A picture of features: rows that look alike lie near each other in a plane.
 
-Van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008. The gradient is the exact one: for as many
-rows as a picture shows it takes less time than a tree of them, and needs no other library.
+Van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008. The gradient is the exact one: for as
+many rows as a picture shows it takes less time than a tree of them, and needs no other library.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ FEW = 10
 """With fewer rows the plane is that of the first two components."""
 PERPLEXITY = 30.0
 EARLY, LATE = 100, 250
-"""Gradient steps with exaggerated neighbourhoods, and without. 1,500 rows: 0.9 s on one core; 250 of the first
-bring the same."""
+"""Gradient steps with exaggerated neighbourhoods, and without. 1,500 rows: 0.9 s on one core; 250 of the
+first bring the same."""
 EXAGGERATED = 12.0
 BLOCK = 128
 """Rows at a time: their distances stay in the processor's cache."""
