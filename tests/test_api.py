@@ -69,12 +69,12 @@ def test_the_page_is_thought_about_while_the_model_is_proved(
 ) -> None:
     told, begun = threading.Event(), threading.Event()
 
-    def save(model: Any, path: Path, **_: Any) -> Path:  # noqa: ARG001
+    def save(model: Any, path: Path, **_: Any) -> Path:
         begun.set()
         assert told.wait(60), "the insight waits for the proof"
         raise HeadstartError("a proof that failed")
 
-    def insight(result: Any) -> dict[str, Any]:  # noqa: ARG001
+    def insight(result: Any) -> dict[str, Any]:
         assert begun.wait(60), "the proof waits for the insight"
         told.set()
         return {}

@@ -29,9 +29,10 @@ def test_a_block_that_raises_waits_for_no_more_than_it_must(
     monkeypatch.setattr(sys, "free", threading.Event(), raising=False)
     (tmp_path / "ahead_slow.py").write_text("import sys; sys.reached.set(); sys.free.wait(60)")
     (tmp_path / "ahead_never.py").write_text("")
-    with pytest.raises(KeyError), Ahead() as ahead:
-        ahead.begin(["ahead_slow", "ahead_never"])
-        assert sys.reached.wait(60)  # type: ignore[attr-defined]
+    ahead = Ahead()
+    ahead.begin(["ahead_slow", "ahead_never"])
+    assert sys.reached.wait(60)  # type: ignore[attr-defined]
+    with pytest.raises(KeyError), ahead:
         raise KeyError
     assert "ahead_never" not in sys.modules, "left before the first import was done"
     sys.free.set()  # type: ignore[attr-defined]
