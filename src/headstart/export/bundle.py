@@ -169,9 +169,10 @@ def stand_by() -> None:
         if "verify" in job:
             answer_for(job["verify"])
             return
-        for name in job["import"]:
-            with suppress(Exception):  # what is really needed is imported again, and then it counts
-                importlib.import_module(name)
+        with environment.importing():
+            for name in job["import"]:
+                with suppress(Exception):  # what is really needed is imported again, and then it counts
+                    importlib.import_module(name)
         sys.stdout.write('\n{"ready": true}\n')
         sys.stdout.flush()
 
