@@ -15,6 +15,7 @@ import headstart.cli._options as options
 from headstart.cli._options import RUN, taking
 from headstart.cli._screen import say_json
 from headstart.core.budget import words as seconds_in_words
+from headstart.errors import PathError, WeightsMissing
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/NAME-1, -2, ...")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict and where things lie.")]
@@ -58,11 +59,8 @@ def plan_command(data: options.Data, json_output: options.AsJson = False, **give
 def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     """The steps with their estimated time, and what is left out, in lines a person reads."""
     for number, step in enumerate(found["steps"], start=1):
-        took = (
-            ""
-            if step["estimate"] is None
-            else "about " + seconds_in_words(min(step["estimate"], step["seconds"]))
-        )
+        estimate = step["estimate"]
+        took = "" if estimate is None else f"about {seconds_in_words(min(estimate, step['seconds']))}"
         yield f"{number:>3}  {step['arm']:<48} {took:<18} {step['reason']}\n"
     for step in found["skipped"]:
         yield f"  -  {step['arm']:<48} {'not run':<18} {step['reason']}\n"
@@ -75,7 +73,6 @@ def plan_lines(found: dict[str, Any]) -> Iterator[str]:
 def gather(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options as keyword arguments of `headstart.fit`."""
     from headstart.core.untrusted import Damaged, read_object
-    from headstart.errors import PathError
 
     rename = {"source": "sources", "strategy": "strategies"}
     found = {
@@ -92,8 +89,6 @@ def gather(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_download(call: Callable[..., Any], given: dict[str, Any]) -> Any:
     """Call with these options; at a terminal ask once whether weights that are missing may be fetched."""
-    from headstart.errors import WeightsMissing
-
     try:
         return call(**given)
     except WeightsMissing as error:

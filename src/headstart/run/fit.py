@@ -207,8 +207,7 @@ def run_arms(
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)
             trials[step.arm] = trial
-            if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
-                del trials[ensemble.NAME]  # one of its members has more folds now
+            drop_outdated(trials)
             ledger.end(
                 time.monotonic() - began, trial.cost.seconds - (before.cost.seconds if before else 0.0)
             )
@@ -256,8 +255,7 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     from all of their folds."""
     found = context.folder.trials(tasks.for_task(context.task).predictions)
     if ledger.ended:
-        if ensemble.NAME in found and ensemble.outdated(found[ensemble.NAME], found):
-            del found[ensemble.NAME]
+        drop_outdated(found)
         return found
     more = ledger.earlier is None or config.budget > ledger.earlier
     retry = {"failed", "cut off"} if more else {"failed"}
@@ -265,11 +263,17 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     if more and ledger.earlier is not None:
         whole = sum(fold.repeat == 0 for fold in context.split.folds)
         for name in [n for n, t in kept.items() if t.choices.get("trained_folds", whole) < whole]:
-            context.folder.forget_plan(name)
+            # it settles again on what fits its time; finished folds stay
+            (context.folder.workdir(name) / "plan.json").unlink(missing_ok=True)
             del kept[name]
-    if ensemble.NAME in kept and ensemble.outdated(kept[ensemble.NAME], kept):
-        del kept[ensemble.NAME]
+    drop_outdated(kept)
     return kept
+
+
+def drop_outdated(trials: dict[str, Trial]) -> None:
+    """Take out an average one of whose members has more folds by now."""
+    if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
+        del trials[ensemble.NAME]
 
 
 def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:

@@ -140,7 +140,6 @@ def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], group
 
 def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget) -> list[Pair]:
     backbone = context.backbone(first)
-    assert backbone is not None
     needed = context.passes[first] * context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
     left = budget.left + context.closing.startup
     if needed > max(left, policy.LEAST):  # what is nearly nothing is done, though there be no time at all
@@ -186,9 +185,7 @@ def lengths(context: Context) -> list[str]:
     for name, source in context.sources.items():
         if source.input.max_length is None:
             continue
-        backbone = context.backbone(name)
-        assert backbone is not None
-        contract = backbone.source.input
+        contract = context.backbone(name).source.input
         key = (*contract.files().values(), contract.max_length)  # a pair has one tokenizer for both ways
         if key not in found:
             found[key] = findings.lines(text_checks.length_findings(context.dataset, contract), "warning")
@@ -209,8 +206,7 @@ def measure(context: Context) -> None:
         with surviving(context, name):
             context.backbone(name)
     if not passes:
-        networks = (backbone for name in context.sources if (backbone := context.backbone(name)) is not None)
-        strategies.check(context.settings, networks)
+        strategies.check(context.settings, map(context.backbone, context.sources))
     for name in list(context.sources):
         with surviving(context, name):
             _measure_source(context, name, passes, arms)
@@ -226,14 +222,13 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
     from headstart.passes import extractor
 
     backbone = context.backbone(name)
-    assert backbone is not None
     if name not in passes:
         passes[name] = extractor.measure_pass(backbone, context.dataset)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
-    for one in policy.of_modality(context.dataset.modality):
-        if one.role == "ensemble":  # it reads what others predicted
-            continue
+    for one in strategies.every():
+        if one.role == "ensemble" or not one.knows(context.dataset.modality):
+            continue  # an ensemble reads what others predicted
         source = name if one.needs_source else None
         arm = arm_name(one.name, source)
         if arm not in arms:
