@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -24,22 +24,30 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
-from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
 
+if TYPE_CHECKING:  # data are read while torch is imported
+    from headstart.passes.extractor import StoreExtractor
 
-class Timed(StoreExtractor):
+
+class Timed:
     """An extractor that adds up the seconds of its passes."""
 
-    seconds = 0.0
+    def __init__(self, extractor: StoreExtractor) -> None:
+        self._extractor = extractor
+        self.seconds = 0.0
 
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> StoredFeatures:
-        features = super().__call__(backbone, spec)
+    def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
+        features = self._extractor(backbone, spec)
         self.seconds += features.seconds
         return features
+
+    def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
+        """Share of the items, 0 to 1, that a pass would have to compute."""
+        return self._extractor.missing(backbone, spec)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
