@@ -69,7 +69,7 @@ bench: $(VENV)/.dev  ## Run the benchmarks on real data (SHARED=folder with data
 
 pretrain: $(VENV)/.run  ## Make the bundled sources again, from code and a seed
 	@export OMP_NUM_THREADS=1; $(BIN)/python -m pretraining strokes & first=$$!; \
-	$(BIN)/python -m pretraining textures && wait $$first
+	$(BIN)/python -m pretraining.sounds && $(BIN)/python -m pretraining textures && wait $$first
 
 clean:  ## Remove the environment and everything built
 	@rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,7 +6,8 @@ FOLDER holds `audio_esc10` (esc10.zip and splits.csv with file, label, fold) and
 recordings/, and splits.csv with file, digit, speaker). Cells: ESC-10 on its official folds with all labels, 10 and
 5 a class; spoken digits with 10 labels a digit, on all other recordings and on a speaker who is not among those
 learnt from (whose speakers are groups); and who speaks, with 10 recordings a speaker. Arms: the probe of Whisper
-tiny.en and of Resemblyzer, with the taps that it chooses by the training rows alone; the simple model on raw sound
+tiny.en, of Resemblyzer, of `bundled/tones` and of its architecture random and frozen, with the taps that it chooses by
+the training rows alone; the simple model on raw sound
 (`bands`); means and standard deviations of 20 MFCCs and their first and second differences, and a logistic
 regression. Accuracy with a 95 % interval (t over the parts of all draws); seconds of the pass, and of choosing and
 fitting all folds once, with the load of the machine.
@@ -41,7 +42,10 @@ from headstart.store.store import FeatureStore
 from headstart.strategies import bands, probe
 
 RESULTS = Path(__file__).parent / "results" / "audio.json"
-SOURCES = {"whisper": "package/whisper-tiny-en", "resemblyzer": "package/resemblyzer"}
+SOURCES = {
+    "whisper": "package/whisper-tiny-en", "resemblyzer": "package/resemblyzer", "tones": "bundled/tones",
+    "untrained": "bundled/tones",
+}  # fmt: skip
 ARMS = (*SOURCES, "bands", "mfcc")
 SEED = 0
 
@@ -126,8 +130,10 @@ def request_of(cell: Cell, sounds: Sounds, fold: Fold, extractor: Any) -> Reques
 class Probed:
     """The probe on a source."""
 
-    def __init__(self, spec: str) -> None:
-        self.backbone, self.taps = sources.load(spec), Counter[str]()
+    def __init__(self, arm: str) -> None:
+        self.backbone, self.taps = sources.load(SOURCES[arm]), Counter[str]()
+        if arm == "untrained":
+            self.backbone = self.backbone.fresh(SEED)
 
     def right(self, request: Request, fold: Fold) -> np.ndarray:
         reading = probe.read(replace(request, backbone=self.backbone), self.backbone)
@@ -204,13 +210,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for arm in options.arm or ARMS:
-            made = (
-                Probed(SOURCES[arm]) if arm in SOURCES else Plain(bands._features if arm == "bands" else mfcc)
-            )
+            made = Probed(arm) if arm in SOURCES else Plain(bands._features if arm == "bands" else mfcc)
             for cell_name in options.cell or CELLS:
                 cell = CELLS[cell_name]
                 sounds = opened(options.folder, scratch, cell.pack, cell.column, cell.part)
-                if arm in SOURCES and cell_name == "esc10-all":
+                if arm in SOURCES and arm != "untrained" and cell_name == "esc10-all":
                     content["timed"][arm] = timed(SOURCES[arm], sounds, scratch)
                     print(arm, content["timed"][arm], flush=True)
                 extractor = StoreExtractor(FeatureStore(scratch / "store"), sounds.dataset)
@@ -222,6 +226,7 @@ def main() -> None:
                 content["cells"].setdefault(cell_name, {})[arm] = {
                     "accuracy": round(float(np.mean(found)), 4), "interval": interval(found),
                     "parts": len(found), "taps": dict(made.taps.most_common(4)),
+                    "of_parts": [round(value, 4) for value in found],
                 }  # fmt: skip
                 print(cell_name, arm, content["cells"][cell_name][arm], flush=True)
     content["environment"] = {**environment.versions(), "draws": options.draws}

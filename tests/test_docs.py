@@ -79,7 +79,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
     if SOUNDS:
         import sounds
 
-        sounds.folder(root / "sounds", 8)
+        folder = sounds.folder(root / "sounds", 8)
+        clips = [path.relative_to(root) for path in sorted(folder.rglob("*.*"))]
+        rows = [f"{clip},{clip.parent.name},{number // 2}" for number, clip in enumerate(clips)]
+        (root / "sounds.csv").write_text("\n".join(["file,label,recording", *rows]) + "\n")
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
@@ -186,11 +189,12 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_every_finding_is_described() -> None:
-    from headstart.data.checks.findings import CODES
+    from headstart.data.checks.findings import CODES, ORDER
 
     text = (ROOT / "docs/reference/findings.md").read_text(encoding="utf-8")
-    for code in CODES:
+    for code, kind in CODES.items():
         assert f"`{code}`" in text, code
+        assert kind.severity in ORDER, code
 
 
 def test_every_command_is_described() -> None:

@@ -16,26 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "fit": "headstart.api",
-    "plan": "headstart.api",
-    "open_run": "headstart.api",
-    "Run": "headstart.api",
-    "check": "headstart.api",
-    "compare": "headstart.api",
-    "embed": "headstart.api",
-    "label_next": "headstart.api",
-    "rank": "headstart.api",
-    "load": "headstart.data",
-    "open_model": "headstart.api",
-    "sources": "headstart.sources",
-    "Settings": "headstart.core.strategy",
-    "Dataset": "headstart.core.dataset",
-    "Task": "headstart.core.task",
-    "Evidence": "headstart.core.evidence",
-    "Verdict": "headstart.core.evidence",
-    "HeadstartError": "headstart.errors",
-}
+_NAMES = {
+    "headstart.api": (
+        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model", "rank"
+    ),
+    "headstart.data": ("load",),
+    "headstart.sources": ("sources",),
+    "headstart.core.strategy": ("Settings",),
+    "headstart.core.dataset": ("Dataset",),
+    "headstart.core.task": ("Task",),
+    "headstart.core.evidence": ("Evidence", "Verdict"),
+    "headstart.errors": ("HeadstartError",),
+}  # fmt: skip
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted(_WHERE)  # noqa: PLE0605 - one list, not two
 
 if TYPE_CHECKING:

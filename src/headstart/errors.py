@@ -10,30 +10,6 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = [
-    "AudioError",
-    "BadOption",
-    "BundleError",
-    "DataError",
-    "DuplicateName",
-    "ExportError",
-    "ExportMismatch",
-    "FrozenChanged",
-    "HeadstartError",
-    "ImageError",
-    "MissingExtra",
-    "NetError",
-    "PathError",
-    "PluginError",
-    "RankingError",
-    "RunError",
-    "SourceError",
-    "StoreError",
-    "UnknownName",
-    "WeightsMissing",
-    "near",
-]
-
 
 def near(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """A clause `; did you mean 'a' or 'b'?`, or nothing when no known name is close."""

@@ -14,35 +14,32 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from headstart._lazy import optional
-from headstart.core.source import Preprocessing
-from headstart.core.strategy import Progress
-from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, HeadstartError
 from headstart.export.files import graph
-from headstart.predict.predictor import Predictions, predict
+from headstart.predict.predictor import Opened
 
 MOST = 256
 """Items that it answers in place of a bundle where there is a GPU: for more of them a start of some seconds
 does not count. Without one it is the faster of the two for any number."""
 
 
-class LightModel:
+class LightModel(Opened):
     """An exported model: its `scores` are those of `headstart.predict.predictor.Predictor`."""
 
     def __init__(self, content: graph.Exported, *, stands_in: bool = False) -> None:
         """`stands_in`: it answers in place of a bundle. Raises `BundleError` for a graph that cannot be run,
         `MissingExtra`."""
-        self.model, self.path, self.stands_in = content.model, content.graph, stands_in
+        super().__init__(content.model, content.graph)
+        self.stands_in = stands_in
         runtime = optional("onnxruntime", extra="export", needed_for="running an exported model")
         runtime.disable_telemetry_events()
         options = runtime.SessionOptions()
@@ -55,28 +52,6 @@ class LightModel:
             self._session = runtime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
             )
-
-    def __repr__(self) -> str:
-        return f"LightModel({str(self.path)!r}: {self.task.kind}, {len(self.labels)} outputs)"
-
-    @property
-    def task(self) -> Task:
-        return self.model.task
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the outputs, in their order."""
-        return self.task.labels
-
-    @property
-    def input(self) -> Preprocessing:
-        """How items are prepared."""
-        return self.model.input
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        """How good it is and how that is known."""
-        return self.model.evidence
 
     @property
     def predictor(self) -> LightModel:
@@ -95,12 +70,6 @@ class LightModel:
         if found.shape != (len(prepared), self.task.outputs):
             raise BundleError(self.path, f"it gives {list(found.shape)}, not what its description says")
         return found
-
-    def predict(
-        self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
-    ) -> Predictions:
-        """Answers, in order, as `headstart.export.model.LoadedModel.predict` gives them."""
-        return predict(self, inputs, batch_size=batch_size, progress=progress)
 
 
 @contextmanager

@@ -100,16 +100,19 @@ class _Transfer(BaseEstimator):
         self.levels_ = data.levels
         return data
 
-    def _features(self, X: Any, taps: Sequence[Tap]) -> list[np.ndarray]:
-        """float32 `[N, D]` for each tap."""
+    def _features(self, X: Any) -> np.ndarray:
+        """float32 `[N, D]`: the taps side by side. Raises `DataError` for an item that cannot be read."""
+        check_is_fitted(self)
         backbone = self._open()
         data = read_by(backbone.source, X).with_levels(getattr(self, "levels_", None))
         pairs = getattr(self, "pairs_", data.pairs)
         if len(data) and data.pairs != pairs:
             held, learnt = (nouns(data.modality, pairs=one)[1] for one in (data.pairs, pairs))
             raise DataError("X", f"holds {held}, and this was fitted on {learnt}", f"give {learnt}")
-        found = StoreExtractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=tuple(taps)))
-        return [found.tap(tap)[np.arange(len(data))].astype(np.float32) for tap in taps]
+        taps = tuple(map(Tap.parse, self.taps_))
+        found = StoreExtractor(FeatureStore.default(), data)(backbone, FeatureSpec(taps=taps))
+        parts = [found.tap(tap)[np.arange(len(data))].astype(np.float32) for tap in taps]
+        return np.concatenate(parts, axis=1)
 
 
 class Embedder(TransformerMixin, _Transfer):
@@ -151,8 +154,7 @@ class Embedder(TransformerMixin, _Transfer):
 
     def transform(self, X: Any) -> np.ndarray:
         """float32 `[N, n_features_out_]`. Raises `DataError` for an item that cannot be read."""
-        check_is_fitted(self)
-        return np.concatenate(self._features(X, [Tap.parse(tap) for tap in self.taps_]), axis=1)
+        return self._features(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """ "layer4/g1[0]", "layer4/g1[1]", ..."""
@@ -215,15 +217,13 @@ class _Probe(_Transfer):
         self.task_ = task
 
     def _logits(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        features = np.concatenate(self._features(X, [Tap.parse(tap) for tap in self.taps_]), axis=1)
-        return features.astype(np.float64) @ self.coef_.T + self.intercept_
+        return self._features(X).astype(np.float64) @ self.coef_.T + self.intercept_
 
     def to_model(self) -> Model:
         """The whole as a `Model`, to be saved with `headstart.export.bundle.save`."""
         check_is_fitted(self)
         backbone = self._open()
-        taps = [Tap.parse(tap) for tap in self.taps_]
+        taps = tuple(map(Tap.parse, self.taps_))
         made = taps_model(self.task_, backbone, taps, self.coef_, self.intercept_)
         reads = made.input if self.levels_ is None else made.input.with_levels(self.levels_)
         return replace(made, input=reads, evidence={"data": {"pairs": self.pairs_}})

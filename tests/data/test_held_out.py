@@ -17,6 +17,7 @@ from headstart.data.checks import doctor
 from headstart.data.checks.findings.held_out import Coverage, findings
 from headstart.data.splits import make_split
 from headstart.errors import DataError
+from headstart.measure.paired import FEWEST_UNITS
 from headstart.passes import near_duplicates
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
@@ -46,7 +47,7 @@ def test_a_class_in_one_hospital() -> None:
     assert found["HS408"] == "warning 'bad': it lies in one group ('h0'): its 24 items can never be held out"
     assert found["HS409"].endswith("30 of 48 items")
     assert found["HS410"].endswith("only 'good': arms cannot be compared")
-    assert found["HS411"].endswith("three groups are held out: nothing can be said about a fourth")
+    assert found["HS411"].endswith("3 groups can be held out, and on fewer than 8 no verdict is possible")
     seen = Coverage.of(dataset, make_split(dataset))
     assert seen.to_json() == {
         "items": 30,
@@ -115,11 +116,13 @@ def test_what_fit_refuses_is_an_error_of_check_and_of_plan(
 @pytest.mark.parametrize(
     ("kind", "y"), [("classification", [0, 1] * 30), ("regression", np.arange(60.0) % 7)]
 )
-def test_very_few_groups_are_a_warning(kind: str, y) -> None:
-    for count, another in ((2, "a third"), (3, "a fourth"), (4, "a fifth")):
+def test_fewer_groups_than_a_verdict_needs_are_a_warning(kind: str, y) -> None:
+    for count in (2, 5, FEWEST_UNITS - 1):
         found = said(texts(y, kind=kind, groups=np.arange(60) // 2 % count))
-        assert found["HS411"].endswith(f"groups are held out: nothing can be said about {another}")
-    assert not said(texts(y, kind=kind, groups=np.arange(60) // 2 % 5))
+        assert found["HS411"].endswith(
+            f": {count} groups can be held out, and on fewer than 8 no verdict is possible"
+        )
+    assert not said(texts(y, kind=kind, groups=np.arange(60) // 2 % FEWEST_UNITS))
     assert not said(texts(y, kind=kind))
 
 

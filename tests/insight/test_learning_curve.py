@@ -44,7 +44,7 @@ def probed(setting: Any) -> Trial:
         task=setting.task,
         split=setting.split,
         features=setting.extractor,
-        backbone=setting.backbone(None),
+        backbone=setting.backbone("tiny"),
         budget=Budget(60.0),
     )
     return Probe().fit(request)

@@ -11,7 +11,7 @@ from headstart.core import words
 from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.core.task import Task
 from headstart.report import markdown, page, samples, texts
-from headstart.report.charts import lengths, marks
+from headstart.report.charts import curves, marks
 
 from .test_page import drawn
 
@@ -139,11 +139,11 @@ def test_a_text_run_is_drawn_again_without_the_data(make_texts: Any, tmp_path: P
 @pytest.mark.parametrize("limit", [2, 100, 256, 700, 100_000])
 def test_the_histogram_of_lengths(make_texts: Any, limit: int) -> None:
     found = {**make_texts().insight["lengths"], "limit": limit}
-    figure = lengths.histogram(found)
+    figure = curves.histogram(found)
     assert len(figure["bars"]) == len(found["bins"])
     for bar in figure["bars"]:
         assert figure["left"] <= bar["x"] <= bar["x"] + bar["width"] <= figure["right"]
         assert bar["y"] + bar["height"] == pytest.approx(figure["bottom"])
     assert (figure["limit"] is not None) == (limit in (100, 256, 700))
     one = {**found, "bins": [{"low": 4, "high": 4, "count": 3}]}
-    assert lengths.histogram(one)["bars"][0]["title"] == "4 tokens: 3 texts"
+    assert curves.histogram(one)["bars"][0]["title"] == "4 tokens: 3 texts"

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from headstart import strategies, tasks
+from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
-from headstart.core.features import FeatureSpec
+from headstart.core.features import Features, FeatureSpec
 from headstart.core.strategy import Request, Settings, Strategy, Trial
 from headstart.core.task import MULTILABEL, REGRESSION
 from headstart.errors import BadOption, FrozenChanged, UnknownName
@@ -207,7 +208,7 @@ class TestResume:
 class TestBudget:
     def pace(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         monkeypatch.setattr(_arm, "measure", lambda arm: Pace(seconds, 2))
-        monkeypatch.setattr(_arm, "seconds_of_a_pass", lambda request: 0.0)
+        monkeypatch.setattr(_arm, "seconds_of_passes", lambda request, cut: (0.0, 0.0))
 
     def test_folds_and_epochs_that_fit(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         self.pace(monkeypatch, 1.0)
@@ -234,6 +235,31 @@ class TestBudget:
             assert trial.status == "cut off"
             assert trial.reason == "would have taken about 14 min 50 s more"
             assert np.isnan(trial.predictions.array).all()
+
+    def test_what_cannot_fit_is_settled_before_the_pass(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = request(settings=Settings(views=1), budget=Budget(30.0, lambda: 0.0))
+        passes: list[str] = []
+
+        class Knows:
+            def __call__(self, backbone: Backbone, spec: FeatureSpec) -> Features:
+                passes.append(spec.cut or "")
+                return asked.features(backbone, spec)
+
+            def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
+                return lacks
+
+        def status(once: float, behind: float) -> str:
+            monkeypatch.setattr(_arm, "seconds_of_passes", lambda request, cut: (once, behind))
+            return strategies.get("finetune").fit(replace(asked, features=Knows())).status
+
+        self.pace(monkeypatch, 1e-3)
+        lacks = 1.0
+        assert status(1.0, 100.0) == "cut off"  # the training alone
+        assert status(16.0, 0.0) == "cut off"  # two views
+        assert not passes
+        lacks = 0.0
+        assert status(16.0, 0.0) == "done"
+        assert passes == ["middle"]
 
     def test_time_runs_out_in_a_fold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pace(monkeypatch, 1e-6)

@@ -98,17 +98,16 @@ def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
 def nets_of(model: object, asked: Request) -> nets.Net:  # type: ignore[name-defined]
     """The model's network, its trunk being a tiny one that no provider knows."""
     from headstart.core.features import Tap
-    from headstart.nets.base import Recipe
+    from headstart.nets.base import Parts
     from headstart.nets.taps import Taps
 
-    recipe = Recipe(model.net, model.tensors, model.input, model.task, nets.assemble)  # type: ignore[attr-defined]
-    parts = recipe.parts()
+    parts = Parts("taps", model.tensors)  # type: ignore[attr-defined]
     assert asked.backbone is not None
     backbone = asked.backbone.copy()
     state = {name: torch.from_numpy(value) for name, value in parts.under("trunk").items()}
     backbone.module.load_state_dict(state)
-    taps = [Tap.parse(tap) for tap in recipe.net["taps"]]
-    module = Taps(recipe.task, parts, backbone, taps)
+    taps = [Tap.parse(tap) for tap in model.net["taps"]]  # type: ignore[attr-defined]
+    module = Taps(model.task, parts, backbone, taps)
     parts.finish()
     return module.eval()
 

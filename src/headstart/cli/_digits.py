@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from headstart.core.files import write_atomic
+from headstart.core.files import open_atomic
 
 PER_CLASS = 10
 """Labels of each class that the demo may learn from."""
@@ -89,8 +89,5 @@ def sheet(folder: Path, path: Path, *, most: int = 10, side: int = 48) -> Path:
 
 def save(path: Path, pixels: np.ndarray) -> None:
     """A PNG, there as a whole or not at all."""
-    import io
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    with open_atomic(path) as file:
+        Image.fromarray(pixels).save(file, "PNG")

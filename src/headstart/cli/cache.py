@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headstart.cli._options import AsJson
-from headstart.cli._screen import bar, say, say_json
-from headstart.errors import BadOption
+from headstart.cli._screen import aligned, bar, say, say_json
+from headstart.core import words
+from headstart.errors import BadOption, UnknownName
 
 if TYPE_CHECKING:
     from headstart.store.upkeep import Table
@@ -20,11 +21,12 @@ group = typer.Typer(
     name="cache", help="Stored features: list them, clear them, check them.", no_args_is_help=True
 )
 
+HEAD = ("source", "what", "data", "rows", "size", "last used")
+
 
 @group.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """What is stored, for which source and data, how large, and when it was last used."""
-    from headstart.core import words
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -32,17 +34,11 @@ def list_command(as_json: AsJson = False) -> None:
     tables = upkeep.tables(store.path)
     held, cap, damaged = store.held(), store.cap(), upkeep.damaged(store.path)
     if as_json:
-        document = {
-            "root": str(store.root),
-            "bytes": held,
-            "cap": cap,
-            "tables": [{**vars(table), "data": list(table.data)} for table in tables],
-            "damaged": [{"path": str(d.path), "problem": d.problem} for d in damaged],
-        }
-        say_json(document)
+        found = {"tables": list(map(vars, tables)), "damaged": list(map(vars, damaged))}
+        say_json({"root": store.root, "bytes": held, "cap": cap, **found})
         return
     if tables:
-        _print(tables)
+        say(aligned([HEAD, *map(_row, tables)], right=(3, 4)))
     for damage in damaged:
         say([f"damaged, so it does not count: {damage.path}: {damage.problem}\n"])
     if damaged:
@@ -61,8 +57,6 @@ def clear_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove stored features. They are computed again when they are needed; what is in use stays."""
-    from headstart.core import words
-    from headstart.errors import UnknownName
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -86,20 +80,17 @@ def clear_command(
         sys.stdout.write(f"{store.root}: nothing to remove\n")
         return
     size = words.size(sum(table.bytes for table in going))
-    if not yes:
-        _ask(f"Remove {words.count(len(going), 'table')} ({size}) from {store.root}?")
+    if not yes and not sys.stdin.isatty():
+        raise BadOption("--yes", "not given", "given where nobody can be asked")
+    if not yes and not typer.confirm(
+        f"Remove {words.count(len(going), 'table')} ({size}) from {store.root}?"
+    ):
+        sys.stdout.write("nothing was removed\n")
+        raise typer.Exit(1)
     freed, kept = upkeep.clear(store.path, chosen)
     sys.stdout.write(f"{store.root}: {words.size(freed)} freed\n")
     for table in kept:
         say([f"kept, because a process is using it: {table.source} {table.family}\n"])
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise BadOption("--yes", "not given", "given where nobody can be asked")
-    if not typer.confirm(question):
-        sys.stdout.write("nothing was removed\n")
-        raise typer.Exit(1)
 
 
 @group.command("verify")
@@ -108,7 +99,6 @@ def verify_command(
     as_json: AsJson = False,
 ) -> None:
     """Read every stored file against its checksum. Exit code 2 when something is damaged and stays."""
-    from headstart.core import words
     from headstart.store import upkeep
     from headstart.store.store import FeatureStore
 
@@ -116,13 +106,8 @@ def verify_command(
     with bar("verify", show=not as_json) as tell:
         looked, damaged = upkeep.verify(store.path, repair=repair, progress=tell)
     if as_json:
-        document: dict[str, Any] = {
-            "root": str(store.root),
-            "shards": looked,
-            "damaged": [{"path": str(d.path), "problem": d.problem} for d in damaged],
-            "repaired": repair,
-        }
-        say_json(document)
+        found = list(map(vars, damaged))
+        say_json({"root": store.root, "shards": looked, "damaged": found, "repaired": repair})
     else:
         for damage in damaged:
             say([f"{damage.path}: {damage.problem}{'; removed' if repair else ''}\n"])
@@ -138,28 +123,15 @@ def verify_command(
         raise typer.Exit(2)
 
 
-def _print(tables: list[Table]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table as Grid
-
-    from headstart.core import words
-
-    grid = Grid(box=None, pad_edge=False)
-    for name in ("source", "what", "data", "rows", "size", "last used"):
-        grid.add_column(name, justify="right" if name in ("rows", "size") else "left")
-    for table in tables:
-        what = table.family + (f" ({table.recipe})" if table.recipe else "")
-        data = words.few(table.data, 3)
-        cells = (table.source, what, data, f"{table.rows:,}", words.size(table.bytes), _ago(table.last_used))
-        grid.add_row(*(escape(words.cell(text)) for text in cells))
-    terminal = sys.stdout.isatty()
-    Console(file=sys.stdout, highlight=False, width=None if terminal else 200).print(grid)
+def _row(table: Table) -> tuple[str, ...]:
+    what = table.family + (f" ({table.recipe})" if table.recipe else "")
+    size, used = words.size(table.bytes), _ago(table.last_used)
+    return tuple(
+        map(words.cell, (table.source, what, words.few(table.data, 3), f"{table.rows:,}", size, used))
+    )
 
 
 def _ago(moment: float) -> str:
-    from headstart.core import words
-
     seconds = max(0.0, time.time() - moment)
     if not moment:
         return "-"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ Source = Annotated[
     str | None,
     typer.Option("--source", "-s", help="Of texts: the source that they must not be too long for. Default: the first on this machine."),
 ]  # fmt: skip
-STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+STYLES: dict[Literal["error", "warning", "note"], str] = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
 @_options.taking(*_options.READING)
@@ -34,28 +34,20 @@ def check_command(
 
     options = _options.reading(given)
     dataset = reading.load(data, **options)
-    console = Console(highlight=False, soft_wrap=True)
     with bar("reading", show=not as_json) as tell:
         report = near_duplicates.check(dataset, source=source, progress=tell)
     if as_json:
-        document = {
-            "data": dataset.origin,
-            "task": dataset.task and dataset.task.to_json(),
-            **report.to_json(),
-        }
-        say_json(document)
+        task = dataset.task and dataset.task.to_json()
+        say_json({"data": dataset.origin, "task": task, **report.to_json()})
     else:
-        _print(console, dataset, report)
+        console = Console(highlight=False, soft_wrap=True)
+        for severity, style in STYLES.items():
+            for line in report.grouped(severity):
+                shown = escape(printable(line))
+                console.print(f"[{style}]{shown}[/]" if console.is_terminal else shown)
+        console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
     if report.errors:
         raise typer.Exit(2)
-
-
-def _print(console: Console, dataset: Any, report: Any) -> None:
-    for severity, style in STYLES.items():
-        for line in report.grouped(severity):
-            shown = escape(printable(line))
-            console.print(f"[{style}]{shown}[/]" if console.is_terminal else shown)
-    console.print(escape(f"{describe(dataset)}: {verdict(report)}"))
 
 
 def describe(dataset: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from headstart.cli._screen import aligned, say, say_json
+from headstart.core import words
 from headstart.core.words import cell
 from headstart.errors import BadOption
 
@@ -38,28 +39,17 @@ def compare_command(
 
 def cells(found: Versus) -> list[list[str]]:
     """The table, its heads first."""
-    from headstart.core import words
 
     def score(row: dict[str, Any], value: str) -> str:
         if row is None or row[value] is None:
             return "-"
-        interval = words.interval(found.metric, row["low"], row["high"])
-        return f"{words.value(found.metric, row[value])} {interval}"
+        return words.estimate(found.metric, row[value], row["low"], row["high"])
 
-    return [
-        [head.format(metric=found.metric) for head in HEADS],
-        *(
-            [
-                row["run"],
-                row["outcome"],
-                row["arm"],
-                score(row, "score"),
-                score(row["test"], "value"),
-                f"{row['seconds']:,.0f}",
-            ]
-            for row in found.runs
-        ),
-    ]
+    lines = [[head.format(metric=found.metric) for head in HEADS]]
+    for row in found.runs:
+        scores = [score(row, "score"), score(row["test"], "value")]
+        lines.append([row["run"], row["outcome"], row["arm"], *scores, f"{row['seconds']:,.0f}"])
+    return lines
 
 
 def details(found: Versus) -> Iterator[str]:
@@ -81,13 +71,10 @@ def text(found: Versus) -> Iterator[str]:
 
 def markdown(found: Versus) -> Iterator[str]:
     """The same for a pull request."""
-    from headstart.report.markdown import safe
+    from headstart.report.markdown import safe, table
 
-    table = [list(map(safe, row)) for row in cells(found)]
-    table.insert(1, ["---"] * len(HEADS))
-    for row in table:
-        yield f"| {' | '.join(row)} |\n"
-    yield "\n"
+    head, *rows = [list(map(safe, row)) for row in cells(found)]
+    yield f"{table(head, rows)}\n\n"
     for line in details(found):
         yield f"**{safe(line)}**\n\n"
     for note in found.notes:

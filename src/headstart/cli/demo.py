@@ -86,14 +86,11 @@ def digits(out: Path, seed: int) -> tuple[Act, ...]:
     """Handwriting on coloured paper, and plain."""
     from headstart.cli import _digits
 
-    titles = {
-        "paper": "The same handwriting on coloured, ruled paper (ink and paper are drawn by a formula)",
-        "plain": "Real handwriting, white on black, 8 x 8 pixels (scikit-learn's digits, shuffled)",
-    }
-    draws = {"paper": _digits.on_paper, "plain": _digits.plain}
+    paper = "The same handwriting on coloured, ruled paper (ink and paper are drawn by a formula)"
+    plain = "Real handwriting, white on black, 8 x 8 pixels (scikit-learn's digits, shuffled)"
     acts = []
-    for name, title in titles.items():
-        data = _digits.write(out / "data" / f"{name}-{seed}", draws[name], seed=seed)
+    for name, draw, title in (("paper", _digits.on_paper, paper), ("plain", _digits.plain, plain)):
+        data = _digits.write(out / "data" / f"{name}-{seed}", draw, seed=seed)
         pictures = _digits.sheet(data, out / f"{name}-{seed}.png")
         said = (
             f"{title}:\n{_digits.PER_CLASS} labels of each class, {_digits.TESTS_PER_CLASS} more kept for the "
@@ -109,16 +106,14 @@ def messages(out: Path, seed: int) -> tuple[Act, ...]:
     from headstart.cli import _parcels
 
     sources.find(TEXT_SOURCE)  # where it is not installed, this says what to do
-    titles = {
-        "wish": "Messages to a parcel service: what does the customer want? (written by a grammar)",
-        "channel": "The same messages: how did they come in? That stands at their end, always in the same words",
-    }
-    shares = {"wish": 0.65, "channel": 0.35}  # the harder one needs training from scratch to be compared with
+    wish = "Messages to a parcel service: what does the customer want? (written by a grammar)"
+    channel = "The same messages: how did they come in? That stands at their end, always in the same words"
     acts = []
-    for name, title in titles.items():
+    # the harder one needs training from scratch to be compared with
+    for name, share, title in (("wish", 0.65, wish), ("channel", 0.35, channel)):
         data = _parcels.write(out / "data" / f"{name}-{seed}.csv", name, seed=seed)
         some = "".join(f"  {label:<9} {text}\n" for text, label in _parcels.examples(name, seed=seed))
         said = f"{title}:\n{some}  ... all of them in {data}\n\n"
         options = {"sources": TEXT_SOURCE, "strategies": TEXT_ARMS}
-        acts.append(Act(name, data, said, shares[name], options))
+        acts.append(Act(name, data, said, share, options))
     return tuple(acts)

@@ -10,7 +10,9 @@ import typer
 from headstart.cli import _options
 from headstart.cli._options import ModelPath
 from headstart.cli._screen import say, say_json, some_of, warn
+from headstart.core import words
 from headstart.core.words import cell
+from headstart.errors import BadOption
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Dataset
@@ -39,7 +41,6 @@ def evaluate_command(
 ) -> None:
     """Measure a model on labelled data; each number with its interval."""
     from headstart.data import load
-    from headstart.errors import BadOption
     from headstart.export.model import load_model
 
     if format not in ("table", "json"):
@@ -50,8 +51,7 @@ def evaluate_command(
     dataset, part = choose_part(dataset, split)
     found = loaded.evaluate(dataset)
     if format == "json":
-        content = {"data": dataset.name, "split": part, **found.to_json()}
-        say_json(content)
+        say_json({"data": dataset.name, "split": part, **found.to_json()})
     else:
         say(table(found, dataset.name, part))
     if found.unreadable:
@@ -61,8 +61,6 @@ def evaluate_command(
 def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
     """The rows to measure on, and which part that is ("" for all). Raises `BadOption`."""
     import numpy as np
-
-    from headstart.errors import BadOption
 
     known = sorted({str(part) for part in dataset.split} - {""}) if dataset.split is not None else []
     if split is None:
@@ -78,8 +76,6 @@ def choose_part(dataset: Dataset, split: str | None) -> tuple[Dataset, str]:
 
 def table(found: Evaluation, name: str, part: str) -> Iterator[str]:
     """The evaluation in lines a person reads."""
-    from headstart.core import words
-
     where = f"{name}, {part} part" if part else name
     rests = f" in {words.count(found.headline.n, 'group')}" if found.headline.unit == "groups" else ""
     yield f"data      {where}: {words.count(found.items, 'item')}{rests}\n"
@@ -100,12 +96,9 @@ def _classes(found: Evaluation) -> Iterator[str]:
     width = max(5, *(len(cell(str(row["label"]))) for row in rows[:SHOWN]))
     yield f"\n{'label':<{width}}      n  precision  recall      f1\n"
     for row in rows[:SHOWN]:
-        cells = "  ".join(_share(row[key]) for key in ("precision", "recall", "f1"))
+        shares = (row[key] for key in ("precision", "recall", "f1"))
+        cells = "  ".join("     -" if share is None else f"{100 * share:>4.1f} %" for share in shares)
         yield f"{cell(str(row['label'])):<{width}}  {row['n']:>5}    {cells}\n"
     if len(rows) > SHOWN:
         yield f"... and {len(rows) - SHOWN} smaller ones (see --format json)\n"
     yield "\n"
-
-
-def _share(value: Any) -> str:
-    return "     -" if value is None else f"{100 * value:>4.1f} %"

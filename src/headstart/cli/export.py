@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from headstart.cli._options import ModelPath
+from headstart.errors import BadOption
 
 Onnx = Annotated[
     bool, typer.Option("--onnx", help="ONNX, with normalisation and softmax in the graph (extra: export).")
@@ -29,7 +30,6 @@ def export_command(model: ModelPath, onnx: Onnx = False, out: Out = None) -> Non
     By default to MODEL-onnx beside it, from where `headstart predict` answers without loading torch.
     """
     from headstart import modalities
-    from headstart.errors import BadOption
     from headstart.export.model import load_model
 
     if not onnx:

@@ -15,6 +15,7 @@ import headstart.cli._options as options
 from headstart.cli._options import RUN, taking
 from headstart.cli._screen import say_json
 from headstart.core.budget import words as seconds_in_words
+from headstart.errors import PathError, WeightsMissing
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/NAME-1, -2, ...")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the verdict and where things lie.")]
@@ -29,9 +30,9 @@ def fit_command(
     **given: Any,
 ) -> None:
     """Find the best transferred model for your data, and whether transfer helped."""
-    from headstart import api
+    with telling(data, shown=not json_output and not quiet) as story:
+        from headstart import api
 
-    with telling(shown=not json_output and not quiet) as story:
         run = with_download(partial(api.fit, data, listen=story, out=out), gather(given))
     if json_output:
         say_json({"run": str(run.folder), **run.record})
@@ -45,9 +46,9 @@ def fit_command(
 @taking(*RUN)
 def plan_command(data: options.Data, json_output: options.AsJson = False, **given: Any) -> None:
     """Print the steps `fit` would take and their estimated time."""
-    from headstart import api
+    with telling(data, shown=not json_output) as story:
+        from headstart import api
 
-    with telling(shown=not json_output) as story:
         found = with_download(partial(api.plan, data, listen=story), gather(given))
     if json_output:
         say_json(found)
@@ -58,11 +59,8 @@ def plan_command(data: options.Data, json_output: options.AsJson = False, **give
 def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     """The steps with their estimated time, and what is left out, in lines a person reads."""
     for number, step in enumerate(found["steps"], start=1):
-        took = (
-            ""
-            if step["estimate"] is None
-            else "about " + seconds_in_words(min(step["estimate"], step["seconds"]))
-        )
+        estimate = step["estimate"]
+        took = "" if estimate is None else f"about {seconds_in_words(min(estimate, step['seconds']))}"
         yield f"{number:>3}  {step['arm']:<48} {took:<18} {step['reason']}\n"
     for step in found["skipped"]:
         yield f"  -  {step['arm']:<48} {'not run':<18} {step['reason']}\n"
@@ -75,7 +73,6 @@ def plan_lines(found: dict[str, Any]) -> Iterator[str]:
 def gather(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options as keyword arguments of `headstart.fit`."""
     from headstart.core.untrusted import Damaged, read_object
-    from headstart.errors import PathError
 
     rename = {"source": "sources", "strategy": "strategies"}
     found = {
@@ -92,8 +89,6 @@ def gather(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_download(call: Callable[..., Any], given: dict[str, Any]) -> Any:
     """Call with these options; at a terminal ask once whether weights that are missing may be fetched."""
-    from headstart.errors import WeightsMissing
-
     try:
         return call(**given)
     except WeightsMissing as error:
@@ -106,9 +101,14 @@ def with_download(call: Callable[..., Any], given: dict[str, Any]) -> Any:
         return call(**{**given, "download": True})
 
 
-def telling(*, shown: bool) -> AbstractContextManager[Any]:
-    """The listener of a command: the terminal's story, or one that says nothing."""
+def telling(data: str, *, shown: bool) -> AbstractContextManager[Any]:
+    """The listener of a command: the terminal's story, which begins at once, or one that says nothing."""
     from headstart.core.events import ignore
+
+    if not shown:
+        return nullcontext(ignore)
     from headstart.report.terminal import Story
 
-    return closing(Story()) if shown else nullcontext(ignore)
+    story = Story()
+    story.line("reading", data)
+    return closing(story)

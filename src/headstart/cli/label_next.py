@@ -12,7 +12,9 @@ import typer
 from headstart.cli import _options
 from headstart.cli._options import Files, paths
 from headstart.cli._screen import csv_line, say, say_json, some_of, warn, writable
+from headstart.core import words
 from headstart.core.words import cell
+from headstart.errors import BadOption
 
 if TYPE_CHECKING:
     from headstart.run.label_next import Proposal
@@ -39,7 +41,6 @@ def label_next_command(
     """Which unlabelled items to label next, and why."""
     from headstart import api
     from headstart.core.files import write_atomic
-    from headstart.errors import BadOption
 
     if format not in ("text", "json", "csv"):
         raise BadOption("--format", format, "text, json or csv")
@@ -56,7 +57,10 @@ def label_next_command(
         sys.stdout.write(csv_text(found))
     else:
         say(text(found))
-    warn(*warnings(found))
+    warn(*(f"headstart: {note}\n" for note in found.notes))
+    if found.unreadable:
+        count = words.count(len(found.unreadable), "item")
+        warn(f"headstart: {count} cannot be read and left out: {some_of(found.unreadable)}\n")
 
 
 def text(found: Proposal) -> Iterator[str]:
@@ -77,14 +81,3 @@ def csv_text(found: Proposal) -> str:
     lines: list[list[object]] = [["rank", "item", "how", "why", *(["text"] if more else [])]]
     lines += [[p.rank, p.item, p.how, p.why, *([p.text] if more else [])] for p in found.picks]
     return "".join(map(csv_line, lines))
-
-
-def warnings(found: Proposal) -> Iterator[str]:
-    """What must be known beside the list."""
-    from headstart.core import words
-
-    for note in found.notes:
-        yield f"headstart: {note}\n"
-    if found.unreadable:
-        count = words.count(len(found.unreadable), "item")
-        yield f"headstart: {count} cannot be read and left out: {some_of(found.unreadable)}\n"

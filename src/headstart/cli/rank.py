@@ -48,13 +48,14 @@ def rank_command(
 
     --source may be a pattern in quotes, such as "timm/mobilenet*" or "file:weights/*.safetensors".
     """
-    from headstart import api
     from headstart.core.files import write_atomic
     from headstart.errors import BadOption
 
     if out is not None and writable(out).suffix not in (".html", ".json"):
         raise BadOption("--out", str(out), "a file that ends in .html or .json")
-    with telling(shown=not json_output) as story:
+    with telling(data, shown=not json_output) as story:
+        from headstart import api
+
         found = with_download(partial(api.rank, data, listen=story, also=also or ()), gather(given))
     if out is not None and out.suffix == ".json":
         write_atomic(out, (as_json(found.to_json()) + "\n").encode())

@@ -67,20 +67,15 @@ HEAD = ("source", "parameters", "input", "licence", "accuracy", "here")
 
 
 def _row(source: Source) -> tuple[str, ...]:
+    licence, more, _ = (source.licence or "not stated").partition(";")
     return (
         source.spec,
         f"{source.parameters / 1e6:.1f} M" if source.parameters else "-",
         source.input.wants(),
-        _licence(source),
+        f"{licence} *" if more else licence,  # what is told below the table
         f"{100 * source.prior:.1f} %" if source.prior is not None else "-",
         "yes" if source.local else "no",
     )
-
-
-def _licence(source: Source) -> str:
-    """Its name; with a mark where more is told below the table."""
-    name, more, _ = (source.licence or "not stated").partition(";")
-    return name + (" *" if more else "")
 
 
 def closing(found: list[Source], search: str) -> str:

@@ -32,6 +32,17 @@ class Stage:
     side: int
 
 
+@dataclass(frozen=True)
+class Dense:
+    """What a network says of every place of its items: cells of a map, or steps of a sequence."""
+
+    values: Any
+    """`[B, *places, D]`: `[B, H, W, D]` of images, `[B, T, D]` of texts and recordings, `[B, 2, T, D]` of two
+    texts apart."""
+    mask: Any
+    """bool `[B, *places]`: whether the place belongs to the item; no pooling reads what it hides."""
+
+
 @runtime_checkable
 class Backbone(Protocol):
     """The contract; `headstart.testing.backbone` holds its conformance suite.
@@ -44,6 +55,7 @@ class Backbone(Protocol):
       the same numbers as int64 or float32;
     * the state of texts and recordings is `[B, T, D + 1]` (`[B, 2, T, D + 1]` for two texts apart): hidden
       states, and the mask as last channel; of recordings it may have fewer steps than the input;
+    * a state is read in two ways: `pool` gives one vector of an item, `dense` one of each of its places;
     * `full(x)` is the embedding state; `pool(full(x), embedding)` is `[B, width(embedding)]`;
     * `classifier`, when there is one, maps the embedding state to the source's own logits.
     """
@@ -80,6 +92,12 @@ class Backbone(Protocol):
     def pool(self, state: Any, tap: Tap) -> Any:
         """State -> float tensor `[B, width(tap)]`."""
 
+    def dense(self, state: Any, stage: str) -> Dense:
+        """State at a stage -> its places. Raises `UnknownName`.
+
+        Tokens that stand for the whole item (a class token) are no places of an image or a recording.
+        """
+
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an item."""
 
@@ -105,5 +123,5 @@ class Networks(Protocol):
     @property
     def extractor(self) -> StoredFeatures: ...
 
-    def backbone(self, name: str | None) -> Backbone | None:
-        """The network of a source; None for None."""
+    def backbone(self, name: str) -> Backbone:
+        """The network of a source."""

@@ -97,14 +97,6 @@ class ArrayItem:
         return buffer.getvalue()
 
 
-def _frozen(array: np.ndarray | None) -> np.ndarray | None:
-    if array is None:
-        return None
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 @dataclass(frozen=True)
 class Note:
     """Something a reader saw that is not an item: a decision, a file left out, an empty folder."""
@@ -115,11 +107,6 @@ class Note:
     message: str
     rows: tuple[int, ...] = ()
     """Those that it explains, where it is about some rows of the data set."""
-
-
-def _moved(rows: tuple[int, ...], index: np.ndarray) -> tuple[int, ...]:
-    """The places in `index` of the rows that are kept."""
-    return tuple(np.flatnonzero(np.isin(index, rows)).tolist())
 
 
 class _Column:
@@ -169,7 +156,7 @@ class Dataset:
             if column is not None and len(column) != len(self.items):
                 raise ValueError(f"{name} has {len(column)} rows, but there are {len(self.items)} items")
             if isinstance(column, np.ndarray):
-                object.__setattr__(self, name, _frozen(column))
+                object.__setattr__(self, name, targets.frozen(column))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -264,9 +251,8 @@ class Dataset:
             for name in ("groups", "split")
         }
         columns["targets"] = self.targets.subset(index)
-        notes = tuple(
-            replace(note, rows=_moved(note.rows, index)) if note.rows else note for note in self.notes
-        )
+        moved = [np.flatnonzero(np.isin(index, n.rows)).tolist() if n.rows else () for n in self.notes]
+        notes = tuple(replace(note, rows=tuple(rows)) for note, rows in zip(self.notes, moved, strict=True))
         out = replace(self, items=tuple(self.items[i] for i in index), notes=notes, **columns)
         if "_digests" in self.__dict__:
             out.__dict__["_digests"] = tuple(self._digests[i] for i in index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -86,10 +86,9 @@ class Extractor(Protocol):
     def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
 
-class StoredFeatures(Protocol):
+@runtime_checkable
+class StoredFeatures(Extractor, Protocol):
     """An `Extractor` that knows what is stored."""
-
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features: ...
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core import fingerprint
+from headstart.core.targets import frozen
 from headstart.core.untrusted import Damaged, limits, read_npz
 
 
@@ -66,9 +67,7 @@ class Dense:
     array: np.ndarray = field(repr=False)
 
     def __post_init__(self) -> None:
-        view = self.array.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "array", view)
+        object.__setattr__(self, "array", frozen(self.array))
 
     @cached_property
     def covered(self) -> np.ndarray:

@@ -44,7 +44,7 @@ class Registry(Generic[T]):
         return entry
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._entries and name not in self._others():
+        if name not in self._entries and name not in self.others():
             raise UnknownName(self.kind, name, sorted(self), listing=self._listing)
         entry = self._entries.get(name)
         if entry is None:
@@ -55,10 +55,10 @@ class Registry(Generic[T]):
         return leaf
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._others()
+        return name in self._entries or name in self.others()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(dict.fromkeys([*self._entries, *self._others()])))
+        return iter(list(dict.fromkeys([*self._entries, *self.others()])))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -67,12 +67,8 @@ class Registry(Generic[T]):
         """The names registered here."""
         return [name for name in self._entries if name not in (self._points or {})]
 
-    def others(self) -> list[str]:
-        """The names that other packages bring."""
-        return list(self._others())
-
-    def _others(self) -> Mapping[str, metadata.EntryPoint]:
-        """What other packages bring, looked for once."""
+    def others(self) -> Mapping[str, metadata.EntryPoint]:
+        """What other packages bring, by name; looked for once."""
         if self._points is None:
             from importlib import metadata  # loads much
 
@@ -84,7 +80,7 @@ class Registry(Generic[T]):
         return self._points
 
     def _loaded(self, name: str) -> Any:
-        point = self._others()[name]
+        point = self.others()[name]
         try:
             return point.load()
         except Exception as error:  # whatever a foreign module raises when it is imported

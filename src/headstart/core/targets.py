@@ -37,6 +37,13 @@ class Targets(Protocol):
         """Row by row, as a column of a Parquet file holds them."""
 
 
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The array as a view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, eq=False)
 class Dense:
     """Targets in one array: int64 `[N]` classes (-1: no label), float32 `[N, K]` of 0 and 1 (a row of NaN),
@@ -45,9 +52,7 @@ class Dense:
     array: np.ndarray = field(repr=False)
 
     def __post_init__(self) -> None:
-        view = self.array.view()
-        view.flags.writeable = False
-        object.__setattr__(self, "array", view)
+        object.__setattr__(self, "array", frozen(self.array))
 
     @cached_property
     def known(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -55,14 +55,10 @@ class Task:
         return len(self.labels)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "labels": list(self.labels),
-            "metric": self.metric,
-            "higher_is_better": self.higher_is_better,
-            # left out for text: what was written before types were kept stays as it is, to the digest
-            **({"label_type": self.label_type} if self.label_type != "text" else {}),
-        }
+        said = {**asdict(self), "labels": list(self.labels)}
+        if self.label_type == "text":  # what was written before types were kept stays as it is, to the digest
+            del said["label_type"]
+        return said
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Task:

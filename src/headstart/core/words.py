@@ -90,6 +90,16 @@ def gain_interval(metric: str, low: float | None, high: float | None) -> str:
     return f"[{plain(low, 3)}, {plain(high, 3)}]"
 
 
+def estimate(metric: str, number: float | None, low: float, high: float) -> str:
+    """91.2 % [89.0, 93.1]"""
+    return f"{value(metric, number)} {interval(metric, low, high)}"
+
+
+def gain_estimate(metric: str, number: float | None, low: float | None, high: float | None) -> str:
+    """+27.8 points [25.0, 30.6]"""
+    return f"{gain(metric, number)} {gain_interval(metric, low, high)}"
+
+
 def signed(number: float) -> str:
     """+1.2, -0.4, and never -0.0."""
     text = f"{number:+.1f}"

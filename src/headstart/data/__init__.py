@@ -22,10 +22,9 @@ _HERE = "headstart.data.readers"
 READERS: Registry[Any] = Registry(
     "reader",
     {
-        "a data set": f"{_HERE}.given",
         "a Hugging Face data set": f"{_HERE}.hub",
         "a table (.csv, .parquet, .json, .xlsx, ...)": f"{_HERE}.table",
-        "a .zip or .tar archive": f"{_HERE}.zipped",
+        "a .zip or .tar archive": f"{_HERE}.folder",
         "a folder": f"{_HERE}.folder",
         "items with their labels: (X, y), a list of (image, label), a data set": f"{_HERE}.unpacked",
         "a data frame, or a dict of columns": f"{_HERE}.frames",
@@ -85,21 +84,26 @@ def load(data: Any, **options: Any) -> Dataset:
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
+    if isinstance(data, Dataset):
+        if reading != Reading():
+            raise BadOption("data", "a Dataset", "given without options on how to read it")
+        return data
     if isinstance(data, str) and data.lower().startswith(ADDRESSES):
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
+    dataset, white = _read(data, reading), levels_of(reading.white)
+    return dataset if white is None else dataset.with_levels(white)
+
+
+def _read(data: Any, reading: Reading) -> Dataset:
     for name in (*READERS.others(), *READERS.own()):
         reader = READERS[name]
         if reader.accepts(data):
             if reading.rate is not None and as_path(data) is not None:
                 raise BadOption("rate", reading.rate, "left out: files say it themselves")
             dataset: Dataset = reader.read(data, reading)
-            white = levels_of(reading.white)
-            return dataset if white is None else dataset.with_levels(white)
-    raise BadOption("data", _short(data), f"one of: {'; '.join(READERS)}")
-
-
-def _short(data: Any) -> str:
+            return dataset
+    found = data if isinstance(data, str) else type(data).__name__
     if isinstance(data, Sequence) and not isinstance(data, str):
-        return f"{type(data).__name__} of {len(data)}"
-    return data if isinstance(data, str) else type(data).__name__
+        found += f" of {len(data)}"
+    raise BadOption("data", found, f"one of: a data set; {'; '.join(READERS)}")

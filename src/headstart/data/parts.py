@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from headstart.data.reading import SPLITS
+from headstart.data.reading import SPLITS, bare
 from headstart.errors import DataError
 
-_FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
+FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
+"""How columns of the parts of a cross-validation are called."""
 _YES = ("true", "yes", "1", "1.0", "y", "t")
 _NO = ("false", "no", "0", "0.0", "n", "f")
 
@@ -38,17 +38,8 @@ def splits(values: Sequence[Any], column: str, where: str) -> np.ndarray:
 
 def flag_of(column: str) -> str:
     """The split that a column says yes or no of, by its name: "test" for is_test; "" for any other."""
-    name = _bare(column)
+    name = bare(column)
     return SPLITS.get(name.removeprefix("is"), "") if name.startswith("is") else ""
-
-
-def is_fold(column: str) -> bool:
-    """Whether a column is called as those of the parts of a cross-validation are."""
-    return _bare(column) in _FOLDS
-
-
-def _bare(column: str) -> str:
-    return re.sub(r"[\W_]", "", column.lower())
 
 
 def are_splits(values: Sequence[str]) -> bool:
@@ -70,21 +61,13 @@ def check_order(items: Any, labels: Any) -> None:
         )
 
 
-def groups(values: Sequence[Any]) -> np.ndarray:
-    """int64 `[N]`: numbers for the groups; a row without one is a group of its own."""
-    return _numbered(values)[0]
-
-
-def group_names(values: Sequence[Any]) -> tuple[str, ...]:
-    """The same groups as they were written, by number."""
-    return tuple(key.removeprefix("=") for key in _numbered(values)[1])
-
-
-def _numbered(values: Sequence[Any]) -> tuple[np.ndarray, dict[str, int]]:
+def groups(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(int64 `[N]`: numbers for the groups, a row without one is a group of its own; the groups as they were
+    written, by number)."""
     numbers: dict[str, int] = {}
     out = []
     for row, value in enumerate(values):
         nothing = value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value))
         key = f"row {row}" if nothing else f"={value}"
         out.append(numbers.setdefault(key, len(numbers)))
-    return np.array(out, dtype=np.int64), numbers
+    return np.array(out, dtype=np.int64), tuple(key.removeprefix("=") for key in numbers)

@@ -11,19 +11,11 @@ from typing import Any
 from unicodedata import decimal
 
 from headstart.core.source import Levels
-from headstart.errors import BadOption, PathError, UnknownName
+from headstart.errors import BadOption, PathError, UnknownName, near
 from headstart.tasks import TASKS
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+          "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
 """Names of splits as people write them (in lower case) -> as a data set holds them."""
 
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
@@ -77,11 +69,9 @@ class Reading:
         levels_of(self.white)
         if self.task is not None and self.task not in TASKS:
             raise BadOption("task", self.task, f"one of {', '.join(TASKS)}")
-        if self.path_column is not None and (self.text_column or self.pair_column):
-            found = self.text_column or self.pair_column
-            raise BadOption(
-                "text_column", found, "left out where path_column is given: an item is one or the other"
-            )
+        if self.path_column is not None and (texts := self.text_column or self.pair_column):
+            allowed = "left out where path_column is given: an item is one or the other"
+            raise BadOption("text_column", texts, allowed)
         if self.pair_column is not None and self.pair_column == self.text_column:
             raise BadOption("pair_column", self.pair_column, "another column than text_column")
 
@@ -100,6 +90,11 @@ class Reading:
         named = (self.path_column, self.text_column, self.pair_column)
         others = (*self.label_columns, self.split_column, self.group_column)
         return tuple(name for name in (*named, *others) if name is not None)
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """What tells labels from none: the texts that are none, and the labels that are known beforehand."""
+        return {"missing": self.missing, "known": self.known}
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -185,8 +180,6 @@ def existing(path: Path) -> Path:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
-    from headstart.errors import near
-
     hint = near(path.name, siblings).removeprefix("; ")
     raise PathError(path, "there is no such file or folder", hint)
 
@@ -201,6 +194,16 @@ def suffix_of(path: str) -> str:
     name = path.rpartition("/")[2]
     dot = name.rfind(".")
     return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
+
+
+def without_ending(path: str) -> str:
+    """The path without the ending of its last part, whatever its case."""
+    return path[: len(path) - len(suffix_of(path))]
+
+
+def bare(name: str) -> str:
+    """The name of a column as they are compared: "Image Path" -> "imagepath"."""
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def is_table(name: str) -> bool:

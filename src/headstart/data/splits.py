@@ -58,9 +58,8 @@ def make_split(
     if holdout == "val" or (holdout is None and len(development) >= HOLDOUT_FROM and (given == "val").any()):
         return _given_validation(development, test, given, united, seed=seed, where=where)
     counted = strata(dataset, development)
-    free = (
-        _free(counted, united[development]) if _is_classes(dataset) else np.ones(len(development), dtype=bool)
-    )
+    classes = dataset.task is not None and tasks.for_task(dataset.task).exclusive
+    free = _free(counted, united[development]) if classes else np.ones(len(development), dtype=bool)
     if len(set(united[development[free]])) < 2:
         why, remedy = "every class lies in a single group", "give each class items of at least two groups"
         if len(set(united[development])) == 1:
@@ -68,9 +67,7 @@ def make_split(
             those = f"a single group ({group})" if group else "a single group of copies"
             why, remedy = f"all {len(development):,} of them lie in {those}", "add items of a second group"
         raise DataError(where, f"no item can be held out: {why}", remedy)
-    folds, kind = _folds(
-        development, counted, united, free, seed=seed, holdout=holdout, classes=_is_classes(dataset)
-    )
+    folds, kind = _folds(development, counted, united, free, seed=seed, holdout=holdout, classes=classes)
     return Split(development, test, tuple(folds), united, seed, kind)
 
 
@@ -134,10 +131,6 @@ def _folds(
         return folds, f"one hold-out of {len(folds[0].test):,} of {len(development):,} items"
     times = f"{repeats} repeats of {count}" if repeats > 1 else f"{count}"
     return folds, f"{times} stratified folds"
-
-
-def _is_classes(dataset: Dataset) -> bool:
-    return dataset.task is not None and tasks.for_task(dataset.task).exclusive
 
 
 def group_of(dataset: Dataset, rows: np.ndarray) -> str:

@@ -51,7 +51,7 @@ def _came_of(answer: Trial, before: Trial, experiment: Experiment) -> str:
     own, theirs = (leaderboard.score(t, experiment) for t in common(answer, before))
     return (
         f"{words.value(metric, own)} against {words.value(metric, theirs)} with {before.arm}: "
-        f"{words.gain(metric, found.gain)} {words.gain_interval(metric, found.low, found.high)}, {judged}"
+        f"{words.gain_estimate(metric, found.gain, found.low, found.high)}, {judged}"
     )
 
 

@@ -251,7 +251,8 @@ def nested(
     covered = own.covered
     taken: dict[str, np.ndarray] = {}
     for repeat, cells, hidden in held_out_parts(experiment.split, covered, seed=experiment.seed):
-        able = [n for n in scored if _has(trials[n], repeat, cells)]
+        known_there = {n: trials[n].covered[repeat : repeat + 1, cells] for n in scored}
+        able = [n for n, there in known_there.items() if len(there) and there.all()]
         seen = {n: _without(trials[n], hidden) for n in able}
         # fewer items are seen than the choice was made by: it must not fail for their number
         enough = ENOUGH * seen[overall].covered.any(axis=0).sum() / covered.any(axis=0).sum()
@@ -259,11 +260,6 @@ def nested(
         taken.setdefault(chosen, np.zeros_like(covered))[repeat, cells] = True
     parts = [(trials[name].predictions, cells) for name, cells in taken.items()]
     return replace(own, predictions=own.predictions.of_parts(parts))
-
-
-def _has(trial: Trial, repeat: int, rows: np.ndarray) -> bool:
-    known = trial.covered
-    return repeat < len(known) and bool(known[repeat, rows].all())
 
 
 def _without(trial: Trial, rows: np.ndarray) -> Trial:

@@ -42,8 +42,9 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     if not covered.differ:
         sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
         return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
-    rivals = {
-        strategy: _rivals(strategy, ours, trials) for strategy in baselines(experiment.dataset.modality)
+    rivals = {  # of those that have a source only those of its own architecture
+        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
+        for strategy in baselines(experiment.dataset.modality)
     }
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
@@ -66,8 +67,7 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         notes=(
             *filter(None, [covered.sentence]),
             *_notes(outcome, found, missing, experiment),
-            *_luck(ours, trials, experiment),
-            *_prior(ours, trials, experiment),
+            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment)]),
         ),
     )
 
@@ -86,11 +86,6 @@ def judge(gains: Mapping[str, PairedGain]) -> Outcome:
     if all(g.low > 0 and not g.too_few for g in gains.values()):
         return "helps"
     return "no evidence"
-
-
-def _rivals(strategy: str, arm: Trial, trials: Mapping[str, Trial]) -> list[str]:
-    """Arms of a baseline: those that have a source count only for its own architecture."""
-    return [name for name, t in trials.items() if t.strategy == strategy and t.source in (None, arm.source)]
 
 
 def _missing(baseline: str, rivals: Sequence[Trial]) -> str:
@@ -151,37 +146,37 @@ def _grouped(gain: PairedGain) -> bool:
     return gain.n < 0.9 * gain.items
 
 
-def _luck(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> tuple[str, ...]:
-    """What the arm scored by itself, where choosing it among others made a difference."""
+def _luck(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> str:
+    """What the arm scored by itself, where choosing it among others made a difference; else empty."""
     metric = experiment.task.metric
     again, alone = (words.value(metric, leaderboard.score(t, experiment)) for t in (ours, trials[ours.arm]))
     if again == alone:
-        return ()
+        return ""
     return (
         f"{ours.arm} was chosen among several arms with a source. By itself it has {alone} {metric} on all "
         f"held-out items; with the choice repeated in every fold, as the comparison counts it, {again}: the "
-        "difference is the luck of being best.",
+        "difference is the luck of being best."
     )
 
 
-def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> tuple[str, ...]:
-    """That an arm was preferred by what is known beforehand, where a frozen one scores higher."""
+def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> str:
+    """That an arm was preferred by what is known beforehand, where a frozen one scores higher; else empty."""
     arm = trials[ours.arm]
     if not expected(arm, experiment):
-        return ()
+        return ""
     frozen = best([n for n, t in trials.items() if transfers(t) and not heavy(t)], trials, experiment)
     if frozen is None:
-        return ()
+        return ""
     metric = experiment.task.metric
     pair = common(arm, trials[frozen])
     own, other = (leaderboard.signed_score(t, experiment) for t in pair)
     if own is None or other is None or own >= other:
-        return ()
+        return ""
     mine, theirs = (words.value(metric, leaderboard.score(t, experiment)) for t in pair)
     return (
         f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}, on so few labels. It was preferred "
         "because learning from pairs is known to be worth more than a frozen network there, not because these"
-        " items show it: they are too few to outweigh that.",
+        " items show it: they are too few to outweigh that."
     )
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,6 @@ from headstart.export.fresh import Standby
 from headstart.predict.predictor import Predictor
 
 MOST_PROBES = 256
-_WAIT = 1800.0
-_FRESH = "import sys; from headstart.export.bundle import answer_for; answer_for(sys.argv[1])"
-"""What the fresh process runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +80,9 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
     written; in both cases what was at `path` is as it was.
     """
     target = Path(path).expanduser()
-    files = _files(model, _checked(model, probes))
+    if not model.input.signature().fits(probes) or len(probes) > MOST_PROBES:
+        raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
+    files = _files(model, np.ascontiguousarray(probes))
     archive.check_target(target)
     with staged(target) as room:
         archive.write(room / target.name, files)
@@ -94,12 +92,6 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
         else:
             _judge(report, target)
     return target
-
-
-def _checked(model: Model, probes: np.ndarray) -> np.ndarray:
-    if not model.input.signature().fits(probes) or len(probes) > MOST_PROBES:
-        raise ValueError(f"probes must be 1 to {MOST_PROBES} items prepared as the model's input")
-    return np.ascontiguousarray(probes)
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
@@ -123,24 +115,12 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
 
 
 def _reopen(place: Path, target: Path) -> None:
-    """Open the copy in a fresh process. Raises `ExportMismatch`, or `BundleError` when it fails."""
-    command = [sys.executable, "-P", "-c", _FRESH, str(place)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_WAIT,
-            env=environment.waiting(),
-        )
-        report = json.loads(done.stdout.strip().splitlines()[-1])
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
-        raise BundleError(
-            target, "a fresh process could not open the saved copy, so it was not kept"
-        ) from error
+    """Open the copy in a process of its own. Raises `ExportMismatch`, or `BundleError` when it fails."""
+    with closing(Standby()) as fresh:
+        fresh.begin()
+        report = fresh.answer(place)
+    if report is None:
+        raise BundleError(target, "a fresh process could not open the saved copy, so it was not kept")
     _judge(report, target)
 
 
@@ -169,9 +149,10 @@ def stand_by() -> None:
         if "verify" in job:
             answer_for(job["verify"])
             return
-        for name in job["import"]:
-            with suppress(Exception):  # what is really needed is imported again, and then it counts
-                importlib.import_module(name)
+        with environment.importing():
+            for name in job["import"]:
+                with suppress(Exception):  # what is really needed is imported again, and then it counts
+                    importlib.import_module(name)
         sys.stdout.write('\n{"ready": true}\n')
         sys.stdout.flush()
 

@@ -27,24 +27,28 @@ WAIT = 1800.0
 
 
 class Standby:
-    """The process from outside; nothing runs before `start`."""
+    """The process from outside; nothing runs before `begin` or `start`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._sent = 0
 
+    def begin(self) -> None:
+        """Start it, to import only what the copy needs."""
+        with suppress(OSError):
+            # Ctrl-C is for the run: this one ends when its standard input does
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace", start_new_session=True,
+                env=waiting(),
+            )  # fmt: skip
+            threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+
     def start(self) -> None:
         """Start it, or let it import what this process has imported since then."""
         if self._process is None:
-            with suppress(OSError):
-                # Ctrl-C is for the run: this one ends when its standard input does
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace", start_new_session=True,
-                    env=waiting(),
-                )  # fmt: skip
-                threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+            self.begin()
         self._send({"import": [*FIRST, *(name for name in sys.modules if name.startswith(LIBRARIES))]})
 
     @property

@@ -116,15 +116,19 @@ class Common:
             where = f"compared with {first.folder}, {problem}"
             raise RunError(other.folder, where, "compare runs of the same data")
         at_first, at_other = at_first[same], at_other[same]
-        alike = same_folds(first, other, at_first, at_other)
+        prints = [str(run.record.get("split", {}).get("fingerprint") or "") for run in (first, other)]
+        alike = prints[0] == prints[1] != "" and np.array_equal(at_first, at_other)
         ours = other.shipped.predictions.aligned(at_other, order, packed=not alike)
         theirs = first.shipped.predictions.aligned(at_first, None, packed=not alike)
         unions = Unions(len(at_first))
         unions.join_equal(first.items.groups[at_first].tolist())
         unions.join_equal(other.items.groups[at_other].tolist())
         # of one of the two, the same one in whichever order they are named
-        first_s = fingerprint_of(first) <= fingerprint_of(other)
-        folds = folds_among(first, at_first) if first_s else folds_among(other, at_other)
+        one, rows = (first, at_first) if prints[0] <= prints[1] else (other, at_other)
+        folds = tuple(
+            Fold(fold.repeat, *(np.flatnonzero(np.isin(rows, part)) for part in (fold.train, fold.test)))
+            for fold in one.items.folds()
+        )
         y = first.items.targets[at_first]
         return cls(y, ours, theirs, unions.numbers(), folds, alike, int((~same).sum()))
 
@@ -162,22 +166,3 @@ def _unique(one: items.Items, rows: Sequence[int], key: Key) -> dict[Hashable, i
     for row in rows:
         seen.setdefault(key(one, row), []).append(row)
     return {name: found[0] for name, found in seen.items() if len(found) == 1}
-
-
-def same_folds(first: Finished, other: Finished, at_first: np.ndarray, at_other: np.ndarray) -> bool:
-    """Whether both runs held the common items out in the very same folds."""
-    prints = [fingerprint_of(run) for run in (first, other)]
-    return bool(prints[0]) and prints[0] == prints[1] and np.array_equal(at_first, at_other)
-
-
-def fingerprint_of(run: Finished) -> str:
-    """Of its folds; empty for a run that does not say."""
-    return str(run.record.get("split", {}).get("fingerprint") or "")
-
-
-def folds_among(run: Finished, rows: np.ndarray) -> tuple[Fold, ...]:
-    """A run's folds in the numbering of some of its rows."""
-    return tuple(
-        Fold(fold.repeat, np.flatnonzero(np.isin(rows, fold.train)), np.flatnonzero(np.isin(rows, fold.test)))
-        for fold in run.items.folds()
-    )

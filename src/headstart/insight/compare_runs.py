@@ -78,7 +78,9 @@ def versus(folders: Sequence[Path]) -> Versus:
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise BadOption("RUN", ", ".join(map(str, folders)) or "nothing", "two or more different run folders")
     runs = [Finished.open(folder) for folder in folders]
-    names = _names(folders)
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):  # these do not tell the runs apart
+        names = [str(folder) for folder in folders]
     for other in runs[1:]:
         check_alike(runs[0], other)
     level = 1 - 0.05 / (len(runs) - 1)
@@ -89,12 +91,6 @@ def versus(folders: Sequence[Path]) -> Versus:
     pairs = adjusted(pairs)
     rows = tuple(run.row(name) for run, name in zip(runs, names, strict=True))
     return Versus(runs[0].task.metric, rows, tuple(pairs), _notes(pairs))
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Folder names where these tell the runs apart, else paths."""
-    short = [folder.resolve().name for folder in folders]
-    return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
 
 def _pair(first: Finished, other: Finished, names: tuple[str, str], level: float) -> Pair:
@@ -161,12 +157,12 @@ def _sentence(
     first, other = runs
     metric = first.task.metric
     says = {"better": "is better than", "worse": "is worse than", "not told apart": "cannot be told from"}
-    interval = words.gain_interval(metric, found.low, found.high)
+    gain = words.gain_estimate(metric, found.gain, found.low, found.high)
     count = words.count(found.items, "item")
     text = (
         f"{names[0]} ({other.shipped.arm}) {says[outcome]} {names[1]} ({first.shipped.arm}): "
         f"{words.value(metric, scores[0])} against {words.value(metric, scores[1])} {metric}, "
-        f"{words.gain(metric, found.gain)} {interval}, on the {count} that both held out"
+        f"{gain}, on the {count} that both held out"
     )
     if not first.task.higher_is_better:
         text += " (a positive gain is a smaller error)"

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart import strategies, tasks
 from headstart.core import words
-from headstart.core.backbone import Networks
+from headstart.core.backbone import Backbone, Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import Tap
 from headstart.core.strategy import Trial
@@ -32,7 +32,7 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
     Accuracy with its Wilson interval over items (or groups); where there is none, the skill 1 - squared
     error / variance, with 1.96 standard errors of the squared error.
     """
-    profile = trial.choices.get("profile")
+    profile, source = trial.choices.get("profile"), str(trial.source)
     if not profile:
         return None
     # of a trial that was read back: what is not finite has no word in JSON
@@ -57,11 +57,11 @@ def depth(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str,
             }
         )
     return {
-        "source": trial.source,
+        "source": source,
         "metric": metric,
         "chance": chance if metric == "accuracy" else 0.0,
         "rows": found,
-        "sentence": _depth_sentence(found, metric, str(trial.source), _embedding(networks, trial.source)),
+        "sentence": _depth_sentence(found, metric, networks.backbone(source), source),
     }
 
 
@@ -80,16 +80,11 @@ def _skill(errors: Mapping[str, float], variance: float) -> tuple[float, float |
     return value, value - half, value + half
 
 
-def _embedding(networks: Networks, source: str | None) -> str:
-    backbone = networks.backbone(source)
-    return "" if backbone is None else str(backbone.embedding)
-
-
-def _depth_sentence(found: list[dict[str, Any]], metric: str, source: str, embedding: str) -> str:
+def _depth_sentence(found: list[dict[str, Any]], metric: str, backbone: Backbone, source: str) -> str:
     """Where in the network the best single layer lies, and how its own embedding (the last layer, where it is
     not among them) compares."""
     best = max(found, key=lambda row: row["value"])
-    own = next((row for row in found if row["tap"] == embedding), None)
+    own = next((row for row in found if row["tap"] == str(backbone.embedding)), None)
 
     def said(row: Mapping[str, Any]) -> str:
         return words.value("accuracy", row["value"]) if metric == "accuracy" else f"{row['value']:.2f}"

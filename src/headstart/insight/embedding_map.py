@@ -38,7 +38,6 @@ def embedding_map(
     row. Raises `StoreError` when the features are no longer stored: no pass is made for a picture.
     """
     backbone = networks.backbone(source)
-    assert backbone is not None
     tap = backbone.embedding
     spec = FeatureSpec(taps=(tap,))
     if networks.extractor.missing(backbone, spec):

@@ -20,6 +20,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.files import plain, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Trial
+from headstart.core.task import Task
 from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
@@ -166,12 +167,11 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
     return found
 
 
-def confusion(view: View) -> dict[str, Any] | None:
-    """The answers, averaged over repeats, by class; None for regression."""
-    task = view.experiment.task
+def confusion(task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, Any] | None:
+    """The answers `[n, K]`, averaged over repeats, by class; None for regression."""
     if not isinstance(tasks.for_task(task), Labels):
         return None
-    classes, table = evaluate.by_class(task, view.y, view.predictions)
+    classes, table = evaluate.by_class(task, y, predictions)
     pairs = [] if table is None else evaluate.confused(table, task.labels, PAIRS)
     return {
         "labels": list(task.labels),
@@ -232,14 +232,12 @@ def text_lengths(view: View) -> dict[str, Any] | None:
     if source is None or not room.IN_WORDS:  # no network is opened to be told that
         return None
     rows = np.concatenate([view.experiment.split.development, view.experiment.split.test])
-    backbone = view.networks.backbone(source)
-    assert backbone is not None
-    return lengths.lengths(view.experiment, source, backbone.source.input, rows)
+    return lengths.lengths(view.experiment, source, view.networks.backbone(source).source.input, rows)
 
 
 PARTS: dict[str, Callable[[View], Any]] = {
     "metrics": metrics,
-    "confusion": confusion,
+    "confusion": lambda v: confusion(v.experiment.task, v.y, v.predictions),
     "scatter": scatter,
     "reliability": lambda v: reliability(v.experiment, v.shipped),
     "depth": depth,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -92,6 +93,21 @@ class Counted(NamedTuple):
     """What is counted."""
 
 
+def generator(key: str, view: int, kind: str) -> np.random.Generator:
+    """Random numbers of an augmented view, which depend on nothing but these three."""
+    digest = hashlib.sha256(f"{key}\0{view}\0{kind}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def filled_up(prepared: Sequence[np.ndarray]) -> np.ndarray:
+    """`[B, C, T]`, of the type of the sequences `[C, t]`: zeros, which the mask hides, up to the longest."""
+    longest = max(array.shape[-1] for array in prepared)
+    out = np.zeros((len(prepared), len(prepared[0]), longest), prepared[0].dtype)
+    for row, array in enumerate(prepared):
+        out[row, :, : array.shape[-1]] = array
+    return out
+
+
 class Things(Protocol):
     """What is asked of modalities that are not `IN_WORDS`."""
 
@@ -124,7 +140,8 @@ class Modality(Things, Protocol):
     PLAIN: Preprocessing
     """How an item is prepared for a model without a source."""
     PREPARATION: int
-    """Raised whenever the same bytes are prepared differently: stored features are then recomputed."""
+    """To be raised whenever `prepare` or `stored` make something else of the same bytes: stored features are
+    then recomputed."""
     VIEWS: Registry[Any]
     """Recipes of augmented views by name."""
     DEFAULT_VIEW: str

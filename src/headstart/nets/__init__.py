@@ -44,17 +44,9 @@ from headstart.errors import NetError, UnknownName
 if TYPE_CHECKING:
     from headstart.nets.base import Net
 
-KINDS = {
-    "constant": "headstart.nets.constant",
-    "pixels": "headstart.nets.pixels",
-    "taps": "headstart.nets.taps",
-    "classifier": "headstart.nets.classifier",
-    "words": "headstart.nets.words",
-    "bands": "headstart.nets.bands",
-    "average": "headstart.nets.average",
-}
-"""Kind -> module with `build(recipe: Recipe) -> Net`. To add a kind: its file, its line here, its
-paragraph above."""
+KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average")
+"""Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
+add a kind: its file, its name here, its paragraph above."""
 
 
 def kind_of(net: Mapping[str, Any]) -> str:
@@ -81,8 +73,12 @@ def assemble(
     Raises `NetError` when recipe and tensors do not fit together, `UnknownName` for an unknown
     kind or architecture.
     """
-    from headstart.nets.base import Recipe
+    from headstart.nets.base import Parts, Recipe
 
-    build = importlib.import_module(KINDS[kind_of(net)]).build
-    module: Net = build(Recipe(net, tensors, input, task, assemble))
+    kind = kind_of(net)
+    parts = Parts(kind, tensors)
+    module: Net = importlib.import_module(f"headstart.nets.{kind}").build(
+        Recipe(net, parts, input, task, assemble)
+    )
+    parts.finish()
     return module.eval().requires_grad_(False)

@@ -68,10 +68,8 @@ def build(recipe: Recipe) -> Net:
         if size is not None and recipe.input.size is None:
             raise recipe.error("has members with a size, but reads no images")
         inputs.append(recipe.input if size is None else recipe.input.scaled(size))
-    parts = recipe.parts()
     members = [
-        recipe.assemble(net, parts.under(str(i)), inputs[i], recipe.task) for i, net in enumerate(recipes)
+        recipe.assemble(net, recipe.parts.under(str(i)), inputs[i], recipe.task)
+        for i, net in enumerate(recipes)
     ]
-    module = Average(recipe.task, parts, members, weights, sizes)
-    parts.finish()
-    return module
+    return Average(recipe.task, recipe.parts, members, weights, sizes)

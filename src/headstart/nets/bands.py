@@ -48,7 +48,4 @@ def build(recipe: Recipe) -> Net:
     rows, *rest = recipe.input.signature().shape
     if recipe.input.max_length is None or recipe.input.signature().dtype != "float32" or len(rest) != 1:
         raise recipe.error("has an input that is no recording")
-    parts = recipe.parts()
-    module = Bands(recipe.task, parts, int(rows) - 1)
-    parts.finish()
-    return module
+    return Bands(recipe.task, recipe.parts, int(rows) - 1)

@@ -81,8 +81,8 @@ class Parts:
         """`NAME.weight` and `NAME.bias` as a layer."""
         weight = self.take(f"{name}.weight", (outputs, inputs))
         bias = self.take(f"{name}.bias", (outputs,))
-        layer = nn.utils.skip_init(nn.Linear, weight.shape[1], outputs)
-        layer.weight.data, layer.bias.data = weight, bias
+        layer = nn.Linear(weight.shape[1], outputs, device="meta")  # draws no numbers to be replaced
+        layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
         return layer
 
     def finish(self) -> None:
@@ -109,17 +109,10 @@ class Recipe:
     """What a kind of network is built from; `assemble` builds members of composed kinds."""
 
     net: Mapping[str, Any]
-    tensors: Mapping[str, np.ndarray]
+    parts: Parts
     input: Preprocessing
     task: Task
     assemble: Callable[[Mapping[str, Any], Mapping[str, np.ndarray], Preprocessing, Task], Net]
-
-    @property
-    def kind(self) -> str:
-        return str(self.net["kind"])
-
-    def parts(self) -> Parts:
-        return Parts(self.kind, self.tensors)
 
     def only(self, *fields: str) -> None:
         """Raises `NetError` for fields that this version would silently ignore."""
@@ -135,4 +128,4 @@ class Recipe:
         return found
 
     def error(self, problem: str) -> NetError:
-        return NetError(self.kind, problem)
+        return NetError(self.parts.kind, problem)

@@ -49,10 +49,8 @@ def build(recipe: Recipe) -> Net:
         raise recipe.error(f"cannot answer a {recipe.task.kind} task")
     if len(columns) != recipe.task.outputs or not all(columns):
         raise recipe.error(f"names source classes for {len(columns)} of {recipe.task.outputs} labels")
-    parts = recipe.parts()
+    parts = recipe.parts
     backbone = sources.from_state(architecture, recipe.input, parts.under("trunk"), parts.under("classifier"))
     if backbone.classifier is None:
         raise recipe.error("has a source without a classifier")
-    module = Classifier(recipe.task, parts, backbone, columns)
-    parts.finish()
-    return module
+    return Classifier(recipe.task, parts, backbone, columns)

@@ -24,7 +24,4 @@ class Constant(Net):
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
     recipe.only()
-    parts = recipe.parts()
-    module = Constant(recipe.task, parts)
-    parts.finish()
-    return module
+    return Constant(recipe.task, recipe.parts)

@@ -47,7 +47,4 @@ def build(recipe: Recipe) -> Net:
     if recipe.net.get("map") not in MAPS:
         raise recipe.error(f"has the map {recipe.net.get('map')!r} instead of {' or '.join(MAPS)}")
     gamma = float(recipe.field("gamma", (int, float))) if recipe.net["map"] == "rbf" else None
-    parts = recipe.parts()
-    module = Pixels(recipe.task, parts, side, gamma)
-    parts.finish()
-    return module
+    return Pixels(recipe.task, recipe.parts, side, gamma)

@@ -47,8 +47,5 @@ def build(recipe: Recipe) -> Net:
         raise recipe.error(f"has taps that cannot be read: {recipe.net['taps']}") from error
     if not taps:
         raise recipe.error("has no taps")
-    parts = recipe.parts()
-    backbone = sources.from_state(architecture, recipe.input, parts.under("trunk"))
-    module = Taps(recipe.task, parts, backbone, taps)
-    parts.finish()
-    return module
+    backbone = sources.from_state(architecture, recipe.input, recipe.parts.under("trunk"))
+    return Taps(recipe.task, recipe.parts, backbone, taps)

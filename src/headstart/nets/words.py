@@ -61,7 +61,4 @@ def build(recipe: Recipe) -> Net:
         raise recipe.error("reads texts, but its inputs are images")
     if not isinstance(recipe.net.get("pairs"), bool):
         raise recipe.error('has a recipe without a usable "pairs"')
-    parts = recipe.parts()
-    module = Words(recipe.task, parts, pairs=recipe.net["pairs"])
-    parts.finish()
-    return module
+    return Words(recipe.task, recipe.parts, pairs=recipe.net["pairs"])

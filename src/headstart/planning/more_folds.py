@@ -49,21 +49,15 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
         fitting = [rung for rung in outcome.rungs if _takes(outcome, rung) <= seconds]
         if fitting:
             # what trains goes on rung by rung, for another arm may need the time more
-            return _step(known, arm, fitting[0] if outcome.trains else fitting[-1])
+            rung = fitting[0] if outcome.trains else fitting[-1]
+            why = "the verdict hangs on it" if arm in known.hangs else "it was cut off"
+            added = words.count(rung - outcome.folds, "more fold")
+            reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
+            seconds, takes = max(known.spare, known.left), _takes(outcome, rung)
+            return Step(arm, outcome.strategy, outcome.source, seconds, takes, reason, folds=rung)
     return None
 
 
 def _takes(outcome: Outcome, rung: int) -> float:
     """Seconds until it has so many folds."""
     return policy.MARGIN * (outcome.begin + outcome.fold * (rung - outcome.folds))
-
-
-def _step(known: Known, arm: str, rung: int) -> Step:
-    outcome = known.outcomes[arm]
-    why = "the verdict hangs on it" if arm in known.hangs else "it was cut off"
-    added = words.count(rung - outcome.folds, "more fold")
-    reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
-    seconds = _takes(outcome, rung)
-    return Step(
-        arm, outcome.strategy, outcome.source, max(known.spare, known.left), seconds, reason, folds=rung
-    )

@@ -177,11 +177,6 @@ def possible(known: Known, one: Facts) -> bool:
     return allowed and one.knows(known.modality)
 
 
-def of_modality(modality: str) -> list[Facts]:
-    """The strategies that know a kind of data."""
-    return [one for one in every() if one.knows(modality)]
-
-
 def expert_first(known: Known) -> bool:
     """Whether the `expert` for few labels comes even before training from scratch, which cannot use few."""
     return any(one.expert and _few(known, one) and possible(known, one) for one in every("transfer")) and (
@@ -244,8 +239,10 @@ def next_step(known: Known) -> Step | None:
     for one, source, reason in agenda(known):
         name = source.name if source else None
         arm = arm_name(one.name, name)
-        again = arm in known.outcomes and _fits_after_all(known, known.outcomes[arm])
-        if (arm in known.outcomes and not again) or _obstacle(known, one, source):
+        ran = known.outcomes.get(arm)
+        # its share of the time was too small for it, but it fits into all that is left
+        again = ran is not None and ran.needs is not None and MARGIN * ran.needs <= known.left
+        if (ran is not None and not again) or _obstacle(known, one, source):
             continue
         few = one.share_of_few if expert_first(known) else None
         seconds = max(0.0, known.left) * (1.0 if again else one.share if few is None else few)
@@ -254,11 +251,6 @@ def next_step(known: Known) -> Step | None:
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         return Step(arm, one.name, name, seconds, estimate_of(known, one, source), reason, answer)
     return None
-
-
-def _fits_after_all(known: Known, outcome: Outcome) -> bool:
-    """Whether an arm that its share of the time was too small for fits into all that is left."""
-    return outcome.needs is not None and MARGIN * outcome.needs <= known.left
 
 
 def skipped(known: Known) -> list[Skipped]:
@@ -292,7 +284,8 @@ def estimate_of(known: Known, one: Facts, source: Candidate | None) -> float | N
 
 def _due(known: Known, one: Facts) -> bool:
     """Whether an arm is run in any case: a run ends with the baselines and one source measured at least."""
-    return one.role in ("floor", "simple") or (one.ranks and not _ranked(known))
+    ranked = any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values())
+    return one.role in ("floor", "simple") or (one.ranks and not ranked)
 
 
 def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
@@ -310,17 +303,12 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     kept = KEPT_FOR_PROOF if proof and not second_way else 0.0
     if one.reads and estimate > (1 - kept) * known.left:
         return f"{took}, and leave no time to compare with training from scratch"
-    share = CONTROL_SHARE if not _others_ran(known) else 1.0
-    if one.role == "random" and estimate > share * known.left:
+    # what a control would take time from
+    others = {other.name for other in (*every("scratch"), facts(FURTHER)) if possible(known, other)}
+    had_theirs = others <= {outcome.strategy for outcome in known.outcomes.values()}
+    if one.role == "random" and estimate > (1.0 if had_theirs else CONTROL_SHARE) * known.left:
         return f"{took}, too much for a control"
     return _too_slow(known, one, source) if one.all_layers else ""
-
-
-def _others_ran(known: Known) -> bool:
-    """Whether what the control would take time from has had its time."""
-    ran = {outcome.strategy for outcome in known.outcomes.values()}
-    others = [one for one in (*every("scratch"), facts(FURTHER)) if possible(known, one)]
-    return all(one.name in ran for one in others)
 
 
 def _too_slow(known: Known, one: Facts, source: Candidate | None) -> str:
@@ -339,10 +327,6 @@ def _too_slow(known: Known, one: Facts, source: Candidate | None) -> str:
     if AT_LEAST * most <= known.left:
         return ""
     return f"trains all layers, as {other} does, which would have taken about {words(most)}"
-
-
-def _ranked(known: Known) -> bool:
-    return any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values())
 
 
 def outline(known: Known) -> tuple[list[Step], list[Skipped]]:

@@ -200,18 +200,7 @@ def measure(
                 items = intervals.wilson(value * len(y), len(y)) if name == "accuracy" else draw(None)
                 interval = intervals.of_few(interval, items, value, within=named(name).range)
             interval = intervals.doubted(name, drawn, interval, value)
-        interval = interval.holding(value)
-        found[name] = Evidence(
-            name,
-            value,
-            interval.low,
-            interval.high,
-            n=interval.n,
-            unit=interval.unit,
-            level=0.95,
-            method=interval.method,
-            **record,
-        )
+        found[name] = Evidence(name, value, **vars(interval.holding(value)), **record)
     return found
 
 

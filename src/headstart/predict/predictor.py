@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -96,6 +98,55 @@ class Answering(Protocol):
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
         """A prepared batch -> float32 `[B, K]`: probabilities, or values."""
+
+
+class Opened(ABC):
+    """A model that was opened from disk, however it is kept there: what it is, and its answers."""
+
+    def __init__(self, model: Model, path: Path) -> None:
+        """`path`: the folder, archive or graph it was opened from."""
+        self.model, self.path = model, path
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r}: {self.task.kind}, {len(self.labels)} outputs)"
+
+    @property
+    @abstractmethod
+    def predictor(self) -> Answering:
+        """What answers."""
+
+    @property
+    def task(self) -> Task:
+        return self.model.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        return self.task.labels
+
+    @property
+    def input(self) -> Preprocessing:
+        """How items are prepared."""
+        return self.model.input
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Spec, revision, digest and licence of the source it comes from."""
+        return self.model.source
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """How good it is and how that is known."""
+        return self.model.evidence
+
+    def predict(
+        self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> Predictions:
+        """Answers, in order, for whatever `headstart.load` takes, labelled or not, or for one item of it.
+
+        Unreadable items get a row that says why; see `headstart.predict.predictor.predict`.
+        """
+        return predict(self.predictor, inputs, batch_size=batch_size, progress=progress)
 
 
 class Predictor:

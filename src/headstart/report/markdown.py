@@ -67,19 +67,9 @@ def _board(answer: Mapping[str, Any], metric: str) -> str:
     rows = []
     for row in answer["rows"]:
         name = f"**{safe(row['arm'])}** (shipped)" if row["shipped"] else safe(row["arm"])
-        score = gained = ""
-        if row["score"] is None:
-            score = safe(f"{row['status']}: {row['reason']}")
-        else:
-            score = safe(
-                words.value(metric, row["score"]) + " " + words.interval(metric, row["low"], row["high"])
-            )
-        if row["gain"] is not None:
-            gained = safe(_gain(metric, row["gain"], row["gain_low"], row["gain_high"]))
-        items = f"{row['n']:,}" if row["score"] is not None else ""
-        items += f" ({row['covers']})" if row.get("covers") else ""
+        score, gained, items = story.arm_cells(row, metric)
         cost = seconds_in_words(row["seconds"])
-        rows.append([str(row["place"] or ""), name, score, gained, items, cost])
+        rows.append([str(row["place"] or ""), name, safe(score), safe(gained), items, cost])
     against = f"against {safe(answer['reference'] or '-')}"
     return table(["", "arm", safe(metric), against, "items", "cost"], rows, right=(0, 4, 5))
 
@@ -88,7 +78,7 @@ def _comparisons(verdict: Mapping[str, Any], metric: str) -> str:
     rows = [
         [
             safe(c["against"]),
-            safe(_gain(metric, *(c["gain"][key] for key in ("value", "low", "high")))),
+            safe(words.gain_estimate(metric, *(c["gain"][key] for key in ("value", "low", "high")))),
             f"{c['gain']['n']:,}",
             "-" if c["p_value"] is None else f"{c['p_value']:.2g}",
             "-" if c["smallest_visible"] is None else safe(words.gain(metric, c["smallest_visible"])),
@@ -103,10 +93,6 @@ def _comparisons(verdict: Mapping[str, Any], metric: str) -> str:
         "smallest gain visible",
     ]
     return table(head, rows, right=(2, 3, 4))
-
-
-def _gain(metric: str, value: float, low: float, high: float) -> str:
-    return f"{words.gain(metric, value)} {words.gain_interval(metric, low, high)}"
 
 
 def _suspects(found: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> str:

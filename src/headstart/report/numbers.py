@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -14,75 +14,61 @@ from headstart.core.task import Task
 from headstart.evidence.selection import called
 
 
-def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> list[dict[str, str]]:
+def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """What a reader in a hurry takes along: each with a value, what it is, and how sure it is."""
     answer, metric = record["answer"], record["task"]["metric"]
-    found = []
     shipped = next((row for row in answer["rows"] if row["shipped"] and row["score"] is not None), None)
     if shipped:
         score = answer.get("chosen") or {**shipped, "value": shipped["score"]}
         alone, chosen = (words.value(metric, value) for value in (shipped["score"], score["value"]))
-        found.append(
-            _number(
-                chosen,
-                f"{metric}, cross-validated",
-                f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships, "
-                f"on {words.count(shipped['n'], *nouns(record))}"
-                + (f" ({shipped['covers']})" if shipped.get("covers") else "")
-                + (f"; with the choice repeated in every fold, by itself {alone}" * (alone != chosen)),
-            )
+        yield _number(
+            chosen,
+            f"{metric}, cross-validated",
+            f"{words.interval(metric, score['low'], score['high'])} with {shipped['arm']}, which ships, "
+            f"on {words.count(shipped['n'], *nouns(record))}"
+            + (f" ({shipped['covers']})" if shipped.get("covers") else "")
+            + (f"; with the choice repeated in every fold, by itself {alone}" * (alone != chosen)),
         )
     test = answer.get("test")
     if test:
-        found.append(
-            _number(
-                words.value(test["metric"], test["value"]),
-                f"{test['metric']} on the test part",
-                f"{words.interval(test['metric'], test['low'], test['high'])} "
-                f"on {words.count(test['n'], *_units(record, test))}, touched once",
-            )
+        units = ("group", "groups") if unit_of(test) == "groups" else nouns(record)
+        yield _number(
+            words.value(test["metric"], test["value"]),
+            f"{test['metric']} on the test part",
+            f"{words.interval(test['metric'], test['low'], test['high'])} "
+            f"on {words.count(test['n'], *units)}, touched once",
         )
     comparisons, outcome = answer["verdict"]["comparisons"], answer["verdict"]["outcome"]
     if comparisons:  # the one on which the verdict hangs
         end = "high" if outcome == "hurts" else "low"
         hardest = min(comparisons, key=lambda c: -inf if c["gain"][end] is None else c["gain"][end])
         gain = hardest["gain"]
-        found.append(
-            _number(
-                words.gain(metric, gain["value"]),
-                f"against {called(hardest['against'].rpartition(': ')[2], Task.from_json(record['task']))}",
-                f"{words.gain_interval(metric, gain['low'], gain['high'])} with {hardest['arm']}",
-            )
+        yield _number(
+            words.gain(metric, gain["value"]),
+            f"against {called(hardest['against'].rpartition(': ')[2], Task.from_json(record['task']))}",
+            f"{words.gain_interval(metric, gain['low'], gain['high'])} with {hardest['arm']}",
         )
     if outcome == "helps":
-        found += _labels_saved(insight)
+        yield from _labels_saved(insight)
     budget, seconds = answer.get("budget"), answer.get("seconds")
     spent = f"of {seconds_in_words(budget)} allowed" if budget else ""
     if budget and seconds and seconds > 1.2 * budget:
         spent = f"in several runs of the command; the last was allowed {seconds_in_words(budget)}"
     if seconds is not None:
-        found.append(_number(seconds_in_words(answer["seconds"]), "time until the answer", spent))
-    return found
+        yield _number(seconds_in_words(seconds), "time until the answer", spent)
 
 
-def _labels_saved(insight: Mapping[str, Any]) -> list[dict[str, str]]:
+def _labels_saved(insight: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """How many times fewer labels transfer needs, where the interval says that it needs fewer at all."""
     saved = (insight.get("learning_curve") or {}).get("saved")
     if not saved or not saved.get("ratio") or not saved.get("low") or saved["low"] <= 1:
-        return []
+        return
     more = "at least " if saved.get("at_least") else ""
     high = f"{saved['high']:.2g}" if saved.get("high") else "∞"
     about = f"{saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
     if f"{saved['low']:.2g}" != high:
         about = f"[{saved['low']:.2g}, {high}]: {about}"
-    return [
-        _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
-    ]
-
-
-def _units(record: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
-    """What a number was counted over, one and several."""
-    return ("group", "groups") if unit_of(found) == "groups" else nouns(record)
+    yield _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
 
 
 def nouns(record: Mapping[str, Any]) -> tuple[str, str]:

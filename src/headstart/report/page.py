@@ -18,7 +18,7 @@ from headstart.core.budget import words as seconds_in_words
 from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
 from headstart.report import saved, story
-from headstart.report.charts import cloud, curves, forest, lengths, marks
+from headstart.report.charts import cloud, curves, forest, marks
 from headstart.report.numbers import key_numbers, metric_rows, nouns
 
 CLASSES = 100
@@ -68,7 +68,7 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
             style=asset("style.css"),
             script=script,
             script_hash=digest,
-            numbers=key_numbers(record, insight),
+            numbers=list(key_numbers(record, insight)),
             board=board(answer["rows"], record["task"]["metric"]),
             gains=gains(answer["verdict"]["comparisons"]),
             figures=figures(record, insight),
@@ -139,7 +139,7 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
         "depth": forest.depth(depth) if depth and depth.get("rows") else None,
         "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
         "scatter": curves.scatter(points, name) if points and points.get("points") else None,
-        "lengths": lengths.histogram(counted, nouns(record)) if counted and counted.get("bins") else None,
+        "lengths": curves.histogram(counted, nouns(record)) if counted and counted.get("bins") else None,
         "map": cloud.cloud(insight["map"]) if (insight.get("map") or {}).get("points") else None,
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from headstart.core import words
+
 
 def tried(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry an arm, in the order in which they came to their end: arm, why, and the trial's own fields.
@@ -62,3 +64,15 @@ def untried(answer: Mapping[str, Any]) -> list[dict[str, str]]:
         if row["score"] is None and row["arm"] not in known
     ]
     return found
+
+
+def arm_cells(row: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
+    """An arm's score (or why it has none), its gain and its items, as every leaderboard tells them."""
+    if row["score"] is None:
+        score, items = f"{row['status']}: {row['reason']}", ""
+    else:
+        score = words.estimate(metric, row["score"], row["low"], row["high"])
+        items = f"{row['n']:,}"
+    gain = row.get("gain")
+    gained = "" if gain is None else words.gain_estimate(metric, gain, row["gain_low"], row["gain_high"])
+    return score, gained, items + (f" ({row['covers']})" if row.get("covers") else "")

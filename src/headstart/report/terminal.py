@@ -15,6 +15,7 @@ from rich.text import Text
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.events import Event
+from headstart.report import story
 
 COLOURS = {"helps": "bold green", "hurts": "bold red", "no evidence": "bold yellow", "not compared": "bold"}
 
@@ -61,22 +62,18 @@ class Bar:
             label = "pass" if data["what"].startswith("pass") else "run"
             name = escape(words.cell(data["arm"]))
             self._task = self._shown.add_task(name, total=total, label=label, rate="")
-        self._shown.update(self._task, completed=done, total=total, rate=self._rate(done, total))
+        start, before = self._start
+        passed, rate = time.monotonic() - start, ""
+        if done > before and passed > 0:  # what was stored before the bar began does not count
+            pace = (done - before) / passed
+            rate = f"{pace:,.0f}/s, {seconds_in_words((total - done) / pace)} left"
+        self._shown.update(self._task, completed=done, total=total, rate=rate)
 
     def end(self) -> None:
         """Remove the bar."""
         if self._shown is not None:
             self._shown.stop()
         self._shown = self._task = self._key = None
-
-    def _rate(self, done: int, total: int) -> str:
-        """What was stored before the bar began does not count."""
-        start, before = self._start
-        passed = time.monotonic() - start
-        if done <= before or passed <= 0:
-            return ""
-        rate = (done - before) / passed
-        return f"{rate:,.0f}/s, {seconds_in_words((total - done) / rate)} left"
 
 
 class Story:
@@ -118,9 +115,7 @@ class Story:
         cost = seconds_in_words(data["seconds"])
         if data["status"] == "done" and data["score"] is not None:
             metric = data["metric"]
-            score = (
-                f"{words.value(metric, data['score'])} {words.interval(metric, data['low'], data['high'])}"
-            )
+            score = words.estimate(metric, data["score"], data["low"], data["high"])
             score += f" on {data['covers']}" if data.get("covers") else ""
             kept = "   (from the run folder)" if data.get("kept") else ""
             self.line("run", f"{data['arm']:<44} {metric} {score}   {cost}{kept}")
@@ -155,20 +150,10 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
     table.add_column(f"against {reference}" if reference else "gain")
     table.add_column("cost", justify="right")
     for row in rows:
-        score = gained = ""
-        if row["score"] is not None:
-            score = f"{words.value(metric, row['score'])} {words.interval(metric, row['low'], row['high'])}"
-            if row.get("gain") is not None:
-                gained = f"{words.gain(metric, row['gain'])} " + words.gain_interval(
-                    metric, row["gain_low"], row["gain_high"]
-                )
-        else:
-            score = f"{row['status']}: {row['reason']}"
+        score, gained, items = story.arm_cells(row, metric)
         place = str(row["place"]) if row.get("place") else ""
         name = f"{row['arm']} *" if row.get("shipped") else row["arm"]
         style = "bold" if row.get("shipped") else "" if row["score"] is not None else "dim"
-        items = f"{row['n']:,}" if row["score"] is not None else ""
-        items += f" ({row['covers']})" if row.get("covers") else ""
         table.add_row(
             place,
             Text(words.cell(name)),

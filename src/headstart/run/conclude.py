@@ -100,11 +100,8 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     Both come from the items held out in the first repeat.
     """
     rows = np.flatnonzero(winner.covered[0])
-    p, y, methods = (
-        winner.predictions.take(0, rows),
-        context.experiment.targets[rows],
-        tasks.for_task(context.task),
-    )
+    p, y = winner.predictions.take(0, rows), context.experiment.targets[rows]
+    methods = tasks.for_task(context.task)
     temperature = methods.temperature(y, p)
     found: dict[str, Any] = {"temperature": temperature}
     if methods.exclusive:
@@ -125,63 +122,58 @@ def in_order(trials: Mapping[str, Trial], context: Context) -> dict[str, Trial]:
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:
     """What belongs under the verdict: the test part, and what was not tried."""
-    out = [*answer.verdict.notes, *_although(answer), *_again(answer), *_weighted(answer.model)]
-    tried = note(answer.response, answer.winner)
-    if tried:
-        out.append(tried)
+    out = [*answer.verdict.notes, _although(answer), _again(answer), _weighted(answer.model)]
+    out.append(note(answer.response, answer.winner))
     if answer.test is not None:
         test = answer.test
         units = "groups of test items" if test.unit == "groups" else "test items"
         out.append(
             f"On the {test.n:,} {units}, touched once: {test.metric} "
-            f"{words.value(test.metric, test.value)} {words.interval(test.metric, test.low, test.high)} "
-            f"with {answer.winner}."
+            f"{words.estimate(test.metric, test.value, test.low, test.high)} with {answer.winner}."
         )
-    if skipped:
-        out.append(policy.untried(skipped))
-    return out
+    return [text for text in (*out, policy.untried(skipped)) if text]
 
 
-def _weighted(model: Model) -> list[str]:
-    """What probabilities mean where rare classes were given the weight of common ones."""
+def _weighted(model: Model) -> str:
+    """What probabilities mean where rare classes were given the weight of common ones; else empty."""
     task = model.task
     if tasks.for_task(task).weights(task, np.zeros(1, np.int64)) is None:
-        return []
-    return [
+        return ""
+    return (
         f"Judged by {task.metric}, models are fitted with every class as heavy as every other: what is rare "
         "is said more often, and with higher probability, than it occurs."
-    ]
+    )
 
 
-def _although(answer: Answer) -> list[str]:
-    """Why an arm ships that is behind in a comparison of the verdict."""
+def _although(answer: Answer) -> str:
+    """Why an arm ships that is behind in a comparison of the verdict; else empty."""
     behind = [
         (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
         for c in answer.verdict.comparisons
         if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
     ]
     if not behind:
-        return []
+        return ""
     _, other, items = max(behind)
-    return [
+    return (
         f"{answer.winner} ships although {other} is ahead on the {items:,} items held out from both: not by "
         "more than one may be by luck, and what is simpler is safer."
-    ]
+    )
 
 
-def _again(answer: Answer) -> list[str]:
-    """What the score of the arm that ships is over, where the verdict gives others of the same arm."""
+def _again(answer: Answer) -> str:
+    """What the score of the arm that ships is over, where the verdict gives others of it; else empty."""
     chosen = answer.model.evidence.get("chosen") if answer.winner == answer.verdict.arm else None
     if not chosen or not answer.verdict.comparisons:
-        return []
+        return ""
     metric = answer.verdict.comparisons[0].gain.metric
     value = words.value(metric, chosen["value"])
     if value in " ".join([answer.verdict.sentence, *answer.verdict.notes]):
-        return []
-    return [
+        return ""
+    return (
         f"{value} {metric} is what {answer.winner} has on all {chosen['n']:,} items held out from it, with "
         "the choice among all arms repeated in every fold."
-    ]
+    )
 
 
 def evidence(

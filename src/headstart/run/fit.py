@@ -90,7 +90,8 @@ def fit(
     environment.check_alone("fit")
     budget = Budget(config.budget)
     log = Log(listen)
-    dataset, task, findings = resolve.read(config, Memo(), log)
+    with environment.Ahead() as ahead:
+        dataset, task, findings = resolve.read(config, Memo(), log, ahead.begin)
     named = resolve.find_sources(config, dataset)
     asked = resolve.question(config, dataset, named)
     path = config.out or default_folder(dataset.name, asked, Path("runs"))
@@ -108,7 +109,7 @@ def fit(
             yield path, None
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
-        context.closing.standby = standby
+        context.closing.standby, context.closing.startup = standby, ahead.seconds
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
         trials, skipped = run_arms(context, config, ledger)
@@ -142,7 +143,8 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
     """
     environment.check_alone("plan")
     budget = Budget(config.budget)
-    dataset, task, findings = resolve.read(config, Memo(), listen)
+    with environment.Ahead() as ahead:
+        dataset, task, findings = resolve.read(config, Memo(), listen, ahead.begin)
     named = resolve.find_sources(config, dataset)
     data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))
@@ -205,8 +207,7 @@ def run_arms(
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)
             trials[step.arm] = trial
-            if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
-                del trials[ensemble.NAME]  # one of its members has more folds now
+            drop_outdated(trials)
             ledger.end(
                 time.monotonic() - began, trial.cost.seconds - (before.cost.seconds if before else 0.0)
             )
@@ -254,8 +255,7 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     from all of their folds."""
     found = context.folder.trials(tasks.for_task(context.task).predictions)
     if ledger.ended:
-        if ensemble.NAME in found and ensemble.outdated(found[ensemble.NAME], found):
-            del found[ensemble.NAME]
+        drop_outdated(found)
         return found
     more = ledger.earlier is None or config.budget > ledger.earlier
     retry = {"failed", "cut off"} if more else {"failed"}
@@ -263,11 +263,17 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     if more and ledger.earlier is not None:
         whole = sum(fold.repeat == 0 for fold in context.split.folds)
         for name in [n for n, t in kept.items() if t.choices.get("trained_folds", whole) < whole]:
-            context.folder.forget_plan(name)
+            # it settles again on what fits its time; finished folds stay
+            (context.folder.workdir(name) / "plan.json").unlink(missing_ok=True)
             del kept[name]
-    if ensemble.NAME in kept and ensemble.outdated(kept[ensemble.NAME], kept):
-        del kept[ensemble.NAME]
+    drop_outdated(kept)
     return kept
+
+
+def drop_outdated(trials: dict[str, Trial]) -> None:
+    """Take out an average one of whose members has more folds by now."""
+    if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
+        del trials[ensemble.NAME]
 
 
 def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:

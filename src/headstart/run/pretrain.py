@@ -25,19 +25,10 @@ from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.text import saving
 from headstart.strategies.gradient._contrast import Tokens
 from headstart.strategies.shared._shipping import state
-from headstart.train import checkpoint, draws
+from headstart.train import checkpoint, draws, masked
 from headstart.train.device import reproducible
 from headstart.train.groups import parameter_groups
 from headstart.train.loop import Watch, train
-from headstart.train.masked import (
-    Guesser,
-    MaskedBatches,
-    Reader,
-    Vocabulary,
-    held_out_loss,
-    hide,
-    passed_on,
-)
 from headstart.train.recipe import Recipe
 
 BATCH, LENGTH = 16, 128
@@ -123,14 +114,14 @@ def pretrain(
     job = Job.of(backbone, dataset, seed)
     work = out / WORK
     work.mkdir(parents=True, exist_ok=True)
-    net = Guesser(backbone, seed)
+    net = masked.Guesser(backbone, seed)
     about = fingerprint.of_parts([backbone.digest, dataset.fingerprint, str(seed)])
     steps = settled(work, about, lambda: job.affordable(net, budget))
     head = Phase(work / "head.ckpt", about, round(HEAD_SHARE * steps), HEAD_LR, "the new head")
     whole = Phase(work / "all.ckpt", about, steps - head.steps, LR, "all layers")
     before = trained(net, head, job, work / "head.tensors", budget, tell)
     trained(net, whole, job, work / "all.tensors", budget, tell)
-    after = held_out_loss(net, job.held)
+    after = masked.held_out_loss(net, job.held)
     tensors = {name.removeprefix("x."): value for name, value in state(backbone.module, "x").items()}
     saving.save(backbone.source.architecture, tensors, backbone, out)
     saving.prove(tensors, backbone, out)
@@ -181,11 +172,11 @@ class Job:
     rows: np.ndarray
     held: list[Tensor]
     kept_out: int
-    vocabulary: Vocabulary
+    vocabulary: masked.Vocabulary
     seed: int
 
     @classmethod
-    def of(cls, backbone: Reader, dataset: Dataset, seed: int) -> Job:
+    def of(cls, backbone: masked.Reader, dataset: Dataset, seed: int) -> Job:
         mask, special = saving.token_numbers(backbone)
         contract = text_input(sources.joint(backbone.source))
         view = Tokens(dataset.items, replace(contract, max_length=min(LENGTH, contract.max_length)))
@@ -194,10 +185,10 @@ class Job:
         count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(first))))
         kept = first[order[:count]]
         rows = np.flatnonzero(~np.isin(same, order[:count]))  # no copy of a text that is kept out
-        vocabulary = Vocabulary(backbone.words.num_embeddings, mask, special)
+        vocabulary = masked.Vocabulary(backbone.words.num_embeddings, mask, special)
         rng = np.random.default_rng(seed)
         held = [
-            torch.from_numpy(hide(view[kept[i : i + 32]], vocabulary, rng, every=True))
+            torch.from_numpy(masked.hide(view[kept[i : i + 32]], vocabulary, rng, every=True))
             for i in range(0, len(kept), 32)
         ]
         return cls(view, rows, held, len(kept), vocabulary, seed)
@@ -207,16 +198,18 @@ class Job:
         """Words hidden in the texts that are kept out."""
         return sum(int((batch[:, 3] > 0).sum()) for batch in self.held)
 
-    def batches(self) -> MaskedBatches:
+    def batches(self) -> masked.MaskedBatches:
         targets = np.zeros(len(self.rows), np.int64)
-        return MaskedBatches((self.view,), self.rows, targets, BATCH, self.seed, vocabulary=self.vocabulary)
+        return masked.MaskedBatches(
+            (self.view,), self.rows, targets, BATCH, self.seed, vocabulary=self.vocabulary
+        )
 
-    def affordable(self, net: Guesser, budget: Budget) -> int:
+    def affordable(self, net: masked.Guesser, budget: Budget) -> int:
         """Steps that the budget allows, by the pace of a few on a copy. Raises `BadOption` for too few."""
         import copy
 
         began = time.monotonic()
-        held_out_loss(net, self.held)
+        masked.held_out_loss(net, self.held)
         evaluation = time.monotonic() - began
         began = time.monotonic()
         run(copy.deepcopy(net), Phase(None, "", PILOT, LR, "pace"), self, Budget(), lambda *_: None)
@@ -258,7 +251,7 @@ def settled(work: Path, about: str, decide: Callable[[], int]) -> int:
     return steps
 
 
-def trained(net: Guesser, phase: Phase, job: Job, path: Path, budget: Budget, tell: Tell) -> float:
+def trained(net: masked.Guesser, phase: Phase, job: Job, path: Path, budget: Budget, tell: Tell) -> float:
     """Do one of the trainings, or take what came of it in a run that was stopped later; the loss that the
     encoder has after that of the head alone."""
     kept = checkpoint.load(path, about=phase.about)
@@ -269,12 +262,12 @@ def trained(net: Guesser, phase: Phase, job: Job, path: Path, budget: Budget, te
         others = ("body.", "words.") if phase.head_alone else ("words.",)
         kept = {"net": {name: t for name, t in net.state_dict().items() if not name.startswith(others)}}
         if phase.head_alone:
-            kept["before"] = held_out_loss(net, job.held)
+            kept["before"] = masked.held_out_loss(net, job.held)
         checkpoint.save(path, kept, about=phase.about)
     return float(kept.get("before", np.nan))
 
 
-def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:
+def run(net: masked.Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> None:
     """One training. Raises `BadOption` when the time ends in the middle of it; the next call goes on."""
     net.requires_grad_(True)
     if phase.head_alone:
@@ -284,7 +277,9 @@ def run(net: Guesser, phase: Phase, job: Job, budget: Budget, tell: Tell) -> Non
     watch = Watch(budget, phase.path, phase.about, lambda done, total: tell(phase.name, done, total))
     with reproducible(job.seed):
         groups = parameter_groups(net, torch.nn.Module(), recipe)
-        outcome = train(net, job.batches(), recipe, param_groups=groups, loss=passed_on, watch=watch)
+        outcome = train(  # the network computes its own loss
+            net, job.batches(), recipe, param_groups=groups, loss=lambda z, _: z, watch=watch
+        )
     if outcome.status == "diverged":
         raise BadOption("the source", phase.name, "one whose loss stays finite")
     if outcome.status == "out of time":

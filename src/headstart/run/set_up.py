@@ -36,7 +36,6 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import StoreExtractor, measure_pass
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -57,6 +56,7 @@ def new_context(
     listen: Listener,
 ) -> Context:
     """The context with the store open; nothing is measured or loaded."""
+    from headstart.passes.extractor import StoreExtractor  # and with it torch
 
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
@@ -83,7 +83,7 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
     context.closing.warm(budget.left)
     start = time.monotonic()
     strategies.ready(context.dataset.modality)
-    context.closing.startup = time.monotonic() - start
+    context.closing.startup += time.monotonic() - start
     measure(context)
     if context.closing.started is not None and context.closing.standby is not None:
         context.closing.standby.start()  # by now it is known which libraries the sources need
@@ -140,7 +140,6 @@ def duplicates_note(dataset: Dataset, pairs: list[tuple[int, int, float]], group
 
 def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget) -> list[Pair]:
     backbone = context.backbone(first)
-    assert backbone is not None
     needed = context.passes[first] * context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps()))
     left = budget.left + context.closing.startup
     if needed > max(left, policy.LEAST):  # what is nearly nothing is done, though there be no time at all
@@ -186,9 +185,7 @@ def lengths(context: Context) -> list[str]:
     for name, source in context.sources.items():
         if source.input.max_length is None:
             continue
-        backbone = context.backbone(name)
-        assert backbone is not None
-        contract = backbone.source.input
+        contract = context.backbone(name).source.input
         key = (*contract.files().values(), contract.max_length)  # a pair has one tokenizer for both ways
         if key not in found:
             found[key] = findings.lines(text_checks.length_findings(context.dataset, contract), "warning")
@@ -209,8 +206,7 @@ def measure(context: Context) -> None:
         with surviving(context, name):
             context.backbone(name)
     if not passes:
-        networks = (backbone for name in context.sources if (backbone := context.backbone(name)) is not None)
-        strategies.check(context.settings, networks)
+        strategies.check(context.settings, map(context.backbone, context.sources))
     for name in list(context.sources):
         with surviving(context, name):
             _measure_source(context, name, passes, arms)
@@ -223,15 +219,16 @@ def measure(context: Context) -> None:
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
+    from headstart.passes import extractor
+
     backbone = context.backbone(name)
-    assert backbone is not None
     if name not in passes:
-        passes[name] = measure_pass(backbone, context.dataset)
+        passes[name] = extractor.measure_pass(backbone, context.dataset)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
-    for one in policy.of_modality(context.dataset.modality):
-        if one.role == "ensemble":  # it reads what others predicted
-            continue
+    for one in strategies.every():
+        if one.role == "ensemble" or not one.knows(context.dataset.modality):
+            continue  # an ensemble reads what others predicted
         source = name if one.needs_source else None
         arm = arm_name(one.name, source)
         if arm not in arms:

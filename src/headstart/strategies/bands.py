@@ -39,7 +39,7 @@ class Bands:
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             scale = make_map("linear", x[fold.train], seed=request.seed)
-            linear = fit_linear(request, scale.apply(x[fold.train]), fold.train)
+            linear = fit_linear(request, scale.apply(x[fold.train]), fold.train, rough=True)
             return methods.activate(linear.logits(scale.apply(x[fold.test]))), {"C": linear.penalty}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)

@@ -81,7 +81,7 @@ class Pixels:
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             chosen = choose_map(request, x, fold.train)
-            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train)
+            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train, rough=True)
             predictions = methods.activate(linear.logits(chosen.apply(x[fold.test])))
             return predictions, {"map": chosen.name, "C": linear.penalty}
 
@@ -173,8 +173,8 @@ def _small_images(request: Request) -> np.ndarray:
     return out
 
 
-def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
-    """The linear model of features `[len(rows), D]` of these rows."""
+def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray, *, rough: bool = False) -> Linear:
+    """The linear model of features `[len(rows), D]` of these rows; `rough` as in `tasks.base.Fit`."""
     methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
     return methods.fit_linear(
         features,
@@ -183,4 +183,5 @@ def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Line
         groups=group_numbers(request, rows),
         seed=request.seed,
         weights=methods.weights(request.task, y),
+        rough=rough,
     )

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from headstart import modalities
 from headstart.core.evidence import Cost
+from headstart.core.features import StoredFeatures
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
+from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Kind
 from headstart.train.recipe import Recipe
 
@@ -29,6 +31,8 @@ STATE_BYTES = 4_000_000_000
 """Largest size on disk of the states at a cut, all views together."""
 SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
+BACKWARD = 2
+"""Forward passes that a step takes at least."""
 PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
@@ -81,11 +85,29 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
     """The folds of an arm of that kind, as far as they fit the budget."""
     known = _arm.recall(request, kind.name, Design.from_json)
     if known is None and design.freeze != "none" and request.budget.left < float("inf"):
-        (once,) = _arm.once(request, ["pass"], lambda: [_arm.seconds_of_a_pass(request)])
+        names = ["pass", "behind the cut"]
+        once, behind = _arm.once(request, names, lambda: _arm.seconds_of_passes(request, design.cut))
         if once > request.budget.left:
             return _arm.cut_off(request, kind.name, once - request.budget.left)
         design = replace(design, views=_affordable(request, design.views, once))
+        lacking = _lacking(request, kind, design, once, behind)
+        if lacking > 0:
+            return _arm.cut_off(request, kind.name, lacking)
     return _arm.fit(request, kind, lambda: design)
+
+
+def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:
+    """Seconds that the passes and the smallest training lack at least; 0 where they may fit.
+
+    A step is more than `BACKWARD` forward passes of its rows: what cannot fit so need not be stored first.
+    """
+    stored, spec = request.features, _design.states_at(request, design, probe=True)
+    share = stored.missing(request.network, spec) if isinstance(stored, StoredFeatures) else 1.0
+    left = request.budget.left - share * (1 + design.views) * once
+    per_epoch = max(1, round(_design.training_rows(request) / design.batch_size))
+    pace = Pace(BACKWARD * behind * design.batch_size / len(request.dataset), per_epoch)
+    plan = _arm.fitting(request, pace, left, _arm.epochs_of(request, kind, design.batch_size))
+    return plan if isinstance(plan, float) else 0.0
 
 
 def _affordable(request: Request, views: int, once: float) -> int:

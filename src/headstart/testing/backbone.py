@@ -8,20 +8,18 @@ Every check raises `AssertionError` saying what was promised and what was found.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from headstart._lazy import optional
-from headstart.core.backbone import Backbone, Stage
+from headstart.core.backbone import Backbone, Dense, Stage
 from headstart.core.features import Tap
 from headstart.core.masked import of_inputs
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import image_input
-from headstart.modalities.text.encoding.words import FORMAT
+from headstart.modalities.text import largest_number
 from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
 from headstart.train.trim import trimmed
 
@@ -42,6 +40,7 @@ def check_backbone(backbone: Any, batch: int = 2, *, least_cuts: int = 3, rebuil
         check_padding(backbone, prepared)
     check_cuts(backbone, x)
     check_pooling(backbone, x)
+    check_dense(backbone, x)
     check_frozen(backbone, x)
     check_training(backbone, x)
     check_copies(backbone, x)
@@ -99,11 +98,7 @@ RANDOM = {"text": random_tokens, "audio": random_frames}
 
 def words_of(contract: TextPreprocessing) -> int:
     """Numbers that a contract's encoder gives out: all below this one."""
-    content = json.loads(contract.encoder)
-    if content.get("format") == FORMAT:
-        return len(content["words"]) + 1
-    tokenizers = optional("tokenizers", extra="text", needed_for="the conformance suite of text sources")
-    return int(tokenizers.Tokenizer.from_str(contract.encoder).get_vocab_size())
+    return largest_number(contract) + 1
 
 
 def check_structure(backbone: Any, least_cuts: int = 3) -> None:
@@ -159,9 +154,11 @@ def check_padding(backbone: Backbone, tokens: Tensor) -> None:
     ]
     for tap in backbone.taps():
         cut = next(stage.cut for stage in backbone.stages if stage.name == tap.stage)
-        expected = backbone.pool(whole[cut], tap)
+        expected, steps = backbone.pool(whole[cut], tap), shown(backbone.dense(whole[cut], tap.stage))
         for states in others:
             assert close(backbone.pool(states[cut], tap), expected), f"filling up a sequence changes {tap}"
+            found = shown(backbone.dense(states[cut], tap.stage))
+            assert close(found, steps), f"filling up a sequence changes its steps at {tap.stage}"
         single = torch.cat([backbone.pool(states[cut], tap) for states in alone])
         assert close(single, expected), f"{tap} of a sequence depends on the others of its batch"
 
@@ -205,6 +202,30 @@ def check_pooling(backbone: Backbone, x: Tensor) -> None:
     if isinstance(contract, TextPreprocessing) and contract.normalize and contract.pairs == JOINT:
         lengths = backbone.pool(backbone.full(x), backbone.embedding).norm(dim=1)
         assert close(lengths, torch.ones_like(lengths)), "the embedding is not scaled to length 1"
+
+
+def shown(places: Dense) -> Tensor:
+    """`[P, D]`: the places that belong to their items."""
+    found: Tensor = places.values[places.mask]
+    return found
+
+
+@torch.no_grad()
+def check_dense(backbone: Backbone, x: Tensor) -> None:
+    """Every stage gives `[B, *places, D]` and a mask of truth values; a map's cells average to its mean."""
+    states = backbone.states(x, tuple(stage.cut for stage in backbone.stages))
+    for stage in backbone.stages:
+        state = states[stage.cut]
+        places = backbone.dense(state, stage.name)
+        shape = tuple(places.values.shape)
+        assert (shape[0], shape[-1]) == (len(x), stage.channels), f"{stage.name} has places of shape {shape}"
+        assert tuple(places.mask.shape) == shape[:-1], f"the mask of {stage.name} has another shape"
+        assert places.mask.dtype == torch.bool, f"the mask of {stage.name} is {places.mask.dtype}"
+        assert places.mask.flatten(1).any(1).all(), f"an item has no place at {stage.name}"
+        if backbone.source.input.max_length is None:
+            assert min(shape[1:-1]) == stage.side, f"{stage.name} is a map of {shape[1:-1]}, not {stage.side}"
+            mean = backbone.pool(state, Tap(stage.name, 1))
+            assert close(places.values.float().mean((1, 2)), mean), f"the cells of {stage.name} are others"
 
 
 def check_grid(backbone: Backbone, stage: Stage, tap: Tap, state: Tensor) -> None:

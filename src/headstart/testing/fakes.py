@@ -6,6 +6,7 @@ plans and reports can be tested in milliseconds.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart import modalities
-from headstart.core.backbone import Stage
+from headstart.core.backbone import Dense, Stage
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.features import FeatureSpec, Tap
 from headstart.core.source import Source
@@ -152,6 +153,12 @@ def digest_of(*parts: nn.Module) -> str:
 PIECES = ("stem", "middle", "last", "pool")
 
 
+def _between(network: TinyNetwork, start: int, stop: int) -> nn.Sequential:
+    made = nn.Sequential(*(getattr(network, piece) for piece in PIECES[start:stop]))
+    made.training = network.training
+    return made
+
+
 class TinyBackbone:
     """A `Backbone` of 5,000 weights: cuts "input", "stem", "middle", "last" and "pool" (the embedding).
 
@@ -190,20 +197,15 @@ class TinyBackbone:
     def digest(self) -> str:
         return digest_of(self.module, *([] if self.classifier is None else [self.classifier]))
 
-    def _between(self, start: int, stop: int) -> nn.Sequential:
-        made = nn.Sequential(*(getattr(self.module, piece) for piece in PIECES[start:stop]))
-        made.training = self.module.training
-        return made
-
     def full(self, x: Tensor) -> Tensor:
         embedding: Tensor = self.module(x)
         return embedding
 
     def trunk(self, cut: str) -> nn.Sequential:
-        return self._between(0, index(self.cuts, cut))
+        return _between(self.module, 0, index(self.cuts, cut))
 
     def tail(self, cut: str) -> nn.Sequential:
-        return self._between(index(self.cuts, cut), len(PIECES))
+        return _between(self.module, index(self.cuts, cut), len(PIECES))
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         found, wanted = {"input": x}, max((index(self.cuts, cut) for cut in cuts), default=0)
@@ -215,6 +217,11 @@ class TinyBackbone:
         if state.ndim == 2:
             return state.float()
         return nn.functional.adaptive_avg_pool2d(state.float(), int(tap.grid)).flatten(1)
+
+    def dense(self, state: Tensor, stage: str) -> Dense:
+        index([one.name for one in self.stages], stage)
+        values = (state[..., None, None] if state.ndim == 2 else state).movedim(1, -1)
+        return Dense(values, torch.ones(values.shape[:-1], dtype=torch.bool))
 
     def width(self, tap: Tap) -> int:
         channels = {stage.name: stage.channels for stage in self.stages}
@@ -240,11 +247,7 @@ class TinyBackbone:
         return TinyBackbone(10_000 + seed, labels=self.source.labels, name=self.source.name)
 
     def copy(self) -> TinyBackbone:
-        twin = TinyBackbone(self.seed, labels=self.source.labels, name=self.source.name)
-        twin.module.load_state_dict(self.module.state_dict())
-        if self.classifier is not None and twin.classifier is not None:
-            twin.classifier.load_state_dict(self.classifier.state_dict())
-        return twin
+        return copy.deepcopy(self)
 
     def teach(self, dataset: Dataset, *, sharpness: float = 20.0) -> TinyBackbone:
         """The same with a classifier fitted (by least squares) to the data set's classes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.core.backbone import Stage
 from headstart.core.dataset import Dataset, TextItem
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
-from headstart.modalities.text.preprocessing import APART, JOINT, POOLINGS, TextPreprocessing, text_input
-from headstart.sources.layers.pooling import compared, pooled
-from headstart.testing.fakes import digest_of, index
+from headstart.modalities.text.preprocessing import JOINT, POOLINGS, TextPreprocessing
+from headstart.sources.layers.backbone import LayeredBackbone
+from headstart.sources.layers.parts import Layers
+from headstart.sources.layers.pooling import compared, pooled, sides
+from headstart.sources.text.networks.network import TextNetwork
+from headstart.testing.fakes import digest_of
 
 _TOPICS = {
     "weather": "rain snow wind storm cloud sunny frost fog thunder breeze",
@@ -108,16 +111,9 @@ class _Network(nn.Module):
         self.types = nn.Embedding(2, width)
         self.layers = nn.ModuleList(_Layer(width) for _ in range(layers))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """int64 `[B, C, T]` -> the last state."""
-        state = self.start(x.reshape(len(x), 2, 3, -1) if x.shape[1] == 6 else x)
-        for number in range(len(self.layers)):
-            state = self.advance(state, number)
-        return state
-
     def start(self, x: Tensor) -> Tensor:
-        """int64 `[..., 3, T]` -> state `[..., T, D + 1]`."""
-        ids, mask, types = x.unbind(-2)
+        """int64 `[B, C, T]` -> state `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`."""
+        ids, mask, types = (x.unflatten(1, (2, 3)) if x.shape[1] == 6 else x).unbind(-2)
         return torch.cat([self.embeddings(ids) + self.types(types), mask.unsqueeze(-1).float()], -1)
 
     def advance(self, state: Tensor, number: int) -> Tensor:
@@ -127,28 +123,15 @@ class _Network(nn.Module):
         return torch.cat([hidden, flat[..., -1:]], -1).reshape(state.shape)
 
 
-class _Part(nn.Module):
-    """A stretch of the network, from one cut to another."""
-
-    def __init__(self, network: _Network, start: int, stop: int, channels: int) -> None:
-        super().__init__()
-        self._whole = (network,)  # in a tuple: its layers are registered below, one by one
-        self._start, self._stop, self._channels = start, stop, channels
-        if start == 0 < stop:
-            self.embeddings, self.types = network.embeddings, network.types
-        self.layers = nn.ModuleList(network.layers[max(0, start - 1) : max(0, stop - 1)])
-        self.training = network.training
-
-    def forward(self, x: Tensor) -> Tensor:
-        for number in range(self._start, self._stop):
-            if number == 0:
-                x = self._whole[0].start(x.reshape(len(x), -1, 3, x.shape[-1]) if self._channels == 6 else x)
-            else:
-                x = self._whole[0].advance(x, number - 1)
-        return x
+class _Plan(Layers):
+    def states(self, network: Any, x: Tensor, start: int, cuts: tuple[int, ...]) -> list[Tensor]:
+        found = {}
+        for piece in range(start, max(cuts)):
+            x = found[piece + 1] = network.advance(x, piece - 1) if piece else network.start(x)
+        return [found[cut] for cut in cuts]
 
 
-class TinyTextBackbone:
+class TinyTextBackbone(TextNetwork, LayeredBackbone):
     """A `Backbone` of a few thousand weights: cuts "input", "embeddings", "layer.1", "layer.2".
 
     Its weights are random and depend on `seed` only. It reads the words of `sentence`, and nothing else.
@@ -157,76 +140,60 @@ class TinyTextBackbone:
     LAYERS, WIDTH = 2, 16
 
     def __init__(
-        self, seed: int = 0, *, pairs: str = JOINT, pooling: str = "mean", name: str = "tiny"
+        self,
+        seed: int = 0,
+        *,
+        pairs: str = JOINT,
+        pooling: str = "mean",
+        name: str = "tiny",
+        network: _Network | None = None,
     ) -> None:
-        self.seed = seed
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.module: Any = _Network(len(WORDS) + 1, self.WIDTH, self.LAYERS).eval()
-        self.words: Any = self.module.embeddings
-        self.classifier: Any | None = None
-        self.source = Source(
+        self.seed, self.contract = seed, contract(pairs, pooling=pooling)
+        if network is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = self._made()
+        source = Source(
             spec=f"fake/{name}",
             name=name if pairs == JOINT else f"{name} apart",
             modality="text",
             architecture={"library": "fake", "arch": "tiny", "kwargs": {}},
-            input=contract(pairs, pooling=pooling),
-            parameters=sum(p.numel() for p in self.module.parameters()),
+            input=self.contract,
+            parameters=sum(p.numel() for p in network.parameters()),
             local=True,
         )
-        pieces = ("embeddings", *(f"layer.{number + 1}" for number in range(self.LAYERS)))
-        self.cuts: tuple[str, ...] = ("input", *pieces)
-        self.stages: tuple[Stage, ...] = tuple(Stage(piece, piece, self.WIDTH, 1) for piece in pieces)
-        self.embedding = Tap(self.stages[-1].name, pooling)
+        plan = _Plan("layers", self.LAYERS, self.WIDTH, (), half=True)
+        super().__init__(network, source, plan, rebuild=self._made)
+        self.words: Any = network.embeddings
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> str:  # type: ignore[override] # of the weights as they are now
         return digest_of(self.module)
 
-    def full(self, x: Tensor) -> Tensor:
-        embedding: Tensor = self.module(x)
-        return embedding
-
-    def trunk(self, cut: str) -> nn.Module:
-        return _Part(self.module, 0, index(self.cuts, cut), text_input(self.source).channels)
-
-    def tail(self, cut: str) -> nn.Module:
-        return _Part(self.module, index(self.cuts, cut), len(self.cuts) - 1, text_input(self.source).channels)
-
-    def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
-        return {cut: self.trunk(cut)(x) for cut in cuts}
-
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        if text_input(self.source).pairs == APART:
-            return compared(*(pooled(state[:, side], str(tap.grid), str(tap)) for side in (0, 1)))
-        return pooled(state, str(tap.grid), str(tap))
-
-    def width(self, tap: Tap) -> int:
-        del tap
-        return self.WIDTH * (3 if text_input(self.source).pairs == APART else 1)
+        steps = self.dense(state, tap.stage)
+        if self.contract.apart:
+            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
+        return pooled(steps, str(tap.grid), str(tap))
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(Tap(stage.name, pooling) for stage in self.stages for pooling in POOLINGS[:3])
 
-    def normalise(self, prepared: Tensor) -> Tensor:
-        return prepared.long()
-
     def example(self, batch: int) -> np.ndarray:
-        return np.ones((batch, text_input(self.source).channels, 8), dtype=np.int32)
+        return np.ones((batch, self.contract.channels, 8), dtype=np.int32)
+
+    def _made(self) -> _Network:
+        return _Network(len(WORDS) + 1, self.WIDTH, self.LAYERS).eval()
 
     def fresh(self, seed: int) -> TinyTextBackbone:
-        return self._like(10_000 + seed)
+        return super().fresh(10_000 + seed)
 
     def copy(self) -> TinyTextBackbone:
-        twin = self._like(self.seed)
-        twin.module.load_state_dict(self.module.state_dict())
-        return twin
+        return self._around(copy.deepcopy(self._network), self.source)
 
-    def _like(self, seed: int) -> TinyTextBackbone:
-        name = self.source.name.removesuffix(" apart")
-        return TinyTextBackbone(
-            seed, pairs=text_input(self.source).pairs, pooling=text_input(self.source).pooling, name=name
-        )
+    def _around(self, network: Any, source: Source) -> TinyTextBackbone:
+        name, said = source.name.removesuffix(" apart"), self.contract
+        return TinyTextBackbone(self.seed, pairs=said.pairs, pooling=said.pooling, name=name, network=network)
 
 
 def texts_of(dataset: Dataset) -> Sequence[str]:

@@ -19,7 +19,7 @@ class Average:
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.tensors = {name: t.detach().clone() for name, t in module.state_dict().items()}
+        self.tensors = copy_state(module)
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:

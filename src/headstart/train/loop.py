@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
@@ -32,10 +31,6 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(z `[B, K]`, targets) -> loss of each item `[B]`."""
 
 
-def _silent(done: int, total: int) -> None:
-    """Progress that nobody follows."""
-
-
 @dataclass(frozen=True)
 class Watch:
     """What surrounds a training: time, a file to resume from, someone to tell."""
@@ -45,7 +40,7 @@ class Watch:
     """Checkpoint; what is found there is continued if it belongs to the same training."""
     about: str = ""
     """What the checkpoint belongs to, besides the recipe."""
-    progress: Callable[[int, int], None] = _silent
+    progress: Callable[[int, int], None] = lambda *_: None
     """Called with steps done and steps in all."""
 
 
@@ -118,10 +113,15 @@ def train(
             ends = state.step % batches.per_epoch == 0
             if ends and _end_epoch(state, batches, recipe, net, average, validation):
                 break
-            keep.save_now_and_then(state)
+            if keep.due:
+                keep.save(state)
             watch.progress(state.step, recipe.steps)
-        _settle(net, state.best or average.tensors, batches, engine, statistics=statistics)
-    keep.clear()
+        load_state(net, state.best or average.tensors)
+        if statistics:
+            renew_statistics(net, batches, engine.device)
+        engine.unwrap_model(net, keep_fp32_wrapper=False).eval()  # and in full precision
+    if watch.path is not None:
+        watch.path.unlink(missing_ok=True)
     return Outcome("done", state.step, state.losses)
 
 
@@ -150,16 +150,6 @@ def _end_epoch(
     return epoch - state.best_epoch >= max(PATIENCE, recipe.steps // batches.per_epoch // 5)
 
 
-def _settle(
-    net: nn.Module, weights: dict[str, Tensor], batches: Batches, engine: Accelerator, *, statistics: bool
-) -> None:
-    """Give the network its final weights and what belongs to them, in eval mode and full precision."""
-    load_state(net, weights)
-    if statistics:
-        renew_statistics(net, batches, engine.device)
-    engine.unwrap_model(net, keep_fp32_wrapper=False).eval()
-
-
 class _Keeper:
     """Saves and restores everything a training consists of."""
 
@@ -184,9 +174,9 @@ class _Keeper:
         checkpoint.save(self.path, tree, about=self.about)
         self.saved = self.clock()
 
-    def save_now_and_then(self, state: _State) -> None:
-        if self.clock() - self.saved >= SAVE_SECONDS:
-            self.save(state)
+    @property
+    def due(self) -> bool:
+        return self.clock() - self.saved >= SAVE_SECONDS
 
     def restore(self) -> _State:
         tree = checkpoint.load(self.path, about=self.about) if self.path is not None else None
@@ -198,10 +188,6 @@ class _Keeper:
             self.average.tensors[name].copy_(tensor)
         checkpoint.set_random_state(tree["random"])
         return _State(**tree["state"])
-
-    def clear(self) -> None:
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 def renew_statistics(net: nn.Module, batches: Batches, device: Any) -> None:

@@ -107,10 +107,6 @@ class Guesser(nn.Module):
         share = share.index_add(0, asked.nonzero()[:, 0], losses)
         return share * len(inputs) / max(1, len(losses))
 
-    def head(self) -> nn.ModuleList:
-        """What is new, for the optimiser's groups (the bias goes with the encoder)."""
-        return nn.ModuleList([self.dense, self.norm])
-
 
 def held_out_loss(net: Guesser, hidden: list[Tensor]) -> float:
     """Mean cross-entropy of the tokens asked for, over batches that `hide` made."""
@@ -124,8 +120,3 @@ def held_out_loss(net: Guesser, hidden: list[Tensor]) -> float:
                 total += float(net(batch.to(device)).mean()) * asked
                 count += asked
     return total / max(1, count)
-
-
-def passed_on(z: Tensor, targets: Any) -> Tensor:  # noqa: ARG001
-    """The loss of a network that computes its own."""
-    return z

@@ -23,9 +23,11 @@ def test_every_bundled_source_opens(name: str) -> None:
     backbone = sources.load(source)
     count = sum(p.numel() for p in backbone.module.parameters())
     assert source.parameters == count
-    pixels = torch.zeros(2, 3, *source.input.size, dtype=torch.uint8)
+    some = torch.from_numpy(backbone.example(2))
     with torch.no_grad():
-        assert backbone.full(backbone.normalise(pixels)).shape == (2, backbone.stages[-1].channels)
+        pooled = backbone.pool(backbone.full(backbone.normalise(some)), backbone.embedding)
+    assert pooled.shape == (2, backbone.width(backbone.embedding))
+    assert pooled.isfinite().all()
 
 
 @pytest.fixture

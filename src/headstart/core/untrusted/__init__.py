@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from headstart.core.untrusted import limits
 from headstart.errors import HeadstartError
@@ -175,19 +176,25 @@ def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[st
         return {name: found[name] for name in found.files}
 
 
-def _check_header(file: Any, size: int) -> None:
-    """The header of a .npy file against the bytes that are there. Raises `Damaged` and what numpy raises."""
+def npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """(shape, whether in Fortran's order, type) of a .npy file, behind which its values begin.
+
+    Raises `Damaged` for a shape that is none, and what numpy raises.
+    """
     import numpy as np
 
-    start: BinaryIO = file
-    version = np.lib.format.read_magic(start)
+    version = np.lib.format.read_magic(file)
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(start)
-    needed = dtype.itemsize
-    for side in shape:
-        if isinstance(side, bool) or side < 0:
-            raise Damaged(f"a shape of {shape}")
-        needed *= side
+    shape, fortran, dtype = reader(file)
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise Damaged(f"a shape of {shape}")
+    return shape, fortran, dtype
+
+
+def _check_header(file: Any, size: int) -> None:
+    """The header of a .npy file against the bytes that are there. Raises `Damaged` and what numpy raises."""
+    shape, _, dtype = npy_header(file)
+    needed = dtype.itemsize * math.prod(shape)
     if dtype.hasobject or needed > size:
         raise Damaged(f"its header promises {needed:,} bytes of {dtype}, but it holds {size:,} in all")
     file.seek(0)

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
@@ -164,25 +164,21 @@ _PACKERS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
 
 def bounded(stream: IO[bytes]) -> bytes:
     """All that a stream unpacks to. Raises `Damaged` as soon as that is over `limits.ITEM_BYTES`."""
-    most = limits.ITEM_BYTES
-    parts: list[bytes] = []
-    total = 0
-    while chunk := stream.read(min(_CHUNK, most + 1 - total)):
-        parts.append(chunk)
-        total += len(chunk)
-        if total > most:
-            raise Damaged(f"it unpacks to more than the {limits.in_words(most)} that are read")
-    return b"".join(parts)
+    return b"".join(_pieces(stream, limits.ITEM_BYTES))
 
 
 def length(stream: IO[bytes], most: int) -> int:
     """How many bytes a stream unpacks to. Raises `Damaged` as soon as that is more than `most`."""
+    return sum(map(len, _pieces(stream, most)))
+
+
+def _pieces(stream: IO[bytes], most: int) -> Iterator[bytes]:
     total = 0
     while chunk := stream.read(_CHUNK):
         total += len(chunk)
         if total > most:
             raise Damaged(f"it unpacks to more than the {limits.in_words(limits.ITEM_BYTES)} that are read")
-    return total
+        yield chunk
 
 
 def too_large(size: int) -> str:

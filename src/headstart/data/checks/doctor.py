@@ -13,11 +13,7 @@ from headstart import modalities, tasks
 from headstart.core import fingerprint, targets
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data.checks.duplicates import (
-    Pair,
-    duplicate_groups,
-    near_findings,
-)
+from headstart.data.checks.duplicates import Pair, duplicate_groups, near_findings
 from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out
 from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
 from headstart.data.checks.findings.text_checks import text_findings

@@ -138,15 +138,9 @@ def _alike(runs: sparse.csr_matrix, lengths: np.ndarray, threshold: float) -> It
         )
         fits &= _among_most(one, np.where(fits, shared.data, 0), _VERIFIED)
         one, other = one[fits], other[fits]
-        both = np.concatenate(
-            [np.zeros(0)]
-            + [
-                np.asarray(
-                    runs[one[at : at + 4096]].multiply(runs[other[at : at + 4096]]).sum(axis=1)
-                ).ravel()
-                for at in range(0, len(one), 4096)
-            ]
-        )
+        parts = [slice(at, at + 4096) for at in range(0, len(one), 4096)]
+        counts = [runs[one[part]].multiply(runs[other[part]]).sum(axis=1) for part in parts]
+        both = np.concatenate([np.zeros(0), *(np.asarray(count).ravel() for count in counts)])
         similarity = np.minimum(both / (sizes[one] + sizes[other] - both), ALMOST)
         good = (similarity >= threshold) & _among_most(one, similarity, _NEAREST)
         yield from zip(one[good].tolist(), other[good].tolist(), similarity[good].tolist(), strict=True)

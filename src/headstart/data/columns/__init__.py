@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from headstart.core.dataset import Note
 from headstart.data import labels
 from headstart.data.items import cells as inside_cells
 from headstart.data.reading import SPLITS as PARTS
-from headstart.data.reading import Reading, suffix_of
+from headstart.data.reading import Reading, bare, suffix_of
 from headstart.errors import DataError, UnknownName
 from headstart.tasks.base import Labels
 
@@ -77,7 +77,7 @@ class Cells(NamedTuple):
         nothing = (name for name in table.columns if table[name].null_count() == table.height)
         blank = (name for name, values in texts.items() if not values)
         flags = tuple(name for name in table.columns if _is_flag(table[name]))
-        held = inside_cells.with_pictures(table, lambda name: _bare(name) in PATHS)
+        held = inside_cells.with_pictures(table, lambda name: bare(name) in PATHS)
         return cls(tuple(table.columns), texts, nested, frozenset((*nothing, *blank)), flags, held)
 
 
@@ -191,33 +191,29 @@ def others(
     names = cells.names
     texts = set() if items.path else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    usual = (*GROUPS, *modalities.get(_kind_of(cells, items)).GROUPS)
-    group = reading.group_column or _named_as(names, usual, {*items.items, split, *texts, *cells.empty})
+    kind = "text"
+    if items.text is None and items.path is not None:
+        kind = items.inside or modality_of(cells.texts.get(items.path, ()))
+    usual = (*GROUPS, *modalities.get(kind).GROUPS)
+    group = reading.group_column or named_as(names, usual, {*items.items, split, *texts, *cells.empty})
     taken = {*items.items, split, group, *cells.empty}
     several = reading.label_columns if len(reading.label_columns) > 1 else ()
-    label = None if several else next(iter(reading.label_columns), None) or _named_as(names, LABELS, taken)
+    label = None if several else next(iter(reading.label_columns), None) or named_as(names, LABELS, taken)
     if label is None and len(reading.known) > 1 and {*reading.known} <= {*cells.flags} - taken:
         several = reading.known  # one column for each label of the model
-    ident = _named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
+    ident = named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
     rest = [name for name in names if name not in taken | texts | {ident, *odd, *cells.pictures}]
     if label is None and len(rest) == 1 and not several:
         label = rest[0]
     return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
 
 
-def _kind_of(cells: Cells, items: Columns) -> str:
-    """The modality of the items."""
-    if items.text is not None or items.path is None:
-        return "text"
-    return items.inside or modality_of(cells.texts.get(items.path, ()))
-
-
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:
     """The column that says which part a row belongs to; None where there is none."""
     for usual in SPLITS:
-        found = _named_as(cells.names, (usual,), taken)
+        found = named_as(cells.names, (usual,), taken)
         values = {value.strip().lower() for value in cells.texts.get(found or "", ())}
-        if found is not None and (usual == SPLITS[0] or (values and values <= set(PARTS))):
+        if found is not None and (usual == SPLITS[0] or (values and values <= PARTS.keys())):
             return found
     return None
 
@@ -245,7 +241,10 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         shown = cells.texts[path or ""][:3]
         texts = [] if shown and all(map(there, shown)) else texts
     if len(texts) == 1:
-        _check_header(texts[0], reading, where)
+        if reading.text_column is None and words_in(texts[0]) > 2 * PROSE_WORDS:
+            name = texts[0] if len(texts[0]) <= 40 else f"{texts[0][:40]}..."
+            problem = f"its first row does not look like the names of columns ({name!r} is one of them)"
+            raise DataError(where, problem, "put a row such as text,label above it")
         return Columns(text=texts[0], pair=reading.pair_column)
     if len(texts) == 2 and reading.pair_column is None and _usual_pair(cells) == tuple(texts):
         return Columns(text=texts[0], pair=texts[1])
@@ -255,8 +254,8 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
             f"which column holds the texts: {', '.join(map(repr, texts[:8]))}?",
             "name it with text_column (--text-column), and for pairs the other with pair_column",
         )
-    if path is None and reading.items_only and _named_as(cells.names, TEXTS, ()) in cells.empty:
-        return Columns(text=_named_as(cells.names, TEXTS, ()))  # what is missing is told row by row
+    if path is None and reading.items_only and named_as(cells.names, TEXTS) in cells.empty:
+        return Columns(text=named_as(cells.names, TEXTS))  # what is missing is told row by row
     if path is None:
         known = ", ".join(cells.names)
         if cells.nested:
@@ -272,8 +271,8 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
 def _of_pictures(cells: Cells, where: str) -> str:
     """The column of pictures; one with a usual name first. Raises `DataError` for several others."""
     held = list(cells.pictures)
-    found = _named_as(held, PATHS, ()) or held[0]
-    if len(cells.pictures) > 1 and _bare(found) not in PATHS:
+    found = named_as(held, PATHS) or held[0]
+    if len(cells.pictures) > 1 and bare(found) not in PATHS:
         shown = ", ".join(map(repr, held[:8]))
         raise DataError(
             where, f"which column holds the images: {shown}?", "name it with path_column (--path-column)"
@@ -296,12 +295,12 @@ def kind_of(cells: Cells) -> tuple[str, bool]:
 def path_by_value(cells: Cells) -> str | None:
     """The column of paths whose values end as those of images or texts do; one with a usual name first."""
     found = [name for name, values in cells.texts.items() if are_files(values)]
-    return _named_as(found, PATHS, ()) or (found[0] if found else None)
+    return named_as(found, PATHS) or (found[0] if found else None)
 
 
 def path_by_name(cells: Cells) -> str | None:
     """The column of paths by its name alone: file names may have no endings."""
-    return _named_as(list(cells.texts), PATHS, ())
+    return named_as(list(cells.texts), PATHS)
 
 
 def modality_of(paths: Sequence[str]) -> str:
@@ -312,12 +311,8 @@ def modality_of(paths: Sequence[str]) -> str:
 
 def are_files(values: Sequence[str]) -> bool:
     """Whether nearly all end as images or texts do."""
-    return _share_of_files(values) >= 0.8
-
-
-def _share_of_files(values: Sequence[str]) -> float:
     known = modalities.endings()
-    return sum(suffix_of(value.strip()) in known for value in values) / len(values) if values else 0.0
+    return bool(values) and sum(suffix_of(value.strip()) in known for value in values) / len(values) >= 0.8
 
 
 def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
@@ -330,10 +325,8 @@ def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
         return list(pair)
     full = [name for name, values in cells.texts.items() if values and name not in taken]
     long = _prose(cells, taken)
-    for usual in TEXTS:
-        for name in full:
-            if _bare(name) == usual:
-                return [name]
+    if (known := named_as(full, TEXTS)) is not None:
+        return [known]
     for usual in TEXTS:
         for name in long:
             if usual in re.split(r"[^a-z]+", name.lower()):
@@ -342,8 +335,8 @@ def recognise_texts(cells: Cells, reading: Reading) -> list[str]:
 
 
 def _usual_pair(cells: Cells) -> tuple[str, str] | None:
-    full = {_bare(name): name for name, values in cells.texts.items() if values}
-    long = {_bare(name): name for name in _prose(cells, ())}
+    full = {bare(name): name for name, values in cells.texts.items() if values}
+    long = {bare(name): name for name in _prose(cells, ())}
     for pairs, there in ((PAIRS, full), (LIKELY_PAIRS, long)):
         for one, other in pairs:
             if one in there and other in there:
@@ -354,7 +347,7 @@ def _usual_pair(cells: Cells) -> tuple[str, str] | None:
 def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
     """The columns whose values have several words and hardly repeat; not those with names of labels."""
     odd = {*SPLITS, *LABELS}
-    found = [name for name in cells.texts if name not in taken and _bare(name) not in odd]
+    found = [name for name in cells.texts if name not in taken and bare(name) not in odd]
     return [name for name in found if is_prose(cells.texts[name])]
 
 
@@ -370,30 +363,13 @@ def words_in(value: str) -> int:
     return len(value.split()) + len(_UNSPACED.findall(value)) // 2
 
 
-def _check_header(column: str, reading: Reading, where: str) -> None:
-    if reading.text_column is None and words_in(column) > 2 * PROSE_WORDS:
-        shown = column if len(column) <= 40 else f"{column[:40]}..."
-        problem = f"its first row does not look like the names of columns ({shown!r} is one of them)"
-        raise DataError(where, problem, "put a row such as text,label above it")
-
-
 def is_usual(name: str) -> bool:
     """Whether it is what people call a column."""
     known = (*PATHS, *TEXTS, *LABELS, *SPLITS, *GROUPS, *IDS, *(name for pair in PAIRS for name in pair))
-    return bool(_bare(name)) and _bare(name) in known
+    return bool(bare(name)) and bare(name) in known
 
 
-def usual(names: Sequence[str], words: Sequence[str]) -> str | None:
-    """The first of the usual names, in their order, that is there: as `PATHS`, `LABELS`."""
-    return _named_as(names, words, ())
-
-
-def _named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None]) -> str | None:
-    """The first of the usual names that is there, but for taken ones."""
-    bare: Iterator[tuple[str, str]] = ((word, name) for word in usual for name in names)
-    return next((name for word, name in bare if name not in taken and _bare(name) == word), None)
-
-
-def _bare(name: str) -> str:
-    """ "Image Path" -> "imagepath"."""
-    return re.sub(r"[\W_]", "", name.lower())
+def named_as(names: Sequence[str], usual: Sequence[str], taken: Collection[str | None] = ()) -> str | None:
+    """The first of the usual names, in the order of `PATHS`, `LABELS`, that is there, but for taken ones."""
+    each = ((word, name) for word in usual for name in names)
+    return next((name for word, name in each if name not in taken and bare(name) == word), None)

@@ -77,11 +77,8 @@ def _read_above(lines: list[str], said: list[tuple[str, str]]) -> tuple[str, int
             break
         above = number + 1
     if comments and above < len(lines):
-        which = (
-            f"line {comments[0]} begins"
-            if len(comments) == 1
-            else f"lines {', '.join(map(str, comments))} begin"
-        )
+        these = ", ".join(map(str, comments))
+        which = f"lines {these} begin" if len(comments) > 1 else f"line {these} begins"
         said.append(("HS510", f"{which} with #: left out"))
         return declared, above
     return declared, above if declared else 0

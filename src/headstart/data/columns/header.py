@@ -10,7 +10,7 @@ from headstart.core.dataset import Note
 from headstart.core.words import count, few
 from headstart.data import parts
 from headstart.data.columns import Cells, Columns, are_files, is_prose, is_usual, some, words_in
-from headstart.data.reading import Reading
+from headstart.data.reading import Reading, bare
 from headstart.errors import DataError
 
 _PLACED = re.compile(r" ?\(column \d+\)$")
@@ -108,7 +108,7 @@ def unread_splits(
     for name in table.columns:
         values = cells.texts.get(name, ())
         readable = parts.flag_of(name) or parts.are_splits(values)
-        if name in taken or not (readable or parts.is_fold(name)):
+        if name in taken or not (readable or bare(name) in parts.FOLDS):
             continue
         how = f": read with --split-column {name!r}" if readable else ""
         notes.append(Note("HS515", where, f"the column {name!r}{how}"))

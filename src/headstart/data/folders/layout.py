@@ -15,35 +15,18 @@ from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count, few
 from headstart.data import labels
 from headstart.data.folders.tree import Tree
-from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of
+from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of, without_ending
 from headstart.errors import BadOption, DataError, TextError
 from headstart.modalities import text
 
-ABOUT = {
-    "readme",
-    "license",
-    "licence",
-    "copying",
-    "notice",
-    "changelog",
-    "authors",
-    "contributing",
-    "citation",
-}
+ABOUT = {"readme", "license", "licence", "copying", "notice", "changelog", "authors", "contributing",
+         "citation"}  # fmt: skip
 """Names of texts that tell of a data set and are no items of it, where they lie beside the classes."""
 _START = re.compile(r"[^\W\d_]{2,}(?:[-_ ][^\W\d_]{2,})*(?=[-_. ]*\(?\d)")
 """Words at the beginning of a name that a number follows."""
 _PEEKED = 8
 _NO_TEXT = frozenset(range(9)) | frozenset(range(14, 27)) | frozenset(range(28, 32))
 """Bytes that no text has."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the folders above an item say about it."""
-
-    split: str
-    label: str | None
 
 
 @dataclass(frozen=True)
@@ -66,8 +49,8 @@ def items_in(tree: Tree) -> Found:
     kind = max(listed, key=lambda name: len(listed[name]))
     files = listed[kind]
     bare = [path for path in tree.paths if suffix_of(path) == ""]
-    stems = {_stem(path) for path in files}
-    own = [path for path in texts if _stem(path) not in stems and not _tells(path)]
+    stems = {without_ending(path) for path in files}
+    own = [path for path in texts if without_ending(path) not in stems and not _tells(path)]
     if len(own) > len(files) and len(own) > len(bare):
         kind, paths = "text", [path for path in texts if not _tells(path)]
     elif files or not bare or not _are_texts(tree, bare):
@@ -86,11 +69,6 @@ def _left_out(path: str, kind: str) -> Note:
     tells = room.IN_WORDS and _tells(path)
     why = "tells of the data" if tells else f"not {modalities.one(kind)} by its ending"
     return Note("HS504", printable(path), f"{why}: left out")
-
-
-def _stem(path: str) -> str:
-    ending = suffix_of(path)
-    return path[: len(path) - len(ending)] if ending else path
 
 
 def _tells(path: str) -> bool:
@@ -127,23 +105,18 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
     below = [PurePosixPath(path).parts[strip:] for path in paths]
     level = has_split_level({parts[0] for parts in below if len(parts) > 1})
     if level:
-        beside = [path for path, parts in zip(paths, below, strict=True) if outside(parts)]
         left_out += [
             Note("HS504", printable(path), "lies beside the folders of the splits: left out")
-            for path in beside
+            for path, parts in zip(paths, below, strict=True)
+            if outside(parts)
         ]
         paths = [path for path, parts in zip(paths, below, strict=True) if not outside(parts)]
         below = [parts for parts in below if not outside(parts)]
     places = [place(parts, level) for parts in below]
-    names = [None if where.label is None else printable(where.label) for where in places]
+    names = [None if label is None else printable(label) for _, label in places]
+    classes, where = reading.labels, tree.origin
     task, y, told = labels.encode(
-        names,
-        where=tree.origin,
-        kind=CLASSIFICATION,
-        classes=reading.labels,
-        typed=True,
-        missing=reading.missing,
-        known=reading.known,
+        names, where=where, kind=CLASSIFICATION, classes=classes, typed=True, **reading.marks
     )
     notes = [*tree.notes, *left_out, *told]
     if task is not None:
@@ -159,7 +132,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         items=tuple(tree.item(path) for path in paths),
         task=task,
         targets=y,
-        split=np.array([where.split for where in places]) if level else None,
+        split=np.array([split for split, _ in places]) if level else None,
         origin=tree.origin,
         notes=tuple(notes),
     )
@@ -228,7 +201,7 @@ def class_folders(paths: list[str]) -> set[str]:
     strip = common_depth(paths)
     parts = [PurePosixPath(path).parts for path in paths]
     level = has_split_level({p[strip] for p in parts if len(p) > strip + 1})
-    known = [(p, place(p[strip:], level).label) for p in parts if not (level and outside(p[strip:]))]
+    known = [(p, place(p[strip:], level)[1]) for p in parts if not (level and outside(p[strip:]))]
     if len({label for _, label in known if label is not None}) < 2:
         return set()
     return {"/".join(p[: strip + 1 + level]) for p, label in known if label is not None}
@@ -246,12 +219,12 @@ def outside(parts: tuple[str, ...]) -> bool:
     return len(parts) > 1 and parts[0].lower() not in SPLITS.keys() | UNLABELLED
 
 
-def place(parts: tuple[str, ...], level: bool) -> Place:
-    """Split and label of a path. A file directly in a split folder, or in none, has no label."""
+def place(parts: tuple[str, ...], level: bool) -> tuple[str, str | None]:
+    """(split, label) of a path. A file directly in a split folder, or in none, has no label."""
     if level and len(parts) > 1:
         top = parts[0].lower()
         if top in UNLABELLED:
-            return Place("", None)
+            return "", None
         labelled = len(parts) > 2 and parts[1].lower() not in UNLABELLED
-        return Place(SPLITS[top], parts[1] if labelled else None)
-    return Place("", parts[0] if len(parts) > 1 and not level else None)
+        return SPLITS[top], parts[1] if labelled else None
+    return "", parts[0] if len(parts) > 1 and not level else None

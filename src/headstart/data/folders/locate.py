@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from headstart.core.dataset import FileItem, Item, Note
 from headstart.core.words import count
 from headstart.data.folders.tree import Tree, may_be_item
-from headstart.data.reading import ADDRESSES, suffix_of
+from headstart.data.reading import ADDRESSES, without_ending
 from headstart.errors import DataError
 
 Finder = Callable[[str], Item]
@@ -28,29 +28,19 @@ def on_disk(folder: Path, archive: Callable[[], Tree] | None = None) -> Finder:
 
     def find(cell: str) -> Item:
         _no_url(cell, str(folder))
-        here = _on_disk(folder, cell)
-        if here is None and inside is not None:
-            known = inside()(cell)
-            if known is not None:
-                return known
         plain = _plain(cell)
-        return here or FileItem(plain, folder / plain)
+        for path in (folder / cell, folder / plain, folder / SAFE.sub("", plain)):
+            # os.path: a cell that is no path at all (over 255 characters, say) is not there; Path raises
+            if os.path.exists(path):  # noqa: PTH110
+                return FileItem(plain, path)
+        known = inside()(cell) if inside is not None else None
+        return FileItem(plain, folder / plain) if known is None else known
 
     return find
 
 
 SAFE = re.compile(r"^'(?='*[=+\-@\t\r])")
 """The apostrophe with which predictions and proposals in .csv keep a name from being a formula."""
-
-
-def _on_disk(folder: Path, cell: str) -> FileItem | None:
-    """The file that a cell names as it stands, with its backslashes turned, or without `SAFE`."""
-    plain = _plain(cell)
-    for path in (folder / cell, folder / plain, folder / SAFE.sub("", plain)):
-        # os.path: a cell that is no path at all (over 255 characters, say) is not there; Path raises
-        if os.path.exists(path):  # noqa: PTH110
-            return FileItem(plain, path)
-    return None
 
 
 def within(tree: Tree, table: str, archive: Callable[[], Tree] | None = None) -> Finder:
@@ -96,15 +86,9 @@ def _tails(tree: Tree, parts: int) -> dict[str, str | None]:
         if len(last) < parts:
             continue
         tail = "/".join(last[-parts:])
-        for key in {tail, _stem(tail)}:
+        for key in {tail, without_ending(tail)}:
             tails[key] = None if tails.get(key, path) != path else path
     return tails
-
-
-def _stem(tail: str) -> str:
-    """The path without its ending, whatever its case."""
-    ending = suffix_of(tail)
-    return tail[: len(tail) - len(ending)] if ending else tail
 
 
 def outside(items: Sequence[Item], root: Path | None, origin: str) -> tuple[Note, ...]:
@@ -112,20 +96,14 @@ def outside(items: Sequence[Item], root: Path | None, origin: str) -> tuple[Note
     if root is None:
         return ()
     files = (item for item in items if isinstance(item, FileItem))
-    left = [item for item in files if _may_leave(item.id) and _leaves(item.path, root)]
+    may_leave = [item for item in files if item.id.startswith("/") or ".." in item.id or item.id[1:2] == ":"]
+    # as written: links are for `headstart.data.folders.tree`
+    whole = os.path.abspath(root)  # noqa: PTH100
+    left = [item for item in may_leave if not Path(os.path.abspath(item.path)).is_relative_to(whole)]  # noqa: PTH100
     if not left:
         return ()
     text = f"{count(len(left), 'item')} from outside {root}, such as {left[0].id}"
     return (Note("HS512", origin, text),)
-
-
-def _may_leave(name: str) -> bool:
-    return name.startswith("/") or ".." in name or name[1:2] == ":"
-
-
-def _leaves(path: Path, root: Path) -> bool:
-    # as written: links are for `headstart.data.folders.tree`
-    return not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root))  # noqa: PTH100
 
 
 def missing(path: Path | None, name: str) -> str:

@@ -73,14 +73,10 @@ def _of_zip(path: Path) -> list[Member]:
             info.file_size,
             _danger(_slashed(info.filename), stat.S_ISLNK(info.external_attr >> 16))
             or _bomb(info.file_size, info.compress_size),
-            partial(_zip_item, path, info.filename),
+            partial(ZipItem, archive=path, member=info.filename),
         )
         for info in found
     ]
-
-
-def _zip_item(path: Path, member: str, ident: str) -> Item:
-    return ZipItem(ident, path, member)
 
 
 def _of_tar(path: Path) -> list[Member]:
@@ -98,15 +94,11 @@ def _of_tar(path: Path) -> list[Member]:
             other = "" if info.isreg() or info.isdir() else "is neither a file nor a folder"
             other = other or ("is a sparse file" if info.issparse() else "")
             danger = _danger(name, info.issym() or info.islnk()) or other
-            item = partial(_tar_item, path, info.offset_data, info.size)
+            item = partial(TarItem, archive=path, start=info.offset_data, size=info.size)
             found.pop(name, None)
             found[name] = Member(name, info.isdir(), info.size, danger, item)
             vars(opened)["members"] = []  # else it keeps them all
     return list(found.values())
-
-
-def _tar_item(path: Path, start: int, size: int, ident: str) -> Item:
-    return TarItem(ident, path, start, size)
 
 
 class _Bounded:

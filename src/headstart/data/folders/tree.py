@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,9 @@ def folder_tree(root: Path) -> Tree:
         real = os.path.realpath(here)
         relative = Path(here).relative_to(root).as_posix()
         if real in seen:
-            again.append(_twice(relative, seen[real]))
+            first = "the folder of all" if seen[real] == "." else f"{printable(seen[real])}/"
+            text = f"by a link the same folder as {first}, which is read: left out"
+            again.append(Note("HS514", printable(relative), text))
             folders.clear()
             continue
         seen[real] = relative
@@ -56,13 +58,11 @@ def folder_tree(root: Path) -> Tree:
         folders[:] = sorted(name for name in folders if not is_junk(name))
         good = [f"{prefix}{name}" for name in files if not is_junk(name)]
         paths += good
-        inside = os.path.commonpath((whole, real)) == whole
         links = [path for path in good if os.path.islink(root / path)]  # noqa: PTH114
-        linked += [path for path in links if _leaves(root / path, whole)] if inside else good
+        linked += good if _leaves(Path(real), whole) else [p for p in links if _leaves(root / p, whole)]
         if not good and not folders and prefix:
             empty.append(prefix.rstrip("/"))
-    notes = [*_junk_notes(junk), *(Note("HS502", printable(path), "the folder is empty") for path in empty)]
-    notes += again
+    notes = [*_not_read(junk, empty), *again]
     if linked:
         text = f"links lead to {count(len(linked), 'file')} outside of it, such as {printable(linked[0])}"
         notes.append(Note("HS512", str(root), text))
@@ -72,11 +72,6 @@ def folder_tree(root: Path) -> Tree:
 
     name = root.resolve().name or "data"
     return Tree(str(root), name, tuple(sorted(paths, key=natural)), item, tuple(notes), root)
-
-
-def _twice(folder: str, other: str) -> Note:
-    first = "the folder of all" if other == "." else f"{printable(other)}/"
-    return Note("HS514", printable(folder), f"by a link the same folder as {first}, which is read: left out")
 
 
 def _leaves(path: Path, whole: str) -> bool:
@@ -92,12 +87,11 @@ def archive_tree(path: Path) -> Tree:
     junk = sorted(name for name in files.keys() | folders if any(map(is_junk, name.split("/"))))
     paths = sorted(files.keys() - set(junk), key=natural)
     empty = sorted(folders - _above(paths) - _above(folders) - set(junk))
-    notes = [*_junk_notes(junk), *(Note("HS502", printable(name), "the folder is empty") for name in empty)]
 
     def item(name: str) -> Item:
         return files[name].item(printable(name)) if name in files else Missing(printable(name), path)
 
-    return Tree(str(path), stem_of(path.name), tuple(paths), item, tuple(notes))
+    return Tree(str(path), stem_of(path.name), tuple(paths), item, tuple(_not_read(junk, empty)))
 
 
 def _above(names: Iterable[str]) -> set[str]:
@@ -111,11 +105,11 @@ def _above(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _junk_notes(names: list[str]) -> list[Note]:
-    return [
-        Note("HS501", printable(name), "hidden, or left by the operating system: ignored")
-        for name in sorted(names)
-    ]
+def _not_read(junk: list[str], empty: list[str]) -> Iterator[Note]:
+    for name in sorted(junk):
+        yield Note("HS501", printable(name), "hidden, or left by the operating system: ignored")
+    for name in empty:
+        yield Note("HS502", printable(name), "the folder is empty")
 
 
 def _audit(path: Path, members: list[Member]) -> None:

@@ -68,13 +68,9 @@ def _marked(content: bytes) -> bytes:
     """UTF-16 that lacks its mark, as half of its bytes are zero, with it."""
     even, odd = content[:_PEEKED:2].count(0), content[1:_PEEKED:2].count(0)
     half = min(len(content), _PEEKED) / 4
-    return (
-        b"\xff\xfe" + content
-        if odd > half > even
-        else b"\xfe\xff" + content
-        if even > half > odd
-        else content
-    )
+    if odd > half > even:
+        return b"\xff\xfe" + content
+    return b"\xfe\xff" + content if even > half > odd else content
 
 
 def _quoted(found: Dialect) -> pl.DataFrame:

@@ -35,7 +35,7 @@ def read(content: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
         document = parsed(whole(content))
     except json.JSONDecodeError as error:
         if _is_record(content.strip().split("\n", 1)[0]):
-            return read_lines(content), ()
+            return read_lines(content)
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"it is not valid JSON ({place}: {error.msg})") from None
     found = rows_of(document)
@@ -54,34 +54,24 @@ def _is_record(line: str) -> bool:
 
 def rows_of(found: Any) -> Rows:
     """The rows of a document. Raises `ValueError`, which says what was found instead."""
-    if isinstance(found, list):
-        if found and all(isinstance(entry, dict) for entry in found):
-            return Rows(found)
-        raise ValueError(f"it holds {_named(found)}: {_REMEDY}")
-    if not isinstance(found, dict) or not found:
-        raise ValueError(f"it holds {_named(found)}: {_REMEDY}")
-    _known_formats(found)
-    for reading in (_parts, _split_apart, _one_array, _as_columns, _by_name, _one_inside):
-        rows = reading(found)
-        if rows is not None:
-            return rows
+    if isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found):
+        return Rows(found)
+    if isinstance(found, dict) and found:
+        if found.get("type") in ("FeatureCollection", "Feature"):
+            raise ValueError(f"it is GeoJSON (a {found['type']}), which holds places: {_REMEDY}")
+        if {"images", "annotations"} <= found.keys():
+            remedy = "write a table with a row, and a label, for each image"
+            raise ValueError(f"it is COCO (boxes and outlines in images): {remedy}")
+        for reading in (_parts, _split_apart, _one_array, _as_columns, _by_name, _one_inside):
+            if (rows := reading(found)) is not None:
+                return rows
     raise ValueError(f"it holds {_named(found)}: {_REMEDY}")
-
-
-def _known_formats(found: Mapping[str, Any]) -> None:
-    if found.get("type") in ("FeatureCollection", "Feature"):
-        raise ValueError(f"it is GeoJSON (a {found['type']}), which holds places: {_REMEDY}")
-    if {"images", "annotations"} <= found.keys():
-        raise ValueError(
-            "it is COCO (boxes and outlines in images): write a table with a row, and a label, for each image"
-        )
 
 
 def _parts(found: Mapping[str, Any]) -> Rows | None:
     """One array, or one record of columns, for each split."""
-    if not all(
-        isinstance(part, list | dict) and part and name.lower() in SPLITS for name, part in found.items()
-    ):
+    named = all(name.lower() in SPLITS for name in found)
+    if not named or not all(isinstance(part, list | dict) and part for part in found.values()):
         return None
     if all(isinstance(part, list) and not isinstance(part[0], dict) for part in found.values()):
         return None
@@ -101,15 +91,10 @@ def _split_apart(found: Mapping[str, Any]) -> Rows | None:
     if not {"columns", "data"} <= found.keys() <= {"columns", "data", "index", "index_names", "column_names"}:
         return None
     names, rows = found["columns"], found["data"]
-    if (
-        not isinstance(names, list)
-        or not isinstance(rows, list)
-        or not all(isinstance(n, str) for n in names)
-    ):
+    lists = isinstance(names, list) and isinstance(rows, list)
+    if not lists or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         return None
-    if not all(isinstance(row, list) and len(row) == len(names) for row in rows) or len(set(names)) < len(
-        names
-    ):
+    if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
         return None
     return Rows([dict(zip(names, row, strict=True)) for row in rows], "the columns and the rows lie apart")
 
@@ -149,10 +134,9 @@ def _by_name(found: Mapping[str, Any]) -> Rows | None:
         under = "file" if files else "index"
         rows = [{under: name, **record} for name, record in found.items()]
         return Rows(rows, f"it has one record for each {'file' if files else 'row'}, under its name")
-    if files and all(not isinstance(value, dict) for value in found.values()):
-        return Rows(
-            [{"file": name, "label": value} for name, value in found.items()], "it has a label for each file"
-        )
+    if files and not any(isinstance(value, dict) for value in found.values()):
+        rows = [{"file": name, "label": value} for name, value in found.items()]
+        return Rows(rows, "it has a label for each file")
     return None
 
 

@@ -35,8 +35,9 @@ def accepts_file(path: Path) -> bool:
         return False
 
 
-def read(content: str) -> pl.DataFrame:
-    """A row for each line that is not blank: text and label, or a list of labels where some have more.
+def read(content: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
+    """(a row for each line that is not blank: text and label, or a list of labels where some have more; what
+    to say of how it was read).
 
     Raises `ValueError`.
     """
@@ -47,4 +48,5 @@ def read(content: str) -> pl.DataFrame:
     texts = [_LABEL.sub("", line).strip() for line in lines]
     one = all(len(found) <= 1 for found in labels)
     found = [next(iter(names), None) for names in labels] if one else [names or None for names in labels]
-    return pl.DataFrame({"text": texts, "label": found})
+    said = ("HS509", f"lines of fastText: what begins with {MARK} is a label")
+    return pl.DataFrame({"text": texts, "label": found}), (said,)

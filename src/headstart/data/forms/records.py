@@ -17,8 +17,8 @@ _FRESH = 10_000_000
 """Names times lines that bring new ones: polars takes about a second for so many."""
 
 
-def read_lines(content: str) -> pl.DataFrame:
-    """A table of JSON lines; a column with lists in some rows has lists in all of them.
+def read_lines(content: str) -> tuple[pl.DataFrame, tuple[()]]:
+    """(a table of JSON lines, nothing to say of it); a column with lists in some rows has them in all.
 
     NaN is no value; half a character (a lone surrogate) becomes U+FFFD. Raises `ValueError`, which names the
     line, and whatever polars does.
@@ -28,8 +28,8 @@ def read_lines(content: str) -> pl.DataFrame:
     for number, line in _lines(content):
         shape.add(_record(line, number))
     if shape.mixed or "NaN" in content or "Infinity" in content:
-        return table_of([_record(line, number) for number, line in _lines(content)])
-    return _ndjson(content, shape)
+        return table_of([_record(line, number) for number, line in _lines(content)]), ()
+    return _ndjson(content, shape), ()
 
 
 def table_of(records: Iterable[dict[str, Any]]) -> pl.DataFrame:

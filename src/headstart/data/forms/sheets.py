@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import zipfile
 from typing import Any
 
 import polars as pl
 
+from headstart._lazy import optional
 from headstart.core.untrusted import Damaged, archive, limits
 from headstart.data.forms import delimited
 from headstart.data.reading import split_in
-from headstart.errors import MissingExtra
 
 Said = tuple[tuple[str, str], ...]
 
@@ -23,10 +22,7 @@ def read(content: bytes) -> tuple[pl.DataFrame, Said]:
 
     Raises `MissingExtra`, `ValueError`, and whatever fastexcel does.
     """
-    try:
-        fastexcel: Any = importlib.import_module("fastexcel")
-    except ImportError:
-        raise MissingExtra("fastexcel", extra="excel", needed_for="reading a spreadsheet") from None
+    fastexcel = optional("fastexcel", extra="excel", needed_for="reading a spreadsheet")
     if content.startswith(b"PK"):
         _no_bomb(content)
     book = fastexcel.read_excel(content)

@@ -6,19 +6,18 @@ ending in `headstart.data.reading.TABLES`, and a line in `tests/fuzz`.
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
+from headstart._lazy import optional
 from headstart.core.untrusted import archive, not_itself
 from headstart.data.columns.bounds import few_columns, not_blown_up
 from headstart.data.forms import delimited, documents, fasttext, records, sheets
 from headstart.data.items import cells
-from headstart.errors import MissingExtra
 
 Said = tuple[tuple[str, str], ...]
 """(code of a finding, what is to be said), of how a table was read."""
@@ -38,18 +37,11 @@ def read(content: bytes, ending: str) -> Read:
     return FORMS[ending](content)
 
 
-def _text(read: Callable[[str], Any], content: bytes) -> Read:
-    """Of what is text: `read` gives the rows, alone or with what is to be said of them."""
+def _text(read: Callable[[str], Read], content: bytes) -> Read:
+    """Of what is text."""
     text, said = delimited.to_text(content)
-    found = read(text)
-    table, more = found if isinstance(found, tuple) else (found, ())
+    table, more = read(text)
     return table, (*((("HS212", said),) if said else ()), *more)
-
-
-def _fasttext(text: str) -> Read:
-    return fasttext.read(text), (
-        ("HS509", f"lines of fastText: what begins with {fasttext.MARK} is a label"),
-    )
 
 
 def _parquet(content: bytes) -> Read:
@@ -59,7 +51,8 @@ def _parquet(content: bytes) -> Read:
     few_columns(scanned.collect_schema(), rows)
     not_blown_up(scanned.head(_PROBED).collect(), len(content), rows)
     table = _plain(not_blown_up(scanned.collect(), len(content)))
-    return cells.with_class_names(table, cells.features_of(content)), ()
+    said = str(pl.read_parquet_metadata(io.BytesIO(content)).get("huggingface", ""))
+    return cells.with_class_names(table, said), ()
 
 
 def _arrow(content: bytes) -> Read:
@@ -67,11 +60,10 @@ def _arrow(content: bytes) -> Read:
 
     Read by Arrow itself: polars ends the process where a damaged length asks for more memory than there is.
     """
-    try:
-        arrow: Any = importlib.import_module("pyarrow")
-        feather: Any = importlib.import_module("pyarrow.feather")
-    except ImportError:
-        raise MissingExtra("pyarrow", extra="arrow", needed_for="reading .feather and .arrow") from None
+    arrow, feather = (
+        optional(name, extra="arrow", needed_for="reading .feather and .arrow")
+        for name in ("pyarrow", "pyarrow.feather")
+    )
     file = arrow.BufferReader(content)
     if content.startswith((b"ARROW1", b"FEA1")):
         table = feather.read_table(file, memory_map=False)
@@ -105,6 +97,6 @@ FORMS: dict[str, Callable[[bytes], Read]] = {
     ".xlsm": sheets.read,
     ".xls": sheets.read,
     ".ods": sheets.read,
-    ".txt": partial(_text, _fasttext),
+    ".txt": partial(_text, fasttext.read),
 }
 """Ending -> what reads it."""

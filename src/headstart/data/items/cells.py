@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,25 +12,13 @@ from headstart import modalities
 from headstart.core.dataset import Item
 from headstart.core.untrusted import Damaged, parsing, read_object
 from headstart.data.items import entries
-from headstart.data.items.entries import NOTHING, BadItem
+from headstart.data.items.entries import NOTHING, BadItem, RowItem
 from headstart.data.items.pictures import pictures, renamed
 from headstart.data.reading import suffix_of
 from headstart.errors import DataError
 
 LOOKED_AT = 8
 """Cells of a column that are opened to see whether they are pictures."""
-
-
-@dataclass(frozen=True)
-class CellItem:
-    """The bytes of a picture in a cell: they stay in their column until they are read."""
-
-    id: str
-    column: pl.Series = field(repr=False, compare=False)
-    row: int
-
-    def read(self) -> bytes:
-        return bytes(self.column[self.row])
 
 
 def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str, str]:
@@ -42,21 +28,16 @@ def with_pictures(table: pl.DataFrame, usual: Callable[[str], bool]) -> dict[str
     `usual` tells whether a column is called as columns of pictures are: then it is enough that the cells may
     be pictures, and damaged ones are told.
     """
-    return {
-        name: _kind_of(_some(table[name]))
-        for name in table.columns
-        if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name))
-    }
+    found = {}
+    for name in table.columns:
+        if may_hold(table[name].dtype) and _are_pictures(table[name], named=usual(name)):
+            found[name] = entries.modality_of([entries.picture(cell, "") for cell in _some(table[name])])
+    return found
 
 
 def _some(column: pl.Series) -> list[Any]:
     known = column.drop_nulls()
     return known.gather_every(max(1, len(known) // LOOKED_AT)).head(LOOKED_AT).to_list()
-
-
-def _kind_of(cells: Sequence[Any]) -> str:
-    """The modality of most cells, images where they do not tell."""
-    return entries.modality_of([entries.picture(cell, "") for cell in cells])
 
 
 def may_hold(kind: pl.DataType) -> bool:
@@ -70,16 +51,9 @@ def may_hold(kind: pl.DataType) -> bool:
 def _is_array(kind: pl.DataType) -> bool:
     """Whether the cells are arrays of two or three dimensions."""
     depth = 0
-    while isinstance(kind, pl.List | pl.Array):
-        depth += len(kind.shape) if isinstance(kind, pl.Array) else 1
-        kind = kind.inner if isinstance(kind, pl.List) else _innermost(kind)  # type: ignore[assignment]
+    while isinstance(kind, pl.List | pl.Array):  # one with several dimensions holds those of one less
+        depth, kind = depth + 1, kind.inner  # type: ignore[assignment]
     return depth in (2, 3) and kind.is_numeric()
-
-
-def _innermost(kind: Any) -> Any:
-    while isinstance(kind, pl.Array):
-        kind = kind.inner
-    return kind
 
 
 def _are_pictures(column: pl.Series, *, named: bool) -> bool:
@@ -98,18 +72,12 @@ def _opens(cell: Any) -> bool:
     if entries.is_array(content) and np.ndim(content) == 1:  # the bytes of a file, or anything else
         content = entries.numpy_of(content).tobytes()
     if not isinstance(content, entries.BYTES):
-        return (
-            not isinstance(cell, Mapping)
-            or _names_no_words(suffix_of(str(cell.get("path"))))
-            or "array" in cell
-        )
+        if not isinstance(cell, Mapping) or "array" in cell:
+            return True
+        kind = modalities.of_ending(suffix_of(str(cell.get("path"))))
+        return bool(kind) and not modalities.get(kind).IN_WORDS
     room = modalities.get(modalities.of_content(bytes(content)) or "image")
     return room.examine(bytes(content)).problem not in ("HS102", "HS103")
-
-
-def _names_no_words(ending: str) -> bool:
-    kind = modalities.of_ending(ending)
-    return bool(kind) and not modalities.get(kind).IN_WORDS
 
 
 Find = Callable[[str], Item]
@@ -126,7 +94,7 @@ def items(
     if kind == pl.Binary:
         there = column.is_not_null().to_list()
         return [
-            CellItem(name, column, row) if there[row] else BadItem(name, NOTHING)
+            RowItem(name, column, row) if there[row] else BadItem(name, NOTHING)
             for row, name in enumerate(names)
         ]
     if isinstance(kind, pl.Struct):
@@ -153,17 +121,12 @@ def _of_records(column: pl.Series, names: Sequence[str], finders: Sequence[Find]
         path = str(paths[row] or "").strip()
         name = f"{names[row]} ({path})" if path else names[row]
         if there:
-            found.append(CellItem(name, content, row))
+            found.append(RowItem(name, content, row))
         elif path:
             found.append(renamed(finders[row](path), name))
         else:
             found.append(BadItem(name, NOTHING))
     return found
-
-
-def features_of(parquet: bytes) -> str:
-    """What the hub writes about a Parquet file's columns into it; nothing for others."""
-    return str(pl.read_parquet_metadata(io.BytesIO(parquet)).get("huggingface", ""))
 
 
 def class_names(said: str) -> dict[str, list[str]]:

@@ -73,7 +73,7 @@ class ImageItem:
 
 @dataclass(frozen=True)
 class RowItem:
-    """A row of a data set of pictures: asked for when it is read, and not kept."""
+    """A row of a data set, or of a column, of pictures: asked for when it is read, and not kept."""
 
     id: str
     rows: Any = field(repr=False, compare=False)
@@ -119,7 +119,9 @@ def _picture(entry: Any, name: str) -> Item:  # noqa: PLR0911 (a line for each f
     if is_content(entry):
         return BytesItem(name, content_of(entry))
     if isinstance(entry, Image.Image):
-        return _of_pillow(entry, name)
+        deep = entry.mode.startswith("I") or entry.mode == "F"
+        # of more than 8 bits: what is white shows in all of them together
+        return ArrayItem(name, as_array(entry)) if deep else ImageItem(name, entry)
     if kind := modalities.of_object(entry):
         return BytesItem(name, modalities.get(kind).as_bytes(entry))
     if is_array(entry):
@@ -128,7 +130,8 @@ def _picture(entry: Any, name: str) -> Item:  # noqa: PLR0911 (a line for each f
             return BytesItem(name, array.tobytes())  # a file as OpenCV and torchvision.io hold it
         return ArrayItem(name, one_picture(array))
     if is_record(entry):
-        return _of_record(entry, name)
+        held = [entry[key] for key in ("bytes", "array", "path") if entry.get(key) is not None]
+        return _picture(held[0], name)
     return BadItem(name, f"{type(entry).__name__} is neither a path nor an image")
 
 
@@ -232,17 +235,6 @@ def is_record(entry: Any) -> bool:
     return held and all(fits) and (array is None or (is_array(array) and is_picture(array)))
 
 
-def _of_record(record: Mapping[str, Any], name: str) -> Item:
-    held = [record[key] for key in ("bytes", "array", "path") if record.get(key) is not None]
-    return _picture(held[0], name)
-
-
-def _of_pillow(image: Image.Image, name: str) -> Item:
-    deep = image.mode.startswith("I") or image.mode == "F"
-    # of more than 8 bits: what is white shows in all of them together
-    return ArrayItem(name, as_array(image)) if deep else ImageItem(name, image)
-
-
 def is_array(entry: Any) -> bool:
     """An array, a tensor, a series: what numpy can take, but for single values and Pillow images."""
     array = hasattr(entry, "__array__") and not isinstance(entry, np.generic)
@@ -295,11 +287,3 @@ def one_picture(array: np.ndarray) -> np.ndarray:
         "give H x W, or H x W x C with 1, 3 or 4 channels (or C x H x W): reshape or transpose it; "
         "of a recording (samples, samples a second)",
     )
-
-
-def is_one_picture(shape: Sequence[int]) -> bool:
-    """Whether three dimensions are those of one picture `[H, W, C]`, not of N grey ones `[N, H, W]`.
-
-    Grey pictures of 1, 3 or 4 columns are rarer than pictures with so many channels; square ones are meant.
-    """
-    return len(shape) == 3 and shape[2] in CHANNELS and shape[1] != shape[2]

@@ -21,9 +21,11 @@ def pictures(given: Sequence[Any], names: Sequence[str], *, white: bool = False)
     With `white` it is known what is white, so that values stay as they are.
     """
     items = [entries.picture(entry, name) for entry, name in zip(given, names, strict=True)]
-    # one scale for all: a dark picture among brighter ones stays dark
-    whole = [item.array for item in items if isinstance(item, ArrayItem) and _unscaled(item.array)]
-    most = max((array.max() for array in whole), default=0)
+    # one scale for all whole numbers whose type does not say where white is: a dark picture among brighter
+    # ones stays dark
+    arrays = [item.array for item in items if isinstance(item, ArrayItem) and item.array.size]
+    whole = (array for array in arrays if array.dtype.kind in "ui")
+    most = max((array.max() for array in whole if array.dtype not in (np.uint8, np.uint16)), default=0)
     return [_scaled(item, most, white=white) if isinstance(item, ArrayItem) else item for item in items]
 
 
@@ -38,11 +40,6 @@ def renamed(item: Item, name: str) -> Item:
     """The same item under another name."""
     out: Item = replace(item, id=name)  # type: ignore[type-var]
     return out
-
-
-def _unscaled(array: np.ndarray) -> bool:
-    """Whether these are whole numbers whose type does not say where white is."""
-    return array.dtype.kind in "ui" and array.dtype not in (np.uint8, np.uint16) and array.size > 0
 
 
 def usable(array: np.ndarray, where: str, *, most: int | None = None, white: bool = False) -> np.ndarray:

@@ -164,10 +164,8 @@ def _explain_classes(cells: Sequence[Cell], column: Column) -> None:
         text += f" and other words ({shown(numbers.odd, cells)}): all taken as classes"
         column.tell("HS310", f'{text}; otherwise say task "regression", or --missing')
     elif all(isinstance(cell, str) and _DATE.match(cell) for cell in cells if cell is not None):
-        column.tell(
-            "HS310",
-            f"{column.name!r} holds dates: each is taken as a class; a number of days could be learnt",
-        )
+        dates = f"{column.name!r} holds dates: each is taken as a class; a number of days could be learnt"
+        column.tell("HS310", dates)
     elif not column.named and (cell := several.looks_like(cells)):
         column.tell("HS318", f"{column.name!r}: cells such as {cell!r} are taken as one class each")
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from headstart.core.words import few
 from headstart.data.labels.values.column import Cell, Column, normal, shown, text_of
@@ -46,13 +46,12 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|True|False|true|false|None|null|nan|NaN")
 
 
-class Listed:
+class Listed(NamedTuple):
     """A list that was written as text."""
 
-    def __init__(self, entries: list[str | None], *, literal: bool) -> None:
-        self.entries = entries
-        self.literal = literal
-        """Whether its entries are in quotes, or numbers: what a program writes."""
+    entries: list[str | None]
+    literal: bool
+    """Whether its entries are in quotes, or numbers: what a program writes."""
 
 
 def listed(cell: Cell) -> Listed | None:
@@ -78,7 +77,7 @@ def listed(cell: Cell) -> Listed | None:
         if kind == "quoted":
             entries.append(normal(value))
         elif kind == "bare":
-            entries += [_bare(one) for one in (value.split() if literal and not parted else [value])]
+            entries += map(_bare, value.split() if literal and not parted else [value])
     return Listed(entries, literal=literal)
 
 
@@ -260,18 +259,13 @@ def flags(rows: Sequence[Sequence[Any]], known: Collection[str]) -> int | None:
     return len(rows[0]) if held and (held <= {*known} or held <= {"-1", "1"}) else None
 
 
-def is_yes(value: Any) -> bool:
-    """Whether a value of those in `flags` means yes."""
-    return flag(value) in YES | ALSO_YES
-
-
 def _indicated(rows: Sequence[list[Any] | None], column: Column, names: Sequence[str]) -> Sets:
     text = f"{column.name!r} holds lists of {len(names)} zeros and ones: each place taken as a label"
     column.tell("HS310", f"{text} of its own ({few(names, 4)}); give their names with labels")
     return [
         None
         if row is None or any(value is None for value in row)
-        else [name for name, value in zip(names, row, strict=True) if is_yes(value)]
+        else [name for name, value in zip(names, row, strict=True) if flag(value) in YES | ALSO_YES]
         for row in rows
     ]
 

@@ -86,7 +86,8 @@ def _block(array: np.ndarray, *, one: bool, count: int) -> np.ndarray:
     shape = array.shape
     if one and array.ndim in (1, 2):
         return array[None]
-    if entries.is_one_picture(shape) and count != len(array):
+    # grey pictures of 1, 3 or 4 columns are rarer than pictures with so many channels; square ones are meant
+    if array.ndim == 3 and shape[2] in entries.CHANNELS and shape[1] != shape[2] and count != len(array):
         if one:
             return array[None]
         problem = f"an array of shape {shown(shape)} is one picture"
@@ -117,13 +118,7 @@ def in_memory(items: Sequence[Item], modality: str, reading: Reading, *, pairs: 
             raise DataError(WHERE, f"there are {len(items)} {noun}, but {len(values)} labels")
         kind = MULTILABEL if classes is not None else reading.task
         task, y, notes = labels.encode(
-            values,
-            where=WHERE,
-            kind=kind,
-            classes=classes,
-            typed=True,
-            missing=reading.missing,
-            known=reading.known,
+            values, where=WHERE, kind=kind, classes=classes, typed=True, **reading.marks
         )
     elif reading.task is not None:
         raise BadOption("task", reading.task, "left out when no labels are given")

@@ -1,4 +1,5 @@
-"""Folders: class folders, a table with the files beside it, or a table for each split."""
+"""Folders, and archives of what they may hold, read without unpacking: class folders, a table with the files
+beside it, or a table for each split."""
 
 from __future__ import annotations
 
@@ -34,15 +35,17 @@ _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5}\.\w+)")
 
 
 def accepts(data: Any) -> bool:
-    """Any path: what is no table and no archive must be a folder."""
+    """Any path: what is no table must be an archive or a folder."""
     return as_path(data) is not None
 
 
 def read(data: Any, reading: Reading) -> Dataset:
-    """A data set from a folder."""
+    """A data set from a folder or an archive. Raises `DataError` for an archive that is not safe to read."""
     path = as_path(data)
     assert path is not None
     if not existing(path).is_dir():
+        if archive_ending(path.name):
+            return read_tree(archive_tree(path), reading)
         raise PathError(
             path,
             f"is a file that is no data set (known endings: {', '.join((*TABLES, *ARCHIVES[:2]))})",
@@ -85,16 +88,12 @@ def _candidates(tree: Tree, reading: Reading) -> list[str]:
         # one that is called as an image beside it tells of that alone
         stems = {stem_of(path) for path in items}
         tables = [path for path in tables if suffix_of(path) != ".json" or stem_of(path) not in stems]
-    tables = tables or _of_fasttext(tree)
+    if not tables:  # text files whose lines begin with labels: looked for where there are but a few files
+        found = [path for path in tree.paths if table_ending(path) == ".txt"]
+        few = found if len(found) <= _FEW else []
+        tables = [path for path in few if fasttext.accepts(table.start_of(tree, path))]
     depth = min((path.count("/") for path in tables), default=0)
     return [path for path in tables if path.count("/") == depth]
-
-
-def _of_fasttext(tree: Tree) -> list[str]:
-    """The text files whose lines begin with labels: looked for where there are but a few files."""
-    found = [path for path in tree.paths if table_ending(path) == ".txt"]
-    few = found if len(found) <= _FEW else []
-    return [path for path in few if fasttext.accepts(table.start_of(tree, path))]
 
 
 def find_tables(tree: Tree, tables: list[str], reading: Reading) -> list[str]:

@@ -38,21 +38,11 @@ def read(data: Any, reading: Reading) -> Dataset:
     sheet = _sheet(data)
     if not sheet.rows.height:
         raise DataError(WHERE, "it has no rows")
-    if _one_each(reading.labels, sheet.rows.height):
+    if hasattr(reading.labels, "__len__") and len(reading.labels) == sheet.rows.height:
         items, modality, pairs = table.items_with_kind(sheet, reading, WHERE)
-        given = Reading(
-            task=reading.task,
-            labels=reading.labels,
-            name=reading.name,
-            missing=reading.missing,
-            known=reading.known,
-        )
+        given = Reading(task=reading.task, labels=reading.labels, name=reading.name, **reading.marks)
         return in_memory(items, modality, given, pairs=pairs)
     return table.build([sheet], reading, origin=WHERE, name="table")
-
-
-def _one_each(labels: Any, rows: int) -> bool:
-    return labels is not None and hasattr(labels, "__len__") and len(labels) == rows
 
 
 def _sheet(data: Any) -> table.Sheet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,12 @@ from headstart._lazy import optional
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
-from headstart.core.untrusted.archive import read_file
 from headstart.data import columns, labels, parts
 from headstart.data.columns import LOOKED_AT, Cells, Columns
 from headstart.data.items import cells, entries
+from headstart.data.items.entries import RowItem
 from headstart.data.reading import SPLITS, Reading
 from headstart.errors import DataError, UnknownName
-
-
-@dataclass(frozen=True)
-class HubItem:
-    """A row of a hub data set: its encoded image."""
-
-    id: str
-    rows: Any = field(repr=False, compare=False)
-    column: str
-    row: int
-
-    def read(self) -> bytes:
-        """The bytes as they are stored. Raises `OSError`."""
-        cell = self.rows[self.row][self.column]
-        if cell is None:
-            raise OSError("there is nothing in this row")
-        if cell.get("bytes") is not None:
-            return bytes(cell["bytes"])
-        return read_file(Path(cell["path"]))
 
 
 def accepts(data: Any) -> bool:
@@ -103,24 +84,19 @@ def read(data: Any, reading: Reading) -> Dataset:
     origin = str(getattr(first.info, "dataset_name", None) or "hub data set")
     if part_of:
         split = _names_of(first.features[part_of], _column(shards, part_of), hub)
+    kind, classes = reading.task or kind, classes if reading.labels is None else reading.labels
     task, y, notes = labels.encode(
-        values,
-        where=origin,
-        name=label or "label",
-        kind=reading.task or kind,
-        classes=classes if reading.labels is None else reading.labels,
-        typed=True,
-        missing=reading.missing,
-        known=reading.known,
+        values, where=origin, name=label or "label", kind=kind, classes=classes, typed=True, **reading.marks
     )
+    groups, names = parts.groups(_column(shards, group)) if group else (None, ())
     return Dataset(
         name=reading.name or origin,
         modality=use.inside or "text",
         items=tuple(items),
         task=task,
         targets=y,
-        groups=parts.groups(_column(shards, group)) if group else None,
-        group_names=parts.group_names(_column(shards, group)) if group else (),
+        groups=groups,
+        group_names=names,
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
         pairs=use.pair is not None,
@@ -195,7 +171,7 @@ def _items(part: Any, use: Columns, prefix: str, hub: Any) -> list[Item]:
         known = part.features[use.path]
         kind: Any = type(known) if isinstance(known, _kinds(hub)) else hub.Image
         raw = part.cast_column(use.path, kind(decode=False)).select_columns([use.path])
-        return [HubItem(f"{prefix}{i:0{width}d}", raw, use.path, i) for i in range(len(part))]
+        return [RowItem(f"{prefix}{i:0{width}d}", raw, i, use.path) for i in range(len(part))]
     firsts = [cell or "" for cell in part[use.text]]
     seconds = [cell or "" for cell in part[use.pair]] if use.pair else [None] * len(firsts)
     rows = zip(firsts, seconds, strict=True)

@@ -77,15 +77,9 @@ def sheet_on_disk(path: Path) -> Sheet:
     except OSError as error:
         raise PathError(path, f"cannot be read: {error.strerror or error}") from None
     rows, notes = parse(content, path.name, str(path))
-    beside = _opener(sorted(file for file in path.parent.iterdir() if archive_ending(file.name)))
-    return Sheet(
-        rows,
-        on_disk(path.parent, beside),
-        stem_of(path.name),
-        notes=notes,
-        root=path.parent,
-        typed=has_types(path.name),
-    )
+    root, name = path.parent, path.name
+    beside = _opener(sorted(file for file in root.iterdir() if archive_ending(file.name)))
+    return Sheet(rows, on_disk(root, beside), stem_of(name), notes=notes, root=root, typed=has_types(name))
 
 
 def read_from_tree(tree: Tree, members: Sequence[str], reading: Reading) -> Dataset:
@@ -164,19 +158,21 @@ def build(
     use = _named_classes(table, use, reading)
     items, modality = items_in(sheets, table, use, origin, white=_known_white(reading))
     task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
-    if any(sheet.split for sheet in sheets) and reading.split_column is None:
+    named = any(sheet.split for sheet in sheets)  # whether the tables' names say the splits
+    if named and reading.split_column is None:
         use = replace(use, split=None)
         splits = [sheet.split for sheet in sheets for _ in range(sheet.rows.height)]
     else:
         splits = table[use.split].to_list() if use.split else []
+    groups, names = parts.groups(table[use.group].to_list()) if use.group else (None, ())
     return Dataset(
         name=reading.name or name,
         modality=modality,
         items=items,
         task=task,
         targets=y,
-        groups=parts.groups(table[use.group].to_list()) if use.group else None,
-        group_names=parts.group_names(table[use.group].to_list()) if use.group else (),
+        groups=groups,
+        group_names=names,
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
         origin=origin,
         pairs=use.pair is not None,
@@ -188,7 +184,7 @@ def build(
             *outside(items, sheets[0].root, origin),
             *use.unread(seen, reading, origin),
             *(() if splits else header.unread_splits(table, seen, use, reading, origin)),
-            use.told(table.columns, origin, parts=_named_by(sheets)),
+            use.told(table.columns, origin, parts=f"the names of {len(sheets)} tables" if named else ""),
         ),
     )
 
@@ -208,15 +204,9 @@ def _labels(
         kind, classes = MULTILABEL, use.labels if classes is None else classes
     elif use.label:
         classes = cells.classes_of(table[use.label].dtype) if classes is None else classes
+    name, typed = use.label or "label", typed or bool(use.labels)
     return labels.encode(
-        values,
-        where=origin,
-        name=use.label or "label",
-        kind=kind,
-        classes=classes,
-        typed=typed or bool(use.labels),
-        missing=reading.missing,
-        known=reading.known,
+        values, where=origin, name=name, kind=kind, classes=classes, typed=typed, **reading.marks
     )
 
 
@@ -321,16 +311,8 @@ def _names(sheets: Sequence[Sheet], table: pl.DataFrame, ident: str | None) -> l
 
 def _strings(column: pl.Series, origin: str, noun: str) -> list[str | None]:
     kind = column.dtype
-    held = (
-        "records"
-        if kind == pl.Struct
-        else "lists"
-        if kind.is_nested()
-        else "bytes"
-        if kind == pl.Binary
-        else ""
-    )
-    if held:
+    if kind.is_nested() or kind == pl.Binary:
+        held = "records" if kind == pl.Struct else "bytes" if kind == pl.Binary else "lists"
         raise DataError(origin, f"the column {column.name!r} holds {held}, not {noun}", "name another column")
     try:
         return (column if kind == pl.String else column.cast(pl.String, strict=False)).to_list()
@@ -351,8 +333,3 @@ def _files(cells: Sequence[str | None], finders: Sequence[Finder], origin: str, 
             for row, item in enumerate(items)
         ]
     return items
-
-
-def _named_by(sheets: Sequence[Sheet]) -> str:
-    """Where the splits come from, if the tables' names say them."""
-    return f"the names of {len(sheets)} tables" if any(sheet.split for sheet in sheets) else ""

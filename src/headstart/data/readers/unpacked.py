@@ -246,9 +246,9 @@ def _parts(row: Any, kind: str) -> tuple[Any, Any]:
     if isinstance(row, Mapping) and not is_record(row):
         names = [name for name in row if isinstance(name, str)]
         held = [name for name in names if is_picture(row[name])]
-        item = held[0] if len(held) == 1 else columns.usual(names, (*columns.PATHS, *columns.TEXTS))
+        item = held[0] if len(held) == 1 else columns.named_as(names, (*columns.PATHS, *columns.TEXTS))
         if item is not None:
-            return item, columns.usual([name for name in names if name != item], columns.LABELS)
+            return item, columns.named_as([name for name in names if name != item], columns.LABELS)
     elif not isinstance(row, tuple | list):
         return None, None
     found = (

@@ -44,7 +44,19 @@ def read_all(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     A file that is not as large as stated is not even read. Raises `BundleError` or `PathError`.
     """
     with _parts(path) as parts:
-        return _checked(path, parts)
+        manifest = _described(path, parts)
+        files = {}
+        for name, about in manifest.files.items():
+            if name not in parts:
+                raise BundleError(path, f"{name} is missing", "fetch or save it again")
+            if not isinstance(about, Mapping):
+                raise BundleError(path, f"{MANIFEST} does not describe {name}", "fetch or save it again")
+            size, read = parts[name]
+            content = read() if size == about.get("bytes") else b""
+            if fingerprint.of_bytes(content) != about.get("sha256"):
+                raise BundleError(path, f"{name} is damaged or was changed", "fetch or save it again")
+            files[name] = content
+        return manifest, files
 
 
 def described(path: Path) -> Manifest:
@@ -72,32 +84,11 @@ def _parts(path: Path) -> Iterator[Parts]:
         raise BundleError(path, f"not a readable archive ({error})", "fetch or save it again") from error
 
 
-def _every() -> set[str]:
-    """Names of the files that a bundle may have."""
-    return {*FILES, *(file for name in MODALITIES for file in MODALITIES[name].PREPROCESSING.FILES)}
-
-
 def _described(path: Path, parts: Parts) -> Manifest:
     size, read = parts[MANIFEST]
     if size > limits.JSON_BYTES:
         raise BundleError(path, f"{MANIFEST} is larger than any that a model has")
     return schema.parse(path, read())
-
-
-def _checked(path: Path, parts: Parts) -> tuple[Manifest, dict[str, bytes]]:
-    manifest = _described(path, parts)
-    files = {}
-    for name, about in manifest.files.items():
-        if name not in parts:
-            raise BundleError(path, f"{name} is missing", "fetch or save it again")
-        if not isinstance(about, Mapping):
-            raise BundleError(path, f"{MANIFEST} does not describe {name}", "fetch or save it again")
-        size, read = parts[name]
-        content = read() if size == about.get("bytes") else b""
-        if fingerprint.of_bytes(content) != about.get("sha256"):
-            raise BundleError(path, f"{name} is damaged or was changed", "fetch or save it again")
-        files[name] = content
-    return manifest, files
 
 
 @contextmanager
@@ -118,7 +109,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
         if file.is_absolute() or ".." in file.parts or "\\" in member.filename or ":" in member.filename:
             raise BundleError(path, f"the archive holds {member.filename!r}, which points outside of it")
     found: dict[str, zipfile.ZipInfo] = {}
-    every = _every()
+    every = {*FILES, *(file for name in MODALITIES for file in MODALITIES[name].PREPROCESSING.FILES)}
     for member in listed:
         file = PurePosixPath(member.filename)
         if file.name in every and len(file.parts) <= 2 and not file.parts[0].startswith("__MACOSX"):

@@ -98,22 +98,16 @@ def shareable(source: Mapping[str, Any]) -> dict[str, Any]:
 def parse(path: Path, raw: bytes) -> Manifest:
     """Check `bundle.json` without building anything. Raises `BundleError`."""
     try:
-        content = read_object(raw)
-    except Damaged as error:
-        raise BundleError(path, f"{MANIFEST} is damaged ({error})", "fetch or save it again") from error
-    if content.get("format") != FORMAT:
-        raise BundleError(path, f"{MANIFEST} is not the description of a Headstart model")
-    version = content.get("version")
-    if not isinstance(version, int) or version < 1:
-        raise BundleError(path, f"its format version is {version!r}")
-    if version > VERSION:
-        raise BundleError(
-            path,
-            f"it has format version {version}, and this Headstart reads up to {VERSION}",
-            "upgrade Headstart",
-        )
-    try:
         with parsing():
+            content = read_object(raw)
+            if content.get("format") != FORMAT:
+                raise BundleError(path, f"{MANIFEST} is not the description of a Headstart model")
+            version = content.get("version")
+            if not isinstance(version, int) or version < 1:
+                raise BundleError(path, f"its format version is {version!r}")
+            if version > VERSION:
+                problem = f"it has format version {version}, and this Headstart reads up to {VERSION}"
+                raise BundleError(path, problem, "upgrade Headstart")
             manifest = _fields(content)
             audit(manifest)
     except Damaged as error:

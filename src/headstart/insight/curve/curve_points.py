@@ -74,13 +74,13 @@ def measure(
     known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
     folds = [_folds(known, number, one=sampled) for number in range(DRAWS)]
     stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
-    draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
-    total = int(np.mean([len(draw.parts(fold)[0]) for draw in draws for fold in draw.folds]))
+    parts = [stored.parts[fold] for draw in folds for fold in draw]
+    total = int(np.mean([len(train) for train, _ in parts]))
     classes = experiment.task.outputs if tasks.for_task(experiment.task).exclusive else 1
     wanted = subsets.sizes(total, classes)
-    parts = [part for draw in draws for fold in draw.folds for part in draw.parts(fold)]
-    if len(wanted) < 2 or not all(map(len, parts)):
+    if len(wanted) < 2 or not all(len(rows) for part in parts for rows in part):
         return None
+    draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     seen = _own(experiment, probe, stored, known)
     found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
     used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
@@ -117,6 +117,8 @@ class Stored:
     """float16 `[n, D]`: every tap that some fold reads."""
     place: np.ndarray = field(repr=False)
     """int64 `[N]`: the row of x, -1 for rows that are not looked at."""
+    parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    """By fold: its training and test rows that are looked at."""
     columns: dict[int, np.ndarray] = field(repr=False)
     """By fold: the columns it reads."""
     penalty: dict[int, float]
@@ -128,8 +130,7 @@ class Stored:
 
 def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Stored:
     """The features that these folds need."""
-    backbone = networks.backbone(probe.source)
-    assert backbone is not None
+    backbone = networks.backbone(str(probe.source))
     done = probe.choices.get("folds", ())
     chosen = {fold: done[fold] if fold < len(done) else probe.choices for fold in folds}
     names = list(dict.fromkeys(name for fold in folds for name in chosen[fold]["taps"]))
@@ -152,46 +153,35 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
         )
         for fold in folds
     }
-    return Stored(x, place, columns, penalty)
+    both = {fold: (experiment.split.folds[fold].train, experiment.split.folds[fold].test) for fold in folds}
+    parts = {fold: (train[place[train] >= 0], test[place[test] >= 0]) for fold, (train, test) in both.items()}
+    return Stored(x, place, parts, columns, penalty)
 
 
 class _Draw:
     """One draw of nested portions on the folds of one repeat."""
 
     def __init__(self, experiment: Experiment, stored: Stored, number: int, folds: list[int]) -> None:
-        self.experiment, self.stored, self.number, self.folds = experiment, stored, number, folds
-        self._orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-
-    def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
-        """The fold's training and test rows that are looked at."""
-        part: Fold = self.experiment.split.folds[fold]
-        place = self.stored.place
-        return part.train[place[part.train] >= 0], part.test[place[part.test] >= 0]
+        self.experiment, self.stored, self.orders = experiment, stored, {}
+        for fold in folds:
+            train, _ = stored.parts[fold]
+            rng = np.random.default_rng((experiment.seed, number, fold))
+            strata = subsets.strata(experiment.task, experiment.targets[train])
+            self.orders[fold] = subsets.nested(strata, experiment.split.groups[train], rng)
 
     def held(self, n: int, whole: bool, seen: dict[int, np.ndarray]) -> tuple[float, Held]:
         """(training rows used, predictions for the test rows); the whole part is the same in every draw,
         and kept in `seen` by fold."""
         rows, found, used = [], [], []
-        for fold in self.folds:
-            train, test = self.parts(fold)
-            portion = train if whole else self._portion(fold, train, n)
-            if not whole or fold not in seen:
-                predicted = self._predict(fold, portion, test)
-                if whole:
-                    seen[fold] = predicted
-            else:
-                predicted = seen[fold]
+        for fold, order in self.orders.items():
+            train, test = self.stored.parts[fold]
+            portion = train if whole else train[subsets.beginning(*order, n)]
+            if whole and fold not in seen:
+                seen[fold] = self._predict(fold, portion, test)
             rows.append(test)
-            found.append(predicted)
+            found.append(seen[fold] if whole else self._predict(fold, portion, test))
             used.append(len(portion))
         return float(np.mean(used)), Held(np.concatenate(rows), np.concatenate(found))
-
-    def _portion(self, fold: int, train: np.ndarray, n: int) -> np.ndarray:
-        if fold not in self._orders:
-            rng = np.random.default_rng((self.experiment.seed, self.number, fold))
-            strata = subsets.strata(self.experiment.task, self.experiment.targets[train])
-            self._orders[fold] = subsets.nested(strata, self.experiment.split.groups[train], rng)
-        return train[subsets.beginning(*self._orders[fold], n)]
 
     def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         task, stored = self.experiment.task, self.stored
@@ -213,7 +203,10 @@ def _summed(
         [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
     )
     each = turned(task, values)  # [draws, S]
-    theirs = [] if baseline is None else _repeats(baseline)
+    theirs = []
+    if baseline is not None:
+        known = [(repeat, mask) for repeat, mask in enumerate(baseline.covered) if mask.any()]
+        theirs = [Held(np.flatnonzero(m), baseline.predictions.take(repeat, m)) for repeat, m in known]
     columns = [[row[size] for row in found] for size in range(len(used))] + [theirs]
     drawn = np.concatenate(list(_resampled(experiment, columns)))  # [B, S + 1]
     width = drawn.shape[1]
@@ -227,15 +220,6 @@ def _summed(
     ]
     items = len(np.unique(np.concatenate([row[0].rows for row in found])))
     return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
-
-
-def _repeats(trial: Trial) -> list[Held]:
-    known = trial.covered
-    return [
-        Held(np.flatnonzero(mask), trial.predictions.take(repeat, mask))
-        for repeat, mask in enumerate(known)
-        if mask.any()
-    ]
 
 
 def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,28 +49,24 @@ def learning_curve(
 
 def _probe(experiment: Experiment, trials: Mapping[str, Trial], shipped: str) -> Trial | None:
     """The probe of the shipped arm's source, else the best one."""
-    scored = {
-        name: score
-        for name, trial in trials.items()
-        if strategies.facts(trial.strategy).ranks
-        and trial.choices.get("taps")
-        and (score := leaderboard.signed_score(trial, experiment)) is not None
-    }
-    own = [name for name in scored if trials[name].source == trials[shipped].source]
-    best = own[:1] or sorted(scored, key=lambda name: -scored[name])[:1]
-    return trials[best[0]] if best else None
+    probes = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.choices.get("taps")]
+    ranked = _ranked(experiment, probes)
+    own = [trial for trial in ranked if trial.source == trials[shipped].source]
+    return next(iter(own or ranked), None)
 
 
 def _baseline(experiment: Experiment, trials: Mapping[str, Trial], probe: Trial) -> Trial | None:
     """What the labels saved are counted against: the better of scratch and the simple model."""
-    scored = {
-        name: score
-        for name, trial in trials.items()
-        if strategies.facts(trial.strategy).role in ("scratch", "simple")
-        and trial.source in (None, probe.source)
-        and (score := leaderboard.signed_score(trial, experiment)) is not None
-    }
-    return trials[max(scored, key=lambda name: scored[name])] if scored else None
+    there = [t for t in trials.values() if strategies.facts(t.strategy).role in ("scratch", "simple")]
+    ranked = _ranked(experiment, [t for t in there if t.source in (None, probe.source)])
+    return next(iter(ranked), None)
+
+
+def _ranked(experiment: Experiment, trials: Iterable[Trial]) -> list[Trial]:
+    """Those that have a score, best first."""
+    scored = [(leaderboard.signed_score(trial, experiment), trial) for trial in trials]
+    known = [(score, trial) for score, trial in scored if score is not None]
+    return [trial for _, trial in sorted(known, key=lambda entry: -entry[0])]
 
 
 @dataclass(frozen=True)
@@ -166,11 +162,8 @@ class _Words:
             "against": self.baseline.arm,
             "their_n": round(their_n),
             "their_value": theirs,
+            **vars(saved),
             "labels": round(saved.labels),
-            "ratio": saved.ratio,
-            "low": saved.low,
-            "high": saved.high,
-            "at_least": saved.at_least,
         }
         return record, _saving(saved, against)
 
@@ -195,13 +188,12 @@ class _Words:
     def _outlook(self, twice: dict[str, Any] | None, why: str) -> str:
         if twice is None:
             return f"What more labels would bring cannot be said: {why}."
-        metric, gain = self.experiment.task.metric, twice["gain"]
-        shown = words.gain(metric, gain["value"])
-        band = words.gain_interval(metric, gain["low"], gain["high"])
+        ends = (twice["gain"][name] for name in ("value", "low", "high"))
+        gain = words.gain_estimate(self.experiment.task.metric, *ends)
         better = "" if self.experiment.task.higher_is_better else " (how much smaller the error gets)"
         return (
             f"Twice as many labels to learn from ({twice['n']:,} instead of {twice['n'] // 2:,}) would bring "
-            f"about {shown} {band}{better}."
+            f"about {gain}{better}."
         )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
-from headstart.modalities._draws import generator
 from headstart.modalities.audio import _described, _shown
 from headstart.modalities.audio._spectra import frames_of
 from headstart.modalities.audio._views import VIEWS as VIEWS
@@ -21,14 +20,12 @@ from headstart.modalities.audio.decoding._decode import Recording as Recording
 from headstart.modalities.audio.decoding._memory import as_bytes as as_bytes
 from headstart.modalities.audio.decoding._memory import holds as holds
 from headstart.modalities.audio.preprocessing import WHISPER, AudioPreprocessing
-from headstart.modalities.base import Counted, Examination, Numbers, Settled
+from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 PREPARATION = 1
-"""Raise this whenever `prepare` gives other values for the same bytes: stored features are then computed
-again."""
 NOUN = "recording"
 HAS_LEVELS = False
 IN_WORDS = False
@@ -45,11 +42,8 @@ TUNING = Numbers(lr=3e-5, layer_decay=0.9, weight_decay=0.01, smoothing=0.1, fro
 PREPROCESSING = AudioPreprocessing
 PLAIN = AudioPreprocessing(WHISPER, mels=40, seconds=10.0, longest=10.0)
 """A logarithmic mel spectrogram of the first ten seconds."""
-SUFFIXES = frozenset(
-    {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-     ".w64", ".rf64"}
-)  # fmt: skip
-"""Endings of files that are taken for recordings."""
+SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au",
+                      ".snd", ".caf", ".w64", ".rf64"})  # fmt: skip
 NOT_READ = _kinds.NOT_READ
 GROUPS = ("speaker", "speakerid", "recording", "recordingid", "session", "sessionid", "clientid", "singer",
           "performer", "actor", "srcfile", "sourcefile", "fsid")  # fmt: skip
@@ -68,6 +62,7 @@ WEIGHT = 512
 begins = _kinds.begins
 kind_of = _kinds.unread
 described = _described.of_recordings
+collate = filled_up
 
 
 def open_item(data: bytes, levels: Levels | None = None) -> Recording:  # noqa: ARG001 - those of pictures
@@ -96,7 +91,9 @@ def examine(data: bytes) -> Examination:
     except AudioError as error:
         problem, detail = error.code, error.problem
     if not problem:
-        problem, detail = _problem(data, header, seen)
+        part = _decode.missing_part(data, header, seen.frames)
+        whole = _decode.problem_of(seen.frames, seen.finite, seen.peak)
+        problem, detail = ("HS104", part) if part else whole
     low, high = (seen.low, seen.high) if seen.finite and seen.frames else (0.0, 0.0)
     facts, said = ((), "") if problem else _facts(header, seen)
     return Examination(
@@ -124,17 +121,6 @@ class _Seen:
     @property
     def peak(self) -> float:
         return max(abs(self.low), abs(self.high))
-
-
-def _problem(data: bytes, header: _decode.Header, seen: _Seen) -> tuple[str, str]:
-    """(code, detail) of what makes it unusable."""
-    if part := _decode.missing_part(data, header, seen.frames):
-        return "HS104", part
-    if not seen.frames:
-        return "HS102", "holds no sound: not one sample"
-    if not seen.finite:
-        return "HS108", "some values are no numbers (NaN or infinite)"
-    return ("HS111", _decode.beyond(seen.peak)) if seen.peak > _decode.FULL_SCALE else ("", "")
 
 
 def _facts(header: _decode.Header, seen: _Seen) -> tuple[tuple[str, ...], str]:
@@ -201,15 +187,6 @@ def unread(opened: Recording, prepared: np.ndarray, contract: AudioPreprocessing
     return f"the first {read:g} of {opened.seconds:,.1f} seconds are read"
 
 
-def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
-    """float32 `[B, bands + 1, T]`: all filled up with zeros (which the mask hides) to the longest."""
-    longest = max(array.shape[-1] for array in prepared)
-    out = np.zeros((len(prepared), prepared[0].shape[0], longest), np.float32)
-    for row, array in enumerate(prepared):
-        out[row, :, : array.shape[-1]] = array
-    return out
-
-
 def dummy_batch(contract: AudioPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:  # noqa: ARG001
     """float32 `[count, bands + 1, T]`: chords in noise that swell and fade; the first lasts half a second,
     each further one half as long again."""
@@ -262,11 +239,7 @@ def telling(opened: Iterable[Recording]) -> bool:
 
 def count(data: bytes | Recording, contract: AudioPreprocessing) -> Counted:
     """Frames of a recording, and how many of them the source reads; of bytes the header tells it."""
-    if isinstance(data, Recording):
-        seconds = data.seconds
-    else:
-        header = _decode.header_of(data)
-        seconds = header.seconds
+    seconds = (data if isinstance(data, Recording) else _decode.header_of(data)).seconds
     frames = contract.frames(seconds) + (0 if contract.waves else 1)  # the first may lie around the beginning
     return Counted(frames, min(frames, contract.max_length), 0, "samples" if contract.waves else "frames")
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.modalities.audio.preprocessing import (
-    AST,
-    EMPHASIS,
-    KALDI_FLOOR,
-    LOUDNESS,
-    MEL,
-    QUIETEST,
-    UNIT,
-    WAVE,
-    WHISPERS_TOP,
-    AudioPreprocessing,
-)
+from headstart.modalities.audio import preprocessing as recipes
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 
 
 def of_recordings(contract: AudioPreprocessing) -> dict[str, Any]:
@@ -38,28 +28,30 @@ def of_recordings(contract: AudioPreprocessing) -> dict[str, Any]:
 
 
 def _values(contract: AudioPreprocessing) -> str:
-    if contract.recipe == WAVE:
+    if contract.recipe == recipes.WAVE:
         return "the samples are the values"
-    if contract.recipe == UNIT:
+    if contract.recipe == recipes.UNIT:
         return "take away the mean of the recording's samples, and divide by sqrt(variance + 1e-7)"
     size, hop, mels = contract.n_fft, contract.hop, contract.mels
-    if contract.recipe == AST:
+    if contract.recipe == recipes.AST:
         return (
             f"frames of {size} samples every {hop}, the first at the beginning: take away each one's mean, "
-            f"subtract {EMPHASIS} of the sample before (of the first: of itself), multiply with the "
+            f"subtract {recipes.EMPHASIS} of the sample before (of the first: of itself), multiply with the "
             f"symmetric Hann window, transform at the next power of 2, square, sum into {mels} triangles "
             "on the mel scale 1127 ln(1 + f / 700) from 20 Hz to half the rate, take the natural logarithm "
-            f"of at least {KALDI_FLOOR}, subtract {contract.mean:g} and divide by {2 * contract.std:g}"
+            f"of at least {recipes.KALDI_FLOOR}, subtract {contract.mean:g} and divide by "
+            f"{2 * contract.std:g}"
         )
     frames = (
         f"frames of {size} samples around every {hop}th sample, the ends reflected: multiply with the "
         f"periodic Hann window, transform, square, sum into {mels} triangles of area 1 on Slaney's mel scale"
     )
-    if contract.recipe == MEL:
-        return f"what is quieter than {LOUDNESS:g} dBFS is made as loud; {frames} from 0 to half the rate"
+    if contract.recipe == recipes.MEL:
+        loud = f"what is quieter than {recipes.LOUDNESS:g} dBFS is made as loud"
+        return f"{loud}; {frames} from 0 to half the rate"
     return (
         f"in windows of {contract.seconds:g} seconds, each followed by silence where it is not full: "
-        f"{frames} from 0 to {WHISPERS_TOP} Hz, as many frames as the recording has; take the logarithm to "
-        f"base 10 of at least {QUIETEST}, raise to at least 8 under the window's largest value, add 4 and "
-        "divide by 4"
+        f"{frames} from 0 to {recipes.WHISPERS_TOP} Hz, as many frames as the recording has; take the "
+        f"logarithm to base 10 of at least {recipes.QUIETEST}, raise to at least 8 under the window's "
+        "largest value, add 4 and divide by 4"
     )

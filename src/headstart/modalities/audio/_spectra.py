@@ -6,18 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from headstart.modalities.audio.preprocessing import (
-    AST,
-    EMPHASIS,
-    KALDI_FLOOR,
-    LOUDNESS,
-    QUIETEST,
-    UNIT,
-    WAVES,
-    WHISPER,
-    WHISPERS_TOP,
-    AudioPreprocessing,
-)
+from headstart.modalities.audio import preprocessing as recipes
+from headstart.modalities.audio.preprocessing import AudioPreprocessing
 
 BLOCK = 1024
 """Frames that are transformed at a time: they fit a processor's cache."""
@@ -25,27 +15,26 @@ BLOCK = 1024
 
 def frames_of(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
     """float32 `[n]`, at the contract's rate, n >= 1 -> float32 `[bands, T]`."""
-    if contract.recipe in WAVES:
-        return (_unit(samples) if contract.recipe == UNIT else samples).astype(np.float32)[None]
-    if contract.recipe == AST:
+    if contract.recipe == recipes.UNIT:
+        spread = np.sqrt(samples.var(dtype=np.float64) + 1e-7)
+        samples = (samples - samples.mean(dtype=np.float64)) / spread
+    if contract.recipe in recipes.WAVES:
+        return samples.astype(np.float32)[None]
+    if contract.recipe == recipes.AST:
         return _ast(samples, contract)
-    return _whisper(samples, contract) if contract.recipe == WHISPER else _mel(samples, contract)
-
-
-def _unit(samples: np.ndarray) -> np.ndarray:
-    return (samples - samples.mean(dtype=np.float64)) / np.sqrt(samples.var(dtype=np.float64) + 1e-7)
+    return _whisper(samples, contract) if contract.recipe == recipes.WHISPER else _mel(samples, contract)
 
 
 def _whisper(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
     """Each window by itself, as Whisper sees it: silence follows where it is not full."""
     whole, side = contract.window * contract.hop, contract.n_fft // 2
-    bank = slaney(contract.rate, contract.n_fft, contract.mels, min(WHISPERS_TOP, contract.rate // 2))
+    bank = slaney(contract.rate, contract.n_fft, contract.mels, min(recipes.WHISPERS_TOP, contract.rate // 2))
     found = []
     for start in range(0, len(samples), whole):
         own = samples[start : start + whole]
         heard = np.pad(own, (0, max(0, min(whole, len(own) + contract.n_fft) - len(own))))
         power = _power(_reflected(heard, side), contract, hann(contract.n_fft), -(-len(own) // contract.hop))
-        logs = np.log10(np.maximum(power @ bank, QUIETEST))
+        logs = np.log10(np.maximum(power @ bank, recipes.QUIETEST))
         found.append((np.maximum(logs, logs.max() - 8) + 4) / 4)
     return _bands_first(np.concatenate(found))
 
@@ -56,13 +45,15 @@ def _ast(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
     count = 1 + (len(samples) - size) // contract.hop
     window = np.hanning(size)
     power = _power(samples, contract, window, count, kaldi=True)
-    logs = np.log(np.maximum(power @ kaldi(contract.rate, _power_of_two(size), contract.mels), KALDI_FLOOR))
+    logs = np.log(
+        np.maximum(power @ kaldi(contract.rate, _power_of_two(size), contract.mels), recipes.KALDI_FLOOR)
+    )
     return _bands_first((logs - contract.mean) / (2 * contract.std))
 
 
 def _mel(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
     loud = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
-    if 0 < loud < (target := 10 ** (LOUDNESS / 20)):
+    if 0 < loud < (target := 10 ** (recipes.LOUDNESS / 20)):
         samples = samples * (target / loud)
     padded = _reflected(samples, contract.n_fft // 2)
     power = _power(padded, contract, hann(contract.n_fft), 1 + len(samples) // contract.hop)
@@ -80,8 +71,8 @@ def _power(
         frames = every[start : start + BLOCK].astype(np.float64)
         if kaldi:
             frames -= frames.mean(axis=1, keepdims=True)
-            first = frames[:, :1] * (1 - EMPHASIS)
-            frames = np.concatenate([first, frames[:, 1:] - EMPHASIS * frames[:, :-1]], axis=1)
+            first = frames[:, :1] * (1 - recipes.EMPHASIS)
+            frames = np.concatenate([first, frames[:, 1:] - recipes.EMPHASIS * frames[:, :-1]], axis=1)
         spectrum = np.fft.rfft(frames * window, _power_of_two(size) if kaldi else size, axis=1)
         found.append(spectrum.real**2 + spectrum.imag**2)
     return np.concatenate(found)

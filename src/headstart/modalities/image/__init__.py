@@ -13,42 +13,23 @@ from PIL import Image
 
 from headstart.core.source import Levels
 from headstart.errors import ImageError
-from headstart.modalities._draws import generator
-from headstart.modalities.base import Examination, Numbers
+from headstart.modalities.base import Examination, Numbers, generator
 from headstart.modalities.image import _described
 from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
-from headstart.modalities.image.decoding import _deep, _kinds, _white
-from headstart.modalities.image.decoding._decode import (
-    NPY,
-    STARTS,
-    Seen,
-    look,
-    opened_from,
-    pixels_of,
-    plain,
-    recognise,
-)
+from headstart.modalities.image.decoding import _decode, _deep, _kinds, _white
 from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING
 from headstart.modalities.image.decoding._quiet import ROOM
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 
 PREPARATION = 2
-"""Raise this whenever `prepare` or `pixels` give other pixels for the same bytes: stored features
-are then recomputed."""
 
-SUFFIXES = frozenset(
-    {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
-        ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
-        ".heic", ".heif", ".hif",
-    }
-)  # fmt: skip
-"""Endings of files that are taken for images. HEIC is among them without the package that reads it, to be
-told."""
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".pcx", ".sgi", ".npy",
+    ".heic", ".heif", ".hif",
+})  # fmt: skip
+"""HEIC is among them without the package that reads it, to be told."""
 NOT_READ = _kinds.ENDINGS
-"""Endings of pictures that are not read -> what they are."""
-
-
 NOUN = "image"
 HAS_LEVELS = True
 IN_WORDS = False
@@ -83,13 +64,13 @@ def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
     Raises `ImageError` when the bytes are empty, no image, of a kind that is not read, damaged, over 100
     megapixels, or of values whose white is not known.
     """
-    return pixels_of(recognise(data), levels)
+    return _decode.pixels_of(_decode.recognise(data), levels)
 
 
 def examine(data: bytes) -> Examination:
     """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
     try:
-        opened = recognise(data)
+        opened = _decode.recognise(data)
     except ImageError as error:
         return Examination(problem=error.code, detail=error.problem)
     width, height = opened.size
@@ -98,26 +79,23 @@ def examine(data: bytes) -> Examination:
         opened.image.draft(None, (max(1, width // 8), max(1, height // 8)))
     try:
         with ROOM.of(opened.weight):
-            seen = look(opened)
+            seen = _decode.look(opened)
     except ImageError as error:
         return Examination(width, height, opened.mode, opened.format, opened.facts, error.code, error.problem)
     if seen.sideways:
         width, height = height, width
     facts = tuple(sorted({*opened.facts, *_looks(seen, width, height)}))
     found = Examination(width, height, opened.mode, opened.format, facts)
-    return found if seen.range is None else _of_values(found, seen.kind, seen.range)
-
-
-def _of_values(found: Examination, kind: str, range: _deep.Range) -> Examination:
-    """With the range of the values, or the problem that some are no numbers."""
-    if range.finite:
-        return replace(found, values=kind, low=range.low, high=range.high)
-    problem = _deep.problem_of(kind, range.low, range.high, None)
+    if seen.range is None:
+        return found
+    if seen.range.finite:
+        return replace(found, values=seen.kind, low=seen.range.low, high=seen.range.high)
+    problem = _deep.problem_of(seen.kind, seen.range.low, seen.range.high, None)
     assert problem is not None
     return replace(found, problem=problem.code, detail=problem.problem)
 
 
-def _looks(seen: Seen, width: int, height: int) -> list[str]:
+def _looks(seen: _decode.Seen, width: int, height: int) -> list[str]:
     found = ["HS208"] if seen.turned else []
     if width * height == 1:
         found.append("HS201")
@@ -165,11 +143,6 @@ def _opened(data: bytes | Image.Image, levels: Levels | None = None) -> Image.Im
     return data if isinstance(data, Image.Image) else open_image(data, levels)
 
 
-def open_item(data: bytes, levels: Levels | None = None) -> Image.Image:
-    """See `open_image`."""
-    return open_image(data, levels)
-
-
 @contextmanager
 def held(data: bytes, levels: Levels | None = None) -> Iterator[Image.Image]:
     """See `open_image`. Waits until what other threads have decoded leaves room, and takes it as long as it
@@ -177,13 +150,14 @@ def held(data: bytes, levels: Levels | None = None) -> Iterator[Image.Image]:
 
     Not to be nested: a thread that holds one image would wait for itself.
     """
-    found = recognise(data)
+    found = _decode.recognise(data)
     with ROOM.of(found.weight):
-        image = pixels_of(found, levels)
+        image = _decode.pixels_of(found, levels)
         del found
         yield image
 
 
+open_item = open_image
 settle = _white.settle
 described = _described.of_images
 
@@ -256,7 +230,7 @@ def as_array(image: Image.Image) -> np.ndarray:
     uint8 `[H, W, 3]`, upright, transparency laid on white; of more than 8 bits a channel the values as they
     are, uint16, int32 or float32 `[H, W]`. Raises `ImageError`.
     """
-    return plain(opened_from(image))
+    return _decode.plain(_decode.opened_from(image))
 
 
 def as_bytes(image: Image.Image) -> bytes:
@@ -268,7 +242,7 @@ def as_bytes(image: Image.Image) -> bytes:
 
 def begins(start: bytes) -> bool:
     """Whether bytes begin as the commonest pictures do."""
-    return start.startswith((NPY, *STARTS))
+    return start.startswith((_decode.NPY, *_decode.STARTS))
 
 
 def holds(entry: Any) -> bool:

@@ -18,21 +18,14 @@ Recipe = Callable[[Image.Image, ImagePreprocessing, np.random.Generator], Image.
 VIEWS: Registry[Recipe] = Registry("view recipe")
 """Recipes of augmented views by name."""
 
-_RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+_RESAMPLING = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 
 
 def resampling(name: str) -> Image.Resampling:
     """Pillow's constant for a contract's interpolation. Raises `BadOption`."""
     if name not in _RESAMPLING:
         raise BadOption("interpolation", name, f"one of {', '.join(_RESAMPLING)}")
-    return _RESAMPLING[name]
+    return Image.Resampling[name.upper()]
 
 
 def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:
@@ -43,17 +36,14 @@ def evaluation(image: Image.Image, contract: ImagePreprocessing) -> Image.Image:
     if contract.crop_mode == "squash":
         # one number for a square size: timm's transform then resizes to exactly tall x wide
         return centre_cut(_resize(image, (tall, wide), how), (height, width))
-    if contract.crop_mode == "border":
-        ratio = max(image.height / tall, image.width / wide)
-        image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
-        return centre_cut(image, (height, width), padding_of(contract))
-    if contract.crop_mode != "center":
+    if contract.crop_mode not in ("center", "border"):
         raise BadOption("crop_mode", contract.crop_mode, '"center", "squash" or "border"')
-    if tall == wide:
+    if contract.crop_mode == "center" and tall == wide:
         return centre_cut(resize_short(image, tall, how), (height, width))
-    ratio = min(image.height / tall, image.width / wide)
+    both = image.height / tall, image.width / wide
+    ratio = max(both) if contract.crop_mode == "border" else min(both)
     image = _resize(image, (round(image.height / ratio), round(image.width / ratio)), how)
-    return centre_cut(image, (height, width))
+    return centre_cut(image, (height, width), padding_of(contract))
 
 
 def resize_short(image: Image.Image, side: int, how: Image.Resampling) -> Image.Image:

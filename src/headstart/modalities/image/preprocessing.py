@@ -43,14 +43,9 @@ class ImagePreprocessing(Preprocessing):
     def to_json(self) -> dict[str, Any]:
         """Without levels where there are none: features and bundles made before keep their names."""
         said = {} if self.levels is None else {"levels": list(self.levels)}
+        others = {name: value for name, value in vars(self).items() if name != "levels"}
         return said | {
-            "size": list(self.size),
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "interpolation": self.interpolation,
-            "crop_pct": self.crop_pct,
-            "crop_mode": self.crop_mode,
-            "channels": self.channels,
+            name: list(value) if isinstance(value, tuple) else value for name, value in others.items()
         }
 
     @classmethod
@@ -136,8 +131,5 @@ def padding_of(contract: ImagePreprocessing) -> tuple[int, ...]:
     """RGB of what is put around a picture that is smaller than the cut."""
     if contract.crop_mode != "border":
         return (0, 0, 0)
-    return tuple(round(255 * value) for value in _three(contract.mean))
-
-
-def _three(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values if len(values) == 3 else (values[0],) * 3
+    mean = contract.mean if len(contract.mean) == 3 else contract.mean[:1] * 3
+    return tuple(round(255 * value) for value in mean)

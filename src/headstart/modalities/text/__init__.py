@@ -16,16 +16,12 @@ from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
-from headstart.modalities._draws import generator
-from headstart.modalities.base import Counted, Examination, Numbers, Settled
+from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
 from headstart.modalities.text import _described
-from headstart.modalities.text.encoding._encode import encoder_of
 from headstart.modalities.text.encoding.words import WordEncoder
-from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing, encoder_of
 
 PREPARATION = 2
-"""Raise this whenever `prepare` gives other tokens for the same bytes: stored features are then computed
-again."""
 NOUN = "text"
 HAS_LEVELS = False
 IN_WORDS = True
@@ -44,7 +40,6 @@ PREPROCESSING = TextPreprocessing
 PLAIN = TextPreprocessing(WordEncoder(()).to_json())
 NOT_READ: Mapping[str, str] = {}
 SUFFIXES = frozenset({".txt", ".text", ".md"})
-"""Endings of files that are taken for texts."""
 DEFAULT_VIEW = "drop-words"
 DROPPED = 0.1
 """Share of the words that the view "drop-words" leaves out."""
@@ -82,6 +77,7 @@ def held(data: bytes, levels: None = None) -> Iterator[Text]:  # noqa: ARG001
 
 
 described = _described.of_texts
+collate = filled_up
 
 
 def settle(levels: Levels | None, looked: Sequence[Examination], *, find: bool = True) -> Settled:  # noqa: ARG001
@@ -202,8 +198,6 @@ def prepare(
         if text.second is None:
             raise TextError("HS106", "it is one text, and the source compares the two of a pair")
         return collate([encoder(contract.prefix + part) for part in text.parts]).reshape(6, -1)
-    if text.second is None:
-        return encoder(contract.prefix + text.first)
     return encoder(contract.prefix + text.first, text.second)
 
 
@@ -215,15 +209,6 @@ def unread(opened: Text, prepared: np.ndarray, contract: TextPreprocessing) -> s
     if counted.tokens <= counted.read:
         return ""
     return f"{counted.read:,} of {counted.tokens:,} tokens are read"
-
-
-def collate(prepared: Sequence[np.ndarray]) -> np.ndarray:
-    """int32 `[B, C, T]`: all filled up with zeros (which the mask hides) to the longest."""
-    longest = max(array.shape[-1] for array in prepared)
-    out = np.zeros((len(prepared), prepared[0].shape[0], longest), dtype=np.int32)
-    for row, array in enumerate(prepared):
-        out[row, :, : array.shape[-1]] = array
-    return out
 
 
 def dummy_batch(contract: TextPreprocessing, count: int, *, pairs: bool = False) -> np.ndarray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 from headstart.core import fingerprint
 from headstart.core.source import Preprocessing, Signature, Source
 from headstart.core.untrusted import field as in_json
-from headstart.modalities.text.encoding._encode import Words, encoder_of
+from headstart.modalities.text.encoding._encode import Encoder, Words, opened
 from headstart.modalities.text.encoding.words import WordEncoder
 
 TOKENIZER = "tokenizer.json"
@@ -34,8 +34,9 @@ class TextPreprocessing(Preprocessing):
     FILES: ClassVar[tuple[str, ...]] = (TOKENIZER,)
     MASKS: ClassVar[slice] = slice(1, None, 3)
 
-    encoder: str = field(repr=False)
-    """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`."""
+    encoder: str = field(default="", repr=False)
+    """The tokenizer in JSON: that of the package `tokenizers`, or of `modalities.text.encoding.words`; "" as
+    long as it is not known."""
     max_length: int = 512
     prefix: str = ""
     pairs: str = JOINT
@@ -62,16 +63,7 @@ class TextPreprocessing(Preprocessing):
         return fingerprint.of_bytes(self.encoder.encode())
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "modality": "text",
-            "encoder": self.digest,
-            "max_length": self.max_length,
-            "prefix": self.prefix,
-            "pairs": self.pairs,
-            "pooling": self.pooling,
-            "normalize": self.normalize,
-            "pad": self.pad,
-        }
+        return {"modality": "text", **asdict(self), "encoder": self.digest}
 
     @property
     def apart(self) -> bool:
@@ -117,6 +109,11 @@ class TextPreprocessing(Preprocessing):
 
     def wants(self) -> str:
         return f"{self.max_length} tokens"
+
+
+def encoder_of(contract: TextPreprocessing) -> Encoder:
+    """The contract's encoder, opened once. Raises `Damaged` (a `ValueError`) for none, `MissingExtra`."""
+    return opened(contract.encoder, contract.max_length)
 
 
 def text_input(source: Source) -> TextPreprocessing:

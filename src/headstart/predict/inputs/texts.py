@@ -24,17 +24,14 @@ NAMES_FILES = SUFFIXES | {*ARCHIVES, *TABLES}
 def texts_of(inputs: Any, reading: Reading) -> tuple[Item, ...]:
     """See `headstart.predict.inputs.items_of`."""
     pair = isinstance(inputs, tuple) and strings.is_pair(inputs)  # a list of two strings is two texts
-    single = isinstance(inputs, str | os.PathLike | Item) or pair or not _iterable(inputs)
+    several = isinstance(inputs, Iterable) and not things.is_content(inputs)
+    single = isinstance(inputs, str | os.PathLike | Item) or pair or not several
     entries: Iterable[Any] = [inputs] if single else inputs
     return tuple(
         item
         for number, entry in enumerate(entries, start=1)
         for item in _expand(entry, number, reading, alone=single)
     )
-
-
-def _iterable(inputs: Any) -> bool:
-    return isinstance(inputs, Iterable) and not things.is_content(inputs)
 
 
 def _expand(entry: Any, number: int, reading: Reading, *, alone: bool) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""Figures with two axes: learning curve, reliability, true against predicted."""
+"""Figures with two axes: learning curve, reliability, true against predicted, lengths of texts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from headstart.report.charts.scales import WIDTH, Scale, axis, path, spread
 HEIGHT = 300.0
 BOX = {"left": 58.0, "right": WIDTH - 22, "top": 12.0, "bottom": HEIGHT - 46}
 """Edges of the plot inside the figure."""
+LOW = 230.0
+"""Height of a histogram."""
 LONG = 84.0
 """The left edge where the numbers beside it are long."""
 
@@ -54,6 +56,11 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
         at = {k: y.at(p["value"] if p[k] is None else p[k]) for k in ("low", "high")}
         return {"x": x.at(p["n"]), "y": y.at(p["value"]), **at, "title": text}
 
+    reached = None
+    if saved:  # the rival's level, and the number of labels that reaches it
+        at, right = saved.get("labels"), x.at(saved["their_n"])
+        level = {"y": y.at(saved["their_value"]), "x": x.at(at) if at else None}
+        reached = {**level, "text": saved["against"], "right": right}
     edge = [(x.at(p["n"]), y.at(p["high"])) for p in band]
     edge += [(x.at(p["n"]), y.at(p["low"])) for p in reversed(band)]
     return {
@@ -62,20 +69,9 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
         "line": path([(x.at(p["n"]), y.at(p["value"])) for p in band]),
         "points": [mark(p) for p in points],
         "twice": mark(twice) if twice else None,
-        "saved": _saved(saved, x, y) if saved else None,
+        "saved": reached,
         "x_title": "labelled items (logarithmic)",
         "y_title": metric,
-    }
-
-
-def _saved(saved: Mapping[str, Any], x: Scale, y: Scale) -> dict[str, Any]:
-    """The rival's level, and the number of labels that reaches it."""
-    at = saved.get("labels")
-    return {
-        "y": y.at(saved["their_value"]),
-        "x": x.at(at) if at else None,
-        "text": saved["against"],
-        "right": x.at(saved["their_n"]),
     }
 
 
@@ -127,4 +123,45 @@ def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
         "diagonal": path([(x.at(low), y.at(low)), (x.at(high), y.at(high))]),
         "x_title": f"true {name}".strip(),
         "y_title": f"predicted {name}".strip(),
+    }
+
+
+def histogram(found: Mapping[str, Any], nouns: tuple[str, str] = ("text", "texts")) -> dict[str, Any]:
+    """Bars over tokens; the axis is logarithmic where the ranges grow. The limit is drawn where it is in
+    sight."""
+    bins = found["bins"]
+    first, last = bins[0]["low"], bins[-1]["high"] + 1
+    widths = [b["high"] + 1 - b["low"] for b in bins]
+    log = first > 0 and max(widths) > 2 * min(widths) + 1
+    limit = found["limit"]
+    if first < limit < 1.6 * last:
+        last = max(last, limit + 1)
+    x = Scale(first, last, BOX["left"], BOX["right"], log=log)
+    most = max(b["count"] for b in bins)
+    y = Scale(0.0, 1.08 * most, LOW - 46, BOX["top"])
+    bars = []
+    for b in bins:
+        left, right, top = x.at(b["low"]), x.at(b["high"] + 1), y.at(b["count"])
+        span = f"{b['low']:,}" if b["low"] == b["high"] else f"{b['low']:,} to {b['high']:,}"
+        bars.append(
+            {
+                "x": left,
+                "y": top,
+                "width": round(max(0.5, right - left - 0.8), 2),
+                "height": round(y.at(0) - top, 2),
+                "title": f"{span} tokens: {words.count(b['count'], *nouns)}",
+            }
+        )
+    seen = first <= limit <= last
+    return {
+        "width": WIDTH,
+        "height": LOW,
+        **BOX,
+        "bottom": LOW - 46,
+        "x_ticks": axis(x),
+        "y_ticks": [t for t in axis(y, most=5) if float(t["text"].replace(",", "")).is_integer()],
+        "bars": bars,
+        "limit": {"x": x.at(limit), "text": f"reads {limit:,}"} if seen else None,
+        "x_title": "tokens" + (" (logarithmic)" if log else ""),
+        "y_title": nouns[1],
     }

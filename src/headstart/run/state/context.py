@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -17,17 +17,20 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
-from headstart.core.features import Features, FeatureSpec
+from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
-from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
+from headstart.store.features import StoredFeatures
+
+if TYPE_CHECKING:  # data are read while torch is imported
+    from headstart.passes.extractor import StoreExtractor
 
 
 class Timed:
@@ -37,12 +40,12 @@ class Timed:
         self._extractor = extractor
         self.seconds = 0.0
 
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features:
+    def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
         features = self._extractor(backbone, spec)
         self.seconds += features.seconds
         return features
 
-    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+    def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
 
@@ -98,10 +101,8 @@ class Context:
     def seed(self) -> int:
         return self.experiment.seed
 
-    def backbone(self, name: str | None) -> Backbone | None:
+    def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
-        if name is None:
-            return None
         if name not in self._loaded:
             while len(self._loaded) >= LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
@@ -122,7 +123,7 @@ class Context:
             task=self.task,
             split=self.split,
             features=self.extractor,
-            backbone=self.backbone(source),
+            backbone=None if source is None else self.backbone(source),
             budget=Budget(seconds),
             reserve=self.reserve,
             seed=self.seed,

@@ -10,7 +10,6 @@ items.parquet  the items, their labels and folds        insight.json    what els
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -26,7 +25,7 @@ from filelock import FileLock, Timeout
 from headstart.core import untrusted
 from headstart.core.events import Event
 from headstart.core.evidence import Cost
-from headstart.core.files import left_over, plain, write_atomic, write_json
+from headstart.core.files import left_over, open_atomic, plain, write_json
 from headstart.core.predictions import Dense, Predictions
 from headstart.core.strategy import Trial
 from headstart.core.task import Task
@@ -161,17 +160,12 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def forget_plan(self, arm: str) -> None:
-        """Let a training arm settle again on what fits its time; finished folds stay."""
-        (self.workdir(arm) / "plan.json").unlink(missing_ok=True)
-
     def save_trial(self, trial: Trial) -> None:
         folder = self.workdir(trial.arm).parent
-        buffer = io.BytesIO()
-        trial.predictions.save(buffer)
         record = {k: v for k, v in vars(trial).items() if k not in ("predictions", "cost")}
         with self.writing():
-            write_atomic(folder / "predictions.npz", buffer.getvalue())
+            with open_atomic(folder / "predictions.npz") as file:
+                trial.predictions.save(file)
             write_json(folder / "trial.json", {**record, "cost": asdict(trial.cost)})
 
     def trials(self, kind: type[Predictions] = Dense) -> dict[str, Trial]:
@@ -201,12 +195,7 @@ def load_trial(record: Path, kind: type[Predictions] = Dense) -> Trial:
     remedy = f"delete its folder {place} and repeat the run's command: it makes that arm again"
     with sound(run, f"{place}/{record.name}", remedy):
         data = untrusted.read_object(record, most=limits.ITEM_BYTES)
-        known = Trial(
-            **{
-                **data,
-                "cost": Cost(**data["cost"]),
-            }
-        )
+        known = Trial(**{**data, "cost": Cost(**data["cost"])})
         for name in ("arm", "strategy", "status", "reason", "digest"):
             field(vars(known), name, str)
         field(data, "source", str, empty=True)

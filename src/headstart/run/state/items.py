@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.core.files import write_atomic
-from headstart.core.split import Fold, Split
+from headstart.core.split import Fold
 from headstart.core.targets import Targets, of_list
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
@@ -57,37 +57,26 @@ def write(context: Context) -> None:
     import polars as pl
 
     dataset, split = context.dataset, context.split
+    part = np.full(len(dataset), "unlabelled", dtype="U11")
+    part[split.development] = "development"
+    part[split.test] = "test"
+    number = np.full((len(dataset), max(1, split.repeats)), -1, np.int64)
+    for fold in split.folds:
+        number[fold.test, fold.repeat] = number[:, fold.repeat].max() + 1  # counted within its repeat
     buffer = io.BytesIO()
     pl.DataFrame(
         {
             "row": np.arange(len(dataset)),
             "id": [item.id for item in dataset.items],
             "digest": list(dataset.digests()),
-            "part": _parts(split, len(dataset)),
+            "part": part.tolist(),
             "group": np.asarray(split.groups, np.int64),
             "y": dataset.targets.to_list(),
-            "fold": fold_numbers(split, len(dataset)).tolist(),
+            "fold": number.tolist(),
         },
         schema_overrides={"fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
     write_atomic(context.folder.path / NAME, buffer.getvalue())
-
-
-def _parts(split: Split, rows: int) -> list[str]:
-    part = np.full(rows, "unlabelled", dtype="U11")
-    part[split.development] = "development"
-    part[split.test] = "test"
-    return [str(name) for name in part]
-
-
-def fold_numbers(split: Split, rows: int) -> np.ndarray:
-    """int64 `[rows, R]`: see `Items.held_out`."""
-    number = np.full((rows, max(1, split.repeats)), -1, np.int64)
-    next_one = [0] * number.shape[1]
-    for fold in split.folds:
-        number[fold.test, fold.repeat] = next_one[fold.repeat]
-        next_one[fold.repeat] += 1
-    return number
 
 
 def read(folder: Path) -> Items:

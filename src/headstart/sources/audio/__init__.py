@@ -1,1 +1,1 @@
-"""Encoders of sounds: those of `transformers` cut between their layers, and recurrent ones."""
+"""Encoders of sounds: those of `transformers` cut between their layers, recurrent and convolutional ones."""

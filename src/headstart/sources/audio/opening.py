@@ -13,13 +13,19 @@ from torch import nn
 from headstart.core.source import Source
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.sources.audio.files import folder
-from headstart.sources.audio.networks import recurrent
+from headstart.sources.audio.networks import convolutional, recurrent
 from headstart.sources.audio.networks.backbone import AudioBackbone, wrap
 from headstart.sources.audio.networks.families import FAMILIES
 from headstart.sources.files import weights
 from headstart.sources.layers import filling
 from headstart.sources.text.files.folder import LIBRARY
 from headstart.sources.text.networks import transformer
+
+OWN: Mapping[Any, Callable[[Mapping[str, Any]], nn.Module]] = {
+    recurrent.ARCH: recurrent.build,
+    convolutional.ARCH: convolutional.build,
+}
+"""Architectures of our own -> what builds them."""
 
 
 def open_folder(source: Source, root: Path) -> AudioBackbone:
@@ -42,6 +48,16 @@ def open_folder(source: Source, root: Path) -> AudioBackbone:
     return wrap(network, found, rebuild=lambda: transformer.build(architecture))
 
 
+def open_file(source: Source, path: Path) -> AudioBackbone:
+    """An architecture of our own with the weights of a file, its digest checked. Raises `SourceError`."""
+    with weights.unchanged(path, source.spec):
+        weights.check_sha256(path, str(source.sha256), source.spec)
+        try:
+            return restore(source, weights.read_all(path, source.spec))
+        except NetError as error:
+            raise SourceError(source.spec, str(error), "install it again") from error
+
+
 def slim(architecture: Mapping[str, Any]) -> dict[str, Any]:
     """An architecture of `transformers` without what only other uses of the network need."""
     known = FAMILIES[str(architecture["arch"])].KWARGS
@@ -54,8 +70,8 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     Raises `SourceError`, `MissingExtra`; `UnknownName` for what reads no sounds.
     """
     library, arch = architecture.get("library"), architecture.get("arch")
-    if (library, arch) == (recurrent.LIBRARY, recurrent.ARCH):
-        return recurrent.build(architecture)
+    if library == recurrent.LIBRARY and arch in OWN:
+        return OWN[arch](architecture)
     if library != LIBRARY:
         known = (LIBRARY, recurrent.LIBRARY)
         raise UnknownName("library of networks that read sounds", str(library), known)

@@ -13,14 +13,24 @@ import torch
 from torch import Tensor, fx, nn
 
 from headstart.core import fingerprint, untrusted
-from headstart.core.backbone import Stage
+from headstart.core.backbone import Dense, Stage
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input
 from headstart.sources.cuts import flow as flows
 from headstart.sources.cuts.segments import evaluating, segment
-from headstart.sources.cuts.stages import VECTOR, Layout, choose, from_map, grids, layout_of, normalise, pool
+from headstart.sources.cuts.stages import (
+    VECTOR,
+    Layout,
+    as_map,
+    choose,
+    from_map,
+    grids,
+    layout_of,
+    normalise,
+    pool,
+)
 from headstart.sources.cuts.tracing import trace
 
 LEARNED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -126,6 +136,7 @@ class TracedBackbone:
         self.source = source
         self.cuts = tuple(plan.cuts)
         self.stages = plan.stages
+        self.embedding = Tap(plan.stages[-1].name, 1)
         self._network, self._plan, self._rebuild = network, plan, rebuild
         classifier = classifier and plan.head
         self._start, self._end = plan.flow.start, plan.embedding
@@ -178,10 +189,10 @@ class TracedBackbone:
         """State -> float32 `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
         return pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
 
-    @property
-    def embedding(self) -> Tap:
-        """The last stage's mean."""
-        return Tap(self.stages[-1].name, 1)
+    def dense(self, state: Tensor, stage: str) -> Dense:
+        """State at a stage -> the cells of its map, `[B, 1, 1, D]` of a vector. Raises `UnknownName`."""
+        values = as_map(state, self._plan.layout(stage)).movedim(1, -1)  # [B, C, H, W] -> [B, H, W, C]
+        return Dense(values, torch.ones(values.shape[:-1], dtype=torch.bool, device=values.device))
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an image. Raises `UnknownName` for a stage that is not there."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from urllib.parse import parse_qsl
 
-from headstart.errors import SourceError
+from headstart.errors import SourceError, near
 
 
 def path_of(text: str, spec: str) -> Path:
@@ -19,6 +20,19 @@ def path_of(text: str, spec: str) -> Path:
             return path
         raise SourceError(spec[:200], f"its path cannot be one ({error})"[:300], "correct the path") from None
     return path
+
+
+def with_options(name: str, spec: str, known: Collection[str]) -> tuple[Path, dict[str, str]]:
+    """The path and the options of "PATH?option=value". Raises `SourceError` for unknown options."""
+    text, mark, query = name.rpartition("?")
+    if not mark or ("=" not in query and path_of(name, spec).exists()):
+        return path_of(name, spec), {}
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    for key in options:
+        if key not in known:
+            hint = near(key, known) or f"; known: {', '.join(known)}"
+            raise SourceError(spec, f"it has no option {key!r}{hint}")
+    return path_of(text, spec), options
 
 
 def with_path(spec: str, change: Callable[[str], str]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from headstart.core.backbone import Stage
+from headstart.core.backbone import Dense, Stage
+from headstart.core.masked import split
 from headstart.core.source import Source
 from headstart.errors import UnknownName
 from headstart.sources.cuts.traced import digest_of
@@ -30,6 +31,14 @@ class SequenceNetwork:
         """The embedding state of a normalised batch."""
         embedding: Tensor = self.module(x)
         return embedding
+
+    def dense(self, state: Tensor, stage: str) -> Dense:
+        """State at a stage -> its steps. Raises `UnknownName`."""
+        known = [one.name for one in self.stages]
+        if stage not in known:
+            raise UnknownName("stage", stage, known)
+        values, mask = split(state)
+        return Dense(values, mask[..., 0] > 0)
 
     def place(self, cut: str) -> int:
         """The number of a cut. Raises `UnknownName`."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from headstart.core.masked import split
+from headstart.core.backbone import Dense
 from headstart.errors import BadOption
 
 LOWEST = -1e4
@@ -17,17 +17,17 @@ BOTH = "mean-max"
 """Mean and maximum side by side."""
 
 
-def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
-    """`[B, T, D + 1]`, the mask as last channel -> float32 `[B, D]`; zeros where every step is masked.
+def pooled(steps: Dense, pooling: str, name: str) -> Tensor:
+    """Steps `[B, T, D]` -> float32 `[B, D]`; zeros where every step is masked.
 
     `pooling` is "mean", "max", "mean-max" (`[B, 2 D]`), "cls" (the first) or "last". Raises `BadOption` for
     another word.
     """
-    hidden, mask = (part.float() for part in split(state))
+    hidden, mask = steps.values.float(), steps.mask[..., None].float()
     if pooling == "mean":
         return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
     if pooling == BOTH:
-        return torch.cat([pooled(state, "mean", name), pooled(state, "max", name)], 1)
+        return torch.cat([pooled(steps, "mean", name), pooled(steps, "max", name)], 1)
     if pooling == "max":
         return hidden.masked_fill(mask == 0, LOWEST).amax(1) * mask.amax(1)
     if pooling == "cls":
@@ -36,6 +36,11 @@ def pooled(state: Tensor, pooling: str, name: str) -> Tensor:
         last = (mask.sum(1, keepdim=True).long() - 1).clamp(min=0)  # [B, 1, 1]
         return hidden.gather(1, last.expand(-1, 1, hidden.shape[-1]))[:, 0] * mask.amax(1)
     raise BadOption(f"the pooling of tap {name}", pooling, "cls, mean, max, mean-max or last")
+
+
+def sides(steps: Dense) -> list[Dense]:
+    """Steps of two texts apart `[B, 2, T, D]`: those of each."""
+    return [Dense(*side) for side in zip(steps.values.unbind(1), steps.mask.unbind(1), strict=True)]
 
 
 def compared(one: Tensor, two: Tensor) -> Tensor:

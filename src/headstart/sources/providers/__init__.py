@@ -35,6 +35,7 @@ PROVIDERS: Registry[Any] = Registry(
 )
 """Prefix of a spec -> module."""
 MODALITIES = {
+    "bundled/": ("image", "audio"),
     "package/": ("image", "text", "audio"),
     "hf/": ("text", "audio"),
     "hf:": ("text", "audio"),

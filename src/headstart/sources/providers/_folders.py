@@ -11,13 +11,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.source import Source
 
 TEXTS, SOUNDS = "headstart.sources.text", "headstart.sources.audio"
-ROOMS = {
-    "audio-spectrogram-transformer": SOUNDS,
-    "hubert": SOUNDS,
-    "wav2vec2": SOUNDS,
-    "wavlm": SOUNDS,
-    "whisper": SOUNDS,
-}
+ROOMS = dict.fromkeys(("audio-spectrogram-transformer", "hubert", "wav2vec2", "wavlm", "whisper"), SOUNDS)
 """Model type -> the room that reads such a folder; all others are texts."""
 
 

@@ -18,13 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from headstart.core.backbone import Backbone
 from headstart.core.source import Source
-from headstart.errors import SourceError, near
+from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing
-from headstart.sources.files.paths import path_of
+from headstart.sources.files.paths import with_options
 from headstart.sources.networks import record as records
 from headstart.sources.providers import _folders
 from headstart.sources.text.files import folder as texts
@@ -75,19 +74,14 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
 
 def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
     """The path and the options of a spec. Raises `SourceError` for options that cannot be read."""
-    text, mark, query = name.rpartition("?")
-    if not mark or ("=" not in query and path_of(name, spec).exists()):
-        return path_of(name, spec), {}
+    path, given = with_options(name, spec, OPTIONS)
     options: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in OPTIONS:
-            hint = near(key, OPTIONS) or f"; known: {', '.join(OPTIONS)}"
-            raise SourceError(spec, f"it has no option {key!r}{hint}")
+    for key, value in given.items():
         try:
             options[key] = OPTIONS[key](value)
         except ValueError:
             raise SourceError(spec, f"its option {key}={value} cannot be read") from None
-    return path_of(text, spec), options
+    return path, options
 
 
 def _described(path: Path, options: dict[str, Any], spec: str) -> dict[str, Any]:

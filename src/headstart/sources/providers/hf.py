@@ -23,7 +23,7 @@ from headstart.sources.files.paths import path_of
 from headstart.sources.providers import _folders, recommended
 from headstart.sources.text.files import folder
 
-HUB, LOCAL = "hf/", "hf:"
+HUB = "hf/"
 _PART = r"\w([\w.-]*\w)?"
 NAME = re.compile(rf"(?!.*(\.\.|--))(?P<repository>{_PART}(/{_PART})?)(@(?P<revision>[\w./-]+))?", re.ASCII)
 
@@ -36,7 +36,8 @@ def find(spec: str, name: str) -> Source:
     if spec.startswith(HUB) and not NAME.fullmatch(name):
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
-    known = recommended.find(spec) or _unknown(spec, _short(spec, name))
+    short = name if spec.startswith(HUB) else Path(name).expanduser().resolve().name
+    known = recommended.find(spec) or _unknown(spec, short)
     return replace(known, local=False) if root is None else _folders.described(known, root)
 
 
@@ -96,7 +97,3 @@ def _root(spec: str, name: str) -> Path | None:
         what = "is a file" if root.exists() else "is not there"
         raise SourceError(spec, f"{root} {what}", "name the folder of a model of Hugging Face")
     return root
-
-
-def _short(spec: str, name: str) -> str:
-    return name if spec.startswith(HUB) else Path(name).expanduser().resolve().name

@@ -8,16 +8,13 @@ test holds them against the libraries. Published accuracies are top-1 on ImageNe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from headstart import modalities
 from headstart.core.source import Preprocessing, Source
-from headstart.modalities.audio.preprocessing import AudioPreprocessing
-from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files.fetching import hub_file, hub_model, torch_hub_file
 
 
@@ -51,11 +48,12 @@ STRONGER: Mapping[str, tuple[str, ...]] = {
 """For each kind of data what to add to what is here, the easiest to get first (docs/measured.md)."""
 
 
-CONTRACTS: Mapping[str, Callable[..., Preprocessing]] = {
-    "image": ImagePreprocessing,
-    "text": partial(TextPreprocessing, ""),
-    "audio": AudioPreprocessing,
-}
+def contract(modality: str, given: Mapping[str, Any]) -> Preprocessing:
+    """How items are wanted: as usual, but for what is given."""
+    said = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    kind: Any = modalities.get(modality).PREPROCESSING
+    found: Preprocessing = kind(**said)
+    return found
 
 
 def find(spec: str) -> Source | None:
@@ -64,14 +62,11 @@ def find(spec: str) -> Source | None:
     if entry is None:
         return None
     library, _, name = spec.partition("/")
-    wanted: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.input.items()
-    }
     source = Source(
         spec=spec,
         name=name,
         modality=entry.modality,
-        input=CONTRACTS[entry.modality](**wanted),
+        input=contract(entry.modality, entry.input),
         parameters=entry.parameters,
         licence=entry.licence,
         size_bytes=entry.size or 4 * entry.parameters,  # float32

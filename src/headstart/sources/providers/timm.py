@@ -43,6 +43,7 @@ def record(spec: str, name: str) -> Source:
         )
     path = _local(config)
     tagged = name if "." in name or not config.tag else f"{name}.{config.tag}"
+    papers = config.paper_ids or ()
     return Source(
         spec=spec,
         name=tagged,
@@ -53,7 +54,7 @@ def record(spec: str, name: str) -> Source:
         licence=config.license,
         local=path is not None,
         size_bytes=path.stat().st_size if path is not None else None,
-        paper=_paper(config),
+        paper=papers if isinstance(papers, str) else next(iter(papers), None),
     )
 
 
@@ -115,11 +116,6 @@ def _labels(config: Any) -> tuple[str, ...] | None:
         return tuple(map(str, config.label_names))
     subset = infer_imagenet_subset({**config.to_dict(), "num_classes": config.num_classes})
     return None if subset is None else recipes.timm_labels(subset)
-
-
-def _paper(config: Any) -> str | None:
-    ids = [config.paper_ids] if isinstance(config.paper_ids, str) else list(config.paper_ids or ())
-    return ids[0] if ids else None
 
 
 def _count(name: str) -> int | None:

@@ -33,23 +33,21 @@ def record(spec: str, name: str) -> Source:
     arch, _, tag = name.partition(".")
     weights = recipes.torchvision_weights(arch, tag)
     meta = weights.meta
+    labels, kwargs = tuple(meta["categories"]), KWARGS.get(arch, {})
     path = torch_hub_file(weights.url)
+    size = round(meta.get("_file_size", 0) * 2**20) or None  # from megabytes
+    accuracy = meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1")
     return Source(
         spec=spec,
         name=name,
-        architecture={
-            "library": "torchvision",
-            "arch": arch,
-            "kwargs": KWARGS.get(arch, {}),
-            "num_classes": len(meta["categories"]),
-        },
+        architecture={"library": "torchvision", "arch": arch, "kwargs": kwargs, "num_classes": len(labels)},
         input=recipes.torchvision_contract(weights),
         parameters=meta.get("num_params"),
-        labels=tuple(meta["categories"]),
+        labels=labels,
         revision=weights.name,
         local=path is not None,
-        size_bytes=path.stat().st_size if path is not None else _megabytes(meta.get("_file_size")),
-        prior=_accuracy(meta),
+        size_bytes=path.stat().st_size if path is not None else size,
+        prior=None if accuracy is None else round(accuracy / 100, 5),
     )
 
 
@@ -76,12 +74,3 @@ def names() -> Sequence[str]:
 
     found: list[str] = models.list_models(module=models)
     return found
-
-
-def _accuracy(meta: Any) -> float | None:
-    found = meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1")
-    return round(found / 100, 5) if found is not None else None
-
-
-def _megabytes(found: float | None) -> int | None:
-    return round(found * 2**20) if found else None

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from headstart.core.source import Source
 from headstart.core.untrusted import limits
-from headstart.errors import SourceError, near
-from headstart.sources.files.paths import path_of
+from headstart.errors import SourceError
+from headstart.sources.files.paths import with_options
 from headstart.sources.text.files import vectors
 
 if TYPE_CHECKING:
@@ -46,21 +45,13 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
 
 def split(spec: str, name: str) -> tuple[Path, int, bool | None]:
     """Path, number of words, and whether to lowercase. Raises `SourceError` for other options."""
-    text, mark, query = name.rpartition("?")
-    if not mark or ("=" not in query and path_of(name, spec).exists()):
-        return path_of(name, spec), vectors.WORDS, None
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    for key in options:
-        if key not in OPTIONS:
-            raise SourceError(
-                spec, f"it has no option {key!r}{near(key, OPTIONS) or '; known: words, lowercase'}"
-            )
+    path, options = with_options(name, spec, OPTIONS)
     words, switch = options.get("words", str(vectors.WORDS)), options.get("lowercase", "")
     if not (words.isdecimal() and len(words) <= 12) or not 0 < int(words) <= limits.WORDS:
         raise SourceError(spec, f"words={words[:20]} is no number from 1 to {limits.WORDS:,}")
     if switch.lower() not in {*SWITCH, ""}:
         raise SourceError(spec, f"lowercase={switch} is neither true nor false")
-    return path_of(text, spec), int(words), SWITCH.get(switch.lower())
+    return path, int(words), SWITCH.get(switch.lower())
 
 
 def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: ARG001 - it is here or nowhere

@@ -155,14 +155,19 @@ class Inputs:
         return Augment(kind, self.size, seed) if self.size is not None else None
 
 
+def states_at(request: Request, design: Design, *, probe: bool) -> FeatureSpec:
+    """What a training from a cut reads: the states there of every view, and the embedding to begin with."""
+    taps = (request.network.embedding,) if probe else ()
+    return FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
+
+
 def load_inputs(request: Request, design: Design, *, probe: bool) -> Inputs:
     """Have the pass store what the design needs, and open it."""
     backbone = request.network
     taps: tuple[Tap, ...] = (backbone.embedding,) if probe else ()
     contract, size = backbone.source.input, None
     if design.cut != backbone.cuts[0]:
-        spec = FeatureSpec(taps, design.cut, design.length, views=design.views, view_kind=design.augment)
-        features = request.features(backbone, spec)
+        features = request.features(backbone, states_at(request, design, probe=probe))
         views: tuple[Rows, ...] = tuple(features.state(view) for view in range(design.views + 1))
     elif contract.size is not None:
         size = input_size(backbone, design)

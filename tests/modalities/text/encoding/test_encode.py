@@ -16,9 +16,8 @@ from headstart.core.dataset import TextItem
 from headstart.core.untrusted import Damaged
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
-from headstart.modalities.text.encoding._encode import encoder_of
 from headstart.modalities.text.encoding.words import PATTERN, WHOLE, WordEncoder
-from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing
+from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing, encoder_of
 
 WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
 CONTRACT = TextPreprocessing(WORDS.to_json(), max_length=6)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from headstart.core.source import Levels
@@ -23,97 +25,9 @@ class Code:
     remedy: str
 
 
-CODES: dict[str, Code] = {
-    # the item cannot be used
-    "HS101": Code("error", "cannot be read", "mend the path or the permissions, or drop it (--drop-bad)"),
-    "HS102": Code("error", "empty", "fetch it again or fill it, or drop it (--drop-bad)"),
-    "HS103": Code("error", "not an image", "remove it, or drop it (--drop-bad)"),
-    "HS104": Code("error", "truncated or damaged", "fetch it again, or drop it (--drop-bad)"),
-    "HS105": Code("error", "too large to decode safely", "make it smaller, or drop it (--drop-bad)"),
-    "HS106": Code("error", "not a text", "remove it, or drop it (--drop-bad)"),
-    "HS107": Code("error", "values whose white is not known", "say it: --white 4095, or --white -1024:3071"),
-    "HS108": Code("error", "values that are no numbers", "fix them, or drop the item (--drop-bad)"),
-    "HS109": Code("error", "a kind of file that is not read", "or drop it (--drop-bad)"),
-    "HS110": Code("error", "not a recording", "remove it, or drop it (--drop-bad)"),
-    "HS111": Code("error", "values beyond full scale", "divide by it (16 bits: 32768), or drop it"),
-    # the item is used; this is how
-    "HS201": Code("warning", "a single pixel", "look whether it is a placeholder; remove it if so"),
-    "HS202": Code("warning", "very long (over 10 : 1)", "most of it is cut away: cut it up, or pad it"),
-    "HS203": Code("note", "several frames", "only the first is used"),
-    "HS204": Code("note", "CMYK colours", "converted to RGB"),
-    "HS205": Code("note", "transparent", "laid on white"),
-    "HS206": Code("note", "more than 8 bits a channel", "scaled to 8 bits"),
-    "HS207": Code("note", "palette colours", "converted to RGB"),
-    "HS208": Code("note", "rotated by its EXIF orientation", "turned upright"),
-    "HS209": Code("warning", "one colour all over", "look whether it is a placeholder; remove it if so"),
-    "HS210": Code("warning", "white was found out", "say otherwise with --white, such as --white 65535"),
-    "HS211": Code("warning", "the white point does not fit", "say another with --white"),
-    "HS212": Code("warning", "not UTF-8, or garbled", "save it as UTF-8; what is garbled stays so"),
-    "HS213": Code("note", "longer than the source reads", "the rest is not read: a source may read more"),
-    "HS214": Code("warning", "texts in several languages", "name a source that knows them all, or keep one"),
-    "HS215": Code("warning", "words that the source does not know", "they are left out: try another source"),
-    "HS216": Code("warning", "one text of the pair is empty", "mend it, or leave the pair out"),
-    "HS217": Code("note", "texts that begin or end alike", "nothing, or cut it off: it takes up room"),
-    "HS218": Code("warning", "files of a kind that is not read", "save them as JPEG, PNG, FLAC or WAV"),
-    "HS219": Code("warning", "silence", "look whether it is a placeholder; remove it if so"),
-    "HS220": Code("warning", "clipped", "record it again more quietly if you can: peaks are lost"),
-    "HS221": Code("warning", "very short", "look whether it was cut by mistake"),
-    "HS222": Code("note", "several channels", "mixed down to one"),
-    "HS223": Code("note", "recordings of several rates", "all are resampled: no class should have its own"),
-    # labels
-    "HS301": Code("warning", "no labels", "to learn, name a label column or sort into folders"),
-    "HS302": Code("warning", "label missing", "label it; until then it is left out"),
-    "HS303": Code("error", "nothing to tell apart", "add items of at least one other class"),
-    "HS304": Code("error", "class with fewer than 2 items", "add items, or drop the class (--drop-bad)"),
-    "HS305": Code("warning", "class with few items", "add items: its accuracy will be very uncertain"),
-    "HS306": Code(
-        "warning", "classes of very different size", "judge by balanced accuracy (--metric balanced-accuracy)"
-    ),
-    "HS307": Code("error", "label only in the test part", "mend it, or move items to the training part"),
-    "HS308": Code("warning", "label not in every part", "look whether the parts were made by mistake"),
-    "HS309": Code("warning", "labels that differ by case or blanks", "write alike what means the same"),
-    "HS310": Code("note", "how the labels were read", "say otherwise with task"),
-    "HS311": Code("warning", "label that no item has", "leave it out of the list of labels"),
-    "HS312": Code("warning", "a mark gives the label away", "take it out, unless new texts have it too"),
-    "HS313": Code("warning", "numbers give the label away", "take them out, unless new texts have them too"),
-    "HS314": Code("note", "rows in the order of their classes", "nothing: they are shuffled before any use"),
-    "HS315": Code("warning", "words read as no label", 'where it is a class, say --missing "" or --labels'),
-    "HS316": Code("warning", "words among numbers", "write numbers; for classes say --task classification"),
-    "HS318": Code("warning", "cells like several labels", "say --task multilabel, or else classification"),
-    "HS319": Code("warning", "labels that look alike", "write alike what means the same"),
-    "HS320": Code("warning", "a number far from all others", "look whether it is meant: it weighs a lot"),
-    "HS321": Code("warning", "a mark for missing, it seems", "if it is, say --missing, or empty the cell"),
-    "HS322": Code("note", "two spellings of one label", "nothing, unless two are meant: say so with labels"),
-    # duplicates and groups
-    "HS401": Code("note", "exact duplicates", "kept on one side of every fold"),
-    "HS402": Code("warning", "near-duplicates across parts", "the test score is optimistic: keep one side"),
-    "HS403": Code("warning", "same item, different labels", "keep the one with the right label"),
-    "HS404": Code("warning", "same item in training and test", "the test score is optimistic: remove one"),
-    "HS405": Code("note", "near-duplicates", "kept on one side of every fold"),
-    "HS406": Code("warning", "group in training and test", "the test score is optimistic: keep one side"),
-    "HS407": Code("error", "no item can be held out", "give each class items of at least two groups"),
-    "HS408": Code("warning", "never held out", "add items of other groups: no score is about it"),
-    "HS409": Code("warning", "items that are never held out", "no score is about them; see HS408"),
-    "HS410": Code("warning", "one class alone is held out", "add groups in which there are others"),
-    "HS411": Code("warning", "very few groups", "add groups: no verdict is given on so few"),
-    "HS412": Code("warning", "label in one group", "add items of other groups: its score is chance"),
-    # files
-    "HS501": Code("note", "hidden or system files", "ignored"),
-    "HS502": Code("warning", "empty folder", "fill it or remove it; it is no class"),
-    "HS503": Code("note", "names beyond ASCII", "nothing: they are fine here, but other tools may stumble"),
-    "HS504": Code("note", "files left out", "nothing, unless they were meant to be items"),
-    "HS505": Code("warning", "items in no class folder", "move them into one to give them a label"),
-    "HS506": Code("note", "columns", "name others with --text-column, --path-column, --label-column, ..."),
-    "HS507": Code("note", "dropped", "fix them to use them"),
-    "HS508": Code("warning", "texts not read", "choose with --text-column, and --pair-column for pairs"),
-    "HS509": Code("note", "how a table was read", "nothing, unless it was meant otherwise"),
-    "HS510": Code("warning", "part of a table not read", "if it has a row, save the rows alone"),
-    "HS511": Code("error", "no item can be read", "mend the paths: they are relative to what names them"),
-    "HS512": Code("note", "items from outside the data", "nothing, if you trust what names them"),
-    "HS513": Code("note", "folders inside of class folders", "to have classes of them, use a table of paths"),
-    "HS514": Code("warning", "a folder that is there twice", "copy its files if it is a class of its own"),
-    "HS515": Code("warning", "looks like a split, not read", "if it is one, write train, val or test in it"),
-}  # fmt: skip
+_TABLE = tomllib.loads(Path(__file__).with_name("codes.toml").read_text(encoding="utf-8"))
+CODES: dict[str, Code] = {code: Code(*said) for code, said in _TABLE.items()}
+"""Those of `codes.toml`."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from headstart.core.split import Split
 from headstart.data.checks.findings import Finding, finding
 from headstart.data.splits import group_of, make_split, strata
 from headstart.errors import DataError
+from headstart.measure.paired import FEWEST_UNITS
 from headstart.tasks.base import Labels
 
 CODES = ("HS407", "HS408", "HS409", "HS410", "HS411", "HS412")
 """The findings that are made here."""
-NUMBERS = {2: ("two", "a third"), 3: ("three", "a fourth"), 4: ("four", "a fifth")}
-"""So few groups that nothing can be said about the next one."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,9 @@ def findings(dataset: Dataset, split: Split) -> Iterator[Finding]:
     if dataset.groups is not None:
         held = np.concatenate([fold.test for fold in split.folds])
         count = len(np.unique(split.groups[held]))
-        if count in NUMBERS:
-            few, another = NUMBERS[count]
-            yield finding("HS411", where, f"{few} groups are held out: nothing can be said about {another}")
+        if count < FEWEST_UNITS:
+            few = f"{words.count(count, 'group')} can be held out"
+            yield finding("HS411", where, f"{few}, and on fewer than {FEWEST_UNITS} no verdict is possible")
     methods = tasks.for_task(dataset.task) if dataset.task is not None else None
     for s in seen.strata if isinstance(methods, Labels) and not methods.exclusive else ():
         if s.held and s.groups == 1 and s.items > 1:

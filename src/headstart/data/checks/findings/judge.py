@@ -41,7 +41,9 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     has = np.zeros((len(dataset), dataset.task.outputs), bool)
     has[dataset.labelled] = methods.membership(dataset.targets[dataset.labelled], dataset.task.outputs)
     yield from _sizes(dataset, has, development, test & dataset.labelled & usable, where)
-    yield from _alike(dataset.task.labels)
+    for group, differs in labels.alike(dataset.task.labels):
+        shown = " / ".join(name if name.isprintable() else repr(name)[1:-1] for name in group)
+        yield finding("HS319" if differs else "HS309", shown, differs)
 
 
 def _missing(dataset: Dataset) -> Iterator[Finding]:
@@ -107,12 +109,6 @@ def _of_all(counts: np.ndarray, tested: np.ndarray, where: str) -> Finding | Non
         text = f"each of the {len(some):,} labels is another: these are ids or texts, no classes"
         return finding("HS304", where, f"{text}; name the column of classes (--label-column)")
     return None
-
-
-def _alike(names: Sequence[str]) -> Iterator[Finding]:
-    for group, where in labels.alike(names):
-        shown = " / ".join(name if name.isprintable() else repr(name)[1:-1] for name in group)
-        yield finding("HS319" if where else "HS309", shown, where)
 
 
 def group_findings(dataset: Dataset) -> Iterator[Finding]:

@@ -73,10 +73,7 @@ def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
     total = sum(map(len, rows.values()))
     told = [name for name in order[1:] if len(rows[name]) >= max(LEAST_TEXTS, LEAST_SHARE * total)]
     if told:
-        parts = [f"{len(rows[name]):,} {name} (such as {_some(dataset, rows[name])})" for name in told]
+        some = {name: ", ".join(dataset.items[row].id for row in rows[name][:3]) for name in told}
+        parts = [f"{len(rows[name]):,} {name} (such as {some[name]})" for name in told]
         text = f"of {total:,} texts whose language is clear {len(rows[order[0]]):,} are {order[0]}"
         yield finding("HS214", dataset.origin or dataset.name, f"{text}, {', '.join(parts)}")
-
-
-def _some(dataset: Dataset, rows: Sequence[int]) -> str:
-    return ", ".join(dataset.items[row].id for row in rows[:3])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from os.path import commonprefix
 
 import numpy as np
 
@@ -121,11 +121,8 @@ def _order(dataset: Dataset, rows: np.ndarray, y: np.ndarray) -> Iterator[Findin
     if not all(ends) or len(y) < 10 * len(np.unique(y)):
         return
     place = np.array([float(numbers[-1]) for numbers in ends])
-    part = (
-        np.unique(dataset.split[rows], return_inverse=True)[1]
-        if dataset.split is not None
-        else np.zeros_like(y)
-    )
+    parts = np.zeros_like(y) if dataset.split is None else dataset.split[rows]
+    part = np.unique(parts, return_inverse=True)[1]
     order = np.lexsort((place, part))
     inside = np.diff(part[order]) == 0
     changes = int(((np.diff(y[order]) != 0) & inside).sum())
@@ -142,17 +139,8 @@ def _boilerplate(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
         ordered = sorted(text[::turn] for text in some)
         width = int(np.ceil(0.9 * len(ordered)))
         windows = zip(ordered, ordered[width - 1 :], strict=False)
-        shared = max((_beginning(one, other) for one, other in windows), key=len)
+        shared = max(map(commonprefix, windows), key=len)
         if len(shared.strip()) >= SHARED and len(shared) < 0.9 * np.median(list(map(len, some))):
-            text = f"nine texts in ten {name} with {_shown(shared[::turn])!r}"
-            yield finding("HS217", dataset.origin or dataset.name, text)
-
-
-def _beginning(one: str, other: str) -> str:
-    """What both begin with."""
-    alike = takewhile(lambda signs: signs[0] == signs[1], zip(one, other, strict=False))
-    return "".join(sign for sign, _ in alike)
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:28]} ... {text[-28:]}"
+            same = shared[::turn]
+            shown = same if len(same) <= 60 else f"{same[:28]} ... {same[-28:]}"
+            yield finding("HS217", dataset.origin or dataset.name, f"nine texts in ten {name} with {shown!r}")

@@ -73,11 +73,8 @@ def _cut(dataset: Dataset, counted: dict[int, Counted], name: str) -> Iterator[F
     of += f" looked at ({share:.1%})" if len(counted) < len(dataset) else f" ({share:.1%})"
     unit = counted[longest].unit
     most = f"the longest of them, {dataset.items[longest].id}, has {counted[longest].tokens:,} {unit}"
-    found = finding(
-        "HS213",
-        dataset.origin or dataset.name,
-        f"{of} are longer than the {counted[longest].read:,} {unit} that {name} reads; {most}",
-    )
+    of += f" are longer than the {counted[longest].read:,} {unit} that {name} reads"
+    found = finding("HS213", dataset.origin or dataset.name, f"{of}; {most}")
     yield replace(found, severity="warning") if share >= MANY_CUT else found
 
 

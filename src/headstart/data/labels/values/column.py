@@ -63,7 +63,9 @@ def cells_of(values: Sequence[Any], column: Column) -> list[Cell]:
                 raise DataError(column.where, text, "write labels as texts, numbers or lists of them")
             if isinstance(one, str) and not one.isascii():
                 forms.setdefault(normal(one), set()).add(one.strip())
-        cells.append(_cell(value, row, column))
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        listed = isinstance(plain, LISTS)
+        cells.append([_scalar(one, row, column) for one in plain] if listed else _scalar(plain, row, column))
     if any(isinstance(value, bool) for value in values):
         cells = [_flag(cell, column) for cell in cells]
     for name, found in forms.items():
@@ -80,14 +82,6 @@ def _flag(cell: Cell, column: Column) -> Cell:
         return cell
     column.tell("HS322", f"the text {cell!r} in {column.name!r} is the value {cell.lower()}: one label")
     return cell.lower()
-
-
-def _cell(value: Any, row: int, column: Column) -> Cell:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, LISTS):
-        return [_scalar(entry, row, column) for entry in value]
-    return _scalar(value, row, column)
 
 
 def _scalar(value: Any, row: int, column: Column) -> str | int | float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from headstart.data.labels.values.column import Cell, Column, normal, text_of
 from headstart.data.labels.values.numbers import plain
@@ -20,9 +20,8 @@ def drop(cells: Sequence[Cell], column: Column, *, typed: bool, marks: Sequence[
     """
     given = frozenset(() if typed else WORDS) if marks is None else frozenset(map(_key, marks))
     found: dict[str, list[int]] = {}
-    none = {
-        cell for cell in set(_scalars(cells)) if given and _key(cell) in given and cell not in column.named
-    }
+    scalars = {cell for cell in cells if cell is not None and not isinstance(cell, list)}
+    none = {cell for cell in scalars if given and _key(cell) in given and cell not in column.named}
     kept: list[Cell] = []
     for row, cell in enumerate(cells):
         if cell is None or cell == "":
@@ -37,10 +36,6 @@ def drop(cells: Sequence[Cell], column: Column, *, typed: bool, marks: Sequence[
         said = f"{len(rows):,} {cells_are} {text!r}: read as no label"
         column.tell("HS315", f"{column.name!r}: {said}", rows)
     return kept
-
-
-def _scalars(cells: Sequence[Cell]) -> Iterator[str | int | float]:
-    yield from (cell for cell in cells if cell is not None and not isinstance(cell, list))
 
 
 def _key(cell: str | int | float) -> str:

@@ -151,7 +151,9 @@ def _parts(cell: Cell) -> _Parts | None:
 def _decimal_comma(parts: Mapping[str | int | float, _Parts]) -> tuple[bool, str]:
     """(whether commas are decimal marks, a cell that leaves it open: "1,234" where all are of this form)."""
     bodies = {part.body: cell for cell, part in parts.items()}
-    points, decimals = sum(map(_point, bodies)), sum(map(_comma, bodies))
+    # those that seem to have a decimal point, and those that surely have a decimal comma
+    points = sum(body.count(".") == 1 and body.rfind(".") > body.rfind(",") for body in bodies)
+    decimals = sum(map(_comma, bodies))
     if (points and decimals) or any("," in body and "." in body for body in bodies):
         return decimals > points, ""  # most decide: the others are no numbers, and are named
     commas = [body for body in bodies if "," in body]
@@ -165,11 +167,6 @@ def _decimal_comma(parts: Mapping[str | int | float, _Parts]) -> tuple[bool, str
         return any(len(re.split(r"[.,]", body)[0]) > 3 for body in bodies if "," not in body), ""
     currency = any(sign for part in parts.values() for sign in part.unit)
     return False, "" if currency else str(bodies[commas[0]])
-
-
-def _point(body: str) -> bool:
-    """Whether a number seems to have a decimal point."""
-    return body.count(".") == 1 and body.rfind(".") > body.rfind(",")
 
 
 def _comma(body: str) -> bool:
@@ -209,11 +206,7 @@ def targets(cells: Sequence[Cell], numbers: Numbers, column: Column) -> list[flo
         raise DataError(column.where, f"{said}; not {shown(wrong, cells)}", remedy)
     if numbers.odd:
         column.tell("HS316", f"{said}; not {shown(numbers.odd, cells)}: read as missing", numbers.odd)
-    return [_value(numbers.values, cell) for cell in cells]
-
-
-def _value(values: Mapping[str | int | float, float], cell: Cell) -> float | None:
-    return None if cell is None or isinstance(cell, list) else values.get(cell)
+    return [None if cell is None or isinstance(cell, list) else numbers.values.get(cell) for cell in cells]
 
 
 def in_order(names: Iterable[str]) -> list[str] | None:

@@ -111,14 +111,12 @@ def decoded(data: bytes) -> Recording:
     """The beginning of a recording, mixed down. Raises `AudioError`, `MissingExtra`."""
     header = header_of(data)
     most = min(limits.SECONDS, limits.HELD / header.rate)
-    found = [block.mean(axis=1) for block in blocks(header, most)]
-    if not found:
-        raise AudioError("HS102", "holds no sound: not one sample")
+    found = [np.zeros(0, np.float32), *(block.mean(axis=1) for block in blocks(header, most))]
     samples = np.concatenate(found)[: round(most * header.rate)]
-    if not np.isfinite(samples).all():
-        raise AudioError("HS108", "some values are no numbers (NaN or infinite)")
-    if (peak := float(np.abs(samples).max())) > FULL_SCALE:
-        raise AudioError("HS111", beyond(peak))
+    peak = float(np.abs(samples).max(initial=0.0))
+    code, problem = problem_of(len(samples), bool(np.isfinite(samples).all()), peak)
+    if code:
+        raise AudioError(code, problem)
     seconds = max(header.seconds, len(samples) / header.rate)
     return Recording(samples, header.rate, seconds, header.channels)
 
@@ -132,9 +130,14 @@ def resampled(samples: np.ndarray, given: int, wanted: int) -> np.ndarray:
     return found if len(found) else np.zeros(1, np.float32)
 
 
-def beyond(most: float) -> str:
-    """What is wrong with values up to `most`."""
-    return f"its values reach {most:,.6g}, where 1 is full scale"
+def problem_of(frames: int, finite: bool, peak: float) -> tuple[str, str]:
+    """(code, detail) of what makes so many samples unusable; empty where nothing does."""
+    if not frames:
+        return "HS102", "holds no sound: not one sample"
+    if not finite:
+        return "HS108", "some values are no numbers (NaN or infinite)"
+    over = f"its values reach {peak:,.6g}, where 1 is full scale"
+    return ("HS111", over) if peak > FULL_SCALE else ("", "")
 
 
 def missing_part(data: bytes, header: Header, read: int) -> str:

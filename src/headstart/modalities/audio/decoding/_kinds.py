@@ -14,25 +14,13 @@ NOT_READ = {
     ".mid": "MIDI, which holds notes and no sound: render it first",
 }
 """Endings of sound files that are not read -> what they are, and what to do."""
-_UNREAD = (
-    (0, b"0&\xb2u", ".wma"),
-    (0, b"#!AMR", ".amr"),
-    (0, b"\x1aE\xdf\xa3", ".webm"),
-    (0, b"MAC ", ".ape"),
-    (0, b"wvpk", ".wv"),
-    (0, b"MThd", ".mid"),
-)
-_READ = (
-    (0, b"RIFF", 8, b"WAVE"),
-    (0, b"RF64", 8, b"WAVE"),
-    (0, b"riff\x2e\x91\xcf\x11", 0, b"r"),
-    (0, b"FORM", 8, b"AIF"),
-    (0, b"fLaC", 0, b"f"),
-    (0, b"OggS", 0, b"O"),
-    (0, b"ID3", 0, b"I"),
-    (0, b".snd", 0, b"."),
-    (0, b"caff", 0, b"c"),
-)
+_UNREAD = {
+    b"0&\xb2u": ".wma", b"#!AMR": ".amr", b"\x1aE\xdf\xa3": ".webm", b"MAC ": ".ape", b"wvpk": ".wv",
+    b"MThd": ".mid",
+}  # fmt: skip
+_STARTS = (b"riff\x2e\x91\xcf\x11", b"fLaC", b"OggS", b"ID3", b".snd", b"caff")
+_CONTAINERS = ((b"RIFF", b"WAVE"), (b"RF64", b"WAVE"), (b"FORM", b"AIF"))
+"""How such files begin, and what follows after four bytes."""
 BRANDS = (b"M4A ", b"M4B ")
 """Of MPEG-4 files that hold sound alone."""
 
@@ -44,9 +32,8 @@ def begins(start: bytes) -> bool:
 
 def is_read(start: bytes) -> bool:
     """Whether they begin as a kind that is read."""
-    return any(start[a:].startswith(one) and start[b:].startswith(two) for a, one, b, two in _READ) or (
-        _mpeg_layer(start) > 0
-    )
+    held = any(start.startswith(one) and start[8:].startswith(two) for one, two in _CONTAINERS)
+    return held or start.startswith(_STARTS) or _mpeg_layer(start) > 0
 
 
 def unread(start: bytes) -> str:
@@ -55,7 +42,7 @@ def unread(start: bytes) -> str:
         return NOT_READ[".m4a"]
     if _mpeg_layer(start) == 0 and len(start) > 2 and start[1] & 0xF6 == 0xF0:
         return NOT_READ[".aac"]
-    return next((NOT_READ[name] for at, mark, name in _UNREAD if start[at:].startswith(mark)), "")
+    return next((NOT_READ[name] for mark, name in _UNREAD.items() if start.startswith(mark)), "")
 
 
 def _mpeg_layer(start: bytes) -> int:

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from headstart._lazy import optional
 from headstart.core.source import Levels
-from headstart.core.untrusted import limits
+from headstart.core.untrusted import limits, npy_header
 from headstart.errors import ImageError, MissingExtra
 from headstart.modalities.image.decoding import _deep, _kinds
 from headstart.modalities.image.decoding._deep import Range, Rows
@@ -92,7 +92,11 @@ def recognise(data: bytes) -> Opened:
         raise ImageError("HS109", kind)
     try:
         with quiet():
-            image = _heif(data) if kind == _kinds.HEIC else Image.open(io.BytesIO(data), formats=_formats())
+            if kind == _kinds.HEIC:
+                heif = optional("pillow_heif", extra="heif", needed_for="reading HEIC photographs")
+                image: Image.Image = heif.HeifImageFile(io.BytesIO(data))
+            else:
+                image = Image.open(io.BytesIO(data), formats=_formats())
     except _BOMBS:
         raise too_large() from None
     except MissingExtra:
@@ -119,13 +123,6 @@ def _formats() -> list[str]:
         with contextlib.suppress(ImportError):
             importlib.import_module(f"PIL.{name}ImagePlugin")
     return [name for name in FORMATS if name in Image.OPEN]
-
-
-def _heif(data: bytes) -> Image.Image:
-    """A HEIC photograph, by the package of the extra "heif". Raises `MissingExtra` without it."""
-    opener = optional("pillow_heif", extra="heif", needed_for="reading HEIC photographs")
-    image: Image.Image = opener.HeifImageFile(io.BytesIO(data))
-    return image
 
 
 def opened_from(image: Image.Image, data: bytes = b"") -> Opened:
@@ -289,16 +286,13 @@ def _facts(image: Image.Image) -> tuple[str, ...]:
 
 
 def _mode_facts(mode: str, info: dict) -> tuple[str, ...]:
-    facts = []
-    if mode == "CMYK":
-        facts.append("HS204")
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in info:
-        facts.append("HS205")
-    if mode.startswith("I") or mode == "F":
-        facts.append("HS206")
-    if mode in ("P", "PA"):
-        facts.append("HS207")
-    return tuple(facts)
+    facts = {
+        "HS204": mode == "CMYK",
+        "HS205": mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in info,
+        "HS206": mode.startswith("I") or mode == "F",
+        "HS207": mode in ("P", "PA"),
+    }
+    return tuple(code for code, holds in facts.items() if holds)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -332,15 +326,9 @@ def _from_npy(data: bytes) -> Opened:
     """An image from the bytes of the .npy format."""
     try:
         stream = io.BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read(stream)
+        shape, fortran, dtype = npy_header(stream)
     except Exception as error:  # the header is a Python literal: damage raises nearly anything
         raise ImageError("HS104", f"its .npy header is damaged: {error}") from None
-    if any(isinstance(side, bool) or side < 0 for side in shape):
-        raise ImageError("HS104", f"its .npy header is damaged: a shape of {tuple(shape)}")
     pixels = math.prod(shape[:2])
     if pixels > MOST_PIXELS:
         raise too_large((shape[1], shape[0]) if len(shape) > 1 else None)

@@ -34,12 +34,8 @@ def settle(levels: Levels | None, looked: Sequence[Examination], *, find: bool =
     if find:
         said += _told(good, levels) if given and levels is not None else _guessed(good, levels)
     if given and find and not deep and any(not seen.problem for seen in looked):
-        said = [
-            (
-                "HS211",
-                "no picture has more than 8 bits a channel: the white point that was given changes nothing",
-            )
-        ]
+        text = "no picture has more than 8 bits a channel: the white point that was given changes nothing"
+        said = [("HS211", text)]
     return Settled(levels, tuple(judged), tuple(said))
 
 

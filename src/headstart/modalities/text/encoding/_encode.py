@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from headstart._lazy import optional
 from headstart.core.untrusted import Damaged, limits, parsing, read_json
+from headstart.modalities.base import Counted
 from headstart.modalities.text.encoding import _patterns
 from headstart.modalities.text.encoding.words import FORMAT, WordEncoder, longest_first
 
@@ -20,14 +21,6 @@ BETWEEN = "\n"
 """Stands between two texts for a tokenizer that knows no pairs."""
 
 
-class Count(NamedTuple):
-    """How many tokens a text has, how many of them are read, and how many words are unknown."""
-
-    tokens: int
-    read: int
-    unknown: int
-
-
 class Encoder(Protocol):
     """A tokenizer at work."""
 
@@ -36,8 +29,8 @@ class Encoder(Protocol):
 
         Raises `Damaged` for a text that the tokenizer gives up."""
 
-    def count(self, first: str, second: str | None = None) -> Count:
-        """See `Count`."""
+    def count(self, first: str, second: str | None = None) -> Counted:
+        """How many tokens a text has, how many of them are read, and how many words are unknown."""
 
     def dummy_text(self, words: int, rng: np.random.Generator) -> str:
         """A text of about so many words that it has numbers for, drawn at random; "" where it has none."""
@@ -50,23 +43,9 @@ class Encoder(Protocol):
         """The largest number of a token."""
 
 
-class Carrier(Protocol):
-    """What carries a tokenizer: a `TextPreprocessing`."""
-
-    @property
-    def encoder(self) -> str: ...
-
-    @property
-    def max_length(self) -> int: ...
-
-
-def encoder_of(contract: Carrier) -> Encoder:
-    """The contract's encoder. Raises `Damaged` (a `ValueError`) for JSON that is none, `MissingExtra`."""
-    return _opened(contract.encoder, contract.max_length)
-
-
 @lru_cache(maxsize=KEPT)
-def _opened(text: str, max_length: int) -> Encoder:
+def opened(text: str, max_length: int) -> Encoder:
+    """The encoder that is this JSON. Raises `Damaged` (a `ValueError`) for what is none, `MissingExtra`."""
     content = read_json(text, most=limits.TOKENIZER_BYTES)
     if isinstance(content, dict) and content.get("format") == FORMAT:
         return Words(WordEncoder.from_json(content), max_length)
@@ -128,13 +107,13 @@ class Subwords:
         left_out = np.concatenate([one[kept[0] :], two[kept[1] :]])
         return _table(np.delete(ids, left_out).tolist(), np.delete(types, left_out).tolist())
 
-    def count(self, first: str, second: str | None = None) -> Count:
+    def count(self, first: str, second: str | None = None) -> Counted:
         glued = second is not None and not self._knows_pairs
         with parsing():
             texts = (f"{first}{BETWEEN}{second}", None) if glued else (first, second)
             ids = self._whole.encode(*texts).ids
         unknown = ids.count(self._unknown) if self._unknown is not None else 0
-        return Count(len(ids), min(len(ids), self._most), unknown)
+        return Counted(len(ids), min(len(ids), self._most), unknown)
 
 
 class Words:
@@ -160,11 +139,11 @@ class Words:
         kept = longest_first(len(one), len(two), self._most)
         return _table(one[: kept[0]] + two[: kept[1]], [0] * kept[0] + [1] * kept[1])
 
-    def count(self, first: str, second: str | None = None) -> Count:
+    def count(self, first: str, second: str | None = None) -> Counted:
         known, unknown = self.words.encode(first)
         more, strange = self.words.encode(second) if second is not None else ([], 0)
         tokens = len(known) + len(more)
-        return Count(tokens, min(tokens, self._most), unknown + strange)
+        return Counted(tokens, min(tokens, self._most), unknown + strange)
 
 
 def _knows_pairs(tokenizer: Any) -> bool:

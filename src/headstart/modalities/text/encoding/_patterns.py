@@ -38,10 +38,11 @@ def check(content: Any) -> None:
     if len(found) > MOST:
         raise Damaged(f"a tokenizer with {len(found)} regular expressions; {MOST} are read")
     for pattern in found:
-        problem = _problem(pattern)
-        if problem:
+        try:
+            _Reader(pattern).read()
+        except _Refused as error:
             shown = pattern if len(pattern) <= 60 else f"{pattern[:57]}..."
-            raise Damaged(f"a tokenizer whose regular expression {shown!r} {problem}")
+            raise Damaged(f"a tokenizer whose regular expression {shown!r} {error}") from None
 
 
 def _expressions(part: Any) -> Iterator[str]:
@@ -71,17 +72,6 @@ class _Level:
         self.endless += part.endless
 
 
-def _problem(pattern: str) -> str:
-    """Why an expression is not used; "" for one that is."""
-    if len(pattern) > LONGEST:
-        return f"is longer than {LONGEST:,} signs"
-    try:
-        _Reader(pattern).read()
-    except _Refused as error:
-        return str(error)
-    return ""
-
-
 class _Refused(Exception):
     """The text says why."""
 
@@ -97,6 +87,8 @@ class _Reader:
 
     def read(self) -> None:
         """Raises `_Refused`."""
+        if len(self.pattern) > LONGEST:
+            raise _Refused(f"is longer than {LONGEST:,} signs")
         while self.place < len(self.pattern):
             quantifier = _QUANTIFIER.match(self.pattern, self.place)
             if quantifier and self.atom is not None and quantifier[0] not in ("{}", "{,}"):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.core.backbone import Dense
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import SourceError
@@ -47,20 +48,26 @@ class AudioBackbone(LayeredBackbone):
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""
-        self._stage(tap)
-        mask = state[..., -1] > 0
-        window = self._plan.family.steps(self._network, self._plan.window)
-        place = torch.arange(state.shape[1], device=state.device) % window
-        special, word = place < self._plan.family.SPECIAL, str(tap.grid)
+        every, place, word = super().dense(state, tap.stage), self._in_window(state), str(tap.grid)
+        mask = every.mask
         if word == "cls":
-            mask = mask & (special if self._plan.family.SPECIAL else place == 0)
+            mask = mask & (place < max(1, self._plan.family.SPECIAL))
         elif word == "last":
             ended = torch.cat([~mask[:, 1:], torch.ones_like(mask[:, :1])], 1)
             mask = mask & (ended | (place == place.max()))
         else:
-            mask = mask & ~special
-        chosen = torch.cat([state[..., :-1], mask[..., None].to(state.dtype)], -1)
-        return pooling.pooled(chosen, "mean" if word in AT_ENDS else word, str(tap))
+            mask = self.dense(state, tap.stage).mask
+        return pooling.pooled(replace(every, mask=mask), "mean" if word in AT_ENDS else word, str(tap))
+
+    def dense(self, state: Tensor, stage: str) -> Dense:
+        """State at a stage -> its frames. Raises `UnknownName`."""
+        every = super().dense(state, stage)
+        return replace(every, mask=every.mask & (self._in_window(state) >= self._plan.family.SPECIAL))
+
+    def _in_window(self, state: Tensor) -> Tensor:
+        """int64 `[T]`: the number of each step in its window."""
+        window = self._plan.family.steps(self._network, self._plan.window)
+        return torch.arange(state.shape[1], device=state.device) % window
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an item."""

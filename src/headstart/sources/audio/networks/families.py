@@ -83,9 +83,14 @@ class Family(ABC):
         return int(network.config.hidden_size)
 
 
+def partly(mask: Tensor) -> Tensor | None:
+    """The mask; None where everything is seen."""
+    return None if not torch.compiler.is_compiling() and bool((mask > 0).all()) else mask
+
+
 def attention(mask: Tensor, dtype: torch.dtype) -> Tensor | None:
     """`[B, T]` -> `[B, 1, 1, T]`, added to what attention compares; None where everything is seen."""
-    if not torch.compiler.is_compiling() and bool((mask > 0).all()):
+    if partly(mask) is None:
         return None
     hidden = torch.zeros_like(mask, dtype=dtype).masked_fill(mask == 0, torch.finfo(dtype).min)
     return hidden[:, None, None]
@@ -260,6 +265,28 @@ class Recurrent(Family):
         return int(network.layers[piece].input_size)
 
 
+class Convolutional(Family):
+    """A small residual network that has learnt from sounds made by formulas."""
+
+    def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
+        return _compared(contract, recipe=(WHISPER,), mels=config.bands)
+
+    def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def steps(self, network: Any, frames: int) -> int:  # noqa: ARG002
+        return (frames + 3) // 4
+
+    def stem(self, network: Any, values: Tensor, mask: Tensor) -> Masked:
+        return network.stem(values, partly(mask)), mask[:, ::4]
+
+    def given(self, network: Any, hidden: Tensor, mask: Tensor) -> dict[str, Any]:  # noqa: ARG002
+        return {"mask": partly(mask)}
+
+    def width(self, network: Any, piece: int) -> int:
+        return int(network.width(piece))
+
+
 def _group_norm(norm: nn.GroupNorm, hidden: Tensor, mask: Tensor) -> Tensor:
     """Every channel of `[B, D, T]` by itself, over the frames that the mask `[B, T]` shows."""
     seen = mask[:, None]
@@ -300,5 +327,6 @@ FAMILIES: Mapping[str, Family] = {
     "wavlm": WavLM(),
     "audio-spectrogram-transformer": AST(),
     "recurrent": Recurrent(),
+    "sound-resnet": Convolutional(),
 }
 """The name of an architecture -> its family."""

@@ -41,8 +41,8 @@ class TextBackbone(TextNetwork, LayeredBackbone):
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""
-        self._stage(tap)
-        sides = state.unbind(1) if self.contract.apart else (state,)
+        steps = self.dense(state, tap.stage)
+        sides = pooling.sides(steps) if self.contract.apart else [steps]
         vectors = [pooling.pooled(side, str(tap.grid), str(tap)) for side in sides]
         if self.contract.normalize and tap == self.embedding:
             vectors = [pooling.unit(vector) for vector in vectors]

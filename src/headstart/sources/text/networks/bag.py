@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from headstart.core.backbone import Stage
 from headstart.core.features import Tap
 from headstart.core.source import Source
-from headstart.errors import UnknownName
 from headstart.modalities.text.preprocessing import text_input
-from headstart.sources.layers.pooling import compared, pooled
+from headstart.sources.layers.pooling import compared, pooled, sides
 from headstart.sources.text.files.vectors import Table
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
@@ -138,11 +137,10 @@ class WordBackbone(TextNetwork):
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""
-        if tap.stage != STAGE:
-            raise UnknownName("stage", tap.stage, (STAGE,))
+        steps = self.dense(state, tap.stage)
         if self.contract.apart:
-            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in state.unbind(1)))
-        return pooled(state, str(tap.grid), str(tap))
+            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
+        return pooled(steps, str(tap.grid), str(tap))
 
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""
