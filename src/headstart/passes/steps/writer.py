@@ -21,7 +21,8 @@ from headstart.store.disk import keys
 from headstart.store.store import FeatureStore
 
 SMALL, LARGE = 128, 1024
-"""Items of a chunk: so much a killed process loses; large data sets get larger shards."""
+"""Items of a chunk: so much a killed process loses; large data sets get larger shards, and so do items that
+differ in length, for among more of them there are more of like length."""
 MANY = 16_384
 
 
@@ -87,12 +88,18 @@ class Chunks:
     """The chunks of a data set and what is missing of each."""
 
     def __init__(
-        self, store: FeatureStore, wants: Sequence[Want], digests: Sequence[str], *, pack: Packer
+        self,
+        store: FeatureStore,
+        wants: Sequence[Want],
+        digests: Sequence[str],
+        *,
+        pack: Packer,
+        large: bool = False,
     ) -> None:
         self._store, self._wants, self._digests, self._pack = store, tuple(wants), digests, pack
         self._items = keys.item_keys(digests)
         rows = distinct(self._items)
-        size = SMALL if len(rows) < MANY else LARGE
+        size = LARGE if large or len(rows) >= MANY else SMALL
         self._chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
         self._held: dict[int, tuple[AbstractContextManager[bool], int]] = {}
         self.items = len(rows)

@@ -165,10 +165,9 @@ class TracedBackbone:
         """The states at several cuts from one forward pass in eval mode."""
         wanted = tuple(dict.fromkeys(cuts))
         if wanted not in self._graphs:
-            nodes = [self._plan.node(cut) for cut in wanted]
             while len(self._graphs) >= GRAPHS_KEPT:
                 del self._graphs[next(iter(self._graphs))]
-            self._graphs[wanted] = segment(self._plan.flow, self._network, self._start, nodes)
+            self._graphs[wanted] = self.graph(wanted)
         graph = self._graphs[wanted]
         with evaluating(graph):
             found = graph(x)
@@ -177,6 +176,11 @@ class TracedBackbone:
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
         return pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
+
+    def graph(self, cuts: tuple[str, ...]) -> fx.GraphModule:
+        """Module: normalised batch -> the states at these cuts, in the mode of its layers."""
+        nodes = [self._plan.node(cut) for cut in cuts]
+        return segment(self._plan.flow, self._network, self._start, nodes)
 
     @property
     def embedding(self) -> Tap:
