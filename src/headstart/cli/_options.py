@@ -62,6 +62,10 @@ ANNOTATIONS: dict[str, Any] = {
         "map, f1, micro-f1, auroc or log-loss of several labels; mae, rmse or r2 of numbers. By balanced-accuracy classes "
         "are learnt as if they were equally common."
     ),
+    "engine": _option(
+        "What computes the passes over the data: eager (the network as it is, float32), folded, fused, autocast, "
+        "openvino, openvino-half or compiled. Default: the quickest that agrees with eager in a trial."
+    ),
     "strategy": _option(
         "Only this one, beside the cheap baselines (repeat it): probe, direct, label-names, contrastive, "
         "finetune, lora, bitfit, full, scratch, random-frozen, pixels, tfidf, bands, majority, and the answers to "

@@ -49,25 +49,25 @@ MEASURED = 32
 def measure_pass(
     backbone: Any,
     dataset: Dataset,
+    choice: Choice | None = None,
     *,
     n: int = MEASURED,
     store: FeatureStore | None = None,
     device: str | None = None,
     workers: int | None = None,
-    engine: str = AUTO,
 ) -> float:
     """Seconds that a pass of `backbone` over `dataset` takes here, from `n` items spread over it.
 
-    What was computed for it is stored. On many cores more items are taken, so that all have work.
+    `choice` is the engine's, found for the whole data set unless given. What was computed is stored. On many
+    cores more items are taken, so that all have work.
     """
     store = store or FeatureStore.default()
-    extractor = StoreExtractor(store, dataset, device=device, workers=workers, engine=engine)
-    chosen = extractor.choice(backbone).engine
+    extractor = StoreExtractor(store, dataset, device=device, workers=workers)
     batch = batch_on(extractor.device, backbone.source.input)
     n = min(len(dataset), max(n, 2 * extractor.workers * batch))
     rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
     measured = StoreExtractor(store, dataset.subset(rows), device=device, workers=workers)
-    measured.choices[backbone.digest] = Choice(chosen)
+    measured.choices[backbone.digest] = choice or extractor.choice(backbone)
     return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
 
 

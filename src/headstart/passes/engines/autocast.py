@@ -1,4 +1,7 @@
-"""The network as it is, with what torch deems safe in bfloat16: any network, nothing copied."""
+"""The network as it is, with what torch deems safe in bfloat16: any network, nothing copied.
+
+Of graphs on a processor `fused` computes the same, and mostly quicker.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from headstart.core.backbone import Graphed
 from headstart.passes.engines import States
 
 PRECISION = "bfloat16"
@@ -15,7 +19,8 @@ SETUP = 0.1
 
 def suits(backbone: Any, device: str) -> str:
     """See `Engine`."""
-    del backbone
+    if device == "cpu" and isinstance(backbone, Graphed):
+        return "fused does the same and more"
     if device == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return "this GPU has no bfloat16"
     return ""

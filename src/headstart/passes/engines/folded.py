@@ -49,7 +49,7 @@ def folded_graph(backbone: Graphed, cuts: tuple[str, ...], dtype: torch.dtype) -
     graph: fx.GraphModule = backbone.copy().graph(cuts)
     graph.eval()
     fold(graph)
-    return graph.to(dtype, memory_format=torch.channels_last)
+    return graph.to(dtype).to(memory_format=torch.channels_last)
 
 
 def fold(graph: fx.GraphModule) -> int:

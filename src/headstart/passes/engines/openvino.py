@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -32,7 +33,9 @@ def built(backbone: Any, cuts: tuple[str, ...], precision: str) -> States:
     graph = backbone.copy().graph(cuts).eval()
     example = backbone.normalise(torch.from_numpy(backbone.example(2)))
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
-    model = library.convert_model(graph, example_input=example)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it converts by torch.jit, which is said to go
+        model = library.convert_model(graph, example_input=example)
     compiled = library.Core().compile_model(model, "CPU", settings)
 
     def states(x: Tensor) -> dict[str, Tensor]:

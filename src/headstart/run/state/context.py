@@ -24,6 +24,7 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
+from headstart.passes.engines.choice import Choice
 from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
@@ -45,6 +46,13 @@ class Timed:
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
+
+    def choice(self, backbone: Any, kept: Any = None) -> Choice:
+        """The engine for a source's passes; the one that was kept by a run which goes on now."""
+        found = Choice.of(kept) if isinstance(kept, Mapping) else None
+        if found is not None:
+            self._extractor.choices.setdefault(backbone.digest, found)
+        return self._extractor.choice(backbone)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
