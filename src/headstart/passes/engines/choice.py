@@ -125,12 +125,12 @@ def trial(
             )
             continue
         built = max(0.0, time.process_time() - start - each * best.items)
-        agreement = min(map(_agreement, expected, found))
-        if not agreement >= (AGREES if named else SURE):
-            refused[name] = f"its features agree only to a cosine of {agreement:.5f}"
+        lowest = min(map(agreement, expected, found))
+        if not lowest >= (AGREES if named else SURE):
+            refused[name] = f"its features agree only to a cosine of {lowest:.5f}"
         elif named or built + each * items < min(least, whole / GAIN):
             least = built + each * items
-            best = Choice(name, seconds / each, agreement, best.items)
+            best = Choice(name, seconds / each, lowest, best.items)
     return Choice(best.engine, best.gain, best.agreement, best.items, refused)
 
 
@@ -147,7 +147,7 @@ def _measured(
     return max(min(seconds[1:] or seconds), 1e-9), found
 
 
-def _agreement(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
+def agreement(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
     """The lowest cosine of an item's features in any column; those that are all zero in both agree."""
     lowest = 1.0
     for column, rows in one.items():

@@ -33,9 +33,13 @@ def built(backbone: Any, cuts: tuple[str, ...], precision: str) -> States:
     graph = backbone.copy().graph(cuts).eval()
     example = backbone.normalise(torch.from_numpy(backbone.example(2)))
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    decoders = optional("openvino.frontend.pytorch.ts_decoder", extra="cpu", needed_for="the engine openvino")
+    front = library.frontend.FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it converts by torch.jit, which is said to go
-        model = library.convert_model(graph, example_input=example)
+        warnings.simplefilter("ignore")  # it follows the network by torch.jit, which is said to go
+        # `convert_model` does the same, and reports that it was used
+        followed = decoders.TorchScriptPythonDecoder(graph, example_input=example)
+        model = front.convert(front.load(followed))
     compiled = library.Core().compile_model(model, "CPU", settings)
 
     def states(x: Tensor) -> dict[str, Tensor]:
