@@ -36,8 +36,8 @@ from headstart.core.features import FeatureSpec
 from headstart.data import load
 from headstart.modalities import image
 from headstart.passes.engines import EAGER, ENGINES
-from headstart.passes.engines.choice import agreement
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.steps.choice import agreement
 from headstart.passes.steps.forward import Forward
 from headstart.store.disk import keys
 from headstart.store.store import FeatureStore

@@ -19,7 +19,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
-from headstart.passes.engines.choice import Choice
+from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder

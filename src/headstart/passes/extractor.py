@@ -27,10 +27,11 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
 from headstart.errors import DataError, ItemError
-from headstart.passes.engines import AUTO, EAGER, ENGINES, Engine
-from headstart.passes.engines import choice as choices
-from headstart.passes.engines.choice import Choice
+from headstart.passes.engines import AUTO, EAGER, ENGINES
+from headstart.passes.engines.base import Engine
+from headstart.passes.steps import choice as choices
 from headstart.passes.steps import spec as specs
+from headstart.passes.steps.choice import Choice
 from headstart.passes.steps.forward import TOKENS, Columns, Forward, batch_on, device_of
 from headstart.passes.steps.loader import MOST_WORKERS, Reader, cores, flow, remedy
 from headstart.passes.steps.writer import Block, Chunks, Job, Part, by_number, by_weight

@@ -36,8 +36,8 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.engines.choice import Choice
 from headstart.passes.extractor import StoreExtractor, measure_pass
+from headstart.passes.steps.choice import Choice
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from headstart.core.backbone import Graphed
-from headstart.passes.engines import States
+from headstart.passes.engines.base import States
 
 PRECISION = "bfloat16"
 SETUP = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from headstart.passes.engines import States
+from headstart.passes.engines.base import States
 
 PRECISION = "float32"
 SETUP = 0.0

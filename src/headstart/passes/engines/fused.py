@@ -6,15 +6,16 @@ from typing import Any
 
 import torch
 
-from headstart.passes.engines import States, folded
+from headstart.passes.engines import _graphs
+from headstart.passes.engines.base import States
 
 PRECISION = "bfloat16, folded"
 SETUP = 0.5
 
-suits = folded.suits
+suits = _graphs.suits
 
 
 def build(backbone: Any, cuts: tuple[str, ...]) -> States:
     """See `Engine`."""
-    graph = folded.folded_graph(backbone, cuts, torch.bfloat16)
-    return folded.named(graph, cuts, torch.bfloat16)
+    graph = _graphs.folded_graph(backbone, cuts, torch.bfloat16)
+    return _graphs.by_cut(graph, cuts, torch.bfloat16)

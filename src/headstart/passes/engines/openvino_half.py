@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from headstart.passes.engines import States, openvino
+from headstart.passes.engines import _graphs, _openvino
+from headstart.passes.engines.base import States
 
 PRECISION = "bfloat16, openvino"
 SETUP = 3.0
 
-suits = openvino.suits
+
+def suits(backbone: Any, device: str) -> str:
+    """See `Engine`."""
+    return _graphs.suits(backbone, device) or _openvino.missing()
 
 
 def build(backbone: Any, cuts: tuple[str, ...]) -> States:
     """See `Engine`."""
-    return openvino.built(backbone, cuts, "bf16")
+    return _openvino.built(backbone, cuts, "bf16")

@@ -14,7 +14,7 @@ from torch.nn import functional
 from headstart.core.masked import split
 from headstart.core.source import Preprocessing
 from headstart.errors import SourceError
-from headstart.passes.engines import Engine, States
+from headstart.passes.engines.base import Engine, States
 from headstart.passes.steps.spec import cuts_of
 from headstart.store.disk import keys
 

@@ -24,8 +24,8 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
-from headstart.passes.engines.choice import Choice
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.steps.choice import Choice
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,8 @@ class TracedBackbone:
         self._network, self._plan, self._rebuild = network, plan, rebuild
         classifier = classifier and plan.head
         self._start, self._end = plan.flow.start, plan.embedding
+        self.graph = partial(graph_of, network, plan)
+        """See `Graphed`."""
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
         self.module = segment(plan.flow, network, self._start, [self._end])
         self.classifier = segment(plan.flow, network, self._end, [plan.flow.end]) if classifier else None
@@ -176,11 +178,6 @@ class TracedBackbone:
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
         return pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
-
-    def graph(self, cuts: tuple[str, ...]) -> fx.GraphModule:
-        """Module: normalised batch -> the states at these cuts, in the mode of its layers."""
-        nodes = [self._plan.node(cut) for cut in cuts]
-        return segment(self._plan.flow, self._network, self._start, nodes)
 
     @property
     def embedding(self) -> Tap:
@@ -232,6 +229,11 @@ class TracedBackbone:
             rebuild=self._rebuild,
             digest=self.digest,
         )
+
+
+def graph_of(network: nn.Module, plan: Plan, cuts: tuple[str, ...]) -> fx.GraphModule:
+    """Module: normalised batch -> the states at these cuts, in the mode of its layers."""
+    return segment(plan.flow, network, plan.flow.start, [plan.node(cut) for cut in cuts])
 
 
 def repeats_embedding(backbone: TracedBackbone, plan: Plan, network: nn.Module) -> str | None:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from headstart.core import environment, fingerprint
-from headstart.passes.engines import EAGER, ENGINES, Engine
+from headstart.passes.engines import EAGER, ENGINES
+from headstart.passes.engines.base import Engine
 
 AGREES, SURE = 0.999, 0.9999
 """Cosine between an item's features by an engine and by the network as it is: of one that was asked for, and

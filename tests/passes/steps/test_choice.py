@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from headstart.core.features import FeatureSpec
-from headstart.passes.engines import ENGINES, choice
-from headstart.passes.engines.choice import Choice
+from headstart.passes.engines import ENGINES
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.steps import choice
+from headstart.passes.steps.choice import Choice
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import TinyBackbone, shapes
 
