@@ -19,6 +19,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
+from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
@@ -65,6 +66,9 @@ class Stored(MemoryExtractor):
 
     def missing(self, backbone: Any, spec: Any) -> float:
         return 1.0 if self.gone else 0.0
+
+    def choice(self, backbone: Any, kept: Any = None) -> Choice:
+        return Choice()
 
 
 def probabilities(

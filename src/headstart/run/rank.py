@@ -106,7 +106,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
-    extract = _Counted(StoreExtractor(FeatureStore.default(), own, progress=tell))
+    extract = _Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
     pairs, folds = near_duplicates.without_source(own), None
     scored: list[scoring.Scored] = []
     for source in found:

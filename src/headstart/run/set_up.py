@@ -63,7 +63,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
+        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell, engine=config.engine)),
         sources=named,
         folder=folder,
         listen=listen,
@@ -207,15 +207,27 @@ def measure(context: Context) -> None:
             context.backbone(name)
     if not passes:
         strategies.check(context.settings, map(context.backbone, context.sources))
+    engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):
+            _choose_engine(context, name, engines)
             _measure_source(context, name, passes, arms)
     with sound(context.folder.path, "run.json", "choose another --out"):
         context.closing.again(dict(known.get("closing") or {}))
     context.estimates, context.passes = arms, passes
-    measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine}
+    measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine, "engines": engines}
     measured["closing"] = context.closing.measured()
     context.folder.write({**context.folder.read(), **measured})
+
+
+def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None:
+    """What computes a source's passes: that of the run which goes on now, else found here, and told."""
+    from headstart.passes.steps.choice import Choice
+
+    choice = context.extractor.choice(context.backbone(name), engines.get(name))
+    if name not in engines and choice != Choice():
+        context.listen(Event("note", {"label": name, "text": f"its passes are computed by {choice}"}))
+    engines[name] = choice.to_json()
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
@@ -223,7 +235,7 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
 
     backbone = context.backbone(name)
     if name not in passes:
-        passes[name] = extractor.measure_pass(backbone, context.dataset)
+        passes[name] = extractor.measure_pass(backbone, context.dataset, context.extractor.choice(backbone))
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():

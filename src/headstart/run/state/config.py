@@ -15,6 +15,7 @@ from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
+from headstart.passes.engines import AUTO, ENGINES
 from headstart.sources.files.paths import with_path
 
 READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
@@ -32,6 +33,8 @@ class RunConfig:
     out: Path | None = None
     seed: int = 0
     settings: Settings = Settings()
+    engine: str = AUTO
+    """What computes the passes: a name in `headstart.passes.engines`, or the best of a trial."""
     metric: str | None = None
     """By what the task is judged; None: by its default."""
     strategies: tuple[str, ...] = ()
@@ -59,6 +62,9 @@ class RunConfig:
             not isinstance(budget, str) and not 0 < budget < inf
         ):
             raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
+        engine = given.get("engine", AUTO)
+        if engine != AUTO and engine not in ENGINES:
+            raise BadOption("--engine", engine, f"{AUTO}, {', '.join(ENGINES)}")
         return cls(
             data=data,
             sources=_several(given.get("sources", ())),
@@ -66,6 +72,7 @@ class RunConfig:
             out=Path(given["out"]) if "out" in given else None,
             seed=seed,
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
+            engine=engine,
             metric=given.get("metric"),
             strategies=_several(given.get("strategies", ())),
             drop_bad=bool(given.get("drop_bad")),
@@ -109,6 +116,7 @@ class RunConfig:
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
         for spec in self.sources:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
+        parts += ["--engine", self.engine] if self.engine != AUTO else []
         parts += ["--metric", self.metric] if self.metric is not None else []
         for name in self.strategies:
             parts += ["--strategy", name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,8 @@ class TracedBackbone:
         self._network, self._plan, self._rebuild = network, plan, rebuild
         classifier = classifier and plan.head
         self._start, self._end = plan.flow.start, plan.embedding
+        self.graph = partial(graph_of, network, plan)
+        """See `Graphed`."""
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
         self.module = segment(plan.flow, network, self._start, [self._end])
         self.classifier = segment(plan.flow, network, self._end, [plan.flow.end]) if classifier else None
@@ -176,10 +178,9 @@ class TracedBackbone:
         """The states at several cuts from one forward pass in eval mode."""
         wanted = tuple(dict.fromkeys(cuts))
         if wanted not in self._graphs:
-            nodes = [self._plan.node(cut) for cut in wanted]
             while len(self._graphs) >= GRAPHS_KEPT:
                 del self._graphs[next(iter(self._graphs))]
-            self._graphs[wanted] = segment(self._plan.flow, self._network, self._start, nodes)
+            self._graphs[wanted] = self.graph(wanted)
         graph = self._graphs[wanted]
         with evaluating(graph):
             found = graph(x)
@@ -239,6 +240,11 @@ class TracedBackbone:
             rebuild=self._rebuild,
             digest=self.digest,
         )
+
+
+def graph_of(network: nn.Module, plan: Plan, cuts: tuple[str, ...]) -> fx.GraphModule:
+    """Module: normalised batch -> the states at these cuts, in the mode of its layers."""
+    return segment(plan.flow, network, plan.flow.start, [plan.node(cut) for cut in cuts])
 
 
 def repeats_embedding(backbone: TracedBackbone, plan: Plan, network: nn.Module) -> str | None:

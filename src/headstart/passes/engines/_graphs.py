@@ -1,0 +1,84 @@
+"""Networks that are graphs: their BatchNorms folded into the convolutions before them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from headstart.core.backbone import Graphed
+
+PLAIN = ("Conv2d", "Conv2dSame")
+"""Classes that convolve with their weights as they are; some standardise them first."""
+
+
+def suits(backbone: Any, device: str) -> str:
+    """Nothing for a network that is a graph, on a processor; else why not."""
+    if device != "cpu":
+        return "it is for processors"
+    return "" if isinstance(backbone, Graphed) else "its network is no graph"
+
+
+def by_cut(run: Any, cuts: tuple[str, ...], dtype: torch.dtype) -> Callable[[Tensor], dict[str, Tensor]]:
+    """What a graph gives for a batch in these numbers, by cut."""
+
+    def states(x: Tensor) -> dict[str, Tensor]:
+        found = run(x.to(dtype))
+        return dict(zip(cuts, found if len(cuts) > 1 else (found,), strict=True))
+
+    return states
+
+
+def folded_graph(backbone: Graphed, cuts: tuple[str, ...], dtype: torch.dtype) -> fx.GraphModule:
+    """Batch -> states, both in `dtype`; a copy of the network."""
+    graph: fx.GraphModule = backbone.copy().graph(cuts)
+    graph.eval()
+    fold(graph)
+    return graph.to(dtype).to(memory_format=torch.channels_last)
+
+
+def fold(graph: fx.GraphModule) -> int:
+    """Fold, in place, each BatchNorm whose input is a convolution's and nobody else's; how many."""
+    modules, count = dict(graph.named_modules()), 0
+    uses = Counter(node.target for node in graph.graph.nodes if node.op == "call_module")
+    for node in list(graph.graph.nodes):
+        norm = modules.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
+            continue
+        before = node.args[0]
+        layer = modules.get(str(before.target)) if before.op == "call_module" else None
+        alone = uses[before.target] == uses[node.target] == len(before.users) == 1
+        after = _after(norm)
+        if (
+            not isinstance(layer, nn.Conv2d)
+            or type(layer).__name__ not in PLAIN
+            or not alone
+            or after is None
+        ):
+            continue
+        layer.weight, layer.bias = fuse_conv_bn_weights(
+            layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        if isinstance(after, nn.Identity):
+            node.replace_all_uses_with(before)
+            graph.graph.erase_node(node)
+        else:
+            graph.add_submodule(f"after_{count}", after)
+            node.target = f"after_{count}"
+        count += 1
+    graph.recompile()
+    return count
+
+
+def _after(norm: nn.BatchNorm2d) -> nn.Module | None:
+    """What a BatchNorm does when it has normalised; None where that is not known."""
+    if type(norm) is nn.BatchNorm2d:
+        return nn.Identity()
+    parts = [getattr(norm, name, None) for name in ("drop", "act")]  # timm's, with an activation inside
+    if all(isinstance(part, nn.Module) for part in parts):
+        return nn.Sequential(*parts).eval()  # type: ignore[arg-type]
+    return None
