@@ -19,6 +19,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
+from headstart.passes.engines import AUTO
 from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
 from headstart.run.state.context import Context
@@ -69,6 +70,8 @@ class Stored(MemoryExtractor):
 
     def choice(self, backbone: Any, kept: Any = None) -> Choice:
         return Choice()
+
+    engine = AUTO
 
 
 def probabilities(

@@ -36,6 +36,7 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
+from headstart.passes.engines import AUTO, EAGER
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -221,11 +222,10 @@ def measure(context: Context) -> None:
 
 
 def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None:
-    """What computes a source's passes: that of the run which goes on now, else found here, and told."""
-    from headstart.passes.steps.choice import Choice
-
+    """What computes a source's passes: that of the run which goes on now, else found here; told where it is
+    not the network as it is, or was asked for."""
     choice = context.extractor.choice(context.backbone(name), engines.get(name))
-    if name not in engines and choice != Choice():
+    if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
         context.listen(Event("note", {"label": name, "text": f"its passes are computed by {choice}"}))
     engines[name] = choice.to_json()
 

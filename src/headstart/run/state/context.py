@@ -40,6 +40,8 @@ class Timed:
     def __init__(self, extractor: StoreExtractor) -> None:
         self._extractor = extractor
         self.seconds = 0.0
+        self.engine = extractor.engine
+        """The one that was asked for."""
 
     def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
         features = self._extractor(backbone, spec)
