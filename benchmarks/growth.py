@@ -200,6 +200,11 @@ def curves(rows: list[dict[str, Any]], axis: str, what: str) -> dict[str, list[t
     return {name: points for name, points in found.items() if len(points) > 1}
 
 
+def plain(value: float) -> str:
+    """Three digits, never with an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def summary(results: dict[str, Any]) -> str:
     """Markdown: for each axis and stage the values at every size, and the exponents."""
     lines = [
@@ -212,9 +217,7 @@ def summary(results: dict[str, Any]) -> str:
             cells = []
             for what in ("seconds", "megabytes"):
                 values = [row["stages"].get(name, {}) for row in rows]
-                told = [
-                    "failed" if "failed" in one else f"{one[what]:,.3g}" if one else "-" for one in values
-                ]
+                told = ["failed" if "failed" in one else plain(one[what]) if one else "-" for one in values]
                 points = curves(rows, axis, what).get(name)
                 cells += [", ".join(told), f"{exponents(points)['last']:.2f}" if points else "-"]
             if any(name in row["stages"] for row in rows):

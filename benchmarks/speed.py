@@ -55,13 +55,19 @@ def busy() -> float:
     return sum(spent) - spent.idle - getattr(spent, "iowait", 0.0) - getattr(spent, "guest", 0.0)
 
 
-def surroundings(arm: Arm, place: Place) -> dict[str, str]:
-    """Environment variables: a store and a cache of its own, no hub, threads as asked for."""
+def surroundings(arm: Arm, python: Path, place: Place) -> dict[str, str]:
+    """Environment variables: an empty store, a home that a side keeps (fonts are listed once), no hub, threads as asked for."""
     kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
     if arm.peer:
         kept.pop("PYTHONPATH", None)
-    own = {"HEADSTART_CACHE": str(place.room / "store"), "XDG_CACHE_HOME": str(place.room / "cache")}
-    own |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(place.room / "hub"), "HOME": str(place.room)}
+    home = (python.parents[1] if arm.peer else place.data.parent) / "home"
+    home.mkdir(exist_ok=True)
+    own = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "HEADSTART_CACHE": str(place.room / "store"),
+    }
+    own |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home / "hub")}
     if place.one_thread:
         own |= {f"{library}_NUM_THREADS": "1" for library in THREADS} | {"TOKENIZERS_PARALLELISM": "false"}
     return {**kept, **own}
@@ -79,7 +85,7 @@ def once(arm: Arm, python: Path, place: Place) -> dict[str, Any]:
             [str(python), *arm.command],
             stdout=out,
             stderr=err,
-            env=surroundings(arm, place),
+            env=surroundings(arm, python, place),
             cwd=place.room,
         )
         os.sched_setaffinity(0, cores)
@@ -130,7 +136,7 @@ def parts_of(found: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def summary(values: list[float]) -> dict[str, float]:
     found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
-    return {name: float(f"{value:.4g}") for name, value in found.items()}
+    return {name: float(f"{value:.9g}") for name, value in found.items()}
 
 
 class Runner:
@@ -185,7 +191,7 @@ class Runner:
                 if arm.name in out:
                     continue
                 try:
-                    one = {**once(arm, self.python(arm), place), **known.get(arm.name, {})}
+                    one = {**once(arm, self.python(arm), place), **known.get(arm.name.partition(",")[0], {})}
                 except (Failed, environments.NotInstalled) as why:
                     out[arm.name] = str(why)
                     print(f"{name}: {arm.name}: not measured: {why}", flush=True)
@@ -239,7 +245,7 @@ class Runner:
                 sides[name]["cosine"] = cosines[name]
         measure = "processor" if one else "seconds"
         for name, side in sides.items():
-            if OURS in sides and name != OURS:
+            if OURS in sides and not name.startswith(OURS):
                 side["ratios"] = {
                     part: {
                         "times": float(

@@ -69,8 +69,7 @@ class Case:
     one_thread: bool = False
     """Runs with one thread whatever the options say."""
     before: Callable[[Place], list[Arm]] = lambda _: []
-    """Run once, not timed; the accuracy that they say is that of the arm of the same name."""
-    unit: str = "s"
+    """Run once, not timed; the accuracy that they say is that of the arms called so, up to a comma."""
 
 
 def fitted(place: Place, data: str | Path, source: str) -> list[str]:
@@ -155,7 +154,7 @@ def one_photo(place: Place) -> list[Arm]:
     folder = place.data / "photos"
     return [
         Arm(OURS, ["-m", "headstart", "predict", str(place.data / "model"), str(photo)]),
-        Arm("headstart.light", ["-c", light, str(place.data / "model-onnx"), str(photo)]),
+        Arm(f"{OURS}, headstart.light", ["-c", light, str(place.data / "model-onnx"), str(photo)]),
         Arm("AdaptShot", place.script("few", "ask", place.data / "adaptshot", photo), "adaptshot"),
         Arm("AdaptShot, taught", place.script("few", "whole", folder, photo), "adaptshot"),
     ]

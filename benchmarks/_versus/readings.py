@@ -42,7 +42,7 @@ def visbench(data: Path, arch: str, weights: str, room: Path) -> Any:
     )
     backbone = CustomBackbone(model, change, image_size=128)
     cache = FeatureCache(room / "cache")
-    parts = [ImageFolderDataset(data, split=part) for part in ("test", "train")]
+    parts = [ImageFolderDataset(data / part) for part in ("test", "train")]
 
     def read() -> np.ndarray:
         found = [cache.extract_dataset(backbone, part, keep="pooled")["pooled"] for part in parts]
