@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -40,6 +41,8 @@ IDLE = 0.1
 """Cores that other processes may use while a side runs."""
 COSINE, CLOSE = 0.999, 1e-5
 """Least cosine of two sides' features, largest relative difference of their scores."""
+FOLDERS = re.compile(r"(?:/[^/\s'\"]+)+/")
+"""Of this machine, which are nobody's business in a result."""
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON")
 DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS")
 """Not handed on: both sides have the kernels and threads that their libraries choose."""
@@ -98,7 +101,7 @@ def once(arm: Arm, python: Path, place: Place) -> dict[str, Any]:
         err.seek(0)
         said, told = (file.read().decode(errors="replace") for file in (out, err))
     if process.returncode:
-        raise Failed(" ".join(told.split())[-400:] or f"ended with {process.returncode}")
+        raise Failed((told.strip().splitlines() or [f"ended with {process.returncode}"])[-1])
     found = result(said, place)
     whole = {"seconds": seconds, "processor": own, "megabytes": used.ru_maxrss / 1000}
     return {**found, "whole": whole, "others": others}
@@ -193,7 +196,7 @@ class Runner:
                 try:
                     one = {**once(arm, self.python(arm), place), **known.get(arm.name.partition(",")[0], {})}
                 except (Failed, environments.NotInstalled) as why:
-                    out[arm.name] = str(why)
+                    out[arm.name] = FOLDERS.sub("", str(why))
                     print(f"{name}: {arm.name}: not measured: {why}", flush=True)
                     continue
                 found.setdefault(arm.name, []).append(one)

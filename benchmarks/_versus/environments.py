@@ -25,26 +25,30 @@ class NotInstalled(Exception):
     """A peer that is not to be had; says what pip said."""
 
 
+def constraints_of(peer: str) -> str:
+    """The content of a constraints file: the peer's own pins before those that this interpreter's packages have."""
+    wanted = PEERS[peer]
+    shared = CONSTRAINTS.read_text(encoding="utf-8").splitlines() if wanted["layered"] else []
+    own = {pin.partition("==")[0] for pin in wanted["pins"]}
+    return "\n".join([*(line for line in shared if line.partition("==")[0] not in own), *wanted["pins"], ""])
+
+
 def python_of(peer: str, folder: Path) -> Path:
     """The interpreter of a peer's environment under `folder`, made where it is not there. Raises `NotInstalled`."""
-    home, wanted = folder / peer, PEERS[peer]
-    python = home / "bin" / "python"
-    stamp, asked = home / "installed.json", json.dumps({**wanted, "base": sys.prefix})
+    home, wanted, constraints = folder / peer, PEERS[peer], constraints_of(peer)
+    python, stamp = home / "bin" / "python", home / "installed.json"
+    asked = json.dumps([wanted, constraints, sys.prefix])
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == asked:
         return python
     venv.create(home, with_pip=True, clear=True)
-    constraints = home / "pins.txt"
-    shared = CONSTRAINTS.read_text(encoding="utf-8").splitlines() if wanted["layered"] else []
-    own = {pin.partition("==")[0] for pin in wanted["pins"]}
-    kept = [line for line in shared if line.partition("==")[0] not in own]
-    constraints.write_text("\n".join([*kept, *wanted["pins"]]) + "\n", encoding="utf-8")
+    (home / "pins.txt").write_text(constraints, encoding="utf-8")
     if wanted["layered"]:
         packages = next((home / "lib").glob("python*/site-packages"))
         (packages / "layer.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
         done = subprocess.run(
-            [*command, "-c", str(constraints), *wanted["install"]],
+            [*command, "-c", str(home / "pins.txt"), *wanted["install"]],
             capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
     except subprocess.TimeoutExpired as late:

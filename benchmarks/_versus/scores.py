@@ -17,6 +17,8 @@ from collections.abc import Callable
 import numpy as np
 from say import say, timed
 
+BRIEF = 1.0
+"""Seconds below which a score is computed five times; the fastest counts, on every side."""
 Scores = dict[str, Callable[[], float]]
 
 
@@ -116,6 +118,8 @@ def main() -> None:
     parts = {}
     for name, score in scores.items():
         value, took = timed(score)
+        for _ in range(4 if took["seconds"] < BRIEF else 0):
+            took = min(took, timed(score)[1], key=lambda one: one["processor"])
         parts[name] = {**took, "value": value}
     say(parts=parts)
 
