@@ -41,7 +41,7 @@ IDLE = 0.1
 """Cores that other processes may use while a side runs."""
 COSINE, CLOSE = 0.999, 1e-5
 """Least cosine of two sides' features, largest relative difference of their scores."""
-FOLDERS = re.compile(r"(?:/[^/\s'\"]+)+/")
+FOLDERS = re.compile(r"(?<!\w)(?:/[^/\s'\"]+)+/")
 """Of this machine, which are nobody's business in a result."""
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON")
 DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS")
@@ -149,6 +149,8 @@ class Runner:
         self.options, self.folder = options, folder
         self.missing: dict[str, str] = {}
         """Peer -> why it is not there."""
+        self.versions: dict[str, dict[str, str]] = {}
+        """Peer -> what was measured."""
 
     def python(self, arm: Arm) -> Path:
         """The interpreter of a side. Raises `NotInstalled`."""
@@ -156,9 +158,12 @@ class Runner:
             return Path(sys.executable)
         if arm.peer not in self.missing:
             try:
-                return environments.python_of(arm.peer, self.options.envs.resolve())
+                python = environments.python_of(arm.peer, self.options.envs.resolve())
             except environments.NotInstalled as why:
                 self.missing[arm.peer] = str(why)
+            else:
+                self.versions[arm.peer] = environments.versions_of(arm.peer, python)
+                return python
         raise environments.NotInstalled(self.missing[arm.peer])
 
     def place(self, case: Case, number: int = 0) -> Place:
@@ -304,11 +309,12 @@ def main() -> None:
         about = subprocess.run(
             [sys.executable, str(SCRIPTS / "ours.py"), "about"], check=True, capture_output=True, text=True
         )
-        stored = {**stored, **json.loads(about.stdout), "peers": environments.PEERS}
+        stored = {**stored, **json.loads(about.stdout)}
         with tempfile.TemporaryDirectory() as folder:
             runner = Runner(options, Path(folder))
             for name in options.only or CASES:
                 stored["cases"][name] = runner.run(name)
+                stored["peers"] = {**stored.get("peers", {}), **runner.versions}
                 print(table.drawn({name: stored["cases"][name]}), flush=True)
                 if not options.quick:
                     RESULTS.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")

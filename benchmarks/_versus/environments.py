@@ -58,3 +58,13 @@ def python_of(peer: str, folder: Path) -> Path:
         raise NotInstalled(" ".join(told) or f"pip ended with {done.returncode}")
     stamp.write_text(asked, encoding="utf-8")
     return python
+
+
+def versions_of(peer: str, python: Path) -> dict[str, str]:
+    """What its environment sees: the peer itself and, where it is layered, torch."""
+    names = [name.partition("==")[0] for name in PEERS[peer]["install"]]
+    names += ["torch"] if PEERS[peer]["layered"] else []
+    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    done = subprocess.run([str(python), "-c", code, *names], capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
