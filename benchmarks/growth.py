@@ -230,7 +230,7 @@ WIDE, HIGH, LEFT, TOP = 250, 190, 52, 30
 
 
 def panel(curve: dict[str, list[tuple[float, float]]], place: tuple[int, int], title: str) -> list[str]:
-    """One pair of logarithmic axes at a place, with a line for each stage and one of slope 1."""
+    """One pair of logarithmic axes at a place, with a line for each stage."""
     points = [point for line in curve.values() for point in line]
     (left, right), (low, high) = (
         (math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))))
