@@ -14,6 +14,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
+from headstart.measure.partition import drawn
 from headstart.measure.spectral import fit_scaling
 from headstart.modalities.image import PLAIN, STORED
 from headstart.strategies.linear import _taps
@@ -138,7 +139,7 @@ def make_map(name: str, x: np.ndarray, *, seed: int) -> PixelMap:
     if name == "linear":
         return PixelMap(name, scaling.mean, sd)
     standard = (x - scaling.mean) / sd
-    picked = np.sort(np.random.default_rng(seed).permutation(len(x))[:LANDMARKS])
+    picked = drawn(len(x), LANDMARKS, seed=seed)
     marks = standard[picked]
     between = _squared_distances(marks, marks)[np.triu_indices(len(marks), 1)]
     middle = float(np.median(between)) if len(between) else 0.0
@@ -148,7 +149,7 @@ def make_map(name: str, x: np.ndarray, *, seed: int) -> PixelMap:
 def choose_map(request: Request, x: np.ndarray, rows: np.ndarray) -> PixelMap:
     """The map with the smaller leave-one-out error on these rows; the linear one on a tie."""
     maps = {name: make_map(name, x[rows], seed=request.seed) for name in WORDS}
-    some = np.sort(np.random.default_rng(request.seed).permutation(len(rows))[: _taps.SELECTION_ROWS])
+    some = drawn(len(rows), _taps.SELECTION_ROWS, seed=request.seed)
     looked = rows[some]
     blocks = _taps.Blocks.of({name: made.apply(x[looked]) for name, made in maps.items()}, looked)
     wanted = ridge_targets(request, looked)
