@@ -81,14 +81,10 @@ def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
     return tuple(tap for tap in backbone.taps() if tap.stage in first)
 
 
-class RandomFrozen:
+class RandomFrozen(Probe):
     """The same probe on the same architecture with random weights: what the learned weights add."""
 
     name = "random-frozen"
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The same as that of the probe."""
-        return Probe().cost(request, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
