@@ -36,6 +36,16 @@ DEEPEST = 6
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)")
 
 
+@contextmanager
+def readable(spec: str, problem: str, remedy: str = "") -> Iterator[None]:
+    """What goes wrong inside, in the system or in a parser, is raised as a `SourceError`: this and why."""
+    try:
+        with untrusted.parsing():
+            yield
+    except (OSError, untrusted.Damaged) as error:
+        raise SourceError(spec, f"{problem} ({error})", remedy) from error
+
+
 def sha256_of(path: Path) -> str:
     """Fingerprint of a file, read in pieces."""
     with path.open("rb") as file:

@@ -8,6 +8,7 @@ from typing import Any
 
 from headstart.core import untrusted
 from headstart.errors import SourceError
+from headstart.sources.files.weights import readable
 
 KNOWN = (
     ["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"],
@@ -29,14 +30,11 @@ POOLINGS = {
 
 def record(path: Path, spec: str) -> dict[str, Any]:
     """A JSON object. Raises `SourceError`."""
-    try:
+    with readable(spec, f"{path} cannot be read", "fetch it again"):
+        if not path.exists():
+            problem = f"there is no {path.name} in {path.parent}"
+            raise SourceError(spec, problem, "name the folder of a model of Hugging Face")
         return untrusted.read_object(path)
-    except FileNotFoundError:
-        raise SourceError(
-            spec, f"there is no {path.name} in {path.parent}", "name the folder of a model of Hugging Face"
-        ) from None
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,9 @@ class Modules:
 
 def _steps(path: Path, spec: str) -> list[tuple[str, str]]:
     """(kind, folder) of every step in modules.json."""
-    try:
-        with untrusted.parsing():
-            found = untrusted.read_json(path)
-            steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
+    with readable(spec, f"{path} cannot be read", "fetch it again"):
+        found = untrusted.read_json(path)
+        steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
     if any(len(part.encode()) > 255 for _, folder in steps for part in Path(folder).parts):
         raise SourceError(spec, f"{path} names folders that there cannot be", "fetch it again")
     if any(Path(folder).is_absolute() or ".." in Path(folder).parts for _, folder in steps):

@@ -11,6 +11,7 @@ from headstart._lazy import optional
 from headstart.core import untrusted
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
+from headstart.sources.files.weights import readable
 
 NAME = "tokenizer.json"
 SETTINGS = "tokenizer_config.json"
@@ -29,11 +30,9 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
     """
     settings = _settings(folder / SETTINGS)
     path = folder / NAME
-    try:
+    with readable(spec, f"its tokenizer {path} cannot be read", "fetch it again"):
         text = _text(path) if path.is_file() else _converted(folder, spec)
         content = untrusted.read_object(text, most=limits.TOKENIZER_BYTES)
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"its tokenizer {path} cannot be read ({error})", "fetch it again") from error
     if not isinstance(content.get("model"), Mapping):
         raise SourceError(spec, f"{path} is no tokenizer", "fetch it again")
     if lowercase:
@@ -45,7 +44,7 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file, untrusted.parsing():
+    with path.open("rb") as file:
         return file.read(limits.TOKENIZER_BYTES + 1).decode("utf-8")
 
 
