@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from headstart.sources.layers import pooling
 from headstart.sources.layers.backbone import LayeredBackbone
 from headstart.sources.text.networks import named, parts
 from headstart.sources.text.networks.network import TextNetwork
-from headstart.sources.text.networks.parts import Plan
 
 EXAMPLE = 32
 """Tokens of an example."""
@@ -25,19 +25,10 @@ CAUSAL = "last"
 class TextBackbone(TextNetwork, LayeredBackbone):
     """A `headstart.core.backbone.Backbone` around an encoder of `transformers`."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        source: Source,
-        plan: Plan,
-        *,
-        rebuild: Callable[[], nn.Module],
-        digest: str | None = None,
-    ) -> None:
-        super().__init__(network, source, plan, rebuild=rebuild, digest=digest)
-        self.contract = text_input(source)
-        self.words: Any = network.get_input_embeddings()  # type: ignore[operator]
+    @cached_property
+    def words(self) -> Any:
         """The table of its tokens, part of `module`."""
+        return self._network.get_input_embeddings()  # type: ignore[operator]
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, width(tap)]`."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from torch import Tensor
 
 from headstart.core.features import Tap
-from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
 from headstart.sources.layers.network import SequenceNetwork
 
 
 class TextNetwork(SequenceNetwork):
     """Tokens in, a vector for each text, or pair of texts, out."""
 
-    contract: TextPreprocessing
+    @cached_property
+    def contract(self) -> TextPreprocessing:
+        """How its texts are prepared."""
+        return text_input(self.source)
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an item: all are as wide as the network."""

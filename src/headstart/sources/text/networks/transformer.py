@@ -126,12 +126,7 @@ def restore(architecture: Mapping[str, Any], tensors: Mapping[str, Any]) -> nn.M
     layers = (architecture.get("kwargs") or {}).get("num_hidden_layers", 0)
     if isinstance(layers, int) and layers > len(tensors):
         raise NetError(arch, f"has {layers:,} layers, and {len(tensors):,} tensors")
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        filling.compare(build(architecture), tensors, arch)
-    with torch.random.fork_rng(devices=[]):
-        network = build(architecture)
-    filling.put(network, tensors, arch)
-    return network
+    return filling.filled(lambda: build(architecture), tensors, arch)
 
 
 def encoder(network: nn.Module) -> Any:
@@ -189,7 +184,7 @@ def _inside(name: str, wanted: set[str]) -> bool:
 
 
 @contextmanager
-def running(spec: str) -> Iterator[None]:
+def running(spec: str, *, remedy: str = "take another source") -> Iterator[None]:
     """Whatever a network raises while it is tried becomes a `SourceError`, but for memory that ran out."""
     try:
         yield
@@ -197,7 +192,7 @@ def running(spec: str) -> Iterator[None]:
         raise
     except Exception as error:  # a network's own code runs: it may raise anything
         problem = f"its network cannot be run as an encoder ({reason(error)})"
-        raise SourceError(spec, problem, "take another source") from error
+        raise SourceError(spec, problem, remedy) from error
 
 
 def reason(error: Exception) -> str:
