@@ -172,7 +172,7 @@ def _counted(spec: str) -> Source:
 
 def _describe(spec: str) -> Source:
     provider, name = providers.of(spec)
-    found: Source = provider.describe(spec, name)
+    found: Source = getattr(provider, "describe", provider.find)(spec, name)
     return found
 
 

@@ -187,11 +187,9 @@ def _unnest(found: Any) -> dict[str, Tensor]:
 
 
 def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    again = True
-    while again and tensors:
-        again = False
-        for prefix in PREFIXES:
-            if all(name.startswith(prefix) for name in tensors):
-                tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
-                again = True
+    def common(prefix: str) -> bool:
+        return bool(tensors) and all(name.startswith(prefix) for name in tensors)
+
+    while prefix := next(filter(common, PREFIXES), ""):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return tensors

@@ -16,19 +16,14 @@ from headstart.errors import HeadstartError, SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
 from headstart.sources.text import opening
 from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.files.modules import FIELDS
 from headstart.sources.text.networks import transformer
 from headstart.sources.text.networks.backbone import TextBackbone
 
-FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
-"""sentence-transformers' words for poolings."""
 MASKS = ("[MASK]", "<mask>")
-NAMES = {
-    "cls_token": ("[CLS]", "<s>"),
-    "sep_token": ("[SEP]", "</s>"),
-    "unk_token": ("[UNK]", "<unk>"),
-}
-"""Other special tokens by what `transformers` calls them."""
 """How tokenizers write the token that stands for a hidden word."""
+NAMES = {"cls_token": ("[CLS]", "<s>"), "sep_token": ("[SEP]", "</s>"), "unk_token": ("[UNK]", "<unk>")}
+"""Other special tokens by what `transformers` calls them."""
 
 
 def encoder_only(backbone: Backbone) -> TextBackbone:
@@ -103,7 +98,7 @@ def save(
         ],
         "1_Pooling/config.json": {
             "word_embedding_dimension": backbone.stages[-1].channels,
-            **{f"pooling_mode_{field}": name == contract.pooling for name, field in FIELDS.items()},
+            **{field: pooling == contract.pooling for field, pooling in FIELDS.items()},
         },
         "sentence_bert_config.json": {"max_seq_length": contract.max_length, "do_lower_case": False},
         "config_sentence_transformers.json": {

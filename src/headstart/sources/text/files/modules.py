@@ -15,16 +15,13 @@ KNOWN = (
     ["Transformer", "Normalize"],
 )  # fmt: skip
 """Steps of a modules.json that are understood."""
-POOLINGS = {
+FIELDS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_lasttoken": "last",
-    "cls": "cls",
-    "mean": "mean",
-    "max": "max",
-    "lasttoken": "last",
 }
+POOLINGS = {**FIELDS, "cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}
 """Ours, for a field of sentence-transformers' pooling that is true, or for its "pooling_mode"."""
 
 

@@ -21,7 +21,6 @@ from headstart.core.backbone import Stage
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.sources.cuts.segments import NeverTrains
-from headstart.sources.layers.pooling import compared, pooled, sides
 from headstart.sources.text.files.vectors import Table
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
@@ -129,13 +128,6 @@ class WordBackbone(TextNetwork):
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.full(x) if self.place(cut) else x for cut in dict.fromkeys(cuts)}
-
-    def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        """State -> float32 `[B, width(tap)]`."""
-        steps = self.dense(state, tap.stage)
-        if self.contract.apart:
-            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
-        return pooled(steps, str(tap.grid), str(tap))
 
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""
