@@ -257,12 +257,8 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         "chosen_by_folds": dict(often.most_common()),
         **trial.choices,
     }
-    return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
-
-
-def _summary(taps: tuple[Tap, ...], count: int) -> str:
-    seen = f", {count} views" if count else ""
-    return f"reads {' + '.join(map(str, taps))}{seen}"
+    seen = f", {reading.views} views" if reading.views else ""
+    return replace(trial, choices=choices, reason=trial.reason or f"reads {' + '.join(map(str, taps))}{seen}")
 
 
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:

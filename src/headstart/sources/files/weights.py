@@ -127,8 +127,10 @@ def _opened(path: Path, spec: str) -> Any:
             raise SourceError(spec, f"{path.name} is {what[0]}", what[1])
         if path.suffix != ".safetensors":
             return _checkpoint(path)
+        from safetensors.torch import load_file
+
         with untrusted.parsing():
-            return _safetensors(path)
+            return load_file(path)
     except FileNotFoundError as error:
         raise SourceError(spec, f"there is no file {path}") from error
     except pickle.UnpicklingError as error:
@@ -142,13 +144,6 @@ def _opened(path: Path, spec: str) -> Any:
     except Exception as error:  # damaged files raise whatever their parser trips over
         reason = untrusted.reason(error)[:120]
         raise SourceError(spec, f"{path.name} cannot be read ({reason})", "fetch it again") from error
-
-
-def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    found: dict[str, Any] = load_file(path)
-    return found
 
 
 def _checkpoint(path: Path) -> Any:
