@@ -56,11 +56,8 @@ def check_sha256(path: Path, expected: str, spec: str) -> None:
     """Raises `SourceError` unless the file's SHA-256 begins with `expected`."""
     found = sha256_of(path)
     if not expected or not found.startswith(expected.lower()):
-        raise SourceError(
-            spec,
-            f"{path.name} is not the file it should be (SHA-256 {found[:12]}..., not {expected[:12]}...)",
-            "fetch it again",
-        )
+        digests = f"SHA-256 {found[:12]}..., not {expected[:12]}..."
+        raise SourceError(spec, f"{path.name} is not the file it should be ({digests})", "fetch it again")
 
 
 @contextmanager
@@ -134,11 +131,8 @@ def _opened(path: Path, spec: str) -> Any:
     except FileNotFoundError as error:
         raise SourceError(spec, f"there is no file {path}") from error
     except pickle.UnpicklingError as error:
-        raise SourceError(
-            spec,
-            f"{path.name} holds code besides numbers, or is no checkpoint, and code is never run",
-            "save its state_dict alone, best as .safetensors",
-        ) from error
+        problem = f"{path.name} holds code besides numbers, or is no checkpoint, and code is never run"
+        raise SourceError(spec, problem, "save its state_dict alone, best as .safetensors") from error
     except SourceError:
         raise
     except Exception as error:  # damaged files raise whatever their parser trips over

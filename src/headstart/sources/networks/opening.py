@@ -151,8 +151,5 @@ def _rebuilder(source: Source) -> Any:
 def _check_labels(source: Source) -> None:
     classes = int(source.architecture.get("num_classes") or 0)
     if source.labels is not None and classes and len(source.labels) != classes:
-        raise SourceError(
-            source.spec,
-            f"{len(source.labels)} label names are given, but its classifier has {classes} classes",
-            "correct the list of labels, or leave it out",
-        )
+        problem = f"{len(source.labels)} label names are given, but its classifier has {classes} classes"
+        raise SourceError(source.spec, problem, "correct the list of labels, or leave it out")

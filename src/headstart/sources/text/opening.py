@@ -63,11 +63,8 @@ def _check_length(backbone: TextBackbone, contract: TextPreprocessing, spec: str
         backbone.states(x, backbone.cuts[1:2])
     except (IndexError, RuntimeError) as error:
         problem = f"it cannot read texts of {contract.max_length:,} tokens, as its files say"
-        raise SourceError(
-            spec,
-            f"{problem} ({transformer.reason(error)})",
-            f"write a smaller model_max_length into its {SETTINGS}",
-        ) from error
+        remedy = f"write a smaller model_max_length into its {SETTINGS}"
+        raise SourceError(spec, f"{problem} ({transformer.reason(error)})", remedy) from error
 
 
 def _check_words(network: Any, contract: TextPreprocessing, spec: str) -> None:

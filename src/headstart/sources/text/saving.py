@@ -28,25 +28,17 @@ NAMES = {"cls_token": ("[CLS]", "<s>"), "sep_token": ("[SEP]", "</s>"), "unk_tok
 
 def encoder_only(backbone: Backbone) -> TextBackbone:
     """The backbone. Raises `SourceError` for what is no encoder of Hugging Face that can be written alone."""
-    source = backbone.source
-    architecture = source.architecture
+    architecture, spec = backbone.source.architecture, backbone.source.spec
+    encoder = "take an encoder, such as a BERT or a MiniLM"
     if not isinstance(backbone, TextBackbone) or architecture.get("library") != layouts.LIBRARY:
-        raise SourceError(
-            source.spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER"
-        )
+        raise SourceError(spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER")
     config = {"model_type": architecture["arch"], **architecture.get("kwargs", {})}
     if layouts.is_causal(config):
-        raise SourceError(
-            source.spec,
-            "its tokens see only those before them, so no word can be guessed from both sides",
-            "take an encoder, such as a BERT or a MiniLM",
-        )
-    if transformer.configuration(architecture, source.spec).is_encoder_decoder:
-        raise SourceError(
-            source.spec,
-            "its encoder belongs to a decoder, and cannot be written without it",
-            "take an encoder, such as a BERT or a MiniLM",
-        )
+        problem = "its tokens see only those before them, so no word can be guessed from both sides"
+        raise SourceError(spec, problem, encoder)
+    if transformer.configuration(architecture, spec).is_encoder_decoder:
+        problem = "its encoder belongs to a decoder, and cannot be written without it"
+        raise SourceError(spec, problem, encoder)
     return backbone
 
 
@@ -125,8 +117,6 @@ def prove(tensors: Mapping[str, np.ndarray], backbone: Backbone, place: Path) ->
     except HeadstartError as error:
         reason = str(error)
     if reason:
-        raise SourceError(
-            backbone.source.spec,
-            f"what was trained cannot be opened again from {place} ({reason})",
-            "the training is kept there, and the same command writes it again",
-        )
+        problem = f"what was trained cannot be opened again from {place} ({reason})"
+        remedy = "the training is kept there, and the same command writes it again"
+        raise SourceError(backbone.source.spec, problem, remedy)

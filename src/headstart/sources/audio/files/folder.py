@@ -58,11 +58,8 @@ def _weights(root: Path, spec: str) -> tuple[Path, ...]:
     found = folders.weight_files(root, spec)
     pickled = [path.name for path in found if path.suffix != ".safetensors"]
     if pickled:
-        raise SourceError(
-            spec,
-            f"its weights are {pickled[0]}, and those of sounds are read from .safetensors alone",
-            "take a revision that has model.safetensors",
-        )
+        problem = f"its weights are {pickled[0]}, and those of sounds are read from .safetensors alone"
+        raise SourceError(spec, problem, "take a revision that has model.safetensors")
     return found
 
 

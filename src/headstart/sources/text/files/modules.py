@@ -57,11 +57,9 @@ class Modules:
         steps = _steps(path, spec)
         kinds = [kind for kind, _ in steps]
         if kinds not in KNOWN:
-            raise SourceError(
-                spec,
-                f"its modules.json has steps that are not supported together: {', '.join(kinds) or 'none'}",
-                "Transformer, then Pooling, then Normalize are; take another source",
-            )
+            problem = "its modules.json has steps that are not supported together"
+            remedy = "Transformer, then Pooling, then Normalize are; take another source"
+            raise SourceError(spec, f"{problem}: {', '.join(kinds) or 'none'}", remedy)
         network = steps[0][1]
         settings = _if_there(root / network / "sentence_bert_config.json", spec)
         prefix = _prefix(_if_there(root / "config_sentence_transformers.json", spec), spec)
@@ -97,17 +95,12 @@ def _pooling(path: Path, prefix: str, spec: str) -> str:
     true = [named] if isinstance(named, str) else list(named or ())
     true = true or [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
     if len(true) != 1 or true[0] not in POOLINGS:
-        raise SourceError(
-            spec,
-            f"its pooling is not supported ({', '.join(map(str, true)) or 'none named'})",
-            "first token, mean, maximum and last token are; take another source",
-        )
+        problem = f"its pooling is not supported ({', '.join(map(str, true)) or 'none named'})"
+        remedy = "first token, mean, maximum and last token are; take another source"
+        raise SourceError(spec, problem, remedy)
     if prefix and config.get("include_prompt") is False:
-        raise SourceError(
-            spec,
-            "its pooling leaves out the tokens of the prompt, which is not supported",
-            "take another source",
-        )
+        problem = "its pooling leaves out the tokens of the prompt, which is not supported"
+        raise SourceError(spec, problem, "take another source")
     return POOLINGS[true[0]]
 
 

@@ -58,9 +58,8 @@ def _settings(path: Path) -> dict[str, Any]:
 
 def _converted(folder: Path, spec: str) -> str:
     if not any((folder / name).is_file() for name in SLOW):
-        raise SourceError(
-            spec, f"there is no tokenizer in {folder}", f"a model folder has {NAME} beside its weights"
-        )
+        remedy = f"a model folder has {NAME} beside its weights"
+        raise SourceError(spec, f"there is no tokenizer in {folder}", remedy)
     named = next((name for name in NAMED if _settings(folder / SETTINGS).get(name)), None)
     if named is not None:
         problem = f"its {SETTINGS} names a file of its own choice ({named})"
@@ -74,11 +73,8 @@ def _converted(folder: Path, spec: str) -> str:
         text: str = backend.to_str()  # type: ignore[union-attr]
         return text
     except Exception as error:  # whatever a tokenizer raises for files that are not its own
-        raise SourceError(
-            spec,
-            f"the tokenizer in {folder} cannot be converted ({untrusted.reason(error)[:120]})",
-            f"put a {NAME} beside its weights",
-        ) from error
+        problem = f"the tokenizer in {folder} cannot be converted ({untrusted.reason(error)[:120]})"
+        raise SourceError(spec, problem, f"put a {NAME} beside its weights") from error
 
 
 def pad(encoder: str, settings: dict[str, Any], config: dict[str, Any]) -> int:

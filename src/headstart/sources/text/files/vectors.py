@@ -146,11 +146,8 @@ class _File:
 
     def _form(self, start: bytes) -> _Form:
         if start.startswith(FASTTEXT):
-            raise SourceError(
-                self.spec,
-                f"{self.path.name} is a model of fastText, not a list of vectors",
-                "name its .vec file",
-            )
+            problem = f"{self.path.name} is a model of fastText, not a list of vectors"
+            raise SourceError(self.spec, problem, "name its .vec file")
         what = untrusted.not_itself(start)
         if what is not None:
             raise SourceError(self.spec, f"{self.path.name} is {what[0]}", what[1])
