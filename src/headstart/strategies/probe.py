@@ -71,14 +71,10 @@ class EarlyProbe(Probe):
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
         backbone = request.network
-        return fit(request, backbone, request.arm(self.name), early_taps(backbone))
-
-
-def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
-    """The taps of the first half of the stages; those of the first stage at least."""
-    names = [stage.name for stage in backbone.stages]
-    first = set(names[: max(1, len(names) // 2)])
-    return tuple(tap for tap in backbone.taps() if tap.stage in first)
+        names = [stage.name for stage in backbone.stages]
+        first = set(names[: max(1, len(names) // 2)])
+        taps = tuple(tap for tap in backbone.taps() if tap.stage in first)
+        return fit(request, backbone, request.arm(self.name), taps)
 
 
 class RandomFrozen(Probe):
