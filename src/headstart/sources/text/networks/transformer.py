@@ -174,7 +174,7 @@ def _inside(name: str, wanted: set[str]) -> bool:
 def blaming(
     spec: str, problem: str, remedy: str = "", *, but: tuple[type[Exception], ...] = (HeadstartError,)
 ) -> Iterator[None]:
-    """Whatever a library or a network raises inside becomes a `SourceError`, this and why; `but` for these."""
+    """What a library or a network raises inside, `but` for these, becomes a `SourceError`: this and why."""
     try:
         yield
     except but:
