@@ -147,8 +147,7 @@ class StoreExtractor:
         pin, tally = Pin(), _Tally()
         for want in plan.wants:
             self.store.pin(want.section, want.columns, pin)
-            self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
+        chunks = self._chunks(plan)
         missing = chunks.missing()
         if missing:
             upkeep.sweep(self.store.path)
@@ -165,10 +164,14 @@ class StoreExtractor:
 
     def _missing(self, plan: _Plan) -> tuple[int, int]:
         """(items that the store lacks, distinct items)."""
+        chunks = self._chunks(plan)
+        return chunks.missing(), chunks.items
+
+    def _chunks(self, plan: _Plan) -> Chunks:
+        """The data set in portions, and what is on disk of it looked at again."""
         for want in plan.wants:
             self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
-        return chunks.missing(), chunks.items
+        return plan.chunks(self.store)
 
     def choice(self, backbone: Any) -> Choice:
         """The engine for a source's passes: the one whose features are all stored, else the one that was kept
@@ -222,9 +225,7 @@ class StoreExtractor:
     def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
         """Seconds that a pass takes without its start; everything is computed whatever is stored."""
         plan = _Plan(self, backbone, spec)
-        for want in plan.wants:
-            self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
+        chunks = self._chunks(plan)
         if chunks.missing() == chunks.items:
             return self._extract(plan)[1].computing
         rows = specs.distinct(keys.item_keys(plan.digests))

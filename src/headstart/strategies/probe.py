@@ -71,24 +71,16 @@ class EarlyProbe(Probe):
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
         backbone = request.network
-        return fit(request, backbone, request.arm(self.name), early_taps(backbone))
+        names = [stage.name for stage in backbone.stages]
+        first = set(names[: max(1, len(names) // 2)])
+        taps = tuple(tap for tap in backbone.taps() if tap.stage in first)
+        return fit(request, backbone, request.arm(self.name), taps)
 
 
-def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
-    """The taps of the first half of the stages; those of the first stage at least."""
-    names = [stage.name for stage in backbone.stages]
-    first = set(names[: max(1, len(names) // 2)])
-    return tuple(tap for tap in backbone.taps() if tap.stage in first)
-
-
-class RandomFrozen:
+class RandomFrozen(Probe):
     """The same probe on the same architecture with random weights: what the learned weights add."""
 
     name = "random-frozen"
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The same as that of the probe."""
-        return Probe().cost(request, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
@@ -261,12 +253,8 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         "chosen_by_folds": dict(often.most_common()),
         **trial.choices,
     }
-    return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
-
-
-def _summary(taps: tuple[Tap, ...], count: int) -> str:
-    seen = f", {count} views" if count else ""
-    return f"reads {' + '.join(map(str, taps))}{seen}"
+    seen = f", {reading.views} views" if reading.views else ""
+    return replace(trial, choices=choices, reason=trial.reason or f"reads {' + '.join(map(str, taps))}{seen}")
 
 
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:

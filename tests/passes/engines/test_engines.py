@@ -10,7 +10,7 @@ from torch import nn
 from headstart import sources
 from headstart.core.source import Source
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.passes.engines import EAGER, ENGINES, _graphs
+from headstart.passes.engines import EAGER, ENGINES, folded
 from headstart.passes.steps.forward import Forward
 from headstart.sources.cuts.traced import TracedBackbone
 from headstart.store.disk import keys
@@ -69,7 +69,7 @@ def test_precisions_tell_engines_apart() -> None:
 def test_batch_norms_are_folded_where_only_they_read_a_convolution(backbone: TracedBackbone) -> None:
     inner = tuple(stage.cut for stage in backbone.stages)
     norms = sum(isinstance(part, nn.BatchNorm2d) for part in backbone.module.modules())
-    graph = _graphs.folded_graph(backbone, inner, torch.float32)
+    graph = folded.folded_graph(backbone, inner, torch.float32)
     called = {str(node.target) for node in graph.graph.nodes if node.op == "call_module"}
     left = sum(isinstance(part, nn.BatchNorm2d) for name, part in graph.named_modules() if name in called)
     assert norms > left
@@ -107,7 +107,7 @@ def test_what_a_batch_norm_does_beside_is_kept(kind: type[nn.BatchNorm2d], count
     graph = torch.fx.GraphModule(network, tracer.trace(network)).eval()
     with torch.no_grad():
         expected = network(x)
-        assert _graphs.fold(graph) == count
+        assert folded.fold(graph) == count
         assert torch.allclose(graph(x), expected, atol=1e-5)
 
 

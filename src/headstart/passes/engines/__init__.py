@@ -11,12 +11,12 @@ ENGINES: Registry[Engine] = Registry(
     "engine",
     {
         EAGER: "headstart.passes.engines.eager",
-        "folded": "headstart.passes.engines.folded",
+        "folded": "headstart.passes.engines.folded:FOLDED",
         "autocast": "headstart.passes.engines.autocast",
-        "fused": "headstart.passes.engines.fused",
-        "openvino": "headstart.passes.engines.openvino",
-        "openvino-half": "headstart.passes.engines.openvino_half",
-        "compiled": "headstart.passes.engines.compiled",
+        "fused": "headstart.passes.engines.folded:FUSED",
+        "openvino": "headstart.passes.engines.openvino:FULL",
+        "openvino-half": "headstart.passes.engines.openvino:HALF",
+        "compiled": "headstart.passes.engines.folded:COMPILED",
     },
 )
 """In the order in which they are tried."""

@@ -187,7 +187,8 @@ def choose(
     """
     units = len(blocks.rows) if groups is None else len(np.unique(groups))
     if len(blocks.grams) == 1 or units < 3:
-        return Chosen((usual,), _no_errors(targets))
+        unknown = Errors(np.full(len(targets), np.nan), np.full_like(targets, np.nan), float("nan"))
+        return Chosen((usual,), unknown)
     tried: dict[str, dict[int, Errors]] = {name: {} for name in blocks.grams}
 
     def alone(name: str, *, walk: bool) -> Errors:
@@ -238,7 +239,3 @@ def _standard_error(values: np.ndarray, groups: np.ndarray | None) -> float:
         _, inverse = np.unique(groups, return_inverse=True)
         values = np.bincount(inverse, values) * (inverse.max() + 1) / len(values)
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-
-
-def _no_errors(targets: np.ndarray) -> Errors:
-    return Errors(np.full(len(targets), np.nan), np.full_like(targets, np.nan), float("nan"))
