@@ -99,11 +99,12 @@ class TestBundled:
         assert "good at" in known["note"]
         assert "bad at" in known["note"]
         assert known["table"]
-        assert {"version", "seed", "images", "families"} <= set(known["recipe"])
+        assert {"version", "seed", "families"} <= set(known["recipe"])
 
     def test_loads_and_runs(self, record: Path) -> None:
         known = json.loads(record.read_text())
-
+        if "num_classes" not in known:
+            pytest.skip("of another architecture: its own tests open it")
         network = build(known["kwargs"], known["num_classes"])
         tensors = load_file(record.with_suffix(".safetensors"))
         missing, unexpected = network.load_state_dict(tensors, strict=False)
