@@ -28,6 +28,7 @@ from headstart.core import environment
 from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold
+from headstart.core.task import Task
 from headstart.measure.paired import Resampling, held_out_ratio, paired_gain
 from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
@@ -108,8 +109,8 @@ def intervals(
     y: np.ndarray, p: np.ndarray, folds: Sequence[Fold], seed: int
 ) -> dict[str, tuple[float, float]]:
     """The three intervals from predictions `[2, R, n, K]`."""
-    methods = tasks.get("classification")
-    found = paired_gain(y, p[0], p[1], scoring=methods, folds=folds, resampling=Resampling(1000, seed=seed))
+    judged = tasks.score_of(Task("classification", ("a", "b"), "accuracy"))
+    found = paired_gain(y, p[0], p[1], scoring=judged, folds=folds, resampling=Resampling(1000, seed=seed))
     assert found.sampled is not None
     right = (p.argmax(axis=3) == y).astype(float)
     each = np.array([(right[0] - right[1])[f.repeat, f.test].mean() for f in folds])

@@ -5,7 +5,7 @@
 FOLDER holds `data/` and, for one ImageNet network, `weights/imagenet/`. For every image set, source, number of
 labels a class and draw: one run with that source alone; then the arm that the verdict is about and every
 baseline it was compared with are trained on all drawn items and meet the test part, which had no share in
-anything before. "helps" is right when the arm beats every one of them there, "hurts" when a baseline that the
+anything before (rules are compared on many more draws, offline, in `claims.py`). "helps" is right when the arm beats every one of them there, "hurts" when a baseline that the
 verdict says is better beats it. Finished cells are kept in the results file and not run again.
 """
 

@@ -96,6 +96,24 @@ def test_what_is_shipped_is_never_shown_to_be_worse_than_a_baseline(
             assert found is None or found.high >= 0
 
 
+@pytest.mark.parametrize("strategy", ["majority", "pixels"])
+@pytest.mark.parametrize(("ahead", "ships"), [(1, "net: probe"), (12, "baseline")])
+def test_a_baseline_ships_by_the_interval_and_not_by_place(strategy: str, ahead: int, ships: str) -> None:
+    setting = experiment(n=40, repeats=1)
+
+    def said(name: str, strategy: str, count: int) -> Trial:
+        label = np.where(np.arange(40) < count, setting.dataset.y, 1 - setting.dataset.y)
+        return Trial(name, strategy, None, (np.eye(2)[label] * 0.8 + 0.1)[None].astype(np.float32))
+
+    arms = {
+        "net: probe": said("net: probe", "probe", 20),
+        "baseline": said("baseline", strategy, 20 + ahead),
+    }
+    assert selection.ranked(arms, arms, setting)[0] == "baseline"
+    assert selection.best(arms, arms, setting) == selection.winner(arms, setting) == ships
+    assert selection.best(["baseline"], arms, setting) == "baseline"
+
+
 def test_training_must_beat_the_arm_that_is_best_on_its_items() -> None:
     setting = experiment(n=200, repeats=1)
     right = np.zeros(200, bool)

@@ -59,6 +59,36 @@ def test_without_scratch_nothing_is_claimed() -> None:
     assert not any("from scratch" in note for note in verdict.notes)  # the sentence has said it
 
 
+def test_what_only_a_one_sided_test_shows_is_claimed_and_the_interval_says_it() -> None:
+    """Of 200 items 20 tell for the probe and 10 for scratch: 1.7 standard errors."""
+    setting = experiment(n=200, repeats=1)
+    places = np.random.default_rng(7).permutation(200)
+
+    def right(count: int, first: int = 0) -> np.ndarray:
+        hit = np.zeros(200, bool)
+        hit[places[first : first + count]] = True
+        return hit
+
+    def said(name: str, strategy: str, hit: np.ndarray) -> Trial:
+        label = np.where(hit, setting.dataset.y, 1 - setting.dataset.y)
+        return Trial(name, strategy, "net", (np.eye(2)[label] * 0.8 + 0.1)[None].astype(np.float32))
+
+    arms = [
+        said("net: probe", "probe", right(170)),
+        said("net: scratch", "scratch", right(150) | right(10, 170)),
+        said("pixels", "pixels", right(100)),
+        said("majority", "majority", right(90)),
+    ]
+    verdict = verdict_of({one.arm: one for one in arms}, setting)
+    against = next(c for c in verdict.comparisons if c.against == "net: scratch")
+    assert verdict.outcome == "helps"
+    assert against.gain.value == pytest.approx(0.05)
+    assert 0 < against.gain.low < 0.01
+    assert against.gain.value - 1.96 / 1.645 * (against.gain.value - against.gain.low) < 0  # two-sided
+    assert f"+5.0 points [{100 * against.gain.low:.1f}, {100 * against.gain.high:.1f}]" in verdict.sentence
+    assert against.gain.level == pytest.approx(0.9375)
+
+
 def test_few_items_need_an_obvious_gain() -> None:
     setting = experiment(n=60, repeats=1)
     small = {t.arm: t for t in (

@@ -14,6 +14,7 @@ from headstart.measure.metrics import known_mean
 from headstart.measure.paired import (
     TRAINING_SHARE,
     Resampling,
+    deciding,
     holm,
     mcnemar,
     paired_gain,
@@ -201,6 +202,41 @@ def test_smallest_visible_is_the_usual_formula() -> None:
     assert smallest_visible(interval, 1300) == pytest.approx(2.8 * spread, rel=2e-3)
 
 
+@pytest.mark.parametrize("n", [12, 200])
+def test_the_interval_that_decides_leaves_more_below_than_above(n: int) -> None:
+    y, ours, theirs = problem(n, 2, seed=3, gain=0.1)
+    both = paired_gain(y, ours, theirs, scoring=Accuracy(), folds=folds_of(n, 2))
+    found = deciding(both)
+    assert (found.gain, found.error) == (both.gain, both.error)
+    quantile = stats.t(n - 1).ppf if n < 30 else stats.norm.ppf
+    below = (both.gain - found.low) / (both.gain - both.low)
+    assert below == pytest.approx(quantile(0.95) / quantile(0.975))
+    above = (found.high - both.gain) / (both.high - both.gain)
+    assert above == pytest.approx(quantile(1 - 0.05 / 4) / quantile(0.975))
+    assert found.level == pytest.approx(0.9375)
+    # 1.645 + 0.842 standard errors, where a two-sided test needs 1.960 + 0.842
+    assert found.smallest_visible / both.smallest_visible == pytest.approx(2.4865 / 2.8016, rel=1e-3)
+    same = deciding(both, below=0.025, above=0.025)
+    assert (same.low, same.high, same.level) == pytest.approx((both.low, both.high, both.level))
+    assert "(5 % of it below, 1.25 % above)" in found.method
+
+
+def test_no_rival_need_be_corrected_for_another() -> None:
+    """Just as good as one rival and far better than the other: both are beaten in one run of twenty."""
+    claims, runs = {"one-sided": 0, "two-sided": 0}, 300
+    for seed in range(runs):
+        y, ours, theirs = problem(150, 1, seed=seed, noise=0.4)
+        _, worse, _ = problem(150, 1, seed=1000 + seed, gain=-0.4, noise=0.4)
+        found = [
+            paired_gain(y, ours, other, scoring=Accuracy(), resampling=Resampling(300))
+            for other in (theirs, worse)
+        ]
+        claims["two-sided"] += all(one.low > 0 for one in found)
+        claims["one-sided"] += all(deciding(one).low > 0 for one in found)
+    assert claims["two-sided"] < claims["one-sided"]
+    assert 0.02 * runs < claims["one-sided"] < 0.08 * runs  # 5 %, with a standard error of 1.3
+
+
 def test_too_few() -> None:
     assert too_few(60, 0.05)
     assert not too_few(60, -0.2)
@@ -288,7 +324,7 @@ def test_intervals_cover_at_their_nominal_rate(draw: Draw, theirs: str, n: int, 
         p = fitted_gain(x, y, train[None], test[None], theirs)[:, 0]
         truths.append((p.argmax(2) == y[test]).mean(axis=1))
     truth = float(np.mean([a - b for a, b in truths]))
-    hits = 0
+    hits = early = 0
     for seed in range(sets):
         x, y = draw(rng, n)
         classes, folds = int(y.max()) + 1, folds_of(n, repeats, seed=seed)
@@ -299,7 +335,9 @@ def test_intervals_cover_at_their_nominal_rate(draw: Draw, theirs: str, n: int, 
             y, p[0], p[1], scoring=Accuracy(), folds=folds, resampling=Resampling(1000, seed=seed)
         )
         hits += found.low <= truth <= found.high
+        early += deciding(found).low > truth
     assert 0.93 <= hits / sets <= 0.97
+    assert 0.02 <= early / sets <= 0.08  # 5 %
 
 
 def test_copies_in_one_group_do_not_sharpen_the_interval() -> None:

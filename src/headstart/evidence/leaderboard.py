@@ -18,7 +18,7 @@ from headstart.core.predictions import both
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.measure.intervals import Interval, bootstrap, bootstrap_mean, doubted, of_few, union, wilson
-from headstart.measure.paired import Draw, PairedGain, Resampling, paired_gain
+from headstart.measure.paired import Draw, PairedGain, Resampling, deciding, paired_gain
 
 RESAMPLES = 500
 """For metrics that have to be recomputed on every resample, ..."""
@@ -233,14 +233,16 @@ def _gain(ours: Trial, theirs: Trial, experiment: Experiment, count: int) -> Pai
     methods = tasks.for_task(experiment.task)
     if not cells[:1].any() or not methods.differ(experiment.targets[cells.any(axis=0)]):
         return None
-    found = paired_gain(
-        experiment.targets,
-        ours.predictions,
-        theirs.predictions,
-        scoring=tasks.score_of(experiment.task),
-        folds=experiment.split.folds,
-        groups=experiment.split.groups,
-        resampling=Resampling(count, seed=experiment.seed),
+    found = deciding(
+        paired_gain(
+            experiment.targets,
+            ours.predictions,
+            theirs.predictions,
+            scoring=tasks.score_of(experiment.task),
+            folds=experiment.split.folds,
+            groups=experiment.split.groups,
+            resampling=Resampling(count, seed=experiment.seed),
+        )
     )
     if named(experiment.task.metric).percent:
         return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))

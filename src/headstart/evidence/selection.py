@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -58,9 +58,9 @@ def best(
     """The arm to prefer among some; None when none of them has a score.
 
     The first of `ranked`, except that an arm that trains the trunk must beat whatever arm that does not is
-    best on the same items by more than one standard error of their paired difference, on `enough` items or
-    all of them: simpler is safer when equal, and a single small fold is luck. One that is `expected` to be
-    better is preferred while it is still `likely` to be.
+    preferred (`_frozen`) on the same items by more than one standard error of their paired difference, on
+    `enough` items or all of them: simpler is safer when equal, and a single small fold is luck. One that is
+    `expected` to be better is preferred while it is still `likely` to be.
     """
     order = ranked(trials, names, experiment)
     if order and not _telling([trials[name] for name in order], experiment):
@@ -70,13 +70,31 @@ def best(
         if not heavy(trials[name]):
             continue
         there = {other: common(trials[other], trials[name])[0] for other in simple}
-        rivals = ranked(there, simple, experiment)
-        found = gain(trials[name], trials[rivals[0]], experiment, count=ROUGH) if rivals else None
+        rival = _frozen(ranked(there, simple, experiment), there, experiment, enough)
+        found = None if rival is None else gain(trials[name], trials[rival], experiment, count=ROUGH)
         if not simple or (found is not None and convincing(found, experiment, enough)):
             return name
         if found is not None and expected(trials[name], experiment) and likely(found):
             return name
-    return simple[0] if simple else None
+    return _frozen(simple, trials, experiment, enough)
+
+
+def _frozen(
+    order: Sequence[str], trials: Mapping[str, Trial], experiment: Experiment, enough: float
+) -> str | None:
+    """Of arms that train no trunk, best first, the one to prefer; None of none.
+
+    One with a source makes way for a baseline that is better by more than one standard error, not for one
+    that merely stands before it: on few items that is luck as often as not.
+    """
+    ours = next((name for name in order if role(trials[name]) not in ("simple", "floor")), None)
+    if ours is None:
+        return next(iter(order), None)
+    for name in order[: order.index(ours)]:
+        found = gain(trials[name], trials[ours], experiment, count=ROUGH)
+        if found is not None and convincing(found, experiment, enough):
+            return name
+    return ours
 
 
 def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experiment) -> list[str]:
@@ -139,11 +157,7 @@ def _telling(arms: Iterable[Trial], experiment: Experiment) -> bool:
 def convincing(found: PairedGain, experiment: Experiment, enough: float = ENOUGH) -> bool:
     """Whether a gain is more than one standard error, on enough items (or groups)."""
     units = len(np.unique(experiment.split.groups[experiment.split.development]))
-    return found.n >= min(enough, units) and found.gain > _standard_error(found)
-
-
-def _standard_error(found: PairedGain) -> float:
-    return (found.high - found.low) / (2 * 1.96)
+    return found.n >= min(enough, units) and found.gain > found.error
 
 
 def likely(found: PairedGain) -> bool:
@@ -152,7 +166,7 @@ def likely(found: PairedGain) -> bool:
     The mean of the posterior of a normal prior (`PRIOR_GAIN`, `PRIOR_SPREAD`) is above 0, and what was seen
     is no `SURPRISE`: with a standard error of 12 points unless the arm is worse by 18, with one of 5 by 3.
     """
-    error = _standard_error(found)
+    error = found.error
     even = -PRIOR_GAIN * (error / PRIOR_SPREAD) ** 2
     odd = PRIOR_GAIN - SURPRISE * float(np.hypot(error, PRIOR_SPREAD))
     return found.gain > max(even, odd)

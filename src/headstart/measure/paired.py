@@ -4,7 +4,8 @@ The interval is a paired bootstrap over items (or groups), which sees that other
 drawn, widened for the training parts, which could have been others too. The variance added is a share of
 the training term of the corrected resampled t (Nadeau and Bengio, Machine Learning 2003). The share is
 calibrated: without the term intervals cover 82 to 92 % of true gains, with this share of it 93 to 99 %
-(`benchmarks/coverage.py`: real features, learners refitted).
+(`benchmarks/coverage.py`: real features, learners refitted). What claims are decided by is
+its `deciding` form, chosen among others in `benchmarks/claims.py`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ WORK = 2e7
 LEAST_RESAMPLES = 80
 TRAINING_SHARE = 0.6
 """Share of Nadeau and Bengio's training term by which intervals cover at their nominal rate."""
+BELOW, ABOVE = 0.05, 0.05 / 4
+"""Shares of the distribution beyond the ends of an interval that decides (`deciding`): all of four baselines
+must be beaten to say that transfer helps, one of them must be better to say that it hurts."""
 
 
 Draw = Callable[["np.ndarray | None"], Interval]
@@ -74,7 +78,10 @@ class PairedGain:
     """McNemar mid-p on the first repeat (of groups: the sign test); None unless items are right or wrong."""
     smallest_visible: float
     """The smallest true gain that 80 % of such experiments would have seen."""
+    error: float
+    """Standard error: what the interval would be read off, were the gain normally distributed."""
     level: float = 0.95
+    """Share of the distribution between `low` and `high`."""
     obvious: float = 0.10
     """A gain that may be claimed from fewer than `ENOUGH_UNITS` units, in the metric's own measure."""
     sampled: Interval | None = None
@@ -135,8 +142,32 @@ def paired_gain(
         method=f"paired {interval.method}",
         p_value=p_value,
         smallest_visible=smallest_visible(interval, sampled.n, level=level, discordance=discordance),
+        error=interval.width / (2 * NormalDist().inv_cdf(0.5 + level / 2)),
         level=level,
         sampled=sampled,
+    )
+
+
+def deciding(found: PairedGain, *, below: float = BELOW, above: float = ABOVE) -> PairedGain:
+    """The same gain with these shares of the distribution beyond its ends, by which claims are decided.
+
+    That one arm beats each of several others is an intersection-union test: every one at the level of the
+    whole, no correction (Berger, Technometrics 1982). That any of them beats it has as many chances to be
+    luck: the level is divided among them (Bonferroni).
+    """
+    each = 0.5 - found.level / 2
+
+    def reach(share: float) -> float:
+        return NormalDist().inv_cdf(1 - share) * few_units(found.n, 1 - 2 * share)
+
+    least, seen = (NormalDist().inv_cdf(1 - share) + POWER for share in (below, each))
+    return replace(
+        found,
+        low=found.gain - reach(below) / reach(each) * (found.gain - found.low),
+        high=found.gain + reach(above) / reach(each) * (found.high - found.gain),
+        smallest_visible=found.smallest_visible * least / seen,
+        level=1 - below - above,
+        method=f"{found.method} ({100 * below:g} % of it below, {100 * above:g} % above)",
     )
 
 

@@ -30,12 +30,14 @@ def render(
     parts = [f"## {safe(start)}", safe(rest), *map(safe, verdict["notes"])]
     parts += [
         "### Leaderboard",
-        f"{safe(record['split']['kind'])}; intervals are 95 %."
+        f"{safe(record['split']['kind'])}; intervals are 95 % unless said otherwise."
         + safe(" " + (record["split"].get("never_held_out") or {}).get("sentence", "")),
         _board(answer, metric),
     ]
     if verdict["comparisons"]:
         parts += ["### What transfer was compared with", _comparisons(verdict, metric)]
+        methods = dict.fromkeys(c["gain"]["method"] for c in verdict["comparisons"])
+        parts += [safe(f"Intervals of gains: {'; '.join(methods)}.")]
     parts += [safe(text) for text in verdict["missing"]]
     curve = insight.get("learning_curve") or {}
     if curve.get("sentences"):

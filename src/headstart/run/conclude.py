@@ -157,7 +157,7 @@ def _although(answer: Answer) -> str:
     _, other, items = max(behind)
     return (
         f"{answer.winner} ships although {other} is ahead on the {items:,} items held out from both: not by "
-        "more than one may be by luck, and what is simpler is safer."
+        "more than one may be by luck, and then what is simpler, or has a source, is preferred."
     )
 
 
