@@ -22,7 +22,7 @@ from headstart.core.dataset import TextItem
 from headstart.core.features import FeatureSpec, Tap
 from headstart.errors import DataError, SourceError
 from headstart.modalities import text
-from headstart.modalities.text.preprocessing import APART
+from headstart.modalities.text.preprocessing import BI_ENCODER
 from headstart.predict import rows
 from headstart.sklearn import Embedder, TransferClassifier, TransferRegressor
 from headstart.testing.fakes import MemoryExtractor
@@ -36,7 +36,7 @@ NAMES = np.array(["weather", "food", "travel"])[DATA.y]
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny encoder under any name ("apart": two texts apart), features in memory."""
-    known = {False: TinyTextBackbone(), True: TinyTextBackbone(pairs=APART)}
+    known = {False: TinyTextBackbone(), True: TinyTextBackbone(pairs=BI_ENCODER)}
     monkeypatch.setattr(module, "_load", lambda spec, stamp, download: known["apart" in spec])
     monkeypatch.setattr(module, "StoreExtractor", lambda store, dataset: MemoryExtractor(dataset))
 

@@ -22,7 +22,9 @@ def test_sigterm_does_what_ctrl_c_does(
     def command(**_: Any) -> None:
         try:
             os.kill(os.getpid(), number)
-            while True:  # another thread may be the one that takes it: to pause here could be to wait for ever
+            while (
+                True
+            ):  # another thread may be the one that takes it: to pause here could be to wait for ever
                 time.sleep(0.01)
         finally:
             cleaned.append("run folder")

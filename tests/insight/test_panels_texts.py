@@ -14,7 +14,7 @@ from headstart import sources
 from headstart.core.strategy import Request
 from headstart.insight import lengths, panels
 from headstart.modalities import text
-from headstart.modalities.text.preprocessing import APART, JOINT, text_input
+from headstart.modalities.text.preprocessing import BI_ENCODER, CROSS_ENCODER, text_input
 from headstart.report import page, samples
 from headstart.run import label_next
 from headstart.testing.fakes import MemoryExtractor, folds
@@ -28,7 +28,7 @@ def make_texts(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def make(kind: str = "classification", *, pairs: str = "", noise: float = 1.5) -> Any:
         dataset = sentences(kind, pairs=bool(pairs), per_class=10)
         assert dataset.task is not None
-        backbone = TinyTextBackbone(pairs=pairs or JOINT)
+        backbone = TinyTextBackbone(pairs=pairs or CROSS_ENCODER)
 
         def opened(architecture: Any, contract: Any, tensors: Any, *more: Any, **named: Any) -> Any:
             import torch
@@ -47,7 +47,7 @@ def make_texts(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 @pytest.mark.parametrize("kind", ["classification", "multilabel", "regression", "pairs", "pairs apart"])
 def test_a_text_run_says_what_an_image_run_says_and_more(make_texts: Callable[..., Any], kind: str) -> None:
-    pairs = {"pairs": JOINT, "pairs apart": APART}.get(kind, "")
+    pairs = {"pairs": CROSS_ENCODER, "pairs apart": BI_ENCODER}.get(kind, "")
     made = make_texts("classification" if pairs else kind, pairs=pairs)
     found, dataset = panels.insight_of(made.result), made.context.dataset
     assert not [e.data["text"] for e in made.events if "left out of the page" in str(e.data)]

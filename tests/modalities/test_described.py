@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from headstart.modalities import audio, image, text
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.modalities.text.preprocessing import APART, TextPreprocessing
+from headstart.modalities.text.preprocessing import BI_ENCODER, TextPreprocessing
 
 CONTRACTS = [
     ImagePreprocessing(size=(64, 64)),
@@ -99,7 +99,7 @@ def test_the_words_say_what_matters() -> None:
     )
 
 
-@pytest.mark.parametrize("pairs", ["joint", APART])
+@pytest.mark.parametrize("pairs", ["joint", BI_ENCODER])
 def test_texts_prepared_by_the_description_are_the_input(pairs: str) -> None:
     tokenizers = pytest.importorskip("tokenizers")
     known = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "query", ":", "a", "day", "late", "it", "works", "well"]

@@ -14,7 +14,7 @@ from headstart.core.dataset import Dataset, TextItem
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, DataError
 from headstart.modalities import text
-from headstart.modalities.text.preprocessing import APART
+from headstart.modalities.text.preprocessing import BI_ENCODER
 from headstart.passes.extractor import StoreExtractor
 from headstart.passes.steps.writer import by_weight
 from headstart.store.store import FeatureStore
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> FeatureStore:
 @pytest.mark.parametrize("pairs", [False, True])
 def test_every_text_alone_gives_the_same(store: FeatureStore, pairs: bool) -> None:
     dataset = sentences(per_class=70, pairs=pairs)
-    backbone = TinyTextBackbone(pairs=APART if pairs else "joint")
+    backbone = TinyTextBackbone(pairs=BI_ENCODER if pairs else "joint")
     spec = FeatureSpec(taps=backbone.taps(), cut="layer.1", length=24, inputs=16)
     features = StoreExtractor(store, dataset)(backbone, spec)
     assert features.forward_passes == 1.0

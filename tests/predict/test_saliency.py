@@ -16,7 +16,7 @@ from headstart.core.task import Task
 from headstart.modalities import text
 from headstart.modalities.image import PLAIN
 from headstart.modalities.text.encoding.words import WordEncoder
-from headstart.modalities.text.preprocessing import APART, TextPreprocessing
+from headstart.modalities.text.preprocessing import BI_ENCODER, TextPreprocessing
 from headstart.predict import saliency
 
 WORDS = ("refund", "money", "back", "parcel", "late", "thanks", "please", "the")
@@ -95,7 +95,7 @@ def test_a_label_that_was_denied_is_asked_the_other_way_round() -> None:
 
 
 def test_both_texts_of_a_pair_apart_are_searched() -> None:
-    made = model(Task("regression", ("x",), "MAE"), pairs=APART)
+    made = model(Task("regression", ("x",), "MAE"), pairs=BI_ENCODER)
     words, effect = measured(
         made, text.Text("refund money", "late parcel"), saliency.Question(0, "x", kind="regression")
     )

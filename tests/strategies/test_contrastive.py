@@ -13,7 +13,7 @@ from headstart import strategies
 from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
-from headstart.modalities.text.preprocessing import APART, text_input
+from headstart.modalities.text.preprocessing import BI_ENCODER, text_input
 from headstart.strategies import contrastive
 from headstart.strategies.contrastive import options
 from headstart.strategies.gradient._contrast import Embedder, PairBatches, Tokens, pair_loss, pairs_in
@@ -127,7 +127,7 @@ def test_two_classes_are_compared_softly(
 
 def test_pairs_of_texts_read_apart() -> None:
     dataset = sentences(per_class=10, pairs=True)
-    backbone = TinyTextBackbone(pairs=APART)
+    backbone = TinyTextBackbone(pairs=BI_ENCODER)
     asked = replace(request(backbone=backbone), dataset=dataset, task=dataset.task)
     asked = replace(asked, split=folds(dataset, parts=3), features=MemoryExtractor(dataset))
     strategy = strategies.get("contrastive")

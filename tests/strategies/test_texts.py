@@ -11,7 +11,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.masked import STATES, Layout
 from headstart.core.strategy import Request, Settings
 from headstart.modalities import text
-from headstart.modalities.text.preprocessing import APART, JOINT
+from headstart.modalities.text.preprocessing import BI_ENCODER, CROSS_ENCODER
 from headstart.strategies.gradient._design import length_of
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
@@ -20,7 +20,7 @@ from headstart.train.trim import by_length, trimmed
 QUICK = Settings(epochs=2, batch_size=8)
 
 
-def request(dataset: Dataset, pairs: str = JOINT, settings: Settings = QUICK) -> Request:
+def request(dataset: Dataset, pairs: str = CROSS_ENCODER, settings: Settings = QUICK) -> Request:
     assert dataset.task is not None
     return Request(
         dataset=dataset,
@@ -75,9 +75,9 @@ def test_texts_of_like_length_go_together(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["probe", "finetune", "full", "scratch", "random-frozen"])
-@pytest.mark.parametrize("pairs", [JOINT, APART])
+@pytest.mark.parametrize("pairs", [CROSS_ENCODER, BI_ENCODER])
 def test_an_arm_on_texts_ships_what_it_trained(name: str, pairs: str) -> None:
-    dataset = sentences(per_class=8, pairs=pairs == APART)
+    dataset = sentences(per_class=8, pairs=pairs == BI_ENCODER)
     asked = request(dataset, pairs)
     strategy = strategies.get(name)
     trial = strategy.fit(asked)

@@ -20,7 +20,7 @@ from headstart.core.masked import of_inputs
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
 from headstart.modalities.image.preprocessing import image_input
 from headstart.modalities.text import largest_number
-from headstart.modalities.text.preprocessing import JOINT, TextPreprocessing
+from headstart.modalities.text.preprocessing import CROSS_ENCODER, TextPreprocessing
 from headstart.train.trim import trimmed
 
 TOLERANCE = 1e-4
@@ -199,7 +199,7 @@ def check_pooling(backbone: Backbone, x: Tensor) -> None:
         if isinstance(tap.grid, int):
             check_grid(backbone, stage, tap, states[stage.cut])
     contract = backbone.source.input
-    if isinstance(contract, TextPreprocessing) and contract.normalize and contract.pairs == JOINT:
+    if isinstance(contract, TextPreprocessing) and contract.normalize and contract.pairs == CROSS_ENCODER:
         lengths = backbone.pool(backbone.full(x), backbone.embedding).norm(dim=1)
         assert close(lengths, torch.ones_like(lengths)), "the embedding is not scaled to length 1"
 

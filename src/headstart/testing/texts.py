@@ -16,7 +16,7 @@ from headstart.core.source import Source
 from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
 from headstart.errors import UnknownName
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
-from headstart.modalities.text.preprocessing import JOINT, POOLINGS, TextPreprocessing
+from headstart.modalities.text.preprocessing import CROSS_ENCODER, POOLINGS, TextPreprocessing
 from headstart.sources.layers.backbone import LayeredBackbone
 from headstart.sources.layers.parts import Layers
 from headstart.sources.text.networks.network import TextNetwork
@@ -82,7 +82,7 @@ def sentences(
     return Dataset("sentences", "text", items, task=task, targets=target, origin="sentences", pairs=pairs)
 
 
-def contract(pairs: str = JOINT, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:
+def contract(pairs: str = CROSS_ENCODER, *, pooling: str = "mean", max_length: int = 32) -> TextPreprocessing:
     """The tiny encoder's: a list of all words that `sentence` uses."""
     words = WordEncoder(WORDS, pattern=WHOLE)
     return TextPreprocessing(words.to_json(), max_length=max_length, pairs=pairs, pooling=pooling)
@@ -142,7 +142,7 @@ class TinyTextBackbone(TextNetwork, LayeredBackbone):
         self,
         seed: int = 0,
         *,
-        pairs: str = JOINT,
+        pairs: str = CROSS_ENCODER,
         pooling: str = "mean",
         name: str = "tiny",
         network: _Network | None = None,
@@ -154,7 +154,7 @@ class TinyTextBackbone(TextNetwork, LayeredBackbone):
                 network = self._made()
         source = Source(
             spec=f"fake/{name}",
-            name=name if pairs == JOINT else f"{name} apart",
+            name=name if pairs == CROSS_ENCODER else f"{name} apart",
             modality="text",
             architecture={"library": "fake", "arch": "tiny", "kwargs": {}},
             input=self.contract,

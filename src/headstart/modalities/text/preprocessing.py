@@ -16,7 +16,7 @@ from headstart.modalities.text.encoding.words import WordEncoder
 TOKENIZER = "tokenizer.json"
 LONGEST = 65_536
 """Most tokens of a text that a source may read."""
-JOINT, APART = "joint", "apart"
+CROSS_ENCODER, BI_ENCODER = "joint", "apart"
 """Two texts as one sequence with a separator between them, or as two sequences."""
 POOLINGS = ("cls", "mean", "max", "last")
 """Of the states of a text's tokens: that of the first, their mean, their maximum, that of the last."""
@@ -39,7 +39,7 @@ class TextPreprocessing(Preprocessing):
     long as it is not known."""
     max_length: int = 512
     prefix: str = ""
-    pairs: str = JOINT
+    pairs: str = CROSS_ENCODER
     """How two texts are read: "joint" or "apart"."""
     pooling: str = "mean"
     """The source's own: one of `POOLINGS`."""
@@ -67,7 +67,7 @@ class TextPreprocessing(Preprocessing):
 
     @property
     def apart(self) -> bool:
-        return self.pairs == APART
+        return self.pairs == BI_ENCODER
 
     @classmethod
     def audit(cls, data: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ class TextPreprocessing(Preprocessing):
         if not 0 <= in_json(data, "pad", int) < 2**31:
             raise ValueError(f"the token number {data['pad']}")
         in_json(data, "prefix", str)
-        if data["pairs"] not in (JOINT, APART) or data["pooling"] not in POOLINGS:
+        if data["pairs"] not in (CROSS_ENCODER, BI_ENCODER) or data["pooling"] not in POOLINGS:
             raise ValueError("a way to read texts that this version does not know")
 
     @classmethod

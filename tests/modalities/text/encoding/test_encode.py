@@ -17,7 +17,7 @@ from headstart.core.untrusted import Damaged
 from headstart.errors import TextError, UnknownName
 from headstart.modalities import text
 from headstart.modalities.text.encoding.words import PATTERN, WHOLE, WordEncoder
-from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing, encoder_of
+from headstart.modalities.text.preprocessing import BI_ENCODER, CROSS_ENCODER, TextPreprocessing, encoder_of
 
 WORDS = WordEncoder(("red", "green", "blue", "red green"), ngrams=2)
 CONTRACT = TextPreprocessing(WORDS.to_json(), max_length=6)
@@ -59,11 +59,13 @@ def test_a_list_of_words_that_is_none(change: dict[str, object]) -> None:
         WordEncoder.from_json({**json.loads(WORDS.to_json()), **change})
 
 
-@pytest.mark.parametrize("pairs", ["single", "joint", APART])
+@pytest.mark.parametrize("pairs", ["single", "joint", BI_ENCODER])
 @pytest.mark.parametrize("frame", [None, *FRAMES])
 def test_made_up_texts_are_of_known_words(frame: str | None, pairs: str) -> None:
     encoder = subwords(frame) if frame else WORDS.to_json()
-    contract = TextPreprocessing(encoder, max_length=99, pairs=APART if pairs == APART else JOINT)
+    contract = TextPreprocessing(
+        encoder, max_length=99, pairs=BI_ENCODER if pairs == BI_ENCODER else CROSS_ENCODER
+    )
     found = text.dummy_batch(contract, 4, pairs=pairs != "single")
     assert found.shape[:2] == (4, contract.channels)
     assert np.array_equal(found, text.dummy_batch(contract, 4, pairs=pairs != "single"))
@@ -90,7 +92,7 @@ def test_a_text_is_tokens_mask_and_types() -> None:
 
 def test_one_text_is_no_pair() -> None:
     with pytest.raises(TextError, match="compares the two of a pair"):
-        text.prepare(b"red green", replace(CONTRACT, pairs=APART))
+        text.prepare(b"red green", replace(CONTRACT, pairs=BI_ENCODER))
 
 
 def test_the_tokenizer_alone_reads_as_the_contract_says() -> None:
@@ -109,7 +111,7 @@ def test_the_tokenizer_alone_reads_as_the_contract_says() -> None:
 def test_pairs_joint_and_apart() -> None:
     pair = TextItem("1", "red", "blue green").read()
     assert text.prepare(pair, CONTRACT).tolist() == [[1, 3, 2], [1, 1, 1], [0, 1, 1]]
-    apart = text.prepare(pair, replace(CONTRACT, pairs=APART))
+    apart = text.prepare(pair, replace(CONTRACT, pairs=BI_ENCODER))
     assert apart.tolist() == [[1, 0], [1, 0], [0, 0], [3, 2], [1, 1], [0, 0]]
 
 
@@ -154,7 +156,7 @@ def test_a_separator_that_also_ends_a_text_is_one() -> None:
 
 
 def test_the_prefix_stands_before_each_text() -> None:
-    contract = replace(CONTRACT, prefix="green ", pairs=APART)
+    contract = replace(CONTRACT, prefix="green ", pairs=BI_ENCODER)
     found = text.prepare(TextItem("1", "red", "blue").read(), contract)
     assert found[0, 0] == found[3, 0] == 2
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from headstart.core.source import Source
 from headstart.errors import SourceError
-from headstart.modalities.text.preprocessing import APART, JOINT, TextPreprocessing, text_input
+from headstart.modalities.text.preprocessing import BI_ENCODER, CROSS_ENCODER, TextPreprocessing, text_input
 
-ENDING = f" {APART}"
+ENDING = f" {BI_ENCODER}"
 
 
 def apart(source: Source) -> Source:
@@ -16,7 +16,9 @@ def apart(source: Source) -> Source:
     if not isinstance(source.input, TextPreprocessing):
         raise SourceError(source.spec, "it reads no texts, so it cannot read two of them apart")
     return (
-        source if source.input.apart else _renamed(source, source.spec + ENDING, source.name + ENDING, APART)
+        source
+        if source.input.apart
+        else _renamed(source, source.spec + ENDING, source.name + ENDING, BI_ENCODER)
     )
 
 
@@ -24,7 +26,7 @@ def joint(source: Source) -> Source:
     """Back from `apart`."""
     if not source.input.apart:
         return source
-    return _renamed(source, source.spec.removesuffix(ENDING), source.name.removesuffix(ENDING), JOINT)
+    return _renamed(source, source.spec.removesuffix(ENDING), source.name.removesuffix(ENDING), CROSS_ENCODER)
 
 
 def _renamed(source: Source, spec: str, name: str, pairs: str) -> Source:
