@@ -15,11 +15,9 @@ def apart(source: Source) -> Source:
     """The same weights with another contract and another name. Raises `SourceError` for one of images."""
     if not isinstance(source.input, TextPreprocessing):
         raise SourceError(source.spec, "it reads no texts, so it cannot read two of them apart")
-    return (
-        source
-        if source.input.apart
-        else _renamed(source, source.spec + ENDING, source.name + ENDING, BI_ENCODER)
-    )
+    if source.input.apart:
+        return source
+    return _renamed(source, source.spec + ENDING, source.name + ENDING, BI_ENCODER)
 
 
 def joint(source: Source) -> Source:
