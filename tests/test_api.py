@@ -3,17 +3,23 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import threading
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 import headstart as hs
+from headstart import api
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
-from headstart.report import page
-from headstart.run import set_up
+from headstart.export import bundle
+from headstart.insight import panels
+from headstart.passes import extractor
+from headstart.report import page, samples
+from headstart.run import conclude as conclusion
 from headstart.run.state.config import RunConfig
 from warm import prove_here
 
@@ -56,6 +62,32 @@ def test_a_misspelt_option_is_named() -> None:
 def test_one_name_is_as_good_as_a_list() -> None:
     asked = RunConfig.of("photos", {"sources": "bundled/strokes", "strategies": "probe"})
     assert (asked.sources, asked.strategies) == (("bundled/strokes",), ("probe",))
+
+
+def test_the_page_is_thought_about_while_the_model_is_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, begun = threading.Event(), threading.Event()
+
+    def save(model: Any, path: Path, **_: Any) -> Path:
+        begun.set()
+        assert told.wait(60), "the insight waits for the proof"
+        raise HeadstartError("a proof that failed")
+
+    def insight(result: Any) -> dict[str, Any]:
+        assert begun.wait(60), "the proof waits for the insight"
+        told.set()
+        return {}
+
+    monkeypatch.setattr(bundle, "save", save)
+    monkeypatch.setattr(panels, "insight_of", insight)
+    monkeypatch.setattr(samples, "gather", lambda *_: {})
+    monkeypatch.setattr(conclusion, "probes", lambda *_, **__: None)
+    result, config = MagicMock(), RunConfig.of("photos", {})
+    result.folder.path = tmp_path
+    with pytest.raises(HeadstartError, match="a proof that failed"):
+        api.conclude(result, config)
+    assert not [*tmp_path.iterdir()], "no page without a model"
 
 
 def test_the_command_in_the_report_works_from_any_folder(
@@ -125,7 +157,7 @@ def test_a_run_is_finished_when_model_and_page_belong_to_its_answer(
 def test_a_pass_that_cannot_fit_is_refused_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(set_up, "measure_pass", lambda *_: 3600.0)
+    monkeypatch.setattr(extractor, "measure_pass", lambda *_: 3600.0)
     with pytest.raises(BadOption, match=r"--budget is '30 s'.*more than 1 h"):
         hs.fit(list(DOTS), out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()

@@ -221,6 +221,25 @@ def test_command_line_starts_without_torch() -> None:
     assert run_python(code) == "PASSIVE\n"  # its threads do not spin while they wait
 
 
+def test_data_are_read_before_torch_is_needed() -> None:
+    code = (
+        "import sys, headstart.api, headstart.run.fit;"
+        "heavy = {'torch', 'timm', 'sklearn', 'scipy.stats', 'polars'} & set(sys.modules); assert not heavy, heavy"
+    )
+    assert run_python(code) == ""
+
+
+def test_the_end_of_a_run_loads_no_second_library() -> None:
+    """Each of these takes half a second to a second, in the run's process or in that of the proof."""
+    code = (
+        "import sys, numpy as np; from headstart.measure import paired, projection; from headstart.nets import base;"
+        "projection.plane(np.eye(20)); paired.mcnemar(3, 9);"
+        "base.Parts('taps', {'h.weight': np.eye(2), 'h.bias': np.ones(2)}).linear('h', 2, 2);"
+        "heavy = {'sklearn', 'pandas', 'scipy.stats', 'sympy', 'timm'} & set(sys.modules); assert not heavy, heavy"
+    )
+    assert run_python(code) == ""
+
+
 def test_the_front_door_opens() -> None:
     code = "import headstart as hs; [getattr(hs, name) for name in hs.__all__]; print(len(hs.__all__))"
     assert int(run_python(code)) > 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,8 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 
 
 def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) -> None:
-    """Save the model with its proof and write the report."""
+    """Save the model with its proof and write the report. A fresh process is at work on the proof, and this
+    one on what the report tells."""
     from headstart.export import bundle
     from headstart.insight.panels import insight_of
     from headstart.report import page, samples, saved
@@ -107,8 +109,12 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
 
     model, folder = result.answer.model, result.folder.path
     dataset, task = result.experiment.dataset, result.experiment.task
-    proof = probes(model, pairs=dataset.pairs)
-    path = bundle.save(model, folder / "model", probes=proof, fresh=fresh)
+    with ThreadPoolExecutor(1, thread_name_prefix="proof") as pool:
+        proof = probes(model, pairs=dataset.pairs)
+        saving = pool.submit(bundle.save, model, folder / "model", probes=proof, fresh=fresh)
+        insight = insight_of(result)
+        shown = samples.gather(dataset, task, insight)
+        path = saving.result()
     weight = sum(file.stat().st_size for file in path.iterdir())
     result.listen(
         Event("model", {"path": str(path), "summary": f"{result.answer.winner}, {words.size(weight)}"})
@@ -119,8 +125,6 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
         "from_path": config.from_path,
     }
     record = {**result.record, **again}
-    insight = insight_of(result)
-    shown = samples.gather(dataset, task, insight)
     write_json(folder / "pictures.json", shown)
     report = page.write(folder / "report.html", record, insight, shown, saved.events(folder))
     result.folder.write({**record, "complete": True})

@@ -29,6 +29,7 @@ def test_fit_tells_the_story_and_leaves_a_run(fitted: Path) -> None:
     told = (fitted.parents[1] / "told.txt").read_text()
     assert "42 images in 3 classes (14 each), 18 more kept for the test" in told
     assert "\x1b" not in told
+    assert told.startswith("reading   ")
     outcome = json.loads((fitted / "run.json").read_text())["answer"]["verdict"]
     assert outcome["sentence"] in told.replace("\n", " ")
     assert outcome["sentence"].startswith(

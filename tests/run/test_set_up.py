@@ -12,6 +12,7 @@ import pytest
 import headstart as hs
 from headstart import sources
 from headstart.core import environment
+from headstart.passes import extractor
 from headstart.run import set_up
 from headstart.run.state.context import peak_memory
 
@@ -20,7 +21,7 @@ def test_a_resumed_run_measures_only_what_is_not_known_of_this_machine(
     make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, measured = make_run().context, []
-    monkeypatch.setattr(set_up, "measure_pass", lambda *_: measured.append("tiny") or 2.0)
+    monkeypatch.setattr(extractor, "measure_pass", lambda *_: measured.append("tiny") or 2.0)
     set_up.measure(bench)
     assert (bench.passes, measured) == ({"tiny": 2.0}, ["tiny"])
     assert bench.read == {"tiny"}  # its features lie in the store

@@ -30,9 +30,9 @@ def fit_command(
     **given: Any,
 ) -> None:
     """Find the best transferred model for your data, and whether transfer helped."""
-    from headstart import api
+    with telling(data, shown=not json_output and not quiet) as story:
+        from headstart import api
 
-    with telling(shown=not json_output and not quiet) as story:
         run = with_download(partial(api.fit, data, listen=story, out=out), gather(given))
     if json_output:
         say_json({"run": str(run.folder), **run.record})
@@ -46,9 +46,9 @@ def fit_command(
 @taking(*RUN)
 def plan_command(data: options.Data, json_output: options.AsJson = False, **given: Any) -> None:
     """Print the steps `fit` would take and their estimated time."""
-    from headstart import api
+    with telling(data, shown=not json_output) as story:
+        from headstart import api
 
-    with telling(shown=not json_output) as story:
         found = with_download(partial(api.plan, data, listen=story), gather(given))
     if json_output:
         say_json(found)
@@ -101,9 +101,14 @@ def with_download(call: Callable[..., Any], given: dict[str, Any]) -> Any:
         return call(**{**given, "download": True})
 
 
-def telling(*, shown: bool) -> AbstractContextManager[Any]:
-    """The listener of a command: the terminal's story, or one that says nothing."""
+def telling(data: str, *, shown: bool) -> AbstractContextManager[Any]:
+    """The listener of a command: the terminal's story, which begins at once, or one that says nothing."""
     from headstart.core.events import ignore
+
+    if not shown:
+        return nullcontext(ignore)
     from headstart.report.terminal import Story
 
-    return closing(Story()) if shown else nullcontext(ignore)
+    story = Story()
+    story.line("reading", data)
+    return closing(story)

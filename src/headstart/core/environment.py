@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
 
 from headstart.errors import HeadstartError
 
@@ -61,3 +67,40 @@ def check_alone(command: str) -> None:
             f"would train on the same items and write the same files: run {command} without one, in a single "
             "process (it uses one GPU; CUDA_VISIBLE_DEVICES says which)"
         )
+
+
+class Ahead:
+    """Inside the block a second thread imports the modules named to `begin`; at its end they are there.
+    Reading data is mostly decoding, which leaves the interpreter free for that.
+
+    No import is cut short, not even where the block raises: that may end the process the hard way.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """By the clock, that were waited for the imports at the end of the block."""
+        self._left: list[str] = []
+        self._thread = threading.Thread(target=self._work, name="imports")
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Import these modules, in order. Those that cannot be are left to who needs them."""
+        self._left = list(names)
+        self._thread.start()
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._left.clear()
+        elif self._thread.ident is not None:
+            start = time.monotonic()
+            self._thread.join()
+            self.seconds = time.monotonic() - start
+
+    def _work(self) -> None:
+        while self._left:
+            with suppress(Exception):
+                importlib.import_module(self._left.pop(0))

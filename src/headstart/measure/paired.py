@@ -302,9 +302,10 @@ def mcnemar(better: int, worse: int) -> float:
     n, k = better + worse, min(better, worse)
     if n == 0:
         return 1.0
-    from scipy.stats import binom
+    from scipy.special import bdtr  # the binomial distribution, without all others
 
-    return float(min(1.0, 2 * binom.cdf(k, n, 0.5) - binom.pmf(k, n, 0.5)))
+    # 2 P(X <= k) - P(X = k)
+    return float(min(1.0, bdtr(k, n, 0.5) + (bdtr(k - 1, n, 0.5) if k else 0.0)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

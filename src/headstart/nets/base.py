@@ -81,8 +81,8 @@ class Parts:
         """`NAME.weight` and `NAME.bias` as a layer."""
         weight = self.take(f"{name}.weight", (outputs, inputs))
         bias = self.take(f"{name}.bias", (outputs,))
-        layer = nn.utils.skip_init(nn.Linear, weight.shape[1], outputs)
-        layer.weight.data, layer.bias.data = weight, bias
+        layer = nn.Linear(weight.shape[1], outputs, device="meta")  # draws no numbers to be replaced
+        layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
         return layer
 
     def finish(self) -> None:

@@ -90,7 +90,8 @@ def fit(
     environment.check_alone("fit")
     budget = Budget(config.budget)
     log = Log(listen)
-    dataset, task, findings = resolve.read(config, Memo(), log)
+    with environment.Ahead() as ahead:
+        dataset, task, findings = resolve.read(config, Memo(), log, ahead.begin)
     named = resolve.find_sources(config, dataset)
     asked = resolve.question(config, dataset, named)
     path = config.out or default_folder(dataset.name, asked, Path("runs"))
@@ -108,7 +109,7 @@ def fit(
             yield path, None
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
-        context.closing.standby = standby
+        context.closing.standby, context.closing.startup = standby, ahead.seconds
         set_up.set_up(config, context, data, budget)
         ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
         trials, skipped = run_arms(context, config, ledger)
@@ -142,7 +143,8 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
     """
     environment.check_alone("plan")
     budget = Budget(config.budget)
-    dataset, task, findings = resolve.read(config, Memo(), listen)
+    with environment.Ahead() as ahead:
+        dataset, task, findings = resolve.read(config, Memo(), listen, ahead.begin)
     named = resolve.find_sources(config, dataset)
     data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))

@@ -36,7 +36,6 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
-from headstart.passes.extractor import measure_pass
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -57,6 +56,7 @@ def new_context(
     listen: Listener,
 ) -> Context:
     """The context with the store open; nothing is measured or loaded."""
+    from headstart.passes.extractor import StoreExtractor  # and with it torch
 
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
@@ -83,7 +83,7 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
     context.closing.warm(budget.left)
     start = time.monotonic()
     strategies.ready(context.dataset.modality)
-    context.closing.startup = time.monotonic() - start
+    context.closing.startup += time.monotonic() - start
     measure(context)
     if context.closing.started is not None and context.closing.standby is not None:
         context.closing.standby.start()  # by now it is known which libraries the sources need
@@ -219,9 +219,11 @@ def measure(context: Context) -> None:
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
+    from headstart.passes import extractor
+
     backbone = context.backbone(name)
     if name not in passes:
-        passes[name] = measure_pass(backbone, context.dataset)
+        passes[name] = extractor.measure_pass(backbone, context.dataset)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():

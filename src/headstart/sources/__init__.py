@@ -37,6 +37,7 @@ __all__ = [
     "find",
     "from_state",
     "joint",
+    "libraries",
     "load",
     "stronger",
 ]
@@ -86,6 +87,12 @@ def load(source: Source | str, *, download: bool = False) -> Backbone:
     provider, _ = providers.of(plain.spec)
     backbone: Backbone = provider.load(plain, download=download)
     return backbone if plain is found else apart(backbone)
+
+
+def libraries(found: Iterable[Source]) -> tuple[str, ...]:
+    """The modules whose import takes most of the time when these are opened, torch first."""
+    known = {str(source.architecture.get("library", "")) for source in found}
+    return ("torch", *sorted(known & {"timm", "torchvision", "transformers"}))
 
 
 def apart(source: Any) -> Any:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -24,11 +24,13 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
-from headstart.passes.extractor import StoreExtractor
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
+
+if TYPE_CHECKING:  # data are read while torch is imported
+    from headstart.passes.extractor import StoreExtractor
 
 
 class Timed(StoreExtractor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,12 +20,18 @@ from headstart.sources.files.weights import sha256_of
 from headstart.store.memo import Memo
 
 
-def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task, findings.Report]:
+def read(
+    config: RunConfig,
+    memo: Memo,
+    listen: Listener,
+    ahead: Callable[[Iterable[str]], None] = lambda _: None,
+) -> tuple[Dataset, Task, findings.Report]:
     """Read and check the data. Raises `DataError` with every error at once, unless they may go.
 
     Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.
+    `ahead` is told the modules that will be needed, as soon as it is known what the data are.
     """
-    named(config)
+    asked = named(config)
     dataset = data.load(config.data, **config.reading)
     if dataset.task is None:
         raise DataError(
@@ -39,6 +45,7 @@ def read(config: RunConfig, memo: Memo, listen: Listener) -> tuple[Dataset, Task
     def tell(done: int, total: int) -> None:
         listen(Event("progress", {"arm": "check", "what": "reading", "done": done, "total": total}))
 
+    ahead(sources.libraries(asked or sources.at_hand(dataset.modality)))
     report = doctor.check(dataset, memo=memo, progress=tell)
     dropped: list[str] = []
     while config.drop_bad and report.bad_rows:  # what goes may leave a class with too few items
