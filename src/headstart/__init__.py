@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "headstart.api": (
-        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model"
+        "fit", "plan", "rank", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model"
     ),
     "headstart.data": ("load",),
     "headstart.sources": ("sources",),
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headstart.api import open_model as open_model
     from headstart.api import open_run as open_run
     from headstart.api import plan as plan
+    from headstart.api import rank as rank
     from headstart.core.dataset import Dataset as Dataset
     from headstart.core.evidence import Evidence as Evidence
     from headstart.core.evidence import Verdict as Verdict

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headstart.insight.compare_runs import Versus
     from headstart.run.fit import Result
     from headstart.run.label_next import Proposal
+    from headstart.run.rank import Ranking
 
 
 class Run:
@@ -138,6 +139,29 @@ def plan(data: Any, *, listen: Listener = ignore, **options: Any) -> dict[str, A
     return preview(RunConfig.of(data, options), listen)
 
 
+def rank(data: Any, *, also: Sequence[str] = (), listen: Listener = ignore, **options: Any) -> Ranking:
+    """Sources for `data`, best first, from one pass of each: nothing is trained.
+
+    `data` is anything `headstart.load` reads. Options: `sources` (specs, or patterns such as
+    "timm/mobilenet*"; by default those on this machine), `seed`, `metric`, `drop_bad`, `download`, and those
+    of `load`. `also` names further scores that decide nothing: "hscore", "transrate", "gbc", "parc", "nleep",
+    "leep", "nce", or "all".
+
+    Each row has `source`, `expected` (value, low, high: the metric of a linear model on new items),
+    `score`, `tied` (not told apart from the first on the same items), `reason`, `seconds`. A source that
+    breaks is in `left_out`. The same call gives the same ranking. Raises `HeadstartError`.
+
+    >>> import headstart as hs
+    >>> ranking = hs.rank("photos/", sources=["bundled/*"])  # doctest: +SKIP
+    >>> [row.source for row in ranking if row.tied]  # doctest: +SKIP
+    ['bundled/textures', 'bundled/strokes']
+    >>> run = hs.fit("photos/", sources=[ranking.best])  # doctest: +SKIP
+    """
+    from headstart.run.rank import rank as run_rank
+
+    return run_rank(RunConfig.of(data, options), also, listen)
+
+
 def open_run(folder: str | Path) -> Run:
     """A finished run from its folder. Raises `RunError`."""
     return Run(Path(folder))
@@ -216,4 +240,5 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
 __all__ = [
     "Run", "Verdict", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run", "plan",
+    "rank",
 ]  # fmt: skip

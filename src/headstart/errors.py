@@ -136,6 +136,13 @@ class WeightsMissing(SourceError):
         )
 
 
+class RankingError(SourceError):
+    """Sources that differ in more than the source."""
+
+    def __init__(self, spec: str, how: str, other: str) -> None:
+        super().__init__(spec, f"it was measured with {how} {other!r}", "measure both alike to rank them")
+
+
 class StoreError(_AtPath):
     """The feature store cannot be used as asked."""
 

@@ -17,7 +17,7 @@ from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "plan", "check", "predict", "evaluate", "label-next", "report", "compare", "export", "verify",
+    "fit", "plan", "rank", "check", "predict", "evaluate", "label-next", "report", "compare", "export", "verify",
     "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
 """Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its `group`."""

@@ -63,7 +63,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(FeatureStore.default(), dataset, progress=tell),
+        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
         sources=named,
         folder=folder,
         listen=listen,

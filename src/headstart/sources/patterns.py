@@ -1,0 +1,39 @@
+"""Several sources by one pattern: timm/mobilenet*, hf/*bert*, file:weights/*.safetensors."""
+
+from __future__ import annotations
+
+import glob
+
+from headstart import modalities, sources
+from headstart.core.source import Source
+from headstart.errors import SourceError, near
+from headstart.sources import providers
+
+SIGNS = frozenset("*?[")
+
+
+def is_pattern(spec: str) -> bool:
+    """Whether it may stand for several sources."""
+    return bool(SIGNS & set(spec))
+
+
+def matching(pattern: str, modality: str) -> list[Source]:
+    """The sources of a kind of data that match, as their provider orders them; of paths by name.
+
+    No weights are loaded, no socket is opened. Raises `SourceError` where nothing matches, with the names
+    that are nearest.
+    """
+    prefix, colon, path = pattern.partition(":")
+    if colon and f"{prefix}:" in providers.PROVIDERS:
+        path, query, options = path.partition("?") if prefix == "vectors" else (path, "", "")
+        paths = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - as it was written
+        every = [sources.find(f"{prefix}:{one}{query}{options}") for one in paths]
+        found, known = [source for source in every if source.modality in ("", modality)], []
+    else:
+        found = sources.available(pattern, modality)
+        known = [] if found else [source.spec for source in sources.available("*", modality)]
+    if not found:
+        name = "".join(sign for sign in pattern if sign not in SIGNS)
+        problem = f"no source of {modalities.nouns(modality)[1]} matches it{near(name, known)}"
+        raise SourceError(pattern, problem, "list them with `headstart sources --search TEXT`")
+    return found
