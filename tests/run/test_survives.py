@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from headstart import strategies
+from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
@@ -116,6 +117,28 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     assert folds == {"majority": 10, "pixels": 10, "net: probe": 10, "net: scratch": 5, "net: full": 5}
     assert [s["arm"] for s in ledger.steps[3:]] == 4 * ["net: scratch", "net: full"], "in step"
     assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
+
+
+def test_the_first_verdict_comes_before_anything_is_trained_and_once(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    told: list[Event] = []
+    setting.listen = told.append
+    setting.closing.startup = 3.0
+    trials, _ = run(setting, clock, 60.0)
+    kinds = [(event.kind, event.data.get("arm")) for event in told]
+    at = kinds.index(("first_verdict", None))
+    assert kinds[at - 1] == ("trial", "net: probe")
+    assert kinds[at + 1] == ("step", "net: scratch")
+    first = told[at].data
+    early = {name: trials[name] for name in ("majority", "pixels", "net: probe")}
+    found = verdict_of(conclude.in_order(early, setting), setting.experiment)
+    assert (first["sentence"], first["outcome"]) == (found.sentence, "not compared")
+    assert first["seconds"] == pytest.approx(3.0 + 1.0 + 2.0)
+    assert setting.folder.read()["first_verdict"] == first
+    run(setting, clock, 110.0)  # more time improves it, and says nothing of a first one again
+    assert [event.kind for event in told].count("first_verdict") == 1
+    assert setting.folder.read()["first_verdict"] == first
 
 
 def test_what_is_left_is_too_little_for_one_more_rung(

@@ -12,7 +12,7 @@ class Event:
     """Something that happened. `kind` is one of the words below; `data` is JSON.
 
     data, sources, plan, step (started), progress (what, done, total), trial (finished arm),
-    leaderboard, verdict, model, report, note, done.
+    first_verdict, leaderboard, verdict, model, report, note, done.
     """
 
     kind: str

@@ -26,6 +26,9 @@ FURTHER = "finetune"
 MANY = 2_000
 """Labelled items from which training from scratch comes first again, though there be few a class."""
 
+CHEAP = ("floor", "simple", "random")
+"""Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
+
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
 
@@ -251,6 +254,15 @@ def next_step(known: Known) -> Step | None:
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
         return Step(arm, one.name, name, seconds, estimate_of(known, one, source), reason, answer)
     return None
+
+
+def opened(known: Known) -> bool:
+    """Whether a first verdict can be given: a source is measured, and no baseline, reader of a source or random
+    control comes next."""
+    if not any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values()):
+        return False
+    step = next_step(known)
+    return step is None or not (facts(step.strategy).reads or facts(step.strategy).role in CHEAP)
 
 
 def skipped(known: Known) -> list[Skipped]:

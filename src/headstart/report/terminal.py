@@ -122,6 +122,10 @@ class Story:
         else:
             self.line("run", f"{data['arm']:<44} {data['status']}: {data['reason']}", style="yellow")
 
+    def _on_first_verdict(self, data: Mapping[str, Any]) -> None:
+        after = f"   (after {seconds_in_words(data['seconds'])})"
+        self.line("so far", data["sentence"] + after, style=COLOURS.get(data["outcome"], ""))
+
     def _on_leaderboard(self, data: Mapping[str, Any]) -> None:
         self.console.print()
         self.console.print(leaderboard(data["rows"], data["metric"], data["reference"]))

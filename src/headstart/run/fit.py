@@ -132,8 +132,7 @@ def fit(
                 context.closing.slower,
             ),
         )
-        spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(config.budget)}"
-        log(Event("done", {"summary": spent}))
+        log(Event("done", {"summary": manifest.time_summary(content, budget)}))
 
 
 def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
@@ -195,6 +194,7 @@ def run_arms(
     while True:
         context.closing.warm(ledger.budget.left)
         known = replace(state(context, config, trials, ledger.budget), doubt=doubt)
+        tell_first_verdict(context, trials, known, ledger)
         step = None if ledger.ended else more_folds.next_step(known)
         if step is None and (doubt or ledger.ended):
             ledger.close()
@@ -214,6 +214,20 @@ def run_arms(
             tell_trial(context, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = verdict.verdict_of(conclude.in_order(trials, context), context.experiment).outcome
+
+
+def tell_first_verdict(
+    context: Context, trials: Mapping[str, Trial], known: policy.Known, ledger: Ledger
+) -> None:
+    """Tell the verdict so far once in a run, as soon as there is one, and write it down."""
+    content = context.folder.read()
+    if "first_verdict" in content or not policy.opened(known):
+        return
+    found = verdict.verdict_of(conclude.in_order(trials, context), context.experiment)
+    seconds = ledger.budget.spent + context.closing.startup
+    first = {"seconds": seconds, "outcome": found.outcome, "sentence": found.sentence}
+    context.listen(Event("first_verdict", first))
+    context.folder.write({**content, "first_verdict": first})
 
 
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:

@@ -110,6 +110,13 @@ def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")
 
 
+def time_summary(content: dict[str, Any], budget: Budget) -> str:
+    """What was spent of the budget, and after how much of it there was a first verdict."""
+    spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(budget.seconds or 0.0)}"
+    first = content.get("first_verdict")
+    return spent + (f"; the first verdict after {seconds_in_words(first['seconds'])}" if first else "")
+
+
 def too_small(context: Context, budget: Budget) -> str:
     """That a budget has no room for more than what every run does."""
     closing = context.closing.seconds()
