@@ -18,7 +18,9 @@ EVENTS = [
     Event("progress", {"arm": "strokes: probe", "what": "fold", "done": 2, "total": 2}),
     Event("trial", {**ROW, "metric": "accuracy"}),
     Event("trial", {**ROW, "arm": "x: full", "score": None, "status": "cut off", "reason": "2 min more"}),
-    Event("first_verdict", {"outcome": "not compared", "sentence": "Not compared [yet]: 91 %", "seconds": 14.2}),
+    Event(
+        "first_verdict", {"outcome": "not compared", "sentence": "Not compared [yet]: 91 %", "seconds": 14.2}
+    ),
     Event("leaderboard", {"rows": [ROW], "metric": "accuracy", "reference": "scratch"}),
     Event(
         "verdict",

@@ -96,9 +96,9 @@ def setting(tmp_path: Path) -> Iterator[Context]:
         yield made
 
 
-def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
-    ask = RunConfig(None, budget=budget, strategies=("probe", "scratch", "full"))
-    ledger = Ledger(setting.folder, budget, 0.0, clock)
+def run(setting: Context, clock: Clock, budget: float, **more: Any) -> tuple[dict[str, Trial], Ledger]:
+    ask = RunConfig(None, **{"budget": budget, "strategies": ("probe", "scratch", "full"), **more})
+    ledger = Ledger(setting.folder, budget, 0.0, clock, aim=ask.aim)
     trials, _ = fit.run_arms(setting, ask, ledger)
     return trials, ledger
 
@@ -139,6 +139,31 @@ def test_the_first_verdict_comes_before_anything_is_trained_and_once(
     run(setting, clock, 110.0)  # more time improves it, and says nothing of a first one again
     assert [event.kind for event in told].count("first_verdict") == 1
     assert setting.folder.read()["first_verdict"] == first
+
+
+def test_a_run_stops_where_it_is_as_good_as_asked_for(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    trials, _ = run(setting, clock, 110.0, until=0.75)
+    assert set(trials) == {"majority", "pixels", "net: probe"}
+    more, ledger = run(setting, clock, 110.0, until=0.9)
+    assert "net: full" in more, "the probe is not as good as that"
+    assert ledger.steps[-1]["arm"] == "net: full"
+    assert all(s["arm"] != "net: scratch" for s in ledger.steps[-1:])
+
+
+def test_a_fast_run_trains_nothing_and_goes_on_where_more_is_asked(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    arms["random-frozen"] = Fake("random-frozen", 0.55, 0.2, 10, clock)
+    arms["direct"] = arms["stack"] = Fake("direct", 0.5, 0.0, 10, clock)
+    trials, ledger = run(setting, clock, 110.0, quality="fast", strategies=())
+    assert set(trials) == {"majority", "pixels", "net: probe", "net: random-frozen"}
+    found = verdict_of(conclude.in_order(trials, setting), setting.experiment)
+    assert found.sentence.startswith("Not compared with the same architecture from scratch: ")
+    assert ledger.ended
+    more, _ = run(setting, clock, 110.0)
+    assert more["net: full"].status == "done"
 
 
 def test_what_is_left_is_too_little_for_one_more_rung(

@@ -18,6 +18,8 @@ CHEAP = 0.1
 
 def next_step(known: Known) -> Step | None:
     """The arm to run, or to go on with, now; None when the plan is at its end or the time is."""
+    if known.reached:
+        return policy.next_step(known)
     return (
         _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
         or policy.next_step(known)

@@ -21,6 +21,9 @@ from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
 from headstart.strategies import every, facts
 
+FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
+"""How much is tried where no strategy is named. fast: nothing that trains a trunk, so that nothing is
+compared with training from scratch either; best: also what otherwise runs by hand only."""
 FURTHER = "finetune"
 """Of the arms that train further the one that every kind of data has: another source is tried with it."""
 MANY = 2_000
@@ -97,7 +100,9 @@ class Known:
     read: frozenset[str] = frozenset()
     """Sources whose pass is made."""
     allowed: frozenset[str] | None = None
-    """Strategies to run; None: all but those that run by hand only."""
+    """Strategies to run; None: those of the quality."""
+    quality: str = BALANCED
+    """One of `QUALITIES`."""
     modality: str = "image"
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
@@ -107,6 +112,8 @@ class Known:
     """Seconds left for more folds of arms that have run: what the end takes is known by then."""
     hangs: tuple[str, ...] = ()
     """Arms on which the verdict, or what ships, hangs."""
+    reached: str = ""
+    """What ships, where it is as good as was asked for: nothing more is tried then."""
     doubt: str = ""
     """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
@@ -176,8 +183,10 @@ def agenda(known: Known) -> list[Arm]:
 
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
-    allowed = known.modality not in one.by_hand if known.allowed is None else one.name in known.allowed
-    return allowed and one.knows(known.modality)
+    if known.allowed is not None:
+        return one.name in known.allowed and one.knows(known.modality)
+    left_out = one.trains if known.quality == FAST else known.modality in one.by_hand
+    return one.knows(known.modality) and (not left_out or known.quality == BEST)
 
 
 def expert_first(known: Known) -> bool:
@@ -257,8 +266,8 @@ def next_step(known: Known) -> Step | None:
 
 
 def opened(known: Known) -> bool:
-    """Whether a first verdict can be given: a source is measured, and no baseline, reader of a source or random
-    control comes next."""
+    """Whether a first verdict can be given: a source is measured, and no baseline, reader of a source or
+    random control comes next."""
     if not any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values()):
         return False
     step = next_step(known)
@@ -305,8 +314,8 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     if _due(known, one):
         return ""
     estimate = estimate_of(known, one, source) or 0.0
-    if known.left < LEAST:
-        return "no time left"
+    if known.left < LEAST or (known.reached and one.role != "random"):
+        return known.reached or "no time left"
     took = f"would take about {words(estimate)} of the {words(known.left)} left"
     if one.transfers and not one.trains and estimate > known.left:
         return took

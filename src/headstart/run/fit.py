@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart import sources, strategies, tasks
-from headstart.core import environment
+from headstart.core import environment, words
 from headstart.core.budget import Budget
-from headstart.core.budget import words as seconds_in_words
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Peer, Trial, arm_name
@@ -110,14 +109,14 @@ def fit(
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
         context.closing.standby, context.closing.startup = standby, ahead.seconds
-        set_up.set_up(config, context, data, budget)
-        ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
+        config, budget = set_up.set_up(config, context, data, budget)
+        ledger = Ledger(folder, config.budget, budget.start + context.closing.startup, aim=config.aim)
         trials, skipped = run_arms(context, config, ledger)
         budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
-        content = manifest.write_answer(context, answer, skipped, data, budget)
+        content = manifest.write_answer(context, answer, skipped, data, budget, config)
         yield (
             path,
             Result(
@@ -152,6 +151,7 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
         context = set_up.new_context(config, dataset, task, named, folder, listen)
         set_up.keep_together(context, near_duplicates.without_source(dataset) or [], data["findings"])
         set_up.measure(context)
+        config, budget = set_up.timed(config, context, budget)
         steps, skipped = policy.outline(state(context, config, {}, budget))
     return {
         "data": data,
@@ -317,12 +317,29 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         context.passes,
         frozenset(context.read | probed),
         config.allowed(),
+        config.quality,
         context.dataset.modality,
         selection.per_class(context.experiment),
         len(context.split.development),
         spare=left - again,
         hangs=hanging(outcomes),
+        reached=reached(context, config, trials),
     )
+
+
+def reached(context: Context, config: RunConfig, trials: Mapping[str, Trial]) -> str:
+    """That the arm which would ship is as good as was asked for; empty where it is not."""
+    if config.until is None:
+        return ""
+    goal = config.until if context.task.higher_is_better else -config.until
+    scores = {name: leaderboard.signed_score(trial, context.experiment) for name, trial in trials.items()}
+    good = {name for name, score in scores.items() if score is not None and score >= goal}
+    best = selection.winner(conclude.in_order(trials, context), context.experiment) if good else None
+    if best not in good:
+        return ""
+    metric = context.task.metric
+    value = words.value(metric, leaderboard.score(trials[best], context.experiment))
+    return f"{best} has {value} {metric}, and {words.value(metric, config.until)} was asked for"
 
 
 def outcome_of(trial: Trial, context: Context) -> policy.Outcome:

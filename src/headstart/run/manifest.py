@@ -20,7 +20,7 @@ from headstart.run import conclude
 from headstart.run.state import items, resolve
 from headstart.run.state.config import RunConfig, absolute
 from headstart.run.state.context import Context
-from headstart.run.state.folder import RunFolder, read_finished
+from headstart.run.state.folder import RunFolder, read_finished, sound
 
 
 def write_answer(
@@ -29,6 +29,7 @@ def write_answer(
     skipped: list[policy.Skipped],
     data: dict[str, Any],
     budget: Budget,
+    config: RunConfig,
 ) -> dict[str, Any]:
     """Put the answer beside the question in run.json, and the items beside it; returns the whole content.
 
@@ -55,6 +56,8 @@ def write_answer(
             "test": answer.test.to_json() if answer.test else None,
             "test_metrics": answer.test_metrics,
             "budget": budget.seconds,
+            "quality": config.quality,
+            "until": config.until,
             "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
             "pass_seconds": context.extractor.seconds,
         },
@@ -69,11 +72,19 @@ def write_answer(
 
 
 def finished(folder: RunFolder, config: RunConfig) -> bool:
-    """Whether the folder holds the answer already, found with at least this budget."""
+    """Whether the folder holds the answer already, found with at least this budget, as well and as far."""
     whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
     if not whole or not folder.read().get("complete"):
         return False
-    return bool(config.budget <= read_finished(folder.path)["answer"]["budget"])
+    content = read_finished(folder.path)
+    answer, order = content["answer"], policy.QUALITIES.index
+    with sound(folder.path, "run.json", "choose another --out"):
+        asked = config.measured({name: float(s) for name, s in content["seconds_per_pass"].items()})
+        return (
+            asked.budget <= float(answer["budget"])
+            and order(asked.quality) <= order(answer.get("quality", policy.BALANCED))
+            and answer.get("until") in (None, asked.until)
+        )
 
 
 def retell(folder: RunFolder, listen: Listener) -> None:

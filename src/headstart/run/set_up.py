@@ -74,8 +74,11 @@ def new_context(
     )
 
 
-def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Budget) -> Context:
-    """Measure every source, read the data through the fastest, keep near-duplicates together.
+def set_up(
+    config: RunConfig, context: Context, data: dict[str, Any], budget: Budget
+) -> tuple[RunConfig, Budget]:
+    """Measure every source, read the data through the fastest, keep near-duplicates together; what was asked
+    for with its budget in seconds.
 
     A source that breaks is left out, and `context.broken` says why. Raises what the last one raised when all
     of them do, and `BadOption` when even one pass does not fit the budget.
@@ -85,6 +88,7 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
     strategies.ready(context.dataset.modality)
     context.closing.startup += time.monotonic() - start
     measure(context)
+    config, budget = timed(config, context, budget)
     if context.closing.started is not None and context.closing.standby is not None:
         context.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(context)
@@ -96,7 +100,14 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
         with surviving(context, first):
             pairs = _first_pass(context, first, config, budget)
     keep_together(context, pairs, data["findings"])
-    return context
+    return config, budget
+
+
+def timed(config: RunConfig, context: Context, budget: Budget) -> tuple[RunConfig, Budget]:
+    """What was asked for with a budget in seconds, where it was given in passes."""
+    config = config.measured(context.passes)
+    context.reserve, context.closing.budget = FINISH_SHARE * config.budget, config.budget
+    return config, replace(budget, seconds=config.budget)
 
 
 def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:

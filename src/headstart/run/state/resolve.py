@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from headstart import data, modalities, sources, strategies, tasks
-from headstart.core import fingerprint, words
+from headstart.core import fingerprint, metric, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor, findings
-from headstart.errors import DataError, HeadstartError, SourceError
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError
 from headstart.run.state.config import RunConfig
 from headstart.sources.files import fetching
 from headstart.sources.files.weights import sha256_of
@@ -63,9 +63,14 @@ def read(
 
 
 def judged_task(config: RunConfig, dataset: Dataset) -> Task:
-    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have."""
+    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have, and for a
+    goal that it cannot reach."""
     assert dataset.task is not None
-    return dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+    task = dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+    low, high = metric.named(task.metric).range
+    if config.until is not None and not low <= config.until <= high:
+        raise BadOption("--until", config.until, f"a value that {task.metric} can have: {low:g} to {high:g}")
+    return task
 
 
 def named(config: RunConfig) -> list[Source]:
