@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from headstart.core.environment import Ahead
+from headstart.core.environment import Ahead, importing
 
 
 def test_modules_are_imported_by_another_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +20,19 @@ def test_modules_are_imported_by_another_thread(tmp_path: Path, monkeypatch: pyt
     with Ahead() as nothing:
         pass
     assert nothing.seconds == 0
+
+
+def test_garbage_is_looked_for_again_after_imports() -> None:
+    with importing():
+        assert not gc.isenabled()
+        made: list[object] = [[]]
+    assert gc.isenabled()
+    assert any(one is made for one in gc.get_objects(generation=2))
+    gc.disable()
+    with importing():
+        pass
+    assert not gc.isenabled(), "as it was"
+    gc.enable()
 
 
 def test_a_block_that_raises_waits_for_no_more_than_it_must(

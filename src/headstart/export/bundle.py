@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core import fingerprint
+from headstart.core import environment, fingerprint
 from headstart.core.model import Model
 from headstart.core.untrusted import Damaged, parsing
 from headstart.errors import BundleError, ExportMismatch, HeadstartError, NetError
@@ -149,9 +149,10 @@ def stand_by() -> None:
         if "verify" in job:
             answer_for(job["verify"])
             return
-        for name in job["import"]:
-            with suppress(Exception):  # what is really needed is imported again, and then it counts
-                importlib.import_module(name)
+        with environment.importing():
+            for name in job["import"]:
+                with suppress(Exception):  # what is really needed is imported again, and then it counts
+                    importlib.import_module(name)
         sys.stdout.write('\n{"ready": true}\n')
         sys.stdout.flush()
 

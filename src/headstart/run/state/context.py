@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -17,7 +17,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.evidence import Cost
 from headstart.core.experiment import Experiment
-from headstart.core.features import Features, FeatureSpec
+from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.source import Source
 from headstart.core.split import Split
@@ -27,6 +27,7 @@ from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
+from headstart.store.features import StoredFeatures
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
@@ -39,12 +40,12 @@ class Timed:
         self._extractor = extractor
         self.seconds = 0.0
 
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features:
+    def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
         features = self._extractor(backbone, spec)
         self.seconds += features.seconds
         return features
 
-    def missing(self, backbone: Any, spec: FeatureSpec) -> float:
+    def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
 
