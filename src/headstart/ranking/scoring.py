@@ -31,9 +31,10 @@ from headstart.tasks.base import Confidence, Labels
 
 DECIDERS = ("logme", "ridge", "knn")
 """Scores whose ranks are added: evidence, minus the squared error of ridge regression, nearest neighbours."""
-CLOSED_FROM = 1_000
-"""Labelled items from which on the closed form over all of them is as honest as folds are."""
-REPEATS = ((100, 4), (300, 2), (CLOSED_FROM, 1))
+CLOSED_FROM = 400
+"""Labelled items from which on the closed form over all of them is as honest as folds are: with 400 of
+CIFAR-10 it was 0.4 points above the accuracy on new items, over four sources, and folds were 1.0 below."""
+REPEATS = ((100, 4), (CLOSED_FROM, 2))
 """Fewer labelled items than the first number: at most so many repeats of the folds."""
 STEEP = 10.0
 """Logits of one in the output of a ridge regression, before they are calibrated."""
