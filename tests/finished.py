@@ -20,6 +20,7 @@ from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
 from headstart.run import conclude, fit, manifest
+from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
@@ -163,7 +164,7 @@ def maker(root: Path) -> Make:
                 strategies.get("probe").refit(asked, probe), evidence={"arm": arm.arm, "chosen": None}
             )
         answer = conclude.Answer(rows, verdict_of(trials, context.experiment), arm.arm, model, None, {})
-        content = manifest.write_answer(context, answer, [], {}, Budget(60))
+        content = manifest.write_answer(context, answer, [], {}, Budget(60), RunConfig(None))
         folder.write({**content, "complete": True})
         return Made(context, trials, answer, folder.path, content, events)
 

@@ -20,7 +20,7 @@ def test_table_page_json_and_the_fit_that_follows(shapes: Path, forked: Any, tmp
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("data      42 images in 3 classes (14 each), 18 more kept for the test")
+    assert lines[1].startswith("data      42 images in 3 classes (14 each), 18 more kept for the test")
     places = [line for line in lines if re.match(r"1[= ] +bundled/", line)]
     assert places
     assert re.search(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]  +\|?-*o-*\|? .*1\.2 M +Apache-2\.0", places[0])

@@ -18,7 +18,7 @@ from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
 from headstart.planning.policy import Step
-from headstart.run import conclude, fit, set_up
+from headstart.run import conclude, fit, known, set_up
 from headstart.run.state.closing import Closing
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
@@ -105,7 +105,7 @@ def run(setting: Context, clock: Clock, budget: float, **more: Any) -> tuple[dic
 
 def evidence(setting: Context, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
     """The verdict's sentence, and the folds of each arm."""
-    folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
+    folds = {name: known.outcome_of(trial, setting).folds for name, trial in trials.items()}
     return verdict_of(conclude.in_order(trials, setting), setting.experiment).sentence, folds
 
 
@@ -173,7 +173,7 @@ def test_what_is_left_is_too_little_for_one_more_rung(
     _, folds = evidence(setting, trials)
     closing = setting.closing.seconds()
     assert 1 < folds["net: scratch"] < 5
-    left = ledger.budget.left - closing - fit.AGAIN * 6.0
+    left = ledger.budget.left - closing - known.AGAIN * 6.0
     assert 0 <= left < 2.2 * 6.0
 
 
@@ -236,10 +236,10 @@ def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, 
     """What there was stays, and it is not begun over and over."""
     step = Step("net: scratch", "scratch", "net", 10.0, None, "")
     before = setting.run(step)
-    assert fit.outcome_of(before, setting).rungs[-1] == 5
+    assert known.outcome_of(before, setting).rungs[-1] == 5
     after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
     np.testing.assert_array_equal(after.predictions.array, before.predictions.array)
-    assert fit.outcome_of(after, setting).rungs == ()
+    assert known.outcome_of(after, setting).rungs == ()
     assert after.cost.seconds >= before.cost.seconds
 
     def break_later() -> None:

@@ -54,7 +54,7 @@ def rank_command(
 
     if out is not None and writable(out).suffix not in (".html", ".json"):
         raise BadOption("--out", str(out), "a file that ends in .html or .json")
-    with telling(shown=not json_output) as story:
+    with telling(data, shown=not json_output) as story:
         found = with_download(partial(api.rank, data, listen=story, also=also or ()), gather(given))
     if out is not None and out.suffix == ".json":
         write_atomic(out, (as_json(found.to_json()) + "\n").encode())

@@ -19,6 +19,7 @@ from headstart.core.budget import words
 from headstart.core.evidence import DOUBTS
 from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
+from headstart.core.words import few
 from headstart.strategies import every, facts
 
 FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
@@ -46,6 +47,9 @@ AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
 
+NAMED = 12
+"""Arms that a sentence names at most."""
+
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
 
@@ -60,6 +64,8 @@ class Candidate:
     second_way: bool = False
     """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
     is asked of pairs: it need not leave time for the proof, as a further source must."""
+    left_out: str = ""
+    """Why it is not probed though there be time; empty: it is."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +296,7 @@ def untried(left_out: Sequence[Skipped]) -> str:
     by_reason: dict[str, list[str]] = {}
     for arm in left_out:
         by_reason.setdefault(arm.reason, []).append(arm.arm)
-    told = "; ".join(f"{', '.join(arms)} ({reason})" for reason, arms in by_reason.items())
+    told = "; ".join(f"{few(arms, NAMED)} ({reason})" for reason, arms in by_reason.items())
     return f"Not tried: {told}." if told else ""
 
 
@@ -311,8 +317,9 @@ def _due(known: Known, one: Facts) -> bool:
 
 def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     """Why an arm cannot be started now; empty when it can."""
-    if _due(known, one):
-        return ""
+    left_out = source.left_out if source is not None and one.reads else ""
+    if left_out or _due(known, one):
+        return left_out
     estimate = estimate_of(known, one, source) or 0.0
     if known.left < LEAST or (known.reached and one.role != "random"):
         return known.reached or "no time left"

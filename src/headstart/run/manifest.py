@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headstart import sources
-from headstart.core import environment
+from headstart.core import environment, words
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -121,11 +121,16 @@ def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")
 
 
-def time_summary(content: dict[str, Any], budget: Budget) -> str:
-    """What was spent of the budget, and after how much of it there was a first verdict."""
+def time_summary(content: dict[str, Any], budget: Budget, startup: float) -> str:
+    """What was spent of the budget, and how long it took from the start to the first verdict."""
     spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(budget.seconds or 0.0)}"
     first = content.get("first_verdict")
-    return spent + (f"; the first verdict after {seconds_in_words(first['seconds'])}" if first else "")
+    if not first:
+        return spent
+    return (
+        f"{spent}, and {seconds_in_words(startup)} to start; the first verdict came after "
+        f"{seconds_in_words(first['seconds'])}"
+    )
 
 
 def too_small(context: Context, budget: Budget) -> str:
@@ -139,11 +144,20 @@ def too_small(context: Context, budget: Budget) -> str:
     )
 
 
+def away(left_out: list[tuple[str, str]]) -> str:
+    """The sources that match a pattern and cannot be used, in a sentence that gives each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for spec, reason in left_out:
+        by_reason.setdefault(reason, []).append(spec)
+    return "; ".join(f"{words.few(specs)}: {reason}" for reason, specs in by_reason.items())
+
+
 def plan_summary(known: policy.Known, config: RunConfig) -> dict[str, Any]:
     """The plan in one line, and its steps."""
     steps, left_out = policy.outline(known)
     total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
     text = f"about {seconds_in_words(total)} of the {seconds_in_words(config.budget)}: {len(steps)} arms"
-    if left_out:
-        text += f"; {len(left_out)} {'does' if len(left_out) == 1 else 'do'} not fit"
+    behind = {source.left_out for source in known.sources} - {""}
+    if late := [one for one in left_out if one.reason not in behind]:
+        text += f"; {len(late)} {'does' if len(late) == 1 else 'do'} not fit"
     return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

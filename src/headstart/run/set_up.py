@@ -12,6 +12,7 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core import environment, words
+from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -43,6 +44,8 @@ from headstart.run.state.context import FULL, Context, Timed, why
 from headstart.run.state.folder import RunFolder, sound
 from headstart.store.store import FeatureStore
 
+MEMORY = 3
+"""How often the weights of a source are in memory at the least: as read, in the network, in a copy of it."""
 FINISH_SHARE = 0.12
 """Share of the budget kept back for training the winner on all rows, until it is known what that takes."""
 
@@ -213,11 +216,8 @@ def measure(context: Context) -> None:
     with sound(context.folder.path, "run.json", "choose another --out"):
         passes, arms = ({name: float(s) for name, s in known.get(part, {}).items() if s is not None}
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
-    for name in list(context.sources):
-        with surviving(context, name):
-            context.backbone(name)
     if not passes:
-        strategies.check(context.settings, map(context.backbone, context.sources))
+        strategies.check(context.settings, context.dataset.modality, lambda: _opened(context))
     for name in list(context.sources):
         with surviving(context, name):
             _measure_source(context, name, passes, arms)
@@ -229,9 +229,20 @@ def measure(context: Context) -> None:
     context.folder.write({**context.folder.read(), **measured})
 
 
+def _opened(context: Context) -> Iterator[Backbone]:
+    """The networks of the sources, one after the other."""
+    for name in list(context.sources):
+        with surviving(context, name):
+            yield context.backbone(name)
+
+
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
     from headstart.passes import extractor
 
+    needed, free = MEMORY * (context.sources[name].size_bytes or 0), environment.free_memory()
+    if needed > free:
+        problem = f"it takes about {words.size(needed)} of memory, and {words.size(free)} are free"
+        raise SourceError(name, problem, "name a smaller one")
     backbone = context.backbone(name)
     if name not in passes:
         passes[name] = extractor.measure_pass(backbone, context.dataset)

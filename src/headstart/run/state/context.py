@@ -81,6 +81,8 @@ class Context:
     """Seconds of passes made before the first arm, by source: they belong to its probe."""
     broken: dict[str, str] = field(default_factory=dict)
     """Sources that were left out because they broke, with the reason."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sources that are not probed, with the reason; see `run.search`."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
