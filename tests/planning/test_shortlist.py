@@ -75,7 +75,7 @@ def test_sources_are_halved_on_twice_as_many_items() -> None:
     costs = {f"s{number}": 0.1 for number in range(40)}
     found, rounds, _ = search(costs, 1500, 1e6, lambda name, items: -int(name[1:]))
     assert (found, rounds) == (["s0", "s1", "s2"], [(40, 100), (20, 200), (10, 400), (5, 800)])
-    few, rounds, _ = search({name: 0.1 for name in "abcdef"}, 244, 1e6, lambda name, items: ord(name))
+    few, rounds, _ = search(dict.fromkeys("abcdef", 0.1), 244, 1e6, lambda name, items: ord(name))
     assert (few, rounds) == (["f", "e", "d"], [(6, 100)])
 
 

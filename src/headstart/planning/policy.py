@@ -88,6 +88,9 @@ class Outcome:
     """Whether it trains a trunk: others have cheap folds, and go on as far as the time goes at once."""
     begin: float = 0.0
     """Seconds that it takes to begin again."""
+    behind: bool = False
+    """Whether it trains a trunk and is clearly worse, on the same items, than the best that does not: it will
+    not ship."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,10 @@ class Known:
     labelled: int = 0
     """Items to learn from."""
     spare: float = 0.0
-    """Seconds left for more folds of arms that have run: what the end takes is known by then."""
+    """Seconds left for more folds of arms that have run: what the end takes is known by then, the training on
+    all rows of whatever arm may ship."""
+    settled: float = 0.0
+    """The same without those that are `behind`: where transfer is not in doubt nothing averages with them."""
     hangs: tuple[str, ...] = ()
     """Arms on which the verdict, or what ships, hangs."""
     reached: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from headstart import sources, strategies, tasks
 from headstart.core import words
@@ -22,7 +23,8 @@ AGAIN = 1.4
 
 def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:
     """What the plan may know at this moment."""
-    outcomes = {name: outcome_of(trial, context) for name, trial in trials.items()}
+    lost = behind(trials, context)
+    outcomes = {n: replace(outcome_of(t, context), behind=n in lost) for n, t in trials.items()}
     specs = {source.spec for source in context.sources.values()}
     candidates = tuple(
         policy.Candidate(
@@ -39,7 +41,7 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
     left = budget.left - context.closing.seconds() - tested
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}
-    again = max((AGAIN * t.cost.fold for t in trials.values() if selection.heavy(t)), default=0.0)
+    again = {name: AGAIN * trial.cost.fold for name, trial in trials.items() if selection.heavy(trial)}
     return policy.Known(
         candidates,
         left - context.reserve,
@@ -52,10 +54,25 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         context.dataset.modality,
         selection.per_class(context.experiment),
         len(context.split.development),
-        spare=left - again,
+        spare=left - max(again.values(), default=0.0),
+        settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),
         hangs=hanging(outcomes),
         reached=reached(context, config, trials),
     )
+
+
+def behind(trials: Mapping[str, Trial], context: Context) -> set[str]:
+    """The arms that train a trunk and are clearly worse than the best that does not, on the same items."""
+    simple = [name for name, trial in trials.items() if not selection.heavy(trial)]
+    best = selection.best(simple, trials, context.experiment)
+    if best is None:
+        return set()
+    found = {
+        name: leaderboard.gain(trial, trials[best], context.experiment, count=selection.ROUGH)
+        for name, trial in trials.items()
+        if selection.heavy(trial)
+    }
+    return {name for name, gain in found.items() if gain is not None and gain.high < 0 and not gain.too_few}
 
 
 def reached(context: Context, config: RunConfig, trials: Mapping[str, Trial]) -> str:
