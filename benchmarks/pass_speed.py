@@ -7,6 +7,10 @@ The floor is the best of several bare loops over images that are prepared and in
 either memory layout, all cores inside one operation, or a batch for each core at the same time. The pass reads,
 decodes, prepares, computes, pools every tap and writes it to a new store. Floor and pass take turns and the fastest of the repeats counts, in seconds on the
 clock and in processor seconds (which other programs on the machine disturb less).
+
+Each engine that suits the network computes the taps of the same prepared images, in turns and with one thread: processor
+milliseconds an item, seconds to be built and first used, agreement with the network as it is, and its share of the peak of
+a product of matrices in bfloat16.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from headstart import sources
 from headstart.core import environment
@@ -29,7 +35,11 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.data import load
 from headstart.modalities import image
+from headstart.passes.engines import EAGER, ENGINES
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.steps.choice import agreement
+from headstart.passes.steps.forward import Forward
+from headstart.store.disk import keys
 from headstart.store.store import FeatureStore
 
 RESULTS = Path(__file__).parent / "results"
@@ -85,6 +95,52 @@ def whole(backbone: Any, dataset: Dataset) -> tuple[Times, Any]:
         return times, found[0]
 
 
+def peak(dtype: torch.dtype, side: int = 2048) -> float:
+    """Floating-point operations a processor second of a product of square matrices, one thread."""
+    torch.set_num_threads(1)
+    a, b = (torch.randn(side, side).to(dtype) for _ in range(2))
+    return 2 * side**3 / min(timed(lambda: a @ b)[1] for _ in range(6))
+
+
+def operations(backbone: Any, batch: np.ndarray) -> float:
+    """Floating-point operations of an item, by what torch counts of its products and convolutions."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        backbone.full(backbone.normalise(torch.from_numpy(batch[:1])))
+    return float(counter.get_total_flops())
+
+
+def engines(backbone: Any, pixels: np.ndarray, repeats: int, batch: int = 8) -> dict[str, dict[str, Any]]:
+    """By engine, see above; "problem" where it cannot compute this network."""
+    columns = [keys.tap_column(tap) for tap in backbone.taps()]
+    batches = [pixels[start : start + batch] for start in range(0, len(pixels), batch)][:4]
+    work, most = operations(backbone, pixels), peak(torch.bfloat16)
+    found: dict[str, dict[str, Any]] = {}
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, cores)
+        running: dict[str, Forward] = {}
+        for name in ENGINES:
+            problem = ENGINES[name].suits(backbone, "cpu")
+            found[name] = {"problem": problem} if problem else {"ms": float("inf")}
+            if not problem:
+                forward = Forward(backbone, torch.device("cpu"), ENGINES[name]).ready(columns)
+                start = time.process_time()
+                running[name] = stack.enter_context(forward)
+                running[name](batches[0], columns)
+                found[name]["setup_s"] = time.process_time() - start
+        expected = [running[EAGER](one, columns)[0] for one in batches]
+        for _ in range(repeats):
+            for name, run in running.items():
+                row, start = found[name], time.process_time()
+                given = [run(one, columns)[0] for one in batches]
+                took = (time.process_time() - start) / sum(map(len, batches))
+                row["ms"] = min(row["ms"], 1000 * took)
+                row["agreement"] = min(map(agreement, expected, given))
+                row["of_peak"] = work / (row["ms"] / 1000) / most
+    return found
+
+
 def measure(spec: str, dataset: Dataset, repeats: int) -> dict[str, Any]:
     """Floor, pass and decoding of one source, in milliseconds an item."""
     backbone = sources.load(spec)
@@ -121,6 +177,7 @@ def measure(spec: str, dataset: Dataset, repeats: int) -> dict[str, Any]:
         "pass_cpu_ms": scale * took[1],
         "ratio_cpu": took[1] / floor[1],
         "share_forward_cpu": floor[1] / took[1],
+        "engines": engines(backbone, pixels, repeats),
     }
 
 
@@ -156,6 +213,12 @@ def main() -> None:
                 f"{row['ratio']:6.2f} {row['ratio_cpu']:12.2f}",
                 flush=True,
             )
+            for name, one in row["engines"].items():
+                told = one.get("problem") or (
+                    f"{one['ms']:8.1f} ms (cpu) {one['setup_s']:6.1f} s to build, cosine {one['agreement']:.5f}, "
+                    f"{one['of_peak']:.0%} of the bfloat16 peak"
+                )
+                print(f"    {name:<40} {told}", flush=True)
     RESULTS.mkdir(exist_ok=True)
     record = {"items": len(dataset), "rows": found, "machine": environment.machine()}
     record["versions"] = environment.versions()

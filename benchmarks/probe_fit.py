@@ -55,13 +55,13 @@ print(json.dumps({"verdict": verdict, "marks": marks, "proof": others.children_u
 """
 
 
-def pictures(shared: Path, folder: Path) -> Path:
-    """JPEG files by part and class, the first of each."""
+def pictures(shared: Path, folder: Path, counts: dict[str, int] = COUNTS) -> Path:
+    """JPEG files by part and class, the first of each: so many a class."""
     dataset = pack("cifar10_small")(shared / "data", folder)
     assert dataset.split is not None
     assert dataset.y is not None
     assert dataset.task is not None
-    left = {(part, label): count for part, count in COUNTS.items() for label in range(dataset.task.outputs)}
+    left = {(part, label): count for part, count in counts.items() for label in range(dataset.task.outputs)}
     for item, part, label in zip(dataset.items, dataset.split.tolist(), dataset.y.tolist(), strict=True):
         if left.get((part, label), 0):
             left[part, label] -= 1

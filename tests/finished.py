@@ -19,6 +19,8 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
+from headstart.passes.engines import AUTO
+from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
@@ -66,6 +68,11 @@ class Stored(MemoryExtractor):
 
     def missing(self, backbone: Any, spec: Any) -> float:
         return 1.0 if self.gone else 0.0
+
+    def choice(self, backbone: Any, kept: Any = None) -> Choice:
+        return Choice()
+
+    engine = AUTO
 
 
 def probabilities(

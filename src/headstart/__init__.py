@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "headstart.api": (
-        "fit", "plan", "rank", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model"
+        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model", "rank"
     ),
     "headstart.data": ("load",),
     "headstart.sources": ("sources",),

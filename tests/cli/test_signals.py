@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -21,7 +22,10 @@ def test_sigterm_does_what_ctrl_c_does(
     def command(**_: Any) -> None:
         try:
             os.kill(os.getpid(), number)
-            signal.pause()
+            while (
+                True
+            ):  # another thread may be the one that takes it: to pause here could be to wait for ever
+                time.sleep(0.01)
         finally:
             cleaned.append("run folder")
 

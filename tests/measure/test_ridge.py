@@ -9,7 +9,9 @@ from headstart.errors import DataError
 from headstart.measure.ridge import (
     LEVERAGE_FLOOR,
     RELATIVE,
+    Dual,
     block_left_out,
+    centred_gram,
     coefficients,
     group_blocks,
     loo_ridge,
@@ -42,6 +44,28 @@ def test_leave_one_out_is_exact(shape: tuple[int, int], grouped: bool) -> None:
     errors = ((expected - targets) ** 2).sum(axis=1)
     np.testing.assert_allclose(found.errors, errors, atol=1e-9)
     assert found.mse == pytest.approx(errors.mean())
+
+
+@pytest.mark.parametrize("shape", [(40, 8), (40, 60)])
+@pytest.mark.parametrize("penalty", [0.05, 30.0])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_of_a_part_it_is_as_if_there_were_no_other_rows(
+    shape: tuple[int, int], penalty: float, grouped: bool, whole: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    features, targets = 3 + rng.normal(size=shape), 7 + rng.normal(size=(shape[0], 3))
+    part = np.arange(40) if whole else np.sort(rng.permutation(40)[:28])
+    groups = rng.integers(9, size=len(part)) if grouped else np.arange(len(part))
+    dual = Dual.of(centred_gram(features @ features.T), penalty)
+    assert dual is not None
+    found = dual.left_out(targets[part], None if whole else part, groups if grouped else None)
+    expected = targets[part] - brute_force(features[part], targets[part], penalty, groups)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+def test_products_that_are_singular_have_no_dual() -> None:
+    assert Dual.of(np.diag([1.0, -2.0, 1.0]), 0.5) is None
 
 
 def test_the_path_picks_the_least_error() -> None:

@@ -104,3 +104,22 @@ def test_batches_hold_every_text_once_and_no_more_than_they_may(
     for block in blocks:
         assert len(block) <= number
         assert len(block) == 1 or max(weights[i] for i in block) * len(block) <= most
+
+
+def test_to_ask_what_is_missing_measures_no_text(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract, backbone = StoreExtractor(store, sentences(), engine="eager"), TinyTextBackbone()
+
+    def refuse(*_: object) -> int:
+        raise AssertionError("a text was measured")
+
+    monkeypatch.setattr(text, "weight", refuse)
+    assert extract.missing(backbone, FeatureSpec()) == 1.0
+
+
+def test_a_text_weighs_its_tokens(store: FeatureStore) -> None:
+    contract = TinyTextBackbone().source.input
+    for item in sentences(per_class=3).items:
+        assert text.weight(item.read(), contract) == text.prepare(item.read(), contract).shape[-1]
+    assert text.weight(b"  ", contract) == 1

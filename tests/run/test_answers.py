@@ -14,7 +14,7 @@ from headstart.run import conclude, fit
 from headstart.run.state.config import RunConfig
 
 
-def masks(n: int = 120) -> object:
+def masks(n: int = 160) -> object:
     """Noise, plus or minus one random pattern of signs: every pixel tells a little, no shape tells anything."""
     rng = np.random.default_rng(0)
     y = np.arange(n) % 2

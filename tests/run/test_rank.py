@@ -137,11 +137,12 @@ def test_texts(tmp_path: Path) -> None:
 
 def test_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("transformers")
+    import torch
+
     import sounds
     from headstart.core.source import Source
     from headstart.modalities.audio.preprocessing import AudioPreprocessing
     from headstart.run.state import resolve
-    from headstart.testing.fakes import TinyBackbone  # noqa: F401 - torch is there
     from strategies.test_sounds import ARCHITECTURE, tiny
 
     contract = AudioPreprocessing("whisper", mels=16, seconds=0.4, longest=0.6)
@@ -150,7 +151,7 @@ def test_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def load(source: Any, **how: Any) -> Any:
         backbone = tiny()
-        with __import__("torch").no_grad():
+        with torch.no_grad():
             for parameter in backbone.module.parameters():
                 parameter.mul_(1.0 if source.name == "a" else 0.5)
         backbone.source = source

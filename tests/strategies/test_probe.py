@@ -168,9 +168,9 @@ class TestGroups:
         seen: list[np.ndarray | None] = []
         original = _taps.leave_one_out
 
-        def watch(gram, targets, groups=None, **more):
+        def watch(blocks, names, targets, groups=None, **more):
             seen.append(groups)
-            return original(gram, targets, groups, **more)
+            return original(blocks, names, targets, groups, **more)
 
         monkeypatch.setattr(_taps, "leave_one_out", watch)
         strategies.get("probe").fit(replace(asked, split=replace(asked.split, groups=twins)))

@@ -143,4 +143,5 @@ def test_an_exported_network_reads_recordings_of_any_length(asked: Request, tmp_
     for length in (2, 39, 40, 41, 60):
         x = rng.normal(size=(2, 17, length)).astype(np.float32)
         x[:, -1], x[1, :, length // 2 :] = 1, 0
-        assert np.allclose(session.run(None, {"sound": x})[0], predictor.scores(x), atol=1e-5), length
+        # noise is far from what was learnt: logits of tens, in single precision
+        assert np.allclose(session.run(None, {"sound": x})[0], predictor.scores(x), atol=1e-4), length

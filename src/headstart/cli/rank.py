@@ -31,7 +31,7 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write it to this file as well: .html (a page with the intervals drawn) or .json.", show_default=False),
 ]  # fmt: skip
-ASKED = ("source", "seed", "metric", *options.READING, "drop_bad", "download")
+ASKED = ("source", "seed", "metric", "engine", *options.READING, "drop_bad", "download")
 BAR = 24
 """Signs in which an interval is drawn."""
 
@@ -48,13 +48,14 @@ def rank_command(
 
     --source may be a pattern in quotes, such as "timm/mobilenet*" or "file:weights/*.safetensors".
     """
-    from headstart import api
     from headstart.core.files import write_atomic
     from headstart.errors import BadOption
 
     if out is not None and writable(out).suffix not in (".html", ".json"):
         raise BadOption("--out", str(out), "a file that ends in .html or .json")
     with telling(data, shown=not json_output) as story:
+        from headstart import api
+
         found = with_download(partial(api.rank, data, listen=story, also=also or ()), gather(given))
     if out is not None and out.suffix == ".json":
         write_atomic(out, (as_json(found.to_json()) + "\n").encode())

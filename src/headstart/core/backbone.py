@@ -117,6 +117,17 @@ class Backbone(Protocol):
         """An independent copy of weights and all, to be trained."""
 
 
+@runtime_checkable
+class Graphed(Protocol):
+    """A backbone whose network is one graph of operations, which engines may rewrite."""
+
+    def graph(self, cuts: tuple[str, ...]) -> Any:
+        """A `torch.fx.GraphModule`: normalised batch -> the states at these cuts, a tensor where there is one
+        and a tuple where there are several. Its layers are those of the network."""
+
+    def copy(self) -> Any: ...
+
+
 class Networks(Protocol):
     """Sources by the name used in arms, and their stored features."""
 

@@ -13,6 +13,7 @@ from headstart.core import words
 from headstart.core.experiment import Experiment
 from headstart.core.source import Preprocessing
 from headstart.errors import HeadstartError
+from headstart.measure.partition import drawn
 from headstart.modalities import nouns
 
 MOST = 2_000
@@ -41,9 +42,7 @@ def lengths(
     """
     if contract.max_length is None:
         return None
-    shown = rows
-    if len(rows) > MOST:
-        shown = np.sort(np.random.default_rng(experiment.seed).permutation(rows)[:MOST])
+    shown = rows[drawn(len(rows), MOST, seed=experiment.seed)]
     counted, tokens, read, unknown = counts(experiment, contract, shown, clock)
     if not len(tokens):
         return None

@@ -28,6 +28,7 @@ from headstart.insight import embedding_map, lengths, mistakes
 from headstart.insight.curve import learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
+from headstart.measure.partition import drawn
 from headstart.predict import evaluate, saliency
 from headstart.tasks.base import Labels
 
@@ -186,9 +187,7 @@ def scatter(view: View) -> dict[str, Any] | None:
     if isinstance(tasks.for_task(view.experiment.task), Labels) or not len(view.rows):
         return None
     truth, said = view.y, view.predictions[:, 0]
-    shown = np.arange(len(truth))
-    if len(shown) > POINTS:
-        shown = np.sort(np.random.default_rng(view.experiment.seed).permutation(len(truth))[:POINTS])
+    shown = drawn(len(truth), POINTS, seed=view.experiment.seed)
     return {
         "points": [
             {"row": int(view.rows[i]), "true": float(truth[i]), "predicted": float(said[i])} for i in shown

@@ -44,11 +44,21 @@ def first_repeat(split: Split, rows: np.ndarray) -> np.ndarray:
     return np.asarray(order[unit] % min(PARTS, max(2, n)))
 
 
+OWN = 0x48454144
+"""Part of the seed of what is drawn here: data that were shuffled by `default_rng(seed).permutation` would
+be drawn by that very permutation in the order they had before it, one class first."""
+
+
+def drawn(n: int, most: int, *, seed: int) -> np.ndarray:
+    """int64: at most `most` of `n` places, at random, in increasing order."""
+    return np.sort(np.random.default_rng((OWN, seed)).permutation(n)[:most])
+
+
 def blind_sample(split: Split, most: int, *, seed: int) -> np.ndarray:
     """int64: about `most` development rows at most, whole groups, drawn without looking at labels; sorted."""
     rows = np.sort(split.development)
     if len(rows) <= most:
         return rows
     _, unit = np.unique(split.groups[rows], return_inverse=True)
-    place = np.random.default_rng(seed).permutation(unit.max() + 1)[unit]
+    place = np.random.default_rng((OWN, seed)).permutation(unit.max() + 1)[unit]
     return np.sort(rows[np.argsort(place, kind="stable")[:most]])

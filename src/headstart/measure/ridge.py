@@ -151,3 +151,73 @@ def coefficients(basis: Basis, targets: np.ndarray, penalty: float) -> tuple[np.
     shrink = np.sqrt(basis.s2) / (basis.s2 + penalty)
     weight = basis.unfold((shrink[:, None] * (basis.left.T @ (y - centre))).T)
     return weight, centre - weight @ basis.mean
+
+
+def centred_gram(gram: np.ndarray) -> np.ndarray:
+    """float64 `[n, n]`: the products of rows less their mean, from the products of the rows."""
+    mean = gram.mean(axis=0, dtype=np.float64)
+    return np.asarray(gram - mean - mean[:, None] + mean.mean())
+
+
+@dataclass(frozen=True)
+class Dual:
+    """Ridge regression with an intercept on rows whose products are known, for any part of them at once.
+
+    With K the products of the centred rows, M = (K + penalty I)^-1 - 11'/(n penalty). On all rows the
+    residual of a row that is left out is (M y)_i / M_ii. Of a part T of the rows, with the others S, M is
+    M_TT - M_TS M_SS^-1 M_ST: what a fold needs costs its held-out rows squared times n, and no
+    factorisation of its own.
+    """
+
+    solved: np.ndarray = field(repr=False)
+    """float64 `[n, n]`: M."""
+    penalty: float
+
+    @classmethod
+    def of(cls, centred: np.ndarray, penalty: float) -> Dual | None:
+        """From the products `[n, n]` of centred rows; None when they are as good as singular at this
+        penalty."""
+        from scipy.linalg import lapack
+
+        n = len(centred)
+        matrix = centred.astype(np.float64)  # a copy; symmetric, so its transpose is in LAPACK's order
+        matrix.flat[:: n + 1] += penalty
+        factor, failed = lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
+        if failed:
+            return None
+        half, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)  # one triangle, zeros in the other
+        half.T.flat[:: n + 1] *= 0.5
+        solved = half + half.T
+        solved -= 1.0 / (n * penalty)
+        return cls(solved, penalty)
+
+    def left_out(
+        self, targets: np.ndarray, part: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> np.ndarray:
+        """float64 `[m, K]`: residuals of targets `[m, K]` when each row of the part (or its group) is left
+        out. `part` int64 `[m]` are places among the n rows (None: all of them in their order), `groups`
+        numbers `[m]`."""
+        from scipy.linalg import lapack
+
+        n = len(self.solved)
+        part = np.arange(n) if part is None else part
+        wanted = np.zeros((n, targets.shape[1]))
+        wanted[part] = targets - targets.mean(axis=0)
+        weighed, own = self.solved @ wanted, self.solved.diagonal()
+        outside = np.ones(n, bool)
+        outside[part] = False
+        others = self.solved[outside]  # [s, n]
+        if len(others):
+            factor, _ = lapack.dpotrf(others[:, outside], lower=1)
+            others = lapack.dtrtrs(factor, others, lower=1)[0]
+            weighed = weighed - others.T @ lapack.dtrtrs(factor, weighed[outside], lower=1)[0]
+            own = own - np.einsum("sn,sn->n", others, others)
+        residual = self.penalty * weighed[part]
+        out: np.ndarray = residual / np.maximum(self.penalty * own[part], LEVERAGE_FLOOR)[:, None]
+        for rows in group_blocks(groups, len(part)) if groups is not None else ():
+            if rows.shape[1] > 1:
+                places = part[rows]  # [g, m]
+                seen = others[:, places].transpose(1, 2, 0)  # [g, m, s]
+                inside = self.solved[places[:, :, None], places[:, None, :]] - seen @ seen.transpose(0, 2, 1)
+                out[rows] = block_left_out(residual[rows], self.penalty * inside)
+        return out

@@ -228,5 +228,6 @@ class Modality(Things, Protocol):
     def count(self, data: Any, contract: Any) -> Counted:
         """How long a sequence is for a source. Only of what has a `max_length`. Raises `ItemError`."""
 
-    def weight(self, data: bytes) -> int:
-        """How large an item is, roughly: items of like weight share a batch. 0: all are alike."""
+    def weight(self, data: bytes, contract: Any) -> int:
+        """How long an item is for a source, in tokens: those of like weight share a batch. 0: all are
+        alike."""

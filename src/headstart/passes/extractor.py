@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +27,12 @@ from headstart.core.dataset import Dataset
 from headstart.core.features import FeatureSpec
 from headstart.core.strategy import Progress, silent
 from headstart.errors import DataError, ItemError
+from headstart.passes.engines import AUTO, EAGER, ENGINES
+from headstart.passes.engines.base import Engine
+from headstart.passes.steps import choice as choices
 from headstart.passes.steps import spec as specs
-from headstart.passes.steps.forward import BYTES, Columns, Forward, batch_on, device_of
+from headstart.passes.steps.choice import Choice
+from headstart.passes.steps.forward import TOKENS, Columns, Forward, batch_on, device_of
 from headstart.passes.steps.loader import MOST_WORKERS, Reader, cores, flow, remedy
 from headstart.passes.steps.writer import Block, Chunks, Job, Part, by_number, by_weight
 from headstart.store import upkeep
@@ -35,6 +40,7 @@ from headstart.store.disk import keys
 from headstart.store.disk.pins import Pin
 from headstart.store.disk.shard import ShardWriter
 from headstart.store.features import StoredFeatures
+from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 
 MEASURED = 32
@@ -44,6 +50,7 @@ MEASURED = 32
 def measure_pass(
     backbone: Any,
     dataset: Dataset,
+    choice: Choice | None = None,
     *,
     n: int = MEASURED,
     store: FeatureStore | None = None,
@@ -52,7 +59,8 @@ def measure_pass(
 ) -> float:
     """Seconds that a pass of `backbone` over `dataset` takes here, from `n` items spread over it.
 
-    What was computed for it is stored. On many cores more items are taken, so that all have work.
+    `choice` is the engine's, found for the whole data set unless given. What was computed is stored. On many
+    cores more items are taken, so that all have work.
     """
     store = store or FeatureStore.default()
     extractor = StoreExtractor(store, dataset, device=device, workers=workers)
@@ -60,6 +68,7 @@ def measure_pass(
     n = min(len(dataset), max(n, 2 * extractor.workers * batch))
     rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
     measured = StoreExtractor(store, dataset.subset(rows), device=device, workers=workers)
+    measured.choices[backbone.digest] = choice or extractor.choice(backbone)
     return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
 
 
@@ -92,7 +101,7 @@ class StoreExtractor:
     """An `Extractor` for one data set: stored features, computing what is missing.
 
     `progress(name, done, total)` counts the items to be computed now, `name` being the source's.
-    `batch_size` and `workers` are chosen for the machine unless given.
+    `batch_size` and `workers` are chosen for the machine unless given, the `engine` for each source.
     """
 
     def __init__(
@@ -104,10 +113,13 @@ class StoreExtractor:
         batch_size: int | None = None,
         workers: int | None = None,
         progress: Progress = silent,
+        engine: str = AUTO,
     ) -> None:
         self.store, self.dataset, self.progress = store, dataset, progress
         self.device = device_of(device)
-        self.batch = batch_size
+        self.batch, self.engine = batch_size, engine
+        self.choices: dict[str, Choice] = {}
+        """By the digest of a network."""
         available = cores() if self.device.type == "cuda" else min(cores(), torch.get_num_threads())
         self.workers = workers or min(available, MOST_WORKERS)
         self.threads = max(1, available // self.workers)
@@ -135,8 +147,7 @@ class StoreExtractor:
         pin, tally = Pin(), _Tally()
         for want in plan.wants:
             self.store.pin(want.section, want.columns, pin)
-            self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
+        chunks = self._chunks(plan)
         missing = chunks.missing()
         if missing:
             upkeep.sweep(self.store.path)
@@ -148,18 +159,73 @@ class StoreExtractor:
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that the store lacks."""
-        plan = _Plan(self, backbone, spec)
+        missing, items = self._missing(_Plan(self, backbone, spec))
+        return missing / max(1, items)
+
+    def _missing(self, plan: _Plan) -> tuple[int, int]:
+        """(items that the store lacks, distinct items)."""
+        chunks = self._chunks(plan)
+        return chunks.missing(), chunks.items
+
+    def _chunks(self, plan: _Plan) -> Chunks:
+        """The data set in portions, and what is on disk of it looked at again."""
         for want in plan.wants:
             self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
-        return chunks.missing() / max(1, chunks.items)
+        return plan.chunks(self.store)
+
+    def choice(self, backbone: Any) -> Choice:
+        """The engine for a source's passes: the one whose features are all stored, else the one that was kept
+        for this machine, else the best of a trial."""
+        if backbone.digest not in self.choices:
+            self.choices[backbone.digest] = self._chosen(backbone)
+        return self.choices[backbone.digest]
+
+    def _chosen(self, backbone: Any) -> Choice:
+        device = self.device.type
+        if device != "cpu" and self.engine == AUTO:  # a trial would need a clock of its own there
+            return Choice(EAGER if ENGINES["autocast"].suits(backbone, device) else "autocast")
+        tried, refused = choices.names(self.engine, backbone, device)
+        if not tried or not len(self.dataset):
+            return Choice(refused=refused)
+        memo, key = Memo(self.store.root / "memo.sqlite"), choices.key(self.engine, backbone, device)
+        kept = Choice.of(memo.get(key, {}))
+        spec = FeatureSpec(taps=backbone.taps())
+        plans = {name: _Plan(self, backbone, spec, name) for name in {kept.engine if kept else EAGER, EAGER}}
+        if kept is not None and (self.engine != AUTO or not self._missing(plans[kept.engine])[0]):
+            return kept
+        missing = self._missing(plans[EAGER])[0]
+        if self.engine == AUTO and missing <= choices.BATCHES * plans[EAGER].batch:
+            return kept or Choice()
+        found = kept or self._trial(plans[EAGER], tried, missing)
+        if found is None:
+            return Choice()
+        if kept is None:
+            memo[key] = found.to_json()
+        return found
+
+    def _trial(self, plan: _Plan, tried: Sequence[str], items: int) -> Choice | None:
+        """On items from all over the data set, in a thread that has one core, as those of a pass have."""
+        rows = specs.distinct(keys.item_keys(plan.digests))
+        some = np.linspace(0, len(rows) - 1, min(len(rows), choices.BATCHES * plan.batch)).astype(np.int64)
+        blocks = list(plan.chunks(self.store).everything(rows[np.unique(some)]))
+        batches = [plan.read(block)[0][0] for block in blocks[: choices.BATCHES]]
+        columns = plan.wants[0].columns
+
+        @contextmanager
+        def opened(engine: Engine) -> Iterator[Any]:
+            with Forward(plan.backbone, self.device, engine).ready(columns) as forward:
+                yield lambda batch: forward(batch, columns)[0]
+
+        with ThreadPoolExecutor(1, "trial", initializer=lambda: torch.set_num_threads(1)) as pool:
+            stack = ExitStack()
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            with stack:
+                return pool.submit(choices.trial, self.engine, tried, batches, items, opened).result()
 
     def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
         """Seconds that a pass takes without its start; everything is computed whatever is stored."""
         plan = _Plan(self, backbone, spec)
-        for want in plan.wants:
-            self.store.catalogue(want.section).reload()
-        chunks = plan.chunks(self.store)
+        chunks = self._chunks(plan)
         if chunks.missing() == chunks.items:
             return self._extract(plan)[1].computing
         rows = specs.distinct(keys.item_keys(plan.digests))
@@ -207,7 +273,10 @@ class StoreExtractor:
 class _Plan:
     """One pass: what is wanted, and how a block of it is made."""
 
-    def __init__(self, extractor: StoreExtractor, backbone: Any, spec: FeatureSpec) -> None:
+    def __init__(
+        self, extractor: StoreExtractor, backbone: Any, spec: FeatureSpec, engine: str | None = None
+    ) -> None:
+        self.backbone = backbone
         self.dataset, self.device = extractor.dataset, extractor.device
         self.workers, self.threads = extractor.workers, extractor.threads
         self.modality = modalities.get(self.dataset.modality)
@@ -217,8 +286,10 @@ class _Plan:
             )
             raise DataError(self.dataset.name, f"holds {found}s, but {backbone.source.name} reads {wanted}s")
         self.spec = specs.complete(backbone, spec, self.modality)
-        self.forward = Forward(backbone, self.device) if backbone is not None else None
-        precision = self.forward.precision if self.forward else "float32"
+        computes = backbone is not None and bool(self.spec.taps or self.spec.cut)
+        name = engine or (extractor.choice(backbone).engine if computes else EAGER)
+        self.forward = Forward(backbone, self.device, ENGINES[name]) if computes else None
+        precision = ENGINES[name].PRECISION
         self.sections = specs.sections(backbone, self.spec, precision, self.modality)
         self.inputs = specs.input_section(backbone, self.spec, self.modality)
         self.wants = specs.wants(self.spec, self.sections, self.inputs)
@@ -231,13 +302,14 @@ class _Plan:
     def chunks(self, store: FeatureStore) -> Chunks:
         """The data set in portions."""
         pack = by_number(self.batch)
-        if self.contract is not None and self.contract.size is None:  # of any length
-            most = BYTES[self.device.type if self.device.type in BYTES else "cuda"]
+        lengths = self.contract is not None and self.contract.size is None
+        if lengths:
+            most = TOKENS[self.device.type if self.device.type in TOKENS else "cuda"]
             pack = by_weight(self._weight, most, self.batch)
-        return Chunks(store, self.wants, self.digests, pack=pack)
+        return Chunks(store, self.wants, self.digests, pack=pack, large=lengths)
 
     def _weight(self, row: int) -> int:
-        return self.modality.weight(self.dataset.items[row].read())
+        return self.modality.weight(self.dataset.items[row].read(), self.contract)
 
     def ready(self) -> ExitStack:
         """The network set up, and torch's number of threads put back afterwards."""
@@ -256,13 +328,13 @@ class _Plan:
                 blocks, self._make, workers=self.workers, begin=lambda: torch.set_num_threads(self.threads)
             )
             return
-        for block, found in flow(blocks, self._read, workers=self.workers):
+        for block, found in flow(blocks, self.read, workers=self.workers):
             yield block, self._compute(block, *found)
 
     def _make(self, block: Block) -> _Made:
-        return self._compute(block, *self._read(block))
+        return self._compute(block, *self.read(block))
 
-    def _read(self, block: Block) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
+    def read(self, block: Block) -> tuple[dict[int, np.ndarray], np.ndarray | None]:
         parts = block.job.parts
         views = sorted({view for part in parts if not part.want.inputs for view in part.views})
         size = self.spec.inputs if any(part.want.inputs for part in parts) else None

@@ -96,10 +96,8 @@ def fit(
     with RunFolder(path) as folder:
         resumed = folder.begin(asked)
         log.attach(folder)
-        log(Event("data", data))
-        log(Event("sources", {"summary": manifest.source_summary(named, config)}))
-        if away:
-            log(Event("note", {"label": "left out", "text": manifest.away(away)}))
+        for event in manifest.beginning(data, manifest.source_summary(named, config), away):
+            log(event)
         if resumed:
             text = f"{path} has been here before: finished steps cost nothing"
             log(Event("note", {"label": "resume", "text": text}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from headstart import sources
@@ -144,12 +145,17 @@ def too_small(context: Context, budget: Budget) -> str:
     )
 
 
-def away(left_out: list[tuple[str, str]]) -> str:
-    """The sources that match a pattern and cannot be used, in a sentence that gives each reason once."""
+def beginning(data: dict[str, Any], named: str, away: list[tuple[str, str]]) -> Iterator[Event]:
+    """What is told before anything is computed: the data, the sources, and which of those that match a
+    pattern cannot be used, each reason once."""
+    yield Event("data", data)
+    yield Event("sources", {"summary": named})
     by_reason: dict[str, list[str]] = {}
-    for spec, reason in left_out:
+    for spec, reason in away:
         by_reason.setdefault(reason, []).append(spec)
-    return "; ".join(f"{words.few(specs)}: {reason}" for reason, specs in by_reason.items())
+    text = "; ".join(f"{words.few(specs)}: {reason}" for reason, specs in by_reason.items())
+    if text:
+        yield Event("note", {"label": "left out", "text": text})
 
 
 def plan_summary(known: policy.Known, config: RunConfig) -> dict[str, Any]:

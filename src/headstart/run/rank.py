@@ -96,7 +96,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
-    extract = Counted(StoreExtractor(FeatureStore.default(), own, progress=tell))
+    extract = Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
     pairs, bench = near_duplicates.without_source(own), None
     scored: list[scoring.Scored] = []
     for source in found:

@@ -17,7 +17,7 @@ from headstart.ranking.scoring import Scored
 from headstart.ranking.standing import Standing, known_before
 from headstart.run.set_up import surviving
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import Context, Timed
+from headstart.run.state.context import Context
 from headstart.run.state.folder import sound
 
 NOT_AMONG = "not among the {kept} that are probed, of {all} sources ranked on some of the items"
@@ -117,14 +117,8 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
 
 def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Bench, dict[str, Scored]]:
     """What sources are measured on, and what each that does not break scores, by name."""
-    from headstart.passes.extractor import StoreExtractor
-    from headstart.store.store import FeatureStore
-
-    def tell(what: str, done: int, total: int) -> None:
-        context.listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
-
     own = looked_at(context.dataset, context.split, context.seed, items)
-    extract = Timed(StoreExtractor(FeatureStore.default(), own, progress=tell))
+    extract = context.extractor.over(own)
     split = splits.make_split(own, seed=context.seed)
     bench = Bench(own, context.task, split, extract, context.seed)
     scored = {}

@@ -37,6 +37,7 @@ from headstart.errors import (
     WeightsMissing,
 )
 from headstart.passes import near_duplicates
+from headstart.passes.engines import AUTO, EAGER
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
@@ -66,7 +67,7 @@ def new_context(
 
     return Context(
         experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
-        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell)),
+        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell, engine=config.engine)),
         sources=named,
         folder=folder,
         listen=listen,
@@ -218,13 +219,16 @@ def measure(context: Context) -> None:
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
     if not passes:
         strategies.check(context.settings, context.dataset.modality, lambda: _opened(context))
+    engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):
+            _check_memory(context, name)
+            _choose_engine(context, name, engines)
             _measure_source(context, name, passes, arms)
     with sound(context.folder.path, "run.json", "choose another --out"):
         context.closing.again(dict(known.get("closing") or {}))
     context.estimates, context.passes = arms, passes
-    measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine}
+    measured = {"seconds_per_pass": passes, "estimates": arms, "measured_on": machine, "engines": engines}
     measured["closing"] = context.closing.measured()
     context.folder.write({**context.folder.read(), **measured})
 
@@ -236,16 +240,29 @@ def _opened(context: Context) -> Iterator[Backbone]:
             yield context.backbone(name)
 
 
-def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
-    from headstart.passes import extractor
+def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None:
+    """What computes a source's passes: that of the run which goes on now, else found here; told where it is
+    not the network as it is, or was asked for."""
+    choice = context.extractor.choice(context.backbone(name), engines.get(name))
+    if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
+        context.listen(Event("note", {"label": name, "text": f"its passes are computed by {choice}"}))
+    engines[name] = choice.to_json()
 
+
+def _check_memory(context: Context, name: str) -> None:
+    """Raises `SourceError` for a source that does not fit into what is free."""
     needed, free = MEMORY * (context.sources[name].size_bytes or 0), environment.free_memory()
     if needed > free:
         problem = f"it takes about {words.size(needed)} of memory, and {words.size(free)} are free"
         raise SourceError(name, problem, "name a smaller one")
+
+
+def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
+    from headstart.passes import extractor
+
     backbone = context.backbone(name)
     if name not in passes:
-        passes[name] = extractor.measure_pass(backbone, context.dataset)
+        passes[name] = extractor.measure_pass(backbone, context.dataset, context.extractor.choice(backbone))
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.source import Preprocessing, Source
-from headstart.errors import MissingExtra, NetError, SourceError
+from headstart.errors import MissingExtra, SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import providers
 from headstart.sources.networks import audit
 from headstart.sources.providers import recommended
 from headstart.sources.text.networks import named
+from headstart.sources.text.networks.named import joint
 
 if TYPE_CHECKING:
     from headstart.sources.cuts.traced import TracedBackbone
@@ -107,11 +108,6 @@ def apart(source: Any) -> Any:
     return source.apart()
 
 
-def joint(source: Source) -> Source:
-    """Back from `apart`; any other source as it is."""
-    return named.joint(source)
-
-
 def stronger(modality: str, used: Iterable[Source] = ()) -> str:
     """The one command, or the options, that would add a source stronger than those `used`; "" when none is
     known that is not on this machine already."""
@@ -176,7 +172,7 @@ def _counted(spec: str) -> Source:
 
 def _describe(spec: str) -> Source:
     provider, name = providers.of(spec)
-    found: Source = provider.describe(spec, name)
+    found: Source = getattr(provider, "describe", provider.find)(spec, name)
     return found
 
 
@@ -217,10 +213,7 @@ def from_state(
         return found
     from headstart.sources.networks import opening
 
-    try:
-        return opening.restore(record, tensors, classifier or {})
-    except opening.Misfit as error:
-        raise NetError(str(architecture.get("arch", "?")), str(error)) from error
+    return opening.restore(record, tensors, classifier or {})
 
 
 def backbone_from_module(module: Any, source: Source, *, classifier: bool = True) -> TracedBackbone:

@@ -103,14 +103,12 @@ class FeatureStore:
     def prepare(self, section: Section) -> None:
         """Make the folder of a section. Raises `StoreError` where nothing can be written."""
         folder = self.path / section.id
-        try:
+        with shard.sentences(self.root):
             if not (folder / upkeep.SECTION).exists():
                 sizes.make_root(self.root)
                 folder.mkdir(parents=True, exist_ok=True)
                 (self.root / "CACHEDIR.TAG").write_text(_TAG)
                 write_json(folder / upkeep.SECTION, section.to_json())
-        except OSError as error:
-            raise shard.refused(self.root, error) from error
 
     def writer(self, section: Section, columns: Sequence[str], rows: int, *, data: str = "") -> ShardWriter:
         """A new shard of a prepared section."""
@@ -120,16 +118,15 @@ class FeatureStore:
     def claim(self, name: str) -> Iterator[bool]:
         """Whether this process may compute the chunk of that name; nobody else may inside the block."""
         folder = self.path / "locks"
-        try:
+        with shard.sentences(self.root):
             sizes.make_root(self.root)
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / f"{name}.lock", timeout=0)
-            lock.acquire()
-        except Timeout:
+            with contextlib.suppress(Timeout):
+                lock.acquire()
+        if not lock.is_locked:
             yield False
             return
-        except OSError as error:
-            raise shard.refused(self.root, error) from error
         try:
             yield True
         finally:

@@ -124,9 +124,8 @@ def remove(root: Path, table: Table) -> int:
         pins.mark_of(section, table.family).unlink(missing_ok=True)
     rows.forget_maps()
     with contextlib.suppress(OSError):
-        if [path.name for path in section.iterdir()] == [
-            SECTION
-        ]:  # else somebody uses another table, or is writing one
+        # else somebody uses another table, or is writing one
+        if [path.name for path in section.iterdir()] == [SECTION]:
             (section / SECTION).unlink()
             section.rmdir()
     return freed

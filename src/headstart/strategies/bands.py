@@ -16,7 +16,7 @@ from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.modalities import audio
 from headstart.nets.bands import statistics
-from headstart.strategies.baselines import fit_linear, make_map
+from headstart.strategies.baselines import decoded_cost, fit_linear, make_map
 from headstart.strategies.shared._folds import run_folds
 
 
@@ -28,9 +28,7 @@ class Bands:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a linear model a fold."""
-        rows = len(request.split.folds[0].train) if request.split.folds else 0
-        fold = 0.05 + 5e-5 * rows * min(20, request.task.outputs)
-        return Cost(seconds=0.01 * len(request.dataset) + fold * (len(request.split.folds) + 1))
+        return decoded_cost(request, 0.01)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` holds "C" of each fold."""
@@ -39,7 +37,7 @@ class Bands:
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             scale = make_map("linear", x[fold.train], seed=request.seed)
-            linear = fit_linear(request, scale.apply(x[fold.train]), fold.train)
+            linear = fit_linear(request, scale.apply(x[fold.train]), fold.train, rough=True)
             return methods.activate(linear.logits(scale.apply(x[fold.test]))), {"C": linear.penalty}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)

@@ -14,6 +14,7 @@ from headstart.core.features import FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
+from headstart.measure.partition import drawn
 from headstart.measure.spectral import fit_scaling
 from headstart.modalities.image import PLAIN, STORED
 from headstart.strategies.linear import _taps
@@ -70,9 +71,7 @@ class Pixels:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a linear model a fold."""
-        rows = len(request.split.folds[0].train) if request.split.folds else 0
-        fold = 0.05 + 5e-5 * rows * min(20, request.task.outputs)
-        return Cost(seconds=0.003 * len(request.dataset) + fold * (len(request.split.folds) + 1))
+        return decoded_cost(request, 0.003)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` holds the "map" of most folds and that of each."""
@@ -81,7 +80,7 @@ class Pixels:
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             chosen = choose_map(request, x, fold.train)
-            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train)
+            linear = fit_linear(request, chosen.apply(x[fold.train]), fold.train, rough=True)
             predictions = methods.activate(linear.logits(chosen.apply(x[fold.test])))
             return predictions, {"map": chosen.name, "C": linear.penalty}
 
@@ -107,6 +106,13 @@ class Pixels:
             net["gamma"] = chosen.gamma
             tensors["landmarks"] = chosen.landmarks
         return Model(request.task, PLAIN, net, {k: v.astype(np.float32) for k, v in tensors.items()})
+
+
+def decoded_cost(request: Request, seconds: float) -> Cost:
+    """So many seconds an item for decoding it once, and a linear model a fold."""
+    rows = len(request.split.folds[0].train) if request.split.folds else 0
+    fold = 0.05 + 5e-5 * rows * min(20, request.task.outputs)
+    return Cost(seconds=seconds * len(request.dataset) + fold * (len(request.split.folds) + 1))
 
 
 WORDS = {"linear": "a linear model", "rbf": "Gaussian similarities"}
@@ -138,7 +144,7 @@ def make_map(name: str, x: np.ndarray, *, seed: int) -> PixelMap:
     if name == "linear":
         return PixelMap(name, scaling.mean, sd)
     standard = (x - scaling.mean) / sd
-    picked = np.sort(np.random.default_rng(seed).permutation(len(x))[:LANDMARKS])
+    picked = drawn(len(x), LANDMARKS, seed=seed)
     marks = standard[picked]
     between = _squared_distances(marks, marks)[np.triu_indices(len(marks), 1)]
     middle = float(np.median(between)) if len(between) else 0.0
@@ -148,7 +154,7 @@ def make_map(name: str, x: np.ndarray, *, seed: int) -> PixelMap:
 def choose_map(request: Request, x: np.ndarray, rows: np.ndarray) -> PixelMap:
     """The map with the smaller leave-one-out error on these rows; the linear one on a tie."""
     maps = {name: make_map(name, x[rows], seed=request.seed) for name in WORDS}
-    some = np.sort(np.random.default_rng(request.seed).permutation(len(rows))[: _taps.SELECTION_ROWS])
+    some = drawn(len(rows), _taps.SELECTION_ROWS, seed=request.seed)
     looked = rows[some]
     blocks = _taps.Blocks.of({name: made.apply(x[looked]) for name, made in maps.items()}, looked)
     wanted = ridge_targets(request, looked)
@@ -173,8 +179,8 @@ def _small_images(request: Request) -> np.ndarray:
     return out
 
 
-def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Linear:
-    """The linear model of features `[len(rows), D]` of these rows."""
+def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray, *, rough: bool = False) -> Linear:
+    """The linear model of features `[len(rows), D]` of these rows; `rough` as in `tasks.base.Fit`."""
     methods, y = tasks.for_task(request.task), request.dataset.targets[rows]
     return methods.fit_linear(
         features,
@@ -183,4 +189,5 @@ def fit_linear(request: Request, features: np.ndarray, rows: np.ndarray) -> Line
         groups=group_numbers(request, rows),
         seed=request.seed,
         weights=methods.weights(request.task, y),
+        rough=rough,
     )

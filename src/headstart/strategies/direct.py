@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -139,14 +138,6 @@ def combine(logits: np.ndarray, columns: Sequence[Sequence[int]], methods: TaskM
 # names
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """How well a source class fits a target label: words matched, and whether that is a whole name."""
-
-    words: int
-    whole: bool
-
-
 def match(
     target: Sequence[str], source: Sequence[str], chosen: Mapping[str, str] | None = None
 ) -> list[list[int]]:
@@ -168,17 +159,18 @@ def match(
             found[list(target).index(by_hand)].append((index, True))
             continue
         claims = [_claim(words, names) for words in wanted]
-        best = max(claims, key=lambda claim: (claim.words, claim.whole))
-        if best.words and sum(claim == best for claim in claims) == 1:
-            found[claims.index(best)].append((index, best.whole))
+        matched, whole = best = max(claims)
+        if matched and claims.count(best) == 1:
+            found[claims.index(best)].append((index, whole))
     return [
         [index for index, whole in entries if whole or not any(w for _, w in entries)] for entries in found
     ]
 
 
-def _claim(words: list[str], names: Sequence[str]) -> _Claim:
+def _claim(words: list[str], names: Sequence[str]) -> tuple[int, bool]:
+    """How well a source class fits a target label: (words matched, whether that is a whole name)."""
     ending = [name.split() for name in names if words and name.split()[-len(words) :] == words]
-    return _Claim(len(words) if ending else 0, words in ending)
+    return len(words) if ending else 0, words in ending
 
 
 def normalised(name: str) -> str:

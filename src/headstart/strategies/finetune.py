@@ -127,7 +127,10 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
     Networks with BatchNorm are convolutional: SGD with momentum. Others are transformers or their
     like: AdamW.
     """
-    settings, convolutional = request.settings, has_batchnorm(request)
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    settings = request.settings
+    convolutional = any(isinstance(part, _BatchNorm) for part in request.network.module.modules())
     optimizer = settings.optimizer or ("sgd" if convolutional else "adamw")
     numbers = modalities.get(request.dataset.modality).TUNING
     return Recipe(
@@ -141,13 +144,6 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
         statistics_from=STATISTICS_FROM,
         seed=request.seed,
     )
-
-
-def has_batchnorm(request: Request) -> bool:
-    """Whether the network has BatchNorm anywhere."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    return any(isinstance(module, _BatchNorm) for module in request.network.module.modules())
 
 
 def design_whole(request: Request) -> Design:

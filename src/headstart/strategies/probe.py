@@ -71,24 +71,16 @@ class EarlyProbe(Probe):
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
         backbone = request.network
-        return fit(request, backbone, request.arm(self.name), early_taps(backbone))
+        names = [stage.name for stage in backbone.stages]
+        first = set(names[: max(1, len(names) // 2)])
+        taps = tuple(tap for tap in backbone.taps() if tap.stage in first)
+        return fit(request, backbone, request.arm(self.name), taps)
 
 
-def early_taps(backbone: Backbone) -> tuple[Tap, ...]:
-    """The taps of the first half of the stages; those of the first stage at least."""
-    names = [stage.name for stage in backbone.stages]
-    first = set(names[: max(1, len(names) // 2)])
-    return tuple(tap for tap in backbone.taps() if tap.stage in first)
-
-
-class RandomFrozen:
+class RandomFrozen(Probe):
     """The same probe on the same architecture with random weights: what the learned weights add."""
 
     name = "random-frozen"
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """The same as that of the probe."""
-        return Probe().cost(request, seconds_per_pass)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`, and `Probe.fit`."""
@@ -115,7 +107,7 @@ def closed_form_seconds(request: Request) -> float:
     rows = len(request.split.folds[0].train) if request.split.folds else 0
     taps = len(request.network.taps()) if request.backbone is not None else 1
     small = min(rows, _taps.SELECTION_ROWS)
-    selection = (taps + 12) * (2e-4 + 1e-10 * small**3)
+    selection = (taps + 12) * (2e-4 + 4e-11 * small**3)
     seen = rows * (1 + views(request))
     fitting = 0.01 + 4e-5 * seen + 2e-8 * seen * min(seen, WIDE) * request.task.outputs
     return (len(request.split.folds) + 1) * (selection + fitting)
@@ -148,8 +140,8 @@ class Reading:
         chosen = _taps.choose(part, wanted, groups, usual=self.usual or str(self.backbone.embedding))
         return tuple(Tap.parse(name) for name in chosen.names)
 
-    def fit(self, taps: tuple[Tap, ...], rows: np.ndarray) -> Linear:
-        """The task's linear model on the rows and their views."""
+    def fit(self, taps: tuple[Tap, ...], rows: np.ndarray, *, rough: bool = False) -> Linear:
+        """The task's linear model on the rows and their views; `rough` as in `tasks.base.Fit`."""
         x = np.concatenate([silenced(self.with_views(tap, rows)) for tap in taps], axis=1)
         several = group_numbers(self.request, rows) is not None or self.views > 0
         methods, weights = tasks.for_task(self.request.task), self.request.weights
@@ -162,6 +154,7 @@ class Reading:
             groups=np.tile(self.request.split.groups[rows], self.views + 1) if several else None,
             seed=self.request.seed,
             weights=None if own is None else np.tile(own, self.views + 1),
+            rough=rough,
         )
 
     def profile(self) -> dict[str, dict[str, float]]:
@@ -243,7 +236,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
     def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
         own = replace(reading, request=request)
         taps = own.choose(fold.train)
-        linear = own.fit(taps, fold.train)
+        linear = own.fit(taps, fold.train, rough=True)
         predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
         return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
 
@@ -260,20 +253,21 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         "chosen_by_folds": dict(often.most_common()),
         **trial.choices,
     }
-    return replace(trial, choices=choices, reason=trial.reason or _summary(taps, reading.views))
-
-
-def _summary(taps: tuple[Tap, ...], count: int) -> str:
-    seen = f", {count} views" if count else ""
-    return f"reads {' + '.join(map(str, taps))}{seen}"
+    seen = f", {reading.views} views" if reading.views else ""
+    return replace(trial, choices=choices, reason=trial.reason or f"reads {' + '.join(map(str, taps))}{seen}")
 
 
 def at_penalty(task: Task, features: np.ndarray, y: np.ndarray, penalty: float, *, seed: int = 0) -> Linear:
-    """The probe's linear model on features `[N, D]` that have been read, at a penalty chosen before."""
+    """The probe's linear model of a fold, on features `[N, D]` that have been read, at a given penalty."""
     methods = tasks.for_task(task)
-    weights = methods.weights(task, y)
     return methods.fit_linear(
-        silenced(features), y, outputs=task.outputs, penalties=[penalty], seed=seed, weights=weights
+        silenced(features),
+        y,
+        outputs=task.outputs,
+        penalties=[penalty],
+        seed=seed,
+        weights=methods.weights(task, y),
+        rough=True,
     )
 
 
@@ -283,7 +277,8 @@ def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     taps = tuple(Tap.parse(name) for name in trial.choices["taps"])
     count = int(trial.choices["views"])
     features = request.features(backbone, _spec(request, taps, count))
-    nothing = _taps.Blocks(np.zeros(0, np.int64), {}, {})
+    none = np.zeros(0, np.int64)
+    nothing = _taps.Blocks(none, none, {}, {})
     reading = Reading(request, backbone, features, count, nothing)
     linear = reading.fit(taps, request.split.development)
     return taps_model(request.task, backbone, taps, linear.weight, linear.bias)

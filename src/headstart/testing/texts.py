@@ -19,7 +19,6 @@ from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import JOINT, POOLINGS, TextPreprocessing
 from headstart.sources.layers.backbone import LayeredBackbone
 from headstart.sources.layers.parts import Layers
-from headstart.sources.layers.pooling import compared, pooled, sides
 from headstart.sources.text.networks.network import TextNetwork
 from headstart.testing.fakes import digest_of
 
@@ -169,12 +168,6 @@ class TinyTextBackbone(TextNetwork, LayeredBackbone):
     @property
     def digest(self) -> str:  # type: ignore[override] # of the weights as they are now
         return digest_of(self.module)
-
-    def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        steps = self.dense(state, tap.stage)
-        if self.contract.apart:
-            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
-        return pooled(steps, str(tap.grid), str(tap))
 
     def taps(self) -> tuple[Tap, ...]:
         return tuple(Tap(stage.name, pooling) for stage in self.stages for pooling in POOLINGS[:3])

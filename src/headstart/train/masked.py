@@ -72,7 +72,8 @@ class MaskedBatches(Batches):
 class Reader(Backbone, Protocol):
     """A backbone that knows the table of its tokens' embeddings; others may be larger, as that of places."""
 
-    words: Any
+    @property
+    def words(self) -> Any: ...
 
 
 class Guesser(nn.Module):

@@ -240,7 +240,7 @@ def test_the_package_itself(spec: str, tmp_path: Path, monkeypatch: pytest.Monke
         pytest.skip(f"{entry.package} is not installed")
     backbone = sources.load(spec)
     assert backbone.source.local
-    assert sum(p.numel() for p in backbone.module.parameters()) == entry.parameters
+    assert sum(p.numel() for p in backbone.module.parameters()) == entry.source.parameters
     assert backbone.full(backbone.normalise(torch.from_numpy(backbone.example(2)))).isfinite().all()
     other = Path(shutil.copy(paths[0], tmp_path))
     with other.open("r+b") as file:

@@ -83,7 +83,7 @@ def test_record_of_one_not_installed(name: str, absent: None) -> None:
     source = package.describe(f"package/{name}", name)
     entry = package.TABLE[name]
     assert not source.local
-    assert source.modality == entry.input.modality
+    assert source.modality == entry.source.input.modality
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry.files.values())
     assert source.sha256 in entry.files.values()
     assert source.licence
@@ -144,7 +144,9 @@ def test_its_licence_is_told_with_its_doubt() -> None:
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_contracts_are_those_of_timm(number: int) -> None:
     entry = package.TABLE[f"efficientnet-lite{number}"]
-    assert entry.input == recipes.timm_contract(timm.get_pretrained_cfg(f"tf_efficientnet_lite{number}"))
+    assert entry.source.input == recipes.timm_contract(
+        timm.get_pretrained_cfg(f"tf_efficientnet_lite{number}")
+    )
     assert entry.extra == ("photos" if number else "")
 
 

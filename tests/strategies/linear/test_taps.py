@@ -20,12 +20,18 @@ def problem(n: int, width: int, *, signal: float = 1.0, seed: int = 0) -> tuple[
     return x, one_hot(y, 3)
 
 
+def products(x: np.ndarray) -> Blocks:
+    """One block, its rows taken as they are."""
+    every = np.arange(len(x))
+    return Blocks(every, every, {"x": x @ x.T}, {"x": x.shape[1]})
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize(("n", "width"), [(40, 5), (30, 90)])
 def test_equals_the_eigendecomposition(n: int, width: int, grouped: bool) -> None:
     x, y = problem(n, width)
     groups = np.random.default_rng(1).integers(n // 2, size=n) if grouped else None
-    found = leave_one_out(x @ x.T, y, groups)
+    found = leave_one_out(products(x), ["x"], y, groups)
     centred = x - x.mean(axis=0)
     own = basis(x)
     unit = np.sum(centred**2) / n / own.s2.mean()
@@ -36,7 +42,7 @@ def test_equals_the_eigendecomposition(n: int, width: int, grouped: bool) -> Non
 
 def test_equals_fitting_again_without_each_row() -> None:
     x, y = problem(15, 4)
-    found = leave_one_out(x @ x.T, y, walk=False)
+    found = leave_one_out(products(x), ["x"], y, walk=False)
     penalty = found.relative * np.sum((x - x.mean(axis=0)) ** 2) / 15
     for row in range(15):
         rest = np.arange(15) != row
@@ -49,35 +55,34 @@ def test_equals_fitting_again_without_each_row() -> None:
 def test_what_was_tried_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = problem(30, 8)
     tried: dict[int, Errors] = {}
-    usual = leave_one_out(x @ x.T, y, walk=False, tried=tried)
+    usual = leave_one_out(products(x), ["x"], y, walk=False, tried=tried)
     assert tried == {_taps.FIRST: usual}
-    original, count = _taps._left_out, []
-    monkeypatch.setattr(_taps, "_left_out", lambda *given: count.append(1) or original(*given))
-    found = leave_one_out(x @ x.T, y, tried=tried)
+    original, count = Blocks.left_out, []
+    monkeypatch.setattr(Blocks, "left_out", lambda *given: count.append(1) or original(*given))
+    found = leave_one_out(products(x), ["x"], y, tried=tried)
     assert len(count) == len(tried) - 1 > 0
-    assert np.array_equal(found.predictions, leave_one_out(x @ x.T, y).predictions)
+    assert np.array_equal(found.predictions, leave_one_out(products(x), ["x"], y).predictions)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.integers(4, 30), st.integers(1, 40))
 def test_the_walk_ends_at_the_best_neighbour(seed: int, n: int, width: int) -> None:
     x, y = problem(n, width, seed=seed)
-    gram = x @ x.T
-    found = leave_one_out(gram, y)
+    found = leave_one_out(products(x), ["x"], y)
     place = _taps.RELATIVE.index(found.relative)
     original = _taps.FIRST
     try:
         for other in (place - 1, place + 1):
             if 0 <= other < len(_taps.RELATIVE):
                 _taps.FIRST = other
-                assert leave_one_out(gram, y, walk=False).mse >= found.mse
+                assert leave_one_out(products(x), ["x"], y, walk=False).mse >= found.mse
     finally:
         _taps.FIRST = original
 
 
 def test_constant_features_predict_the_mean_of_the_others() -> None:
     _, y = problem(10, 2)
-    found = leave_one_out(np.zeros((10, 10)), y)
+    found = leave_one_out(products(np.zeros((10, 1))), ["x"], y)
     for row in range(10):
         assert np.allclose(found.predictions[row], np.delete(y, row, axis=0).mean(axis=0))
 
@@ -86,8 +91,9 @@ class TestBlocks:
     def test_side_by_side_is_a_sum(self) -> None:
         (a, _), (b, _) = problem(20, 4), problem(20, 7, seed=1)
         blocks = Blocks.of({"a": a, "b": b}, np.arange(20))
-        both = np.hstack([standardise(a)[0], standardise(b)[0]])
-        assert np.allclose(blocks.gram(["a", "b"]), both @ both.T, atol=1e-4)
+        both = products(np.hstack([standardise(a)[0], standardise(b)[0]]))
+        y = problem(20, 1)[1]
+        assert np.allclose(blocks.left_out("ba", 3, y), both.left_out("x", 3, y), atol=1e-5)
         assert blocks.widths == {"a": 4, "b": 7}
 
     def test_part(self) -> None:
@@ -95,7 +101,19 @@ class TestBlocks:
         blocks = Blocks.of({"a": a}, np.array([3, 5, 8, 9, 11, 20]))
         part = blocks.among(np.array([20, 5, 4, 9]))
         assert part.rows.tolist() == [5, 9, 20]
-        assert np.array_equal(part.grams["a"], blocks.grams["a"][np.ix_([1, 3, 5], [1, 3, 5])])
+        assert part.places.tolist() == [1, 3, 5]
+        assert part.among(np.array([5, 20])).places.tolist() == [1, 5]
+
+    def test_what_is_solved_serves_all_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        x, y = problem(30, 8)
+        blocks = Blocks.of({"a": x, "b": x**2}, np.arange(30))
+        some = blocks.among(np.arange(20)).left_out("ab", 3, y[:20])
+        blocks.left_out("ba", 3, y)
+        assert len(blocks.solved) == 1
+        monkeypatch.setattr(_taps, "KEPT", 0)
+        alone = Blocks.of({"a": x, "b": x**2}, np.arange(30))
+        assert np.array_equal(alone.among(np.arange(20)).left_out("ab", 3, y[:20]), some)
+        assert not alone.solved
 
 
 class TestChoose:

@@ -124,6 +124,31 @@ def test_a_penalty_is_chosen_in_single_precision_as_in_double(
     np.testing.assert_allclose(given_p, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize(("n", "width", "classes"), [(60, 10, 2), (200, 300, 4), (400, 600, 10)])
+def test_a_rough_fit_gives_about_the_same_answers(n: int, width: int, classes: int) -> None:
+    features, y = blobs(n, width, classes)
+    x = features.astype(np.float64)
+    rough, fine = (
+        CLASSIFICATION.activate(
+            CLASSIFICATION.fit_linear(
+                features, y, outputs=classes, penalties=[10 / width], rough=rough
+            ).logits(x)
+        )
+        for rough in (True, False)
+    )
+    assert 0 < np.abs(rough - fine).max() < 0.02
+
+
+def test_the_middle_penalty_stays_where_others_are_no_clearly_better() -> None:
+    rng = np.random.default_rng(0)
+    noise, y = rng.normal(size=(12, 40)), np.arange(12) % 2
+    stays = CLASSIFICATION.fit_linear(noise, y, outputs=2).penalty
+    strong = CLASSIFICATION.fit_linear(rng.normal(size=(200, 40)), np.arange(200) % 2, outputs=2).penalty
+    weak = CLASSIFICATION.fit_linear(*blobs(200, 40, 2, apart=6.0), outputs=2).penalty
+    assert strong < 10 / 40 < weak
+    assert stays <= 10 / 40
+
+
 def test_views_of_an_item_stay_together_and_do_not_loosen_the_penalty() -> None:
     rng = np.random.default_rng(3)
     features, y = blobs(60, 100, 2, apart=0.4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from headstart.measure.partition import drawn
 from headstart.measure.spectral import basis, standardise
 
 DIRECTIONS = 32
@@ -29,7 +30,7 @@ def parc(features: np.ndarray, targets: np.ndarray, *, directions: int = DIRECTI
     """
     from scipy.stats import spearmanr
 
-    some = np.sort(np.random.default_rng(seed).permutation(len(features))[:MOST])
+    some = drawn(len(features), MOST, seed=seed)
     spectral = basis(features[some])
     right = spectral.right[:, :directions]
     # a correlation over directions depends on which way each of them points: its largest loading is positive

@@ -219,7 +219,7 @@ def telling(opened: Iterable[Image.Image]) -> bool:
     return float(np.median([min(image.size) for image in opened])) >= LEAST_SIDE
 
 
-def weight(data: bytes) -> int:  # noqa: ARG001 - a source reads all pictures at one size
+def weight(data: bytes, contract: ImagePreprocessing) -> int:  # noqa: ARG001 - a source reads all pictures at one size
     """0: all are alike."""
     return 0
 

@@ -238,9 +238,12 @@ def stored_column(size: int) -> str:
     return f"tokens:{size}"
 
 
-def weight(data: bytes) -> int:
-    """Bytes: texts of like length share a batch."""
-    return max(1, len(data))
+def weight(data: bytes, contract: TextPreprocessing) -> int:
+    """Tokens, cut at the most that is read: texts of like length share a batch."""
+    try:
+        return int(prepare(data, contract).shape[-1])
+    except TextError:
+        return 1
 
 
 def largest_number(contract: TextPreprocessing) -> int:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from headstart.core.masked import split
 from headstart.core.source import Preprocessing
 from headstart.errors import SourceError
+from headstart.passes.engines.base import Engine, States
 from headstart.passes.steps.spec import cuts_of
 from headstart.store.disk import keys
 
@@ -30,17 +31,10 @@ def device_of(name: str | None) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def precision_on(device: torch.device) -> str:
-    """In which numbers networks compute there."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bfloat16"
-    return "float32"
-
-
 SEQUENCES = {"cuda": 512, "cpu": 32}
 """Texts at once, at most."""
-BYTES = {"cuda": 131_072, "cpu": 8_192}
-"""Bytes of the texts of a batch, each counted as long as the longest: about four make a token."""
+TOKENS = {"cuda": 32_768, "cpu": 2_048}
+"""Tokens of the texts of a batch, each counted as long as the longest."""
 
 
 def batch_on(device: torch.device, contract: Preprocessing | None, side: int = 1) -> int:
@@ -57,15 +51,14 @@ def batch_on(device: torch.device, contract: Preprocessing | None, side: int = 1
 
 
 class Forward:
-    """Pooled features and states of batches, by column. Threads may share one.
+    """Pooled features and states of batches, by column, computed by an engine. Threads may share one.
 
     `backbone` is left as it was found; on a GPU a copy of it runs.
     """
 
-    def __init__(self, backbone: Any, device: torch.device) -> None:
-        self.backbone, self.device = backbone, device
-        self.precision = precision_on(device)
-        self._built: set[tuple[str, ...]] = set()
+    def __init__(self, backbone: Any, device: torch.device, engine: Engine) -> None:
+        self.backbone, self.device, self.engine = backbone, device, engine
+        self._built: dict[tuple[str, ...], States] = {}
         self._building = threading.Lock()
 
     @contextmanager
@@ -85,6 +78,7 @@ class Forward:
             for part in training:
                 part.training = True
             self.backbone = found
+            self._built.clear()
 
     def __call__(
         self, prepared: np.ndarray, columns: Sequence[str], *, check: bool = True
@@ -95,17 +89,16 @@ class Forward:
         """
         taps, cuts = cuts_of(self.backbone, columns)
         wanted = tuple(dict.fromkeys(cuts.values()))
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
         arrays, clipped = {}, {}
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode():
             x = torch.from_numpy(prepared).to(self.device)
             # convolutions of most families are up to a third faster with the channels last, and
             # reordering bytes is cheaper than reordering floats
             layout = torch.channels_last if x.ndim == 4 else torch.contiguous_format
             x = self.backbone.normalise(x.contiguous(memory_format=layout)).contiguous(memory_format=layout)
-            states = self._states(x, wanted)
+            states = {cut: state.float() for cut, state in self._states(x, wanted).items()}
             for column in columns:
-                state = states[cuts[column]].float()
+                state = states[cuts[column]]
                 value = (
                     self.backbone.pool(state, taps[column]) if column in taps else lengthened(state, column)
                 )
@@ -113,12 +106,13 @@ class Forward:
         return arrays, clipped
 
     def _states(self, x: torch.Tensor, cuts: tuple[str, ...]) -> dict[str, torch.Tensor]:
-        """One thread at a time while a backbone may still be building what these cuts need."""
+        """One thread at a time while what computes these cuts is built, and first used."""
         if cuts in self._built:
-            return self.backbone.states(x, cuts)
+            return self._built[cuts](x)
         with self._building:
-            found = self.backbone.states(x, cuts)
-            self._built.add(cuts)
+            run = self._built.get(cuts) or self.engine.build(self.backbone, cuts)
+            found = run(x)
+            self._built[cuts] = run
         return found
 
     def _half(self, value: torch.Tensor, *, check: bool) -> tuple[np.ndarray, int]:

@@ -21,7 +21,8 @@ from headstart.store.disk import keys
 from headstart.store.store import FeatureStore
 
 SMALL, LARGE = 128, 1024
-"""Items of a chunk: so much a killed process loses; large data sets get larger shards."""
+"""Items of a chunk: so much a killed process loses; large data sets get larger shards, and so do items that
+differ in length, for among more of them there are more of like length."""
 MANY = 16_384
 
 
@@ -87,19 +88,25 @@ class Chunks:
     """The chunks of a data set and what is missing of each."""
 
     def __init__(
-        self, store: FeatureStore, wants: Sequence[Want], digests: Sequence[str], *, pack: Packer
+        self,
+        store: FeatureStore,
+        wants: Sequence[Want],
+        digests: Sequence[str],
+        *,
+        pack: Packer,
+        large: bool = False,
     ) -> None:
         self._store, self._wants, self._digests, self._pack = store, tuple(wants), digests, pack
         self._items = keys.item_keys(digests)
         rows = distinct(self._items)
-        size = SMALL if len(rows) < MANY else LARGE
+        size = LARGE if large or len(rows) >= MANY else SMALL
         self._chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
         self._held: dict[int, tuple[AbstractContextManager[bool], int]] = {}
         self.items = len(rows)
 
     def missing(self) -> int:
         """Items of which something is not on disk."""
-        return sum(len(job.rows) for chunk in self._chunks for job in self._jobs(chunk))
+        return sum(int(self._gone(chunk)[1].any(axis=1).sum()) for chunk in self._chunks)
 
     def everything(self, rows: np.ndarray) -> Iterator[Block]:
         """Blocks of the given rows that compute everything and store nothing: to measure time."""
@@ -113,7 +120,7 @@ class Chunks:
 
         A chunk stays claimed until `finish` has been called for each of its jobs, or `close`.
         """
-        waiting = deque(number for number, chunk in enumerate(self._chunks) if self._jobs(chunk))
+        waiting = deque(number for number, chunk in enumerate(self._chunks) if self._gone(chunk)[1].any())
         while waiting:
             idle = True
             for _ in range(len(waiting)):
@@ -156,10 +163,11 @@ class Chunks:
         digests = [self._digests[row] for row in self._chunks[number]]
         return fingerprint.of_parts([*(want.section.id for want in self._wants), *digests])[:24]
 
-    def _jobs(self, chunk: np.ndarray) -> list[Job]:
-        """What is missing of a chunk: items that miss the same columns of the same views together."""
+    def _gone(self, chunk: np.ndarray) -> tuple[list[tuple[Want, int, str]], np.ndarray]:
+        """(what is wanted of each item: a column of a view; bool `[items of the chunk, wanted]`: missing)."""
         items = self._items[chunk]
-        slots, gone = [], []
+        slots: list[tuple[Want, int, str]] = []
+        gone = []
         for want in self._wants:
             found = self._store.catalogue(want.section).missing(
                 want.columns, keys.row_keys(items, want.views)
@@ -168,7 +176,11 @@ class Chunks:
                 rows = slice(number * len(items), (number + 1) * len(items))
                 slots += [(want, view, column) for column in want.columns]
                 gone.append(found[rows])
-        table = np.hstack(gone)  # [items of the chunk, slots]
+        return slots, np.hstack(gone)
+
+    def _jobs(self, chunk: np.ndarray) -> list[Job]:
+        """What is missing of a chunk: items that miss the same columns of the same views together."""
+        slots, table = self._gone(chunk)
         patterns, member = np.unique(table, axis=0, return_inverse=True)
         jobs = []
         whole = self._pack(chunk) if table.any() else []

@@ -15,6 +15,7 @@ from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
+from headstart.passes.engines import AUTO, ENGINES
 from headstart.planning import policy
 from headstart.sources.files.paths import with_path
 
@@ -41,6 +42,8 @@ class RunConfig:
     out: Path | None = None
     seed: int = 0
     settings: Settings = Settings()
+    engine: str = AUTO
+    """What computes the passes: a name in `headstart.passes.engines`, or the best of a trial."""
     metric: str | None = None
     """By what the task is judged; None: by its default."""
     strategies: tuple[str, ...] = ()
@@ -74,6 +77,9 @@ class RunConfig:
         passes = parse_passes(budget) if isinstance(budget, str) else None
         if until is not None and (not isinstance(until, float | int) or not isfinite(until)):
             raise BadOption("--until", until, "a value of the metric, such as 0.95")
+        engine = given.get("engine", AUTO)
+        if engine != AUTO and engine not in ENGINES:
+            raise BadOption("--engine", engine, f"{AUTO}, {', '.join(ENGINES)}")
         return cls(
             data=data,
             sources=_several(given.get("sources", ())),
@@ -84,6 +90,7 @@ class RunConfig:
             out=Path(given["out"]) if "out" in given else None,
             seed=seed,
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
+            engine=engine,
             metric=given.get("metric"),
             strategies=_several(given.get("strategies", ())),
             drop_bad=bool(given.get("drop_bad")),
@@ -142,6 +149,7 @@ class RunConfig:
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
         for spec in self.sources:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
+        parts += ["--engine", self.engine] if self.engine != AUTO else []
         parts += ["--metric", self.metric] if self.metric is not None else []
         for name in self.strategies:
             parts += ["--strategy", name]

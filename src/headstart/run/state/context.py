@@ -31,6 +31,7 @@ from headstart.store.features import StoredFeatures
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
+    from headstart.passes.steps.choice import Choice
 
 
 class Timed:
@@ -39,6 +40,8 @@ class Timed:
     def __init__(self, extractor: StoreExtractor) -> None:
         self._extractor = extractor
         self.seconds = 0.0
+        self.engine = extractor.engine
+        """The one that was asked for."""
 
     def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
         features = self._extractor(backbone, spec)
@@ -48,6 +51,24 @@ class Timed:
     def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
+
+    def over(self, dataset: Dataset) -> Timed:
+        """The same of some of the items, by the engines that were chosen."""
+        from headstart.passes.extractor import StoreExtractor
+
+        whole = self._extractor
+        part = StoreExtractor(whole.store, dataset, progress=whole.progress, engine=whole.engine)
+        part.choices = whole.choices
+        return Timed(part)
+
+    def choice(self, backbone: Backbone, kept: object = None) -> Choice:
+        """The engine for a source's passes; the one that was kept by a run which goes on now."""
+        from headstart.passes.steps.choice import Choice
+
+        found = Choice.of(kept) if isinstance(kept, Mapping) else None
+        if found is not None:
+            self._extractor.choices.setdefault(backbone.digest, found)
+        return self._extractor.choice(backbone)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -14,6 +14,7 @@ from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor, findings
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError
+from headstart.passes.engines import AUTO
 from headstart.run.state.config import RunConfig
 from headstart.sources import patterns
 from headstart.sources.files import fetching
@@ -156,6 +157,7 @@ def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -
     judged = judged_task(config, dataset)
     return {
         **({} if judged == dataset.task else {"metric": judged.metric}),
+        **({} if config.engine == AUTO else {"engine": config.engine}),
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
         "weights": [weights(source) for source in named.values()],

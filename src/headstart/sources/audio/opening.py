@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from headstart.core.source import Source
@@ -37,14 +35,7 @@ def open_folder(source: Source, root: Path) -> AudioBackbone:
     unused = FAMILIES[architecture["arch"]].UNUSED
     tensors = {name: tensor for name, tensor in tensors.items() if not unused.search(name)}
     network = transformer.fill(architecture, tensors, source.spec)
-    found = replace(
-        source,
-        modality="audio",
-        architecture=architecture,
-        input=layout.contract,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        local=True,
-    )
+    found = filling.described(source, network, architecture, layout.contract)
     return wrap(network, found, rebuild=lambda: transformer.build(architecture))
 
 
@@ -92,11 +83,7 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> AudioBackbone:
         if architecture.get("library") == LIBRARY and arch in FAMILIES:
             network: nn.Module = transformer.restore(architecture, tensors)
         else:
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                filling.compare(rebuild(), tensors, arch)
-            with torch.random.fork_rng(devices=[]):
-                network = rebuild()
-            filling.put(network, tensors, arch)
+            network = filling.filled(rebuild, tensors, arch)
         return wrap(network, source, rebuild=rebuild)
     except SourceError as error:
         raise NetError(arch, str(error)) from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from headstart.core.source import Source
-from headstart.core.untrusted import Damaged, parsing
+from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError
 from headstart.sources.audio import opening
 from headstart.sources.audio.files import ctranslate
@@ -39,14 +39,11 @@ _VALUES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"
 
 def open_whisper(source: Source, path: Path) -> AudioBackbone:
     """Whisper's encoder from a file of CTranslate2. Raises `SourceError`."""
-    try:
-        with parsing():
-            kind, found = ctranslate.read(path)
-            if kind != WHISPER:
-                raise Damaged(f"it is a {kind}, not a {WHISPER}")
-            tensors = dict(whisper_encoder(found))
-    except (OSError, Damaged) as error:
-        raise SourceError(source.spec, f"{path.name} cannot be read ({error})", "install it again") from error
+    with weights.readable(source.spec, f"{path.name} cannot be read", "install it again"):
+        kind, found = ctranslate.read(path)
+        if kind != WHISPER:
+            raise Damaged(f"it is a {kind}, not a {WHISPER}")
+        tensors = dict(whisper_encoder(found))
     return _restored(source, tensors)
 
 

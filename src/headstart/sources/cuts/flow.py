@@ -91,14 +91,10 @@ class _ShapeReader(fx.Interpreter):
         module = self.fetch_attr(str(target))
         if isinstance(module, nn.Linear) and len(args) == 1:
             return args[0].new_zeros(*args[0].shape[:-1], module.out_features)
-        if (
-            type(module).forward is nn.Conv2d.forward
-            and not isinstance(module.padding, str)
-            and len(args) == 1
-        ):
-            return args[0].new_zeros(
-                args[0].shape[0], module.out_channels, *_convolved(module, args[0].shape)
-            )
+        plain = type(module).forward is nn.Conv2d.forward and not isinstance(module.padding, str)
+        if plain and len(args) == 1:
+            shape = args[0].shape
+            return args[0].new_zeros(shape[0], module.out_channels, *_convolved(module, shape))
         return super().call_module(target, args, kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
@@ -149,15 +145,11 @@ def needed(flow: Flow, start: fx.Node, outputs: Iterable[fx.Node]) -> set[fx.Nod
 def stands_for(flow: Flow, start: fx.Node, reader: fx.Node) -> bool:
     """Whether what `reader` reads of its tensor can as well be read of the state at `start`."""
     tensor = reader.all_input_nodes[0]
-    if tensor not in flow.data or not _before(tensor, start):
+    if tensor not in flow.data or tensor is start or not tensor < start:
         return False
     if flow.shapes.get(tensor) == flow.shapes.get(start) is not None:
         return True
     return _only_batch(reader)
-
-
-def _before(a: fx.Node, b: fx.Node) -> bool:
-    return a is not b and bool(a < b)
 
 
 def _only_batch(reader: fx.Node) -> bool:
@@ -183,9 +175,11 @@ def find_cuts(flow: Flow, network: nn.Module) -> list[Cut]:
     names = _names(order, silent)
     cuts, reach = [], 0
     for i, node in enumerate(order):
-        if reach <= i and node not in silent and _is_state(flow, node) and _clean(flow, node):
+        shape = flow.shapes.get(node, ())
+        state = 2 <= len(shape) <= 4 and shape[0] == BATCH and node not in silent
+        if reach <= i and state and needed(flow, node, [flow.end]) is not None:
             name, path, ends = names.get(node, ("input", "input", ()))
-            cuts.append(Cut(name, node, flow.shapes[node], path, ends))
+            cuts.append(Cut(name, node, shape, path, ends))
         reach = max([reach, *(place[user] for user in node.users if user in place)])
     return cuts
 
@@ -199,15 +193,6 @@ def _leading_to(flow: Flow, end: fx.Node) -> list[fx.Node]:
                 found.add(source)
                 stack.append(source)
     return [node for node in flow.graph.nodes if node in found]
-
-
-def _is_state(flow: Flow, node: fx.Node) -> bool:
-    shape = flow.shapes.get(node, ())
-    return 2 <= len(shape) <= 4 and shape[0] == BATCH
-
-
-def _clean(flow: Flow, node: fx.Node) -> bool:
-    return needed(flow, node, [flow.end]) is not None
 
 
 def _does_nothing(node: fx.Node, network: nn.Module) -> bool:
@@ -248,9 +233,5 @@ def thin(cuts: list[Cut], keep: set[str]) -> list[Cut]:
     for depth, inside in [(d, i) for i in (True, False) for d in depths]:
         if len(cuts) <= MOST_CUTS:
             break
-        cuts = [
-            c
-            for c in cuts
-            if c.name in keep or c.name.count(".") != depth or (bool(c.ends) if inside else False)
-        ]
+        cuts = [c for c in cuts if c.name in keep or c.name.count(".") != depth or (inside and c.ends)]
     return cuts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, Self
 
 import torch
 from torch import fx, nn
@@ -12,19 +12,24 @@ from torch import fx, nn
 from headstart.sources.cuts.flow import Flow, needed
 
 
-class Frozen(fx.GraphModule):
+class NeverTrains(nn.Module):
     """A part that never trains: eval mode whatever its parents do, and no gradients."""
 
-    def train(self, mode: bool = True) -> Frozen:  # noqa: ARG002 - the mode is what is refused
-        super().train(False)
-        return self
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 - the mode is what is refused
+        return super().train(False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with evaluating(self):
-            if not torch.is_grad_enabled():
-                return super().__call__(*args, **kwargs)
-            with torch.no_grad():
-                return super().__call__(*args, **kwargs)
+        with evaluating(self.evaluated), torch.no_grad() if torch.is_grad_enabled() else nullcontext():
+            return super().__call__(*args, **kwargs)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """What runs: this, or the network that it is a stretch of."""
+        return self
+
+
+class Frozen(NeverTrains, fx.GraphModule):
+    """A part of a graph that never trains."""
 
 
 @contextmanager

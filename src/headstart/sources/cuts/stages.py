@@ -56,9 +56,7 @@ def layout_of(cut: Cut, network: nn.Module, size: tuple[int, int]) -> Layout:
     if len(shape) == 2:
         return _tokens(shape[0], shape[1], network, size)
     a, b, c = shape
-    first = _unlike(b, c, size)
-    last = _unlike(a, b, size)
-    if last < first:
+    if _unlike(a, b, size) < _unlike(b, c, size):
         return Layout(MAP_LAST, c, a, b)
     return Layout(MAP, a, b, c)
 

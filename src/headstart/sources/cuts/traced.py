@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,18 +19,9 @@ from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input
 from headstart.sources.cuts import flow as flows
+from headstart.sources.cuts import stages
 from headstart.sources.cuts.segments import evaluating, segment
-from headstart.sources.cuts.stages import (
-    VECTOR,
-    Layout,
-    as_map,
-    choose,
-    from_map,
-    grids,
-    layout_of,
-    normalise,
-    pool,
-)
+from headstart.sources.cuts.stages import Layout
 from headstart.sources.cuts.tracing import trace
 
 LEARNED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -93,8 +84,8 @@ def _plan(network: nn.Module, source: Source, contract: ImagePreprocessing, head
         cuts = [cut for cut in cuts if layer is not None and cut.node < layer]
     if len(cuts) < 2:
         raise SourceError(source.spec, "no place was found where its network could be cut")
-    layouts = [layout_of(cut, network, contract.size) for cut in cuts]
-    chosen = choose(cuts, layouts, min(contract.size))
+    layouts = [stages.layout_of(cut, network, contract.size) for cut in cuts]
+    chosen = stages.choose(cuts, layouts, min(contract.size))
     kept = flows.thin(cuts, {"input", *(stage.cut for stage, _ in chosen)})
     return Plan(
         flow,
@@ -140,6 +131,8 @@ class TracedBackbone:
         self._network, self._plan, self._rebuild = network, plan, rebuild
         classifier = classifier and plan.head
         self._start, self._end = plan.flow.start, plan.embedding
+        self.graph = partial(graph_of, network, plan)
+        """See `Graphed`."""
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
         self.module = segment(plan.flow, network, self._start, [self._end])
         self.classifier = segment(plan.flow, network, self._end, [plan.flow.end]) if classifier else None
@@ -176,10 +169,9 @@ class TracedBackbone:
         """The states at several cuts from one forward pass in eval mode."""
         wanted = tuple(dict.fromkeys(cuts))
         if wanted not in self._graphs:
-            nodes = [self._plan.node(cut) for cut in wanted]
             while len(self._graphs) >= GRAPHS_KEPT:
                 del self._graphs[next(iter(self._graphs))]
-            self._graphs[wanted] = segment(self._plan.flow, self._network, self._start, nodes)
+            self._graphs[wanted] = self.graph(wanted)
         graph = self._graphs[wanted]
         with evaluating(graph):
             found = graph(x)
@@ -187,11 +179,12 @@ class TracedBackbone:
 
     def pool(self, state: Tensor, tap: Tap) -> Tensor:
         """State -> float32 `[B, D]`, averaged over `grid` x `grid` cells and flattened."""
-        return pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
+        return stages.pool(state, self._plan.layout(tap.stage), tap.grid, str(tap))
 
     def dense(self, state: Tensor, stage: str) -> Dense:
         """State at a stage -> the cells of its map, `[B, 1, 1, D]` of a vector. Raises `UnknownName`."""
-        values = as_map(state, self._plan.layout(stage)).movedim(1, -1)  # [B, C, H, W] -> [B, H, W, C]
+        cells = stages.as_map(state, self._plan.layout(stage))
+        values = cells.movedim(1, -1)  # [B, C, H, W] -> [B, H, W, C]
         return Dense(values, torch.ones(values.shape[:-1], dtype=torch.bool, device=values.device))
 
     def width(self, tap: Tap) -> int:
@@ -208,14 +201,14 @@ class TracedBackbone:
         return tuple(
             Tap(stage.name, grid)
             for stage in self.stages
-            for grid in grids(self._plan.layout(stage.name))
+            for grid in stages.grids(self._plan.layout(stage.name))
             if (stage.name, grid) != (repeated, 1)
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 `[B, 3, H, W]` -> float32 `[B, channels, H, W]` by the source's mean and std."""
         contract = image_input(self.source)
-        return normalise(pixels, contract.mean, contract.std, contract.channels)
+        return stages.normalise(pixels, contract.mean, contract.std, contract.channels)
 
     def fresh(self, seed: int) -> TracedBackbone:
         """The same architecture with new random weights; the global generators are left alone."""
@@ -241,17 +234,22 @@ class TracedBackbone:
         )
 
 
+def graph_of(network: nn.Module, plan: Plan, cuts: tuple[str, ...]) -> fx.GraphModule:
+    """Module: normalised batch -> the states at these cuts, in the mode of its layers."""
+    return segment(plan.flow, network, plan.flow.start, [plan.node(cut) for cut in cuts])
+
+
 def repeats_embedding(backbone: TracedBackbone, plan: Plan, network: nn.Module) -> str | None:
     """The stage whose mean is the embedding, as in networks that end in global average"""
     if len(plan.stages) < 2:
         return None
     stage, last = plan.stages[-2:]
     layout = plan.layout(stage.name)
-    if stage.channels != last.channels or layout.kind == VECTOR:
+    if stage.channels != last.channels or layout.kind == stages.VECTOR:
         return None
     where = next(network.parameters()).device
     state = torch.linspace(-1, 1, stage.channels * layout.height * layout.width, device=where).cos()
-    state = from_map(state.reshape(1, stage.channels, layout.height, layout.width), layout)
+    state = stages.from_map(state.reshape(1, stage.channels, layout.height, layout.width), layout)
     tail = segment(plan.flow, network, plan.node(stage.cut), [plan.embedding], frozen=True)
     with torch.no_grad():
         embedding = backbone.pool(tail(state), Tap(last.name, 1))

@@ -42,8 +42,13 @@ class Tracer(fx.Tracer):
     """
 
     def __init__(self, whole: frozenset[type] = frozenset()) -> None:
-        super().__init__(autowrap_modules=_wrapped_modules(), autowrap_functions=_wrapped_functions())
-        self._whole = tuple(whole | _untraceable())
+        # a network of theirs cannot exist without them
+        timm, ops = sys.modules.get("timm.layers"), sys.modules.get("torchvision.ops")
+        super().__init__(
+            autowrap_modules=(math,) if ops is None else (math, ops),
+            autowrap_functions=() if timm is None else tuple(timm.get_notrace_functions()),
+        )
+        self._whole = tuple(whole | _untraceable(timm, ops))
         self.entered: list[nn.Module] = []
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
@@ -133,19 +138,8 @@ def _tidy(graph: fx.Graph, network: nn.Module) -> fx.Graph:
     return graph
 
 
-def _wrapped_modules() -> tuple[Any, ...]:
-    ops = sys.modules.get("torchvision.ops")
-    return (math, ops) if ops is not None else (math,)
-
-
-def _wrapped_functions() -> tuple[Any, ...]:
-    timm = sys.modules.get("timm.layers")  # a network of timm cannot exist without it
-    return tuple(timm.get_notrace_functions()) if timm is not None else ()
-
-
-def _untraceable() -> frozenset[type]:
+def _untraceable(timm: Any, ops: Any) -> frozenset[type]:
     found: set[type] = set()
-    timm, ops = sys.modules.get("timm.layers"), sys.modules.get("torchvision.ops")
     if timm is not None:
         found |= set(timm.get_notrace_modules())
     if ops is not None:

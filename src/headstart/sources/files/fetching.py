@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from headstart.core import words
@@ -74,16 +75,12 @@ def wanted(names: Sequence[str]) -> list[str]:
 
 def fetch_model(repository: str, revision: str | None, source: Source, download: bool) -> Path:
     """Fetch a model into the hub's cache; gives its folder. Raises `WeightsMissing` or `SourceError`."""
-    if not allowed(download):
-        raise missing(source)
-    import huggingface_hub
+    with _fetching(source, download):
+        import huggingface_hub
 
-    try:
         names = huggingface_hub.HfApi().list_repo_files(repository, revision=revision)
         patterns = wanted(names)
         return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # offline, refused, renamed: whatever the hub's client raises
-        raise _failed(source, error) from error
 
 
 def torch_hub_file(url: str) -> Path | None:
@@ -109,30 +106,21 @@ def hash_prefix(url: str) -> str | None:
 
 def fetch_hub(repository: str, name: str, source: Source, download: bool) -> Path:
     """Fetch a file into the hub's cache. Raises `WeightsMissing` or `SourceError`."""
-    if not allowed(download):
-        raise missing(source)
-    from huggingface_hub import hf_hub_download
+    with _fetching(source, download):
+        from huggingface_hub import hf_hub_download
 
-    try:
         return Path(hf_hub_download(repository, name))
-    except Exception as error:  # offline, refused, renamed: whatever the hub's client raises
-        raise _failed(source, error) from error
 
 
 def fetch_file(url: str, source: Source, download: bool) -> Path:
     """Fetch a file into torch's hub folder, its hash checked before it is kept."""
-    if not allowed(download):
-        raise missing(source)
-    import torch
+    with _fetching(source, download):
+        import torch
 
-    folder = torch_hub_folder()
-    path = folder / url.rpartition("/")[2]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path = torch_hub_folder() / url.rpartition("/")[2]
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix(url), progress=False)
-    except Exception as error:
-        raise _failed(source, error) from error
-    return path
+        return path
 
 
 def missing(source: Source) -> WeightsMissing:
@@ -142,10 +130,15 @@ def missing(source: Source) -> WeightsMissing:
     return WeightsMissing(source.spec, size=f"about {words.size(source.size_bytes)}")
 
 
-def _failed(source: Source, error: Exception) -> SourceError:
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-    return SourceError(
-        source.spec,
-        f"its weights could not be fetched ({reason})",
-        "try again when the network is there, or name a local file with --source file:PATH",
-    )
+@contextmanager
+def _fetching(source: Source, download: bool) -> Iterator[None]:
+    """Raises `WeightsMissing` where nothing may be fetched, else `SourceError` for what goes wrong."""
+    if not allowed(download):
+        raise missing(source)
+    try:
+        yield
+    except Exception as error:  # offline, refused, renamed: whatever the hub's client raises
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        problem = f"its weights could not be fetched ({reason})"
+        remedy = "try again when the network is there, or name a local file with --source file:PATH"
+        raise SourceError(source.spec, problem, remedy) from error

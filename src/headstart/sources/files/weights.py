@@ -36,6 +36,16 @@ DEEPEST = 6
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)")
 
 
+@contextmanager
+def readable(spec: str, problem: str, remedy: str = "") -> Iterator[None]:
+    """What goes wrong inside, in the system or in a parser, is raised as a `SourceError`: this and why."""
+    try:
+        with untrusted.parsing():
+            yield
+    except (OSError, untrusted.Damaged) as error:
+        raise SourceError(spec, f"{problem} ({error})", remedy) from error
+
+
 def sha256_of(path: Path) -> str:
     """Fingerprint of a file, read in pieces."""
     with path.open("rb") as file:
@@ -46,11 +56,8 @@ def check_sha256(path: Path, expected: str, spec: str) -> None:
     """Raises `SourceError` unless the file's SHA-256 begins with `expected`."""
     found = sha256_of(path)
     if not expected or not found.startswith(expected.lower()):
-        raise SourceError(
-            spec,
-            f"{path.name} is not the file it should be (SHA-256 {found[:12]}..., not {expected[:12]}...)",
-            "fetch it again",
-        )
+        digests = f"SHA-256 {found[:12]}..., not {expected[:12]}..."
+        raise SourceError(spec, f"{path.name} is not the file it should be ({digests})", "fetch it again")
 
 
 @contextmanager
@@ -117,28 +124,20 @@ def _opened(path: Path, spec: str) -> Any:
             raise SourceError(spec, f"{path.name} is {what[0]}", what[1])
         if path.suffix != ".safetensors":
             return _checkpoint(path)
+        from safetensors.torch import load_file
+
         with untrusted.parsing():
-            return _safetensors(path)
+            return load_file(path)
     except FileNotFoundError as error:
         raise SourceError(spec, f"there is no file {path}") from error
     except pickle.UnpicklingError as error:
-        raise SourceError(
-            spec,
-            f"{path.name} holds code besides numbers, or is no checkpoint, and code is never run",
-            "save its state_dict alone, best as .safetensors",
-        ) from error
+        problem = f"{path.name} holds code besides numbers, or is no checkpoint, and code is never run"
+        raise SourceError(spec, problem, "save its state_dict alone, best as .safetensors") from error
     except SourceError:
         raise
     except Exception as error:  # damaged files raise whatever their parser trips over
         reason = untrusted.reason(error)[:120]
         raise SourceError(spec, f"{path.name} cannot be read ({reason})", "fetch it again") from error
-
-
-def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    found: dict[str, Any] = load_file(path)
-    return found
 
 
 def _checkpoint(path: Path) -> Any:
@@ -177,11 +176,9 @@ def _unnest(found: Any) -> dict[str, Tensor]:
 
 
 def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    again = True
-    while again and tensors:
-        again = False
-        for prefix in PREFIXES:
-            if all(name.startswith(prefix) for name in tensors):
-                tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
-                again = True
+    def common(prefix: str) -> bool:
+        return bool(tensors) and all(name.startswith(prefix) for name in tensors)
+
+    while prefix := next(filter(common, PREFIXES), ""):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return tensors

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart.core.source import Preprocessing, Source
 from headstart.errors import NetError
 
+N = TypeVar("N", bound=nn.Module)
 
-def compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
-    """Raises `NetError` where a network has other shapes than its weights."""
+
+def filled(build: Callable[[], N], tensors: Mapping[str, Any], arch: str) -> N:
+    """What `build` gives, with these weights; memory is taken for sizes that are there, not for claimed ones.
+
+    The global generators are left alone. Raises `NetError` where they do not fit.
+    """
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        _compare(build(), tensors, arch)
+    with torch.random.fork_rng(devices=[]):
+        network = build()
+    put(network, tensors, arch)
+    return network
+
+
+def _compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
     for name, value in network.state_dict().items():
         if name in tensors and tuple(tensors[name].shape) != tuple(value.shape):
             found, wanted = tuple(tensors[name].shape), tuple(value.shape)
@@ -34,3 +50,17 @@ def put(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
     except RuntimeError as error:
         lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
         raise NetError(arch, f"does not fit its weights ({lines[:200]})") from error
+
+
+def described(
+    source: Source, network: nn.Module, architecture: Mapping[str, Any], contract: Preprocessing
+) -> Source:
+    """The record of a network that was opened, with its own numbers."""
+    return replace(
+        source,
+        modality=contract.modality,
+        architecture=architecture,
+        input=contract,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        local=True,
+    )

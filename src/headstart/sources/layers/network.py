@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from headstart.core.backbone import Dense, Stage
+from headstart.core.features import Tap
 from headstart.core.masked import split
 from headstart.core.source import Source
 from headstart.errors import UnknownName
@@ -21,6 +22,7 @@ class SequenceNetwork:
     module: Any
     cuts: tuple[str, ...]
     stages: tuple[Stage, ...]
+    embedding: Tap
 
     @cached_property
     def digest(self) -> str:

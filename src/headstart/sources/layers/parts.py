@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headstart.sources.cuts.segments import evaluating
+from headstart.sources.cuts.segments import NeverTrains
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,12 @@ class Part(nn.Module):
         return self
 
 
-class Trunk(Part):
-    """A part that never trains: eval mode whatever its parents do, and no gradients."""
+class Trunk(NeverTrains, Part):
+    """A stretch that never trains."""
 
-    def train(self, mode: bool = True) -> Trunk:  # noqa: ARG002 - the mode is what is refused
-        super().train(False)
-        return self
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with evaluating(self._network), torch.no_grad():
-            return super().__call__(*args, **kwargs)
+    @property
+    def evaluated(self) -> nn.Module:
+        return self._network  # type: ignore[no-any-return]
 
 
 def _register(target: nn.Module, module: nn.Module, path: str, plan: Layers, pieces: range) -> None:

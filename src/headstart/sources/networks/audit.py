@@ -81,14 +81,12 @@ def check(architecture: Any, spec: str = "") -> None:
         raise SourceError(spec, "the arguments of its architecture (kwargs) are no record {...}")
     classes = architecture.get("num_classes")
     if classes is not None and (not _whole(classes) or not 0 <= classes <= limits.CLASSES):
-        raise SourceError(
-            spec, f"num_classes is {_shown(classes)}, not a number from 0 to {limits.CLASSES:,}"
-        )
+        wanted = f"a number from 0 to {limits.CLASSES:,}"
+        raise SourceError(spec, f"num_classes is {_shown(classes)}, not {wanted}")
     multiplier = architecture.get("channel_multiplier")
     if multiplier is not None and not (_number(multiplier) and 0 < multiplier <= 100):
-        raise SourceError(
-            spec, f"channel_multiplier is {_shown(multiplier)}, not a number above 0, up to 100"
-        )
+        problem = f"channel_multiplier is {_shown(multiplier)}, not a number above 0, up to 100"
+        raise SourceError(spec, problem)
     if library == CONFIGURED:
         _configuration(kwargs, spec)
     elif isinstance(library, str) and library in ALLOWED:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from headstart.core.source import Source
-from headstart.errors import SourceError, UnknownName
+from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.cuts.traced import Plan, TracedBackbone, make_plan
 from headstart.sources.files import efficientnet, trunk, weights
+from headstart.sources.layers import filling
 from headstart.sources.networks import architectures, recipes, record
 
 
@@ -80,10 +81,7 @@ def _fits_in(architecture: Mapping[str, Any], tensors: Mapping[str, Any], spec: 
     try:
         with torch.device("meta"), _Unfilled():
             network = build_quietly(architecture)
-    except (
-        SourceError,
-        UnknownName,
-    ):  # some constructors compute with their weights; what is wrong is told later
+    except (SourceError, UnknownName):  # some constructors compute with their weights; it is told later
         return
     wanted = sum(value.numel() for value in network.state_dict().values())
     given = sum(int(np.prod(value.shape, dtype=np.float64)) for value in tensors.values())
@@ -119,52 +117,31 @@ def open_lite(source: Source, path: Path) -> TracedBackbone:
 
 def wrap(network: nn.Module, source: Source) -> TracedBackbone:
     """A network that already has its weights, built from the source's architecture."""
-    plan = make_plan(network, source)
-    return TracedBackbone(
-        network, source, plan, classifier=_has_classifier(source), rebuild=_rebuilder(source)
-    )
-
-
-class Misfit(Exception):
-    """State and architecture do not belong together."""
+    classifier = bool(source.architecture.get("num_classes"))
+    plan, rebuild = make_plan(network, source), _rebuilder(source)
+    return TracedBackbone(network, source, plan, classifier=classifier, rebuild=rebuild)
 
 
 def restore(source: Source, tensors: Mapping[str, Any], classifier: Mapping[str, Any]) -> TracedBackbone:
-    """A network from the states of `Backbone.module` and `Backbone.classifier`. Raises `Misfit`."""
+    """A network from the states of `Backbone.module` and `Backbone.classifier`. Raises `NetError`."""
+    arch = str(source.architecture.get("arch", "?"))
     try:
         _fits_in(
             source.architecture, {**tensors, **{f"head.{k}": v for k, v in classifier.items()}}, source.spec
         )
     except SourceError as error:
-        raise Misfit(str(error)) from error
+        raise NetError(arch, str(error)) from error
     network, plan = _planned(source)
     backbone = TracedBackbone(network, source, plan, classifier=bool(classifier), rebuild=_rebuilder(source))
-    _restore(backbone.module, tensors)
+    filling.put(backbone.module, tensors, arch)
     if backbone.classifier is not None:
-        _restore(backbone.classifier, classifier)
+        filling.put(backbone.classifier, classifier, arch)
     return backbone
-
-
-def _restore(part: nn.Module, state: Mapping[str, Any]) -> None:
-    tensors = {name: _tensor(value) for name, value in state.items()}
-    try:
-        part.load_state_dict(tensors)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:]]
-        raise Misfit(f"does not fit its weights ({' '.join(lines)[:200]})") from error
-
-
-def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
 
 
 def _planned(source: Source) -> tuple[nn.Module, Plan]:
     network = build_quietly(source.architecture)
     return network, make_plan(network, source)
-
-
-def _has_classifier(source: Source) -> bool:
-    return bool(source.architecture.get("num_classes"))
 
 
 def _rebuilder(source: Source) -> Any:
@@ -174,8 +151,5 @@ def _rebuilder(source: Source) -> Any:
 def _check_labels(source: Source) -> None:
     classes = int(source.architecture.get("num_classes") or 0)
     if source.labels is not None and classes and len(source.labels) != classes:
-        raise SourceError(
-            source.spec,
-            f"{len(source.labels)} label names are given, but its classifier has {classes} classes",
-            "correct the list of labels, or leave it out",
-        )
+        problem = f"{len(source.labels)} label names are given, but its classifier has {classes} classes"
+        raise SourceError(source.spec, problem, "correct the list of labels, or leave it out")

@@ -25,6 +25,7 @@ from headstart.core.source import Source
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.sources.files.weights import readable
 from headstart.sources.networks import audit, recipes
 
 ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes")
@@ -34,10 +35,8 @@ IMAGENET = ("imagenet-1k", "imagenet", "in1k")
 
 def read_json(path: Path, spec: str) -> dict[str, Any]:
     """A record from a file. Raises `SourceError`."""
-    try:
+    with readable(spec, f"its record {path.name} cannot be read"):
         return untrusted.read_object(path)
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"its record {path.name} cannot be read ({error})") from error
 
 
 def to_source(record: Mapping[str, Any], spec: str, weights: Path) -> Source:
@@ -46,26 +45,23 @@ def to_source(record: Mapping[str, Any], spec: str, weights: Path) -> Source:
     Raises `SourceError` for fields that are missing or cannot be used.
     """
     architecture = _architecture(record, spec)
-    try:
-        with untrusted.parsing():
-            return Source(
-                spec=spec,
-                name=str(record.get("name") or weights.stem),
-                architecture=architecture,
-                input=_contract(record, architecture, spec),
-                parameters=_maybe(int, record.get("parameters")),
-                labels=_labels(record.get("labels"), weights.parent, spec),
-                sha256=_maybe(str, record.get("sha256")),
-                revision=_maybe(str, record.get("revision")),
-                licence=_maybe(str, record.get("licence", record.get("license"))),
-                local=weights.is_file(),
-                size_bytes=weights.stat().st_size if weights.is_file() else None,
-                prior=_maybe(float, record.get("prior")),
-                paper=_maybe(str, record.get("paper")),
-                note=str(record.get("note") or ""),
-            )
-    except untrusted.Damaged as error:
-        raise SourceError(spec, f"a field of its record cannot be used ({error})") from error
+    with readable(spec, "a field of its record cannot be used"):
+        return Source(
+            spec=spec,
+            name=str(record.get("name") or weights.stem),
+            architecture=architecture,
+            input=_contract(record, architecture, spec),
+            parameters=_maybe(int, record.get("parameters")),
+            labels=_labels(record.get("labels"), weights.parent, spec),
+            sha256=_maybe(str, record.get("sha256")),
+            revision=_maybe(str, record.get("revision")),
+            licence=_maybe(str, record.get("licence", record.get("license"))),
+            local=weights.is_file(),
+            size_bytes=weights.stat().st_size if weights.is_file() else None,
+            prior=_maybe(float, record.get("prior")),
+            paper=_maybe(str, record.get("paper")),
+            note=str(record.get("note") or ""),
+        )
 
 
 def wants_imagenet_labels(record: Mapping[str, Any], source: Source) -> bool:

@@ -109,14 +109,7 @@ def build(kwargs: Mapping[str, Any], num_classes: int) -> nn.Module:
             raise BadOption(f"{key} of small-resnet", options[key], "a whole number from 1")
     if not isinstance(num_classes, int) or num_classes < 0:
         raise BadOption("num_classes", num_classes, "a whole number from 0")
-    return SmallResNet(
-        options["widths"],
-        options["strides"],
-        options["depths"],
-        stem_stride=options["stem_stride"],
-        channels=options["channels"],
-        num_classes=num_classes,
-    )
+    return SmallResNet(**options, num_classes=num_classes)
 
 
 def _positive(value: object) -> bool:

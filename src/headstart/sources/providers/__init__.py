@@ -3,10 +3,10 @@
 A provider is a module with
 
 * `find(spec, name) -> Source`: the record; no weights are loaded, no socket is opened;
-* `describe(spec, name) -> Source`: the same without what takes a moment to find out;
+* `describe(spec, name) -> Source`: the same without what takes a moment to find out, where anything does;
 * `load(source, *, download) -> Backbone`: raises `WeightsMissing` when the weights are not on this
   machine and may not be fetched;
-* `names() -> Sequence[str]`: every name it knows (for `--search`).
+* `names() -> Sequence[str]`: every name it knows (for `--search`), unless its models are named by a path.
 
 To add a provider: its file, its line here, and in `MODALITIES` when it has no images. In another package it
 is an entry point of the group "headstart.sources", named as the prefix is, with `MODALITIES` in the module.

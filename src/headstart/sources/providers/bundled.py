@@ -29,9 +29,6 @@ def find(spec: str, name: str) -> Source:
     return replace(source, name=name)
 
 
-describe = find
-
-
 def _whole(record: Mapping[str, Any], spec: str, path: Path) -> Source:
     """The source of a record that has the preprocessing in full, as a bundle does."""
     contract = modalities.preprocessing_of(record["input"]).from_json(record["input"], {})

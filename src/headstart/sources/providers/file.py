@@ -15,7 +15,7 @@ The path of a folder with a config.json is a model of Hugging Face, see `headsta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,6 @@ def find(spec: str, name: str) -> Source:
     return records.to_source(_described(path, options, spec), spec, path)
 
 
-describe = find
-
-
 def files(spec: str, name: str) -> tuple[Path, ...]:
     """The weights and what describes them. Raises `SourceError`."""
     path, options = split(spec, name)
@@ -103,8 +100,3 @@ def load(source: Source, *, download: bool = False) -> Backbone:  # noqa: ARG001
     from headstart.sources.networks import opening
 
     return opening.open_file(source, path, _described(path, options, spec))
-
-
-def names() -> Sequence[str]:
-    """None: files are named by their path."""
-    return ()

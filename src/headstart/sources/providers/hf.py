@@ -37,7 +37,7 @@ def find(spec: str, name: str) -> Source:
         raise SourceError(spec, "a name of the hub is written NAME, OWNER/NAME or OWNER/NAME@REVISION")
     root = _root(spec, name)
     short = name if spec.startswith(HUB) else Path(name).expanduser().resolve().name
-    known = recommended.find(spec) or _unknown(spec, short)
+    known = _known(spec, short)
     return replace(known, local=False) if root is None else _folders.described(known, root)
 
 
@@ -46,13 +46,12 @@ def describe(spec: str, name: str) -> Source:
     try:
         return find(spec, name)
     except SourceError as error:
-        known = recommended.find(spec) or _unknown(spec, name)
-        return replace(known, local=False, note=str(error))
+        return replace(_known(spec, name), local=False, note=str(error))
 
 
-def _unknown(spec: str, name: str) -> Source:
-    """One that is not here: what it reads is known when it has been fetched."""
-    return Source(spec, name, "", input=TextPreprocessing(""))
+def _known(spec: str, name: str) -> Source:
+    """What is known without the model; of one that is not recommended not even what it reads."""
+    return recommended.find(spec) or Source(spec, name, "", input=TextPreprocessing(""))
 
 
 def files(spec: str, name: str) -> tuple[Path, ...]:

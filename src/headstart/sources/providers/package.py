@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from headstart.core.backbone import Backbone
-from headstart.core.source import Preprocessing, Source
+from headstart.core.source import Source
 from headstart.errors import MissingExtra, UnknownName, pip
 from headstart.sources.providers import recommended
 
@@ -32,32 +32,24 @@ class Entry:
     its authors publish it, the others are as the packages bring them."""
     opener: str
     """Module and function that opens them, given the record and the paths; the digests have been checked."""
-    input: Preprocessing
-    """How it wants its items, as far as it is known without the package; in the table what differs from the
-    usual of its `modality`."""
-    parameters: int
-    """Of the encoder, without what is not used."""
-    size_bytes: int
-    """Of the weights."""
-    licence: str
-    """After a semicolon: where that is known from, if it is not plain."""
-    paper: str
-    note: str
-    extra: str = ""
+    source: Source
+    """What is known without the package. Parameters are those of the encoder, without what is not used; the
+    licence says after a semicolon where it is known from, if it is not plain; the prior is top-1 on
+    ImageNet-1k of the same weights in timm's results table (results-imagenet.csv)."""
+    extra: str
     """Of Headstart, which installs it; "" for what is installed with Headstart itself."""
-    architecture: Mapping[str, Any] = field(default_factory=dict)
-    """Empty where a folder says it."""
-    prior: float | None = None
-    """Top-1 on ImageNet-1k of the same weights in timm's results table (results-imagenet.csv)."""
 
 
-def _read(line: Mapping[str, Any]) -> Entry:
-    fields = {name: value for name, value in line.items() if name != "modality"}
-    return Entry(**{**fields, "input": recommended.contract(line["modality"], line["input"])})
+def _read(name: str, line: dict[str, Any]) -> Entry:
+    package, files, opener, extra = (line.pop(key, "") for key in ("package", "files", "opener", "extra"))
+    contract = recommended.contract(line["modality"], line.pop("input"))
+    digest = next(iter(files.values()))
+    source = Source(f"package/{name}", name, input=contract, sha256=digest, **line)
+    return Entry(package, files, opener, source, extra)
 
 
 _LINES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-TABLE = {name: _read(line) for name, line in _LINES.items()}
+TABLE = {name: _read(name, line) for name, line in _LINES.items()}
 """Of each kind of data those first that are worth most."""
 
 
@@ -74,22 +66,8 @@ def describe(spec: str, name: str) -> Source:
         raise UnknownName("packaged source", name, names(), listing="headstart sources")
     entry = TABLE[name]
     paths = _paths(entry)
-    source = Source(
-        spec=spec,
-        name=name,
-        modality=entry.input.modality,
-        architecture=entry.architecture,
-        input=entry.input,
-        parameters=entry.parameters,
-        sha256=next(iter(entry.files.values())),
-        licence=entry.licence,
-        local=bool(paths),
-        size_bytes=entry.size_bytes,
-        prior=entry.prior,
-        paper=entry.paper,
-        note=entry.note,
-    )
-    if not paths or entry.architecture:
+    source = replace(entry.source, local=bool(paths))
+    if not paths or source.architecture:  # else its folder says it
         return source
     from headstart.sources.text.files import folder
 

@@ -25,9 +25,6 @@ def find(spec: str, name: str) -> Source:
     return recommended.find(spec) or record(spec, name)
 
 
-describe = find
-
-
 def record(spec: str, name: str) -> Source:
     """The record as torchvision has it."""
     arch, _, tag = name.partition(".")

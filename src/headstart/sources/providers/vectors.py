@@ -9,7 +9,6 @@ when nearly all of the list's words are):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +32,6 @@ def find(spec: str, name: str) -> Source:
     path, words, lowercase = split(spec, name)
     table = _table(path, _stamp(path, spec), spec, words, lowercase)
     return _source(spec, path, table)
-
-
-describe = find
 
 
 def files(spec: str, name: str) -> tuple[Path, ...]:
@@ -69,11 +65,6 @@ def load(source: Source, *, download: bool = False) -> WordBackbone:  # noqa: AR
         table = _table(path, _stamp(path, spec), spec, words, lowercase)
         digest = source.sha256 or weights.sha256_of(path)
     return bag.of_table(table, replace(_source(spec, path, table), sha256=digest))
-
-
-def names() -> Sequence[str]:
-    """None: files are named by their path."""
-    return ()
 
 
 def _source(spec: str, path: Path, table: Table) -> Source:

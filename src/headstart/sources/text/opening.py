@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from headstart.sources.files import weights
 from headstart.sources.layers import filling
 from headstart.sources.text.files import folder
 from headstart.sources.text.files.tokenizer import SETTINGS
-from headstart.sources.text.files.vectors import ARCH, LIBRARY
+from headstart.sources.text.files.vectors import ARCH, LIBRARY, from_arrays
 from headstart.sources.text.networks import backbone as backbones
 from headstart.sources.text.networks import transformer
 from headstart.sources.text.networks.backbone import TextBackbone
-from headstart.sources.text.networks.bag import Vectors, WordBackbone
+from headstart.sources.text.networks.bag import Vectors, WordBackbone, of_table
 
 
 def open_folder(source: Source, root: Path) -> TextBackbone:
@@ -33,17 +32,20 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     source, tensors = weights.read_folder(layout.weights, source)
     network = transformer.fill(architecture, tensors, source.spec)
     _check_words(network, layout.contract, source.spec)
-    found = replace(
-        source,
-        modality="text",
-        architecture=architecture,
-        input=layout.contract,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        local=True,
-    )
+    found = filling.described(source, network, architecture, layout.contract)
     backbone = backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
     _check_length(backbone, layout.contract, source.spec)
     return backbone
+
+
+def open_sentences(source: Source, path: Path) -> TextBackbone:
+    """The folder of a weight file in a package. Raises `SourceError`, `MissingExtra`."""
+    return open_folder(source, path.parent)
+
+
+def open_vectors(source: Source, numbers: Path, words: Path) -> WordBackbone:
+    """Word vectors in an array, and their words in a table. Raises `SourceError`."""
+    return of_table(from_arrays(numbers, words, source.spec), source)
 
 
 MOST_TRIED = 1_024
@@ -61,11 +63,8 @@ def _check_length(backbone: TextBackbone, contract: TextPreprocessing, spec: str
         backbone.states(x, backbone.cuts[1:2])
     except (IndexError, RuntimeError) as error:
         problem = f"it cannot read texts of {contract.max_length:,} tokens, as its files say"
-        raise SourceError(
-            spec,
-            f"{problem} ({transformer.reason(error)})",
-            f"write a smaller model_max_length into its {SETTINGS}",
-        ) from error
+        remedy = f"write a smaller model_max_length into its {SETTINGS}"
+        raise SourceError(spec, f"{problem} ({transformer.reason(error)})", remedy) from error
 
 
 def _check_words(network: Any, contract: TextPreprocessing, spec: str) -> None:
@@ -89,16 +88,13 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBa
     library = str(source.architecture.get("library", ""))
     if library == LIBRARY and source.architecture.get("arch") == ARCH:
         sizes = source.architecture["kwargs"]
-        with torch.device("meta"):  # memory is taken for sizes that are there, not for those claimed
-            filling.compare(Vectors(int(sizes["words"]), int(sizes["width"])), tensors, ARCH)
-        words = Vectors(int(sizes["words"]), int(sizes["width"]))
-        filling.put(words, tensors, ARCH)
-        return WordBackbone(words, source)
+        words, width = int(sizes["words"]), int(sizes["width"])
+        return WordBackbone(filling.filled(lambda: Vectors(words, width), tensors, ARCH), source)
     if library != folder.LIBRARY:
         raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
-    network = transformer.restore(source.architecture, tensors)
+    architecture = source.architecture
+    network = transformer.restore(architecture, tensors)
     try:
-        architecture = source.architecture
         return backbones.wrap(network, source, rebuild=lambda: transformer.build(architecture))
     except SourceError as error:
-        raise NetError(str(source.architecture["arch"]), str(error)) from error
+        raise NetError(str(architecture["arch"]), str(error)) from error

@@ -16,42 +16,29 @@ from headstart.errors import HeadstartError, SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
 from headstart.sources.text import opening
 from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.files.modules import FIELDS
 from headstart.sources.text.networks import transformer
 from headstart.sources.text.networks.backbone import TextBackbone
 
-FIELDS = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "last": "lasttoken"}
-"""sentence-transformers' words for poolings."""
 MASKS = ("[MASK]", "<mask>")
-NAMES = {
-    "cls_token": ("[CLS]", "<s>"),
-    "sep_token": ("[SEP]", "</s>"),
-    "unk_token": ("[UNK]", "<unk>"),
-}
-"""Other special tokens by what `transformers` calls them."""
 """How tokenizers write the token that stands for a hidden word."""
+NAMES = {"cls_token": ("[CLS]", "<s>"), "sep_token": ("[SEP]", "</s>"), "unk_token": ("[UNK]", "<unk>")}
+"""Other special tokens by what `transformers` calls them."""
 
 
 def encoder_only(backbone: Backbone) -> TextBackbone:
     """The backbone. Raises `SourceError` for what is no encoder of Hugging Face that can be written alone."""
-    source = backbone.source
-    architecture = source.architecture
+    architecture, spec = backbone.source.architecture, backbone.source.spec
+    encoder = "take an encoder, such as a BERT or a MiniLM"
     if not isinstance(backbone, TextBackbone) or architecture.get("library") != layouts.LIBRARY:
-        raise SourceError(
-            source.spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER"
-        )
+        raise SourceError(spec, "it is no network of Hugging Face", "name one by hf/NAME or file:FOLDER")
     config = {"model_type": architecture["arch"], **architecture.get("kwargs", {})}
     if layouts.is_causal(config):
-        raise SourceError(
-            source.spec,
-            "its tokens see only those before them, so no word can be guessed from both sides",
-            "take an encoder, such as a BERT or a MiniLM",
-        )
-    if transformer.configuration(architecture, source.spec).is_encoder_decoder:
-        raise SourceError(
-            source.spec,
-            "its encoder belongs to a decoder, and cannot be written without it",
-            "take an encoder, such as a BERT or a MiniLM",
-        )
+        problem = "its tokens see only those before them, so no word can be guessed from both sides"
+        raise SourceError(spec, problem, encoder)
+    if transformer.configuration(architecture, spec).is_encoder_decoder:
+        problem = "its encoder belongs to a decoder, and cannot be written without it"
+        raise SourceError(spec, problem, encoder)
     return backbone
 
 
@@ -103,7 +90,7 @@ def save(
         ],
         "1_Pooling/config.json": {
             "word_embedding_dimension": backbone.stages[-1].channels,
-            **{f"pooling_mode_{field}": name == contract.pooling for name, field in FIELDS.items()},
+            **{field: pooling == contract.pooling for field, pooling in FIELDS.items()},
         },
         "sentence_bert_config.json": {"max_seq_length": contract.max_length, "do_lower_case": False},
         "config_sentence_transformers.json": {
@@ -130,8 +117,6 @@ def prove(tensors: Mapping[str, np.ndarray], backbone: Backbone, place: Path) ->
     except HeadstartError as error:
         reason = str(error)
     if reason:
-        raise SourceError(
-            backbone.source.spec,
-            f"what was trained cannot be opened again from {place} ({reason})",
-            "the training is kept there, and the same command writes it again",
-        )
+        problem = f"what was trained cannot be opened again from {place} ({reason})"
+        remedy = "the training is kept there, and the same command writes it again"
+        raise SourceError(backbone.source.spec, problem, remedy)

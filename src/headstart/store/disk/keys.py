@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,13 +40,7 @@ class Section:
         return fingerprint.of_parts(parts)[:24]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "weights": self.weights,
-            "preprocessing": self.preprocessing,
-            "recipe": self.recipe,
-            "precision": self.precision,
-            "about": dict(self.about),
-        }
+        return {**asdict(self), "about": dict(self.about)}
 
 
 def tap_column(tap: Tap) -> str:

@@ -31,11 +31,8 @@ def mapped(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise StoreError(path, "was removed while it was in use", "run the same command again") from error
     except (OSError, Damaged) as error:
-        raise StoreError(
-            path,
-            f"cannot be read ({error})",
-            "run `headstart cache verify --repair`, then the same command again",
-        ) from error
+        remedy = "run `headstart cache verify --repair`, then the same command again"
+        raise StoreError(path, f"cannot be read ({error})", remedy) from error
     with _lock:
         _maps[path] = array
         while len(_maps) > MAPS:

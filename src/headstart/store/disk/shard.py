@@ -10,13 +10,14 @@ A folder whose name begins with ".tmp-" is a shard that somebody writes, or was 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -195,13 +196,16 @@ class ShardWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.abandon()
+        """Remove what is not published."""
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def append(
         self, row_keys: np.ndarray, arrays: Mapping[str, np.ndarray], clipped: Mapping[str, int] | None = None
     ) -> None:
         """Some rows of every column, with their keys (S34)."""
-        with _sentences(self._section.parents[1]):
+        with sentences(self._section.parents[1]):
             if not self._files:
                 self._folder.mkdir(parents=True)
                 for name in self.columns:
@@ -218,7 +222,7 @@ class ShardWriter:
         found = np.concatenate(self._keys)
         if len(found) != self.rows:
             raise ValueError(f"{len(found)} of {self.rows} rows were written")
-        with _sentences(self._section.parents[1]):
+        with sentences(self._section.parents[1]):
             columns = {name: asdict(file.finish()) for name, file in self._files.items()}
             raw = found.view(np.uint8).reshape(len(found), keys.DIGEST + 2)
             index = _Writing(self._folder / INDEX, self.rows, raw)
@@ -247,12 +251,6 @@ class ShardWriter:
             _known[_place(target / file)] = True
         return target
 
-    def abandon(self) -> None:
-        """Remove what is not published. Does nothing after `publish`."""
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
 
 def sync_folder(path: Path) -> None:
     """Make the entries of a folder last through a power cut, where the system can do that."""
@@ -265,20 +263,14 @@ def sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sentences(where: Path) -> Any:
-    """What the system says about writing, as one sentence of ours."""
+def sentences(where: Path) -> Iterator[None]:
+    """What the system says about writing is raised as one sentence of ours, a `StoreError`."""
     try:
         yield
     except OSError as error:
-        raise refused(where, error) from error
-
-
-def refused(where: Path, error: OSError) -> StoreError:
-    """The error for a store that could not be written."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-        remedy = f"free some space, `headstart cache clear`, lower {CAP}, or move the store with {ROOT}"
-        return StoreError(where, "the disk is full; nothing half-written was kept", remedy)
-    reason = error.strerror or str(error)
-    return StoreError(where, f"cannot be written ({reason})", f"name another folder with {ROOT}")
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+            remedy = f"free some space, `headstart cache clear`, lower {CAP}, or move the store with {ROOT}"
+            raise StoreError(where, "the disk is full; nothing half-written was kept", remedy) from error
+        reason = error.strerror or str(error)
+        remedy = f"name another folder with {ROOT}"
+        raise StoreError(where, f"cannot be written ({reason})", remedy) from error

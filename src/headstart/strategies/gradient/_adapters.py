@@ -14,7 +14,7 @@ from torch import nn
 
 from headstart._lazy import optional
 from headstart.core.backbone import Backbone
-from headstart.errors import BadOption
+from headstart.errors import BadOption, MissingExtra
 from headstart.train.device import reproducible
 
 RANK, ALPHA = 8, 16
@@ -23,6 +23,12 @@ RANK, ALPHA = 8, 16
 
 class Adapter(Protocol):
     """What stands between a body and its training."""
+
+    def obstacle(self, backbone: Backbone) -> str:
+        """Why a network cannot be trained so; empty where it can."""
+
+    def words(self) -> str:
+        """What is trained."""
 
     def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:
         """Decide which parameters of the body are trained; perhaps add some."""
@@ -37,6 +43,18 @@ class LowRank:
 
     targets: tuple[str, ...] = ()
     """Names of linear layers, or the last parts of such; empty: all of them inside the network's layers."""
+
+    def obstacle(self, backbone: Backbone) -> str:
+        """No linear layers, or no peft. Raises `BadOption` for a name that matches nothing."""
+        try:
+            optional("peft", extra="text", needed_for="LoRA")
+        except MissingExtra as error:
+            return str(error)
+        found = resolve(backbone, backbone.tail(backbone.cuts[0]), self.targets)
+        return "" if found else "the network has no linear layers"
+
+    def words(self) -> str:
+        return f"rank {RANK}, alpha {ALPHA}, {', '.join(self.targets) or 'all linear layers'}"
 
     def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:
         """Raises `BadOption` for a name that matches nothing, `MissingExtra` without peft."""
@@ -65,6 +83,14 @@ class LowRank:
 @dataclass(frozen=True)
 class Vectors:
     """BitFit (Ben Zaken et al., ACL 2022), with norms: every parameter that is a vector, and no other."""
+
+    def obstacle(self, backbone: Backbone) -> str:
+        """A network without any such."""
+        body = backbone.tail(backbone.cuts[0])
+        return "" if any(p.ndim <= 1 for p in body.parameters()) else "the network has no biases and no norms"
+
+    def words(self) -> str:
+        return "biases and norms"
 
     def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:  # noqa: ARG002
         """Nothing is added."""

@@ -22,6 +22,7 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.core.untrusted import Damaged, parsing, read_object
+from headstart.core.words import count
 from headstart.strategies.gradient import _design, _ladder
 from headstart.strategies.gradient._design import Design, load_inputs
 from headstart.strategies.gradient._trainee import outputs_of
@@ -319,7 +320,8 @@ def summary(design: Design, folds: int, of: int) -> str:
     frozen = "all layers" if design.freeze == "none" else f"layers after {design.freeze}"
     size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
-    return f"{frozen}{size}, {design.epochs} epochs, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    epochs = count(design.epochs, "epoch")
+    return f"{frozen}{size}, {epochs}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
 
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:

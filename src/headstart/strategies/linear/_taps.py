@@ -1,62 +1,84 @@
 """Choosing what a linear model reads: leave-one-out ridge of every block of features, then a greedy union.
 
-Everything is done in the dual: a block is a Gram matrix of rows, a union of blocks is a sum of those,
-a training part is a sub-matrix. The leave-one-out errors are exact (PRESS; Allen, Technometrics 1974);
-the idea of reading several layers is that of Head2Toe (Evci et al., ICML 2022).
+Everything is done in the dual: a block is a Gram matrix of rows, a union of blocks is a sum of those. What is
+solved for all rows at a penalty serves every fold: a training part takes the other rows out of it, exactly
+(`measure.ridge.Dual`). The errors are PRESS (Allen, Technometrics 1974); the idea of reading several layers
+is that of Head2Toe (Evci et al., ICML 2022).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import lapack
 
-from headstart.measure.ridge import LEVERAGE_FLOOR, block_left_out, group_blocks
+from headstart.measure.ridge import Dual, centred_gram
 from headstart.measure.spectral import standardise
 
 RELATIVE = tuple(10.0**exponent for exponent in range(-3, 3))
-"""Penalties tried, as multiples of the mean eigenvalue of the centred Gram matrix."""
+"""Penalties tried, as multiples of the mean eigenvalue of the centred Gram matrix of all rows."""
 FIRST = 3
 """Position of the penalty that is tried first; it is the best one most of the time."""
 ROUNDING = 1e-6
 """A fall by less than this share is no fall."""
-SELECTION_ROWS = 1_000
-"""Rows that selection looks at; more hardly change what is chosen, and the work grows with their cube."""
+SELECTION_ROWS = 500
+"""Training rows that selection looks at. The work grows with their cube, and more choose no better
+(`benchmarks/NOTES.md`)."""
+KEPT = 384 * 2**20
+"""Bytes of solved problems that are kept for the folds to come."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Gram matrices of standardised blocks of features, on some rows of a data set."""
+    """Gram matrices of standardised blocks of features on some rows of a data set, for a part of these."""
 
     rows: np.ndarray
-    """int64 `[n]`: row numbers of the data set, in increasing order."""
+    """int64 `[m]`: the part, as row numbers of the data set, in increasing order."""
+    places: np.ndarray = field(repr=False)
+    """int64 `[m]`: where they are in the Gram matrices."""
     grams: Mapping[str, np.ndarray] = field(repr=False)
     """float32 `[n, n]` for each block."""
     widths: Mapping[str, int]
+    solved: dict[tuple[frozenset[str], int], Dual | None] = field(default_factory=dict, repr=False)
+    """What is known already by blocks and penalty; all parts have it in common."""
 
     @classmethod
     def of(cls, features: Mapping[str, np.ndarray], rows: np.ndarray) -> Blocks:
         """Blocks `[n, D]` that belong to `rows`, standardised over these rows: labels play no part."""
         grams = {}
         for name, block in features.items():
-            standard, _ = standardise(block)
-            grams[name] = (standard @ standard.T).astype(np.float32)
-        return cls(rows, grams, {name: block.shape[1] for name, block in features.items()})
+            standard = standardise(block)[0].astype(np.float32)
+            grams[name] = standard @ standard.T
+        return cls(
+            rows, np.arange(len(rows)), grams, {name: block.shape[1] for name, block in features.items()}
+        )
 
     def among(self, rows: np.ndarray) -> Blocks:
         """The part that belongs to those of `rows` that are here."""
-        inside = np.flatnonzero(np.isin(self.rows, rows))
-        grams = {name: gram[np.ix_(inside, inside)] for name, gram in self.grams.items()}
-        return Blocks(self.rows[inside], grams, self.widths)
+        inside = np.isin(self.rows, rows)
+        return replace(self, rows=self.rows[inside], places=self.places[inside])
 
-    def gram(self, names: Sequence[str]) -> np.ndarray:
-        """Of the named blocks side by side."""
-        total = self.grams[names[0]].astype(np.float64)
-        for name in names[1:]:
-            total += self.grams[name]
-        return total
+    def left_out(
+        self, names: Sequence[str], index: int, targets: np.ndarray, groups: np.ndarray | None = None
+    ) -> np.ndarray:
+        """float64 `[m, K]`: residuals of the part's targets, each row (or group) left out, by the named
+        blocks side by side at the penalty of that index; infinite where there is no solution."""
+        key = frozenset(names), index
+        if key in self.solved:
+            dual = self.solved[key]
+        else:
+            total = np.zeros((), np.float64)
+            for name in sorted(key[0]):
+                total = total + self.grams[name]
+            centred = centred_gram(total)
+            unit = max(float(np.trace(centred)) / len(centred), 1e-30)
+            dual = Dual.of(centred, RELATIVE[index] * unit)
+            if (len(self.solved) + 1) * centred.nbytes <= KEPT:
+                self.solved[key] = dual
+        if dual is None:
+            return np.full(targets.shape, np.inf)
+        return dual.left_out(targets, self.places, groups)
 
 
 @dataclass(frozen=True)
@@ -80,30 +102,25 @@ class Errors:
 
 
 def leave_one_out(
-    gram: np.ndarray,
+    blocks: Blocks,
+    names: Sequence[str],
     targets: np.ndarray,
     groups: np.ndarray | None = None,
     *,
     walk: bool = True,
     tried: dict[int, Errors] | None = None,
 ) -> Errors:
-    """Exact leave-one-out (or leave-one-group-out) errors of ridge regression with an intercept.
+    """Exact leave-one-out (or leave-one-group-out) errors of ridge regression with an intercept on blocks.
 
-    `gram` is `[n, n]`, `targets` `[n, K]`. One Cholesky factorisation a penalty instead of one
-    eigendecomposition for all: a handful of penalties is walked downhill from the usual one (without
-    `walk` the usual one is taken). `tried` keeps what was found at each penalty, and is not computed again.
+    `targets` is `[m, K]`, of the part that `blocks` is of. A handful of penalties is walked downhill from the
+    usual one (without `walk` it is taken). `tried` keeps what was found at each penalty, and is not computed
+    again.
     """
-    n = len(gram)
-    mean = gram.mean(axis=0)
-    centred = gram - mean - mean[:, None] + mean.mean()
-    unit = max(float(np.trace(centred)) / n, 1e-30)
-    offset = targets.mean(axis=0)
-    blocks = list(group_blocks(groups, n)) if groups is not None else []
     tried = {} if tried is None else tried
 
     def at(index: int) -> float:
         if index not in tried:
-            left_out = _left_out(centred, targets - offset, RELATIVE[index] * unit, blocks)
+            left_out = blocks.left_out(names, index, targets, groups)
             squared = np.einsum("nk,nk->n", left_out, left_out)
             tried[index] = Errors(squared, targets - left_out, RELATIVE[index])
         return tried[index].mse
@@ -114,28 +131,6 @@ def leave_one_out(
         while 0 <= best + step < len(RELATIVE) and at(best + step) < at(best):
             best += step
     return tried[best]
-
-
-def _left_out(centred: np.ndarray, y: np.ndarray, penalty: float, blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """Residuals when left out. With A = (K + penalty I)^-1 and an intercept, I - H = penalty A - 11'/n."""
-    n = len(centred)
-    matrix = centred.copy()
-    matrix.flat[:: n + 1] += penalty
-    # a symmetric matrix is its own transpose: seen that way it is in LAPACK's order, without a copy
-    factor, failed = lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
-    if failed:  # as good as singular: this penalty is no candidate
-        return np.full_like(y, np.inf)
-    solved, _ = lapack.dpotrs(factor, y, lower=0)
-    root, _ = lapack.dtrtri(factor, lower=0, overwrite_c=1)  # A = root root'
-    residual = penalty * solved
-    free = penalty * np.einsum("ij,ij->i", root, root) - 1.0 / n
-    out: np.ndarray = residual / np.maximum(free, LEVERAGE_FLOOR)[:, None]
-    for rows in blocks:
-        if rows.shape[1] > 1:
-            part = root[rows]  # [g, m, n]
-            inside = penalty * (part @ part.transpose(0, 2, 1)) - 1.0 / n  # [g, m, m]
-            out[rows] = block_left_out(residual[rows], inside)
-    return out
 
 
 # choosing
@@ -173,7 +168,7 @@ class Chosen:
 
 def profile(blocks: Blocks, targets: np.ndarray, groups: np.ndarray | None = None) -> dict[str, Errors]:
     """Leave-one-out errors of each block by itself."""
-    return {name: leave_one_out(blocks.gram([name]), targets, groups) for name in blocks.grams}
+    return {name: leave_one_out(blocks, [name], targets, groups) for name in blocks.grams}
 
 
 def choose(
@@ -192,11 +187,12 @@ def choose(
     """
     units = len(blocks.rows) if groups is None else len(np.unique(groups))
     if len(blocks.grams) == 1 or units < 3:
-        return Chosen((usual,), _no_errors(targets))
+        unknown = Errors(np.full(len(targets), np.nan), np.full_like(targets, np.nan), float("nan"))
+        return Chosen((usual,), unknown)
     tried: dict[str, dict[int, Errors]] = {name: {} for name in blocks.grams}
 
     def alone(name: str, *, walk: bool) -> Errors:
-        return leave_one_out(blocks.gram([name]), targets, groups, walk=walk, tried=tried[name])
+        return leave_one_out(blocks, [name], targets, groups, walk=walk, tried=tried[name])
 
     roughly = {name: alone(name, walk=False).mse for name in blocks.grams}
     order = sorted(blocks.grams, key=lambda name: roughly[name])
@@ -215,17 +211,16 @@ def _extend(
     chosen: Chosen,
     order: Sequence[str],
 ) -> Chosen:
-    gram, refused = blocks.gram(chosen.names), 0
+    refused = 0
     for name in order:
         if len(chosen.names) == rules.blocks or refused == rules.refusals:
             break
         width = sum(blocks.widths[n] for n in (*chosen.names, name))
         if name in chosen.names or width > rules.width:
             continue
-        wider = gram + blocks.grams[name]
-        errors = leave_one_out(wider, targets, groups)
+        errors = leave_one_out(blocks, (*chosen.names, name), targets, groups)
         if better(errors, chosen.errors, rules.add, groups):
-            chosen, gram, refused = Chosen((*chosen.names, name), errors), wider, 0
+            chosen, refused = Chosen((*chosen.names, name), errors), 0
         else:
             refused += 1
     return chosen
@@ -244,7 +239,3 @@ def _standard_error(values: np.ndarray, groups: np.ndarray | None) -> float:
         _, inverse = np.unique(groups, return_inverse=True)
         values = np.bincount(inverse, values) * (inverse.max() + 1) / len(values)
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-
-
-def _no_errors(targets: np.ndarray) -> Errors:
-    return Errors(np.full(len(targets), np.nan), np.full_like(targets, np.nan), float("nan"))

@@ -198,6 +198,8 @@ class Fit(TypedDict, total=False):
     seed: int
     weights: np.ndarray | None
     """float64 `[N]` above 0: how often each row counts; None: all once."""
+    rough: bool
+    """Probabilities need not be right beyond two or three digits: for what is measured and thrown away."""
 
 
 class LinearFit(Protocol):

@@ -22,10 +22,13 @@ from headstart.tasks.linear._logistic import (
 from headstart.tasks.linear._many import fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
-"""C is tried at 10**step / (columns * rows a group): the size of a standardised row is its width.
-The middle one is taken when there is nothing to choose by."""
-RISE = 1.02
-"""The walk to weaker penalties ends when the held-out loss is this much above the best."""
+"""C may be 10**step / (columns * rows a group): the size of a standardised row is its width. The middle one
+is tried first, and taken when there is nothing to choose by."""
+CLEAR = 0.5
+"""Another penalty is taken when the held-out loss falls by more than so many of its standard errors."""
+FOLDS, SEEN = 5, 1_500
+"""Parts of the rows, and about how many rows are learnt from for those that are held out in turn: with many
+rows two of them say enough."""
 MANY = 3e9
 """Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place: on CLINC
 with 50 labels a class (7,500 x 768 x 150) 0.963 in 9 s of a core, and ridge 0.926 in 1 s."""
@@ -77,12 +80,13 @@ def fit_logistic(
     penalties: Sequence[float] | None = None,
     seed: int = 0,
     weights: np.ndarray | None = None,
+    rough: bool = False,
 ) -> Linear:
     """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
-    solved by `_many.fit_many` instead, unless rows have `weights`.
+    solved by `_many.fit_many` instead, unless rows have `weights`. `rough` as in `tasks.base.Fit`.
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
@@ -97,13 +101,13 @@ def fit_logistic(
     chosen = grid[0] if len(grid) == 1 else None
     if chosen is None:
         strata = targets.argmax(axis=1) if link == "softmax" else targets[:, 0]
-        folds = inner_folds(strata, groups, folds=5 if rows <= 1000 else 4 if large else 3, seed=seed)
-        folds = folds[:1] if large else folds
+        folds = inner_folds(strata, groups, folds=FOLDS, seed=seed)
+        folds = folds[: 1 if large else max(2, round(SEEN / rows))]
         parts = Parts(targets, folds if weights is None else folds * weights, link)
         chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid, weights)
         start = start if warm is None else warm
-    exact = made.single() if large else made
-    final = solve(exact, everything, chosen, start=start, exact=True)[:, 0]  # [k + 1, K]
+    last = made.single() if large or (rough and rows * width > LIGHT) else made
+    final = solve(last, everything, chosen, start=start, to="rough" if rough else "exact")[:, 0]  # [k + 1, K]
     weight, bias = made.unfold(final[:-1].T, final[-1])
     return Linear(weight, bias, float(chosen))
 
@@ -118,29 +122,36 @@ def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[fl
 def _walk(
     made: Design, parts: Parts, grid: Sequence[float], weights: np.ndarray | None = None
 ) -> tuple[float, np.ndarray | None]:
-    """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`), strong to weak."""
-    cells = _scored(parts)
+    """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`): from the middle of the grid
+    to weaker penalties as long as the loss clearly falls, or else to stronger ones."""
+    cells, best = _scored(parts), len(grid) // 2
     if not cells.any():
-        return grid[len(grid) // 2], None
-    active = parts.active[None]  # [1, F, K]
-    coefficients = parts.start(made.matrix.shape[1])
-    best, chosen, warm, worse = np.inf, grid[0], None, 0
-    for C in grid:
-        coefficients = solve(made, parts, C, start=coefficients, steps=100)
-        losses = loss_cells(predict(made, coefficients), parts.targets, parts.link)
-        if weights is None:
-            loss = float(losses[cells].mean())
-        else:
-            counts = np.broadcast_to(weights.reshape(-1, *[1] * (losses.ndim - 1)), losses.shape)
-            loss = float(np.average(losses[cells], weights=counts[cells]))
-        if loss < best:
-            learned = np.where(active, coefficients, 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
-            best, chosen, warm, worse = loss, C, learned[:, None, :], 0
-            continue
-        worse += 1
-        if worse > 1 or loss > RISE * best:
+        return grid[best], None
+    heft = np.ones(len(cells)) if weights is None else weights
+    heft = np.broadcast_to(heft.reshape(-1, *[1] * (cells.ndim - 1)), cells.shape)[cells]
+    solved: dict[int, np.ndarray] = {}
+    losses: dict[int, np.ndarray] = {}
+
+    def falls(old: int, new: int) -> bool:
+        for index in (old, new):
+            if index not in solved:
+                start = solved.get(old, parts.start(made.matrix.shape[1]))
+                solved[index] = solve(made, parts, grid[index], start=start, steps=100)
+                found = loss_cells(predict(made, solved[index]), parts.targets, parts.link)
+                losses[index] = found[cells].astype(np.float64)
+        fall = losses[old] - losses[new]
+        mean = float(np.average(fall, weights=heft))
+        return mean > CLEAR * float(fall.std()) / np.sqrt(len(fall)) and mean > 0
+
+    for step in (1, -1):
+        before = best
+        while 0 <= best + step < len(grid) and falls(best, best + step):
+            best += step
+        if best != before:
             break
-    return chosen, warm
+    active = parts.active[None]  # [1, F, K]
+    learned = np.where(active, solved[best], 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
+    return grid[best], learned[:, None, :]
 
 
 def _scored(parts: Parts) -> np.ndarray:

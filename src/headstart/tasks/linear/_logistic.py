@@ -20,6 +20,7 @@ import numpy as np
 from headstart.measure.spectral import Basis, Scaling, basis, standardise
 
 Link = Literal["softmax", "sigmoid"]
+Digits = Literal["loss", "rough", "exact"]
 SMALL = 800
 """Up to this many rows or columns, the full singular basis costs less than it saves."""
 LEADING = 128
@@ -182,12 +183,12 @@ def _scale(design: Design, parts: Parts, penalty: np.ndarray, coefficients: np.n
 
 
 def solve(
-    design: Design, parts: Parts, C: float, *, start: np.ndarray, exact: bool = False, steps: int = 400
+    design: Design, parts: Parts, C: float, *, start: np.ndarray, to: Digits = "loss", steps: int = 400
 ) -> np.ndarray:
     """Coefficients float64 `[k + 1, F, K]` (intercept last) of each training part at penalty C.
 
-    `exact` iterates until logits are right to about three digits or better; otherwise the log-loss
-    is, which is what choosing a penalty needs.
+    "exact" iterates until logits are right to about three digits or better, "rough" until probabilities are
+    to two or three; with "loss" the log-loss is, which is what choosing a penalty needs.
     """
     from scipy.optimize import minimize
 
@@ -204,8 +205,9 @@ def solve(
             "maxcor": 10 if start.size < 1_000_000 else 5,
             "maxiter": steps,
             "maxfun": 2 * steps,
-            "ftol": _exactness(design.matrix.size * parts.targets.shape[1]) if exact else 1e-5,
-            "gtol": 1e-7 if exact else 1e-5,
+            "ftol": {"loss": 1e-5, "rough": 1e-7}.get(to)
+            or _exactness(design.matrix.size * parts.targets.shape[1]),
+            "gtol": 1e-5 if to == "loss" else 1e-7,
         },
     )
     return scale.stretch(found.x.reshape(start.shape))

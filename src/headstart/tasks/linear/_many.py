@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from headstart.measure.calibration import fit_temperature
+from headstart.measure.partition import drawn
 from headstart.measure.ridge import coefficients, loo_ridge, sketched
 from headstart.measure.spectral import basis, standardise
 from headstart.tasks.base import Linear
@@ -28,7 +29,7 @@ def fit_many(
     each label counts as one class, or as a yes or no, as the rows of `targets` say.
     """
     standard, scaling = standardise(features)
-    some = np.sort(np.random.default_rng(seed).permutation(len(standard))[:LOOKED])
+    some = drawn(len(standard), LOOKED, seed=seed)
     looked, units = basis(standard[some]), None if groups is None else groups[some]
     chosen = loo_ridge(looked, sketched(targets[some]), groups=units).relative
     loo = loo_ridge(looked, targets[some], groups=units, relative=[chosen])

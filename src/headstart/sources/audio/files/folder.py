@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from headstart.core import untrusted
 from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities.audio.preprocessing import AST, UNIT, WAVE, WHISPER, AudioPreprocessing
+from headstart.sources.files.weights import readable
 from headstart.sources.text.files import folder as folders
 from headstart.sources.text.files.modules import record
 
@@ -37,14 +38,11 @@ def is_usable(root: Path) -> bool:
 
 def read(root: Path, spec: str) -> Layout:
     """Raises `SourceError` for what is missing, damaged or not supported."""
-    try:
-        with untrusted.parsing():
-            config = record(root / "config.json", spec)
-            contract = contract_of(config, _settings(root, spec))
-            AudioPreprocessing.audit(contract.to_json())
-            return Layout(folders.architecture(config, spec), contract, _weights(root, spec))
-    except (OSError, untrusted.Damaged) as error:  # fields of other types, names that can be none
-        raise SourceError(spec, f"the files in {root} cannot be used ({error})", "fetch it again") from error
+    with readable(spec, f"the files in {root} cannot be used", "fetch it again"):  # fields of other types
+        config = record(root / "config.json", spec)
+        contract = contract_of(config, _settings(root, spec))
+        AudioPreprocessing.audit(contract.to_json())
+        return Layout(folders.architecture(config, spec), contract, _weights(root, spec))
 
 
 def _settings(root: Path, spec: str) -> dict[str, Any]:
@@ -60,11 +58,8 @@ def _weights(root: Path, spec: str) -> tuple[Path, ...]:
     found = folders.weight_files(root, spec)
     pickled = [path.name for path in found if path.suffix != ".safetensors"]
     if pickled:
-        raise SourceError(
-            spec,
-            f"its weights are {pickled[0]}, and those of sounds are read from .safetensors alone",
-            "take a revision that has model.safetensors",
-        )
+        problem = f"its weights are {pickled[0]}, and those of sounds are read from .safetensors alone"
+        raise SourceError(spec, problem, "take a revision that has model.safetensors")
     return found
 
 
@@ -112,10 +107,4 @@ def _number(said: Mapping[str, Any], name: str) -> int:
 
 def described(source: Source, root: Path) -> Source:
     """The record, completed with what a folder says. Raises `SourceError`."""
-    layout = read(root, source.spec)
-    return replace(
-        folders.completed(source, root, layout.weights),
-        modality="audio",
-        architecture=layout.architecture,
-        input=layout.contract,
-    )
+    return folders.completed(source, root, read(root, source.spec))

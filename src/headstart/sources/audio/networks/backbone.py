@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from headstart.core.backbone import Dense
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import SourceError
-from headstart.modalities.audio.preprocessing import audio_input
+from headstart.modalities.audio.preprocessing import AudioPreprocessing, audio_input
 from headstart.sources.audio.networks.families import FAMILIES
 from headstart.sources.audio.networks.plan import Plan
 from headstart.sources.layers import pooling
 from headstart.sources.layers.backbone import LayeredBackbone
+from headstart.sources.text.networks.transformer import running
 
 EXAMPLE = 1.0
 """Seconds of an example."""
@@ -31,17 +33,10 @@ class AudioBackbone(LayeredBackbone):
 
     FIRST = "stem"
 
-    def __init__(
-        self,
-        network: nn.Module,
-        source: Source,
-        plan: Plan,
-        *,
-        rebuild: Callable[[], nn.Module],
-        digest: str | None = None,
-    ) -> None:
-        self.contract = audio_input(source)
-        super().__init__(network, source, plan, rebuild=rebuild, digest=digest)
+    @cached_property
+    def contract(self) -> AudioPreprocessing:
+        """How its recordings are prepared."""
+        return audio_input(self.source)
 
     def _channels(self, piece: int) -> int:
         return self._plan.family.width(self._network, piece)  # type: ignore[no-any-return]
@@ -101,7 +96,7 @@ def wrap(network: Any, source: Source, *, rebuild: Callable[[], nn.Module]) -> A
     """A backbone around a network. Raises `SourceError` where it does not fit its input, or cannot be run."""
     arch, contract = str(source.architecture["arch"]), audio_input(source)
     family, spec = FAMILIES[arch], source.spec or source.name
-    try:
+    with running(spec, remedy="take another"):
         problem = family.misfit(network.config, contract)
         if problem:
             raise SourceError(spec, problem, "its files are not of one model: fetch them again")
@@ -121,11 +116,4 @@ def wrap(network: Any, source: Source, *, rebuild: Callable[[], nn.Module]) -> A
         with torch.no_grad():
             backbone.full(tried)
         half = plan.halves(network, tried)
-    except (SourceError, MemoryError):
-        raise
-    except Exception as error:  # a network's own code runs: it may raise anything
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise SourceError(
-            spec, f"its network cannot be run as an encoder ({reason})", "take another"
-        ) from error
     return AudioBackbone(network, source, replace(plan, half=half), rebuild=rebuild)

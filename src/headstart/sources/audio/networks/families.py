@@ -30,6 +30,8 @@ class Family(ABC):
 
     LAYERS = "layers"
     """Path of the list of layers."""
+    CLOSING: tuple[str, ...] = ()
+    """Paths of the modules after the last layer, where all such networks have the same."""
     SPECIAL = 0
     """States before those of the frames, such as class tokens."""
     KWARGS: Mapping[str, Any] = {}
@@ -51,9 +53,10 @@ class Family(ABC):
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         """What a network cannot read of recordings as they are prepared, in words; "" where it fits."""
 
-    @abstractmethod
     def closing(self, network: Any) -> tuple[str, ...]:
         """Paths of the modules after the last layer."""
+        del network
+        return self.CLOSING
 
     @abstractmethod
     def steps(self, network: Any, frames: int) -> int:
@@ -118,14 +121,12 @@ class Whisper(Family):
         "begin_suppress_tokens": None, "forced_decoder_ids": None, "apply_spec_augment": False,
     }  # fmt: skip
     UNUSED = re.compile(r"(^|\.)(decoder|proj_out)\.")
+    CLOSING = ("layer_norm",)
 
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         return _compared(
             contract, recipe=(WHISPER,), mels=config.num_mel_bins, window=2 * config.max_source_positions
         )
-
-    def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
-        return ("layer_norm",)
 
     def steps(self, network: Any, frames: int) -> int:  # noqa: ARG002
         return (frames + 1) // 2
@@ -199,6 +200,7 @@ class AST(Family):
     """
 
     SPECIAL = 2
+    CLOSING = ("layernorm",)
 
     def least(self, network: Any) -> int:
         return int(network.config.patch_size)
@@ -208,9 +210,6 @@ class AST(Family):
 
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         return _compared(contract, recipe=(AST_RECIPE,), mels=config.num_mel_bins, window=config.max_length)
-
-    def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
-        return ("layernorm",)
 
     def steps(self, network: Any, frames: int) -> int:
         bands, moments = self._grid(network.config, frames)
@@ -240,11 +239,10 @@ class Recurrent(Family):
     Every frame has a state, which knows those before it alone.
     """
 
+    CLOSING = ("linear",)
+
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         return _compared(contract, recipe=(MEL,), mels=config.channels)
-
-    def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
-        return ("linear",)
 
     def steps(self, network: Any, frames: int) -> int:  # noqa: ARG002
         return frames
@@ -270,9 +268,6 @@ class Convolutional(Family):
 
     def misfit(self, config: Any, contract: AudioPreprocessing) -> str:
         return _compared(contract, recipe=(WHISPER,), mels=config.bands)
-
-    def closing(self, network: Any) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
 
     def steps(self, network: Any, frames: int) -> int:  # noqa: ARG002
         return (frames + 3) // 4

@@ -20,6 +20,7 @@ from headstart.core.source import Source
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import LONGEST, TextPreprocessing
+from headstart.sources.files.weights import readable
 from headstart.sources.text.files import tokenizer
 from headstart.sources.text.files.modules import Modules, record
 
@@ -92,27 +93,20 @@ def is_model(folder: Path) -> bool:
 
 def read(root: Path, spec: str) -> Layout:
     """See the module. Raises `SourceError` for what is missing, damaged or not supported."""
-    try:
-        with untrusted.parsing():
-            return _read(root, spec)
-    except (OSError, untrusted.Damaged) as error:  # fields of other types, names that can be none
-        raise SourceError(spec, f"the files in {root} cannot be used ({error})", "fetch it again") from error
-
-
-def _read(root: Path, spec: str) -> Layout:
-    modules = Modules.read(root, spec)
-    folder = root / modules.network
-    config = record(folder / "config.json", spec)
-    encoder, settings = tokenizer.read(folder, spec, lowercase=modules.lowercase)
-    contract = TextPreprocessing(
-        encoder=encoder,
-        max_length=_length(config, modules.length or settings.get("model_max_length")),
-        prefix=modules.prefix,
-        pooling=modules.pooling or own_pooling(config),
-        normalize=modules.normalize,
-        pad=tokenizer.pad(encoder, settings, config),
-    )
-    return Layout(spec, folder, config, contract)
+    with readable(spec, f"the files in {root} cannot be used", "fetch it again"):  # fields of other types
+        modules = Modules.read(root, spec)
+        folder = root / modules.network
+        config = record(folder / "config.json", spec)
+        encoder, settings = tokenizer.read(folder, spec, lowercase=modules.lowercase)
+        contract = TextPreprocessing(
+            encoder=encoder,
+            max_length=_length(config, modules.length or settings.get("model_max_length")),
+            prefix=modules.prefix,
+            pooling=modules.pooling or own_pooling(config),
+            normalize=modules.normalize,
+            pad=tokenizer.pad(encoder, settings, config),
+        )
+        return Layout(spec, folder, config, contract)
 
 
 def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
@@ -133,13 +127,11 @@ def architecture(config: Mapping[str, Any], spec: str) -> dict[str, Any]:
 def plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without what is `DROPPED` and without private fields; so are those inside it, whose
     types say what they are."""
-    found = {}
-    for key, value in config.items():
-        if key in DROPPED or key.startswith("_"):
-            continue
-        inner = isinstance(value, Mapping)
-        found[key] = _inner(value) if inner else value
-    return found
+    return {
+        key: _inner(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if key not in DROPPED and not key.startswith("_")
+    }
 
 
 def _inner(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,19 +196,17 @@ def _length(config: dict[str, Any], wanted: Any) -> int:
 
 def described(source: Source, root: Path) -> Source:
     """The record, completed with what a folder says. Raises `SourceError`."""
-    layout = read(root, source.spec)
-    return replace(
-        completed(source, root, layout.weights),
-        modality="text",
-        architecture=layout.architecture,
-        input=layout.contract,
-    )
+    return completed(source, root, read(root, source.spec))
 
 
-def completed(source: Source, root: Path, weights: Sequence[Path]) -> Source:
-    """The record, completed with what the weight files of a folder say of themselves."""
+def completed(source: Source, root: Path, layout: Any) -> Source:
+    """The record, completed with the `Layout` of a folder and what its weight files say of themselves."""
+    weights = layout.weights
     return replace(
         source,
+        modality=layout.contract.modality,
+        architecture=layout.architecture,
+        input=layout.contract,
         parameters=source.parameters or _parameters(weights),
         sha256=_blob(weights),
         revision=root.name if root.parent.name == "snapshots" else None,

@@ -8,35 +8,30 @@ from typing import Any
 
 from headstart.core import untrusted
 from headstart.errors import SourceError
+from headstart.sources.files.weights import readable
 
 KNOWN = (
     ["Transformer"], ["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"],
     ["Transformer", "Normalize"],
 )  # fmt: skip
 """Steps of a modules.json that are understood."""
-POOLINGS = {
+FIELDS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_lasttoken": "last",
-    "cls": "cls",
-    "mean": "mean",
-    "max": "max",
-    "lasttoken": "last",
 }
+POOLINGS = {**FIELDS, "cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}
 """Ours, for a field of sentence-transformers' pooling that is true, or for its "pooling_mode"."""
 
 
 def record(path: Path, spec: str) -> dict[str, Any]:
     """A JSON object. Raises `SourceError`."""
-    try:
+    with readable(spec, f"{path} cannot be read", "fetch it again"):
+        if not path.exists():
+            problem = f"there is no {path.name} in {path.parent}"
+            raise SourceError(spec, problem, "name the folder of a model of Hugging Face")
         return untrusted.read_object(path)
-    except FileNotFoundError:
-        raise SourceError(
-            spec, f"there is no {path.name} in {path.parent}", "name the folder of a model of Hugging Face"
-        ) from None
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
 
 
 @dataclass(frozen=True)
@@ -62,11 +57,9 @@ class Modules:
         steps = _steps(path, spec)
         kinds = [kind for kind, _ in steps]
         if kinds not in KNOWN:
-            raise SourceError(
-                spec,
-                f"its modules.json has steps that are not supported together: {', '.join(kinds) or 'none'}",
-                "Transformer, then Pooling, then Normalize are; take another source",
-            )
+            problem = "its modules.json has steps that are not supported together"
+            remedy = "Transformer, then Pooling, then Normalize are; take another source"
+            raise SourceError(spec, f"{problem}: {', '.join(kinds) or 'none'}", remedy)
         network = steps[0][1]
         settings = _if_there(root / network / "sentence_bert_config.json", spec)
         prefix = _prefix(_if_there(root / "config_sentence_transformers.json", spec), spec)
@@ -82,12 +75,9 @@ class Modules:
 
 def _steps(path: Path, spec: str) -> list[tuple[str, str]]:
     """(kind, folder) of every step in modules.json."""
-    try:
-        with untrusted.parsing():
-            found = untrusted.read_json(path)
-            steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"{path} cannot be read ({error})", "fetch it again") from error
+    with readable(spec, f"{path} cannot be read", "fetch it again"):
+        found = untrusted.read_json(path)
+        steps = [(str(step["type"]).rpartition(".")[2], str(step.get("path", ""))) for step in found]
     if any(len(part.encode()) > 255 for _, folder in steps for part in Path(folder).parts):
         raise SourceError(spec, f"{path} names folders that there cannot be", "fetch it again")
     if any(Path(folder).is_absolute() or ".." in Path(folder).parts for _, folder in steps):
@@ -105,17 +95,12 @@ def _pooling(path: Path, prefix: str, spec: str) -> str:
     true = [named] if isinstance(named, str) else list(named or ())
     true = true or [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
     if len(true) != 1 or true[0] not in POOLINGS:
-        raise SourceError(
-            spec,
-            f"its pooling is not supported ({', '.join(map(str, true)) or 'none named'})",
-            "first token, mean, maximum and last token are; take another source",
-        )
+        problem = f"its pooling is not supported ({', '.join(map(str, true)) or 'none named'})"
+        remedy = "first token, mean, maximum and last token are; take another source"
+        raise SourceError(spec, problem, remedy)
     if prefix and config.get("include_prompt") is False:
-        raise SourceError(
-            spec,
-            "its pooling leaves out the tokens of the prompt, which is not supported",
-            "take another source",
-        )
+        problem = "its pooling leaves out the tokens of the prompt, which is not supported"
+        raise SourceError(spec, problem, "take another source")
     return POOLINGS[true[0]]
 
 

@@ -11,6 +11,7 @@ from headstart._lazy import optional
 from headstart.core import untrusted
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
+from headstart.sources.files.weights import readable
 
 NAME = "tokenizer.json"
 SETTINGS = "tokenizer_config.json"
@@ -29,11 +30,9 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
     """
     settings = _settings(folder / SETTINGS)
     path = folder / NAME
-    try:
+    with readable(spec, f"its tokenizer {path} cannot be read", "fetch it again"):
         text = _text(path) if path.is_file() else _converted(folder, spec)
         content = untrusted.read_object(text, most=limits.TOKENIZER_BYTES)
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"its tokenizer {path} cannot be read ({error})", "fetch it again") from error
     if not isinstance(content.get("model"), Mapping):
         raise SourceError(spec, f"{path} is no tokenizer", "fetch it again")
     if lowercase:
@@ -45,7 +44,7 @@ def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file, untrusted.parsing():
+    with path.open("rb") as file:
         return file.read(limits.TOKENIZER_BYTES + 1).decode("utf-8")
 
 
@@ -59,9 +58,8 @@ def _settings(path: Path) -> dict[str, Any]:
 
 def _converted(folder: Path, spec: str) -> str:
     if not any((folder / name).is_file() for name in SLOW):
-        raise SourceError(
-            spec, f"there is no tokenizer in {folder}", f"a model folder has {NAME} beside its weights"
-        )
+        remedy = f"a model folder has {NAME} beside its weights"
+        raise SourceError(spec, f"there is no tokenizer in {folder}", remedy)
     named = next((name for name in NAMED if _settings(folder / SETTINGS).get(name)), None)
     if named is not None:
         problem = f"its {SETTINGS} names a file of its own choice ({named})"
@@ -75,11 +73,8 @@ def _converted(folder: Path, spec: str) -> str:
         text: str = backend.to_str()  # type: ignore[union-attr]
         return text
     except Exception as error:  # whatever a tokenizer raises for files that are not its own
-        raise SourceError(
-            spec,
-            f"the tokenizer in {folder} cannot be converted ({untrusted.reason(error)[:120]})",
-            f"put a {NAME} beside its weights",
-        ) from error
+        problem = f"the tokenizer in {folder} cannot be converted ({untrusted.reason(error)[:120]})"
+        raise SourceError(spec, problem, f"put a {NAME} beside its weights") from error
 
 
 def pad(encoder: str, settings: dict[str, Any], config: dict[str, Any]) -> int:

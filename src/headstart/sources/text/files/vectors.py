@@ -22,6 +22,7 @@ from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.text.encoding.words import WHOLE, WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.sources.files.weights import readable
 
 LIBRARY, ARCH = "headstart", "word-vectors"
 WORDS = 200_000
@@ -93,12 +94,9 @@ def from_arrays(numbers: Path, words: Path, spec: str) -> Table:
     column of a Parquet file. Raises `SourceError`."""
     import polars
 
-    try:
-        with untrusted.parsing():
-            vectors = np.array(np.load(numbers, mmap_mode="r", allow_pickle=False)[:WORDS], order="C")
-            names = polars.read_parquet(words, n_rows=WORDS).to_series().to_list()
-    except (OSError, untrusted.Damaged) as error:
-        raise SourceError(spec, f"its vectors cannot be read ({error})", "install it again") from error
+    with readable(spec, "its vectors cannot be read", "install it again"):
+        vectors = np.array(np.load(numbers, mmap_mode="r", allow_pickle=False)[:WORDS], order="C")
+        names = polars.read_parquet(words, n_rows=WORDS).to_series().to_list()
     return Table(tuple(names), vectors, is_lower(names))
 
 
@@ -122,16 +120,14 @@ class _File:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        try:
+        with readable(self.spec, f"{self.path} cannot be read", "fetch it again"):
+            if not self.path.exists():
+                raise SourceError(self.spec, f"there is no file {self.path}", "correct the path")
             with self.path.open("rb") as raw:
                 packed = raw.read(2) == b"\x1f\x8b"
                 raw.seek(0)
-                with gzip.open(raw) if packed else raw as file, untrusted.parsing():
+                with gzip.open(raw) if packed else raw as file:
                     yield cast("IO[bytes]", file)
-        except FileNotFoundError:
-            raise SourceError(self.spec, f"there is no file {self.path}", "correct the path") from None
-        except (OSError, untrusted.Damaged) as error:
-            raise SourceError(self.spec, f"{self.path} cannot be read ({error})", "fetch it again") from error
 
     def entries(self, words: int) -> Iterator[tuple[str, np.ndarray]]:
         """The first words with their vectors. Raises `SourceError`."""
@@ -150,11 +146,8 @@ class _File:
 
     def _form(self, start: bytes) -> _Form:
         if start.startswith(FASTTEXT):
-            raise SourceError(
-                self.spec,
-                f"{self.path.name} is a model of fastText, not a list of vectors",
-                "name its .vec file",
-            )
+            problem = f"{self.path.name} is a model of fastText, not a list of vectors"
+            raise SourceError(self.spec, problem, "name its .vec file")
         what = untrusted.not_itself(start)
         if what is not None:
             raise SourceError(self.spec, f"{self.path.name} is {what[0]}", what[1])

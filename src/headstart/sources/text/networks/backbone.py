@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.modalities.text.preprocessing import text_input
-from headstart.sources.layers import pooling
 from headstart.sources.layers.backbone import LayeredBackbone
 from headstart.sources.text.networks import named, parts
 from headstart.sources.text.networks.network import TextNetwork
-from headstart.sources.text.networks.parts import Plan
 
 EXAMPLE = 32
 """Tokens of an example."""
@@ -25,28 +24,10 @@ CAUSAL = "last"
 class TextBackbone(TextNetwork, LayeredBackbone):
     """A `headstart.core.backbone.Backbone` around an encoder of `transformers`."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        source: Source,
-        plan: Plan,
-        *,
-        rebuild: Callable[[], nn.Module],
-        digest: str | None = None,
-    ) -> None:
-        super().__init__(network, source, plan, rebuild=rebuild, digest=digest)
-        self.contract = text_input(source)
-        self.words: Any = network.get_input_embeddings()  # type: ignore[operator]
+    @cached_property
+    def words(self) -> Any:
         """The table of its tokens, part of `module`."""
-
-    def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        """State -> float32 `[B, width(tap)]`."""
-        steps = self.dense(state, tap.stage)
-        sides = pooling.sides(steps) if self.contract.apart else [steps]
-        vectors = [pooling.pooled(side, str(tap.grid), str(tap)) for side in sides]
-        if self.contract.normalize and tap == self.embedding:
-            vectors = [pooling.unit(vector) for vector in vectors]
-        return vectors[0] if len(vectors) == 1 else pooling.compared(*vectors)
+        return self._network.get_input_embeddings()  # type: ignore[operator]
 
     def taps(self) -> tuple[Tap, ...]:
         """First token, mean and maximum of every stage; where tokens see only those before, the last one.

@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from headstart.core.backbone import Stage
 from headstart.core.features import Tap
 from headstart.core.source import Source
-from headstart.modalities.text.preprocessing import text_input
-from headstart.sources.layers.pooling import compared, pooled, sides
+from headstart.sources.cuts.segments import NeverTrains
 from headstart.sources.text.files.vectors import Table
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
@@ -91,7 +90,7 @@ def of_table(table: Table, source: Source) -> WordBackbone:
     return WordBackbone(module, found)
 
 
-class _Frozen(nn.Module):
+class _Frozen(NeverTrains):
     """The vectors, never trained."""
 
     def __init__(self, part: Vectors) -> None:
@@ -99,21 +98,16 @@ class _Frozen(nn.Module):
         self.part = part
         self.train(False)
 
-    def train(self, mode: bool = True) -> _Frozen:  # noqa: ARG002 - the mode is what is refused
-        super().train(False)
-        return self
-
     def forward(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            found: Tensor = self.part(x)
-            return found
+        found: Tensor = self.part(x)
+        return found
 
 
 class WordBackbone(TextNetwork):
     """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
 
     def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
-        self.source, self.contract = source, text_input(source)
+        self.source = source
         self.module: Any = module.eval()
         self.classifier: Any | None = None
         self.cuts: tuple[str, ...] = CUTS
@@ -134,13 +128,6 @@ class WordBackbone(TextNetwork):
 
     def states(self, x: Tensor, cuts: tuple[str, ...]) -> dict[str, Tensor]:
         return {cut: self.full(x) if self.place(cut) else x for cut in dict.fromkeys(cuts)}
-
-    def pool(self, state: Tensor, tap: Tap) -> Tensor:
-        """State -> float32 `[B, width(tap)]`."""
-        steps = self.dense(state, tap.stage)
-        if self.contract.apart:
-            return compared(*(pooled(side, str(tap.grid), str(tap)) for side in sides(steps)))
-        return pooled(steps, str(tap.grid), str(tap))
 
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""

@@ -7,7 +7,7 @@ in a configuration is dropped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,10 +61,8 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
             "update transformers, or take another source",
         )
     kwargs = plain(architecture.get("kwargs") or {})
-    try:
+    with blaming(spec, "its configuration cannot be used"):  # for fields that do not go together
         config = known[arch](**kwargs)
-    except Exception as error:  # whatever a configuration raises for fields that do not go together
-        raise SourceError(spec, f"its configuration cannot be used ({reason(error)})") from error
     config.use_cache = False
     for name in ATTENTION_DROPOUT:
         if hasattr(config, name):
@@ -79,15 +77,8 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     Draws from torch's global generator. Raises `SourceError`, `MissingExtra`.
     """
     config = configuration(architecture)
-    try:
-        with quietly():
-            return encoder(library().AutoModel.from_config(config))
-    except HeadstartError:
-        raise
-    except Exception as error:
-        raise SourceError(
-            f"{LIBRARY}/{architecture['arch']}", f"cannot be built ({reason(error)})"
-        ) from error
+    with blaming(f"{LIBRARY}/{architecture['arch']}", "cannot be built"), quietly():
+        return encoder(library().AutoModel.from_config(config))
 
 
 def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: str) -> nn.Module:
@@ -100,21 +91,17 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
         if "layer" in name and isinstance(value, int) and value > max(limits.ARGUMENTS, len(tensors)):
             problem = f"its configuration says {name} = {value:,}, and its file has {len(tensors):,} tensors"
             raise SourceError(spec, problem, "fetch it again")
-    try:
-        with quietly(), torch.random.fork_rng(devices=[]):
-            with torch.device("meta"):
-                kind: Any = type(library().AutoModel.from_config(config))
-            network, report = kind.from_pretrained(
-                None,
-                config=config,
-                state_dict=_untied(architecture, tensors),
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-    except HeadstartError:
-        raise
-    except Exception as error:
-        raise SourceError(spec, f"its weights do not fit its configuration ({reason(error)})") from error
+    misfit = "its weights do not fit its configuration"
+    with blaming(spec, misfit), quietly(), torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):
+            kind: Any = type(library().AutoModel.from_config(config))
+        network, report = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=_untied(architecture, tensors),
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     found = encoder(network)
     _check(found, network, report, spec)
     return found
@@ -126,12 +113,7 @@ def restore(architecture: Mapping[str, Any], tensors: Mapping[str, Any]) -> nn.M
     layers = (architecture.get("kwargs") or {}).get("num_hidden_layers", 0)
     if isinstance(layers, int) and layers > len(tensors):
         raise NetError(arch, f"has {layers:,} layers, and {len(tensors):,} tensors")
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        filling.compare(build(architecture), tensors, arch)
-    with torch.random.fork_rng(devices=[]):
-        network = build(architecture)
-    filling.put(network, tensors, arch)
-    return network
+    return filling.filled(lambda: build(architecture), tensors, arch)
 
 
 def encoder(network: nn.Module) -> Any:
@@ -189,15 +171,22 @@ def _inside(name: str, wanted: set[str]) -> bool:
 
 
 @contextmanager
-def running(spec: str) -> Iterator[None]:
-    """Whatever a network raises while it is tried becomes a `SourceError`, but for memory that ran out."""
+def blaming(
+    spec: str, problem: str, remedy: str = "", *, but: tuple[type[Exception], ...] = (HeadstartError,)
+) -> Iterator[None]:
+    """What a library or a network raises inside, `but` for these, becomes a `SourceError`: this and why."""
     try:
         yield
-    except (HeadstartError, MemoryError):
+    except but:
         raise
-    except Exception as error:  # a network's own code runs: it may raise anything
-        problem = f"its network cannot be run as an encoder ({reason(error)})"
-        raise SourceError(spec, problem, "take another source") from error
+    except Exception as error:  # code of others runs: it may raise anything
+        raise SourceError(spec, f"{problem} ({reason(error)})", remedy) from error
+
+
+def running(spec: str, remedy: str = "take another source") -> AbstractContextManager[None]:
+    """The same while a network is tried; memory that ran out is not its fault."""
+    problem = "its network cannot be run as an encoder"
+    return blaming(spec, problem, remedy, but=(HeadstartError, MemoryError))
 
 
 def reason(error: Exception) -> str:

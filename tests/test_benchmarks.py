@@ -1,0 +1,113 @@
+"""What `benchmarks/speed.py` and `benchmarks/growth.py` claim, and from which versions."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Opens a script, or a file of its room, without leaving it in sight of other tests."""
+    monkeypatch.syspath_prepend(str(FOLDER / "_versus"))
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+    def module(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return module
+
+
+def side(median: float, **more: Any) -> dict[str, Any]:
+    own = {name: {"median": value} for name, value in more.items() if name == "accuracy"}
+    row = {"seconds": {"median": median}, "value": {"median": more.get("value", 0.0)}}
+    return {"parts": {"": row}, **({"cosine": more["cosine"]} if "cosine" in more else {}), **own}
+
+
+@pytest.mark.parametrize(
+    ("equal", "ours", "theirs", "others", "told"),
+    [
+        ("accuracy", {"accuracy": 0.9}, {"accuracy": 0.9}, 0.0, ""),
+        ("accuracy", {"accuracy": 0.89}, {"accuracy": 0.9}, 0.0, "accuracy is lower"),
+        ("accuracy", {"accuracy": 0.9}, {"accuracy": 0.8}, 0.5, "not idle"),
+        ("accuracy", {"accuracy": 0.9}, {}, 0.0, ""),
+        ("cosine", {}, {"cosine": 0.9995}, 0.0, ""),
+        ("cosine", {}, {"cosine": 0.99}, 0.0, "features differ"),
+        ("values", {"value": 1.0}, {"value": 1.000001}, 0.0, ""),
+        ("values", {"value": 1.0}, {"value": 1.01}, 0.0, "scores differ"),
+    ],
+)
+def test_a_ratio_is_claimed_for_equal_work_alone(
+    load: Any, equal: str, ours: dict, theirs: dict, others: float, told: str
+) -> None:
+    speed = load("speed")
+    runner = speed.Runner(argparse.Namespace(quick=False), Path())
+    case = speed.Case("a case", "photos", lambda _: [], equal)
+    said = runner.doubt(case, side(1.0, **ours), side(9.0, **theirs), "", others)
+    assert told in said
+    assert bool(said) == bool(told)
+
+
+def test_nothing_is_claimed_in_a_trial(load: Any) -> None:
+    speed = load("speed")
+    runner = speed.Runner(argparse.Namespace(quick=True), Path())
+    case = speed.Case("a case", "photos", lambda _: [])
+    assert "trial" in runner.doubt(case, side(1.0, accuracy=1.0), side(9.0, accuracy=0.1), "", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no picture under '/tmp/a/b'", "no picture under 'b'"),
+        ("nothing at /home/me/room/x.jpg", "nothing at x.jpg"),
+        ("1/2/3 of it", "1/2/3 of it"),
+    ],
+)
+def test_folders_of_the_machine_are_left_out(load: Any, text: str, told: str) -> None:
+    assert load("speed").FOLDERS.sub("", text) == told
+
+
+def test_exponents_of_powers(load: Any) -> None:
+    exponents = load("growth").exponents
+    assert exponents([(10, 7.0), (100, 70.0), (1000, 700.0)]) == {"all": 1.0, "last": 1.0}
+    assert exponents([(10, 5.0), (100, 5.0), (1000, 500.0)])["last"] == 2.0
+
+
+def test_every_package_of_a_peer_has_one_version(load: Any) -> None:
+    environments, cases = load("environments"), load("cases")
+    lock = dict(line.split("==") for line in environments.CONSTRAINTS.read_text().splitlines()[1:])
+    for peer, wanted in environments.PEERS.items():
+        lines = environments.constraints_of(peer).splitlines()
+        names = [line.partition("==")[0] for line in lines if "==" in line]
+        assert len(names) == len(set(names))
+        assert ("torch" in names) == wanted["layered"]
+        for package in wanted["install"]:
+            assert "==" in package or package in lock or peer == "tllib"
+    place = cases.Place(Path("data"), Path("room"), quick=True, one_thread=True)
+    asked = {
+        arm.peer
+        for case in cases.CASES.values()
+        if case.data not in ("texts", "few")  # their sides look for files
+        for arm in (*case.arms(place), *case.before(place))
+    }
+    assert asked - {""} <= environments.PEERS.keys()
+
+
+def test_the_made_source_reads_the_made_texts(load: Any, tmp_path: Path) -> None:
+    growth = load("growth")
+    data, spec = growth.write(growth.Size(40, classes=4, width=8), tmp_path)
+    import headstart as hs
+    from headstart import sources
+
+    dataset, backbone = hs.load(data), sources.load(spec)
+    assert len(dataset) == 40
+    assert dataset.task is not None
+    assert dataset.task.outputs == 4
+    assert backbone.width(backbone.embedding) == 8
