@@ -327,8 +327,9 @@ def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     if left_out or _due(known, one):
         return left_out
     estimate = estimate_of(known, one, source) or 0.0
-    if known.left < LEAST or (known.reached and one.role != "random"):
-        return known.reached or "no time left"
+    reached = known.reached if one.role != "random" else ""  # which is run for the verdict
+    if reached or known.left < LEAST:
+        return reached or "no time left"
     took = f"would take about {words(estimate)} of the {words(known.left)} left"
     if one.transfers and not one.trains and estimate > known.left:
         return took
