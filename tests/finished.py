@@ -22,6 +22,7 @@ from headstart.evidence.verdict import verdict_of
 from headstart.passes.engines import AUTO
 from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
+from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
@@ -170,7 +171,7 @@ def maker(root: Path) -> Make:
                 strategies.get("probe").refit(asked, probe), evidence={"arm": arm.arm, "chosen": None}
             )
         answer = conclude.Answer(rows, verdict_of(trials, context.experiment), arm.arm, model, None, {})
-        content = manifest.write_answer(context, answer, [], {}, Budget(60))
+        content = manifest.write_answer(context, answer, [], {}, Budget(60), RunConfig(None))
         folder.write({**content, "complete": True})
         return Made(context, trials, answer, folder.path, content, events)
 

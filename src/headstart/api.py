@@ -79,10 +79,11 @@ class Run:
 def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
     """Find the best model that transfer can give for `data`, and whether transfer helped.
 
-    `data` is anything `headstart.load` reads. Options: `sources` (specs), `budget` ("10min"), `out`
-    (run folder), `seed`, `metric` (by what arms are judged), `strategies` (only these), `drop_bad`,
-    `download`; those of `load` (`text_column`, `label_column`, `task`, ...); and the fields of `Settings`
-    (`optimizer`, `lr`, `epochs`, `freeze`, ...).
+    `data` is anything `headstart.load` reads. Options: `sources` (specs), `budget` ("10min", "3passes"),
+    `quality` ("fast", "balanced", "best"), `until` (a value of the metric at which to stop), `out` (run
+    folder), `seed`, `metric` (by what arms are judged), `strategies` (only these), `drop_bad`, `download`;
+    those of `load` (`text_column`, `label_column`, `task`, ...); and the fields of `Settings` (`optimizer`,
+    `lr`, `epochs`, `freeze`, ...).
 
     Raises `HeadstartError` for mistakes in data, sources or options, before anything is computed.
     The same call on the same folder resumes.

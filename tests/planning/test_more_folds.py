@@ -47,6 +47,10 @@ def test_what_the_verdict_hangs_on_goes_on_first_and_in_step() -> None:
     assert everything == [*told, *(f"net: bitfit {folds}" for folds in (2, 3, 5))]
 
 
+def test_no_more_folds_where_what_was_asked_for_is_reached() -> None:
+    assert story(SOME, 200.0, doubt="helps", reached="net: full has 98.0 %")[0] == []
+
+
 def test_only_as_far_as_the_time_goes() -> None:
     told, left = story(SOME, 40.0)
     assert told == ["net: scratch 2", "net: full 2", "net: scratch 3", "net: full 3"]

@@ -34,6 +34,30 @@ def test_order_without_surprises() -> None:
     assert left_out == []
 
 
+def test_quality_says_what_is_tried() -> None:
+    def arms(quality: str, **changes: object) -> list[str]:
+        steps, left_out = outline(known(quality=quality, **changes))
+        assert left_out == []
+        return [step.arm for step in steps]
+
+    assert arms("fast") == arms("balanced")[:6]
+    assert {STRATEGIES[arm.split(": ")[-1]].trains for arm in arms("fast")} == {False}
+    assert set(arms("best")) - set(arms("balanced")) == {"a: lora", "a: bitfit"}
+    named = frozenset({"probe", "full"})
+    assert arms("fast", allowed=named) == ["a: probe", "b: probe", "a: full"], "what is named is run"
+
+
+def test_where_what_was_asked_for_is_reached_only_what_proves_it_is_run() -> None:
+    done = {arm: Outcome(arm.split(": ")[-1], None, 0.5) for arm in ("majority", "pixels")}
+    state = known(outcomes={**done, "b: probe": Outcome("probe", "b", 0.96)}, reached="b: probe has 96.0 %")
+    steps, left_out = outline(state)
+    assert [step.arm for step in steps] == ["b: random-frozen"]
+    assert {s.reason for s in left_out} == {"b: probe has 96.0 %"}
+    assert {s.arm for s in left_out} >= {"a: probe", "b: scratch", "b: finetune", "b: full"}
+    early, _ = outline(replace(state, outcomes={}))
+    assert [step.arm for step in early[:3]] == ["majority", "pixels", "a: probe"]
+
+
 def test_the_best_probe_is_trained_further() -> None:
     outcomes = {
         "majority": Outcome("majority", None, 0.5),

@@ -18,6 +18,9 @@ EVENTS = [
     Event("progress", {"arm": "strokes: probe", "what": "fold", "done": 2, "total": 2}),
     Event("trial", {**ROW, "metric": "accuracy"}),
     Event("trial", {**ROW, "arm": "x: full", "score": None, "status": "cut off", "reason": "2 min more"}),
+    Event(
+        "first_verdict", {"outcome": "not compared", "sentence": "Not compared [yet]: 91 %", "seconds": 14.2}
+    ),
     Event("leaderboard", {"rows": [ROW], "metric": "accuracy", "reference": "scratch"}),
     Event(
         "verdict",
@@ -45,6 +48,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     assert any("91.2 % [89.0, 93.1]" in line and "+27.8 points [25.0, 30.6]" in line for line in lines)
     assert "Transfer helps: [89.0, 93.1]" in lines
     assert any("cut off: 2 min more" in line for line in lines)
+    assert "so far    Not compared [yet]: 91 %   (after 14 s)" in lines
 
 
 def test_brackets_are_not_markup() -> None:

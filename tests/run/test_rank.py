@@ -14,6 +14,7 @@ from headstart import sources
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, DataError, SourceError, UnknownName, WeightsMissing
 from headstart.passes.extractor import StoreExtractor
+from headstart.ranking import bench
 from headstart.sources import patterns
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import shapes
@@ -109,9 +110,7 @@ def test_test_items_are_not_looked_at(pictures: Any) -> None:
 
 
 def test_some_of_many_items(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from headstart.run import rank
-
-    monkeypatch.setattr(rank, "MOST", 30)
+    monkeypatch.setattr(bench, "MOST", 30)
     found = hs.rank(pictures, sources=BUNDLED)
     assert found.n == 30  # a draw by the seed that has shuffled the pictures would have one of a class
     assert steady(found) == steady(hs.rank(pictures, sources=BUNDLED))
@@ -181,7 +180,7 @@ def test_mistakes(pictures: Any) -> None:
 
 
 def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [source.spec for source in patterns.matching("Bundled/*", "image")] == BUNDLED
+    assert [source.spec for source in patterns.matching("Bundled/*", "image", [])] == BUNDLED
     assert patterns.is_pattern("timm/mobilenet*")
     assert not patterns.is_pattern("bundled/strokes")
     found = hs.rank(shapes(per_class=6), sources=["bundled/*", "timm/mobilenetv3_small_100*"])

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from headstart import strategies
+from headstart.core.events import Event
 from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
 from headstart.planning.policy import Step
-from headstart.run import conclude, fit, set_up
+from headstart.run import conclude, fit, known, set_up
 from headstart.run.state.closing import Closing
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
@@ -95,16 +96,16 @@ def setting(tmp_path: Path) -> Iterator[Context]:
         yield made
 
 
-def run(setting: Context, clock: Clock, budget: float) -> tuple[dict[str, Trial], Ledger]:
-    ask = RunConfig(None, budget=budget, strategies=("probe", "scratch", "full"))
-    ledger = Ledger(setting.folder, budget, 0.0, clock)
+def run(setting: Context, clock: Clock, budget: float, **more: Any) -> tuple[dict[str, Trial], Ledger]:
+    ask = RunConfig(None, **{"budget": budget, "strategies": ("probe", "scratch", "full"), **more})
+    ledger = Ledger(setting.folder, budget, 0.0, clock, aim=ask.aim)
     trials, _ = fit.run_arms(setting, ask, ledger)
     return trials, ledger
 
 
 def evidence(setting: Context, trials: dict[str, Trial]) -> tuple[str, dict[str, int]]:
     """The verdict's sentence, and the folds of each arm."""
-    folds = {name: fit.outcome_of(trial, setting).folds for name, trial in trials.items()}
+    folds = {name: known.outcome_of(trial, setting).folds for name, trial in trials.items()}
     return verdict_of(conclude.in_order(trials, setting), setting.experiment).sentence, folds
 
 
@@ -118,6 +119,53 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
 
 
+def test_the_first_verdict_comes_before_anything_is_trained_and_once(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    told: list[Event] = []
+    setting.listen = told.append
+    setting.closing.startup = 3.0
+    trials, _ = run(setting, clock, 60.0)
+    kinds = [(event.kind, event.data.get("arm")) for event in told]
+    at = kinds.index(("first_verdict", None))
+    assert kinds[at - 1] == ("trial", "net: probe")
+    assert kinds[at + 1] == ("step", "net: scratch")
+    first = told[at].data
+    early = {name: trials[name] for name in ("majority", "pixels", "net: probe")}
+    found = verdict_of(conclude.in_order(early, setting), setting.experiment)
+    assert (first["sentence"], first["outcome"]) == (found.sentence, "not compared")
+    assert first["seconds"] == pytest.approx(3.0 + 1.0 + 2.0)
+    assert setting.folder.read()["first_verdict"] == first
+    run(setting, clock, 110.0)  # more time improves it, and says nothing of a first one again
+    assert [event.kind for event in told].count("first_verdict") == 1
+    assert setting.folder.read()["first_verdict"] == first
+
+
+def test_a_run_stops_where_it_is_as_good_as_asked_for(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    trials, _ = run(setting, clock, 110.0, until=0.75)
+    assert set(trials) == {"majority", "pixels", "net: probe"}
+    more, ledger = run(setting, clock, 110.0, until=0.9)
+    assert "net: full" in more, "the probe is not as good as that"
+    assert ledger.steps[-1]["arm"] == "net: full"
+    assert all(s["arm"] != "net: scratch" for s in ledger.steps[-1:])
+
+
+def test_a_fast_run_trains_nothing_and_goes_on_where_more_is_asked(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    arms["random-frozen"] = Fake("random-frozen", 0.55, 0.2, 10, clock)
+    arms["direct"] = arms["stack"] = Fake("direct", 0.5, 0.0, 10, clock)
+    trials, ledger = run(setting, clock, 110.0, quality="fast", strategies=())
+    assert set(trials) == {"majority", "pixels", "net: probe", "net: random-frozen"}
+    found = verdict_of(conclude.in_order(trials, setting), setting.experiment)
+    assert found.sentence.startswith("Not compared with the same architecture from scratch: ")
+    assert ledger.ended
+    more, _ = run(setting, clock, 110.0)
+    assert more["net: full"].status == "done"
+
+
 def test_what_is_left_is_too_little_for_one_more_rung(
     setting: Context, arms: dict[str, Fake], clock: Clock
 ) -> None:
@@ -125,7 +173,7 @@ def test_what_is_left_is_too_little_for_one_more_rung(
     _, folds = evidence(setting, trials)
     closing = setting.closing.seconds()
     assert 1 < folds["net: scratch"] < 5
-    left = ledger.budget.left - closing - fit.AGAIN * 6.0
+    left = ledger.budget.left - closing - known.AGAIN * 6.0
     assert 0 <= left < 2.2 * 6.0
 
 
@@ -188,10 +236,10 @@ def test_a_rung_that_adds_no_fold_is_the_last(setting: Context, arms: dict[str, 
     """What there was stays, and it is not begun over and over."""
     step = Step("net: scratch", "scratch", "net", 10.0, None, "")
     before = setting.run(step)
-    assert fit.outcome_of(before, setting).rungs[-1] == 5
+    assert known.outcome_of(before, setting).rungs[-1] == 5
     after = fit.run_step(setting, replace(step, folds=1), {step.arm: before})  # as many folds as there were
     np.testing.assert_array_equal(after.predictions.array, before.predictions.array)
-    assert fit.outcome_of(after, setting).rungs == ()
+    assert known.outcome_of(after, setting).rungs == ()
     assert after.cost.seconds >= before.cost.seconds
 
     def break_later() -> None:

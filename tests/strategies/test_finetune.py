@@ -17,7 +17,7 @@ from headstart.core.task import MULTILABEL, REGRESSION
 from headstart.errors import BadOption, FrozenChanged, UnknownName
 from headstart.strategies import finetune
 from headstart.strategies.gradient import _arm, _training
-from headstart.strategies.gradient._ladder import Pace
+from headstart.strategies.gradient._ladder import Pace, Plan, fitting, options
 from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
@@ -215,10 +215,10 @@ class TestBudget:
         asked = request(settings=Settings(views=0), budget=Budget(60.0), workdir=tmp_path)
         trial = strategies.get("finetune").fit(asked)
         # 30 epochs of 2 steps take 69 s with the margin; at half of them (20) not even one fold and
-        # the model on all rows fit: 12 epochs do
-        assert (trial.choices["epochs"], trial.choices["trained_folds"]) == (12, 1)
-        assert "1 of 3 folds" in trial.reason
-        assert np.isfinite(trial.predictions.array[0]).all(1).sum() == 12
+        # the model on all rows fit: 12 epochs do, and rather two folds of 8
+        assert (trial.choices["epochs"], trial.choices["trained_folds"]) == (8, 2)
+        assert "2 of 3 folds" in trial.reason
+        assert np.isfinite(trial.predictions.array[0]).all(1).sum() == 24
         self.pace(monkeypatch, 0.001)  # a faster machine now: the settled plan stays
         assert same(trial, strategies.get("finetune").fit(replace(asked, budget=Budget(60.0))))
 
@@ -375,3 +375,17 @@ def test_the_loss_counts_classes_as_the_metric_does() -> None:
     torch.testing.assert_close(
         balanced_loss(alike, rows)(z, targets), plain * torch.tensor([2, 2 / 3, 2 / 3, 2 / 3])
     )
+
+
+def test_what_begins_as_a_probe_would_rather_have_two_folds_than_more_epochs() -> None:
+    pace = Pace(1.0, 1)
+    chosen = {
+        warm: [
+            fitting(pace, left, epochs=30, folds=5, plans=options(30, 5, warm=warm)) for left in (220, 60, 25)
+        ]
+        for warm in (False, True)
+    }
+    assert chosen[False] == [Plan(30, 5), Plan(20, 1), Plan(8, 1)]
+    assert chosen[True] == [Plan(30, 5), Plan(12, 2), Plan(5, 2)]
+    assert set(options(30, 5, warm=True)) > set(options(30, 5)), "whatever fits, something is done"
+    assert list(options(30, 1, warm=True)) == list(options(30, 1))

@@ -120,12 +120,12 @@ def test_images(name: str) -> None:
 def test_targets_that_no_network_has_are_refused_before_any_training() -> None:
     networks = [TinyTextBackbone()]
     with pytest.raises(BadOption, match="nothing"):
-        strategies.check(Settings(lora_targets="nothing"), networks)
-    strategies.check(Settings(), networks)
+        strategies.check(Settings(lora_targets="nothing"), "image", lambda: networks)
+    strategies.check(Settings(), "image", lambda: networks)
 
 
 def test_a_layer_before_the_networks_layers_is_no_target(tmp_path: Path) -> None:
     network = sources.load(f"hf:{pretrained.write_model(tmp_path / 'electra', 'electra')}")
     with pytest.raises(BadOption, match="names of linear layers there are"):
-        strategies.check(Settings(lora_targets="embeddings_project"), [network])
-    strategies.check(Settings(lora_targets="query"), [network])
+        strategies.check(Settings(lora_targets="embeddings_project"), "text", lambda: [network])
+    strategies.check(Settings(lora_targets="query"), "text", lambda: [network])

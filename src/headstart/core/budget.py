@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from headstart.errors import BadOption
 
 _UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
+_PASSES = re.compile(r"\s*(\d+(?:\.\d+)?)\s*pass(?:es)?\s*")
 
 
 def parse_seconds(text: str) -> float:
@@ -21,6 +22,14 @@ def parse_seconds(text: str) -> float:
     if match is None or (match[2] and match[2] not in _UNITS) or float(match[1]) <= 0:
         raise BadOption("--budget", text, "a time such as 90s, 10min or 2h")
     return float(match[1]) * _UNITS.get(match[2], 1)
+
+
+def parse_passes(text: str) -> float | None:
+    """ "3passes" -> 3.0; None for what is not written so. Raises `BadOption` for none at all."""
+    match = _PASSES.fullmatch(text.lower())
+    if match is not None and float(match[1]) <= 0:
+        raise BadOption("--budget", text, "more passes than none")
+    return None if match is None else float(match[1])
 
 
 def words(seconds: float) -> str:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 
 from headstart.errors import HeadstartError
@@ -38,6 +39,16 @@ def machine() -> dict[str, str]:
         "processor": platform.machine(),
         "cores": str(os.cpu_count() or 1),
     }
+
+
+def free_memory() -> float:
+    """Bytes that a process can still have; infinite where the system does not tell."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
+            told = dict(line.split(":", 1) for line in lines)
+        return 1024.0 * int(told["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return float("inf")
 
 
 def waiting() -> dict[str, str]:

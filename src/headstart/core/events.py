@@ -11,8 +11,8 @@ from typing import Any
 class Event:
     """Something that happened. `kind` is one of the words below; `data` is JSON.
 
-    data, sources, plan, step (started), progress (what, done, total), trial (finished arm),
-    leaderboard, verdict, model, report, note, done.
+    data, sources, search (which are probed), plan, step (started), progress (what, done, total), trial
+    (finished arm), first_verdict, leaderboard, verdict, model, report, note, done.
     """
 
     kind: str

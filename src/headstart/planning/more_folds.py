@@ -2,12 +2,14 @@
 
 A verdict that rests on one fold of eight items is little worth while half of the time is left. Folds are
 added in whole rungs (1, 2, 3, 5 of five; whole repeats of a simple model), so that the clock seldom has a say
-in how many there are, and first to the arms on which the verdict hangs.
+in how many there are, and first to the arms on which the verdict hangs; then to those that score best. What
+is clearly worse than an arm that trains nothing gets no more.
 """
 
 from __future__ import annotations
 
 from headstart.core import words
+from headstart.core.evidence import DOUBTS
 from headstart.planning import policy
 from headstart.planning.policy import Known, Outcome, Step
 from headstart.strategies import facts
@@ -18,12 +20,24 @@ CHEAP = 0.1
 
 def next_step(known: Known) -> Step | None:
     """The arm to run, or to go on with, now; None when the plan is at its end or the time is."""
+    if known.reached:
+        return policy.next_step(known)
     return (
         _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
         or policy.next_step(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
-        or (_more(known, list(known.outcomes), known.spare) if known.doubt else None)
+        or (_more(known, _undecided(known), _left(known)) if known.doubt else None)
     )
+
+
+def _undecided(known: Known) -> list[str]:
+    """Arms of which more folds can change something: the verdict, or what ships."""
+    return [arm for arm, outcome in known.outcomes.items() if arm in known.hangs or not outcome.behind]
+
+
+def _left(known: Known) -> float:
+    """Seconds for more folds. What training on all rows takes of arms that will not ship is not kept back."""
+    return known.spare if known.doubt in DOUBTS else max(known.spare, known.settled)
 
 
 def _baseline(outcome: Outcome) -> bool:
@@ -50,12 +64,18 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
         if fitting:
             # what trains goes on rung by rung, for another arm may need the time more
             rung = fitting[0] if outcome.trains else fitting[-1]
-            why = "the verdict hangs on it" if arm in known.hangs else "it was cut off"
+            why = "the verdict hangs on it" if arm in known.hangs else _why(known, outcome)
             added = words.count(rung - outcome.folds, "more fold")
             reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
-            seconds, takes = max(known.spare, known.left), _takes(outcome, rung)
-            return Step(arm, outcome.strategy, outcome.source, seconds, takes, reason, folds=rung)
+            given, takes = max(seconds, known.left), _takes(outcome, rung)
+            return Step(arm, outcome.strategy, outcome.source, given, takes, reason, folds=rung)
     return None
+
+
+def _why(known: Known, outcome: Outcome) -> str:
+    frozen = [o.score for o in known.outcomes.values() if not o.trains and o.score is not None]
+    ahead = outcome.trains and outcome.score is not None and frozen and outcome.score > max(frozen)
+    return "it scores higher than what trains nothing" if ahead else "it was cut off"
 
 
 def _takes(outcome: Outcome, rung: int) -> float:

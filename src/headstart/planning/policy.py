@@ -19,12 +19,19 @@ from headstart.core.budget import words
 from headstart.core.evidence import DOUBTS
 from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
+from headstart.core.words import few
 from headstart.strategies import every, facts
 
+FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
+"""How much is tried where no strategy is named. fast: nothing that trains a trunk, so that nothing is
+compared with training from scratch either; best: also what otherwise runs by hand only."""
 FURTHER = "finetune"
 """Of the arms that train further the one that every kind of data has: another source is tried with it."""
 MANY = 2_000
 """Labelled items from which training from scratch comes first again, though there be few a class."""
+
+CHEAP = ("floor", "simple", "random")
+"""Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
 
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
@@ -40,6 +47,9 @@ AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
 
+NAMED = 12
+"""Arms that a sentence names at most."""
+
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
 
@@ -54,6 +64,8 @@ class Candidate:
     second_way: bool = False
     """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
     is asked of pairs: it need not leave time for the proof, as a further source must."""
+    left_out: str = ""
+    """Why it is not probed though there be time; empty: it is."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,9 @@ class Outcome:
     """Whether it trains a trunk: others have cheap folds, and go on as far as the time goes at once."""
     begin: float = 0.0
     """Seconds that it takes to begin again."""
+    behind: bool = False
+    """Whether it trains a trunk and is clearly worse, on the same items, than the best that does not: it will
+    not ship."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +109,23 @@ class Known:
     read: frozenset[str] = frozenset()
     """Sources whose pass is made."""
     allowed: frozenset[str] | None = None
-    """Strategies to run; None: all but those that run by hand only."""
+    """Strategies to run; None: those of the quality."""
+    quality: str = BALANCED
+    """One of `QUALITIES`."""
     modality: str = "image"
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
     """Items to learn from."""
     spare: float = 0.0
-    """Seconds left for more folds of arms that have run: what the end takes is known by then."""
+    """Seconds left for more folds of arms that have run: what the end takes is known by then, the training on
+    all rows of whatever arm may ship."""
+    settled: float = 0.0
+    """The same without those that are `behind`: where transfer is not in doubt nothing averages with them."""
     hangs: tuple[str, ...] = ()
     """Arms on which the verdict, or what ships, hangs."""
+    reached: str = ""
+    """What ships, where it is as good as was asked for: nothing more is tried then."""
     doubt: str = ""
     """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
 
@@ -173,8 +195,10 @@ def agenda(known: Known) -> list[Arm]:
 
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
-    allowed = known.modality not in one.by_hand if known.allowed is None else one.name in known.allowed
-    return allowed and one.knows(known.modality)
+    if known.allowed is not None:
+        return one.name in known.allowed and one.knows(known.modality)
+    left_out = one.trains if known.quality == FAST else known.modality in one.by_hand
+    return one.knows(known.modality) and (not left_out or known.quality == BEST)
 
 
 def expert_first(known: Known) -> bool:
@@ -253,6 +277,15 @@ def next_step(known: Known) -> Step | None:
     return None
 
 
+def opened(known: Known) -> bool:
+    """Whether a first verdict can be given: a source is measured, and no baseline, reader of a source or
+    random control comes next."""
+    if not any(facts(o.strategy).ranks and o.score is not None for o in known.outcomes.values()):
+        return False
+    step = next_step(known)
+    return step is None or not (facts(step.strategy).reads or facts(step.strategy).role in CHEAP)
+
+
 def skipped(known: Known) -> list[Skipped]:
     """The arms that the plan leaves out at this point for want of time."""
     out = []
@@ -269,7 +302,7 @@ def untried(left_out: Sequence[Skipped]) -> str:
     by_reason: dict[str, list[str]] = {}
     for arm in left_out:
         by_reason.setdefault(arm.reason, []).append(arm.arm)
-    told = "; ".join(f"{', '.join(arms)} ({reason})" for reason, arms in by_reason.items())
+    told = "; ".join(f"{few(arms, NAMED)} ({reason})" for reason, arms in by_reason.items())
     return f"Not tried: {told}." if told else ""
 
 
@@ -290,11 +323,13 @@ def _due(known: Known, one: Facts) -> bool:
 
 def _obstacle(known: Known, one: Facts, source: Candidate | None) -> str:
     """Why an arm cannot be started now; empty when it can."""
-    if _due(known, one):
-        return ""
+    left_out = source.left_out if source is not None and one.reads else ""
+    if left_out or _due(known, one):
+        return left_out
     estimate = estimate_of(known, one, source) or 0.0
-    if known.left < LEAST:
-        return "no time left"
+    reached = known.reached if one.role != "random" else ""  # which is run for the verdict
+    if reached or known.left < LEAST:
+        return reached or "no time left"
     took = f"would take about {words(estimate)} of the {words(known.left)} left"
     if one.transfers and not one.trains and estimate > known.left:
         return took

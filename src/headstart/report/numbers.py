@@ -54,6 +54,8 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> Iterat
     spent = f"of {seconds_in_words(budget)} allowed" if budget else ""
     if budget and seconds and seconds > 1.2 * budget:
         spent = f"in several runs of the command; the last was allowed {seconds_in_words(budget)}"
+    if first := record.get("first_verdict"):
+        spent += f"; a first verdict after {seconds_in_words(first['seconds'])}"
     if seconds is not None:
         yield _number(seconds_in_words(seconds), "time until the answer", spent)
 

@@ -19,7 +19,7 @@ from headstart.report import story
 
 COLOURS = {"helps": "bold green", "hurts": "bold red", "no evidence": "bold yellow", "not compared": "bold"}
 
-SUMMED = {"sources": "sources", "plan": "plan", "done": "time"}
+SUMMED = {"sources": "sources", "search": "search", "plan": "plan", "done": "time"}
 """Events of one line, and the label it stands under."""
 WIDE = 180
 """Columns where there is no terminal: a log file has no edge, and names must not be folded."""
@@ -121,6 +121,10 @@ class Story:
             self.line("run", f"{data['arm']:<44} {metric} {score}   {cost}{kept}")
         else:
             self.line("run", f"{data['arm']:<44} {data['status']}: {data['reason']}", style="yellow")
+
+    def _on_first_verdict(self, data: Mapping[str, Any]) -> None:
+        after = f"   (after {seconds_in_words(data['seconds'])})"
+        self.line("so far", data["sentence"] + after, style=COLOURS.get(data["outcome"], ""))
 
     def _on_leaderboard(self, data: Mapping[str, Any]) -> None:
         self.console.print()

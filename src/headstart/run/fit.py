@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headstart import sources, strategies, tasks
+from headstart import strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
-from headstart.core.budget import words as seconds_in_words
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes import near_duplicates
 from headstart.planning import more_folds, policy
-from headstart.run import conclude, manifest, set_up
+from headstart.run import conclude, manifest, search, set_up
+from headstart.run.known import state
 from headstart.run.state import closing, resolve
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
@@ -28,10 +28,6 @@ from headstart.run.state.folder import RunFolder, default_folder
 from headstart.run.state.ledger import Ledger
 from headstart.store.memo import Memo
 from headstart.strategies import ensemble
-from headstart.strategies.gradient import _ladder
-
-AGAIN = 1.4
-"""Folds that training on all rows takes."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +88,16 @@ def fit(
     log = Log(listen)
     with environment.Ahead() as ahead:
         dataset, task, findings = resolve.read(config, Memo(), log, ahead.begin)
-    named = resolve.find_sources(config, dataset)
+    found, away = resolve.expanded(config, dataset.modality)
+    named = resolve.find_sources(found, dataset)
     asked = resolve.question(config, dataset, named)
     path = config.out or default_folder(dataset.name, asked, Path("runs"))
     data = manifest.data_record(dataset, task, findings)
     with RunFolder(path) as folder:
         resumed = folder.begin(asked)
         log.attach(folder)
-        log(Event("data", data))
-        log(Event("sources", {"summary": manifest.source_summary(named, config)}))
+        for event in manifest.beginning(data, manifest.source_summary(named, config), away):
+            log(event)
         if resumed:
             text = f"{path} has been here before: finished steps cost nothing"
             log(Event("note", {"label": "resume", "text": text}))
@@ -110,14 +107,15 @@ def fit(
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
         context.closing.standby, context.closing.startup = standby, ahead.seconds
-        set_up.set_up(config, context, data, budget)
-        ledger = Ledger(folder, config.budget, budget.start + context.closing.startup)
+        config, budget = set_up.set_up(config, context, data, budget)
+        search.shorten(config, context, budget)
+        ledger = Ledger(folder, config.budget, budget.start + context.closing.startup, aim=config.aim)
         trials, skipped = run_arms(context, config, ledger)
         budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
-        content = manifest.write_answer(context, answer, skipped, data, budget)
+        content = manifest.write_answer(context, answer, skipped, data, budget, config)
         yield (
             path,
             Result(
@@ -132,8 +130,7 @@ def fit(
                 context.closing.slower,
             ),
         )
-        spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(config.budget)}"
-        log(Event("done", {"summary": spent}))
+        log(Event("done", {"summary": manifest.time_summary(content, budget, context.closing.startup)}))
 
 
 def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
@@ -145,7 +142,7 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
     budget = Budget(config.budget)
     with environment.Ahead() as ahead:
         dataset, task, findings = resolve.read(config, Memo(), listen, ahead.begin)
-    named = resolve.find_sources(config, dataset)
+    named = resolve.find_sources(resolve.expanded(config, dataset.modality)[0], dataset)
     data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))
     listen(Event("sources", {"summary": manifest.source_summary(named, config)}))
@@ -153,13 +150,15 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
         context = set_up.new_context(config, dataset, task, named, folder, listen)
         set_up.keep_together(context, near_duplicates.without_source(dataset) or [], data["findings"])
         set_up.measure(context)
+        config, budget = set_up.timed(config, context, budget)
+        searching = search.assumed(config, context)
         steps, skipped = policy.outline(state(context, config, {}, budget))
     return {
         "data": data,
         "sources": list(named),
         "steps": [vars(step) for step in steps],
         "skipped": [vars(s) for s in skipped],
-        "seconds": sum(min(step.seconds, step.estimate or 0.0) for step in steps),
+        "seconds": searching + sum(min(step.seconds, step.estimate or 0.0) for step in steps),
         "budget": config.budget,
     }
 
@@ -195,6 +194,7 @@ def run_arms(
     while True:
         context.closing.warm(ledger.budget.left)
         known = replace(state(context, config, trials, ledger.budget), doubt=doubt)
+        tell_first_verdict(context, trials, known, ledger)
         step = None if ledger.ended else more_folds.next_step(known)
         if step is None and (doubt or ledger.ended):
             ledger.close()
@@ -214,6 +214,20 @@ def run_arms(
             tell_trial(context, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = verdict.verdict_of(conclude.in_order(trials, context), context.experiment).outcome
+
+
+def tell_first_verdict(
+    context: Context, trials: Mapping[str, Trial], known: policy.Known, ledger: Ledger
+) -> None:
+    """Tell the verdict so far once in a run, as soon as there is one, and write it down."""
+    content = context.folder.read()
+    if "first_verdict" in content or not policy.opened(known):
+        return
+    found = verdict.verdict_of(conclude.in_order(trials, context), context.experiment)
+    seconds = ledger.budget.spent + context.closing.startup
+    first = {"seconds": seconds, "outcome": found.outcome, "sentence": found.sentence}
+    context.listen(Event("first_verdict", first))
+    context.folder.write({**content, "first_verdict": first})
 
 
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
@@ -274,83 +288,6 @@ def drop_outdated(trials: dict[str, Trial]) -> None:
     """Take out an average one of whose members has more folds by now."""
     if ensemble.NAME in trials and ensemble.outdated(trials[ensemble.NAME], trials):
         del trials[ensemble.NAME]
-
-
-def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:
-    """What the plan may know at this moment."""
-    outcomes = {name: outcome_of(trial, context) for name, trial in trials.items()}
-    specs = {source.spec for source in context.sources.values()}
-    candidates = tuple(
-        policy.Candidate(
-            name,
-            # the names of its classes may only be known once it is open: the arm says so where there are none
-            classifies=bool(source.labels or source.architecture.get("num_classes"))
-            and tasks.for_task(context.task).exclusive,
-            second_way=sources.joint(source).spec in specs - {source.spec},
-        )
-        for name, source in context.sources.items()
-    )
-    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
-    left = budget.left - context.closing.seconds() - tested
-    ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
-    probed = {t.source for t in ranks if t.source}
-    again = max((AGAIN * t.cost.fold for t in trials.values() if selection.heavy(t)), default=0.0)
-    return policy.Known(
-        candidates,
-        left - context.reserve,
-        outcomes,
-        context.estimates,
-        context.passes,
-        frozenset(context.read | probed),
-        config.allowed(),
-        context.dataset.modality,
-        selection.per_class(context.experiment),
-        len(context.split.development),
-        spare=left - again,
-        hangs=hanging(outcomes),
-    )
-
-
-def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
-    """A finished arm as the plan sees it."""
-    split, known = context.split, trial.covered
-    score = leaderboard.signed_score(trial, context.experiment)
-    done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
-    once = sum(fold.repeat == 0 for fold in split.folds)
-    rungs: tuple[int, ...] = ()
-    if done and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
-        # what trains a trunk is held out once; a simple model goes on by whole repeats
-        steps = _ladder.rungs(once) if selection.heavy(trial) else range(once, len(split.folds) + 1, once)
-        rungs = tuple(sorted(rung for rung in steps if rung > done))
-    one = trial.cost.fold or trial.cost.seconds / max(1, done)
-    # what trains a trunk measures its pace and tries its rates but once
-    begin = 0.0 if selection.heavy(trial) else max(0.0, trial.cost.seconds - one * done)
-    return policy.Outcome(
-        trial.strategy,
-        trial.source,
-        score,
-        trial.choices.get("needs"),
-        folds=done,
-        rungs=rungs,
-        fold=one,
-        trains=selection.heavy(trial),
-        begin=begin,
-    )
-
-
-def hanging(outcomes: Mapping[str, policy.Outcome]) -> tuple[str, ...]:
-    """The arms on which the verdict, or what ships, hangs: the one with a source that scores best, and the
-    same architecture from scratch."""
-    scored = {
-        arm: outcome.score
-        for arm, outcome in outcomes.items()
-        if strategies.facts(outcome.strategy).transfers and outcome.score is not None
-    }
-    if not scored:
-        return ()
-    best = max(scored, key=lambda arm: scored[arm])
-    scratch = (arm_name(one.name, outcomes[best].source) for one in strategies.every("scratch"))
-    return tuple(arm for arm in (*scratch, best) if arm in outcomes and outcomes[arm].folds)
 
 
 def tell_trial(context: Context, trial: Trial, *, kept: bool = False) -> None:

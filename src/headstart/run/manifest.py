@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from headstart import sources
-from headstart.core import environment
+from headstart.core import environment, words
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -20,7 +21,7 @@ from headstart.run import conclude
 from headstart.run.state import items, resolve
 from headstart.run.state.config import RunConfig, absolute
 from headstart.run.state.context import Context
-from headstart.run.state.folder import RunFolder, read_finished
+from headstart.run.state.folder import RunFolder, read_finished, sound
 
 
 def write_answer(
@@ -29,6 +30,7 @@ def write_answer(
     skipped: list[policy.Skipped],
     data: dict[str, Any],
     budget: Budget,
+    config: RunConfig,
 ) -> dict[str, Any]:
     """Put the answer beside the question in run.json, and the items beside it; returns the whole content.
 
@@ -55,6 +57,8 @@ def write_answer(
             "test": answer.test.to_json() if answer.test else None,
             "test_metrics": answer.test_metrics,
             "budget": budget.seconds,
+            "quality": config.quality,
+            "until": config.until,
             "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
             "pass_seconds": context.extractor.seconds,
         },
@@ -69,11 +73,19 @@ def write_answer(
 
 
 def finished(folder: RunFolder, config: RunConfig) -> bool:
-    """Whether the folder holds the answer already, found with at least this budget."""
+    """Whether the folder holds the answer already, found with at least this budget, as well and as far."""
     whole = (folder.path / "model" / "bundle.json").is_file() and (folder.path / "report.html").is_file()
     if not whole or not folder.read().get("complete"):
         return False
-    return bool(config.budget <= read_finished(folder.path)["answer"]["budget"])
+    content = read_finished(folder.path)
+    answer, order = content["answer"], policy.QUALITIES.index
+    with sound(folder.path, "run.json", "choose another --out"):
+        asked = config.measured({name: float(s) for name, s in content["seconds_per_pass"].items()})
+        return (
+            asked.budget <= float(answer["budget"])
+            and order(asked.quality) <= order(answer.get("quality", policy.BALANCED))
+            and answer.get("until") in (None, asked.until)
+        )
 
 
 def retell(folder: RunFolder, listen: Listener) -> None:
@@ -110,6 +122,18 @@ def source_summary(named: dict[str, Source], config: RunConfig) -> str:
     return f"{len(named)} on this machine: {text}" + (f"     (stronger: {command})" if command else "")
 
 
+def time_summary(content: dict[str, Any], budget: Budget, startup: float) -> str:
+    """What was spent of the budget, and how long it took from the start to the first verdict."""
+    spent = f"{seconds_in_words(budget.spent)} of {seconds_in_words(budget.seconds or 0.0)}"
+    first = content.get("first_verdict")
+    if not first:
+        return spent
+    return (
+        f"{spent}, and {seconds_in_words(startup)} to start; the first verdict came after "
+        f"{seconds_in_words(first['seconds'])}"
+    )
+
+
 def too_small(context: Context, budget: Budget) -> str:
     """That a budget has no room for more than what every run does."""
     closing = context.closing.seconds()
@@ -121,11 +145,25 @@ def too_small(context: Context, budget: Budget) -> str:
     )
 
 
+def beginning(data: dict[str, Any], named: str, away: list[tuple[str, str]]) -> Iterator[Event]:
+    """What is told before anything is computed: the data, the sources, and which of those that match a
+    pattern cannot be used, each reason once."""
+    yield Event("data", data)
+    yield Event("sources", {"summary": named})
+    by_reason: dict[str, list[str]] = {}
+    for spec, reason in away:
+        by_reason.setdefault(reason, []).append(spec)
+    text = "; ".join(f"{words.few(specs)}: {reason}" for reason, specs in by_reason.items())
+    if text:
+        yield Event("note", {"label": "left out", "text": text})
+
+
 def plan_summary(known: policy.Known, config: RunConfig) -> dict[str, Any]:
     """The plan in one line, and its steps."""
     steps, left_out = policy.outline(known)
     total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)
     text = f"about {seconds_in_words(total)} of the {seconds_in_words(config.budget)}: {len(steps)} arms"
-    if left_out:
-        text += f"; {len(left_out)} {'does' if len(left_out) == 1 else 'do'} not fit"
+    behind = {source.left_out for source in known.sources} - {""}
+    if late := [one for one in left_out if one.reason not in behind]:
+        text += f"; {len(late)} {'does' if len(late) == 1 else 'do'} not fit"
     return {"summary": text, "steps": [vars(step) for step in steps], "skipped": [vars(s) for s in left_out]}

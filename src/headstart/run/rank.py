@@ -7,35 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from headstart import sources
 from headstart.core import environment
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
-from headstart.core.features import Extractor, Features, FeatureSpec
 from headstart.core.source import Source
 from headstart.core.split import Split
-from headstart.core.strategy import Request
 from headstart.core.task import Task
 from headstart.data import splits
 from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, SourceError, StoreError
-from headstart.measure.partition import blind_sample
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 from headstart.ranking import scoring
-from headstart.ranking.standing import Standing, standing
+from headstart.ranking.bench import Bench, Counted, looked_at
+from headstart.ranking.standing import Standing
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import why
-from headstart.sources import patterns
-from headstart.sources.files import fetching
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
-
-MOST = 5_000
-"""Labelled items that are looked at; an accuracy over so many is known to half a point."""
 
 
 @dataclass(frozen=True)
@@ -85,27 +76,28 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     """Measure every source of `config` on its data; `also` are further scores (`scoring.FURTHER`).
 
     Without sources those on this machine are taken. A source that breaks is left out with its reason, and so
-    are those that a pattern finds and that are not here. Of many items `MOST` are looked at, drawn without a
-    look at their labels; those of the test part never. Only features are written, to the store.
+    are those that a pattern finds and that are not here. Of many items `bench.MOST` are looked at, drawn
+    without a look at their labels; those of the test part never. Only features are written, to the store.
 
     Raises `HeadstartError` for mistakes in data, sources or options before anything is computed, and for what
     is the fault of no source.
     """
     environment.check_alone("rank")
     also = scoring.wanted(also)
-    plain = tuple(spec for spec in config.sources if not patterns.is_pattern(spec))
-    dataset, task, _ = resolve.read(replace(config, sources=plain), Memo(), listen)
+    dataset, task, _ = resolve.read(config, Memo(), listen)
     found, left_out = candidates(config, dataset)
-    own, split = looked_at(dataset, config.seed)
-    listen(Event("data", {"summary": resolve.summary(dataset, task, len(split.test))}))
+    split = splits.make_split(dataset, seed=config.seed)
+    own = looked_at(dataset, split, config.seed)
+    told = resolve.summary(dataset, task, len(split.test))
+    listen(Event("data", {"summary": told}))
     shown = f"{len(found)} to rank on {len(own):,} labelled items"
     listen(Event("sources", {"summary": shown}))
 
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
-    extract = _Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
-    pairs, folds = near_duplicates.without_source(own), None
+    extract = Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
+    pairs, bench = near_duplicates.without_source(own), None
     scored: list[scoring.Scored] = []
     for source in found:
         start, before = time.perf_counter(), extract.passes
@@ -113,86 +105,38 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
             backbone = sources.load(source, download=config.download)
             if pairs is None:  # by the embedding of the first source that works, as in a fit
                 pairs = near_duplicates.find(backbone, own, extract)
-            folds = folds or _split(own, config.seed, pairs)
-            request = Request(own, task, folds, extract, backbone, seed=config.seed)
-            one = scoring.score(request, also)
+            bench = bench or Bench(own, task, _split(own, config.seed, pairs), extract, config.seed)
+            one = bench.measure(source, backbone, also)
         except (DataError, StoreError):  # no fault of the source
             raise
         except BaseException as error:
             left_out.append((source.spec, why(error)))
             listen(Event("note", {"label": "left out", "text": f"{source.spec}: {left_out[-1][1]}"}))
             continue
-        weights = sum(p.numel() for p in backbone.module.parameters())
-        known = replace(
-            backbone.source, spec=source.spec, parameters=backbone.source.parameters or weights,
-            size_bytes=backbone.source.size_bytes or 4 * weights,
-        )  # fmt: skip
-        spent = time.perf_counter() - start
-        scored.append(replace(one, source=known, seconds=spent, passes=extract.passes - before))
+        scored.append(replace(one, seconds=time.perf_counter() - start, passes=extract.passes - before))
     if not scored:
         raise SourceError(*left_out[0], "no source of this ranking could be used")
-    assert folds is not None
-    held = folds.development[scoring.held_out(folds)]
-    rows = standing(task, own.targets[held], scored, groups=folds.groups[held], seed=config.seed)
-    units = len(np.unique(folds.groups[held]))
+    assert bench is not None
     return Ranking(
-        tuple(rows), tuple(left_out), task, resolve.summary(dataset, task, len(split.test)), len(held), units,
-        config.seed, scored[0].items,
+        tuple(bench.standing(scored)), tuple(left_out), task, told, len(bench.held), bench.units, config.seed,
+        scored[0].items,
     )  # fmt: skip
 
 
-class _Counted:
-    """An extractor that adds up its passes."""
-
-    def __init__(self, extractor: Extractor) -> None:
-        self._extractor, self.passes = extractor, 0.0
-
-    def __call__(self, backbone: Any, spec: FeatureSpec) -> Features:
-        found = self._extractor(backbone, spec)
-        self.passes += found.forward_passes
-        return found
-
-
 def candidates(config: RunConfig, dataset: Dataset) -> tuple[list[Source], list[tuple[str, str]]]:
-    """(sources to measure, (spec, reason) of those that a pattern found and that are not here).
+    """(sources to measure, (spec, reason) of those that a pattern found and that cannot be used).
 
-    Raises what `resolve.find_sources` does, `SourceError` for a pattern that nothing matches, and `BadOption`
-    where there is nothing to rank.
+    Raises what `resolve.expanded` and `resolve.find_sources` do, and `BadOption` where there is nothing to
+    rank.
     """
-    specs: list[str] = []
-    away: list[tuple[str, str]] = []
-    for spec in config.sources:
-        if not patterns.is_pattern(spec):
-            specs.append(spec)
-            continue
-        for source in patterns.matching(spec, dataset.modality):
-            if source.local or fetching.allowed(config.download):
-                specs.append(source.spec)
-            else:
-                away.append(
-                    (source.spec, "its weights are not on this machine; --download allows fetching them")
-                )
-    if config.sources and not specs:
-        shown = ", ".join(config.sources)
-        raise SourceError(
-            shown,
-            f"none of the {len(away)} sources that match is on this machine",
-            "allow fetching them with --download",
-        )
-    named = resolve.find_sources(replace(config, sources=tuple(dict.fromkeys(specs))), dataset)
+    config, left_out = resolve.expanded(config, dataset.modality)
+    named = resolve.find_sources(config, dataset)
     if len(named) < 2:
         only = next(iter(named.values())).spec
         raise BadOption(
             "--source", only, "two sources or more, or a pattern such as timm/mobilenet*, to be ranked"
         )
-    return list(named.values()), away
-
-
-def looked_at(dataset: Dataset, seed: int) -> tuple[Dataset, Split]:
-    """(the labelled items outside of the test part, or some of them; the split of the whole)."""
-    split = splits.make_split(dataset, seed=seed)
-    rows = blind_sample(split, MOST, seed=seed)
-    return replace(dataset.subset(rows), split=None, groups=split.groups[rows], group_names=()), split
+    return list(named.values()), left_out
 
 
 def _split(own: Dataset, seed: int, pairs: Sequence[duplicates.Pair]) -> Split:

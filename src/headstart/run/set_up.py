@@ -12,6 +12,7 @@ import numpy as np
 
 from headstart import strategies
 from headstart.core import environment, words
+from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -44,6 +45,8 @@ from headstart.run.state.context import FULL, Context, Timed, why
 from headstart.run.state.folder import RunFolder, sound
 from headstart.store.store import FeatureStore
 
+MEMORY = 3
+"""How often the weights of a source are in memory at the least: as read, in the network, in a copy of it."""
 FINISH_SHARE = 0.12
 """Share of the budget kept back for training the winner on all rows, until it is known what that takes."""
 
@@ -75,8 +78,11 @@ def new_context(
     )
 
 
-def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Budget) -> Context:
-    """Measure every source, read the data through the fastest, keep near-duplicates together.
+def set_up(
+    config: RunConfig, context: Context, data: dict[str, Any], budget: Budget
+) -> tuple[RunConfig, Budget]:
+    """Measure every source, read the data through the fastest, keep near-duplicates together; what was asked
+    for with its budget in seconds.
 
     A source that breaks is left out, and `context.broken` says why. Raises what the last one raised when all
     of them do, and `BadOption` when even one pass does not fit the budget.
@@ -86,6 +92,7 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
     strategies.ready(context.dataset.modality)
     context.closing.startup += time.monotonic() - start
     measure(context)
+    config, budget = timed(config, context, budget)
     if context.closing.started is not None and context.closing.standby is not None:
         context.closing.standby.start()  # by now it is known which libraries the sources need
     data["findings"] += lengths(context)
@@ -97,7 +104,14 @@ def set_up(config: RunConfig, context: Context, data: dict[str, Any], budget: Bu
         with surviving(context, first):
             pairs = _first_pass(context, first, config, budget)
     keep_together(context, pairs, data["findings"])
-    return context
+    return config, budget
+
+
+def timed(config: RunConfig, context: Context, budget: Budget) -> tuple[RunConfig, Budget]:
+    """What was asked for with a budget in seconds, where it was given in passes."""
+    config = config.measured(context.passes)
+    context.reserve, context.closing.budget = FINISH_SHARE * config.budget, config.budget
+    return config, replace(budget, seconds=config.budget)
 
 
 def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
@@ -203,14 +217,12 @@ def measure(context: Context) -> None:
     with sound(context.folder.path, "run.json", "choose another --out"):
         passes, arms = ({name: float(s) for name, s in known.get(part, {}).items() if s is not None}
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
-    for name in list(context.sources):
-        with surviving(context, name):
-            context.backbone(name)
     if not passes:
-        strategies.check(context.settings, map(context.backbone, context.sources))
+        strategies.check(context.settings, context.dataset.modality, lambda: _opened(context))
     engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):
+            _check_memory(context, name)
             _choose_engine(context, name, engines)
             _measure_source(context, name, passes, arms)
     with sound(context.folder.path, "run.json", "choose another --out"):
@@ -221,6 +233,13 @@ def measure(context: Context) -> None:
     context.folder.write({**context.folder.read(), **measured})
 
 
+def _opened(context: Context) -> Iterator[Backbone]:
+    """The networks of the sources, one after the other."""
+    for name in list(context.sources):
+        with surviving(context, name):
+            yield context.backbone(name)
+
+
 def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None:
     """What computes a source's passes: that of the run which goes on now, else found here; told where it is
     not the network as it is, or was asked for."""
@@ -228,6 +247,14 @@ def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None
     if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
         context.listen(Event("note", {"label": name, "text": f"its passes are computed by {choice}"}))
     engines[name] = choice.to_json()
+
+
+def _check_memory(context: Context, name: str) -> None:
+    """Raises `SourceError` for a source that does not fit into what is free."""
+    needed, free = MEMORY * (context.sources[name].size_bytes or 0), environment.free_memory()
+    if needed > free:
+        problem = f"it takes about {words.size(needed)} of memory, and {words.size(free)} are free"
+        raise SourceError(name, problem, "name a smaller one")
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:

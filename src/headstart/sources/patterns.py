@@ -17,22 +17,29 @@ def is_pattern(spec: str) -> bool:
     return bool(SIGNS & set(spec))
 
 
-def matching(pattern: str, modality: str) -> list[Source]:
+def matching(pattern: str, modality: str, broken: list[tuple[str, str]]) -> list[Source]:
     """The sources of a kind of data that match, as their provider orders them; of paths by name.
 
-    No weights are loaded, no socket is opened. Raises `SourceError` where nothing matches, with the names
-    that are nearest.
+    No weights are loaded, no socket is opened. Paths that match and are no source of which anything can be
+    told go to `broken`, with the reason. Raises `SourceError` where nothing matches, with the names that are
+    nearest.
     """
     prefix, colon, path = pattern.partition(":")
     if colon and f"{prefix}:" in providers.PROVIDERS:
         path, query, options = path.partition("?") if prefix == "vectors" else (path, "", "")
         paths = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - as it was written
-        every = [sources.find(f"{prefix}:{one}{query}{options}") for one in paths]
-        found, known = [source for source in every if source.modality in ("", modality)], []
+        found, known = [], []
+        for one in paths:
+            try:
+                source = sources.find(f"{prefix}:{one}{query}{options}")
+            except SourceError as error:
+                broken.append((f"{prefix}:{one}", str(error)))
+                continue
+            found += [source] if source.modality in ("", modality) else []
     else:
         found = sources.available(pattern, modality)
         known = [] if found else [source.spec for source in sources.available("*", modality)]
-    if not found:
+    if not found and not broken:
         name = "".join(sign for sign in pattern if sign not in SIGNS)
         problem = f"no source of {modalities.nouns(modality)[1]} matches it{near(name, known)}"
         raise SourceError(pattern, problem, "list them with `headstart sources --search TEXT`")

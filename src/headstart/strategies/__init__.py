@@ -131,23 +131,22 @@ def ready(modality: str) -> None:
             strategy.ready()
 
 
-def check(settings: Settings, backbones: Iterable[Backbone]) -> None:
+def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Backbone]]) -> None:
     """Refuse settings that no training can follow, before any has begun.
 
-    A stage to freeze, and linear layers to adapt, must exist in one of the networks at least. Raises
-    `BadOption` or `UnknownName`.
+    A stage to freeze, and linear layers to adapt, must exist in one of the `networks` at least, which are
+    only opened where such are asked for. Raises `BadOption` or `UnknownName`.
     """
     from headstart.strategies.gradient import _design
     from headstart.strategies.gradient._adapters import resolve
     from headstart.strategies.lora import named_targets
 
-    backbones = list(backbones)
-    _design.check(settings, backbones[0].source.modality if backbones else "image")
+    _design.check(settings, modality)
     freeze, targets = settings.freeze, named_targets(settings.lora_targets)
     if freeze is not None:
-        _one_at_least(backbones, lambda backbone: _design.frozen_stage(backbone, freeze))
+        _one_at_least(networks(), lambda backbone: _design.frozen_stage(backbone, freeze))
     if targets:
-        _one_at_least(backbones, lambda backbone: resolve(backbone, backbone.tail(backbone.cuts[0]), targets))
+        _one_at_least(networks(), lambda one: resolve(one, one.tail(one.cuts[0]), targets))
 
 
 def _one_at_least(backbones: Iterable[Backbone], test: Callable[[Backbone], object]) -> None:

@@ -14,7 +14,7 @@ from headstart import sources
 from headstart.core.events import ignore
 from headstart.core.source import Source
 from headstart.data import load
-from headstart.errors import DataError, HeadstartError, SourceError, WeightsMissing
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError, WeightsMissing
 from headstart.modalities.image import PLAIN
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
@@ -115,11 +115,51 @@ def test_dropping_goes_on_until_nothing_is_bad(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [({"budget": "90s"}, 90.0), ({"budget": 7}, 7.0), ({}, 600.0)],
+    [
+        ({"budget": "90s"}, 90.0),
+        ({"budget": 7}, 7.0),
+        ({}, 600.0),
+        ({"quality": "best"}, 2400.0),
+        ({"quality": "best", "budget": "90s"}, 90.0),
+    ],
 )
 def test_budgets(given: dict[str, Any], kept: float) -> None:
 
     assert RunConfig.of("photos", given).budget == kept
+
+
+def test_a_budget_in_passes_is_that_of_the_slowest_source() -> None:
+    asked = RunConfig.of("photos", {"budget": "2.5 passes"})
+    assert asked.budget == float("inf")
+    assert asked.measured({"a": 4.0, "b": 12.0}).budget == 30.0
+    assert asked.measured({}).budget == float("inf")
+    assert RunConfig.of("photos", {"budget": "1pass"}).passes == 1.0
+    assert RunConfig.of("photos", {"budget": "1min"}).measured({"a": 4.0}).budget == 60.0
+
+
+@pytest.mark.parametrize(
+    "given", [{"budget": "0passes"}, {"budget": "passes"}, {"quality": "good"}, {"until": float("nan")}, {"until": "x"}]
+)  # fmt: skip
+def test_what_cannot_be_aimed_at(given: dict[str, Any]) -> None:
+    with pytest.raises(BadOption):
+        RunConfig.of("photos", given)
+
+
+def test_what_was_aimed_at_is_in_the_command_again(tmp_path: Path) -> None:
+    asked = RunConfig.of("photos", {"budget": "3passes", "quality": "fast", "until": 0.95})
+    command = asked.command(tmp_path)
+    assert "--budget 3passes --quality fast --until 0.95 " in command
+    assert asked.aim == "fast until 0.95"
+    assert RunConfig.of("photos", {}).aim == ""
+    assert "--quality" not in RunConfig.of("photos", {}).command(tmp_path)
+
+
+def test_a_goal_that_the_metric_cannot_reach() -> None:
+    data = load(["rain soup", "soup", "rain", "sun"] * 3, labels=["a", "b", "a", "b"] * 3)
+    assert resolve.judged_task(RunConfig(data, until=0.95), data).metric == "accuracy"
+    assert resolve.judged_task(RunConfig(data, until=1.2, metric="log-loss"), data).metric == "log loss"
+    with pytest.raises(BadOption, match="accuracy can have: 0 to 1"):
+        resolve.judged_task(RunConfig(data, until=95), data)
 
 
 def test_another_metric_is_another_question_and_the_default_is_none() -> None:

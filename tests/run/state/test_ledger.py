@@ -49,6 +49,7 @@ def test_a_resumed_run_has_as_much_time_as_one_that_was_not_killed(tmp_path: Pat
         ("scratch", 5.0),
     ]
     assert Ledger(folder, 60.0, 0.0, clock).ended
+    assert not Ledger(folder, 60.0, 0.0, clock, aim="best").ended, "more is wanted"
 
 
 def test_folds_that_a_killed_step_had_finished_are_on_the_account(tmp_path: Path) -> None:

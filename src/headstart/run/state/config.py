@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from math import inf
+from dataclasses import dataclass, field, fields, replace
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from headstart import strategies
-from headstart.core.budget import parse_seconds
+from headstart.core.budget import parse_passes, parse_seconds
 from headstart.core.files import write_json
 from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
 from headstart.passes.engines import AUTO, ENGINES
+from headstart.planning import policy
 from headstart.sources.files.paths import with_path
 
 READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
 SETTINGS = tuple(one.name for one in fields(Settings))
+BUDGETS = {policy.FAST: 600.0, policy.BALANCED: 600.0, policy.BEST: 2400.0}
+"""Seconds where no budget is given, by quality."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,13 @@ class RunConfig:
     data: Any
     sources: tuple[str, ...] = ()
     budget: float = 600.0
-    """Seconds."""
+    """Seconds; infinite while `passes` say it, and how long one takes is not measured yet."""
+    passes: float | None = None
+    """The budget in passes of the slowest source over the items."""
+    quality: str = policy.BALANCED
+    """One of `planning.policy.QUALITIES`."""
+    until: float | None = None
+    """Held-out value of the metric at which the run stops."""
     out: Path | None = None
     seed: int = 0
     settings: Settings = Settings()
@@ -50,25 +59,34 @@ class RunConfig:
 
         Raises `UnknownName` for one that does not exist, `BadOption` for a value that cannot be used.
         """
-        plain = {one.name for one in fields(cls)} - {"data", "settings", "reading"}
+        plain = {one.name for one in fields(cls)} - {"data", "settings", "reading", "passes"}
         for name in options:
             if name not in plain and name not in READING and name not in SETTINGS:
                 raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
         given = {name: value for name, value in options.items() if value is not None}
-        seed, budget = given.get("seed", 0), given.get("budget", "10min")
+        quality, until = given.get("quality", policy.BALANCED), given.get("until")
+        if quality not in policy.QUALITIES:
+            raise BadOption("--quality", quality, "one of " + ", ".join(policy.QUALITIES))
+        seed, budget = given.get("seed", 0), given.get("budget", BUDGETS[quality])
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
             raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
         if not isinstance(budget, str | float | int) or (
             not isinstance(budget, str) and not 0 < budget < inf
         ):
-            raise BadOption("budget", budget, "a number of seconds, or a time such as '10min'")
+            raise BadOption("budget", budget, "a number of seconds, or a time such as '10min' or '3passes'")
+        passes = parse_passes(budget) if isinstance(budget, str) else None
+        if until is not None and (not isinstance(until, float | int) or not isfinite(until)):
+            raise BadOption("--until", until, "a value of the metric, such as 0.95")
         engine = given.get("engine", AUTO)
         if engine != AUTO and engine not in ENGINES:
             raise BadOption("--engine", engine, f"{AUTO}, {', '.join(ENGINES)}")
         return cls(
             data=data,
             sources=_several(given.get("sources", ())),
-            budget=parse_seconds(budget) if isinstance(budget, str) else float(budget),
+            budget=inf if passes else parse_seconds(budget) if isinstance(budget, str) else float(budget),
+            passes=passes,
+            quality=quality,
+            until=None if until is None else float(until),
             out=Path(given["out"]) if "out" in given else None,
             seed=seed,
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
@@ -79,6 +97,18 @@ class RunConfig:
             download=bool(given.get("download")),
             reading={name: _as_kept(name, given[name]) for name in READING if name in given},
         )
+
+    def measured(self, passes: Mapping[str, float]) -> RunConfig:
+        """With the budget in seconds, once it is known how long a pass of each source takes."""
+        if self.passes is None or not passes:
+            return self
+        return replace(self, budget=self.passes * max(passes.values()))
+
+    @property
+    def aim(self) -> str:
+        """What is wanted beside the budget; empty for what is by default."""
+        stop = "" if self.until is None else f" until {self.until:g}"
+        return ("" if self.quality == policy.BALANCED else self.quality) + stop
 
     def allowed(self) -> frozenset[str] | None:
         """The strategies of this run; None: all. Raises `BadOption` for an unknown one."""
@@ -112,7 +142,10 @@ class RunConfig:
         """
         folder = folder.resolve()
         data = absolute(str(self.data)) if self.from_path else "DATA"
-        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", f"{self.budget:g}s"]
+        time = f"{self.budget:g}s" if self.passes is None else f"{self.passes:g}passes"
+        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", time]
+        parts += ["--quality", self.quality] if self.quality != policy.BALANCED else []
+        parts += ["--until", f"{self.until:g}"] if self.until is not None else []
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
         for spec in self.sources:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]

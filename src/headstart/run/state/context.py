@@ -52,6 +52,15 @@ class Timed:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
 
+    def over(self, dataset: Dataset) -> Timed:
+        """The same of some of the items, by the engines that were chosen."""
+        from headstart.passes.extractor import StoreExtractor
+
+        whole = self._extractor
+        part = StoreExtractor(whole.store, dataset, progress=whole.progress, engine=whole.engine)
+        part.choices = whole.choices
+        return Timed(part)
+
     def choice(self, backbone: Backbone, kept: object = None) -> Choice:
         """The engine for a source's passes; the one that was kept by a run which goes on now."""
         from headstart.passes.steps.choice import Choice
@@ -93,6 +102,8 @@ class Context:
     """Seconds of passes made before the first arm, by source: they belong to its probe."""
     broken: dict[str, str] = field(default_factory=dict)
     """Sources that were left out because they broke, with the reason."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Sources that are not probed, with the reason; see `run.search`."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)

@@ -1,10 +1,10 @@
 """What a run has decided, and what its finished steps took: kept in its folder, so that neither changes when
 it is killed and resumed.
 
-run.json, "ledger": `budget`; `spent`, the seconds on the account when the last step ended (of a step that a
-kill cut short only the folds that it had finished are counted, for the rest is made again); `steps`, each
-with the time it was given and the reason, in the order in which they were decided; `ended`, whether the plan
-was at its end.
+run.json, "ledger": `budget`; `aim`, what was wanted beside it (`RunConfig.aim`); `spent`, the seconds on
+the account when the last step ended (of a step that a kill cut short only the folds that it had finished are
+counted, for the rest is made again); `steps`, each with the time it was given and the reason, in the order in
+which they were decided; `ended`, whether the plan was at its end.
 """
 
 from __future__ import annotations
@@ -24,13 +24,20 @@ class Ledger:
     """The account of one run. Its budget begins where an earlier process left off."""
 
     def __init__(
-        self, folder: RunFolder, seconds: float, started: float, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: RunFolder,
+        seconds: float,
+        started: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        aim: str = "",
     ) -> None:
         kept = _kept(folder)
         self._folder = folder
         self.earlier: float | None = kept.get("budget")
         """The budget of the process before this one."""
-        same = self.earlier == seconds
+        same = self.earlier == seconds and kept.get("aim", "") == aim
+        self._aim = aim
         self.steps: list[dict[str, Any]] = list(kept.get("steps", ())) if same else []
         self.ended = same and bool(kept.get("ended"))
         """Whether the plan was at its end: nothing more is run."""
@@ -69,6 +76,7 @@ class Ledger:
     def _write(self) -> None:
         account = {
             "budget": self.budget.seconds,
+            "aim": self._aim,
             "spent": self.budget.spent,
             "steps": self.steps,
             "ended": self.ended,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from headstart import data, modalities, sources, strategies, tasks
-from headstart.core import fingerprint, words
+from headstart.core import fingerprint, metric, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
 from headstart.data.checks import doctor, findings
-from headstart.errors import DataError, HeadstartError, SourceError
+from headstart.errors import BadOption, DataError, HeadstartError, SourceError
 from headstart.passes.engines import AUTO
 from headstart.run.state.config import RunConfig
+from headstart.sources import patterns
 from headstart.sources.files import fetching
 from headstart.sources.files.weights import sha256_of
 from headstart.store.memo import Memo
+
+NOT_HERE = "its weights are not on this machine; --download allows fetching them"
 
 
 def read(
@@ -64,19 +67,55 @@ def read(
 
 
 def judged_task(config: RunConfig, dataset: Dataset) -> Task:
-    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have."""
+    """The data's task, judged by the metric asked for. Raises `BadOption` for one it does not have, and for a
+    goal that it cannot reach."""
     assert dataset.task is not None
-    return dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+    task = dataset.task if config.metric is None else tasks.judged_by(dataset.task, config.metric)
+    low, high = metric.named(task.metric).range
+    if config.until is not None and not low <= config.until <= high:
+        raise BadOption("--until", config.until, f"a value that {task.metric} can have: {low:g} to {high:g}")
+    return task
 
 
 def named(config: RunConfig) -> list[Source]:
-    """The sources that are named. Nothing is loaded. Raises `SourceError` for one that does not exist, and
-    `WeightsMissing` for one that is not on this machine and may not be fetched."""
-    found = [sources.find(spec) for spec in config.sources]
+    """The sources that are named, without what patterns stand for. Nothing is loaded.
+
+    Raises `SourceError` for one that does not exist, and `WeightsMissing` for one that is not on this machine
+    and may not be fetched.
+    """
+    found = [sources.find(spec) for spec in config.sources if not patterns.is_pattern(spec)]
     for source in found:
         if not source.local and not fetching.allowed(config.download):
             raise fetching.missing(source)
     return found
+
+
+def expanded(config: RunConfig, modality: str) -> tuple[RunConfig, list[tuple[str, str]]]:
+    """What was asked for with the sources that match in place of patterns, and (spec, reason) of those that
+    match and cannot be used: they are not here, or broken.
+
+    Raises `SourceError` for a pattern that nothing matches, and where nothing that matches can be used.
+    """
+    specs: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    for spec in config.sources:
+        if not patterns.is_pattern(spec):
+            specs.append(spec)
+            continue
+        for source in patterns.matching(spec, modality, left_out):
+            if source.local or fetching.allowed(config.download):
+                specs.append(source.spec)
+            else:
+                left_out.append((source.spec, NOT_HERE))
+    if config.sources and not specs:
+        here = any(reason != NOT_HERE for _, reason in left_out)
+        raise SourceError(
+            ", ".join(config.sources),
+            f"none of the {len(left_out)} sources that match can be used: {left_out[0][1]}" if here
+            else f"none of the {len(left_out)} sources that match is on this machine",
+            "name another" if here else "allow fetching them with --download",
+        )  # fmt: skip
+    return replace(config, sources=tuple(dict.fromkeys(specs))), left_out
 
 
 def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:

@@ -144,7 +144,8 @@ def settle(arm: Arm) -> Settled | float:
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), first_folds(request))
     pace, left = paced(request, lambda: measure(arm))
-    plan = fitting(request, pace, left, epochs)
+    plans = _ladder.options(epochs, first_folds(request), warm=not arm.kind.fresh)
+    plan = fitting(request, pace, left, epochs, plans)
     if isinstance(plan, float):
         return plan
     return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)

@@ -51,18 +51,21 @@ def rungs(folds: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def options(epochs: int, folds: int) -> Iterator[Plan]:
+def options(epochs: int, folds: int, *, warm: bool = False) -> Iterator[Plan]:
     """What would be done, best first: all folds with up to half of the epochs given up (more where
     `ENOUGH` are left: few held-out items prove nothing), then fewer folds, then a single fold with
-    fewer epochs still."""
+    fewer epochs still. What begins `warm`, as a converged probe, would rather have two folds of fewer
+    epochs: twice the held-out items for one step of the ladder."""
     steps = sorted({e for e in (*EPOCHS, epochs) if e <= epochs}, reverse=True)
     halved = [e for e in steps if 2 * e >= epochs or e >= ENOUGH]
     for e in halved:
         yield Plan(e, folds)
+    fewer = steps[len(halved) :]
     for f in rungs(folds)[1:]:
+        if warm and f == 1:
+            yield from (Plan(e, 2) for e in fewer)
         yield Plan(halved[-1], f)
-    for e in steps[len(halved) :]:
-        yield Plan(e, 1)
+    yield from (Plan(e, 1) for e in fewer)
 
 
 def fitting(

@@ -1,0 +1,90 @@
+"""Of many sources one pass tells which are probed; what breaks or cannot be had ends itself alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from headstart.core import environment
+from headstart.core.events import Event
+from headstart.testing.texts import WORDS, sentences
+
+WIDTHS = {"w02": 2, "w03": 3, "w04": 4, "w16": 16, "w24": 24, "w32": 32}
+
+
+@pytest.fixture
+def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, width in WIDTHS.items():
+        lines = [f"{word} {' '.join(f'{v:.3f}' for v in rng.normal(size=width))}" for word in WORDS]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def fit(vectors: Path, **more: Any) -> tuple[hs.Run, list[Event]]:
+    told: list[Event] = []
+    options = {
+        "sources": [f"vectors:{vectors}/w*.txt"],
+        "quality": "fast",
+        "budget": 60,
+        "out": vectors / "run",
+        **more,
+    }
+    return hs.fit(sentences(per_class=12), listen=told.append, **options), told
+
+
+def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
+    (vectors / "worse.txt").write_text("no vectors at all\n")
+    run, told = fit(vectors)
+    probed = {row["arm"]: row for row in run.leaderboard() if row["arm"].endswith(": probe")}
+    done = {arm.removesuffix(": probe") for arm, row in probed.items() if row["score"] is not None}
+    assert len(done) == 3
+    assert done & {"w16", "w24", "w32"}
+    assert "worse.txt" in next(e.data["text"] for e in told if e.data.get("label") == "left out")
+    found = run.record["search"]
+    assert set(found["kept"]) == done
+    assert set(found["left_out"]) == set(WIDTHS) - done
+    away = min(found["left_out"])
+    assert [row["source"] for row in found["ranking"]][:3] == found["kept"]
+    assert [e.data["kept"] for e in told if e.kind == "search"] == [found["kept"]]
+    skipped = {row["arm"]: row["reason"] for row in run.record["answer"]["skipped"]}
+    assert (
+        skipped[f"{away}: probe"]
+        == "not among the 3 that are probed, of 6 sources ranked on some of the items"
+    )
+    assert any(
+        f"{away}: probe" in note and "ranked on some" in note
+        for note in run.record["answer"]["verdict"]["notes"]
+    )
+
+    _, again = fit(vectors, budget=90)  # more time: what was decided stays, and nothing is measured again
+    assert [e.data["kept"] for e in again if e.kind == "search"] == [found["kept"]]
+    assert hs.open_run(run.folder).record["search"] == found
+    best, told = fit(vectors, quality="best", strategies=["probe"], out=vectors / "best")
+    assert not [e for e in told if e.kind == "search"]
+    assert sum(row["score"] is not None for row in best.leaderboard() if row["arm"].endswith(": probe")) == 6
+
+
+def test_a_plan_takes_the_first_for_the_best(vectors: Path) -> None:
+    found = hs.plan(sentences(per_class=12), sources=[f"vectors:{vectors}/w*.txt"], quality="fast")
+    assert [step["arm"] for step in found["steps"] if step["strategy"] == "probe"] == [
+        "w02: probe", "w03: probe", "w04: probe"
+    ]  # fmt: skip
+    assert {s["arm"] for s in found["skipped"]} >= {"w24: probe", "w16: probe", "w32: probe"}
+
+
+def test_what_is_too_large_for_the_memory_is_left_out_with_the_reason(
+    vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (vectors / "w24.txt").stat().st_size
+    monkeypatch.setattr(environment, "free_memory", lambda: 2.5 * size)
+    run, _ = fit(vectors, sources=[f"vectors:{vectors}/w02.txt", f"vectors:{vectors}/w32.txt"])
+    rows = {row["arm"]: row for row in run.leaderboard()}
+    assert rows["w02: probe"]["score"] is not None
+    assert "of memory" in rows["w32: probe"]["reason"]
