@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from hypothesis import settings
 from warm import Warm
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the command line has it
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it of what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also what tests start can be stopped then
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search")

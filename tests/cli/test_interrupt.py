@@ -41,13 +41,14 @@ def test_the_same_command_goes_on_when_it_was_killed_and_when_it_was_stopped(
     first, second = (tmp_path / "run" / "trials" / arm / "trial.json" for arm in ("majority", "pixels"))
     process = start(shapes, tmp_path, cache)
     wait_for(first, process)
+    process.send_signal(signal.SIGSTOP)  # it keeps its lock, and gets no further
     other = headstart("fit", shapes, *FIT)
     assert other.returncode == 2
     assert "it is locked by another process" in other.stderr
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     time_of_first = first.stat().st_mtime_ns
-    for arm in first.parents[1].iterdir():  # what it has finished while it was asked for its lock
+    for arm in first.parents[1].iterdir():  # what it has finished before it was stopped
         if arm != first.parent:
             shutil.rmtree(arm)
 
