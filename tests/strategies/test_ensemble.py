@@ -19,7 +19,7 @@ from headstart.evidence import leaderboard
 from headstart.evidence.verdict import verdict_of
 from headstart.measure.metrics import log_loss
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.run.fit import outcome_of
+from headstart.run.known import outcome_of
 from headstart.run.state.folder import RunFolder
 from headstart.strategies import ensemble
 from headstart.strategies.ensemble import Ensemble
