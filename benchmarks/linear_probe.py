@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart import tasks
 from headstart.core import environment
-from headstart.tasks.linear._logistic import inner_folds
+from headstart.tasks.linear import inner_folds
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES = ((250, 2000, 2), (1000, 400, 10), (4000, 1300, 10))
