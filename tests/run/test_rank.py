@@ -183,6 +183,10 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [source.spec for source in patterns.matching("Bundled/*", "image", [])] == BUNDLED
     assert patterns.is_pattern("timm/mobilenet*")
     assert not patterns.is_pattern("bundled/strokes")
+    assert patterns.is_pattern(f"file:{tmp_path}/*.safetensors?arch=timm/resnet18")
+    assert not patterns.is_pattern(f"file:{tmp_path}/one.safetensors?arch=timm/resnet18&num_classes=10")
+    (tmp_path / "photos[1].safetensors").touch()
+    assert not patterns.is_pattern(f"file:{tmp_path}/photos[1].safetensors")
     found = hs.rank(shapes(per_class=6), sources=["bundled/*", "timm/mobilenetv3_small_100*"])
     assert {row.source for row in found} == set(BUNDLED)
     assert found.left_out

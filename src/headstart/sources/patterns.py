@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from pathlib import Path
 
 from headstart import modalities, sources
 from headstart.core.source import Source
@@ -13,8 +14,13 @@ SIGNS = frozenset("*?[")
 
 
 def is_pattern(spec: str) -> bool:
-    """Whether it may stand for several sources."""
-    return bool(SIGNS & set(spec))
+    """Whether it may stand for several sources. What follows the ? of a path are its options, and what is there
+    under that very path is no pattern."""
+    prefix, colon, path = spec.partition(":")
+    if not (colon and f"{prefix}:" in providers.PROVIDERS):
+        return bool(SIGNS & set(spec))
+    path = path.partition("?")[0]
+    return bool(SIGNS & set(path)) and not Path(path).expanduser().exists()
 
 
 def matching(pattern: str, modality: str, broken: list[tuple[str, str]]) -> list[Source]:
@@ -26,7 +32,7 @@ def matching(pattern: str, modality: str, broken: list[tuple[str, str]]) -> list
     """
     prefix, colon, path = pattern.partition(":")
     if colon and f"{prefix}:" in providers.PROVIDERS:
-        path, query, options = path.partition("?") if prefix == "vectors" else (path, "", "")
+        path, query, options = path.partition("?")
         paths = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - as it was written
         found, known = [], []
         for one in paths:
