@@ -14,8 +14,8 @@ SIGNS = frozenset("*?[")
 
 
 def is_pattern(spec: str) -> bool:
-    """Whether it may stand for several sources. What follows the ? of a path are its options, and what is there
-    under that very path is no pattern."""
+    """Whether it may stand for several sources. What follows the ? of a path are its options, and what is
+    there under that very path is no pattern."""
     prefix, colon, path = spec.partition(":")
     if not (colon and f"{prefix}:" in providers.PROVIDERS):
         return bool(SIGNS & set(spec))
