@@ -245,7 +245,7 @@ def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None
     not the network as it is, or was asked for."""
     choice = context.extractor.choice(context.backbone(name), engines.get(name))
     if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
-        context.listen(Event("note", {"label": name, "text": f"its passes are computed by {choice}"}))
+        context.listen(Event("note", {"label": "engine", "text": f"{name}: {choice}"}))
     engines[name] = choice.to_json()
 
 

@@ -80,7 +80,6 @@ def test_the_quickest_that_agrees_is_taken(clock: Clock) -> None:
         "openvino": "RuntimeError: no kernel",
     }
     assert "2.5 times as fast" in str(found)
-    assert "openvino refused: RuntimeError: no kernel" in str(found)
 
 
 def test_building_counts_and_a_small_gain_does_not(clock: Clock) -> None:

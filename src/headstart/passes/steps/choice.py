@@ -62,14 +62,13 @@ class Choice:
         return cls(kept["engine"], kept["gain"], kept["agreement"], kept["items"], kept["refused"])
 
     def __str__(self) -> str:
-        why = "; ".join(f"{name} refused: {reason}" for name, reason in self.refused.items())
-        if self.engine == EAGER:
-            return f"the network as it is, in float32{f' ({why})' if why else ''}"
         precision = ENGINES[self.engine].PRECISION
+        if self.engine == EAGER:
+            why = "; ".join(f"{name} refused: {reason}" for name, reason in self.refused.items())
+            return f"the network as it is, in {precision}{f' ({why})' if why else ''}"
         return (
-            f"{self.engine} ({precision}), {self.gain:.1f} times as fast as the network as it is on "
-            f"{self.items} items, and equal to it but for a cosine of {self.agreement:.5f} at the worst"
-            f"{f'; {why}' if why else ''}"
+            f"{self.engine} ({precision}), {self.gain:.1f} times as fast as the network as it is; "
+            f"features agree to a cosine of {self.agreement:.5f} or more"
         )
 
 
