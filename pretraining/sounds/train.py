@@ -27,8 +27,8 @@ from pretraining.sounds.waves import CONTRACT
 from pretraining.train import has_bfloat16, schedule
 
 NOTE = (
-    "has only heard sounds that formulas make: better than statistics of a spectrogram where labels are few; "
-    "on words far behind networks that have heard speech"
+    "has only heard sounds that formulas make: good at telling kinds of sounds apart where labels are few; "
+    "bad at words, where networks that have heard speech are far ahead"
 )
 
 
