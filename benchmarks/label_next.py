@@ -5,7 +5,7 @@
 Sources are the bundled ones, and an ImageNet network of `FOLDER/weights/imagenet` where there is one.
 
 From a few labels a class (1, and 20) as many again are bought (4 a class, and 20) from a pool, once at random and
-once as `headstart.run.label_next.choose` says, both by its two policies; then a linear model on late taps of the
+once as `headstart.workflows.label_next.choose` says, both by its two policies; then a linear model on late taps of the
 source is fitted to all labels and measured on test items. Each cell of the table is the mean over draws of the
 first labels; the gain is paired by draw, with its 95 % interval (t over the draws). Cells that an earlier run
 finished are kept; delete the results file to make them again.
@@ -32,8 +32,8 @@ from headstart.core.features import FeatureSpec
 from headstart.measure import selection
 from headstart.measure.threads import suited_to
 from headstart.passes.extractor import StoreExtractor
-from headstart.run.label_next import Room, choose
 from headstart.store.store import FeatureStore
+from headstart.workflows.label_next import Room, choose
 
 RESULTS = Path(__file__).parent / "results" / "label_next.json"
 REGIMES = {"few": (1, 4), "many": (20, 20)}

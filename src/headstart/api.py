@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from headstart.export.model import LoadedModel
     from headstart.insight.compare_runs import Versus
     from headstart.run.fit import Result
-    from headstart.run.label_next import Proposal
-    from headstart.run.rank import Ranking
+    from headstart.workflows.label_next import Proposal
+    from headstart.workflows.rank import Ranking
 
 
 class Run:
@@ -158,7 +158,7 @@ def rank(data: Any, *, also: Sequence[str] = (), listen: Listener = ignore, **op
     ['bundled/textures', 'bundled/strokes']
     >>> run = hs.fit("photos/", sources=[ranking.best])  # doctest: +SKIP
     """
-    from headstart.run.rank import rank as run_rank
+    from headstart.workflows.rank import rank as run_rank
 
     return run_rank(RunConfig.of(data, options), also, listen)
 
@@ -207,13 +207,15 @@ def label_next(
     download: bool = False,
     **columns: str | None,
 ) -> Proposal:
-    """The `n` items of `data` to label next, each with the reason; see `headstart.run.label_next.propose`.
+    """The `n` items of `data` to label next, each with the reason.
+
+    See `headstart.workflows.label_next.propose`.
 
     `data` is anything `LoadedModel.predict` takes; of tables the columns are those of the run's data unless
     they are named (`path_column`, `text_column`, `pair_column`). `labelled` is the run's own data where it is
     not to be found at the place it was read from. Raises `HeadstartError`.
     """
-    from headstart.run.label_next import Wanted, propose
+    from headstart.workflows.label_next import Wanted, propose
 
     done = run if isinstance(run, Run) else open_run(run)
     named = {name: column for name, column in columns.items() if column is not None}

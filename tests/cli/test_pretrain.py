@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from headstart.cli import build
 from headstart.errors import UnknownName
-from headstart.run import pretrain as pretraining
 from headstart.testing.texts import WORDS
+from headstart.workflows import pretrain as pretraining
 from made import pretrained
 
 pytest.importorskip("transformers")

@@ -16,9 +16,9 @@ from headstart.insight import lengths, panels
 from headstart.modalities import text
 from headstart.modalities.text.preprocessing import BI_ENCODER, CROSS_ENCODER, text_input
 from headstart.report import page, samples
-from headstart.run import label_next
 from headstart.testing.fakes import MemoryExtractor, folds
 from headstart.testing.texts import TinyTextBackbone, sentences
+from headstart.workflows import label_next
 
 
 @pytest.fixture

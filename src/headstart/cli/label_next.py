@@ -17,7 +17,7 @@ from headstart.core.words import cell
 from headstart.errors import BadOption
 
 if TYPE_CHECKING:
-    from headstart.run.label_next import Proposal
+    from headstart.workflows.label_next import Proposal
 
 
 @_options.taking(*_options.COLUMNS)

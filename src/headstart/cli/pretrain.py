@@ -42,7 +42,7 @@ def pretrain_command(
     """
     from headstart import data as reading
     from headstart.core.budget import parse_seconds
-    from headstart.run.pretrain import pretrain
+    from headstart.workflows.pretrain import pretrain
 
     download = given.pop("download")
     dataset = reading.load(data, items_only=True, **_options.reading(given))

@@ -17,7 +17,7 @@ from headstart.core.budget import words as seconds_in_words
 
 if TYPE_CHECKING:
     from headstart.ranking.standing import Standing
-    from headstart.run.rank import Ranking
+    from headstart.workflows.rank import Ranking
 
 Also = Annotated[
     list[str] | None,

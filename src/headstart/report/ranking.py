@@ -10,7 +10,7 @@ from headstart.report.page import asset, environment
 
 
 def render(found: Mapping[str, Any]) -> str:
-    """The page as HTML; `found` is what `run.rank.Ranking.to_json` gives."""
+    """The page as HTML; `found` is what `workflows.rank.Ranking.to_json` gives."""
     rows = found["ranking"]
     bars = forest.Bars([row["expected"] for row in rows], found["metric"])
     drawn = [

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart import modalities, strategies, tasks
 from headstart.core import environment, words
+from headstart.core.broken import why
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
 from headstart.core.model import Model
@@ -24,7 +25,7 @@ from headstart.planning import policy
 from headstart.planning.policy import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
-from headstart.run.state.context import Context, why
+from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 

@@ -13,6 +13,7 @@ import numpy as np
 from headstart import strategies
 from headstart.core import environment, words
 from headstart.core.backbone import Backbone
+from headstart.core.broken import FULL, why
 from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.dataset import Dataset
@@ -41,7 +42,7 @@ from headstart.passes.engines import AUTO, EAGER
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import FULL, Context, Timed, why
+from headstart.run.state.context import Context, Timed
 from headstart.run.state.folder import RunFolder, sound
 from headstart.store.store import FeatureStore
 

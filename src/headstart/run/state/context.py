@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
+from headstart.core.broken import why
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
@@ -23,7 +22,7 @@ from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
-from headstart.errors import BadOption, HeadstartError, RunError, UnknownName
+from headstart.errors import BadOption, UnknownName
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
@@ -71,9 +70,6 @@ class Timed:
         return self._extractor.choice(backbone)
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says of a disk on which nothing more can be written."""
-MORE_SPACE = "free some space and repeat the command: what is finished is kept"
 LOADED_AT_ONCE = 2
 """Networks kept in memory; others are loaded again when needed."""
 
@@ -208,24 +204,6 @@ class Context:
         kind = tasks.for_task(self.task).predictions
         nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
-
-
-def why(error: BaseException, folder: Path | None = None) -> str:
-    """What broke an arm or a source, in a few words.
-
-    Raises again what is no fault of theirs: Ctrl-C, the end of the process; as a `RunError` a disk on which
-    nothing more can be written to `folder`.
-    """
-    # a "panic" of a library in Rust is no Exception
-    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-        raise error
-    if isinstance(error, OSError) and error.errno in FULL and folder is not None:
-        raise RunError(folder, f"cannot be written ({error.strerror})", MORE_SPACE) from error
-    if isinstance(error, RunError):
-        raise error
-    words = str(error).strip().splitlines()
-    first = words[0][:300] if words else "no reason given"
-    return first if isinstance(error, HeadstartError) else f"{type(error).__name__}: {first}"
 
 
 def peak_memory() -> int:

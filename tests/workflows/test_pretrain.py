@@ -12,11 +12,11 @@ import torch
 from headstart import sources
 from headstart.core.dataset import Dataset, FileItem, TextItem
 from headstart.errors import BadOption, DataError, PathError, SourceError
-from headstart.run import pretrain as pretraining
-from headstart.run.pretrain import pretrain, settled
 from headstart.sources.text import saving
 from headstart.testing.texts import WORDS, TinyTextBackbone, sentences
 from headstart.train.masked import Guesser, Vocabulary, held_out_loss, hide
+from headstart.workflows import pretrain as pretraining
+from headstart.workflows.pretrain import pretrain, settled
 from made import pretrained
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from headstart import sources
 from headstart.core import environment
+from headstart.core.broken import why
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.source import Source
@@ -24,7 +25,6 @@ from headstart.ranking.bench import Bench, Counted, looked_at
 from headstart.ranking.standing import Standing
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import why
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 

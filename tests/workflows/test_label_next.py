@@ -15,7 +15,7 @@ from headstart.modalities.text import open_item
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor
-from headstart.run.label_next import (
+from headstart.workflows.label_next import (
     Proposal,
     Room,
     Wanted,
