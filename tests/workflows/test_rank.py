@@ -14,7 +14,7 @@ from headstart import sources
 from headstart.core.features import FeatureSpec
 from headstart.errors import BadOption, DataError, SourceError, UnknownName, WeightsMissing
 from headstart.passes.extractor import StoreExtractor
-from headstart.ranking import bench
+from headstart.ranking import evaluation
 from headstart.sources import patterns
 from headstart.store.store import FeatureStore
 from headstart.testing.fakes import shapes
@@ -110,7 +110,7 @@ def test_test_items_are_not_looked_at(pictures: Any) -> None:
 
 
 def test_some_of_many_items(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "MOST", 30)
+    monkeypatch.setattr(evaluation, "MOST", 30)
     found = hs.rank(pictures, sources=BUNDLED)
     assert found.n == 30  # a draw by the seed that has shuffled the pictures would have one of a class
     assert steady(found) == steady(hs.rank(pictures, sources=BUNDLED))

@@ -12,7 +12,7 @@ from headstart.core.events import Event
 from headstart.data import splits
 from headstart.planning import policy, shortlist
 from headstart.planning.shortlist import KEPT, Ranked
-from headstart.ranking.bench import MOST, Bench, looked_at
+from headstart.ranking.evaluation import MOST, Evaluation, looked_at
 from headstart.ranking.scoring import Scored
 from headstart.ranking.standing import Standing, known_before
 from headstart.run.set_up import surviving
@@ -78,8 +78,8 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
         found = shortlist.next_round(costs, alive, done, items, until.left)
         left_out |= found.left_out
         if found.items > done:
-            bench, scored = _measured(context, found.sources, found.items)
-            rows = bench.standing(list(scored.values()))
+            evaluation, scored = _measured(context, found.sources, found.items)
+            rows = evaluation.standing(list(scored.values()))
             names = {one.source.spec: name for name, one in scored.items()}
             prior = dict(zip(scored, known_before(list(scored.values()))[0], strict=True))
             ranked = [
@@ -115,17 +115,17 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
     }
 
 
-def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Bench, dict[str, Scored]]:
+def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Evaluation, dict[str, Scored]]:
     """What sources are measured on, and what each that does not break scores, by name."""
     own = looked_at(context.dataset, context.split, context.seed, items)
     extract = context.extractor.over(own)
     split = splits.make_split(own, seed=context.seed)
-    bench = Bench(own, context.task, split, extract, context.seed)
+    evaluation = Evaluation(own, context.task, split, extract, context.seed)
     scored = {}
     for name in names:
         before = extract.seconds
         with surviving(context, name):
-            scored[name] = bench.measure(context.sources[name], context.backbone(name))
+            scored[name] = evaluation.measure(context.sources[name], context.backbone(name))
         context.paid[name] = context.paid.get(name, 0.0) + extract.seconds - before
     context.extractor.seconds += extract.seconds
-    return bench, scored
+    return evaluation, scored

@@ -21,7 +21,7 @@ from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 from headstart.ranking import scoring
-from headstart.ranking.bench import Bench, Counted, looked_at
+from headstart.ranking.evaluation import Counted, Evaluation, looked_at
 from headstart.ranking.standing import Standing
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
@@ -76,7 +76,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     """Measure every source of `config` on its data; `also` are further scores (`scoring.FURTHER`).
 
     Without sources those on this machine are taken. A source that breaks is left out with its reason, and so
-    are those that a pattern finds and that are not here. Of many items `bench.MOST` are looked at, drawn
+    are those that a pattern finds and that are not here. Of many items `evaluation.MOST` are looked at, drawn
     without a look at their labels; those of the test part never. Only features are written, to the store.
 
     Raises `HeadstartError` for mistakes in data, sources or options before anything is computed, and for what
@@ -97,7 +97,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
     extract = Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
-    pairs, bench = near_duplicates.without_source(own), None
+    pairs, evaluation = near_duplicates.without_source(own), None
     scored: list[scoring.Scored] = []
     for source in found:
         start, before = time.perf_counter(), extract.passes
@@ -105,8 +105,10 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
             backbone = sources.load(source, download=config.download)
             if pairs is None:  # by the embedding of the first source that works, as in a fit
                 pairs = near_duplicates.find(backbone, own, extract)
-            bench = bench or Bench(own, task, _split(own, config.seed, pairs), extract, config.seed)
-            one = bench.measure(source, backbone, also)
+            evaluation = evaluation or Evaluation(
+                own, task, _split(own, config.seed, pairs), extract, config.seed
+            )
+            one = evaluation.measure(source, backbone, also)
         except (DataError, StoreError):  # no fault of the source
             raise
         except BaseException as error:
@@ -116,11 +118,17 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
         scored.append(replace(one, seconds=time.perf_counter() - start, passes=extract.passes - before))
     if not scored:
         raise SourceError(*left_out[0], "no source of this ranking could be used")
-    assert bench is not None
+    assert evaluation is not None
     return Ranking(
-        tuple(bench.standing(scored)), tuple(left_out), task, told, len(bench.held), bench.units, config.seed,
+        tuple(evaluation.standing(scored)),
+        tuple(left_out),
+        task,
+        told,
+        len(evaluation.held),
+        evaluation.units,
+        config.seed,
         scored[0].items,
-    )  # fmt: skip
+    )
 
 
 def candidates(config: RunConfig, dataset: Dataset) -> tuple[list[Source], list[tuple[str, str]]]:

@@ -33,7 +33,7 @@ def looked_at(dataset: Dataset, split: Split, seed: int, most: int = MOST) -> Da
 
 
 @dataclass(frozen=True)
-class Bench:
+class Evaluation:
     """What sources are measured on."""
 
     items: Dataset
