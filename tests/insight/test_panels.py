@@ -25,8 +25,8 @@ from headstart.measure.partition import first_repeat
 from headstart.report import saved
 
 KEYS = [
-    "arm", "metrics", "confusion", "scatter", "reliability", "depth", "learning_curve", "label_errors", "mistakes",
-    "occlusion", "lengths", "map",
+    "arm", "metrics", "confusion", "scatter", "reliability", "depth", "depth_curve", "learning_curve", "label_errors",
+    "mistakes", "occlusion", "lengths", "map",
 ]  # fmt: skip
 NEAR = {"abs": 1e-9}
 
@@ -372,4 +372,4 @@ def test_what_the_time_does_not_suffice_for_is_left_out_and_told(make_run: Any) 
     assert (found["map"], found["learning_curve"], found["occlusion"]) == (None, None, None)
     assert found["metrics"] is not None
     told = [event.data["text"] for event in run.events if event.kind == "note"]
-    assert told == ["left out of the page for want of time: map, learning curve, occlusion"]
+    assert told == ["left out of the page for want of time: map, learning curve, depth curve, occlusion"]

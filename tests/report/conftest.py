@@ -140,6 +140,21 @@ def depth(metric: str) -> dict[str, Any]:
     }
 
 
+def depths(metric: str) -> dict[str, Any]:
+    stages = [f"stage{s}" for s in range(1, 6)]
+    points = [
+        {"n": n, "best": best, "rows": [
+            {"stage": s, "tap": f"{s}/g2", "value": 0.5 + 0.05 * (s == best), "low": 0.4, "high": 0.633,
+             "tied": s >= "stage3"} for s in stages
+        ]}
+        for n, best in ((20, "stage3"), (40, "stage4"), (160, "stage5"))
+    ]  # fmt: skip
+    return {
+        "source": "a", "metric": metric, "chance": 0.1, "stages": stages, "points": points,
+        "sentence": "With 20 labels stage3 does best, with 160 labels stage5: the more data, the deeper.",
+    }  # fmt: skip
+
+
 def reliability() -> dict[str, Any]:
     bins = [{"confidence": 0.05 + 0.1 * i, "accuracy": 0.1 * i or None, "low": max(0, 0.1 * i - 0.1), "high": 0.1 * i + 0.1,
              "count": 3 * i} for i in range(10)]  # fmt: skip
@@ -205,6 +220,7 @@ def build(kind: str = "classification", count: int | None = None) -> Content:
         "scatter": {"points": points, "low": -2.0, "high": 42.0} if kind == "regression" else None,
         "reliability": reliability() if one else None,
         "depth": depth("accuracy" if one else "skill"),
+        "depth_curve": depths("accuracy" if one else "skill"),
         "learning_curve": curve(metric),
         "label_errors": [] if kind == "regression" else suspect,
         "mistakes": wrong,

@@ -84,6 +84,19 @@ def test_the_depth_profile_keeps_the_networks_order(make: Callable[..., Any]) ->
     assert forest.depth(without)["chance"] is None
 
 
+def test_the_best_depth_moves_with_the_labels(make: Callable[..., Any]) -> None:
+    found = make().insight["depth_curve"]
+    figure = forest.depths(found)
+    assert inside(figure, figure["marks"])
+    best = [m for m in figure["marks"] if m["kind"] == "best"]
+    assert len(figure["marks"]) == 15
+    assert [m["kind"] for m in figure["marks"]].count("behind") == 6
+    assert [m["x"] for m in best] == sorted(m["x"] for m in best) == [t["at"] for t in figure["x_ticks"]]
+    assert [m["y"] for m in best] == sorted(m["y"] for m in best)  # first layers on top
+    assert figure["line"] == "M" + "L".join(f"{m['x']:g} {m['y']:g}" for m in best)
+    assert best[0]["title"].endswith("stage3/g2: 55.0 % [40.0, 63.3], the best")
+
+
 def test_the_map_tells_labels_apart_without_colour(make: Callable[..., Any]) -> None:
     figure = cloud.cloud(make().insight["map"])
     assert all(0 <= m["x"] <= cloud.SIDE and 0 <= m["y"] <= cloud.SIDE for m in figure["marks"])

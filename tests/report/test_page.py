@@ -146,6 +146,7 @@ def test_the_numbers_of_figures_are_in_tables_too(make: Any) -> None:
     text = " ".join(tree.text.split())
     assert "71.5 % [66.5, 77.9]" in text  # learning curve
     assert "62.0 % [50.0, 75.0]" in text  # depth
+    assert "55.0 % [40.0, 63.3]" in text  # depth by labels
     assert "Expected calibration error 3.0 % (before: 10.0 %)" in text
 
 

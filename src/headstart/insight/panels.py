@@ -25,7 +25,7 @@ from headstart.errors import HeadstartError
 from headstart.evidence import leaderboard
 from headstart.insight import depth as layers
 from headstart.insight import embedding_map, lengths, mistakes
-from headstart.insight.curve import learning_curve
+from headstart.insight.curve import depth_curve, learning_curve
 from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.measure.partition import drawn
@@ -203,6 +203,12 @@ def depth(view: View) -> dict[str, Any] | None:
     return None if trial is None else layers.depth(view.experiment, view.networks, trial)
 
 
+def depth_by_labels(view: View) -> dict[str, Any] | None:
+    """How each layer of the source does with ever more labels."""
+    trial = layers.probe_of(view.experiment, view.trials, view.shipped)
+    return None if trial is None else depth_curve.depth_curve(view.experiment, view.networks, trial)
+
+
 def map_of_items(view: View) -> dict[str, Any] | None:
     """The items as the source sees them; None where no network was used."""
     source = view.source
@@ -240,6 +246,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "scatter": scatter,
     "reliability": lambda v: reliability(v.experiment, v.shipped),
     "depth": depth,
+    "depth_curve": depth_by_labels,
     "learning_curve": lambda v: (
         learning_curve.learning_curve(v.experiment, v.networks, v.trials, v.shipped.arm)
         if tasks.for_task(v.experiment.task).differ(v.y)
@@ -253,7 +260,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
     "lengths": text_lengths,
     "map": map_of_items,
 }
-DEAR = {"map": 0.5, "learning_curve": 2.5, "occlusion": 0.5}
+DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

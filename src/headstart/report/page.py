@@ -132,11 +132,12 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
     """The geometry of every figure that there is something to draw for; None for the others."""
     curve, depth = insight.get("learning_curve"), insight.get("depth")
     calibration, points = insight.get("reliability"), insight.get("scatter")
-    counted = insight.get("lengths")
+    counted, deeper = insight.get("lengths"), insight.get("depth_curve")
     name = record["task"]["labels"][0] if record["task"]["labels"] else ""
     return {
         "curve": curves.learning(curve) if curve and curve.get("points") else None,
         "depth": forest.depth(depth) if depth and depth.get("rows") else None,
+        "depths": forest.depths(deeper) if deeper and deeper.get("points") else None,
         "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
         "scatter": curves.scatter(points, name) if points and points.get("points") else None,
         "lengths": curves.histogram(counted, nouns(record)) if counted and counted.get("bins") else None,

@@ -1,4 +1,4 @@
-"""Intervals under one another: the leaderboard, the gains, and the profile over a network's depth."""
+"""Intervals under one another: the leaderboard, the gains, and the profiles over a network's depth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.core import words
-from headstart.report.charts.scales import WIDTH, Scale, axis, short, spread
+from headstart.report.charts.scales import WIDTH, Scale, axis, path, short, spread
 
 MARKS = ("circle", "square", "diamond", "triangle", "down", "cross")
 """Shapes of marks, told apart without colour."""
@@ -86,6 +86,34 @@ def depth(profile: Mapping[str, Any]) -> dict[str, Any]:
         "chance": x.at(profile["chance"]) if profile.get("chance") is not None else None,
         "grids": [{"text": grid_text(grid), "kind": i % len(MARKS)} for i, grid in enumerate(grids)],
         "x_title": "skill (1 - squared error / variance)" if metric == "skill" else metric,
+    }  # fmt: skip
+
+
+def depths(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Which stage does best with how many labels: a column of marks for every number, first layers on top."""
+    stages, points, metric = found["stages"], found["points"], found["metric"]
+    gap, top = 24.0, 10.0
+    bottom = top + gap * len(stages)
+    sizes = [point["n"] for point in points]
+    x = Scale(0.85 * sizes[0], 1.15 * sizes[-1], NAME, WIDTH - 22, log=True)
+    lane = {stage: round(top + gap * (place + 0.5), 2) for place, stage in enumerate(stages)}
+    marks = []
+    for point in points:
+        for row in point["rows"]:
+            best = row["stage"] == point["best"]
+            text = f"{words.count(point['n'], 'label')}, {row['tap']}: {words.value(metric, row['value'])}"
+            text += f" {words.interval(metric, row['low'], row['high'])}"
+            text += ", the best" if best else ", not told from the best" if row["tied"] else ""
+            kind = "best" if best else "tied" if row["tied"] else "behind"
+            marks.append({"x": x.at(point["n"]), "y": lane[row["stage"]], "kind": kind, "title": text})
+    return {
+        "width": WIDTH, "height": bottom + 44,
+        "left": NAME, "right": WIDTH - 22, "top": top, "bottom": bottom,
+        "x_ticks": [{"at": x.at(n), "text": f"{n:,}"} for n in sizes],
+        "names": [{"text": short(str(s), 17), "full": str(s), "y": lane[s]} for s in stages],
+        "marks": marks,
+        "line": path([(x.at(point["n"]), lane[point["best"]]) for point in points]),
+        "x_title": "labelled items (logarithmic)",
     }  # fmt: skip
 
 

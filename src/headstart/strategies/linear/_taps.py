@@ -149,6 +149,8 @@ class Rules:
     """The usual block makes way for a better one when the squared error falls by more than this."""
     add: float = 0.25
     """A block is added when the squared error falls by more than this."""
+    over: float = 0.0
+    """All together must beat the usual block alone by more than this; else it stays alone."""
     blocks: int = 6
     width: int = 2_500
     """Most blocks, and most features of all of them."""
@@ -200,7 +202,10 @@ def choose(
     start = min(closely, key=lambda name: closely[name].mse)
     if not better(closely[start], closely[usual], rules.replace, groups):
         start = usual
-    return _extend(blocks, targets, groups, rules, Chosen((start,), closely[start]), order)
+    chosen = _extend(blocks, targets, groups, rules, Chosen((start,), closely[start]), order)
+    if rules.over and not better(chosen.errors, closely[usual], rules.over, groups):
+        return Chosen((usual,), closely[usual])
+    return chosen
 
 
 def _extend(
