@@ -66,11 +66,12 @@ SETS: Mapping[str, tuple[Callable[[Path, Path], Dataset], tuple[int, ...], int, 
 """Data set -> (how it is read, labels a class, test items, sources; with `PHOTOS` also those of the files)."""
 RULES: Mapping[str, _taps.Rules | None] = {
     "last tap": None,
-    "quarter": _taps.Rules(add=0.25, over=0.0),
-    "half": _taps.Rules(add=0.5, over=0.0),
-    "one": _taps.Rules(add=1.0, over=0.0),
-    "single": _taps.Rules(blocks=1, over=0.0),
+    "a quarter": _taps.Rules(add=0.25, fewest=3),
+    "one": _taps.Rules(add=1.0, fewest=3),
+    "the default": _taps.Rules(),
+    "a single tap": _taps.Rules(blocks=1),
 }
+"""Standard errors by which a tap must help to be added; before "the default" there was "a quarter"."""
 
 
 def chosen(reading: probe.Reading, rows: np.ndarray) -> dict[str, _taps.Chosen]:

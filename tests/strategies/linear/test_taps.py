@@ -142,9 +142,10 @@ class TestChoose:
         x, y = problem(60, 6, signal=2.0)
         rng = np.random.default_rng(0)
         many = self.blocks(**{f"b{i}": x + rng.normal(0, 2, x.shape) for i in range(6)})
-        free = choose(many, y, usual="b0")
+        free = choose(many, y, usual="b0", rules=Rules(add=0.25))
         assert 2 < len(free.names) <= 6
-        assert len(choose(many, y, usual="b0", rules=Rules(blocks=2)).names) == 2
+        assert len(choose(many, y, usual="b0", rules=Rules(add=0.25, blocks=2)).names) == 2
+        assert len(choose(many, y, usual="b0", rules=Rules(add=9.0)).names) == 1
         assert len(choose(many, y, usual="b0", rules=Rules(width=11)).names) == 1
 
     def test_nothing_to_choose_by(self) -> None:
@@ -152,6 +153,15 @@ class TestChoose:
         blocks = self.blocks(a=x, b=x * 2)
         assert choose(blocks.among(np.arange(2)), y[:2], usual="b").names == ("b",)
         assert choose(blocks, y, np.array([0] * 4 + [1] * 4), usual="a").names == ("a",)
+
+    def test_of_few_rows_or_groups_the_usual_one_stays(self) -> None:
+        x, y = problem(48, 6, signal=3.0)
+        blocks = self.blocks(good=x, usual=np.random.default_rng(3).normal(size=(48, 6)))
+        few = blocks.among(np.arange(Rules.fewest - 1))
+        assert choose(few, y[: Rules.fewest - 1], usual="usual").names == ("usual",)
+        assert choose(blocks, y, usual="usual").names == ("good",)
+        groups = np.arange(48) // 4  # 12 of them
+        assert choose(blocks, y, groups, usual="usual").names == ("usual",)
 
     def test_groups_are_left_out_together(self) -> None:
         """Twins make a memory look like knowledge; left out together they do not."""

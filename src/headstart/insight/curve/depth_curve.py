@@ -28,6 +28,8 @@ from headstart.strategies.probe import left_out_tilt, selection_rows
 
 DRAWS = 5
 """Portions drawn for every size."""
+HALVED, LEAST = 5, 8
+"""How often all labels are halved, and the fewest that are looked at: these, or two of each class."""
 PENALTIES = (0.1, 1.0, 10.0)
 """Tried on each portion by leave-one-out, as multiples of the mean eigenvalue of its Gram matrix."""
 WIDE = 1.96
@@ -67,7 +69,9 @@ def depth_curve(experiment: Experiment, networks: Networks, trial: Trial) -> dic
     wanted = methods.ridge_targets(y, outputs)
     exclusive = methods.exclusive and wanted.shape[1] == outputs
     chance, variance = methods.chance(y)
-    wanted_sizes = subsets.sizes(len(rows), outputs if methods.exclusive else 1)
+    least = max(LEAST, 2 * outputs if methods.exclusive else 0)
+    halved = [round(len(rows) / 2**k) for k in range(HALVED, -1, -1)]
+    wanted_sizes = [size for size in halved if size >= least]
     if len(taps) < 2 or len(wanted_sizes) < 2 or not (exclusive or variance):
         return None
     groups = leaderboard.groups_of(rows, experiment.split.groups)
