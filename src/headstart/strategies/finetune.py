@@ -11,7 +11,7 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.features import StoredFeatures
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design
+from headstart.strategies.gradient import _arm, _averaging, _design
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Kind
@@ -93,7 +93,20 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
         lacking = _lacking(request, kind, design, once, behind)
         if lacking > 0:
             return _arm.cut_off(request, kind.name, lacking)
-    return _arm.fit(request, kind, lambda: design)
+    if kind.adapter is not None:
+        return _arm.fit(request, kind, lambda: design)
+    return _arm.fit(request, kind, lambda: design, shares=shares_to_try, finished=_averaging.averaged)
+
+
+def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
+    """The shares of weights to average with the probe's, if a second training in every fold leaves time for all
+    folds; none otherwise."""
+    arm, pace = settled.arm, settled.pace
+    if pace is None:
+        return _averaging.SHARES
+    (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
+    trainings = settled.folds * (2 - _averaging.HELD)
+    return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= left else ()
 
 
 def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:

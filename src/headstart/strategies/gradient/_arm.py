@@ -30,6 +30,7 @@ from headstart.strategies.gradient._training import (
     Arm,
     Kind,
     Trained,
+    mixed,
     named_watch,
     predict,
     probe_head,
@@ -41,6 +42,8 @@ from headstart.strategies.shared._shipping import taps_model
 from headstart.train.loop import RENEWED, Watch
 
 D = TypeVar("D")
+Finished = Callable[[Arm, Trained, np.ndarray], Trained]
+"""What an arm makes of what it has trained on some rows, by these rows."""
 PILOT_STEPS = 4
 """Steps of the throw-away training by which the pace is measured."""
 
@@ -240,27 +243,31 @@ def fit(
     design: Callable[[], Design],
     rates: Callable[[Settled], tuple[float, ...]] = lambda _: (),
     tuned: Callable[[Arm, np.ndarray], Arm] = lambda arm, _: arm,
+    shares: Callable[[Settled], tuple[float, ...]] = lambda _: (),
+    finished: Finished = lambda _, trained, __: trained,
 ) -> Trial:
     """The folds of an arm, as far as they fit the budget. Of the `rates` that there is time to try, `tuned`
-    takes one by a fold's training rows; the model on all rows gets that of most folds."""
+    takes one by a fold's training rows; the model on all rows gets that of most folds. Of the `shares` that
+    there is time to try `finished` takes one, after a fold is trained; the model on all rows the middle one."""
     known = recall(request, kind.name, Design.from_json)
     arm = open_arm(request, design() if known is None else known[0], kind)
     if known is not None:
-        return run(arm, known[1], tuned)
+        return run(arm, known[1], tuned, finished)
     found = settle(arm)
     if isinstance(found, float):
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
-    arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
+    arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found), shares=shares(found)))
     remember(request, kind.name, arm.design.to_json(), found.folds)
-    return run(arm, found.folds, tuned)
+    return run(arm, found.folds, tuned, finished)
 
 
-def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
+def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm], finished: Finished) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
     def training(request: Request, rows: np.ndarray, name: str) -> Trained:
         own = tuned(replace(arm, request=request), rows)
-        return train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
+        trained = train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
+        return finished(own, trained, rows)
 
     return run_trainings(
         arm.request,
@@ -301,6 +308,8 @@ def run_trainings(
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
+        if trained.share is not None:
+            choices["share"] = trained.share
         return predictions(request, trained, fold), choices
 
     name, about = request.arm(strategy), fingerprint.of_json(design)
@@ -311,6 +320,9 @@ def run_trainings(
     rates = Counter(fold["lr"] for fold in trial.choices["folds"] if design.get("rates"))
     if rates:
         design = {**design, "lr": rates.most_common(1)[0][0]}
+    shares = [fold["share"] for fold in trial.choices["folds"] if "share" in fold]
+    if shares:
+        design = {**design, "share": round(float(np.median(shares)), 2)}
     choices = {**design, "trained_folds": folds, **trial.choices}
     return replace(trial, choices=choices, reason=trial.reason or reason(design))
 
@@ -341,6 +353,8 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     arm = open_arm(request, Design.from_json(trial.choices), kind)
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
+    if arm.design.share != 1.0:
+        trained = mixed(arm, trained, rows, arm.design.share)
     contract = arm.source.source.input
     if arm.inputs.size is not None:
         contract = contract.scaled(arm.inputs.size, stored=True)

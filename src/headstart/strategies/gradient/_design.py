@@ -52,19 +52,25 @@ class Design:
     """Whether that is less than the source's own, for want of time."""
     rates: tuple[float, ...] = ()
     """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
+    shares: tuple[float, ...] = ()
+    """Shares of the trained weights in an average with the probe's of which every fold chooses so; empty: all of
+    them."""
+    share: float = 1.0
+    """What the model on all rows takes of them."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        rates = data.pop("rates")
-        return {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
+        tried = {name: list(values) for name in ("rates", "shares") if (values := data.pop(name))}
+        share = data.pop("share")
+        return {**self.recipe.to_json(), **data, **tried, **({} if share == 1.0 else {"share": share})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ()))})
+        return cls(recipe=recipe, **{**own, **{name: tuple(own.get(name, ())) for name in ("rates", "shares")}})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""

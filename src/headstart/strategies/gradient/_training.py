@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from headstart import tasks
 from headstart.core import fingerprint
@@ -19,6 +19,7 @@ from headstart.strategies.gradient._adapters import Adapter
 from headstart.strategies.gradient._design import Design, Inputs
 from headstart.strategies.gradient._trainee import Trainee, outputs_of
 from headstart.train import draws
+from headstart.train.average import copy_state, load_state
 from headstart.train.batches import Batches
 from headstart.train.device import reproducible
 from headstart.train.freeze import FrozenPart
@@ -78,6 +79,10 @@ class Trained:
     """Peak rate of the attempt that succeeded."""
     offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
     scale: np.ndarray = field(default_factory=lambda: np.ones(1))
+    state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    """The weights after training, where `net` has an average of them and the probe's; else empty."""
+    share: float | None = None
+    """Of the trained weights in `net`, where it was chosen."""
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
@@ -133,6 +138,25 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     if arm.kind.adapter is not None:
         arm.kind.adapter.end(net.body)
     return Trained(net, backbone, outcome, recipe.lr, offset, scale)
+
+
+def mixed(arm: Arm, trained: Trained, rows: np.ndarray, share: float) -> Trained:
+    """The same, its net in place at `share` of the weights trained on these rows and the rest of the probe's.
+
+    Moving averages of BatchNorm are averaged as the weights are: with 0 it is the probe on the source's own, with
+    1 what was trained, both to the bit.
+    """
+    after = trained.state or copy_state(trained.net)
+    if share == 1.0:
+        load_state(trained.net, dict(after))
+        return replace(trained, state=after)
+    before = copy_state(_start(arm, arm.source.copy(), rows, trained.offset, trained.scale))
+    average = {
+        name: before[name].to(now).lerp(now, share) if now.is_floating_point() else now
+        for name, now in after.items()
+    }
+    load_state(trained.net, average)
+    return replace(trained, state=after)
 
 
 def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:
