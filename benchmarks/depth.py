@@ -132,7 +132,9 @@ def summary(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         mine = [cell["rules"][name] for cell in cells]
         gain, error = (np.array([one[key] for one in mine]) for key in ("gain", "error"))
         base = np.array([cell["rules"]["last tap"]["loss"] for cell in cells])
-        other = np.array([one["taps"] != cell["rules"]["last tap"]["taps"] for one, cell in zip(mine, cells, strict=True)])
+        other = np.array(
+            [one["taps"] != cell["rules"]["last tap"]["taps"] for one, cell in zip(mine, cells, strict=True)]
+        )
         table[name] = {
             "cells": len(mine),
             "worse": float(np.mean(gain < -error)),
@@ -148,7 +150,10 @@ def summary(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def show(cells: Sequence[Mapping[str, Any]]) -> str:
     """The summary as a Markdown table."""
-    lines = ["| rule | cells | worse | better | other taps | gain | gain there | log-loss |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| rule | cells | worse | better | other taps | gain | gain there | log-loss |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, row in summary(cells).items():
         lines.append(
             f"| {name} | {row['cells']} | {100 * row['worse']:.1f} % | {100 * row['better']:.1f} % | {100 * row['other']:.0f} % | "

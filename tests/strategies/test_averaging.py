@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from headstart.strategies.gradient import _arm, _averaging
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Arm, Trained, mixed, predict, probe_head, train_on
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.strategy import check_nested, numbers
+from headstart.testing.strategy import check_nested, check_resumed, numbers
 from headstart.train.average import copy_state
 
 QUICK = Settings(epochs=2, views=1, lr=0.02)
@@ -91,12 +92,14 @@ def test_the_share_of_every_fold_is_kept_and_ships(forced: float, monkeypatch: p
     assert np.array_equal(numbers(trial), numbers(plain)) == (forced == 1.0)
 
 
-def test_the_choice_is_made_by_the_rows_of_the_fold_alone() -> None:
-    asked = request(per_class=12)
-    trial = strategies.get("finetune").fit(asked)
+def test_the_choice_is_made_by_the_rows_of_the_fold_alone(tmp_path: Path) -> None:
+    asked = request(per_class=8)
+    strategy = strategies.get("finetune")
+    trial = strategy.fit(asked)
     assert trial.choices["shares"] == list(_averaging.SHARES)
     assert all(fold["share"] in _averaging.SHARES for fold in trial.choices["folds"])
-    check_nested(strategies.get("finetune"), asked, trial)
+    check_nested(strategy, asked, trial)
+    check_resumed(strategy, asked, trial, tmp_path)
 
 
 def test_the_least_loss_on_rows_that_were_held_back_decides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,5 +117,7 @@ def test_a_second_training_needs_time() -> None:
     pace = Pace(1.0, 3)
     assert finetune.shares_to_try(_arm.Settled(arm, 3)) == _averaging.SHARES
     assert finetune.shares_to_try(_arm.Settled(arm, 3, pace)) == _averaging.SHARES  # no limit
-    short = replace(arm, request=replace(arm.request, budget=Budget(1.0)))
-    assert finetune.shares_to_try(_arm.Settled(short, 3, pace)) == ()
+    takes = pace.seconds(arm.design.epochs, 3 * 1.8) / finetune.PLENTY
+    for seconds, shares in ((1.1 * takes, _averaging.SHARES), (0.9 * takes, ())):
+        some = replace(arm, request=replace(arm.request, budget=Budget(seconds)))
+        assert finetune.shares_to_try(_arm.Settled(some, 3, pace)) == shares

@@ -33,6 +33,9 @@ SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
 BACKWARD = 2
 """Forward passes that a step takes at least."""
+PLENTY = 1 / 3
+"""Share of the time that the folds may take when they choose averages of weights: that nearly doubles their
+work, and what it wins is small (`docs/measured.md`)."""
 PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
@@ -99,14 +102,14 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
 
 
 def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
-    """The shares of weights to average with the probe's, if a second training in every fold leaves time for all
-    folds; none otherwise."""
+    """The shares of weights to average with the probe's, where time is plentiful: all folds with a second
+    training in each take no more than `PLENTY` of it. None otherwise."""
     arm, pace = settled.arm, settled.pace
     if pace is None:
         return _averaging.SHARES
     (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
     trainings = settled.folds * (2 - _averaging.HELD)
-    return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= left else ()
+    return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= PLENTY * left else ()
 
 
 def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:

@@ -1,7 +1,7 @@
-"""Which layer does best with how many labels: ridge regression on nested portions of what the one pass stored.
+"""Which layer does best with how many labels: ridge regression on nested portions of stored features.
 
-Everything is in closed form on Gram matrices of the rows that tap selection looks at. A portion is measured on
-the other rows, all rows by leaving each (or its group) out.
+Everything is in closed form on Gram matrices of the rows that tap selection looks at. A portion is measured
+on the other rows, all rows by leaving each (or its group) out.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ class Question:
     """int64 `[n]`: rows that stay together; None: each is its own."""
 
     def scores(self, predictions: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """float64 `[m]`: 1 where the class of a row is right, else 0; or the skill of predictions `[m, K]`."""
+        """float64 `[m]` of predictions `[m, K]`: 1 where its class is right, else 0; or the skill."""
         if self.classes is not None:
             return np.asarray(predictions.argmax(axis=1) == self.classes[rows], np.float64)
         return 1 - np.sum((self.targets[rows] - predictions) ** 2, axis=1) / self.variance
 
 
 def depth_curve(experiment: Experiment, networks: Networks, trial: Trial) -> dict[str, Any] | None:
-    """The scores of every stage of a probe's source by the number of labels; None where there are too few rows
-    for two numbers, or fewer than two stages.
+    """The scores of every stage of a probe's source by the number of labels; None where there are too few
+    rows for two numbers, or fewer than two stages.
 
-    A stage is read at the tap that does best with all labels. `low` and `high` are 95 % intervals over items (or
-    groups) and draws; `tied` are the stages that the paired difference does not tell from the best.
+    A stage is read at the tap that does best with all labels. `low` and `high` are 95 % intervals over items
+    (or groups) and draws; `tied` are the stages that the paired difference does not tell from the best.
     """
     taps = _taps(trial)
     methods, rows = tasks.for_task(experiment.task), selection_rows(experiment.split, experiment.seed)
@@ -79,7 +79,9 @@ def depth_curve(experiment: Experiment, networks: Networks, trial: Trial) -> dic
     features = networks.extractor(networks.backbone(str(trial.source)), FeatureSpec(taps=tuple(taps)))
     strata = subsets.strata(experiment.task, y)
     orders = [
-        subsets.nested(strata, experiment.split.groups[rows], np.random.default_rng((experiment.seed, number)))
+        subsets.nested(
+            strata, experiment.split.groups[rows], np.random.default_rng((experiment.seed, number))
+        )
         for number in range(DRAWS)
     ]
     with threads.suited_to(len(rows)):
@@ -114,7 +116,10 @@ def _gram(block: np.ndarray) -> np.ndarray:
 
 
 def _portions(
-    grams: Sequence[np.ndarray], question: Question, orders: Sequence[tuple[np.ndarray, np.ndarray]], size: int
+    grams: Sequence[np.ndarray],
+    question: Question,
+    orders: Sequence[tuple[np.ndarray, np.ndarray]],
+    size: int,
 ) -> tuple[int, np.ndarray]:
     """(labels, mean over the draws; scores `[taps, draws, n]`, NaN for the rows of the portion)."""
     found = np.full((len(grams), len(orders), len(question.targets)), np.nan)
@@ -200,7 +205,9 @@ def _sentence(points: Sequence[Mapping[str, Any]], stages: Sequence[str]) -> str
     few, many = words.count(first["n"], "label"), words.count(last["n"], "label")
     if first["best"] == last["best"]:
         same = all(point["best"] == last["best"] for point in points)
-        return f"{last['best']} does best with {few} and with {many}" + ("." if same else ", others in between.")
+        return f"{last['best']} does best with {few} and with {many}" + (
+            "." if same else ", others in between."
+        )
     deeper = stages.index(last["best"]) > stages.index(first["best"])
     text = f"With {few} {first['best']} does best, with {many} {last['best']}"
     text += ": the more data, the deeper" if deeper else ", which lies earlier"

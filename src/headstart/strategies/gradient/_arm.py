@@ -248,7 +248,7 @@ def fit(
 ) -> Trial:
     """The folds of an arm, as far as they fit the budget. Of the `rates` that there is time to try, `tuned`
     takes one by a fold's training rows; the model on all rows gets that of most folds. Of the `shares` that
-    there is time to try `finished` takes one, after a fold is trained; the model on all rows the middle one."""
+    there is time to try `finished` takes one when a fold is trained; the model on all rows the middle one."""
     known = recall(request, kind.name, Design.from_json)
     arm = open_arm(request, design() if known is None else known[0], kind)
     if known is not None:

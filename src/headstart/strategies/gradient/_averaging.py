@@ -1,8 +1,8 @@
 """Between the probe and what fine-tuning made of it: the average of both weights (WiSE-FT).
 
-Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022. The probe is the network before its first
-step: the source's weights under the converged head. How much of the trained weights is taken is chosen in every
-fold by its own training rows: a fifth of them is asked, and a training of its own on the others answers.
+Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022. The probe is the network before its
+first step: the source's weights under the converged head. How much of the trained weights is taken is chosen
+in every fold by its own training rows: a fifth of them is asked, and a second training on the others answers.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Design:
     rates: tuple[float, ...] = ()
     """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
     shares: tuple[float, ...] = ()
-    """Shares of the trained weights in an average with the probe's of which every fold chooses so; empty: all of
-    them."""
+    """Shares of the trained weights in an average with the probe's, of which every fold chooses so; empty:
+    all that was trained."""
     share: float = 1.0
     """What the model on all rows takes of them."""
 
@@ -70,7 +70,9 @@ class Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **{**own, **{name: tuple(own.get(name, ())) for name in ("rates", "shares")}})
+        return cls(
+            recipe=recipe, **{**own, **{name: tuple(own.get(name, ())) for name in ("rates", "shares")}}
+        )
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""

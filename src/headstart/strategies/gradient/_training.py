@@ -143,8 +143,8 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
 def mixed(arm: Arm, trained: Trained, rows: np.ndarray, share: float) -> Trained:
     """The same, its net in place at `share` of the weights trained on these rows and the rest of the probe's.
 
-    Moving averages of BatchNorm are averaged as the weights are: with 0 it is the probe on the source's own, with
-    1 what was trained, both to the bit.
+    BatchNorm statistics are averaged as the weights are: with 0 it is the probe on the source's own, with 1
+    what was trained, both to the bit.
     """
     after = trained.state or copy_state(trained.net)
     if share == 1.0:
