@@ -104,10 +104,19 @@ def test_the_choice_is_made_by_the_rows_of_the_fold_alone(tmp_path: Path) -> Non
 
 def test_the_least_loss_on_rows_that_were_held_back_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that only spoils the weights is not taken."""
-    asked = request(settings=replace(QUICK, lr=5.0, head_lr=5.0, epochs=3))
-    arm, _, rows = trained(asked)
+    arm, _, rows = trained(request())
     arm = replace(arm, design=replace(arm.design, shares=_averaging.SHARES))
-    assert _averaging.chosen_share(arm, rows) < 0.5
+    nothing = replace(arm.design.recipe, lr=1e-30, head_lr=1e-30, statistics_from=1_000)
+    still = replace(arm, design=replace(arm.design, recipe=nothing))
+    assert _averaging.chosen_share(still, rows) == _averaging.USUAL  # no share is better than another
+
+    def spoilt(*given: Any) -> Trained:
+        net = train_on(*given)
+        net.net.head.weight.data.mul_(-20)
+        return net
+
+    monkeypatch.setattr(_averaging, "train_on", spoilt)
+    assert _averaging.chosen_share(arm, rows) < 0.2
     monkeypatch.setattr(_averaging, "divide", lambda request, rows, share: (rows, rows[:0]))
     assert _averaging.chosen_share(arm, rows) == 1.0
 

@@ -19,13 +19,17 @@ from headstart.train.loop import Watch
 
 SHARES = tuple(tenth / 10 for tenth in range(11))
 """Of the trained weights; the rest is the probe's."""
+USUAL = 0.5
+"""What is taken unless another share is clearly better: the least of eleven losses on a few dozen rows is
+mostly noise (`docs/measured.md`)."""
 HELD = 0.2
 """Share of a fold's training rows by which one of them is chosen."""
 
 
 def chosen_share(arm: Arm, rows: np.ndarray) -> float:
-    """The share with the least loss on a fifth of these rows, after training on the others; 1 where there is
-    nothing to choose by, or the time is over."""
+    """The usual share; or that with the least loss on a fifth of these rows after training on the others,
+    where the loss falls by more than one standard error of the paired difference. 1 where there is nothing to
+    choose by, or the time is over."""
     request = arm.request
     part, held = divide(request, rows, HELD)
     if not len(held) or not len(part):
@@ -38,16 +42,20 @@ def chosen_share(arm: Arm, rows: np.ndarray) -> float:
         return 1.0
     if trained.outcome.status != "done":
         return 1.0
+    trained = mixed(shorter, trained, part, 1.0)  # which keeps the weights: the net will have others
     methods = tasks.for_task(request.task)
     targets = torch.from_numpy(methods.targets(request.dataset.targets[held], trained.offset, trained.scale))
 
-    def loss(share: float) -> float:
+    def losses(share: float) -> np.ndarray:
         net = mixed(shorter, trained, part, share).net
         z = outputs_of(net, arm.inputs.views[0], held, unvaried=arm.inputs.unvaried)
-        return float(methods.loss(torch.from_numpy(z).float(), targets).mean())
+        return methods.loss(torch.from_numpy(z).float(), targets).double().numpy()
 
-    # from the trained weights down, so that a tie leaves them as they are
-    return min(sorted(arm.design.shares, reverse=True), key=loss)
+    found = {share: losses(share) for share in arm.design.shares}
+    best = min(found, key=lambda share: float(found[share].mean()))
+    fall = found[USUAL] - found[best]
+    error = fall.std(ddof=1) / np.sqrt(len(fall)) if len(fall) > 1 else np.inf
+    return best if fall.mean() > error else USUAL
 
 
 def averaged(arm: Arm, trained: Trained, rows: np.ndarray) -> Trained:
