@@ -20,7 +20,7 @@ from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.run.state.folder import sound
 
-NOT_AMONG = "not among the {kept} that are probed, of {all} sources ranked on some of the items"
+NOT_AMONG = "not among those that are probed, {kept} of {all} sources ranked on some of the items"
 
 
 def shorten(config: RunConfig, context: Context, budget: Budget) -> None:
@@ -57,11 +57,10 @@ def assumed(config: RunConfig, context: Context) -> float:
 
 
 def _needed(config: RunConfig, context: Context) -> bool:
-    """Whether there are more sources than are probed. The two ways of reading pairs are both tried always."""
+    """Whether there are more sources than are probed."""
     allowed = config.allowed()
     ranks = allowed is None or strategies.ranking() in allowed
-    many = len(context.sources) > KEPT and not context.dataset.pairs
-    return ranks and many and config.quality != policy.BEST
+    return ranks and len(context.sources) > KEPT and config.quality != policy.BEST
 
 
 def _searched(context: Context, budget: Budget) -> dict[str, Any]:
@@ -70,48 +69,44 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
     costs = {name: seconds / len(context.dataset) for name, seconds in context.passes.items()}
     left = budget.left + context.closing.startup - context.closing.seconds() - context.reserve
     until = Budget(shortlist.SHARE * max(0.0, left))
-    alive, done = named, 0
-    left_out: dict[str, str] = {}
-    ranked: list[Ranked] = []
     rows: list[Standing] = []
-    while True:
-        found = shortlist.next_round(costs, alive, done, items, until.left)
-        left_out |= found.left_out
-        if found.items > done:
-            evaluation, scored = _measured(context, found.sources, found.items)
-            rows = evaluation.standing(list(scored.values()))
-            names = {one.source.spec: name for name, one in scored.items()}
-            prior = dict(zip(scored, known_before(list(scored.values()))[0], strict=True))
-            ranked = [
-                Ranked(name, costs[name], prior[name], row.tied or row is rows[0])
-                for row in rows
-                for name in (names[row.source],)
-            ]
-        else:  # no time for more
-            ranked = [one for one in ranked if one.name in found.sources]
-        alive = shortlist.better_half(ranked)
-        if not alive or found.items in (items, done):
-            break
-        done = found.items
-    kept = shortlist.kept(ranked, len(context.split.development))
+    names: dict[str, str] = {}
+
+    def measure(some: Sequence[str], count: int) -> list[Ranked]:
+        nonlocal rows
+        evaluation, scored = _measured(context, some, count)
+        rows = evaluation.standing(list(scored.values()))
+        names.update((one.source.spec, name) for name, one in scored.items())
+        prior = dict(zip(scored, known_before(list(scored.values()))[0], strict=True))
+        ways = {name: "apart" if one.source.input.apart else "" for name, one in scored.items()}
+        return [
+            Ranked(name, costs[name], prior[name], row.tied or row is rows[0], ways[name])
+            for row in rows
+            for name in (names[row.source],)
+        ]
+
+    found = shortlist.search(
+        {name: costs[name] for name in named}, items, lambda: until.left, measure, len(context.split.development)
+    )
+    left_out = dict(found.left_out)
     for name in named:
-        if name not in (*kept, *left_out) and name in context.sources:
-            left_out[name] = NOT_AMONG.format(kept=len(kept), all=len(named))
+        if name not in (*found.kept, *left_out) and name in context.sources:
+            left_out[name] = NOT_AMONG.format(kept=len(found.kept), all=len(named))
     metric = context.task.metric
     best = "; ".join(
         f"{names[row.source]} {words.estimate(metric, at.value, at.low, at.high)}"
         for row in rows
         for at in (row.expected,)
-        if names[row.source] in kept
+        if names[row.source] in found.kept
     )
     passed = f"their rank on {words.count(found.items, 'labelled item')}"
     return {
         "items": found.items,
-        "kept": kept,
+        "kept": list(found.kept),
         "left_out": left_out,
         "ranking": [{**row.to_json(), "source": names[row.source]} for row in rows],
         "seconds": until.spent,
-        "summary": f"{len(kept)} of {len(named)} are probed, by {passed} (expected {metric}: {best})",
+        "summary": f"{len(found.kept)} of {len(named)} are probed, by {passed} (expected {metric}: {best})",
     }
 
 
