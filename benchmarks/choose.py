@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
 
 import headstart as hs
 from _sets import draw
@@ -119,19 +118,25 @@ def orders(cell: Cell, use: Sequence[int]) -> dict[str, np.ndarray]:
         "leave-one-out accuracy": of(cell.whole),
     }
     found |= scores
-    for name, prior in (
-        ("ranking, with size", sizes),
-        ("ranking, with published accuracy", of(cell.published)),
-    ):
-        best = standing.order(combined(scores, prior), of(cell.whole), beats, [cell.sources[i] for i in at])
+    priors = {"size": sizes, "published accuracy": of(cell.published)}
+    for called, prior in priors.items():
+        if not np.ptp(of(cell.published)) and called != "size":
+            del found[called]  # nothing was published of any
+            continue
+        name, weight = f"ranking, with {called}", standing.KNOWN[called]
+        score = combined(scores, prior, weight=weight)
+        best = standing.order(score, of(cell.whole), beats, [cell.sources[i] for i in at])
         found[name] = -np.argsort(best).astype(np.float64)
     found["scores alone"] = combined(scores, sizes, weight=0.0)
     return found
 
 
 def tau(a: np.ndarray, b: np.ndarray) -> float:
-    value = float(kendalltau(a, b).statistic)
-    return 0.0 if np.isnan(value) else value
+    """Kendall's, with ties (tau-b)."""
+    upper = np.triu_indices(len(a), 1)
+    one, other = (np.sign(values[upper[0]] - values[upper[1]]) for values in (a, b))
+    square = np.count_nonzero(one) * np.count_nonzero(other)
+    return float((one * other).sum() / np.sqrt(square)) if square else 0.0
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
@@ -215,15 +220,22 @@ def main() -> None:
             dataset = draw(asked.read(options.shared / "data", Path(scratch)), most, 0, asked.tests)
             for labels, seed in todo:
                 done.append(run_cell(name, dataset, labels, seed, asked.tests, zoos[asked.zoo]))
-                save(options.out, done)
+                save(options.out, done, {})
                 told = dict(zip(done[-1].sources, done[-1].truth, strict=True))
                 print(name, labels, seed, told, flush=True)
-    print(table(summary(done)))
+    kinds = {
+        zoo.__name__: [cell for cell in done if SETS[cell.name].zoo is zoo]
+        for zoo in dict.fromkeys(asked.zoo for asked in SETS.values())
+    }
+    told = {name: summary(cells) for name, cells in {**kinds, "all": done}.items() if cells}
+    save(options.out, done, told)
+    for name, one in told.items():
+        print(f"\n{name}\n\n{table(one)}")
 
 
-def save(path: Path, cells: Sequence[Cell]) -> None:
+def save(path: Path, cells: Sequence[Cell], told: Mapping[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
-    content = {"summary": summary(cells), "cells": [vars(cell) for cell in cells], "version": hs.__version__}
+    content = {"summary": told, "cells": [vars(cell) for cell in cells], "version": hs.__version__}
     path.write_text(json.dumps(content) + "\n")
 
 

@@ -26,6 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent / "_versus"))
 
 import environments
+
 from _sets import draw
 from _zoo import RANDOM, SETS, layers
 from choose import Cell, orders, tau
@@ -104,7 +105,8 @@ def main() -> None:
                 train = np.flatnonzero(np.asarray(drawn.split) != "test")
                 texts = room / "texts.jsonl"
                 lines = [
-                    json.dumps({"text": drawn.items[i].read().decode(), "label": int(drawn.targets[i])}) for i in train
+                    json.dumps({"text": drawn.items[i].read().decode(), "label": int(drawn.targets[i])})
+                    for i in train
                 ]
                 texts.write_text("\n".join(lines) + "\n", encoding="utf-8")
                 use = [cell.sources.index(one) for one in candidates]
@@ -131,7 +133,9 @@ def main() -> None:
                     "seconds": seconds,
                 }  # fmt: skip
                 rows.append(row)
-                options.out.write_text(json.dumps({"rows": rows, "versions": environments.versions_of(PEER, python)}) + "\n")
+                options.out.write_text(
+                    json.dumps({"rows": rows, "versions": environments.versions_of(PEER, python)}) + "\n"
+                )
                 print(row, flush=True)
     print("| ordered by | tau | regret | seconds |\n|---|---|---|---|")
     for key in rows[0]["tau"]:

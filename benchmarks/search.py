@@ -18,7 +18,6 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +111,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "search.json")
     options = parser.parse_args()
     cells = {(cell["name"], cell["labels"]): cell for cell in json.loads(options.cells.read_text())["cells"]}
-    done = {row["set"]: row for row in json.loads(options.out.read_text())["rows"]} if options.out.exists() else {}
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    done = (
+        {row["set"]: row for row in json.loads(options.out.read_text())["rows"]}
+        if options.out.exists()
+        else {}
+    )
+    with tempfile.TemporaryDirectory() as room:
+        scratch = Path(room)
         os.environ["HEADSTART_CACHE"] = str(options.cache or scratch / "cache")
         zoos: dict[Any, list[Any]] = {}
         for name in options.sets or SETS:
@@ -130,7 +133,9 @@ def main() -> None:
             }
             done[name] = searched(dataset, zoos[asked.zoo], costs, cell)
             print(done[name], flush=True)
-            options.out.write_text(json.dumps({"rows": list(done.values()), "version": hs.__version__}) + "\n")
+            options.out.write_text(
+                json.dumps({"rows": list(done.values()), "version": hs.__version__}) + "\n"
+            )
     for key in ("share", "share of reading", "regret", "regret of everything"):
         print(key, round(float(np.mean([row[key] for row in done.values()])), 4))
 

@@ -15,7 +15,9 @@ from say import say, timed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("texts", type=Path)
     parser.add_argument("estimator", choices=("hscore", "logme", "knn"))
     parser.add_argument("aggregator", choices=("layermean", "lastlayer", "bestlayer"))

@@ -320,9 +320,10 @@ def test_names_of_classes_do_not_count(score) -> None:
 def test_places_and_their_mean() -> None:
     np.testing.assert_allclose(places([3.0, 1.0, np.nan, 3.0]), [5 / 6, 1 / 3, 0, 5 / 6])
     scores = {"a": [0.1, 0.2, 0.3], "b": [5.0, 9.0, 7.0]}
-    np.testing.assert_allclose(combined(scores, [1.0, 1.0, 1.0]), [1 / 9 / 2 * 3, 0.75 / 1.5 + 1 / 6, 2 / 3])
+    np.testing.assert_allclose(
+        combined(scores, [1.0, 1.0, 1.0], weight=0.5), [1 / 9 / 2 * 3, 0.75 / 1.5 + 1 / 6, 2 / 3]
+    )
     np.testing.assert_allclose(combined(scores, [3.0, 2.0, 1.0], weight=0.0), [0.0, 0.75, 0.75])
-    assert (
-        combined(scores, [3.0, 2.0, 1.0])[1] > combined(scores, [3.0, 2.0, 1.0])[2]
-    )  # the prior parts equals
-    np.testing.assert_allclose(combined({"a": [2.0]}, [1.0]), [0.0])
+    parted = combined(scores, [3.0, 2.0, 1.0], weight=0.5)
+    assert parted[1] > parted[2]  # the prior parts equals
+    np.testing.assert_allclose(combined({"a": [2.0]}, [1.0], weight=0.5), [0.0])

@@ -77,9 +77,9 @@ def test_the_best_is_never_lost_by_more_than_the_noise_of_the_rounds(
 def test_sources_are_halved_on_twice_as_many_items() -> None:
     costs = {f"s{number}": 0.1 for number in range(40)}
     found, rounds, _ = run(costs, 1500, 1e6, lambda name, items: -int(name[1:]), tie=1.0)
-    assert (found, rounds) == (["s0", "s1"], [(40, 100), (20, 200), (10, 400), (5, 800), (2, 1500)])
+    assert (found, rounds) == (["s0", "s1"], [(40, 100), (10, 200), (5, 400), (2, 800), (2, 1500)])
     clear, rounds, _ = run(costs, 1500, 1e6, lambda name, items: -int(name[1:]))
-    assert (clear, rounds) == (["s0"], [(40, 100), (20, 200), (10, 400), (5, 800)])
+    assert (clear, rounds) == (["s0"], [(40, 100), (10, 200), (5, 400)])
     few, rounds, _ = run(dict.fromkeys("abcdef", 0.1), 244, 1e6, lambda name, items: ord(name), tie=9.0)
     assert (few, rounds) == (["f", "e", "d"], [(6, 100), (6, 200), (6, 244)])
 
@@ -98,8 +98,8 @@ def test_hundreds_of_candidates_cost_little_more_than_a_few_and_the_best_is_kept
             )
             shares.setdefault(count, []).append((spent + 3000 * len(found)) / (3000 * count))
             regrets.append(max(truth.values()) - max(truth[name] for name in found))
-    assert np.mean(shares[200]) < 0.12, "what the probes then read again is counted twice"
-    assert 200 * np.mean(shares[200]) < 10 * 8 * np.mean(shares[8]), "25 times as many"
+    assert np.mean(shares[200]) < 0.08, "what the probes then read again is counted twice"
+    assert 200 * np.mean(shares[200]) < 8 * 8 * np.mean(shares[8]), "25 times as many"
     assert np.mean(regrets) < 0.01
 
 

@@ -79,7 +79,10 @@ def text(found: Ranking, data: str) -> Iterator[str]:
     head = ("", "source", f"expected {metric}", f"{words.value(metric, low)} to {words.value(metric, high)}",
             "score", "parameters", "licence", "published", "cost")  # fmt: skip
     yield "\n"
-    yield from aligned([head, *(_row(row, called, metric, low, high) for row, called in zip(found, names, strict=True))], right=(0, 4, 5, 7, 8))
+    yield from aligned(
+        [head, *(_row(row, called, metric, low, high) for row, called in zip(found, names, strict=True))],
+        right=(0, 4, 5, 7, 8),
+    )
     for spec, reason in found.left_out:
         yield f"  -  {words.cell(spec)}  left out: {words.cell(reason)}\n"
     yield "\n"

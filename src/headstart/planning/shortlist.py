@@ -1,9 +1,9 @@
 """Which of many sources are worth a probe? Pure functions of what passes over some of the items have told.
 
-All are measured on a few items, the better half of them on twice as many (successive halving; Karnin et al.,
-ICML 2013); where few are left, those that are not clearly worse than the first. On the 100 items of the first
-round the best three by the combined score lost at most 0.3 points of 21 sets of features
-(`headstart.measure.transferability.combined`). What was read in a round is read for a probe, too.
+All are measured on a few items, the best half (of very many, quarter) of them on twice as many (successive
+halving; Karnin et al., ICML 2013); where few are left, those that are not clearly worse than the first. On
+the 100 items of the first round the best three by the combined score lost at most 0.3 points of 21 sets of
+features (`headstart.measure.transferability.combined`). What a round reads is there for a probe, too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ KEPT = 3
 """Sources that are probed; where there are no more, nothing is left out."""
 FEW, MANY = 300, 5_000
 """Labelled items up to which those that score best are kept, and beyond which the cheapest is one of them."""
+VERY_MANY = 24
+"""Sources beyond which three quarters go at once: what the first rounds read is what hundreds cost."""
 LEAST = 100
 """Items of the first round: on fewer the order is luck."""
 SHARE = 0.3
@@ -118,10 +120,10 @@ def next_round(
 
 
 def better(ranked: Sequence[Ranked]) -> list[str]:
-    """The sources that go on to the next round; `ranked` are all of this one, best first: the better half of
-    many, of few those that are not told from the first."""
+    """The sources that go on to the next round; `ranked` are all of this one, best first: the best quarter of
+    very many, the better half of many, of few those that are not told from the first."""
     if len(ranked) > 2 * KEPT:
-        return [one.name for one in ranked[: math.ceil(len(ranked) / 2)]]
+        return [one.name for one in ranked[: math.ceil(len(ranked) / (4 if len(ranked) > VERY_MANY else 2))]]
     return [one.name for one in ranked[:1]] + [one.name for one in ranked[1:] if one.tied]
 
 

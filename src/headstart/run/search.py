@@ -66,7 +66,7 @@ def _needed(config: RunConfig, context: Context) -> bool:
 def _searched(context: Context, budget: Budget) -> dict[str, Any]:
     """run.json, "search"."""
     named, items = list(context.sources), min(MOST, len(context.split.development))
-    costs = {name: seconds / len(context.dataset) for name, seconds in context.passes.items()}
+    costs = {name: context.passes[name] / len(context.dataset) for name in named}
     left = budget.left + context.closing.startup - context.closing.seconds() - context.reserve
     until = Budget(shortlist.SHARE * max(0.0, left))
     rows: list[Standing] = []
@@ -85,9 +85,7 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
             for name in (names[row.source],)
         ]
 
-    found = shortlist.search(
-        {name: costs[name] for name in named}, items, lambda: until.left, measure, len(context.split.development)
-    )
+    found = shortlist.search(costs, items, lambda: until.left, measure, len(context.split.development))
     left_out = dict(found.left_out)
     for name in named:
         if name not in (*found.kept, *left_out) and name in context.sources:
