@@ -27,7 +27,7 @@ def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fit(vectors: Path, **more: Any) -> tuple[hs.Run, list[Event]]:
+def fit(vectors: Path, data: Any = None, **more: Any) -> tuple[hs.Run, list[Event]]:
     told: list[Event] = []
     options = {
         "sources": [f"vectors:{vectors}/w*.txt"],
@@ -36,7 +36,7 @@ def fit(vectors: Path, **more: Any) -> tuple[hs.Run, list[Event]]:
         "out": vectors / "run",
         **more,
     }
-    return hs.fit(sentences(per_class=12), listen=told.append, **options), told
+    return hs.fit(data or sentences(per_class=12), listen=told.append, **options), told
 
 
 def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
@@ -88,3 +88,21 @@ def test_what_is_too_large_for_the_memory_is_left_out_with_the_reason(
     rows = {row["arm"]: row for row in run.leaderboard()}
     assert rows["w02: probe"]["score"] is not None
     assert "of memory" in rows["w32: probe"]["reason"]
+
+
+def test_of_pairs_each_way_of_reading_is_probed(vectors: Path) -> None:
+    found, told = fit(
+        vectors,
+        data=sentences(per_class=12, pairs=True),
+        sources=[f"vectors:{vectors}/w{n}.txt" for n in ("03", "24")],
+    )
+    (searched,) = [e for e in told if e.kind == "search"]
+    assert len(searched.data["kept"]) + len(searched.data["left_out"]) == 4, "each source in two ways"
+    ways = {name.endswith("apart") for name in searched.data["kept"]}
+    assert ways == {True, False}
+    probed = [
+        row["arm"]
+        for row in found.leaderboard()
+        if row["arm"].endswith(": probe") and row["score"] is not None
+    ]
+    assert sorted(probed) == sorted(f"{name}: probe" for name in searched.data["kept"])
