@@ -79,7 +79,7 @@ def searched(dataset: Dataset, networks: Sequence[Any], costs: dict[str, float],
             for row in rows
         ]
 
-    found = shortlist.search(costs, n, lambda: float("inf"), measure)
+    found = shortlist.search(costs, n, lambda: float("inf"), measure, classes=dataset.task.outputs)
     spent = sum(costs[name] * (n if name in found.kept else count) for name, count in read.items())
     whole = dict(zip(cell["sources"], cell["whole"], strict=True))
     truth = dict(zip(cell["sources"], cell["truth"], strict=True))

@@ -32,7 +32,7 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write it to this file as well: .html (a page with the intervals drawn) or .json.", show_default=False),
 ]  # fmt: skip
-ASKED = ("source", "seed", "metric", "engine", *options.READING, "drop_bad", "download")
+ASKED = ("source", "quality", "seed", "metric", "engine", *options.READING, "drop_bad", "download")
 BAR = 24
 """Signs in which an interval is drawn."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headstart import strategies
@@ -52,7 +53,7 @@ def assumed(config: RunConfig, context: Context) -> float:
         return 0.0
     reason = NOT_AMONG.format(kept=KEPT, all=len(context.sources))
     context.left_out = dict.fromkeys(list(context.sources)[KEPT:], reason)
-    first = min(shortlist.LEAST, len(context.split.development)) / len(context.dataset)
+    first = min(shortlist.least(context.task.outputs), len(context.split.development)) / len(context.dataset)
     return min(shortlist.SHARE * config.budget, 2 * first * sum(context.passes.values()))
 
 
@@ -77,15 +78,12 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
         evaluation, scored = _measured(context, some, count)
         rows = evaluation.standing(list(scored.values()))
         names.update((one.source.spec, name) for name, one in scored.items())
-        prior = dict(zip(scored, known_before(list(scored.values()))[0], strict=True))
-        ways = {name: "apart" if one.source.input.apart else "" for name, one in scored.items()}
-        return [
-            Ranked(name, costs[name], prior[name], row.tied or row is rows[0], ways[name])
-            for row in rows
-            for name in (names[row.source],)
-        ]
+        by_spec = {one.source.spec: costs[name] for name, one in scored.items()}
+        return [replace(one, name=names[one.name]) for one in ranked(rows, list(scored.values()), by_spec)]
 
-    found = shortlist.search(costs, items, lambda: until.left, measure, len(context.split.development))
+    found = shortlist.search(
+        costs, items, lambda: until.left, measure, len(context.split.development), context.task.outputs
+    )
     left_out = dict(found.left_out)
     for name in named:
         if name not in (*found.kept, *left_out) and name in context.sources:
@@ -106,6 +104,16 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
         "seconds": until.spent,
         "summary": f"{len(found.kept)} of {len(named)} are probed, by {passed} (expected {metric}: {best})",
     }
+
+
+def ranked(rows: Sequence[Standing], scored: Sequence[Scored], costs: Mapping[str, float]) -> list[Ranked]:
+    """What a round of a search says of the sources `scored`, by spec; `rows` is their order."""
+    prior = dict(zip((one.source.spec for one in scored), known_before(scored)[0], strict=True))
+    way = {one.source.spec: "apart" if one.source.input.apart else "" for one in scored}
+    return [
+        Ranked(row.source, costs[row.source], prior[row.source], row.tied or row is rows[0], way[row.source])
+        for row in rows
+    ]
 
 
 def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Evaluation, dict[str, Scored]]:

@@ -223,7 +223,7 @@ def measure(context: Context) -> None:
     engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):
-            _check_memory(context, name)
+            check_memory(context.sources[name])
             _choose_engine(context, name, engines)
             _measure_source(context, name, passes, arms)
     with sound(context.folder.path, "run.json", "choose another --out"):
@@ -250,12 +250,12 @@ def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None
     engines[name] = choice.to_json()
 
 
-def _check_memory(context: Context, name: str) -> None:
+def check_memory(source: Source) -> None:
     """Raises `SourceError` for a source that does not fit into what is free."""
-    needed, free = MEMORY * (context.sources[name].size_bytes or 0), environment.free_memory()
+    needed, free = MEMORY * (source.size_bytes or 0), environment.free_memory()
     if needed > free:
         problem = f"it takes about {words.size(needed)} of memory, and {words.size(free)} are free"
-        raise SourceError(name, problem, "name a smaller one")
+        raise SourceError(source.name, problem, "name a smaller one")
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
