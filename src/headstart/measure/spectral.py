@@ -123,9 +123,9 @@ def basis(features: np.ndarray, *, centre: bool = True) -> Basis:
     return Basis(left, s2, matrix, mean, centre)
 
 
-def whitened(features: np.ndarray) -> np.ndarray:
-    """float64 `[N, K]`: the first principal components of z-scored `features` `[N, D]`, each with variance 1.
-    What is not finite counts as 0."""
+def leading(features: np.ndarray) -> np.ndarray:
+    """float64 `[N, K]`: the first principal components of z-scored `features` `[N, D]`, with one scale for
+    all: their mean square is 1. What is not finite counts as 0; equal rows give zeros."""
     standard, _ = standardise(np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0))
-    most = max(1, min(COMPONENTS, len(standard) // ROWS_EACH))
-    return np.asarray(basis(standard).left[:, :most] * np.sqrt(len(standard)))
+    scores = basis(standard).scores[:, : max(1, min(COMPONENTS, len(standard) // ROWS_EACH))]
+    return np.asarray(scores / np.sqrt((scores**2).mean())) if scores.size else np.zeros((len(standard), 1))

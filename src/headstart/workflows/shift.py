@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def shift(
     b: Any,
     wanted: Wanted,
     listen: Listener = ignore,
-    predictor: Callable[[], Predictor] | None = None,
+    predictor: Callable[[Path], Predictor] | None = None,
 ) -> Shift:
     """Compare two domains by one pass of a source over them; what is stored already is not computed again.
 
@@ -212,7 +213,9 @@ def shift(
     groups = splits.unite(both, duplicates.duplicate_groups(both, pairs) if pairs else None)
     a_groups, b_groups = groups[:n], groups[n:]
     auc = domain_auc(rows[:n], rows[n:], groups_s=a_groups, groups_t=b_groups, seed=wanted.seed)
-    said = of.of_run(domains, predictor()) if predictor is not None else None
+    said = None
+    if predictor is not None and domains.folder is not None and domains.source.rows is not None:
+        said = of.of_run(domains, predictor(domains.folder))
     said = said or of.of_probe(domains, rows, groups, wanted.seed)
     answered = _Answered.of(domains, said, rows, groups, auc, wanted.seed)
     two_samples = mmd(rows[:n], rows[n:], wanted.seed, groups_s=a_groups, groups_t=b_groups)

@@ -49,7 +49,7 @@ def test_the_classifier_is_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(90, 6)), rng.random(90) < 0.3
     x[y] += 0.8
-    model = LogisticRegression(C=0.1, class_weight="balanced", tol=1e-10, max_iter=1000).fit(x, y)
+    model = LogisticRegression(C=1 / 33, class_weight="balanced", tol=1e-10, max_iter=1000).fit(x, y)
     assert _fitted(x, y, np.ones(90), x[:5]) == pytest.approx(model.decision_function(x[:5]), abs=1e-5)
 
 
@@ -107,7 +107,8 @@ def test_classes_weighted_alike_are_not_told_apart() -> None:
 
 
 def test_groups_stay_together_in_folds() -> None:
-    """Items that come in both domains at once, each in one group: told apart only by learning them by heart."""
+    """Items that come in both domains at once, each in one group: told apart only by learning them by
+    heart."""
     rng = np.random.default_rng(0)
     centres = 5 * rng.normal(size=(30, 10))
     xs = np.repeat(centres[:15], 4, axis=0) + 0.01 * rng.normal(size=(60, 10))

@@ -43,9 +43,11 @@ def _by_category(values: Sequence[float | str | None], first: np.ndarray, seed: 
     scores = np.zeros(len(values))
     for number in range(FOLDS):
         learnt = fold != number
-        counts = [Counter(values[i] for i in np.flatnonzero(learnt & side)) for side in (first, ~first)]
+        counts = [
+            Counter(values[i] for i in np.flatnonzero(learnt & side).tolist()) for side in (first, ~first)
+        ]
         totals = [max(1, count.total()) for count in counts]
-        for row in np.flatnonzero(~learnt):
+        for row in np.flatnonzero(~learnt).tolist():
             shares = [(c[values[row]] + PRIOR) / total for c, total in zip(counts, totals, strict=True)]
             known = counts[0][values[row]] + counts[1][values[row]]
             scores[row] = np.log(shares[1] / shares[0]) if known else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headstart.measure import threads
-from headstart.measure.spectral import whitened
+from headstart.measure.spectral import leading
 
 MOST = 1_000
 """Rows of each domain that are looked at."""
@@ -48,7 +48,7 @@ def mmd(
     if min(n, m) < 2:
         raise ValueError(f"{n} independent rows of the source and {m} of the target; 2 of each are needed")
     with threads.suited_to(n + m):
-        rows = whitened(np.concatenate([xs[drawn[0]], xt[drawn[1]]]))
+        rows = leading(np.concatenate([xs[drawn[0]], xt[drawn[1]]]))
         kernel, width = gaussian(rows)
         first = np.zeros((n + m, PERMUTATIONS + 1))
         first[:n, 0] = 1

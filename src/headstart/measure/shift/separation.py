@@ -14,10 +14,12 @@ import numpy as np
 
 from headstart.measure import threads
 from headstart.measure.intervals import wilson
-from headstart.measure.spectral import whitened
+from headstart.measure.spectral import leading
 
-PENALTY = 10.0
-"""Of the squared weights: scikit-learn's C = 0.1."""
+PENALTY = 33.0
+"""Of the squared weights: scikit-learn's C = 0.03. On 40 to 400 photos with a weaker one, or with components
+of equal variance, a change of class frequencies is not seen (AUC 0.52, not 0.60); with a stronger one of
+0.001 a change of JPEG quality less well (0.91, not 0.97)."""
 FOLDS = 5
 MODERATE, STRONG, COMPLETE = 0.60, 0.85, 0.99
 """Where the bands begin. From `COMPLETE` on the format of the files is the first suspect."""
@@ -86,7 +88,7 @@ def domain_auc(
     unit = _units(n, m, groups_s, groups_t)
     target = np.arange(n + m) >= n
     with threads.suited_to(n + m):
-        rows = whitened(np.concatenate([xs, xt]))
+        rows = leading(np.concatenate([xs, xt]))
         scores, count = np.zeros(n + m), max(2, min(folds, n, m))
         fold = _folds(unit, target, count, seed)
         for number in range(count):
