@@ -8,7 +8,7 @@ from typing import Any, Literal
 from headstart.measure.shift.bbsd import LEVEL, Bbsd
 from headstart.measure.shift.label_shift import LabelShift
 from headstart.measure.shift.mmd import Mmd
-from headstart.measure.shift.separation import MODERATE, Separation
+from headstart.measure.shift.separation import MODERATE, STRONG, Separation
 
 Kind = Literal["none", "covariate", "label", "both", "concept"]
 LOST = 0.5
@@ -77,7 +77,12 @@ def signature(
         if not items.told:
             how = "" if items is auc else f", and {_said(items)} once classes are weighted alike"
             return Signature("label", f"{moved}{how if auc.told else f', and {said}'}")
-        still = "" if items is auc else f" (AUC {items.value:.2f} with classes weighted alike)"
+        still = "" if items is auc else f", AUC {items.value:.2f} with classes weighted alike"
+        if items.value > STRONG:
+            moved = (
+                f"answers would put {label_shift.total_variation:.0%} of the items into other classes, which "
+                "cannot be relied on while items look so different"
+            )
         return Signature("both", f"{said}{still}, and {moved}")
     if auc.told:
         same = "" if label_shift is None else ", while classes are about as frequent"
