@@ -44,8 +44,8 @@ def of_run(domains: Domains, predictor: Predictor) -> Answers | None:
     if not record.is_file():
         return None
     predictions = load_trial(record, methods.predictions).predictions
-    covered = np.flatnonzero(predictions.covered.any(axis=0))
-    held = predictions.averaged()
+    covered = np.flatnonzero(predictions.covered[:1].any(axis=0))
+    held = predictions.take(0, covered) if len(covered) else None  # one answer each, as for the target
     if not isinstance(held, np.ndarray) or held.ndim != 2:
         return None
     place = np.full(predictions.covered.shape[1], -1)

@@ -145,8 +145,8 @@ class Shift:
             named = words.few([one.name for one in self.artefacts if one.alone], 3)
             return f"bring both to one form first ({named}), and ask again: until then all else is in doubt"
         if self.kind not in ("none", "label") and self.auc.value > COMPLETE:
-            first = "look at the items that differ most for a frame, a padding or a mark"
-            return f"{first}; else {ADVICE[self.kind]}"
+            first = "look at what differs most: so clear a difference may be one of how items were collected"
+            return f"{first}; if it is not, {ADVICE[self.kind]}"
         return ADVICE[self.kind]
 
     def __repr__(self) -> str:
