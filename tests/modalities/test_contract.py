@@ -33,7 +33,7 @@ ITEMS = {
     "text": TextItem("a", "red and green", "blue"),
     "audio": BytesItem("a", audio.as_bytes((np.sin(np.arange(3000) / 5), 16_000))),
 }
-OF_SOME = {"beginning", "count", "summary"}
+OF_SOME = {"beginning", "count", "summary", "terms"}
 """Methods that belong to a capability."""
 
 
@@ -44,7 +44,7 @@ def test_a_modality_has_all_that_is_asked_of_one(name: str) -> None:
     methods = {key for key, value in owed if callable(value) and not key.startswith("_")}
     lacking = [key for key in {*Modality.__annotations__, *methods} - OF_SOME if not hasattr(room, key)]
     assert not lacking
-    assert hasattr(room, "beginning") == room.IN_WORDS
+    assert hasattr(room, "beginning") == hasattr(room, "terms") == room.IN_WORDS
     assert hasattr(room, "count") == (room.PLAIN.max_length is not None)
     assert hasattr(room, "telling") != room.IN_WORDS
     assert hasattr(room, "summary") == (room.COPIES_FROM is not None)

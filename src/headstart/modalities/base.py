@@ -221,6 +221,16 @@ class Modality(Things, Protocol):
         """float32 `[D]`: numbers by which copies are told without a source. Only where there is
         `COPIES_FROM`."""
 
+    def traits(self, data: bytes, seen: Examination) -> Mapping[str, float | str]:
+        """How an item was made and kept rather than what it is, by name: format, size, quality. What tells
+        two collections apart by one of these alone says nothing about what is in them."""
+
+    def looks(self, opened: Any) -> Mapping[str, float]:
+        """A few numbers about an opened item that a person understands, by name: brightness, loudness."""
+
+    def terms(self, opened: Any) -> Sequence[str]:
+        """The words of an opened item. Only of what is `IN_WORDS`."""
+
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is
         `IN_WORDS`. Raises `ItemError`."""
