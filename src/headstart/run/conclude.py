@@ -112,13 +112,21 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
 
 
 def in_order(trials: Mapping[str, Trial], context: Context) -> dict[str, Trial]:
-    """Arms in the plan's order, whether they ran just now or were read from the run folder: ties go by it."""
+    """Arms in the plan's order, whether they ran just now or were read from the run folder: ties go by it.
+    Those whose first fold is not trained to the end have no predictions yet."""
     place = {name: number for number, name in enumerate(context.sources)}
     known = list(strategies.STRATEGIES)
     order = sorted(
         trials.values(), key=lambda t: (known.index(t.strategy), place.get(t.source or "", -1), t.arm)
     )
-    return {trial.arm: trial for trial in order}
+    return {trial.arm: whole(trial) for trial in order}
+
+
+def whole(trial: Trial) -> Trial:
+    """The trial without what a part of a training has predicted: nobody gets a model of that."""
+    if "part" not in trial.choices:
+        return trial
+    return replace(trial, predictions=trial.predictions.hide(np.ones_like(trial.covered)))
 
 
 def notes(answer: Answer, skipped: list[Skipped]) -> list[str]:

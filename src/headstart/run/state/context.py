@@ -182,8 +182,8 @@ class Context:
         strategy = strategies.get(step.strategy)
         start = time.monotonic()
         try:
-            request = self.request(step.arm, step.source, step.seconds, step.folds)
-            request = replace(request, workdir=self.folder.workdir(step.arm), peers=peers)
+            request = self.request(step.arm, step.source, step.seconds, 1 if step.part else step.folds)
+            request = replace(request, part=step.part, workdir=self.folder.workdir(step.arm), peers=peers)
             trial = strategy.fit(request)
         except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
             trial = self.failed(step.arm, step.strategy, step.source, str(error), status="not applicable")
