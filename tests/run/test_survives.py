@@ -173,7 +173,7 @@ def test_what_is_left_is_too_little_for_one_more_rung(
     _, folds = evidence(setting, trials)
     closing = setting.closing.seconds()
     assert 1 < folds["net: scratch"] < 5
-    left = ledger.budget.left - closing - known.AGAIN * 6.0
+    left = ledger.budget.left - closing - conclude.AGAIN * 6.0
     assert 0 <= left < 2.2 * 6.0
 
 

@@ -111,6 +111,8 @@ class Request:
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
     progress: Progress = silent
+    expects: Callable[[float], None] = lambda _: None
+    """Told how many seconds the rest of the arm takes, once its pace is measured."""
     folds: int = 0
     """Folds to go on to where a plan that was settled on had room for fewer; 0: as settled."""
     part: float = 0.0

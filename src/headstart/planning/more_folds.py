@@ -45,7 +45,14 @@ def _heat(known: Known) -> Step | None:
             seconds, folds = max(known.spare, known.left), 0 if heat.next else 1
             reason = f"it can still win after {heat.trained}"
             return Step(
-                arm, outcome.strategy, outcome.source, seconds, takes, reason, folds=folds, part=heat.next
+                arm,
+                outcome.strategy,
+                outcome.source,
+                seconds,
+                takes / policy.MARGIN,
+                reason,
+                folds=folds,
+                part=heat.next,
             )
     return None
 
@@ -83,7 +90,8 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
             added = words.count(rung - outcome.folds, "more fold")
             reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
             given, takes = max(seconds, known.left), _takes(outcome, rung)
-            return Step(arm, outcome.strategy, outcome.source, given, takes, reason, folds=rung)
+            expected = takes / policy.MARGIN
+            return Step(arm, outcome.strategy, outcome.source, given, expected, reason, folds=rung)
     return None
 
 

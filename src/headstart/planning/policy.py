@@ -144,6 +144,7 @@ class Step:
     seconds: float
     """Time it may take."""
     estimate: float | None
+    """Seconds that it is expected to take; of what trains, until its pace is measured, without a limit."""
     reason: str
     answer: bool = False
     """Whether it was only tried because transfer hurts, or is not shown to help."""

@@ -29,6 +29,9 @@ from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 
+AGAIN = 1.4
+"""Folds that training on all rows takes."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -59,7 +62,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     rows = selection.rows(trials, context.experiment, winner.arm)
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
-        model = trained_on_all(context, winner, trials)
+        with context.timed("training on all rows", refit_seconds(winner, trials)):
+            model = trained_on_all(context, winner, trials)
     except (RunError, DataError, StoreError):
         raise
     except BaseException as error:
@@ -70,12 +74,19 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         model = calibrated(model, winner, context)
     test, metrics = None, {}
     if len(context.split.test):
-        outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
+        with context.timed("test part", context.test_seconds()):
+            outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
         test, metrics = outcome.headline, outcome.to_json()
         same = alike(context.task, context.experiment.targets[context.split.test])
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, context.experiment))
+
+
+def refit_seconds(trial: Trial, trials: Mapping[str, Trial]) -> float:
+    """What training an arm on all rows takes; of an average all of its members are."""
+    members = [trials[name] for name in trial.choices.get("members", ()) if name in trials]
+    return AGAIN * trial.cost.fold + sum(refit_seconds(member, trials) for member in members)
 
 
 def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial]) -> Model:

@@ -193,7 +193,7 @@ def run_arms(
     doubt = ""
     while True:
         context.closing.warm(ledger.budget.left)
-        known = replace(state(context, config, trials, ledger.budget), doubt=doubt)
+        known = replace(state(context, config, trials, ledger.budget, ledger.pace), doubt=doubt)
         tell_first_verdict(context, trials, known, ledger)
         tell_races(context, known)
         step = None if ledger.ended else more_folds.next_step(known)
@@ -203,15 +203,14 @@ def run_arms(
             return told_of_races(context, trials, known), policy.skipped(known)
         if step is not None:
             step = ledger.begin(step)
-            context.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
+            context.listen(Event("step", {**vars(step), "predicted": step.estimate}))
             began, before = time.monotonic(), trials.get(step.arm)
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)
             trials[step.arm] = trial
             drop_outdated(trials)
-            ledger.end(
-                time.monotonic() - began, trial.cost.seconds - (before.cost.seconds if before else 0.0)
-            )
+            worth = trial.cost.seconds - (before.cost.seconds if before else 0.0)
+            ledger.end(time.monotonic() - began, worth, context.expected)
             if "part" not in trial.choices:
                 tell_trial(context, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?

@@ -18,12 +18,11 @@ from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.strategies.gradient import _ladder
 
-AGAIN = 1.4
-"""Folds that training on all rows takes."""
 
-
-def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:
-    """What the plan may know at this moment."""
+def state(
+    context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget, pace: float = 1.0
+) -> policy.Known:
+    """What the plan may know at this moment; `pace` is that of the ledger."""
     heats, trials = heats_of(trials, context), {n: conclude.whole(t) for n, t in trials.items()}
     lost = behind(trials, context) | {name for name, heat in heats.items() if heat.hopeless}
     outcomes = {
@@ -41,21 +40,20 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         )
         for name, source in context.sources.items()
     )
-    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
-    left = budget.left - context.closing.seconds() - tested
+    left = budget.left - context.closing.seconds() - pace * context.test_seconds()
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}
     again = {
-        name: AGAIN * trial.cost.fold
+        name: conclude.refit_seconds(trial, trials)
         for name, trial in trials.items()
-        if selection.heavy(trial) and not (name in heats and name in lost)
+        if not (name in heats and name in lost)
     }
     return policy.Known(
         candidates,
         left - context.reserve,
         outcomes,
-        context.estimates,
-        context.passes,
+        {arm: pace * seconds for arm, seconds in context.estimates.items()},
+        {name: pace * seconds for name, seconds in context.passes.items()},
         frozenset(context.read | probed),
         config.allowed(),
         config.quality,

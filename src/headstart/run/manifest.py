@@ -63,6 +63,7 @@ def write_answer(
             "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
             "pass_seconds": context.extractor.seconds,
         },
+        "timing": context.timing,
         "complete": False,
         "versions": environment.versions(),
         "machine": environment.machine(),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -100,6 +102,12 @@ class Context:
     """Sources that were left out because they broke, with the reason."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sources that are not probed, with the reason; see `run.search`."""
+    slower: dict[str, float] = field(default_factory=dict)
+    """How often the time of a pass its network takes as it is, by source: passes have quicker engines."""
+    timing: list[dict[str, Any]] = field(default_factory=list)
+    """{"step", "predicted", "took"} of what is no arm, in seconds."""
+    expected: float | None = None
+    """Seconds that the arm which runs has said that it takes, since it began."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
@@ -119,6 +127,19 @@ class Context:
     @property
     def seed(self) -> int:
         return self.experiment.seed
+
+    @contextmanager
+    def timed(self, step: str, predicted: float) -> Iterator[None]:
+        """Note what a step that is no arm took, beside what it was expected to."""
+        start = time.monotonic()
+        yield
+        took = time.monotonic() - start
+        self.timing.append({"step": step, "predicted": round(predicted, 3), "took": round(took, 3)})
+
+    def test_seconds(self) -> float:
+        """What the test part takes: the model that ships reads it by itself, without an engine for passes."""
+        passes = (s * self.slower.get(n, 1.0) for n, s in self.passes.items() if n not in self.left_out)
+        return max(passes, default=0.0) * len(self.split.test) / len(self.dataset)
 
     def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
@@ -183,7 +204,14 @@ class Context:
         start = time.monotonic()
         try:
             request = self.request(step.arm, step.source, step.seconds, 1 if step.part else step.folds)
-            request = replace(request, part=step.part, workdir=self.folder.workdir(step.arm), peers=peers)
+            self.expected = None
+            request = replace(
+                request,
+                part=step.part,
+                expects=partial(self._expects, start),
+                workdir=self.folder.workdir(step.arm),
+                peers=peers,
+            )
             trial = strategy.fit(request)
         except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
             trial = self.failed(step.arm, step.strategy, step.source, str(error), status="not applicable")
@@ -196,6 +224,9 @@ class Context:
         return replace(
             trial, arm=step.arm, strategy=step.strategy, source=step.source or trial.source, cost=cost
         )
+
+    def _expects(self, start: float, seconds: float) -> None:
+        self.expected = time.monotonic() - start + seconds
 
     def failed(
         self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"

@@ -252,9 +252,10 @@ def fit(
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
     arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
     remember(request, kind.name, arm.design.to_json(), found.folds)
+    fold = 0.0 if found.pace is None else found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
+    request.expects(fold * (request.part or found.folds))
     trial = run(arm, found.folds, tuned)
-    if "part" in trial.choices and found.pace is not None:  # what is not of its steps is paid but once
-        fold = found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
+    if "part" in trial.choices and fold:  # what is not of its steps is paid but once
         trial = replace(trial, cost=replace(trial.cost, fold=fold))
     return trial
 
