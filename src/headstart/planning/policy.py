@@ -153,6 +153,12 @@ class Step:
     part: float = 0.0
     """Of the steps of the first fold, the part to go on to; 0: all of them."""
 
+    @property
+    def predicted(self) -> float | None:
+        """Seconds that it will take; None for a training that begins, which settles on what fits its time."""
+        begins = not self.folds and self.part in (0.0, race.PARTS[0])
+        return None if begins and facts(self.strategy).trains else self.estimate
+
 
 @dataclass(frozen=True)
 class Skipped:

@@ -74,7 +74,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         model = calibrated(model, winner, context)
     test, metrics = None, {}
     if len(context.split.test):
-        with context.timed("test part", context.test_seconds()):
+        with context.timed("test part", test_seconds(context)):
             outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
         test, metrics = outcome.headline, outcome.to_json()
         same = alike(context.task, context.experiment.targets[context.split.test])
@@ -87,6 +87,16 @@ def refit_seconds(trial: Trial, trials: Mapping[str, Trial]) -> float:
     """What training an arm on all rows takes; of an average all of its members are."""
     members = [trials[name] for name in trial.choices.get("members", ()) if name in trials]
     return AGAIN * trial.cost.fold + sum(refit_seconds(member, trials) for member in members)
+
+
+def test_seconds(context: Context) -> float:
+    """What the test part takes: the model that ships reads it by itself, without an engine for passes."""
+    passes = (
+        seconds * context.slower.get(name, 1.0)
+        for name, seconds in context.passes.items()
+        if name not in context.left_out
+    )
+    return max(passes, default=0.0) * len(context.split.test) / len(context.dataset)
 
 
 def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial]) -> Model:

@@ -203,7 +203,7 @@ def run_arms(
             return told_of_races(context, trials, known), policy.skipped(known)
         if step is not None:
             step = ledger.begin(step)
-            context.listen(Event("step", {**vars(step), "predicted": step.estimate}))
+            context.listen(Event("step", {**vars(step), "predicted": step.predicted}))
             began, before = time.monotonic(), trials.get(step.arm)
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)

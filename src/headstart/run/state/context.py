@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
@@ -136,11 +135,6 @@ class Context:
         took = time.monotonic() - start
         self.timing.append({"step": step, "predicted": round(predicted, 3), "took": round(took, 3)})
 
-    def test_seconds(self) -> float:
-        """What the test part takes: the model that ships reads it by itself, without an engine for passes."""
-        passes = (s * self.slower.get(n, 1.0) for n, s in self.passes.items() if n not in self.left_out)
-        return max(passes, default=0.0) * len(self.split.test) / len(self.dataset)
-
     def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
         if name not in self._loaded:
@@ -202,13 +196,17 @@ class Context:
         """
         strategy = strategies.get(step.strategy)
         start = time.monotonic()
+        self.expected = None
+
+        def expects(seconds: float) -> None:
+            self.expected = time.monotonic() - start + seconds
+
         try:
             request = self.request(step.arm, step.source, step.seconds, 1 if step.part else step.folds)
-            self.expected = None
             request = replace(
                 request,
                 part=step.part,
-                expects=partial(self._expects, start),
+                expects=expects,
                 workdir=self.folder.workdir(step.arm),
                 peers=peers,
             )
@@ -224,9 +222,6 @@ class Context:
         return replace(
             trial, arm=step.arm, strategy=step.strategy, source=step.source or trial.source, cost=cost
         )
-
-    def _expects(self, start: float, seconds: float) -> None:
-        self.expected = time.monotonic() - start + seconds
 
     def failed(
         self, arm: str, strategy: str, source: str | None, reason: str, *, status: Status = "failed"

@@ -64,7 +64,7 @@ class Ledger:
         if self._resumed:
             return replace(step, seconds=float(self.steps[-1]["seconds"]), folds=int(self.steps[-1]["folds"]))
         entry = {name: getattr(step, name) for name in ("arm", "seconds", "folds", "part", "reason")}
-        entry["predicted"] = step.estimate
+        entry["predicted"] = step.predicted
         self.steps.append({**entry, "left": round(self.budget.left, 3)})
         self._write()
         return step
