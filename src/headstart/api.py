@@ -112,7 +112,11 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
 
     model, folder = result.answer.model, result.folder.path
     dataset, task = result.experiment.dataset, result.experiment.task
-    with ThreadPoolExecutor(1, thread_name_prefix="proof") as pool:
+    context = result.networks
+    with (
+        context.timed("proof and page", context.closing.seconds()),
+        ThreadPoolExecutor(1, thread_name_prefix="proof") as pool,
+    ):
         proof = probes(model, pairs=dataset.pairs)
         saving = pool.submit(bundle.save, model, folder / "model", probes=proof, fresh=fresh)
         insight = insight_of(result)

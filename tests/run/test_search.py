@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from headstart import sources
 from headstart.core import environment
 from headstart.core.events import Event
+from headstart.core.source import Source
+from headstart.errors import SourceError
 from headstart.testing.texts import WORDS, sentences
 
 WIDTHS = {"w02": 2, "w03": 3, "w04": 4, "w16": 16, "w24": 24, "w32": 32}
@@ -106,3 +109,36 @@ def test_of_pairs_each_way_of_reading_is_probed(vectors: Path) -> None:
         if row["arm"].endswith(": probe") and row["score"] is not None
     ]
     assert sorted(probed) == sorted(f"{name}: probe" for name in searched.data["kept"])
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of sources whose networks cannot be opened."""
+    names: set[str] = set()
+    load = sources.load
+
+    def opened(source: Source, **options: Any) -> Any:
+        if source.name in names:
+            raise RuntimeError(f"size mismatch in {source.name}")
+        return load(source, **options)
+
+    monkeypatch.setattr(sources, "load", opened)
+    return names
+
+
+@pytest.mark.parametrize("bad", ["w02", "w24"])
+def test_one_broken_source_among_three_ends_itself(vectors: Path, broken: set[str], bad: str) -> None:
+    broken.add(bad)
+    names = ("w02", "w16", "w24")
+    run, _ = fit(vectors, sources=[f"vectors:{vectors}/{name}.txt" for name in names])
+    rows = {row["source"]: row for row in run.leaderboard() if row["strategy"] == "probe"}
+    assert rows[bad]["status"] == "failed"
+    assert rows[bad]["reason"] == f"RuntimeError: size mismatch in {bad}"
+    assert {name for name, row in rows.items() if row["score"] is not None} == {*names} - {bad}
+
+
+def test_a_run_of_which_every_source_is_broken_is_one_sentence(vectors: Path, broken: set[str]) -> None:
+    broken |= {"w02", "w16", "w24"}
+    with pytest.raises(SourceError, match=r"it broke .*size mismatch.*no source of this run could be used"):
+        fit(vectors, sources=[f"vectors:{vectors}/{name}.txt" for name in sorted(broken)])
+    assert not (vectors / "run" / "model").exists()

@@ -389,3 +389,23 @@ def test_what_begins_as_a_probe_would_rather_have_two_folds_than_more_epochs() -
     assert chosen[True] == [Plan(30, 5), Plan(12, 2), Plan(5, 2)]
     assert set(options(30, 5, warm=True)) > set(options(30, 5)), "whatever fits, something is done"
     assert list(options(30, 1, warm=True)) == list(options(30, 1))
+
+
+@pytest.mark.parametrize("name", ["finetune", "full"])
+def test_a_fold_that_pauses_goes_on_where_it_was(name: str, tmp_path: Path) -> None:
+    strategy = strategies.get(name)
+    asked = request(settings=Settings(epochs=6, views=1))
+    whole = strategy.fit(replace(asked, workdir=tmp_path / "whole"))
+    steps = []
+    for part in (1 / 9, 1 / 3):
+        trial = strategy.fit(replace(asked, workdir=tmp_path / "parts", part=part, folds=1))
+        assert (trial.status, trial.choices["part"]) == ("cut off", part)
+        fold = asked.split.folds[0]
+        assert np.array_equal(np.flatnonzero(trial.covered[0]), fold.test), "what it would predict now"
+        assert trial.cost.fold >= trial.cost.seconds
+        steps.append(trial.predictions.array)
+    assert not np.array_equal(*steps, equal_nan=True)
+    trial = strategy.fit(replace(asked, workdir=tmp_path / "parts"))
+    assert same(trial, whole), "bit for bit"
+    assert "part" not in trial.choices
+    assert trial.choices["folds"] == whole.choices["folds"]

@@ -248,6 +248,7 @@ def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None
     if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
         context.listen(Event("note", {"label": "engine", "text": f"{name}: {choice}"}))
     engines[name] = choice.to_json()
+    context.slower[name] = choice.gain or 1.0
 
 
 def check_memory(source: Source) -> None:
@@ -272,4 +273,6 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
         source = name if one.needs_source else None
         arm = arm_name(one.name, source)
         if arm not in arms:
-            arms[arm] = context.estimate(one.name, source, passes[name])
+            # a random network has no engine that was tried, and no pass that was made
+            slower = context.slower[name] if one.role == "random" else 1.0
+            arms[arm] = context.estimate(one.name, source, slower * passes[name])

@@ -166,6 +166,8 @@ def settle(request: Request) -> Plan | float:
     plan = plan_of(request, count, folds)
     seconds = pace.seconds(count // ROUND, folds + 1) if pace is not None else None
     request.progress(summary(request, plan, seconds), 0, folds)  # the cost, before it begins
+    if seconds is not None:
+        request.expects(seconds / _ladder.MARGIN * folds / (folds + 1))
     return plan
 
 

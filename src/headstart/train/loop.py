@@ -42,13 +42,16 @@ class Watch:
     """What the checkpoint belongs to, besides the recipe."""
     progress: Callable[[int, int], None] = lambda *_: None
     """Called with steps done and steps in all."""
+    pause: int | None = None
+    """Steps after which it pauses, with the weights that would be kept if they were the last ones; its
+    checkpoint goes on from there."""
 
 
 @dataclass
 class Outcome:
-    """How a training ended. "out of time": its checkpoint, if any, can be continued."""
+    """How a training ended. "out of time" and "paused": its checkpoint, if any, can be continued."""
 
-    status: Literal["done", "out of time", "diverged"]
+    status: Literal["done", "out of time", "paused", "diverged"]
     steps: int
     """Steps done."""
     losses: list[float] = field(default_factory=list, repr=False)
@@ -94,7 +97,9 @@ def train(
         state = keep.restore()
         statistics = batches.smallest >= recipe.statistics_from
         set_train_mode(net, statistics=statistics)
-        for step, batch in batches.walk(state.step, recipe.steps):
+        stop = min(recipe.steps, watch.pause or recipe.steps)
+        paused = False
+        for step, batch in batches.walk(state.step, stop):
             if watch.budget.over:
                 keep.save(state)
                 return Outcome("out of time", state.step, state.losses)
@@ -110,19 +115,22 @@ def train(
             optimizer.zero_grad()
             average.update(net)
             state.step, state.running = step + 1, state.running + lost
-            ends = state.step % batches.per_epoch == 0
-            if ends and _end_epoch(state, batches, recipe, net, average, validation):
+            if _end_epoch(state, batches, recipe, net, average, validation):
                 break
             if keep.due:
                 keep.save(state)
             watch.progress(state.step, recipe.steps)
+        else:
+            paused = stop < recipe.steps
+            if paused:
+                keep.save(state)
         load_state(net, state.best or average.tensors)
         if statistics:
             renew_statistics(net, batches, engine.device)
         engine.unwrap_model(net, keep_fp32_wrapper=False).eval()  # and in full precision
-    if watch.path is not None:
+    if watch.path is not None and not paused:
         watch.path.unlink(missing_ok=True)
-    return Outcome("done", state.step, state.losses)
+    return Outcome("paused" if paused else "done", state.step, state.losses)
 
 
 def _end_epoch(
@@ -133,7 +141,9 @@ def _end_epoch(
     average: Average,
     validation: Callable[[nn.Module], float] | None,
 ) -> bool:
-    """Note the epoch's loss; validate the averaged weights and keep the best. Whether to stop."""
+    """At an epoch's end note its loss, validate the averaged weights and keep the best. Whether to stop."""
+    if state.step % batches.per_epoch:
+        return False
     state.losses.append(state.running / batches.per_epoch)
     state.running = 0.0
     if validation is None:

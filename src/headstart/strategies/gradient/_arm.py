@@ -36,7 +36,7 @@ from headstart.strategies.gradient._training import (
     train_on,
     whole_head,
 )
-from headstart.strategies.shared._folds import NOTHING, OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._folds import NOTHING, OutOfTime, Paused, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
 from headstart.train.loop import RENEWED, Watch
 
@@ -252,7 +252,12 @@ def fit(
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
     arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
     remember(request, kind.name, arm.design.to_json(), found.folds)
-    return run(arm, found.folds, tuned)
+    fold = 0.0 if found.pace is None else found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
+    request.expects(fold * (request.part or found.folds))
+    trial = run(arm, found.folds, tuned)
+    if "part" in trial.choices and fold:  # what is not of its steps is paid but once
+        trial = replace(trial, cost=replace(trial.cost, fold=fold))
+    return trial
 
 
 def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
@@ -301,6 +306,8 @@ def run_trainings(
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
+        if trained.outcome.status == "paused":
+            raise Paused(predictions(request, trained, fold))
         return predictions(request, trained, fold), choices
 
     name, about = request.arm(strategy), fingerprint.of_json(design)

@@ -164,7 +164,7 @@ def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, s
 
 
 def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, name: str) -> Watch:
-    """The request's budget, a checkpoint of that name in its folder, and its progress callback.
+    """The request's budget, a checkpoint of that name in its folder, its pause, and its progress callback.
 
     The checkpoint is continued only by a training of the same design, rows, data and source.
     """
@@ -179,6 +179,7 @@ def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, n
         path,
         fingerprint.of_parts(about),
         lambda done, total: request.progress(f"training, {name}", done, total),
+        max(1, round(request.part * design["steps"])) if request.part else None,
     )
 
 
