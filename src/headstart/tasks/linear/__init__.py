@@ -22,7 +22,7 @@ from headstart.tasks.linear._logistic import (
     predict,
     solve,
 )
-from headstart.tasks.linear._many import fit_many
+from headstart.tasks.linear._many import Targets, fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 """C may be 10**step / (columns * rows a group): the size of a standardised row is its width. The middle one
@@ -78,7 +78,7 @@ def inner_folds(strata: np.ndarray, groups: np.ndarray | None, *, folds: int, se
 
 def fit_logistic(
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: Targets,
     *,
     link: Link,
     groups: np.ndarray | None = None,
@@ -87,7 +87,7 @@ def fit_logistic(
     weights: np.ndarray | None = None,
     rough: bool = False,
 ) -> Linear:
-    """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
+    """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1, dense or sparse.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
@@ -95,6 +95,7 @@ def fit_logistic(
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
+    targets = targets if isinstance(targets, np.ndarray) else targets.toarray()
     features = np.asarray(features, np.float64)
     rows, width = features.shape
     work = rows * width * targets.shape[1]
