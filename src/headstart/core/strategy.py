@@ -115,6 +115,8 @@ class Request:
     """Folds to go on to where a plan that was settled on had room for fewer; 0: as settled."""
     weights: np.ndarray | None = field(default=None, repr=False)
     """float64 `[N]`: how often each row counts in a linear fit; None: all once."""
+    engine: str = "auto"
+    """What was asked for to compute with; "eager" is plain float32, also in training."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
 

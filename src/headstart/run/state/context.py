@@ -149,6 +149,7 @@ class Context:
             settings=self.settings,
             progress=self.progress(arm),
             folds=folds,
+            engine=self.extractor.engine,
         )
 
     def progress(self, arm: str) -> Progress:
