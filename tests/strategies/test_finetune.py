@@ -21,6 +21,8 @@ from headstart.strategies.gradient._ladder import Pace, Plan, fitting, options
 from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
+from headstart.train import choice as choices
+from headstart.train.choice import Choice
 from headstart.train.freeze import _digest
 from headstart.train.loop import Outcome
 
@@ -113,6 +115,42 @@ def test_the_trunk_is_never_called(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = strategies.get("finetune").fit(asked)
     assert trial.choices["freeze"] == "middle"
     assert trial.cost.forward_passes == 0
+
+
+class TestEngine:
+    def test_what_a_trial_finds_is_used_recorded_and_kept(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        found, tried, used = Choice("channels-last", 2, 1.5, 0.9999), [], []
+        monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "store"))
+        monkeypatch.setattr(choices, "FROM_STEPS", 1)
+        monkeypatch.setattr(choices, "trial", lambda *_, **how: [tried.append(how["steps"]), found][1])
+        plain = _training.train
+        monkeypatch.setattr(
+            _training, "train", lambda *a, **how: [used.append(how["choice"]), plain(*a, **how)][1]
+        )
+        asked = request(workdir=tmp_path)
+        trial = strategies.get("full").fit(asked)
+        assert tried == [4 * 2 * 2]  # three folds and all rows, two epochs of 24 rows in batches of 16
+        assert Choice.of(trial.choices["engine"]) == found
+        strategies.get("full").refit(asked, trial)
+        assert used == [found] * 4
+        again = strategies.get("full").fit(replace(asked, workdir=tmp_path / "other"))
+        assert len(tried) == 1
+        assert same(again, trial)
+
+    def test_float32_that_is_asked_for(self) -> None:
+        trial = strategies.get("full").fit(request(engine="eager"))
+        assert trial.choices["engine"] == Choice().to_json()
+        assert "bfloat16" not in trial.reason
+
+    def test_a_design_of_before_there_were_engines_is_as_it_was(self) -> None:
+        design = finetune.design_whole(request())
+        assert "engine" not in design.to_json()
+        assert finetune.Design.from_json(design.to_json()) == design
+        half = replace(design, choice=Choice("bfloat16", 2, 2.0, 0.999))
+        assert finetune.Design.from_json(json.loads(json.dumps(half.to_json()))) == half
+        assert "in bfloat16" in _arm.summary(half, 3, 3)
 
 
 class TestCut:

@@ -119,6 +119,8 @@ class Request:
     """Share of the steps of a training after which it pauses; 0: none."""
     weights: np.ndarray | None = field(default=None, repr=False)
     """float64 `[N]`: how often each row counts in a linear fit; None: all once."""
+    engine: str = "auto"
+    """What was asked for to compute with; "eager" is plain float32, also in training."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
 

@@ -164,6 +164,7 @@ class Context:
             settings=self.settings,
             progress=self.progress(arm),
             folds=folds,
+            engine=self.extractor.engine,
         )
 
     def progress(self, arm: str) -> Progress:

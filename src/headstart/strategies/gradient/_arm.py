@@ -30,6 +30,7 @@ from headstart.strategies.gradient._training import (
     Arm,
     Kind,
     Trained,
+    chosen,
     named_watch,
     predict,
     probe_head,
@@ -38,6 +39,7 @@ from headstart.strategies.gradient._training import (
 )
 from headstart.strategies.shared._folds import NOTHING, OutOfTime, Paused, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
+from headstart.train.engines import ENGINES
 from headstart.train.loop import RENEWED, Watch
 
 D = TypeVar("D")
@@ -141,6 +143,8 @@ def settle(arm: Arm) -> Settled | float:
     """What fits the budget; or the seconds that are missing."""
     request, rows = arm.request, len(arm.request.split.folds[0].train)
     epochs = epochs_of(request, arm.kind, arm.design.batch_size)
+    engine = chosen(arm.lasting(epochs, rows), first_folds(request) + 1)
+    arm = replace(arm, design=replace(arm.design, choice=engine))
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), first_folds(request))
     pace, left = paced(request, lambda: measure(arm))
@@ -328,7 +332,9 @@ def summary(design: Design, folds: int, of: int) -> str:
     size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
     epochs = count(design.epochs, "epoch")
-    return f"{frozen}{size}, {epochs}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    engine = ENGINES[design.choice.engine] if design.choice is not None else None
+    numbers = " in bfloat16" if engine is not None and engine.half else ""
+    return f"{frozen}{size}, {epochs}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
 
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:

@@ -19,6 +19,7 @@ from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
 from headstart.train.batches import Vary
+from headstart.train.choice import Choice
 from headstart.train.groups import OPTIMIZERS
 from headstart.train.recipe import Recipe
 from headstart.train.trim import Trim, trimmed
@@ -52,19 +53,23 @@ class Design:
     """Whether that is less than the source's own, for want of time."""
     rates: tuple[float, ...] = ()
     """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
+    choice: Choice | None = None
+    """The engine of its steps; None: as before there were any."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        rates = data.pop("rates")
-        return {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
+        rates, choice = data.pop("rates"), data.pop("choice")
+        found = {**self.recipe.to_json(), **data, **({"rates": list(rates)} if rates else {})}
+        return found if choice is None else {**found, "engine": choice.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ()))})
+        choice = Choice.of(data.get("engine"))
+        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ())), "choice": choice})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
