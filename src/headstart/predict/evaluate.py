@@ -277,7 +277,7 @@ def resampled(
             methods.over_labels_resampled(y[rows], predictions, block[turns == part][:, rows])
             for part, (rows, predictions) in enumerate(parts)
         ]
-        for place, part in enumerate(turns):
+        for place, part in enumerate(turns.tolist()):
             rows, predictions = parts[part]
             drawn = np.repeat(np.arange(len(rows)), block[place, rows].astype(np.int64))
             if not len(drawn):
