@@ -14,7 +14,7 @@ from headstart.data.items.entries import BytesItem
 from headstart.errors import UnknownName
 from headstart.modalities import audio
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
-from headstart.modalities.base import Modality, Things
+from headstart.modalities.base import Compared, Modality, Things
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
@@ -40,7 +40,8 @@ OF_SOME = {"beginning", "count", "summary", "terms"}
 @pytest.mark.parametrize("name", modalities.MODALITIES.own())
 def test_a_modality_has_all_that_is_asked_of_one(name: str) -> None:
     room: Any = modalities.get(name)
-    owed = [*vars(Modality).items(), *(() if room.IN_WORDS else vars(Things).items())]
+    owed = [*vars(Modality).items(), *vars(Compared).items()]
+    owed += () if room.IN_WORDS else vars(Things).items()
     methods = {key for key, value in owed if callable(value) and not key.startswith("_")}
     lacking = [key for key in {*Modality.__annotations__, *methods} - OF_SOME if not hasattr(room, key)]
     assert not lacking

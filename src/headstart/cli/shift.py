@@ -105,7 +105,7 @@ def _numbers(found: Shift) -> Iterator[tuple[str, str]]:
         one = found.label_shift
         yield (
             "classes",
-            f"{one.total_variation:.0%} [{one.tv_low:.0%}, {one.tv_high:.0%}] of the items of others ({one.method})",
+            f"{one.total_variation:.0%} [{one.tv_low:.0%}, {one.tv_high:.0%}] of the items are of other classes ({one.method})",
         )
     if found.accuracy_bound is not None:
         one_ = found.accuracy_bound

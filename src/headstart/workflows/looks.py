@@ -71,8 +71,11 @@ def usual(values: Sequence[float | str | None]) -> str:
     """The median of numbers with the middle half; the most frequent text with its share."""
     numbers = [value for value in values if isinstance(value, int | float)]
     if numbers and len(numbers) == len(values):
-        low, middle, high = np.quantile(numbers, [0.25, 0.5, 0.75])
-        return f"{middle:.3g}" if low == high else f"{middle:.3g} ({low:.3g} to {high:.3g})"
+        low, middle, high = (
+            f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+            for value in np.quantile(numbers, [0.25, 0.5, 0.75])
+        )
+        return middle if low == high else f"{middle} ({low} to {high})"
     value, count = Counter(values).most_common(1)[0]
     shown = "none" if value is None else str(value)
     return shown if count == len(values) else f"{shown} ({count / len(values):.0%})"

@@ -18,7 +18,7 @@ from headstart.measure.spectral import leading
 
 PENALTY = 33.0
 """Of the squared weights: scikit-learn's C = 0.03. On 40 to 400 photos with a weaker one, or with components
-of equal variance, a change of class frequencies is not seen (AUC 0.52, not 0.60); with a stronger one of
+of equal variance, a change of class frequencies is not seen (AUC 0.52, not 0.59); with a stronger one of
 0.001 a change of JPEG quality less well (0.91, not 0.97)."""
 FOLDS = 5
 MODERATE, STRONG, COMPLETE = 0.60, 0.85, 0.99
