@@ -103,7 +103,7 @@ def views(request: Request) -> int:
 
 
 BESIDES = 1.35
-"""What a probe of 244 photos took, against its closed forms alone: reading what is stored, and the profile."""
+"""What a probe of 244 photos took, against its closed forms alone: it reads what is stored, and profiles."""
 
 
 def closed_form_seconds(request: Request) -> float:
