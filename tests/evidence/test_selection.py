@@ -345,3 +345,16 @@ def test_what_ships_on_few_labels_is_less_often_far_behind_the_best_baseline(see
             behind[rule] += truth[names.index(ships)] < truth[1] - 0.05
     assert behind["now"] <= behind["before"]
     assert behind["now"] <= 1
+
+
+def test_what_was_held_out_from_other_items_has_no_place() -> None:
+    setting = experiment(n=100, repeats=1)
+    first = arm(setting, "net: probe", "probe", 0.7, seed=1, folds=2)
+    whole = arm(setting, "pixels", "pixels", 0.6, seed=2)
+    other = arm(setting, "net: finetune", "finetune", 1.0, seed=3)
+    apart = replace(other, predictions=other.predictions.hide(first.covered))
+    arms = {trial.arm: trial for trial in (first, apart)}
+    rows = selection.rows(arms, setting, "net: probe")
+    assert [(row.arm, row.place) for row in rows] == [("net: finetune", 1), ("net: probe", None)]
+    arms["pixels"] = whole
+    assert {row.arm: row.place is not None for row in selection.rows(arms, setting, "pixels")}["pixels"]

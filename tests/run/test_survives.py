@@ -372,3 +372,18 @@ def test_an_average_is_trained_as_long_as_its_members() -> None:
     }
     stack = Trial("stack", "stack", None, kind, choices={"members": ["a", "b"]})
     assert conclude.refit_seconds(stack, {**trials, "stack": stack}) == pytest.approx(15 * conclude.AGAIN)
+
+
+def test_arms_of_other_folds_are_made_again(setting: Context, arms: dict[str, Fake], clock: Clock) -> None:
+    run(setting, clock, 110.0)
+    before, told = len(arms["probe"].given), []
+    setting.listen = told.append
+    run(setting, clock, 110.0)
+    assert len(arms["probe"].given) == before, "finished steps cost nothing"
+    folds = setting.split.folds
+    split = replace(setting.split, folds=(*folds[1:5], folds[0], *folds[5:]))
+    setting.experiment = replace(setting.experiment, split=split, gains={})
+    trials, _ = run(setting, clock, 400.0)
+    assert len(arms["probe"].given) == before + 1
+    assert trials["net: probe"].covered.any()
+    assert any("not those of before" in e.data.get("text", "") for e in told if e.kind == "note")

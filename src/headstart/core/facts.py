@@ -31,6 +31,8 @@ class Facts:
     """Kinds of data for which it runs only where strategies are named."""
     reads: bool = False
     """Whether it runs for every source, on what the pass over the items has stored."""
+    own_pass: bool = False
+    """Whether it reads what the probe's pass does not store: it needs one of its own."""
     ranks: bool = False
     """Whether its score is what sources are ranked by."""
     classifies: bool = False

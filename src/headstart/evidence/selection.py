@@ -12,6 +12,7 @@ from headstart import strategies, tasks
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
+from headstart.core.predictions import both
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
@@ -120,7 +121,10 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experi
 
 
 def rows(trials: Mapping[str, Trial], experiment: Experiment, shipped: str) -> list[leaderboard.Row]:
-    """The rows of the leaderboard: scored arms first, best on top (`ranked`), with their gain."""
+    """The rows of the leaderboard: scored arms first, best on top (`ranked`), with their gain.
+
+    One that was held out from none of the first one's items has no place.
+    """
     against = leaderboard.reference(trials)
     found = []
     for trial in trials.values():
@@ -132,8 +136,9 @@ def rows(trials: Mapping[str, Trial], experiment: Experiment, shipped: str) -> l
         found.append(replace(row, shipped=trial.arm == shipped))
     order = ranked(trials, trials, experiment)
     scored = sorted((r for r in found if r.score is not None), key=lambda r: order.index(r.arm))
-    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
-    return [*numbered, *(r for r in found if r.score is None)]
+    alike = [r for r in scored if both(trials[r.arm].predictions, trials[order[0]].predictions).any()]
+    numbered = [replace(r, place=place) for place, r in enumerate(alike, start=1)]
+    return [*numbered, *(r for r in scored if r not in alike), *(r for r in found if r.score is None)]
 
 
 def _scored(trial: Trial, experiment: Experiment) -> float:

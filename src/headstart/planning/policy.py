@@ -327,7 +327,7 @@ def estimate_of(known: Known, one: Facts, source: Candidate | None) -> float | N
     """Seconds that an arm is expected to take now: a pass that was made is not made again. None where nothing
     is known."""
     found = known.estimates.get(arm_name(one.name, source.name if source else None))
-    if found is None or source is None or not one.reads or source.name not in known.read:
+    if found is None or source is None or not one.reads or one.own_pass or source.name not in known.read:
         return found
     return max(0.0, found - known.passes.get(source.name, 0.0))
 

@@ -29,8 +29,9 @@ from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence
 
-AGAIN = 1.4
-"""Folds that training on all rows takes."""
+AGAIN = 1.2
+"""Folds kept back for training on all rows: as many steps, or closed forms of a quarter more rows. It took
+0.97 of a fold with fine-tuning on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     rows = selection.rows(trials, context.experiment, winner.arm)
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
-        with context.timed("training on all rows", refit_seconds(winner, trials)):
+        with context.timed("training on all rows", refit_seconds(winner, trials) / AGAIN):
             model = trained_on_all(context, winner, trials)
     except (RunError, DataError, StoreError):
         raise

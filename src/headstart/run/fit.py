@@ -307,6 +307,14 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
     found = context.folder.trials(tasks.for_task(context.task).predictions)
+    content, prints = context.folder.read(), context.split.fingerprint()
+    if (
+        content.get("folds", prints) != prints
+    ):  # what was held out from other items stands in no ranking with it
+        found, ledger.ended = {}, False
+        text = "the folds are not those of before, so every arm is made again"
+        context.listen(Event("note", {"label": "resume", "text": text}))
+    context.folder.write({**content, "folds": prints})
     if ledger.ended:
         drop_outdated(found)
         return found

@@ -33,7 +33,8 @@ _OWN = (
         reason="what needs no source at all",
     ),
     Facts(
-        "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, classifies=True,
+        "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, own_pass=True,
+        classifies=True,
         reason="its own classifier may know these labels",
     ),
     Facts(

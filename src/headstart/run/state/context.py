@@ -178,7 +178,11 @@ class Context:
     def estimate(self, strategy: str, source: str | None, seconds_per_pass: float) -> float:
         """Seconds an arm is expected to take, before it is known what else will run."""
         request = self.request(arm_name(strategy, source), source, float("inf"))
-        return strategies.get(strategy).cost(request, seconds_per_pass).seconds
+        arm = strategies.get(strategy)
+        fixed = arm.cost(
+            request, 0.0
+        ).seconds  # closed forms and the like, as if they ran alone on a usual core
+        return arm.cost(request, seconds_per_pass).seconds + (self.closing.usual - 1) * fixed
 
     def peer(self, trial: Trial) -> Peer:
         """An arm that has run, for a strategy that builds on it."""
