@@ -18,11 +18,13 @@ from headstart.errors import BadOption, FrozenChanged, UnknownName
 from headstart.strategies import finetune
 from headstart.strategies.gradient import _arm, _training
 from headstart.strategies.gradient._ladder import Pace, Plan, fitting, options
+from headstart.strategies.gradient._trainee import Trainee
 from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
 from headstart.train import choice as choices
 from headstart.train.choice import Choice
+from headstart.train.engines import ENGINES
 from headstart.train.freeze import _digest
 from headstart.train.loop import Outcome
 
@@ -143,6 +145,17 @@ class TestEngine:
         trial = strategies.get("full").fit(request(engine="eager"))
         assert trial.choices["engine"] == Choice().to_json()
         assert "bfloat16" not in trial.reason
+
+    def test_layers_are_computed_in_bfloat16_and_the_head_is_not(self) -> None:
+        network = TinyBackbone()
+        net = Trainee(network, network.cuts[0], 3).train()
+        seen: dict[str, torch.dtype] = {}
+        net.body.register_forward_hook(lambda _, given, out: seen.update(body=out.dtype))
+        net.head.register_forward_hook(lambda _, given, out: seen.update(head=out.dtype))
+        inputs = torch.from_numpy(network.example(2))
+        for name, dtype in (("bfloat16", torch.bfloat16), ("eager", torch.float32)):
+            assert ENGINES[name].z(net, inputs).dtype == torch.float32
+            assert seen == {"body": dtype, "head": torch.float32}
 
     def test_a_design_of_before_there_were_engines_is_as_it_was(self) -> None:
         design = finetune.design_whole(request())

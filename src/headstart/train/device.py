@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
@@ -33,17 +32,3 @@ def reproducible(seed: int) -> Iterator[None]:
     ):
         torch.manual_seed(seed)
         yield
-
-
-def bfloat16_on_cpu() -> bool:
-    """Whether the processor has instructions for bfloat16."""
-    check: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return check is not None and bool(check())
-
-
-def quick_on_cpu(enabled: bool) -> AbstractContextManager[Any]:
-    """Products of matrices in bfloat16 where the processor has instructions for them, if `enabled`.
-
-    A training step of a small transformer takes half of the time then; norms and weights stay float32.
-    """
-    return torch.autocast("cpu", torch.bfloat16, enabled=enabled and bfloat16_on_cpu())

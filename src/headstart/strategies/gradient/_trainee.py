@@ -13,7 +13,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.features import Rows
 from headstart.core.masked import layout_at
 from headstart.train.batches import in_order
-from headstart.train.device import quick_on_cpu
+from headstart.train.engines import quick_on_cpu
 from headstart.train.trim import by_length
 
 
