@@ -18,18 +18,18 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
 
 import headstart as hs
-from _sets import draw, pack
-from headstart import sources, tasks
+from _sets import draw
+from _zoo import PUBLISHED, SETS
+from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Request
 from headstart.data import splits
@@ -40,24 +40,6 @@ from headstart.store.store import FeatureStore
 from headstart.strategies import probe
 
 RESULTS = Path(__file__).parent / "results" / "choose.json"
-SETS: Mapping[str, tuple[Callable[[Path, Path], Dataset], tuple[int, ...], int]] = {
-    "hymenoptera": (pack("hymenoptera"), (5, 20, 97), 153),
-    "dogcat": (pack("dogcat"), (5, 20, 100), 176),
-    "pacs art": (pack("pacs_photo_art", "art_painting"), (3, 10, 30), 150),
-    "cifar10": (pack("cifar10_small"), (5, 15, 40), 400),
-}
-"""Data set -> (how it is read, labels a class, test items)."""
-PACKAGED = ("package/efficientnet-lite0", "package/efficientnet-lite1", "package/efficientnet-lite2",
-            "bundled/strokes", "bundled/textures")  # fmt: skip
-PUBLISHED = {
-    "mobilenetv1_025.tfslim_quant_in1k_128": 0.415,
-    "mobilenetv1_050.tfslim_quant_in1k_160": 0.591,
-    "mobilenetv1_100.tfslim_quant_in1k_trunk": 0.709,
-    "mobilenetv2_100.torchvision_ptq_in1k": 0.71878,
-    "squeezenet1_0.deepcompression_in1k": 0.58092,
-}
-"""Top-1 on ImageNet-1k of the files, as TF-slim and torchvision publish it for the float models. The network of
-birds has none, and the bundled ones have seen no photo: both count as 0 where published accuracy is looked at."""
 SUB_ZOO, LITTLE = 6, 0.3
 
 
@@ -79,11 +61,6 @@ class Cell:
     published: list[float]
     whole: list[float]
     beats: list[list[bool]]
-
-
-def specs(shared: Path) -> list[str]:
-    files = sorted((shared / "weights" / "imagenet").glob("*.safetensors"))
-    return [*(f"file:{path}" for path in files), *PACKAGED]
 
 
 def run_cell(
@@ -141,19 +118,25 @@ def orders(cell: Cell, use: Sequence[int]) -> dict[str, np.ndarray]:
         "leave-one-out accuracy": of(cell.whole),
     }
     found |= scores
-    for name, prior in (
-        ("ranking, with size", sizes),
-        ("ranking, with published accuracy", of(cell.published)),
-    ):
-        best = standing.order(combined(scores, prior), of(cell.whole), beats, [cell.sources[i] for i in at])
+    priors = {"size": sizes, "published accuracy": of(cell.published)}
+    for called, prior in priors.items():
+        if not np.ptp(of(cell.published)) and called != "size":
+            del found[called]  # nothing was published of any
+            continue
+        name, weight = f"ranking, with {called}", standing.KNOWN[called]
+        score = combined(scores, prior, weight=weight)
+        best = standing.order(score, of(cell.whole), beats, [cell.sources[i] for i in at])
         found[name] = -np.argsort(best).astype(np.float64)
     found["scores alone"] = combined(scores, sizes, weight=0.0)
     return found
 
 
 def tau(a: np.ndarray, b: np.ndarray) -> float:
-    value = float(kendalltau(a, b).statistic)
-    return 0.0 if np.isnan(value) else value
+    """Kendall's, with ties (tau-b)."""
+    upper = np.triu_indices(len(a), 1)
+    one, other = (np.sign(values[upper[0]] - values[upper[1]]) for values in (a, b))
+    square = np.count_nonzero(one) * np.count_nonzero(other)
+    return float((one * other).sum() / np.sqrt(square)) if square else 0.0
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
@@ -223,28 +206,36 @@ def main() -> None:
     known = {(cell.name, cell.labels, cell.seed) for cell in done}
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HEADSTART_CACHE"] = str(options.cache or Path(scratch) / "cache")
-        networks = [sources.load(spec) for spec in specs(options.shared)]
+        zoos: dict[Any, list[Any]] = {}
         for name in options.sets or SETS:
-            read, counts, tests = SETS[name]
+            asked = SETS[name]
+            most = max(asked.counts)
             # all draws come out of one pool, which is read once
-            wanted = [(n, s) for n in counts for s in range(options.draws) if s == 0 or n < max(counts)]
+            wanted = [(n, s) for n in asked.counts for s in range(options.draws) if s == 0 or n < most]
             todo = [(n, s) for n, s in wanted if (name, n, s) not in known]
-            dataset = (
-                draw(read(options.shared / "data", Path(scratch)), max(counts), 0, tests) if todo else None
-            )
+            if not todo:
+                continue
+            if asked.zoo not in zoos:
+                zoos = {asked.zoo: asked.zoo(options.shared)}
+            dataset = draw(asked.read(options.shared / "data", Path(scratch)), most, 0, asked.tests)
             for labels, seed in todo:
-                assert dataset is not None
-                done.append(run_cell(name, dataset, labels, seed, tests, networks))
-                save(options.out, done)
-                print(
-                    name, labels, seed, dict(zip(done[-1].sources, done[-1].truth, strict=True)), flush=True
-                )
-    print(table(summary(done)))
+                done.append(run_cell(name, dataset, labels, seed, asked.tests, zoos[asked.zoo]))
+                save(options.out, done, {})
+                told = dict(zip(done[-1].sources, done[-1].truth, strict=True))
+                print(name, labels, seed, told, flush=True)
+    kinds = {
+        zoo.__name__: [cell for cell in done if SETS[cell.name].zoo is zoo]
+        for zoo in dict.fromkeys(asked.zoo for asked in SETS.values())
+    }
+    told = {name: summary(cells) for name, cells in {**kinds, "all": done}.items() if cells}
+    save(options.out, done, told)
+    for name, one in told.items():
+        print(f"\n{name}\n\n{table(one)}")
 
 
-def save(path: Path, cells: Sequence[Cell]) -> None:
+def save(path: Path, cells: Sequence[Cell], told: Mapping[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
-    content = {"summary": summary(cells), "cells": [vars(cell) for cell in cells], "version": hs.__version__}
+    content = {"summary": told, "cells": [vars(cell) for cell in cells], "version": hs.__version__}
     path.write_text(json.dumps(content) + "\n")
 
 

@@ -18,7 +18,8 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "headstart.api": (
-        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model", "rank"
+        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model", "rank",
+        "shift",
     ),
     "headstart.data": ("load",),
     "headstart.sources": ("sources",),
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from headstart.api import open_run as open_run
     from headstart.api import plan as plan
     from headstart.api import rank as rank
+    from headstart.api import shift as shift
     from headstart.core.dataset import Dataset as Dataset
     from headstart.core.evidence import Evidence as Evidence
     from headstart.core.evidence import Verdict as Verdict

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.run.fit import Result
     from headstart.workflows.label_next import Proposal
     from headstart.workflows.rank import Ranking
+    from headstart.workflows.shift import Shift
 
 
 class Run:
@@ -111,7 +112,11 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
 
     model, folder = result.answer.model, result.folder.path
     dataset, task = result.experiment.dataset, result.experiment.task
-    with ThreadPoolExecutor(1, thread_name_prefix="proof") as pool:
+    context = result.networks
+    with (
+        context.timed("proof and page", context.closing.seconds()),
+        ThreadPoolExecutor(1, thread_name_prefix="proof") as pool,
+    ):
         proof = probes(model, pairs=dataset.pairs)
         saving = pool.submit(bundle.save, model, folder / "model", probes=proof, fresh=fresh)
         insight = insight_of(result)
@@ -145,7 +150,8 @@ def rank(data: Any, *, also: Sequence[str] = (), listen: Listener = ignore, **op
 
     `data` is anything `headstart.load` reads. Options: `sources` (specs, or patterns such as
     "timm/mobilenet*"; by default those on this machine), `seed`, `metric`, `drop_bad`, `download`, and those
-    of `load`. `also` names further scores that decide nothing: "hscore", "transrate", "gbc", "parc", "nleep",
+    of `load`; with `quality="fast"` more than three are halved on some of the items, and at most three read
+    all. `also` names further scores that decide nothing: "hscore", "transrate", "gbc", "parc", "nleep",
     "leep", "nce", or "all".
 
     Each row has `source`, `expected` (value, low, high: the metric of a linear model on new items),
@@ -222,6 +228,52 @@ def label_next(
     return propose(done.folder, done.model.predictor, data, Wanted(n, seed, labelled, download, named))
 
 
+def shift(
+    a: Run | Any,
+    b: Any,
+    *,
+    source: str | None = None,
+    page: str | Path | None = None,
+    listen: Listener = ignore,
+    **options: Any,
+) -> Shift:
+    """Is the target `b` like the source `a`, in what way is it not, and what to do about it?
+
+    `a` is anything `headstart.load` reads, labelled or not, or a finished run (or its folder), whose model
+    then answers and whose source gives the features; `b` anything `load` reads, whose labels are not looked
+    at. Options: `seed`, `download`, `labelled` (the run's data, where it has moved), and those of `load`.
+    `page` is a file to write what was found to, with pictures.
+
+    `kind` is "none", "covariate" (items look different), "label" (classes are not as frequent), "both", or
+    "concept" (what is known of the source does not carry over), with `reason` and `advice`; `warning` is said
+    first: that the files alone tell the domains apart. Raises `HeadstartError`.
+
+    >>> import headstart as hs
+    >>> found = hs.shift("catalogue/", "phone/")  # doctest: +SKIP
+    >>> found.kind, found.auc.value  # doctest: +SKIP
+    ('covariate', 0.93)
+    """
+    from headstart.errors import UnknownName
+    from headstart.run.state.config import READING
+    from headstart.workflows.inputs.domains import Wanted
+    from headstart.workflows.shift import shift as run_shift
+
+    own = ("seed", "download", "labelled")
+    for name in options:
+        if name not in own and name not in READING:
+            raise UnknownName("option", name, [*own, *READING, "source", "page"])
+    given = {name: value for name, value in options.items() if value is not None}
+    reading = {name: value for name, value in given.items() if name not in own}
+    wanted = Wanted(source, reading=reading, **{name: given[name] for name in own if name in given})
+    place = a.folder if isinstance(a, Run) else a
+    found = run_shift(place, b, wanted, listen, predictor=lambda folder: open_model(folder).predictor)
+    if page is not None:
+        from headstart.report import shift as pages
+
+        pages.write(Path(page), found)
+    return found
+
+
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:
     """float32 `[N, width]`: the source's embedding of every item, through the feature store."""
     import numpy as np
@@ -243,5 +295,5 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
 __all__ = [
     "Run", "Verdict", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run", "plan",
-    "rank",
+    "rank", "shift",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,6 +74,27 @@ def forked(cache: Path, warm: Warm) -> Command:
     """The same from a process that has imported already."""
     variables = {"HEADSTART_CACHE": str(cache), "COLUMNS": "140"}
     return lambda where, *words: warm.run(where, variables, arguments=[str(word) for word in words])
+
+
+@pytest.fixture(scope="session")
+def with_pool(shapes: Path, tmp_path_factory: pytest.TempPathFactory, forked: Command) -> Path:
+    """A folder with a finished run of the shapes and a pool: their test pictures without labels, copies of
+    labelled ones, a picture twice, and what is no picture."""
+    where = tmp_path_factory.mktemp("label-next")
+    shutil.copytree(shapes / "train", where / "labelled")
+    done = forked(
+        where, "fit", "labelled", "--source", "bundled/strokes", "--strategy", "probe", "--budget", "20s"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    pool = where / "pool"
+    pool.mkdir()
+    for path in sorted((shapes / "test").rglob("*.png")):
+        shutil.copy(path, pool / f"{path.parent.name}-{path.name}")
+    for number in (1, 2, 3):
+        shutil.copy(where / "labelled" / "disc" / f"0{number}.png", pool / f"copy-{number}.png")
+    shutil.copy(pool / "ring-14.png", pool / "wieder-größe.png")
+    (pool / "broken.png").write_bytes(b"\x89PNG nothing")
+    return where
 
 
 @pytest.fixture

@@ -21,24 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def place(shapes: Path, tmp_path_factory: pytest.TempPathFactory, forked: Any) -> Path:
-    """A folder with a finished run of the shapes and a pool: their test pictures without labels, copies of
-    labelled ones, a picture twice, and what is no picture."""
-    where = tmp_path_factory.mktemp("label-next")
-    shutil.copytree(shapes / "train", where / "labelled")
-    done = forked(
-        where, "fit", "labelled", "--source", "bundled/strokes", "--strategy", "probe", "--budget", "20s"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    pool = where / "pool"
-    pool.mkdir()
-    for path in sorted((shapes / "test").rglob("*.png")):
-        shutil.copy(path, pool / f"{path.parent.name}-{path.name}")
-    for number in (1, 2, 3):
-        shutil.copy(where / "labelled" / "disc" / f"0{number}.png", pool / f"copy-{number}.png")
-    shutil.copy(pool / "ring-14.png", pool / "wieder-größe.png")
-    (pool / "broken.png").write_bytes(b"\x89PNG nothing")
-    return where
+def place(with_pool: Path) -> Path:
+    return with_pool
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def test_table_page_json_and_the_fit_that_follows(shapes: Path, forked: Any, tmp
     assert re.search(r"\d+\.\d % \[\d+\.\d, \d+\.\d\]  +\|?-*o-*\|? .*1\.2 M +Apache-2\.0", places[0])
     first = next(line for line in lines if line.startswith("first")).split()[1].rstrip(":")
     assert next(line for line in lines if line.startswith("next")).split()[2:5] == ["is", "not", "chosen:"]
-    assert lines[-1] == f"use it    headstart fit DATA --source {first}"
+    assert lines[-1] == f"use it    headstart fit {shapes} --source {first}"
 
     page = (tmp_path / "ranking.html").read_text(encoding="utf-8")
     assert page.count('<svg class="bar"') == 2

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
@@ -285,3 +286,75 @@ def test_fewer_repeats_are_not_fewer_items() -> None:
     }
     assert selection.ranked(arms, arms, setting) == ["net: probe", "tfidf", "majority"]
     assert selection.winner(arms, setting) == "net: probe"
+
+
+@pytest.mark.parametrize(
+    ("scratch", "mean", "ships"),
+    [(0.72, 0.75, "stack"), (0.72, 0.60, "net: probe"), (0.30, 0.75, "net: probe"), (0.95, 0.75, "net: scratch")],
+    ids=["not told apart", "the average is worse", "shown to be better", "scratch is better"],
+)  # fmt: skip
+def test_where_two_cannot_be_told_apart_their_average_ships(scratch: float, mean: float, ships: str) -> None:
+    setting = experiment(n=100, repeats=1)
+
+    def said(name: str, accuracy: float, **choices: object) -> Trial:
+        order = np.arange(100)[::-1] if "scratch" in name else np.arange(100)  # each errs on its own
+        wrong = order >= round(100 * accuracy)
+        label = np.where(wrong, 1 - setting.dataset.y, setting.dataset.y)
+        predictions = (np.eye(2)[label] * 0.8 + 0.1)[None].astype(np.float32)
+        return Trial(name, name.rpartition(": ")[2], None, predictions, choices=choices)
+
+    arms = {
+        trial.arm: trial
+        for trial in (
+            said("net: probe", 0.75),
+            said("net: scratch", scratch),
+            said("stack", mean, members=["net: probe", "net: scratch"]),
+        )
+    }
+    if ships == "stack":
+        assert gain(arms["net: probe"], arms["net: scratch"], setting).low <= 0
+    assert selection.winner(arms, setting) == ships
+    alone = {name: arms[name] for name in ("net: probe", "net: scratch")}
+    assert selection.winner(alone, setting) == ("net: scratch" if scratch > 0.9 else "net: probe")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_ships_on_few_labels_is_less_often_far_behind_the_best_baseline(seed: int) -> None:
+    """Draws of 40 items on which two arms differ by less than they can show, each right on its own items."""
+    rng = np.random.default_rng(seed)
+    behind = {"now": 0, "before": 0}
+    for _ in range(12):
+        setting = experiment(n=40, repeats=1)
+        y = setting.dataset.y
+        truth = rng.permutation([0.62, 0.78])
+        score = [rng.normal(0.0, 1.0, 40) + stats.norm.ppf(p) for p in truth]  # of the right class
+        both = [*score, (score[0] + score[1]) / np.sqrt(2)]
+        truth = [*truth, float(stats.norm.cdf(sum(stats.norm.ppf(truth)) / np.sqrt(2)))]
+        names = ("net: probe", "net: scratch", "stack")
+        arms = {}
+        for name, right in zip(names, both, strict=True):
+            p = 1 / (1 + np.exp(-right))
+            predictions = np.where(y[:, None] == np.arange(2), p[:, None], 1 - p[:, None])
+            choices = {"members": list(names[:2])} if name == "stack" else {}
+            arms[name] = Trial(
+                name, name.rpartition(": ")[2], None, predictions[None].astype(np.float32), choices=choices
+            )
+        alone = {name: arms[name] for name in names[:2]}
+        for rule, some in (("now", arms), ("before", alone)):
+            ships = selection.winner(some, setting)
+            behind[rule] += truth[names.index(ships)] < truth[1] - 0.05
+    assert behind["now"] <= behind["before"]
+    assert behind["now"] <= 1
+
+
+def test_what_was_held_out_from_other_items_has_no_place() -> None:
+    setting = experiment(n=100, repeats=1)
+    first = arm(setting, "net: probe", "probe", 0.7, seed=1, folds=2)
+    whole = arm(setting, "pixels", "pixels", 0.6, seed=2)
+    other = arm(setting, "net: finetune", "finetune", 1.0, seed=3)
+    apart = replace(other, predictions=other.predictions.hide(first.covered))
+    arms = {trial.arm: trial for trial in (first, apart)}
+    rows = selection.rows(arms, setting, "net: probe")
+    assert [(row.arm, row.place) for row in rows] == [("net: finetune", 1), ("net: probe", None)]
+    arms["pixels"] = whole
+    assert {row.arm: row.place is not None for row in selection.rows(arms, setting, "pixels")}["pixels"]

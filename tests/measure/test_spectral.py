@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from headstart.measure.spectral import basis, fit_scaling, standardise
+from headstart.measure.spectral import basis, fit_scaling, leading, standardise
 
 
 @pytest.mark.parametrize("shape", [(40, 7), (12, 60), (20, 20)])
@@ -64,3 +65,12 @@ def test_constant_features_have_no_basis(rows: int, columns: int, value: float) 
     features = np.full((rows, columns), value)
     assert (fit_scaling(features).factor == 0).all()
     assert len(basis(standardise(features)[0]).s2) == 0
+
+
+def test_leading_components_are_scikit_learns_and_few_rows_get_few() -> None:
+    features = np.random.default_rng(0).normal(size=(400, 90)) * np.arange(1, 91)
+    theirs = PCA(64, svd_solver="full").fit_transform(standardise(features)[0])
+    theirs /= np.sqrt((theirs**2).mean())
+    np.testing.assert_allclose(np.abs(leading(features)), np.abs(theirs), atol=1e-6)
+    assert leading(features[:40]).shape == (40, 8)
+    assert not leading(np.ones((9, 4))).any()

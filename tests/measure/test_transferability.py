@@ -14,8 +14,10 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal, ortho_group, spearmanr
 from sklearn.covariance import ledoit_wolf as sklearn_ledoit_wolf
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mutual_info_score
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 
 from headstart.measure import transferability
@@ -308,10 +310,69 @@ def test_nleep_is_the_same_each_time_and_knows_the_better() -> None:
     assert nleep(np.ones((9, 2)), np.arange(9) % 3) == pytest.approx(np.log(1 / 3))
 
 
-@pytest.mark.parametrize("score", [hscore, transrate, gbc, nleep])
-def test_names_of_classes_do_not_count(score) -> None:
-    x, y = some()
-    assert score(x, np.array([30, 10, 20])[y]) == pytest.approx(score(x, y), rel=1e-9)
+@pytest.mark.parametrize("shape", [(60, 8), (20, 40)])
+def test_shrunk_h_score_by_the_covariance_of_scikit_learn(shape: tuple[int, int]) -> None:
+    x, y = some(*shape)
+    centred = x - x.mean(axis=0)
+    means = np.stack([centred[y == c].mean(axis=0) for c in range(3)])[y]
+    shrunk, share = sklearn_ledoit_wolf(x)
+    between = means.T @ means / (len(x) - 1)
+    assert hscore(x, y) == pytest.approx((1 - share) * np.trace(np.linalg.solve(shrunk, between)))
+
+
+def test_nleep_by_the_parts_of_scikit_learn() -> None:
+    x, y = some(120, 6)
+    seen = PCA(n_components=0.8, svd_solver="full").fit_transform(x)
+    seen = seen / np.sqrt(seen.var(axis=0).sum())
+    values = [
+        leep(GaussianMixture(15, covariance_type="diag", random_state=seed).fit(seen).predict_proba(seen), y)
+        for seed in range(8)
+    ]
+    assert nleep(x, y) == pytest.approx(np.mean(values), abs=4 * np.std(values))  # k-means begins elsewhere
+
+
+ROTATED, MOVED = (
+    ("hscore", "transrate", "gbc", "knn"),
+    ("ridge", "hscore", "transrate", "gbc", "parc", "nleep"),
+)
+SCORES = {
+    "ridge": lambda x, y: -loos.loo(x, one_hot(y, 3)).mse,
+    "knn": lambda x, y: float(np.mean(knn(x, one_hot(y, 3)).argmax(axis=1) == y)),
+    "hscore": hscore,
+    "transrate": lambda x, y: transrate(x, y, scale=True),
+    "gbc": gbc,
+    "parc": lambda x, y: parc(x, one_hot(y, 3)),
+    "nleep": nleep,
+    "leep": lambda x, y: leep(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True), y),
+    "nce": lambda x, y: nce(x.argmax(axis=1), y),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_what_does_not_change_a_score(name: str) -> None:
+    score, (x, y) = SCORES[name], some(60, 8)
+    whole = score(x, y)
+    renamed = np.array([2, 0, 1])[y]
+    assert score(x, renamed) == pytest.approx(whole, rel=1e-9)
+    if name != "nleep":  # whose mixture is begun by the order of rows
+        order = np.random.default_rng(1).permutation(len(x))
+        assert score(x[order], y[order]) == pytest.approx(whole, rel=1e-9)
+    if name != "leep":  # of probabilities
+        assert score(7 * x, y) == pytest.approx(whole, rel=1e-6)
+    if name in MOVED:
+        assert score(x + 3, y) == pytest.approx(whole, rel=1e-6)
+    if name in ROTATED:
+        assert score(x @ ortho_group(8, seed=1).rvs(), y) == pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [*SCORES, "logme"])
+def test_right_labels_score_above_shuffled_ones(name: str) -> None:
+    score = SCORES.get(name, lambda x, y: logme(x, one_hot(y, 3)))
+    y = np.arange(90) % 3
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(90, 6)) + 2 * np.eye(3, 6)[y]
+    shuffled = [score(x, rng.permutation(y)) for _ in range(8)]
+    assert score(x, y) > max(shuffled)
 
 
 # together
@@ -320,9 +381,10 @@ def test_names_of_classes_do_not_count(score) -> None:
 def test_places_and_their_mean() -> None:
     np.testing.assert_allclose(places([3.0, 1.0, np.nan, 3.0]), [5 / 6, 1 / 3, 0, 5 / 6])
     scores = {"a": [0.1, 0.2, 0.3], "b": [5.0, 9.0, 7.0]}
-    np.testing.assert_allclose(combined(scores, [1.0, 1.0, 1.0]), [1 / 9 / 2 * 3, 0.75 / 1.5 + 1 / 6, 2 / 3])
+    np.testing.assert_allclose(
+        combined(scores, [1.0, 1.0, 1.0], weight=0.5), [1 / 9 / 2 * 3, 0.75 / 1.5 + 1 / 6, 2 / 3]
+    )
     np.testing.assert_allclose(combined(scores, [3.0, 2.0, 1.0], weight=0.0), [0.0, 0.75, 0.75])
-    assert (
-        combined(scores, [3.0, 2.0, 1.0])[1] > combined(scores, [3.0, 2.0, 1.0])[2]
-    )  # the prior parts equals
-    np.testing.assert_allclose(combined({"a": [2.0]}, [1.0]), [0.0])
+    parted = combined(scores, [3.0, 2.0, 1.0], weight=0.5)
+    assert parted[1] > parted[2]  # the prior parts equals
+    np.testing.assert_allclose(combined({"a": [2.0]}, [1.0], weight=0.5), [0.0])

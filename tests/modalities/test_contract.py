@@ -14,7 +14,7 @@ from headstart.data.items.entries import BytesItem
 from headstart.errors import UnknownName
 from headstart.modalities import audio
 from headstart.modalities.audio.preprocessing import AudioPreprocessing
-from headstart.modalities.base import Modality, Things
+from headstart.modalities.base import Compared, Modality, Things
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
@@ -33,18 +33,19 @@ ITEMS = {
     "text": TextItem("a", "red and green", "blue"),
     "audio": BytesItem("a", audio.as_bytes((np.sin(np.arange(3000) / 5), 16_000))),
 }
-OF_SOME = {"beginning", "count", "summary"}
+OF_SOME = {"beginning", "count", "summary", "terms"}
 """Methods that belong to a capability."""
 
 
 @pytest.mark.parametrize("name", modalities.MODALITIES.own())
 def test_a_modality_has_all_that_is_asked_of_one(name: str) -> None:
     room: Any = modalities.get(name)
-    owed = [*vars(Modality).items(), *(() if room.IN_WORDS else vars(Things).items())]
+    owed = [*vars(Modality).items(), *vars(Compared).items()]
+    owed += () if room.IN_WORDS else vars(Things).items()
     methods = {key for key, value in owed if callable(value) and not key.startswith("_")}
     lacking = [key for key in {*Modality.__annotations__, *methods} - OF_SOME if not hasattr(room, key)]
     assert not lacking
-    assert hasattr(room, "beginning") == room.IN_WORDS
+    assert hasattr(room, "beginning") == hasattr(room, "terms") == room.IN_WORDS
     assert hasattr(room, "count") == (room.PLAIN.max_length is not None)
     assert hasattr(room, "telling") != room.IN_WORDS
     assert hasattr(room, "summary") == (room.COPIES_FROM is not None)

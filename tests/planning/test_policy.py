@@ -156,8 +156,8 @@ def test_a_pass_is_counted_once() -> None:
     estimates = {"a: probe": 45.0, "a: direct": 40.0, "b: probe": 45.0}
     here = known(estimates=estimates, passes={"a": 40.0, "b": 40.0}, left=600.0)
     took = {step.arm: step.estimate for step in outline(here)[0]}
-    assert (took["a: probe"], took["a: direct"], took["b: probe"]) == (45.0, 0.0, 45.0)
-    read = replace(here, read=frozenset({"a"}), left=70.0)
+    assert (took["a: probe"], took["a: direct"], took["b: probe"]) == (45.0, 40.0, 45.0), "its own"
+    read = replace(here, read=frozenset({"a"}), left=110.0)
     took = {step.arm: step.estimate for step in outline(read)[0]}
     assert took["a: probe"] == 5.0
     assert took["b: probe"] == 45.0, "it fits, for the pass of a is made"

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from headstart.planning import more_folds
 from headstart.planning.policy import LEAST, MARGIN, Candidate, Known, Outcome, Step
+from headstart.planning.race import Heat
 from headstart.strategies import facts
 
-ARMS = ("majority", "pixels", "probe", "random-frozen", "scratch", "finetune", "full")
+TRAINED = ("scratch", "finetune", "full", "finetune-slow", "stack")
+ARMS = ("majority", "pixels", "probe", "random-frozen", *TRAINED, "early-probe")
 FOLDS = 5
 AGAIN = 1.4
 NOISE = 0.08
@@ -32,6 +34,8 @@ class Race:
     """-1 to 1, by arm."""
     slower: float
     """How much longer a step takes than was said, up to what is allowed for."""
+    early: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """How far below what it ends with an arm is after a ninth and a third of its steps: curves cross and dip."""
     spent: float = 0.0
     longest: float = 0.0
     steps: list[Step] = field(default_factory=list)
@@ -45,11 +49,22 @@ class Race:
         best = max(scored, key=lambda a: scored[a] or 0.0, default=None)
         return Known(
             (Candidate("net"),), 0.88 * self.budget - self.spent, self.outcomes,
-            {"net: probe": FOLDS * self.seconds["net: probe"]}, allowed=frozenset(ARMS),
+            {"net: probe": FOLDS * self.seconds["net: probe"], **self.estimates},
             spare=left - max(refits.values(), default=0.0), settled=left - max(kept.values(), default=0.0),
             hangs=tuple(a for a in ("net: scratch", best) if a in self.outcomes and self.outcomes[a].folds),
             doubt=doubt,
         )  # fmt: skip
+
+    @property
+    def estimates(self) -> dict[str, float]:
+        return {arm: self.seconds[arm] * (FOLDS + AGAIN) for arm in ("net: finetune", "net: full")}
+
+    def heat(self, arm: str, part: float) -> Heat:
+        """Compared with the best that trains nothing, through the noise of one fold."""
+        before = self.outcomes[arm].heat if arm in self.outcomes else None
+        score = self.shown(arm, 1) - self.early.get(arm, (0.0, 0.0))[before is not None]
+        gain = score - max(o.score or 0.0 for o in self.outcomes.values() if not o.trains and o.folds)
+        return Heat(part, score, before.score if before else None, "best", gain, gain + 2 * NOISE)
 
     def shown(self, arm: str, folds: int) -> float:
         return self.truth[arm] + self.luck[arm] * NOISE / folds**0.5
@@ -58,10 +73,23 @@ class Race:
         arm, own = step.arm, self.seconds[step.arm] * self.slower
         before = self.outcomes.get(arm)
         trains = facts(step.strategy).trains
+        if step.part:
+            assert facts(step.strategy).races
+            heat = self.heat(arm, step.part)
+            took = own * (step.part - (before.heat.part if before and before.heat else 0.0))
+            self.steps.append(step)
+            self.spent, self.longest = self.spent + took, max(self.longest, took)
+            self.outcomes[arm] = Outcome(
+                step.strategy, step.source, None, folds=0, rungs=(1, 2, 3, 5), fold=self.seconds[arm],
+                heat=heat, behind=heat.hopeless,
+            )  # fmt: skip
+            return
         if step.folds:
             assert before is not None
             assert step.folds in before.rungs
-            folds, took = step.folds, own * (step.folds - before.folds)
+            assert before.heat is None or not before.heat.hopeless
+            done = before.heat.part if before.heat else before.folds
+            folds, took = step.folds, own * (step.folds - done)
         else:  # it settles on what fits, with the model on all rows
             fitting = [f for f in (5, 3, 2, 1) if self.seconds[arm] * (f + AGAIN * trains) <= step.seconds]
             folds = FOLDS if not trains else fitting[0] if fitting else 0
@@ -76,6 +104,8 @@ class Race:
         )
         frozen = max((o.score or 0.0 for o in self.outcomes.values() if not o.trains), default=0.0)
         for name, one in self.outcomes.items():
+            if one.heat is not None:
+                continue
             clear = one.trains and one.folds > 0 and (one.score or 0.0) + 3 * NOISE / one.folds**0.5 < frozen
             self.outcomes[name] = replace(one, behind=clear)
 
@@ -107,19 +137,22 @@ class Race:
                 doubt = outcome
 
 
-names = [arm if arm in ("majority", "pixels") else f"net: {arm}" for arm in ARMS]
+names = [arm if arm in ("majority", "pixels", "stack") else f"net: {arm}" for arm in ARMS]
 races = st.builds(
-    lambda budget, truth, seconds, luck, slower: Race(
-        budget, *(dict(zip(names, values, strict=True)) for values in (truth, seconds, luck)), slower
+    lambda budget, truth, seconds, luck, slower, early: Race(
+        budget, *(dict(zip(names, values, strict=True)) for values in (truth, seconds, luck)), slower,
+        early=dict(zip(("net: finetune", "net: full"), early, strict=True)),
     ),
     st.floats(10.0, 3600.0),
     st.lists(st.floats(0.3, 1.0), min_size=len(names), max_size=len(names)),
     st.tuples(
         st.just(0.0), st.floats(0.01, 0.1), st.floats(0.02, 0.3), st.floats(0.02, 0.3),
-        st.floats(0.5, 120.0), st.floats(0.5, 40.0), st.floats(0.5, 120.0),
+        st.floats(0.5, 120.0), st.floats(0.5, 40.0), st.floats(0.5, 120.0), st.floats(0.5, 40.0),
+        st.floats(0.0, 1.0), st.floats(0.02, 0.3),
     ),
     st.lists(st.floats(-1.0, 1.0), min_size=len(names), max_size=len(names)),
     st.floats(0.7, MARGIN),
+    st.lists(st.tuples(st.floats(-0.2, 0.5), st.floats(-0.1, 0.3)), min_size=2, max_size=2),
 )  # fmt: skip
 outcomes = st.sampled_from(["helps", "no evidence", "hurts", "not compared"])
 
@@ -154,6 +187,11 @@ def test_the_best_arm_that_ran_is_lost_by_no_more_than_what_was_promised(race: R
     """Twice the noise of the folds of the two arms, and the standard error that what trains must be ahead by."""
     race.run(outcome)
     ran = {arm: one for arm, one in race.outcomes.items() if one.folds}
+    dropped = [(arm, one.heat) for arm, one in race.outcomes.items() if one.heat is not None and one.behind]
+    for arm, heat in dropped:  # what its last steps bring beyond what those before them have brought
+        late = max(0.0, race.early[arm][1] - heat.rise)
+        frozen = max(race.truth[a] for a, one in ran.items() if not one.trains)
+        assert race.truth[arm] <= frozen + late, "it would have won"
     best = max(ran, key=lambda arm: race.truth[arm])
     ships = race.ships()
     promised = sum(NOISE / ran[arm].folds ** 0.5 for arm in (best, ships)) + NOISE / ran[best].folds ** 0.5
@@ -161,8 +199,8 @@ def test_the_best_arm_that_ran_is_lost_by_no_more_than_what_was_promised(race: R
 
 
 def test_what_is_ahead_on_one_fold_gets_the_time_that_is_left() -> None:
-    truth = dict(zip(names, (0.5, 0.65, 0.92, 0.7, 0.5, 0.9, 0.98), strict=True))
-    seconds = dict(zip(names, (0.0, 0.1, 0.2, 0.2, 30.0, 15.0, 20.0), strict=True))
+    truth = dict(zip(names, (0.5, 0.65, 0.92, 0.7, 0.5, 0.9, 0.98, 0.5, 0.5, 0.5), strict=True))
+    seconds = dict(zip(names, (0.0, 0.1, 0.2, 0.2, 30.0, 15.0, 20.0, 15.0, 1.0, 0.1), strict=True))
     race = Race(150.0, truth, seconds, dict.fromkeys(names, 0.0), 1.0)
     race.run("helps")
     assert race.outcomes["net: full"].folds > 1

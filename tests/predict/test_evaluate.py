@@ -15,7 +15,7 @@ from headstart.core.dataset import ArrayItem, Dataset, FileItem
 from headstart.core.task import Task
 from headstart.errors import DataError
 from headstart.measure import intervals
-from headstart.predict.evaluate import align, alike, evaluate
+from headstart.predict.evaluate import align, alike, evaluate, resampled
 from headstart.predict.predictor import Predictor
 from made.models import tiny_images, tiny_model, tiny_task
 
@@ -216,3 +216,25 @@ def test_one_number_is_no_mistake() -> None:
     task = Task("regression", ("weight",), "MAE", False)
     assert "all items are labelled 2.5" in alike(task, np.array([2.5]))[0]
     assert not alike(task, np.array([2.5, 3.5]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"), [("classification", 2), ("classification", 4), ("multilabel", 3)]
+)
+def test_means_over_labels_are_resampled_at_once_as_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, kind: str, outputs: int
+) -> None:
+    rng = np.random.default_rng(0)
+    task = Task(kind, tuple("abcd"[:outputs]), next(iter(tasks.get(kind).scores)))
+    p = rng.random((40, outputs)).round(1)  # equals among them
+    y = rng.integers(0, outputs, 40) if kind == "classification" else rng.integers(0, 2, (40, outputs))
+    parts = [(np.arange(40), p), (np.arange(0, 40, 2), p[::2])]  # a few resamples lose a label
+    methods = tasks.get(kind)
+    for unit in (np.arange(40), np.arange(40) // 8):
+        at_once = resampled(task, parts, y, unit, count=60, seed=0)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(methods), "over_labels_resampled", lambda *_: {})
+            alone = resampled(task, parts, y, unit, count=60, seed=0)
+        assert at_once.keys() == alone.keys()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(at_once[name], values, err_msg=name)

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from headstart import sources
 from headstart.core import environment
 from headstart.core.events import Event
+from headstart.core.source import Source
+from headstart.errors import SourceError
 from headstart.testing.texts import WORDS, sentences
 
 WIDTHS = {"w02": 2, "w03": 3, "w04": 4, "w16": 16, "w24": 24, "w32": 32}
@@ -27,7 +30,7 @@ def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def fit(vectors: Path, **more: Any) -> tuple[hs.Run, list[Event]]:
+def fit(vectors: Path, data: Any = None, **more: Any) -> tuple[hs.Run, list[Event]]:
     told: list[Event] = []
     options = {
         "sources": [f"vectors:{vectors}/w*.txt"],
@@ -36,7 +39,7 @@ def fit(vectors: Path, **more: Any) -> tuple[hs.Run, list[Event]]:
         "out": vectors / "run",
         **more,
     }
-    return hs.fit(sentences(per_class=12), listen=told.append, **options), told
+    return hs.fit(data or sentences(per_class=12), listen=told.append, **options), told
 
 
 def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
@@ -51,12 +54,12 @@ def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
     assert set(found["kept"]) == done
     assert set(found["left_out"]) == set(WIDTHS) - done
     away = min(found["left_out"])
-    assert [row["source"] for row in found["ranking"]][:3] == found["kept"]
+    assert [row["source"] for row in found["ranking"] if row["tied"]][:3] == found["kept"]
     assert [e.data["kept"] for e in told if e.kind == "search"] == [found["kept"]]
     skipped = {row["arm"]: row["reason"] for row in run.record["answer"]["skipped"]}
     assert (
         skipped[f"{away}: probe"]
-        == "not among the 3 that are probed, of 6 sources ranked on some of the items"
+        == "not among those that are probed, 3 of 6 sources ranked on some of the items"
     )
     assert any(
         f"{away}: probe" in note and "ranked on some" in note
@@ -88,3 +91,54 @@ def test_what_is_too_large_for_the_memory_is_left_out_with_the_reason(
     rows = {row["arm"]: row for row in run.leaderboard()}
     assert rows["w02: probe"]["score"] is not None
     assert "of memory" in rows["w32: probe"]["reason"]
+
+
+def test_of_pairs_each_way_of_reading_is_probed(vectors: Path) -> None:
+    found, told = fit(
+        vectors,
+        data=sentences(per_class=12, pairs=True),
+        sources=[f"vectors:{vectors}/w{n}.txt" for n in ("03", "24")],
+    )
+    (searched,) = [e for e in told if e.kind == "search"]
+    assert len(searched.data["kept"]) + len(searched.data["left_out"]) == 4, "each source in two ways"
+    ways = {name.endswith("apart") for name in searched.data["kept"]}
+    assert ways == {True, False}
+    probed = [
+        row["arm"]
+        for row in found.leaderboard()
+        if row["arm"].endswith(": probe") and row["score"] is not None
+    ]
+    assert sorted(probed) == sorted(f"{name}: probe" for name in searched.data["kept"])
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of sources whose networks cannot be opened."""
+    names: set[str] = set()
+    load = sources.load
+
+    def opened(source: Source, **options: Any) -> Any:
+        if source.name in names:
+            raise RuntimeError(f"size mismatch in {source.name}")
+        return load(source, **options)
+
+    monkeypatch.setattr(sources, "load", opened)
+    return names
+
+
+@pytest.mark.parametrize("bad", ["w02", "w24"])
+def test_one_broken_source_among_three_ends_itself(vectors: Path, broken: set[str], bad: str) -> None:
+    broken.add(bad)
+    names = ("w02", "w16", "w24")
+    run, _ = fit(vectors, sources=[f"vectors:{vectors}/{name}.txt" for name in names])
+    rows = {row["source"]: row for row in run.leaderboard() if row["strategy"] == "probe"}
+    assert rows[bad]["status"] == "failed"
+    assert rows[bad]["reason"] == f"RuntimeError: size mismatch in {bad}"
+    assert {name for name, row in rows.items() if row["score"] is not None} == {*names} - {bad}
+
+
+def test_a_run_of_which_every_source_is_broken_is_one_sentence(vectors: Path, broken: set[str]) -> None:
+    broken |= {"w02", "w16", "w24"}
+    with pytest.raises(SourceError, match=r"it broke .*size mismatch.*no source of this run could be used"):
+        fit(vectors, sources=[f"vectors:{vectors}/{name}.txt" for name in sorted(broken)])
+    assert not (vectors / "run" / "model").exists()

@@ -46,11 +46,19 @@ class Fake:
     def __init__(self, name: str, accuracy: float, seconds: float, first: int, clock: Clock) -> None:
         self.name, self.accuracy, self.seconds, self.first, self.clock = name, accuracy, seconds, first, clock
         self.given: list[float] = []
+        self.parts: list[float] = []
         self.before: Callable[[], None] = lambda: None
 
     def fit(self, request: Request) -> Trial:
         self.before()
         self.given.append(request.budget.seconds)
+        if request.part:
+            self.parts.append(request.part)
+            self.clock.now += self.seconds * request.part
+            seed = sum(map(ord, self.name))
+            trial = simulated.arm(request, "", self.name, self.accuracy, seed=seed, folds=1)
+            choices = {"part": request.part}
+            return replace(trial, cost=Cost(fold=self.seconds), status="cut off", choices=choices)
         folds = max(request.folds, self.first)
         done = request.workdir / "done"  # type: ignore[operator]
         self.clock.now += self.seconds * (folds - (int(done.read_text()) if done.exists() else 0))
@@ -173,7 +181,7 @@ def test_what_is_left_is_too_little_for_one_more_rung(
     _, folds = evidence(setting, trials)
     closing = setting.closing.seconds()
     assert 1 < folds["net: scratch"] < 5
-    left = ledger.budget.left - closing - known.AGAIN * 6.0
+    left = ledger.budget.left - closing - conclude.AGAIN * 6.0
     assert 0 <= left < 2.2 * 6.0
 
 
@@ -312,3 +320,70 @@ def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
     monkeypatch.setattr(conclude, "conclude", concluding)
     assert fit.concluded(setting, trials) == "the next"
     assert trials["net: full"].reason == "training on all rows broke it: MemoryError: no reason given"
+
+
+def test_arms_race_and_what_cannot_win_is_dropped(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    setting.experiment = simulated.experiment(n=300)
+    for name, accuracy in (("finetune", 0.3), ("random-frozen", 0.5), ("early-probe", 0.6)):
+        arms[name] = Fake(name, accuracy, 2.0, 1 if name == "finetune" else 10, clock)
+    setting.estimates = {"net: finetune": 60.0, "net: full": 60.0, "net: scratch": 60.0}
+    told: list[Event] = []
+    setting.listen = told.append
+    trials, _ = run(setting, clock, 400.0, strategies=())
+    assert arms["finetune"].parts == arms["full"].parts == [1 / 9, 1 / 3]
+    assert arms["scratch"].parts == [], "a control does not race"
+    loser, winner = trials["net: finetune"], trials["net: full"]
+    assert not loser.covered.any(), "what a part predicts is nobody's result"
+    assert "after a third of the steps of its first fold" in loser.reason
+    assert loser.reason.endswith("dropped")
+    assert known.outcome_of(winner, setting).folds == 5
+    assert "part" not in winner.choices
+    lines = [event.data for event in told if event.kind == "race"]
+    assert [line["arm"] for line in lines if line["dropped"]] == ["net: finetune"]
+    kept = setting.folder.read()["race"]
+    assert [one["summary"] for one in kept] == [one["summary"] for one in lines]
+    dropped = next(one for one in kept if one["dropped"])
+    assert dropped["gain"] < dropped["high"] < 0
+    assert dropped["reach"] < 0
+    assert len({(one["arm"], one["part"]) for one in kept}) == len(kept), "each once"
+
+    told.clear()
+    again, _ = run(setting, clock, 400.0, strategies=())  # and it stays so where the run is resumed
+    assert again["net: finetune"].reason == loser.reason
+    assert not [event for event in told if event.kind == "race"]
+    assert evidence(setting, again) == evidence(setting, trials)
+
+
+def test_the_test_part_is_counted_without_the_engine_of_the_passes(setting: Context) -> None:
+    split = setting.split
+    held = replace(split, development=np.arange(80), test=np.arange(80, 100))
+    setting.experiment = replace(setting.experiment, split=held)
+    setting.passes, setting.slower = {"net": 10.0, "other": 50.0}, {"net": 2.5}
+    setting.left_out = {"other": "not probed"}
+    assert conclude.test_seconds(setting) == pytest.approx(0.2 * 2.5 * 10.0)
+
+
+def test_an_average_is_trained_as_long_as_its_members() -> None:
+    kind = np.zeros((1, 2, 2), np.float32)
+    trials = {
+        name: Trial(name, "probe", None, kind, Cost(fold=fold)) for name, fold in (("a", 10.0), ("b", 5.0))
+    }
+    stack = Trial("stack", "stack", None, kind, choices={"members": ["a", "b"]})
+    assert conclude.refit_seconds(stack, {**trials, "stack": stack}) == pytest.approx(15 * conclude.AGAIN)
+
+
+def test_arms_of_other_folds_are_made_again(setting: Context, arms: dict[str, Fake], clock: Clock) -> None:
+    run(setting, clock, 110.0)
+    before, told = len(arms["probe"].given), []
+    setting.listen = told.append
+    run(setting, clock, 110.0)
+    assert len(arms["probe"].given) == before, "finished steps cost nothing"
+    folds = setting.split.folds
+    split = replace(setting.split, folds=(*folds[1:5], folds[0], *folds[5:]))
+    setting.experiment = replace(setting.experiment, split=split, gains={})
+    trials, _ = run(setting, clock, 400.0)
+    assert len(arms["probe"].given) == before + 1
+    assert trials["net: probe"].covered.any()
+    assert any("not those of before" in e.data.get("text", "") for e in told if e.kind == "note")

@@ -31,6 +31,15 @@ def test_listing_loads_no_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_bundled_source_opens_without_the_libraries_of_others() -> None:
+    code = (
+        "import sys; from headstart import sources; backbone = sources.load('bundled/strokes'); backbone.taps();"
+        "assert not {'timm', 'torchvision', 'transformers', 'sklearn'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_available() -> None:
     plain = [source.spec for source in sources.available()]
     assert plain[0] == "package/efficientnet-lite0"

@@ -18,9 +18,13 @@ from headstart.errors import BadOption, FrozenChanged, UnknownName
 from headstart.strategies import finetune
 from headstart.strategies.gradient import _arm, _training
 from headstart.strategies.gradient._ladder import Pace, Plan, fitting, options
+from headstart.strategies.gradient._trainee import Trainee
 from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import check_strategy, example
+from headstart.train import choice as choices
+from headstart.train.choice import Choice
+from headstart.train.engines import ENGINES
 from headstart.train.freeze import _digest
 from headstart.train.loop import Outcome
 
@@ -119,6 +123,53 @@ def test_the_trunk_is_never_called(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = strategies.get("finetune").fit(asked)
     assert trial.choices["freeze"] == "middle"
     assert trial.cost.forward_passes == 0
+
+
+class TestEngine:
+    def test_what_a_trial_finds_is_used_recorded_and_kept(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        found, tried, used = Choice("channels-last", 2, 1.5, 0.9999), [], []
+        monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "store"))
+        monkeypatch.setattr(choices, "FROM_STEPS", 1)
+        monkeypatch.setattr(choices, "trial", lambda *_, **how: [tried.append(how["steps"]), found][1])
+        plain = _training.train
+        monkeypatch.setattr(
+            _training, "train", lambda *a, **how: [used.append(how["choice"]), plain(*a, **how)][1]
+        )
+        asked = request(workdir=tmp_path)
+        trial = strategies.get("full").fit(asked)
+        assert tried == [4 * 2 * 2]  # three folds and all rows, two epochs of 24 rows in batches of 16
+        assert Choice.of(trial.choices["engine"]) == found
+        strategies.get("full").refit(asked, trial)
+        assert used == [found] * 4
+        again = strategies.get("full").fit(replace(asked, workdir=tmp_path / "other"))
+        assert len(tried) == 1
+        assert same(again, trial)
+
+    def test_float32_that_is_asked_for(self) -> None:
+        trial = strategies.get("full").fit(request(engine="eager"))
+        assert trial.choices["engine"] == Choice().to_json()
+        assert "bfloat16" not in trial.reason
+
+    def test_layers_are_computed_in_bfloat16_and_the_head_is_not(self) -> None:
+        network = TinyBackbone()
+        net = Trainee(network, network.cuts[0], 3).train()
+        seen: dict[str, torch.dtype] = {}
+        net.body.register_forward_hook(lambda _, given, out: seen.update(body=out.dtype))
+        net.head.register_forward_hook(lambda _, given, out: seen.update(head=out.dtype))
+        inputs = torch.from_numpy(network.example(2))
+        for name, dtype in (("bfloat16", torch.bfloat16), ("eager", torch.float32)):
+            assert ENGINES[name].z(net, inputs).dtype == torch.float32
+            assert seen == {"body": dtype, "head": torch.float32}
+
+    def test_a_design_of_before_there_were_engines_is_as_it_was(self) -> None:
+        design = finetune.design_whole(request())
+        assert "engine" not in design.to_json()
+        assert finetune.Design.from_json(design.to_json()) == design
+        half = replace(design, choice=Choice("bfloat16", 2, 2.0, 0.999))
+        assert finetune.Design.from_json(json.loads(json.dumps(half.to_json()))) == half
+        assert "in bfloat16" in _arm.summary(half, 3, 3)
 
 
 class TestCut:
@@ -395,3 +446,23 @@ def test_what_begins_as_a_probe_would_rather_have_two_folds_than_more_epochs() -
     assert chosen[True] == [Plan(30, 5), Plan(12, 2), Plan(5, 2)]
     assert set(options(30, 5, warm=True)) > set(options(30, 5)), "whatever fits, something is done"
     assert list(options(30, 1, warm=True)) == list(options(30, 1))
+
+
+@pytest.mark.parametrize("name", ["finetune", "full"])
+def test_a_fold_that_pauses_goes_on_where_it_was(name: str, tmp_path: Path) -> None:
+    strategy = strategies.get(name)
+    asked = request(settings=Settings(epochs=6, views=1))
+    whole = strategy.fit(replace(asked, workdir=tmp_path / "whole"))
+    steps = []
+    for part in (1 / 9, 1 / 3):
+        trial = strategy.fit(replace(asked, workdir=tmp_path / "parts", part=part, folds=1))
+        assert (trial.status, trial.choices["part"]) == ("cut off", part)
+        fold = asked.split.folds[0]
+        assert np.array_equal(np.flatnonzero(trial.covered[0]), fold.test), "what it would predict now"
+        assert trial.cost.fold >= trial.cost.seconds
+        steps.append(trial.predictions.array)
+    assert not np.array_equal(*steps, equal_nan=True)
+    trial = strategy.fit(replace(asked, workdir=tmp_path / "parts"))
+    assert same(trial, whole), "bit for bit"
+    assert "part" not in trial.choices
+    assert trial.choices["folds"] == whole.choices["folds"]

@@ -10,6 +10,7 @@ import torch
 
 from headstart.core.budget import Budget
 from headstart.train.average import decay_for
+from headstart.train.choice import Choice
 from headstart.train.loop import Watch
 from headstart.train.recipe import Recipe
 from train import toy
@@ -126,6 +127,22 @@ def test_stopped_and_continued_is_bit_for_bit_the_same(
     assert outcome.steps == 30
     assert same(whole, part)
     assert not path.exists()
+
+
+def test_in_parts_stopped_and_continued_is_bit_for_bit_the_same(tmp_path: Path) -> None:
+    recipe, data, path = Recipe(steps=30, lr=0.02), toy.batches(size=8), tmp_path / "state.ckpt"
+    choice = Choice("channels-last", parts=2)
+    whole, plain, part = toy.net(), toy.net(), toy.net()
+    toy.run(whole, recipe, data, choice=choice)
+    toy.run(plain, recipe, data)
+    assert toy.run(part, recipe, data, Watch(Budget(20.0, Clock()), path), choice=choice).steps < 30
+    part = toy.net(seed=5)
+    assert toy.run(part, recipe, data, Watch(path=path), choice=choice).status == "done"
+    assert same(whole, part)
+    assert all(
+        torch.allclose(a, b, atol=1e-5) for a, b in zip(whole.parameters(), plain.parameters(), strict=True)
+    )
+    assert not same(whole, plain)  # sums are put together otherwise
 
 
 def test_checkpoint_of_another_training_is_not_continued(tmp_path: Path) -> None:

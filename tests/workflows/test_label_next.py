@@ -15,6 +15,7 @@ from headstart.modalities.text import open_item
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor
+from headstart.workflows.inputs.finished import data_of
 from headstart.workflows.label_next import (
     Proposal,
     Room,
@@ -22,7 +23,6 @@ from headstart.workflows.label_next import (
     choose,
     choose_policy,
     doubt,
-    labelled_items,
     pool_items,
     propose,
     read_pool,
@@ -157,9 +157,9 @@ def test_a_pool_is_read_from_the_columns_of_the_run(tmp_path) -> None:
 def test_data_that_is_gone_is_one_sentence(tmp_path) -> None:
     for origin, named in ((str(tmp_path / "gone"), "gone"), ("", "given in Python")):
         with pytest.raises(RunError, match=f"{named}.*not there any more.*--data"):
-            labelled_items(tmp_path, {"origin": origin}, Wanted())
+            data_of(tmp_path, {"origin": origin})
     with pytest.raises(RunError, match="given in Python"):
-        labelled_items(tmp_path, {"origin": "memory", "from_path": False}, Wanted())
+        data_of(tmp_path, {"origin": "memory", "from_path": False})
 
 
 def test_data_is_read_as_the_run_did(tmp_path, monkeypatch) -> None:
@@ -175,13 +175,14 @@ def test_data_is_read_as_the_run_did(tmp_path, monkeypatch) -> None:
         "origin": str(tmp_path / "table.csv"),
         "reading": {"path_column": "where", "label_column": "kind", "task": "classification"},
     }
-    known = labelled_items(tmp_path, record, Wanted())
-    assert [item.id for item in known.items] == [f"{n}.png" for n in range(6)]
+    known = data_of(tmp_path, record)
+    assert [item.id for item in known.items] == [f"{n}.png" for n in range(8)]
+    assert known.labelled.tolist() == [True] * 6 + [False] * 2
     assert known.task is not None
     assert known.task.labels == ("a", "b")
     # a data set that was loaded in Python need not be what a plain reading of its file gives
     with pytest.raises(RunError, match=r"given in Python, and what is read from .*table\.csv is not"):
-        labelled_items(tmp_path, {**record, "from_path": False, "question": {"data": "other"}}, Wanted())
+        data_of(tmp_path, {**record, "from_path": False, "question": {"data": "other"}})
 
 
 def test_how_many_must_be_positive(tmp_path) -> None:

@@ -191,3 +191,37 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row.source for row in found} == set(BUNDLED)
     assert found.left_out
     assert all("not on this machine" in reason for _, reason in found.left_out)
+
+
+def test_many_are_halved_on_fewer_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headstart.planning import shortlist
+
+    monkeypatch.setattr(shortlist, "LEAST", 20)
+    rng = np.random.default_rng(0)
+    for width in (2, 3, 4, 5, 6, 24, 32, 40):
+        lines = [f"{word} {' '.join(f'{v:.3f}' for v in rng.normal(size=width))}" for word in WORDS]
+        (tmp_path / f"w{width:02}.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "worse.txt").write_text("no vectors at all\n")
+    asked = {"sources": [f"vectors:{tmp_path}/w*.txt"]}
+    found = hs.rank(sentences(per_class=20), quality="fast", **asked)
+    assert 1 <= len(found) <= shortlist.KEPT
+    assert Path(found.best).stem in ("w24", "w32", "w40")
+    reasons = {Path(spec).stem: reason for spec, reason in found.left_out}
+    assert len(reasons) == 9 - len(found)
+    assert reasons["w02"].startswith("on 20 of the items: ")
+    assert "worse" in reasons
+    assert found.n == 60
+    whole = hs.rank(sentences(per_class=20), **asked)
+    assert len(whole) == 8
+    assert whole.best == found.best
+
+
+def test_what_is_too_large_for_the_memory(pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headstart.core import environment
+
+    monkeypatch.setattr(environment, "free_memory", lambda: 3 * 2_450_000)
+    found = hs.rank(pictures, sources=BUNDLED)
+    assert len(found) + len(found.left_out) == 2
+    for _, reason in found.left_out:
+        assert "of memory" in reason
+    assert found.left_out

@@ -17,17 +17,18 @@ from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "plan", "rank", "check", "predict", "evaluate", "label-next", "report", "compare", "export", "verify",
-    "sources", "cache", "demo", "pretrain",
+    "fit", "plan", "rank", "check", "shift", "predict", "evaluate", "label-next", "report", "compare", "export",
+    "verify", "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
-"""Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its `group`."""
+"""Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its
+`group`."""
 
 RESUMABLE = ("fit", "demo", "pretrain")
 
 
 def build(asked: Collection[str] = ()) -> typer.Typer:
-    """The application with every command; where one of them is `asked` for, with nothing else: the others need
-    not be imported."""
+    """The application with every command; where one of them is `asked` for, with nothing else: the others
+    need not be imported."""
     app = typer.Typer(
         name="headstart",
         help="Transfer learning that measures: the best model your labels can buy, and the proof.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write it to this file as well: .html (a page with the intervals drawn) or .json.", show_default=False),
 ]  # fmt: skip
-ASKED = ("source", "seed", "metric", "engine", *options.READING, "drop_bad", "download")
+ASKED = ("source", "quality", "seed", "metric", "engine", *options.READING, "drop_bad", "download")
 BAR = 24
 """Signs in which an interval is drawn."""
 
@@ -66,18 +67,22 @@ def rank_command(
     if json_output:
         say_json(found.to_json())
     else:
-        say(text(found))
+        say(text(found, str(data)))
 
 
-def text(found: Ranking) -> Iterator[str]:
-    """The table, what was left out, and why the next one is not chosen."""
+def text(found: Ranking, data: str) -> Iterator[str]:
+    """The table, what was left out, why the next one is not chosen, and the `fit` that follows."""
     metric = found.task.metric
     ends = [end for row in found for end in (row.expected.low, row.expected.high)]
     low, high = min(ends), max(ends)
+    names = words.brief([row.source for row in found])
     head = ("", "source", f"expected {metric}", f"{words.value(metric, low)} to {words.value(metric, high)}",
             "score", "parameters", "licence", "published", "cost")  # fmt: skip
     yield "\n"
-    yield from aligned([head, *(_row(row, metric, low, high) for row in found)], right=(0, 4, 5, 7, 8))
+    yield from aligned(
+        [head, *(_row(row, called, metric, low, high) for row, called in zip(found, names, strict=True))],
+        right=(0, 4, 5, 7, 8),
+    )
     for spec, reason in found.left_out:
         yield f"  -  {words.cell(spec)}  left out: {words.cell(reason)}\n"
     yield "\n"
@@ -86,14 +91,14 @@ def text(found: Ranking) -> Iterator[str]:
     yield f"first     {words.cell(found.best)}: {found.rows[0].reason}\n"
     for row in found.rows[1:2]:
         yield f"next      {words.cell(row.source)} is not chosen: {row.reason}\n"
-    yield f"use it    headstart fit DATA --source {words.cell(found.best)}\n"
+    yield f"use it    headstart fit {shlex.quote(words.cell(data))} --source {shlex.quote(words.cell(found.best))}\n"
 
 
-def _row(row: Standing, metric: str, low: float, high: float) -> tuple[str, ...]:
+def _row(row: Standing, called: str, metric: str, low: float, high: float) -> tuple[str, ...]:
     expected = row.expected
     return (
         f"{row.place}{'=' if row.tied else ' '}",
-        words.cell(row.source),
+        words.cell(called),
         f"{words.value(metric, expected.value)} {words.interval(metric, expected.low, expected.high)}",
         bar(expected.value, expected.low, expected.high, (low, high)),
         f"{row.score:.2f}",

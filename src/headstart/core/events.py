@@ -11,8 +11,9 @@ from typing import Any
 class Event:
     """Something that happened. `kind` is one of the words below; `data` is JSON.
 
-    data, sources, search (which are probed), plan, step (started), progress (what, done, total), trial
-    (finished arm), first_verdict, leaderboard, verdict, model, report, note, done.
+    data, sources, search (which are probed), plan, step (started), race (where a training stands, and whether
+    it is dropped), progress (what, done, total), trial (finished arm), first_verdict, leaderboard, verdict,
+    model, report, note, done.
     """
 
     kind: str

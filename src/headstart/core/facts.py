@@ -31,6 +31,8 @@ class Facts:
     """Kinds of data for which it runs only where strategies are named."""
     reads: bool = False
     """Whether it runs for every source, on what the pass over the items has stored."""
+    own_pass: bool = False
+    """Whether it reads what the probe's pass does not store: it needs one of its own."""
     ranks: bool = False
     """Whether its score is what sources are ranked by."""
     classifies: bool = False
@@ -39,6 +41,8 @@ class Facts:
     """Whether weights of the trunk change: such arms have few folds, and must show more to be preferred."""
     all_layers: bool = False
     """Whether it trains through every layer: the shortest training of each such arm takes about as long."""
+    races: bool = False
+    """Whether it is tried on a part of its first fold before it gets the rest (`headstart.planning.race`)."""
     share: float = 1.0
     """Of the time left, the part that it may take."""
     share_of_few: float | None = None

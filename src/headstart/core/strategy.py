@@ -111,10 +111,16 @@ class Request:
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
     progress: Progress = silent
+    expects: Callable[[float], None] = lambda _: None
+    """Told how many seconds the rest of the arm takes, once its pace is measured."""
     folds: int = 0
     """Folds to go on to where a plan that was settled on had room for fewer; 0: as settled."""
+    part: float = 0.0
+    """Share of the steps of a training after which it pauses; 0: none."""
     weights: np.ndarray | None = field(default=None, repr=False)
     """float64 `[N]`: how often each row counts in a linear fit; None: all once."""
+    engine: str = "auto"
+    """What was asked for to compute with; "eager" is plain float32, also in training."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
 

@@ -119,3 +119,16 @@ def few(these: Sequence[Any], most: int = 5, *, each: Callable[[Any], str] = str
 
 
 size = limits.in_words
+
+
+def brief(specs: Sequence[str], most: int = 40) -> list[str]:
+    """Names of sources for a narrow column: of a long path the last part, where it tells it from the others.
+
+    >>> brief(["bundled/strokes", "file:/home/me/networks/of/all/kinds/large.safetensors"])
+    ['bundled/strokes', '.../large.safetensors']
+    """
+    ends = [spec.rpartition("/")[2] for spec in specs]
+    return [
+        f".../{end}" if len(spec) > most and ends.count(end) == 1 else spec
+        for spec, end in zip(specs, ends, strict=True)
+    ]

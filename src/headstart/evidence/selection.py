@@ -12,6 +12,7 @@ from headstart import strategies, tasks
 from headstart.core.experiment import Experiment
 from headstart.core.facts import Role
 from headstart.core.metric import named
+from headstart.core.predictions import both
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
@@ -120,7 +121,10 @@ def ranked(trials: Mapping[str, Trial], names: Iterable[str], experiment: Experi
 
 
 def rows(trials: Mapping[str, Trial], experiment: Experiment, shipped: str) -> list[leaderboard.Row]:
-    """The rows of the leaderboard: scored arms first, best on top (`ranked`), with their gain."""
+    """The rows of the leaderboard: scored arms first, best on top (`ranked`), with their gain.
+
+    One that was held out from none of the first one's items has no place.
+    """
     against = leaderboard.reference(trials)
     found = []
     for trial in trials.values():
@@ -132,8 +136,9 @@ def rows(trials: Mapping[str, Trial], experiment: Experiment, shipped: str) -> l
         found.append(replace(row, shipped=trial.arm == shipped))
     order = ranked(trials, trials, experiment)
     scored = sorted((r for r in found if r.score is not None), key=lambda r: order.index(r.arm))
-    numbered = [replace(r, place=place) for place, r in enumerate(scored, start=1)]
-    return [*numbered, *(r for r in found if r.score is None)]
+    alike = [r for r in scored if both(trials[r.arm].predictions, trials[order[0]].predictions).any()]
+    numbered = [replace(r, place=place) for place, r in enumerate(alike, start=1)]
+    return [*numbered, *(r for r in scored if r not in alike), *(r for r in found if r.score is None)]
 
 
 def _scored(trial: Trial, experiment: Experiment) -> float:
@@ -203,7 +208,8 @@ def shipped(
 
     The source's random twin, a control, only where it is better than that beyond the interval. Whatever was
     preferred for its simplicity makes way for a baseline that is better beyond the interval: what is shipped
-    is never shown to be worse than doing without the source.
+    is never shown to be worse than doing without the source. Where it cannot be told from the other member
+    of an average that it is in, the average ships (`_hedged`).
     """
     known = list(names)
     twins = [name for name in known if role(trials[name]) == "random"]
@@ -218,9 +224,29 @@ def shipped(
             if (found := gain(trials[chosen], trials[name], experiment, count=count)) and found.high < 0
         }
         if not worse:
-            return chosen
+            return _hedged(chosen, known, trials, experiment, count)
         chosen = min(worse, key=lambda name: worse[name])
         rivals = [name for name in worse if name != chosen]
+
+
+def _hedged(
+    chosen: str, names: Sequence[str], trials: Mapping[str, Trial], experiment: Experiment, count: int
+) -> str:
+    """The average of what was chosen and an arm not told from it, unless it is worse by more than one
+    standard error; what was chosen where there is none.
+
+    With few items either of the two may be the worse one by much, and which is luck; their average seldom is.
+    """
+    for name in names:
+        members = [other for other in trials[name].choices.get("members", ()) if other in trials]
+        others = [other for other in members if other != chosen]
+        if not others or len(others) == len(members):
+            continue
+        mean = gain(trials[name], trials[chosen], experiment, count=count)
+        apart = (gain(trials[chosen], trials[other], experiment, count=count) for other in others)
+        if mean is not None and mean.gain > -mean.error and not any(g and g.low > 0 for g in apart):
+            return name
+    return chosen
 
 
 def winner(trials: Mapping[str, Trial], experiment: Experiment) -> str | None:

@@ -142,14 +142,14 @@ def bootstrap(
     drawn together. `around` as in `percentiles`.
     """
     unit, n = units(items, groups)
-    spread = _spread if groups is not None else lambda weights, _: [weights]
+    widened = spread if groups is not None else lambda weights, _: [weights]
     values = np.concatenate(
-        [statistic(weights) for drawn in resamples(n, count, seed=seed) for weights in spread(drawn, unit)]
+        [statistic(weights) for drawn in resamples(n, count, seed=seed) for weights in widened(drawn, unit)]
     )
     return percentiles(values, level=level, n=n, over="items" if groups is None else "groups", around=around)
 
 
-def _spread(weights: np.ndarray, unit: np.ndarray) -> Iterator[np.ndarray]:
+def spread(weights: np.ndarray, unit: np.ndarray) -> Iterator[np.ndarray]:
     """Weights of units `[b, n]` -> of items `[b, items]`, in blocks: few groups may hold many items."""
     step = max(1, CELLS // max(1, len(unit)))
     for start in range(0, len(weights), step):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc
+from headstart.measure.metrics import PROBABILITY_FLOOR, binary_auroc, resampled_auroc
 
 CELLS = 2_000_000
 """Resamples are worked on in blocks of about this many numbers."""
@@ -101,3 +101,8 @@ def aurocs(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """float64 `[C]`: the area under the ROC curve of each label, NaN for one without both positives and
     negatives."""
     return np.array([binary_auroc(y[:, c] > 0.5, p[:, c]) for c in range(y.shape[1])])
+
+
+def resampled_aurocs(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B, C]`: `aurocs` under each row of item weights `[B, N]`."""
+    return np.stack([resampled_auroc(y[:, c] > 0.5, p[:, c], weights) for c in range(y.shape[1])], axis=1)

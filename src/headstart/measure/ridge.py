@@ -54,7 +54,7 @@ def one_hot(y: np.ndarray, classes: int) -> np.ndarray:
 
 
 def sketched(targets: np.ndarray, *, most: int = 64, seed: int = 0) -> np.ndarray:
-    """Targets float64 `[N, K]` projected at random onto `most` columns, where there are more.
+    """Targets `[N, K]`, dense or sparse, projected at random onto `most` columns, where there are more.
 
     Ridge errors are linear in the targets, so their squares are the same in expectation (Johnson and
     Lindenstrauss, 1984), at `most / K` of the work.

@@ -132,7 +132,21 @@ class Things(Protocol):
         """Whether such items hold enough to tell a copy from a look-alike."""
 
 
-class Modality(Things, Protocol):
+class Compared(Protocol):
+    """By what two collections are told apart, in words that a person understands."""
+
+    def traits(self, data: bytes, seen: Examination) -> Mapping[str, float | str]:
+        """How an item was made and kept rather than what it is, by name: format, size, quality. What tells
+        two collections apart by one of these alone says nothing about what is in them."""
+
+    def looks(self, opened: Any) -> Mapping[str, float]:
+        """A few numbers about an opened item that a person understands, by name: brightness, loudness."""
+
+    def terms(self, opened: Any) -> Sequence[str]:
+        """The words of an opened item. Only of what is `IN_WORDS`."""
+
+
+class Modality(Things, Compared, Protocol):
     """What a module of this room offers; what `open_item` gave may stand in for the bytes everywhere."""
 
     PREPROCESSING: type[Preprocessing]

@@ -25,6 +25,7 @@ def next_step(known: Known) -> Step | None:
     return (
         _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
         or policy.next_step(known)
+        or _heat(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
         or (_more(known, _undecided(known), _left(known)) if known.doubt else None)
     )
@@ -33,6 +34,27 @@ def next_step(known: Known) -> Step | None:
 def _undecided(known: Known) -> list[str]:
     """Arms of which more folds can change something: the verdict, or what ships."""
     return [arm for arm, outcome in known.outcomes.items() if arm in known.hangs or not outcome.behind]
+
+
+def _heat(known: Known) -> Step | None:
+    """The next part of the first fold of an arm that races: of those with the smallest part the best."""
+    racing = [(o.heat, arm, o) for arm, o in known.outcomes.items() if o.heat is not None and not o.behind]
+    for heat, arm, outcome in sorted(racing, key=lambda one: (one[0].part, -one[0].score)):
+        takes = policy.MARGIN * outcome.fold * ((heat.next or 1.0) - heat.part)
+        if takes <= known.spare:
+            seconds, folds = max(known.spare, known.left), 0 if heat.next else 1
+            reason = f"it can still win after {heat.trained}"
+            return Step(
+                arm,
+                outcome.strategy,
+                outcome.source,
+                seconds,
+                takes / policy.MARGIN,
+                reason,
+                folds=folds,
+                part=heat.next,
+            )
+    return None
 
 
 def _left(known: Known) -> float:
@@ -68,7 +90,8 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
             added = words.count(rung - outcome.folds, "more fold")
             reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
             given, takes = max(seconds, known.left), _takes(outcome, rung)
-            return Step(arm, outcome.strategy, outcome.source, given, takes, reason, folds=rung)
+            expected = takes / policy.MARGIN
+            return Step(arm, outcome.strategy, outcome.source, given, expected, reason, folds=rung)
     return None
 
 

@@ -20,6 +20,8 @@ from headstart.core.evidence import DOUBTS
 from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
 from headstart.core.words import few
+from headstart.planning import race
+from headstart.planning.race import Heat
 from headstart.strategies import every, facts
 
 FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
@@ -91,6 +93,8 @@ class Outcome:
     behind: bool = False
     """Whether it trains a trunk and is clearly worse, on the same items, than the best that does not: it will
     not ship."""
+    heat: Heat | None = None
+    """Where it stands while its first fold is not trained to the end."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +144,20 @@ class Step:
     seconds: float
     """Time it may take."""
     estimate: float | None
+    """Seconds that it is expected to take; of what trains, until its pace is measured, without a limit."""
     reason: str
     answer: bool = False
     """Whether it was only tried because transfer hurts, or is not shown to help."""
     folds: int = 0
     """Folds to go on to, for an arm that has some of them; 0 for one that begins."""
+    part: float = 0.0
+    """Of the steps of the first fold, the part to go on to; 0: all of them."""
+
+    @property
+    def predicted(self) -> float | None:
+        """Seconds that it will take; None for a training that begins, which settles on what fits its time."""
+        begins = not self.folds and self.part in (0.0, race.PARTS[0])
+        return None if begins and facts(self.strategy).trains else self.estimate
 
 
 @dataclass(frozen=True)
@@ -273,7 +286,11 @@ def next_step(known: Known) -> Step | None:
         if _due(known, one):
             seconds = max(seconds, LEAST)
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))
-        return Step(arm, one.name, name, seconds, estimate_of(known, one, source), reason, answer)
+        estimate = estimate_of(known, one, source)
+        # what was named is run in any case
+        races = one.races and known.allowed is None and (estimate or 0.0) >= race.FROM
+        part = race.PARTS[0] if races else 0.0
+        return Step(arm, one.name, name, seconds, estimate, reason, answer, part=part)
     return None
 
 
@@ -310,7 +327,7 @@ def estimate_of(known: Known, one: Facts, source: Candidate | None) -> float | N
     """Seconds that an arm is expected to take now: a pass that was made is not made again. None where nothing
     is known."""
     found = known.estimates.get(arm_name(one.name, source.name if source else None))
-    if found is None or source is None or not one.reads or source.name not in known.read:
+    if found is None or source is None or not one.reads or one.own_pass or source.name not in known.read:
         return found
     return max(0.0, found - known.passes.get(source.name, 0.0))
 

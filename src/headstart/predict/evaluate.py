@@ -270,16 +270,23 @@ def resampled(
     methods = tasks.get(task.kind)
     whole = [methods.over_labels(y[rows], predictions) for rows, predictions in parts]
     found: list[dict[str, float]] = []
-    for block in intervals.resamples(int(unit.max()) + 1, count, seed=seed):
-        for weights in block:
-            part = len(found) % len(parts)
+    blocks = intervals.resamples(int(unit.max()) + 1, count, seed=seed)
+    for block in (items for drawn in blocks for items in intervals.spread(drawn, unit)):
+        turns = (len(found) + np.arange(len(block))) % len(parts)
+        quick = [
+            methods.over_labels_resampled(y[rows], predictions, block[turns == part][:, rows])
+            for part, (rows, predictions) in enumerate(parts)
+        ]
+        for place, part in enumerate(turns.tolist()):
             rows, predictions = parts[part]
-            drawn = np.repeat(np.arange(len(rows)), weights[unit[rows]].astype(np.int64))
+            drawn = np.repeat(np.arange(len(rows)), block[place, rows].astype(np.int64))
             if not len(drawn):
                 found.append({})
                 continue
             truth, said = y[rows[drawn]], predictions[drawn]
-            each = methods.over_labels(truth, said)
+            mine = np.count_nonzero(turns[:place] == part)
+            each = {name: values[mine] for name, values in quick[part].items()}
+            each |= methods.over_labels(truth, said, but=each)
             there = tasks.for_task(task).occurring(truth, task.outputs)
             each = {name: _filled(whole[part][name], values, there) for name, values in each.items()}
             found.append(methods.metrics(task, truth, said, each))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart.core import words
 from headstart.report.charts import forest
 from headstart.report.page import asset, environment
 
@@ -14,7 +15,13 @@ def render(found: Mapping[str, Any]) -> str:
     rows = found["ranking"]
     bars = forest.Bars([row["expected"] for row in rows], found["metric"])
     drawn = [
-        {**row, "bar": bars.of(*(row["expected"][end] for end in ("value", "low", "high")))} for row in rows
+        {
+            **row,
+            "called": called,
+            "terms": (row["licence"] or "licence not stated").partition(";")[0],
+            "bar": bars.of(*(row["expected"][end] for end in ("value", "low", "high"))),
+        }
+        for row, called in zip(rows, words.brief([row["source"] for row in rows]), strict=True)
     ]
     page = environment().get_template("ranking.html")
     return page.render(

@@ -19,7 +19,7 @@ from headstart.report import story
 
 COLOURS = {"helps": "bold green", "hurts": "bold red", "no evidence": "bold yellow", "not compared": "bold"}
 
-SUMMED = {"sources": "sources", "search": "search", "plan": "plan", "done": "time"}
+SUMMED = {"sources": "sources", "search": "search", "race": "race", "plan": "plan", "done": "time"}
 """Events of one line, and the label it stands under."""
 WIDE = 180
 """Columns where there is no terminal: a log file has no edge, and names must not be folded."""

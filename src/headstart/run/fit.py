@@ -193,25 +193,26 @@ def run_arms(
     doubt = ""
     while True:
         context.closing.warm(ledger.budget.left)
-        known = replace(state(context, config, trials, ledger.budget), doubt=doubt)
+        known = replace(state(context, config, trials, ledger.budget, ledger.pace), doubt=doubt)
         tell_first_verdict(context, trials, known, ledger)
+        tell_races(context, known)
         step = None if ledger.ended else more_folds.next_step(known)
         if step is None and (doubt or ledger.ended):
             ledger.close()
             context.closing.warm(0.0)
-            return trials, policy.skipped(known)
+            return told_of_races(context, trials, known), policy.skipped(known)
         if step is not None:
             step = ledger.begin(step)
-            context.listen(Event("step", {"arm": step.arm, "seconds": step.seconds, "reason": step.reason}))
+            context.listen(Event("step", {**vars(step), "predicted": step.predicted}))
             began, before = time.monotonic(), trials.get(step.arm)
             trial = run_step(context, step, trials)
             context.folder.save_trial(trial)
             trials[step.arm] = trial
             drop_outdated(trials)
-            ledger.end(
-                time.monotonic() - began, trial.cost.seconds - (before.cost.seconds if before else 0.0)
-            )
-            tell_trial(context, trial)
+            worth = trial.cost.seconds - (before.cost.seconds if before else 0.0)
+            ledger.end(time.monotonic() - began, worth, context.expected)
+            if "part" not in trial.choices:
+                tell_trial(context, trial)
         if step is None or doubt:  # the plan is at its end: is an answer needed, or was one found?
             doubt = verdict.verdict_of(conclude.in_order(trials, context), context.experiment).outcome
 
@@ -230,22 +231,60 @@ def tell_first_verdict(
     context.folder.write({**content, "first_verdict": first})
 
 
+def tell_races(context: Context, known: policy.Known) -> None:
+    """Tell where arms that race stand, and which are dropped, each once in a run; kept in its folder."""
+    content = context.folder.read()
+    kept = list(content.get("race", ()))
+    told = {(entry["arm"], entry["part"], entry["dropped"]) for entry in kept}
+    found = []
+    for arm, outcome in known.outcomes.items():
+        heat = outcome.heat
+        if heat is None or (arm, heat.part, heat.hopeless) in told:
+            continue
+        numbers = {**vars(heat), "rise": heat.rise, "reach": heat.reach}
+        known_of = {key: None if value == float("inf") else value for key, value in numbers.items()}
+        entry = {"arm": arm, **known_of, "dropped": heat.hopeless}
+        found.append({**entry, "summary": f"{arm}: {manifest.heat_summary(context, heat)}"})
+        context.listen(Event("race", found[-1]))
+    if found:
+        context.folder.write({**content, "race": [*kept, *found]})
+
+
+def told_of_races(context: Context, trials: Mapping[str, Trial], known: policy.Known) -> dict[str, Trial]:
+    """The arms as others may see them: one whose first fold was not trained to the end has no predictions,
+    and says why in its reason."""
+    found = {}
+    for name, trial in trials.items():
+        heat = known.outcomes[name].heat
+        reason = trial.reason if heat is None else manifest.heat_summary(context, heat, ended=True)
+        found[name] = replace(conclude.whole(trial), reason=reason)
+    return found
+
+
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     start = time.monotonic()
     trial = context.run(
         step, peers(context, trials) if strategies.facts(step.strategy).role == "ensemble" else ()
     )
-    if not step.folds:
+    before = trials.get(step.arm)
+    if "part" in trial.choices:
+        heats = [] if before is None else before.choices.get("heats", [])
+        score = leaderboard.signed_score(trial, context.experiment)
+        trial = replace(trial, choices={**trial.choices, "heats": [*heats, [step.part, score]]})
+    if before is None or not (step.folds or step.part):
         return replace(trial, choices={**trial.choices, "answers": step.reason}) if step.answer else trial
-    before = trials[step.arm]
     seconds = before.cost.seconds + time.monotonic() - start
-    if trial.covered.sum() <= before.covered.sum():
+    racing = "part" in before.choices
+    if trial.covered.sum() <= before.covered.sum() and not (racing and trial.covered.any()):
         # not one fold was added, or it broke: what there was stays, and it is not begun over and over
         cost = replace(before.cost, seconds=seconds)
         return replace(before, cost=cost, choices={**before.choices, "no_more": True})
     kept = {name: before.choices[name] for name in ("answers",) if name in before.choices}
-    cost = replace(trial.cost, seconds=seconds)
+    # of a fold that went on from its checkpoint only the last part was measured
+    cost = replace(
+        trial.cost, seconds=seconds, fold=max(trial.cost.fold, before.cost.fold if racing else 0.0)
+    )
     return replace(trial, cost=cost, choices={**trial.choices, **kept})
 
 
@@ -268,6 +307,14 @@ def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str
     """Arms that need not be run again: all but those that broke, or that a smaller budget cut off or kept
     from all of their folds."""
     found = context.folder.trials(tasks.for_task(context.task).predictions)
+    content, prints = context.folder.read(), context.split.fingerprint()
+    if (
+        content.get("folds", prints) != prints
+    ):  # what was held out from other items stands in no ranking with it
+        found, ledger.ended = {}, False
+        text = "the folds are not those of before, so every arm is made again"
+        context.listen(Event("note", {"label": "resume", "text": text}))
+    context.folder.write({**content, "folds": prints})
     if ledger.ended:
         drop_outdated(found)
         return found

@@ -11,20 +11,23 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Trial, arm_name
 from headstart.evidence import leaderboard, selection
 from headstart.planning import policy
+from headstart.planning.race import Heat
 from headstart.run import conclude
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.strategies.gradient import _ladder
 
-AGAIN = 1.4
-"""Folds that training on all rows takes."""
 
-
-def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget) -> policy.Known:
-    """What the plan may know at this moment."""
-    lost = behind(trials, context)
-    outcomes = {n: replace(outcome_of(t, context), behind=n in lost) for n, t in trials.items()}
+def state(
+    context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget, pace: float = 1.0
+) -> policy.Known:
+    """What the plan may know at this moment; `pace` is that of the ledger."""
+    heats, trials = heats_of(trials, context), {n: conclude.whole(t) for n, t in trials.items()}
+    lost = behind(trials, context) | {name for name, heat in heats.items() if heat.hopeless}
+    outcomes = {
+        n: replace(outcome_of(t, context), behind=n in lost, heat=heats.get(n)) for n, t in trials.items()
+    }
     specs = {source.spec for source in context.sources.values()}
     candidates = tuple(
         policy.Candidate(
@@ -37,17 +40,20 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         )
         for name, source in context.sources.items()
     )
-    tested = max(context.passes.values(), default=0.0) * len(context.split.test) / len(context.dataset)
-    left = budget.left - context.closing.seconds() - tested
+    left = budget.left - context.closing.seconds() - pace * conclude.test_seconds(context)
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}
-    again = {name: AGAIN * trial.cost.fold for name, trial in trials.items() if selection.heavy(trial)}
+    again = {
+        name: conclude.refit_seconds(trial, trials)
+        for name, trial in trials.items()
+        if not (name in heats and name in lost)
+    }
     return policy.Known(
         candidates,
         left - context.reserve,
         outcomes,
-        context.estimates,
-        context.passes,
+        {arm: pace * seconds for arm, seconds in context.estimates.items()},
+        {name: pace * seconds for name, seconds in context.passes.items()},
         frozenset(context.read | probed),
         config.allowed(),
         config.quality,
@@ -59,6 +65,23 @@ def state(context: Context, config: RunConfig, trials: dict[str, Trial], budget:
         hangs=hanging(outcomes),
         reached=reached(context, config, trials),
     )
+
+
+def heats_of(trials: Mapping[str, Trial], context: Context) -> dict[str, Heat]:
+    """How arms that race stand, against every arm that is held out from the same items."""
+    found = {}
+    for name, trial in trials.items():
+        if "part" not in trial.choices or "no_more" in trial.choices:
+            continue
+        scores = [float(score) for _, score in trial.choices["heats"]]
+        heat = Heat(float(trial.choices["part"]), scores[-1], scores[-2] if len(scores) > 1 else None)
+        for other, rival in trials.items():
+            gain = leaderboard.gain(trial, rival, context.experiment) if "part" not in rival.choices else None
+            if gain is not None and gain.gain < (heat.gain if heat.against else float("inf")):
+                high = float("inf") if gain.too_few else gain.high
+                heat = replace(heat, against=other, gain=gain.gain, high=high)
+        found[name] = heat
+    return found
 
 
 def behind(trials: Mapping[str, Trial], context: Context) -> set[str]:
@@ -97,7 +120,8 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
     done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
-    if done and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
+    begun = done or "part" in trial.choices
+    if begun and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
         # what trains a trunk is held out once; a simple model goes on by whole repeats
         steps = _ladder.rungs(once) if selection.heavy(trial) else range(once, len(split.folds) + 1, once)
         rungs = tuple(sorted(rung for rung in steps if rung > done))

@@ -17,6 +17,7 @@ from headstart.data.checks.findings import Report
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy
+from headstart.planning.race import Heat
 from headstart.run import conclude
 from headstart.run.state import items, resolve
 from headstart.run.state.config import RunConfig, absolute
@@ -62,6 +63,7 @@ def write_answer(
             "seconds": max(budget.spent, sum(row.seconds for row in answer.rows)),
             "pass_seconds": context.extractor.seconds,
         },
+        "timing": context.timing,
         "complete": False,
         "versions": environment.versions(),
         "machine": environment.machine(),
@@ -132,6 +134,18 @@ def time_summary(content: dict[str, Any], budget: Budget, startup: float) -> str
         f"{spent}, and {seconds_in_words(startup)} to start; the first verdict came after "
         f"{seconds_in_words(first['seconds'])}"
     )
+
+
+def heat_summary(context: Context, heat: Heat, *, ended: bool = False) -> str:
+    """Where an arm that races stands, and what comes of it, in a line."""
+    metric = context.task.metric
+    score = heat.score if context.task.higher_is_better else -heat.score
+    text = f"{words.value(metric, score)} {metric} after {heat.trained}"
+    if heat.against:
+        text += f", {words.gain(metric, heat.gain)} over {heat.against} on the same items"
+    if not heat.hopeless:
+        return f"{text}: {'no time for the rest' if ended else 'it goes on'}"
+    return f"{text}, and at most {words.gain(metric, heat.reach)} with the rest of its steps: dropped"
 
 
 def too_small(context: Context, budget: Budget) -> str:

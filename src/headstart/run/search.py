@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headstart import strategies
@@ -20,7 +21,7 @@ from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
 from headstart.run.state.folder import sound
 
-NOT_AMONG = "not among the {kept} that are probed, of {all} sources ranked on some of the items"
+NOT_AMONG = "not among those that are probed, {kept} of {all} sources ranked on some of the items"
 
 
 def shorten(config: RunConfig, context: Context, budget: Budget) -> None:
@@ -52,67 +53,67 @@ def assumed(config: RunConfig, context: Context) -> float:
         return 0.0
     reason = NOT_AMONG.format(kept=KEPT, all=len(context.sources))
     context.left_out = dict.fromkeys(list(context.sources)[KEPT:], reason)
-    first = min(shortlist.LEAST, len(context.split.development)) / len(context.dataset)
+    first = min(shortlist.least(context.task.outputs), len(context.split.development)) / len(context.dataset)
     return min(shortlist.SHARE * config.budget, 2 * first * sum(context.passes.values()))
 
 
 def _needed(config: RunConfig, context: Context) -> bool:
-    """Whether there are more sources than are probed. The two ways of reading pairs are both tried always."""
+    """Whether there are more sources than are probed."""
     allowed = config.allowed()
     ranks = allowed is None or strategies.ranking() in allowed
-    many = len(context.sources) > KEPT and not context.dataset.pairs
-    return ranks and many and config.quality != policy.BEST
+    return ranks and len(context.sources) > KEPT and config.quality != policy.BEST
 
 
 def _searched(context: Context, budget: Budget) -> dict[str, Any]:
     """run.json, "search"."""
     named, items = list(context.sources), min(MOST, len(context.split.development))
-    costs = {name: seconds / len(context.dataset) for name, seconds in context.passes.items()}
+    costs = {name: context.passes[name] / len(context.dataset) for name in named}
     left = budget.left + context.closing.startup - context.closing.seconds() - context.reserve
     until = Budget(shortlist.SHARE * max(0.0, left))
-    alive, done = named, 0
-    left_out: dict[str, str] = {}
-    ranked: list[Ranked] = []
     rows: list[Standing] = []
-    while True:
-        found = shortlist.next_round(costs, alive, done, items, until.left)
-        left_out |= found.left_out
-        if found.items > done:
-            evaluation, scored = _measured(context, found.sources, found.items)
-            rows = evaluation.standing(list(scored.values()))
-            names = {one.source.spec: name for name, one in scored.items()}
-            prior = dict(zip(scored, known_before(list(scored.values()))[0], strict=True))
-            ranked = [
-                Ranked(name, costs[name], prior[name], row.tied or row is rows[0])
-                for row in rows
-                for name in (names[row.source],)
-            ]
-        else:  # no time for more
-            ranked = [one for one in ranked if one.name in found.sources]
-        alive = shortlist.better_half(ranked)
-        if not alive or found.items in (items, done):
-            break
-        done = found.items
-    kept = shortlist.kept(ranked, len(context.split.development))
+    names: dict[str, str] = {}
+
+    def measure(some: Sequence[str], count: int) -> list[Ranked]:
+        nonlocal rows
+        evaluation, scored = _measured(context, some, count)
+        rows = evaluation.standing(list(scored.values()))
+        names.update((one.source.spec, name) for name, one in scored.items())
+        by_spec = {one.source.spec: costs[name] for name, one in scored.items()}
+        return [replace(one, name=names[one.name]) for one in ranked(rows, list(scored.values()), by_spec)]
+
+    found = shortlist.search(
+        costs, items, lambda: until.left, measure, len(context.split.development), context.task.outputs
+    )
+    left_out = dict(found.left_out)
     for name in named:
-        if name not in (*kept, *left_out) and name in context.sources:
-            left_out[name] = NOT_AMONG.format(kept=len(kept), all=len(named))
+        if name not in (*found.kept, *left_out) and name in context.sources:
+            left_out[name] = NOT_AMONG.format(kept=len(found.kept), all=len(named))
     metric = context.task.metric
     best = "; ".join(
         f"{names[row.source]} {words.estimate(metric, at.value, at.low, at.high)}"
         for row in rows
         for at in (row.expected,)
-        if names[row.source] in kept
+        if names[row.source] in found.kept
     )
     passed = f"their rank on {words.count(found.items, 'labelled item')}"
     return {
         "items": found.items,
-        "kept": kept,
+        "kept": list(found.kept),
         "left_out": left_out,
         "ranking": [{**row.to_json(), "source": names[row.source]} for row in rows],
         "seconds": until.spent,
-        "summary": f"{len(kept)} of {len(named)} are probed, by {passed} (expected {metric}: {best})",
+        "summary": f"{len(found.kept)} of {len(named)} are probed, by {passed} (expected {metric}: {best})",
     }
+
+
+def ranked(rows: Sequence[Standing], scored: Sequence[Scored], costs: Mapping[str, float]) -> list[Ranked]:
+    """What a round of a search says of the sources `scored`, by spec; `rows` is their order."""
+    prior = dict(zip((one.source.spec for one in scored), known_before(scored)[0], strict=True))
+    way = {one.source.spec: "apart" if one.source.input.apart else "" for one in scored}
+    return [
+        Ranked(row.source, costs[row.source], prior[row.source], row.tied or row is rows[0], way[row.source])
+        for row in rows
+    ]
 
 
 def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Evaluation, dict[str, Scored]]:

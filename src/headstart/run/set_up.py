@@ -223,7 +223,7 @@ def measure(context: Context) -> None:
     engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):
-            _check_memory(context, name)
+            check_memory(context.sources[name])
             _choose_engine(context, name, engines)
             _measure_source(context, name, passes, arms)
     with sound(context.folder.path, "run.json", "choose another --out"):
@@ -248,14 +248,15 @@ def _choose_engine(context: Context, name: str, engines: dict[str, Any]) -> None
     if name not in engines and (choice.engine != EAGER or context.extractor.engine != AUTO):
         context.listen(Event("note", {"label": "engine", "text": f"{name}: {choice}"}))
     engines[name] = choice.to_json()
+    context.slower[name] = choice.gain or 1.0
 
 
-def _check_memory(context: Context, name: str) -> None:
+def check_memory(source: Source) -> None:
     """Raises `SourceError` for a source that does not fit into what is free."""
-    needed, free = MEMORY * (context.sources[name].size_bytes or 0), environment.free_memory()
+    needed, free = MEMORY * (source.size_bytes or 0), environment.free_memory()
     if needed > free:
         problem = f"it takes about {words.size(needed)} of memory, and {words.size(free)} are free"
-        raise SourceError(name, problem, "name a smaller one")
+        raise SourceError(source.name, problem, "name a smaller one")
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
@@ -272,4 +273,6 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
         source = name if one.needs_source else None
         arm = arm_name(one.name, source)
         if arm not in arms:
-            arms[arm] = context.estimate(one.name, source, passes[name])
+            # a random network has no engine that was tried, and no pass that was made
+            slower = context.slower[name] if one.role == "random" else 1.0
+            arms[arm] = context.estimate(one.name, source, slower * passes[name])

@@ -33,7 +33,8 @@ _OWN = (
         reason="what needs no source at all",
     ),
     Facts(
-        "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, classifies=True,
+        "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, own_pass=True,
+        classifies=True,
         reason="its own classifier may know these labels",
     ),
     Facts(
@@ -65,20 +66,21 @@ _OWN = (
         reason="few labels a class: learn from all pairs of texts what makes them alike",
     ),
     Facts(
-        "finetune", f"{_HERE}.finetune:Finetune", "transfer", trains=True, share=0.6, turn=(1, 1, 1),
-        reason="{source} has the best probe; train its last layers further", step="another source",
+        "finetune", f"{_HERE}.finetune:Finetune", "transfer", trains=True, races=True, share=0.6,
+        turn=(1, 1, 1), step="another source",
+        reason="{source} has the best probe; train its last layers further",
     ),
     Facts(
         "lora", f"{_HERE}.lora:Lora", "transfer", by_hand=("image", "audio"), trains=True, all_layers=True,
-        share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
+        races=True, share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
     ),
     Facts(
         "bitfit", f"{_HERE}.lora:BitFit", "transfer", by_hand=("image", "audio"), trains=True,
-        all_layers=True, share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
+        all_layers=True, races=True, share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
     ),
     Facts(
-        "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, turn=(4, 4, 2),
-        reason="train every layer",
+        "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, races=True,
+        turn=(4, 4, 2), reason="train every layer",
     ),
     Facts(
         "early-probe", f"{_HERE}.probe:EarlyProbe", "fallback",

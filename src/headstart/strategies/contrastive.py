@@ -35,6 +35,7 @@ from headstart.strategies.shared._folds import empty_trial
 from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.classification import Classification
 from headstart.train.device import reproducible
+from headstart.train.engines import EAGER
 from headstart.train.groups import parameter_groups
 from headstart.train.loop import Watch, train
 from headstart.train.recipe import Recipe
@@ -166,6 +167,8 @@ def settle(request: Request) -> Plan | float:
     plan = plan_of(request, count, folds)
     seconds = pace.seconds(count // ROUND, folds + 1) if pace is not None else None
     request.progress(summary(request, plan, seconds), 0, folds)  # the cost, before it begins
+    if seconds is not None:
+        request.expects(seconds / _ladder.MARGIN * folds / (folds + 1))
     return plan
 
 
@@ -228,7 +231,7 @@ def train_pairs(request: Request, plan: Plan, rows: np.ndarray, watch: Watch) ->
     def attempt(recipe: Recipe) -> Trained:
         backbone = source.copy()
         with reproducible(request.seed):
-            net = Embedder(backbone)
+            net = Embedder(backbone, quick=request.engine != EAGER)
         groups = parameter_groups(net.body, nn.Module(), recipe)
         outcome = train(net, batches, recipe, param_groups=groups, loss=loss, watch=watch)
         return Trained(net, backbone, outcome, recipe.lr)

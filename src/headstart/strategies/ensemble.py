@@ -1,7 +1,8 @@
 """Stacking: the best transfer arm and the network trained from scratch, averaged as far as it pays.
 
 The weight is chosen by log-loss (squared error for values) on held-out predictions, each member first
-brought to its own temperature; in every fold by the other rows alone. Wolpert, "Stacked generalization",
+brought to its own temperature, and is one half unless another is clearly better; in every fold by the other
+rows alone. Wolpert, "Stacked generalization",
 1992. With all the weight on one of them it is that one: the average is seldom worse than either.
 """
 
@@ -27,6 +28,8 @@ from headstart.tasks.base import Confidence, TaskMethods
 NAME = "stack"
 WEIGHTS = tuple(step / 10 for step in range(11))
 """Shares of the transfer arm that are tried."""
+BLOCKS = 50
+"""Blocks of items by which it is judged how sure a difference of losses is."""
 
 
 class Ensemble:
@@ -139,18 +142,30 @@ def averaged(
 def choose(
     members: tuple[Trial, Trial], cells: np.ndarray, y: Targets, methods: TaskMethods
 ) -> tuple[float, list[float]]:
-    """(weight of the first member, temperatures) by the least loss on these cells bool `[R, N]`; an equal
-    average where there are none."""
+    """(weight of the first member, temperatures) by the loss on these cells bool `[R, N]`: equal ones, unless
+    others are better by more than one standard error, for on few items the least loss is luck."""
     if not cells.any():
         return 0.5, [1.0, 1.0]
-    truth = y[np.nonzero(cells)[1]]
+    rows = np.nonzero(cells)[1]
+    truth = y[rows]
     parts, temperatures = [], []
     for member in members:
         p = np.concatenate([member.predictions.take(repeat, rows) for repeat, rows in enumerate(cells)])
         temperatures.append(methods.temperature(truth, p))
         parts.append(methods.softened(p, temperatures[-1]))
-    losses = [methods.mean_loss(truth, weight * parts[0] + (1 - weight) * parts[1]) for weight in WEIGHTS]
-    return WEIGHTS[int(np.argmin(losses))], temperatures
+    # an item is in one block, in whichever repeats it was held out
+    blocks = [np.flatnonzero(rows % BLOCKS == block) for block in np.unique(rows % BLOCKS)]
+    losses = np.array(
+        [
+            [methods.mean_loss(truth[b], weight * parts[0][b] + (1 - weight) * parts[1][b]) for b in blocks]
+            for weight in WEIGHTS
+        ]
+    )
+    sizes = np.array([len(block) for block in blocks])
+    best = int(np.argmin(losses @ sizes))
+    worse = (losses[WEIGHTS.index(0.5)] - losses[best]) * sizes / sizes.mean()
+    error = np.std(worse, ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else np.inf
+    return 0.5 if worse.mean() <= error else WEIGHTS[best], temperatures
 
 
 def _size(own: Preprocessing, first: Preprocessing) -> list[int] | None:

@@ -108,7 +108,7 @@ def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
     if pace is None:
         return _averaging.SHARES
     (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
-    trainings = settled.folds * (2 - _averaging.HELD)
+    trainings = settled.folds * (2 - _design.HELD)
     return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= PLENTY * left else ()
 
 

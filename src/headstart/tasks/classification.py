@@ -11,12 +11,12 @@ import numpy as np
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
 from headstart.measure import calibration, label_errors, metrics
-from headstart.measure.ridge import one_hot
 from headstart.tasks.base import Doubt, Fit, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks.base.scores import Mean, OverLabels, Score
 from headstart.tasks.linear import check, fit_logistic
 from headstart.tasks.linear._logistic import Link, probabilities
+from headstart.tasks.linear._many import Targets
 
 UNSEEN = 10.0
 """A class without training rows gets a logit at least this far below the mean of the others."""
@@ -179,8 +179,13 @@ class Classification(_Classes, _Judge):
             )
 
         def fit(local: np.ndarray) -> Linear:
+            from scipy import sparse
+
             classes = int(local.max()) + 1
-            wanted = one_hot(local, classes) if classes > 2 else local[:, None].astype(np.float64)
+            wanted: Targets = local[:, None].astype(np.float64)
+            if classes > 2:
+                rows = np.arange(len(local) + 1)
+                wanted = sparse.csr_array((np.ones(len(local)), local, rows), shape=(len(local), classes))
             link: Link = "softmax" if classes > 2 else "sigmoid"
             return fit_logistic(features, wanted, link=link, **how)
 

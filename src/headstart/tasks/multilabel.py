@@ -96,7 +96,7 @@ SCORES = (
     OverLabels("mAP", multilabel.average_precisions, multilabel.resampled_map),
     OverLabels("F1", multilabel.f1s),
     Ratio("micro F1", multilabel.micro_f1),
-    OverLabels("AUROC", multilabel.aurocs),
+    OverLabels("AUROC", multilabel.aurocs, multilabel.resampled_aurocs),
     Anew("log loss", multilabel.log_loss),
 )
 

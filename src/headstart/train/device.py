@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, is_initialized
 
 
-def accelerator() -> Accelerator:
-    """bfloat16 where a GPU computes with it; float32 elsewhere.
+def accelerator(*, full: bool = False) -> Accelerator:
+    """bfloat16 where a GPU computes with it, unless float32 is asked for in `full`; float32 elsewhere: what a
+    processor does is decided in `headstart.train.choice`.
 
-    On a processor without matrix units bfloat16 is 4 to 15 times slower (measured on MobileNetV2), so
-    it is never chosen there. Accelerate keeps one state a process: whoever set it first, we follow.
+    Accelerate keeps one state a process: whoever set it first, we follow.
     """
     if is_initialized():
         return Accelerator(mixed_precision=AcceleratorState().mixed_precision)
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    fast = not full and torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return Accelerator(mixed_precision="bf16" if fast else "no")
 
 
@@ -33,12 +32,3 @@ def reproducible(seed: int) -> Iterator[None]:
     ):
         torch.manual_seed(seed)
         yield
-
-
-def quick_on_cpu(enabled: bool) -> AbstractContextManager[Any]:
-    """Products of matrices in bfloat16 where the processor has instructions for them, if `enabled`.
-
-    A training step of a small transformer takes half of the time then; norms and weights stay float32.
-    """
-    check: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return torch.autocast("cpu", torch.bfloat16, enabled=bool(enabled and check is not None and check()))

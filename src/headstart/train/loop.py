@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,9 @@ from headstart.core.budget import Budget
 from headstart.train import checkpoint, groups
 from headstart.train.average import Average, copy_state, decay_for, load_state
 from headstart.train.batches import Batches
+from headstart.train.choice import Choice
 from headstart.train.device import accelerator, reproducible
+from headstart.train.engines import EAGER, Loss
 from headstart.train.freeze import set_train_mode
 from headstart.train.recipe import Recipe
 
@@ -26,9 +29,6 @@ SAVE_SECONDS = 10.0
 """Time between checkpoints. Only the loss of time depends on it, never a result."""
 RENEWED = 32
 """Batches over which BatchNorm statistics are recomputed at the end of a training."""
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(z `[B, K]`, targets) -> loss of each item `[B]`."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,16 @@ class Watch:
     """What the checkpoint belongs to, besides the recipe."""
     progress: Callable[[int, int], None] = lambda *_: None
     """Called with steps done and steps in all."""
+    pause: int | None = None
+    """Steps after which it pauses, with the weights that would be kept if they were the last ones; its
+    checkpoint goes on from there."""
 
 
 @dataclass
 class Outcome:
-    """How a training ended. "out of time": its checkpoint, if any, can be continued."""
+    """How a training ended. "out of time" and "paused": its checkpoint, if any, can be continued."""
 
-    status: Literal["done", "out of time", "diverged"]
+    status: Literal["done", "out of time", "paused", "diverged"]
     steps: int
     """Steps done."""
     losses: list[float] = field(default_factory=list, repr=False)
@@ -77,52 +80,56 @@ def train(
     loss: Loss,
     validation: Callable[[nn.Module], float] | None = None,
     watch: Watch = Watch(),
+    choice: Choice | None = None,
 ) -> Outcome:
     """Train `net` in place; at the end it holds averaged weights, in eval mode.
 
     `validation` (lower is better) is called on the averaged weights after each epoch; with it the
     best epoch is kept and training stops early. When the loss is not finite the outcome is
     "diverged" and the weights are of no use. Interrupted and continued from its checkpoint, a
-    training on the CPU ends with the same weights bit for bit.
+    training on the CPU ends with the same weights bit for bit. `choice` is the engine of its steps.
     """
-    engine = accelerator()
+    engine = accelerator(full=choice is not None and choice.engine == EAGER)
     optimizer = groups.make_optimizer(param_groups, recipe)
     net, optimizer = engine.prepare(net, optimizer)
-    average = Average(net, decay_for(recipe.steps))
-    keep = _Keeper(watch, recipe, net, optimizer, average)
-    with reproducible(recipe.seed):
+    with reproducible(recipe.seed), ExitStack() as stack:
+        gradients = (choice or Choice()).gradients(net, loss, engine.backward, stack)
+        average = Average(net, decay_for(recipe.steps))
+        keep = _Keeper(watch, recipe, net, optimizer, average)
         state = keep.restore()
         statistics = batches.smallest >= recipe.statistics_from
         set_train_mode(net, statistics=statistics)
-        for step, batch in batches.walk(state.step, recipe.steps):
+        stop = min(recipe.steps, watch.pause or recipe.steps)
+        paused = False
+        for step, batch in batches.walk(state.step, stop):
             if watch.budget.over:
                 keep.save(state)
                 return Outcome("out of time", state.step, state.losses)
             groups.set_rates(optimizer, recipe, step)
-            z = net(batches.inputs(batch, engine.device))
-            value = loss(z.float(), batch.targets.to(engine.device)).mean()
-            lost = value.item()  # waits for the device: once a step
+            lost = gradients(batches.inputs(batch, engine.device), batch.targets.to(engine.device))
             if not math.isfinite(lost):
                 return Outcome("diverged", step, state.losses)
-            engine.backward(value)
             engine.clip_grad_norm_(net.parameters(), recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
             average.update(net)
             state.step, state.running = step + 1, state.running + lost
-            ends = state.step % batches.per_epoch == 0
-            if ends and _end_epoch(state, batches, recipe, net, average, validation):
+            if _end_epoch(state, batches, recipe, net, average, validation):
                 break
             if keep.due:
                 keep.save(state)
             watch.progress(state.step, recipe.steps)
+        else:
+            paused = stop < recipe.steps
+            if paused:
+                keep.save(state)
         load_state(net, state.best or average.tensors)
         if statistics:
             renew_statistics(net, batches, engine.device)
         engine.unwrap_model(net, keep_fp32_wrapper=False).eval()  # and in full precision
-    if watch.path is not None:
+    if watch.path is not None and not paused:
         watch.path.unlink(missing_ok=True)
-    return Outcome("done", state.step, state.losses)
+    return Outcome("paused" if paused else "done", state.step, state.losses)
 
 
 def _end_epoch(
@@ -133,7 +140,9 @@ def _end_epoch(
     average: Average,
     validation: Callable[[nn.Module], float] | None,
 ) -> bool:
-    """Note the epoch's loss; validate the averaged weights and keep the best. Whether to stop."""
+    """At an epoch's end note its loss, validate the averaged weights and keep the best. Whether to stop."""
+    if state.step % batches.per_epoch:
+        return False
     state.losses.append(state.running / batches.per_epoch)
     state.running = 0.0
     if validation is None:

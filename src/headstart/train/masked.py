@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from headstart.core.backbone import Backbone
 from headstart.core.masked import of_inputs
 from headstart.train.batches import Batch, Batches
-from headstart.train.device import quick_on_cpu, reproducible
+from headstart.train.device import reproducible
+from headstart.train.engines import quick_on_cpu
 from headstart.train.trim import trimmed
 
 ASKED, HIDDEN, REPLACED = 0.15, 0.8, 0.1

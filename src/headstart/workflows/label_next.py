@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, sources, strategies, tasks
+from headstart import modalities, tasks
 from headstart.core import words
 from headstart.core.dataset import Dataset, Item
-from headstart.core.events import ignore
 from headstart.core.features import FeatureSpec
 from headstart.core.metric import named
-from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.data import splits
 from headstart.data.checks import duplicates
@@ -25,12 +23,10 @@ from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
-from headstart.run.state import resolve
-from headstart.run.state.config import RunConfig
-from headstart.run.state.folder import load_trial, read_finished, slug
-from headstart.store.memo import Memo
+from headstart.run.state.folder import read_finished
 from headstart.store.store import FeatureStore
 from headstart.tasks.base import Confidence
+from headstart.workflows.inputs.finished import best_source, data_of
 
 FEW_LABELS = 15
 """Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
@@ -116,11 +112,12 @@ def propose(folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted) -> 
         raise BadOption("n", wanted.n, "at least 1")
     record = read_finished(folder)
     pool = read_pool(predictor, pool_items(predictor, inputs, wanted, record))
-    known = labelled_items(folder, record, wanted)
+    whole = data_of(folder, record, wanted.labelled)
+    known = whole.subset(np.flatnonzero(whole.labelled))
     task, given = predictor.model.task, known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
-    name, backbone = best_source(folder, record, wanted, known)
+    name, backbone = best_source(folder, record, known, download=wanted.download)
     levels = predictor.model.input.levels
     both = Dataset("pool", known.modality, (*known.items, *pool.items), pairs=known.pairs, levels=levels)
     extract = StoreExtractor(FeatureStore.default(), both)
@@ -188,53 +185,6 @@ def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
         first = f"; the first: {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise DataError("the unlabelled items", f"none of {len(bad):,} can be read{first}")
     return Pool(tuple(good), np.stack(scores), tuple(bad), told_unread(cut, len(items)))
-
-
-def labelled_items(folder: Path, record: Mapping[str, Any], wanted: Wanted) -> Dataset:
-    """The labelled rows of the run's data, read as the run did. Raises `RunError` when it is gone."""
-    data, origin = wanted.labelled, str(record.get("origin", ""))
-    given = not record.get("from_path", True)  # what older versions did not say
-    remedy = "say where it is now with --data (labelled= in Python)"
-    if data is None and not (origin and Path(origin).exists()):
-        called = "given in Python" if given or not origin else origin
-        raise RunError(folder, f"its data ({called}) is not there any more", remedy)
-    if isinstance(data, Dataset):
-        return data.subset(np.flatnonzero(data.labelled))
-    if data is not None and not isinstance(data, str | Path):
-        raise BadOption(
-            "labelled", type(data).__name__, "a path, or what headstart.load(items, labels=...) gives"
-        )
-    config = RunConfig(
-        origin if data is None else data, drop_bad=True, reading=dict(record.get("reading", {}))
-    )
-    dataset, _, _ = resolve.read(config, Memo(), ignore)
-    if data is None and given and dataset.fingerprint != record["question"]["data"]:
-        problem = f"its data was given in Python, and what is read from {origin} is not the same"
-        raise RunError(folder, problem, remedy)
-    return dataset.subset(np.flatnonzero(dataset.labelled))
-
-
-def best_source(folder: Path, record: Mapping[str, Any], wanted: Wanted, known: Dataset) -> tuple[str, Any]:
-    """(name, network) of the shipped arm's source, else of the best probe.
-
-    Raises `SourceError` or `WeightsMissing` as `fit` does, and `RunError` for other weights than the run's.
-    """
-    rows = record["answer"]["rows"]  # best first
-    shipped = [row["source"] for row in rows if row["shipped"] and row["source"]]
-    ranks = strategies.ranking()
-    probed = [row["source"] for row in rows if row["strategy"] == ranks and row["score"] is not None]
-    specs = tuple(record["question"]["sources"])
-    named = resolve.find_sources(RunConfig(None, sources=specs, download=wanted.download), known)
-    name = next(iter([*shipped, *probed]), next(iter(named)))
-    if name not in named:
-        raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
-    backbone = sources.load(named[name], download=wanted.download)
-    trial = folder / "trials" / slug(arm_name(ranks, name)) / "trial.json"
-    if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
-        raise RunError(
-            folder, f"the weights of {name} are not those it was made with", "run `headstart fit` again"
-        )
-    return name, backbone
 
 
 def choose_policy(record: Mapping[str, Any], known: Dataset, task: Task) -> tuple[bool, str]:

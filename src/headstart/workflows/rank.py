@@ -20,9 +20,13 @@ from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
+from headstart.planning import policy, shortlist
+from headstart.planning.shortlist import Ranked
 from headstart.ranking import scoring
 from headstart.ranking.evaluation import Counted, Evaluation, looked_at
 from headstart.ranking.standing import Standing
+from headstart.run.search import ranked
+from headstart.run.set_up import check_memory
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
 from headstart.store.memo import Memo
@@ -75,9 +79,11 @@ class Ranking:
 def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore) -> Ranking:
     """Measure every source of `config` on its data; `also` are further scores (`scoring.FURTHER`).
 
-    Without sources those on this machine are taken. A source that breaks is left out with its reason, and so
-    are those that a pattern finds and that are not here. Of many items `evaluation.MOST` are looked at, drawn
-    without a look at their labels; those of the test part never. Only features are written, to the store.
+    Without sources those on this machine are taken. A source that breaks, or for whose weights there is no
+    memory, is left out with its reason, and so are those that a pattern finds and that are not here. Of many
+    items `evaluation.MOST` are looked at, drawn without a look at their labels; those of the test part never.
+    With the quality "fast" more than `shortlist.KEPT` sources are first halved on fewer items, as in a fit.
+    Only features are written, to the store.
 
     Raises `HeadstartError` for mistakes in data, sources or options before anything is computed, and for what
     is the fault of no source.
@@ -87,35 +93,14 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     dataset, task, _ = resolve.read(config, Memo(), listen)
     found, left_out = candidates(config, dataset)
     split = splits.make_split(dataset, seed=config.seed)
-    own = looked_at(dataset, split, config.seed)
+    items = len(looked_at(dataset, split, config.seed))
     told = resolve.summary(dataset, task, len(split.test))
     listen(Event("data", {"summary": told}))
-    shown = f"{len(found)} to rank on {len(own):,} labelled items"
-    listen(Event("sources", {"summary": shown}))
-
-    def tell(what: str, done: int, total: int) -> None:
-        listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
-
-    extract = Counted(StoreExtractor(FeatureStore.default(), own, progress=tell, engine=config.engine))
-    pairs, evaluation = near_duplicates.without_source(own), None
-    scored: list[scoring.Scored] = []
-    for source in found:
-        start, before = time.perf_counter(), extract.passes
-        try:
-            backbone = sources.load(source, download=config.download)
-            if pairs is None:  # by the embedding of the first source that works, as in a fit
-                pairs = near_duplicates.find(backbone, own, extract)
-            evaluation = evaluation or Evaluation(
-                own, task, _split(own, config.seed, pairs), extract, config.seed
-            )
-            one = evaluation.measure(source, backbone, also)
-        except (DataError, StoreError):  # no fault of the source
-            raise
-        except BaseException as error:
-            left_out.append((source.spec, why(error)))
-            listen(Event("note", {"label": "left out", "text": f"{source.spec}: {left_out[-1][1]}"}))
-            continue
-        scored.append(replace(one, seconds=time.perf_counter() - start, passes=extract.passes - before))
+    listen(Event("sources", {"summary": f"{len(found)} to rank on {items:,} labelled items"}))
+    reading = _Reading(config, dataset, task, split, left_out, listen)
+    if config.quality == policy.FAST and len(found) > shortlist.KEPT:
+        found = reading.searched(found, items)
+    evaluation, scored = reading.measured(found, items, also)
     if not scored:
         raise SourceError(*left_out[0], "no source of this ranking could be used")
     assert evaluation is not None
@@ -129,6 +114,74 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
         config.seed,
         scored[0].items,
     )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Sources, read on some of the items."""
+
+    config: RunConfig
+    dataset: Dataset
+    task: Task
+    split: Split
+    left_out: list[tuple[str, str]]
+    """Grows by those that break and those that fall behind."""
+    listen: Listener
+
+    def leave_out(self, spec: str, reason: str) -> None:
+        self.left_out.append((spec, reason))
+        self.listen(Event("note", {"label": "left out", "text": f"{spec}: {reason}"}))
+
+    def measured(
+        self, found: Sequence[Source], items: int, also: Sequence[str] = ()
+    ) -> tuple[Evaluation | None, list[scoring.Scored]]:
+        """On what the sources were measured, and those that did not break."""
+
+        def tell(what: str, done: int, total: int) -> None:
+            progress = {"arm": what, "what": f"pass {what}", "done": done, "total": total}
+            self.listen(Event("progress", progress))
+
+        own, seed = looked_at(self.dataset, self.split, self.config.seed, items), self.config.seed
+        store = StoreExtractor(FeatureStore.default(), own, progress=tell, engine=self.config.engine)
+        extract, scored = Counted(store), []
+        pairs, evaluation = near_duplicates.without_source(own), None
+        for source in found:
+            start, before = time.perf_counter(), extract.passes
+            try:
+                check_memory(source)
+                backbone = sources.load(source, download=self.config.download)
+                if pairs is None:  # by the embedding of the first source that works, as in a fit
+                    pairs = near_duplicates.find(backbone, own, extract)
+                evaluation = evaluation or Evaluation(own, self.task, _split(own, seed, pairs), extract, seed)
+                one = evaluation.measure(source, backbone, also)
+            except (DataError, StoreError):  # no fault of the source
+                raise
+            except BaseException as error:
+                self.leave_out(source.spec, why(error))
+                continue
+            scored.append(replace(one, seconds=time.perf_counter() - start, passes=extract.passes - before))
+        return evaluation, scored
+
+    def searched(self, found: Sequence[Source], items: int) -> list[Source]:
+        """Those of the sources that are worth a pass over all items, by rounds on fewer."""
+        by_spec = {source.spec: source for source in found}
+        behind: dict[str, str] = {}
+
+        def measure(specs: Sequence[str], count: int) -> list[Ranked]:
+            evaluation, scored = self.measured([by_spec[spec] for spec in specs], count)
+            if evaluation is None:
+                return []
+            rows = evaluation.standing(scored)
+            behind.update((row.source, f"on {count:,} of the items: {row.reason}") for row in rows[1:])
+            return ranked(rows, scored, dict.fromkeys(by_spec, 1.0))
+
+        costs, outputs = dict.fromkeys(by_spec, 1.0), self.task.outputs
+        kept = shortlist.search(costs, items, lambda: float("inf"), measure, classes=outputs).kept
+        broken = {spec for spec, _ in self.left_out}
+        for spec in by_spec:
+            if spec not in kept and spec not in broken:
+                self.leave_out(spec, behind[spec])
+        return [by_spec[spec] for spec in kept]
 
 
 def candidates(config: RunConfig, dataset: Dataset) -> tuple[list[Source], list[tuple[str, str]]]:

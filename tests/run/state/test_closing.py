@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headstart.run.state.closing import MOST_BUSY, WARM, Closing
+from headstart.run.state.closing import BEAT, MOST_BUSY, MOST_UNUSUAL, WARM, Closing
 
 
 def test_the_proof_takes_as_long_as_importing_and_opening_took_here() -> None:
@@ -50,3 +50,9 @@ def test_what_the_fresh_process_has_imported_by_then_is_not_waited_for() -> None
     assert closing.proof == WARM
     now[0], fresh.ready = 1.0, True
     assert closing.proof == WARM
+
+
+def test_what_is_not_measured_is_counted_at_the_speed_of_this_core() -> None:
+    assert Closing(60.0, beat=lambda: BEAT).usual == 1.0
+    assert Closing(60.0, beat=lambda: 2 * BEAT).usual == 2.0
+    assert Closing(60.0, beat=lambda: 99.0).usual == MOST_UNUSUAL

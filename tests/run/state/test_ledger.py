@@ -99,3 +99,22 @@ def test_a_damaged_account_is_one_sentence(tmp_path: Path, kept: Any) -> None:
     folder.write({**folder.read(), "ledger": kept})
     with pytest.raises(RunError, match=r"run\.json is damaged .*choose another --out"):
         Ledger(folder, 60.0, 0.0)
+
+
+def test_estimates_follow_what_finished_steps_took(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run") as folder:
+        folder.begin({})
+        ledger = Ledger(folder, 100.0, 0.0, lambda: 0.0)
+
+        def finished(estimate: float | None, took: float, said: float | None = None) -> float:
+            ledger.begin(Step("a", "probe", None, 50.0, estimate, ""))
+            ledger.end(took, predicted=said)
+            return ledger.pace
+
+        assert finished(None, 7.0) == finished(0.2, 7.0) == 1.0, "nothing was said, or next to nothing"
+        assert finished(4.0, 16.0) == 2.0, "half of what it was off, as factors go"
+        assert finished(4.0, 8.0, said=8.0) == 2.0, "what it said itself counts"
+        assert finished(1.0, 1000.0) == 3.0
+        kept = folder.read()["ledger"]["steps"]
+        assert [step["predicted"] for step in kept] == [None, 0.2, 4.0, 8.0, 1.0]
+        assert Ledger(folder, 100.0, 0.0, lambda: 0.0).pace == 3.0, "a resumed run goes on with it"

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart import tasks
 from headstart.errors import DataError
-from headstart.tasks.linear import _logistic, inner_folds
+from headstart.tasks.linear import _kernel, _logistic, inner_folds
 
 CLASSIFICATION, MULTILABEL, REGRESSION = (
     tasks.get(k) for k in ("classification", "multilabel", "regression")
@@ -137,6 +137,32 @@ def test_a_rough_fit_gives_about_the_same_answers(n: int, width: int, classes: i
         for rough in (True, False)
     )
     assert 0 < np.abs(rough - fine).max() < 0.02
+
+
+@pytest.mark.parametrize(("link", "classes"), [("softmax", 5), ("sigmoid", 3)])
+@pytest.mark.parametrize(("step", "within"), [(-2, 2e-4), (1, 2e-3), (2, 2e-2)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_rows_give_the_solution_of_each_part(
+    link: _logistic.Link, classes: int, step: float, within: float, weighted: bool
+) -> None:
+    features, y = blobs(90, 150, classes)
+    y[:50] = 0  # one is common
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.2, 3.0, 90) if weighted else np.ones(90)
+    targets = np.eye(classes)[y]
+    parts = _logistic.Parts(targets, inner_folds(y, None, folds=3, seed=0) * weights, link)
+    kernel, made = _kernel.Kernel.of(features, weights), _logistic.design(features.astype(float), weights)
+    C = 10.0**step / 150
+    found = _kernel.solve(kernel, parts, C, start=parts.start(91), to="rough")
+    exact = _logistic.solve(made, parts, C, start=parts.start(made.matrix.shape[1]), to="exact")
+    theirs = _logistic.probabilities(_logistic.predict(made, exact), link)
+    ours = _logistic.probabilities(_logistic.predict(kernel, found), link)
+    np.testing.assert_allclose(ours, theirs, atol=within)
+    for part in range(3):  # on raw features it is the same model
+        weight, bias = kernel.unfold(found[:-1, part].T, found[-1, part])
+        np.testing.assert_allclose(
+            _logistic.probabilities(features @ weight.T + bias, link), ours[:, part], atol=1e-4
+        )
 
 
 def test_the_middle_penalty_stays_where_others_are_no_clearly_better() -> None:

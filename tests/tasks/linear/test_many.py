@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from headstart import tasks
 from headstart.measure.ridge import one_hot
 from headstart.tasks import linear as _linear
+from headstart.tasks.linear import _many
 from headstart.tasks.linear._many import fit_many
 
 
@@ -54,3 +56,23 @@ def test_a_model_says_how_it_was_solved(monkeypatch: pytest.MonkeyPatch) -> None
     ).ridge  # rows of views count
     assert tasks.get("multilabel").fit_linear(x, one_hot(y, 2), outputs=2).ridge
     assert tasks.get("regression").fit_linear(x, y.astype(float), outputs=1).ridge
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_many_labels_at_a_time_or_all_at_once_are_one_model(
+    monkeypatch: pytest.MonkeyPatch, grouped: bool
+) -> None:
+    x, y = blobs(600, 100)
+    groups = np.arange(600) // 2 if grouped else None
+    whole = fit_many(x, one_hot(y, 100), groups=groups)
+    monkeypatch.setattr(_many, "CELLS", 5_000)
+    monkeypatch.setattr(_many, "FEWEST", 600)
+    parts = fit_many(x, sparse.csr_array(one_hot(y, 100)), groups=groups)
+    assert parts.penalty == whole.penalty
+    np.testing.assert_allclose(parts.logits(x), whole.logits(x), atol=1e-9)
+    monkeypatch.setattr(_many, "FEWEST", 300)
+    fewer = fit_many(x, one_hot(y, 100), groups=groups)
+    np.testing.assert_allclose(
+        fewer.weight / np.abs(fewer.weight).max(), whole.weight / np.abs(whole.weight).max()
+    )
+    assert np.abs(fewer.weight).max() == pytest.approx(np.abs(whole.weight).max(), rel=0.3)

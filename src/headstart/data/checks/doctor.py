@@ -102,6 +102,25 @@ def readable(dataset: Dataset) -> tuple[Dataset, tuple[Finding, ...]]:
     return kept, found
 
 
+def examined(
+    dataset: Dataset, *, memo: Memo | None = None, progress: Callable[[int, int], None] | None = None
+) -> tuple[Dataset, tuple[Examination, ...], tuple[tuple[str, str], ...]]:
+    """The items that can be used, with the levels of their pictures; what is known of each; and (id, problem)
+    of the others. Reads every item once, and decodes those that `memo` does not know."""
+    room = modalities.get(dataset.modality)
+    looked = list(_look(dataset, memo if memo is not None and room.REMEMBERED else {}, progress))
+    settled = room.settle(dataset.levels, [seen for _, seen in looked], find=dataset.levels is None)
+    good = [row for row, seen in enumerate(settled.looked) if not seen.problem]
+    kept = dataset.subset(good).with_levels(settled.levels)
+    kept.remember(tuple(looked[row][0] or "" for row in good))
+    bad = tuple(
+        (item.id, seen.detail)
+        for item, seen in zip(dataset.items, settled.looked, strict=True)
+        if seen.problem
+    )
+    return kept, tuple(settled.looked[row] for row in good), bad
+
+
 def drop_bad(dataset: Dataset, report: Report) -> tuple[Dataset, list[str]]:
     """The data set without the items that have errors, and the ids of those that were left out.
 

@@ -2,7 +2,7 @@
 
 Of 21 sets of features on digits and CIFAR-10, the best three by the mean rank of LogME, ridge and nearest
 neighbours lost at most 1.5 points with 50 labels and 0.3 with 100; the first by a single score up to 4.5.
-Half a rank of what was known before stands for what frozen features do not show.
+What was known before stands for what frozen features do not show.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-PRIOR_WEIGHT = 0.5
-"""What the prior weighs, beside 1 for all scores together."""
 
 
 def places(values: Sequence[float]) -> np.ndarray:
@@ -26,15 +23,14 @@ def places(values: Sequence[float]) -> np.ndarray:
     return above / max(1, len(found) - 1)
 
 
-def combined(
-    scores: Mapping[str, Sequence[float]], prior: Sequence[float], *, weight: float = PRIOR_WEIGHT
-) -> np.ndarray:
+def combined(scores: Mapping[str, Sequence[float]], prior: Sequence[float], *, weight: float) -> np.ndarray:
     """float64 `[S]`, 0 to 1, higher is better: the mean of `places` by each score, and by the prior.
 
     `scores` are by name `[S]` each, higher is better; `prior` `[S]` is published accuracy, or the number of
-    parameters: one that is the same for all sources changes no order.
+    parameters, and weighs `weight` beside 1 for all scores together. One that is the same for all sources
+    changes no order.
 
-    >>> combined({"logme": [0.1, 0.3], "knn": [0.5, 0.9]}, [1.0, 1.0]).round(3).tolist()
+    >>> combined({"logme": [0.1, 0.3], "knn": [0.5, 0.9]}, [1.0, 1.0], weight=0.5).round(3).tolist()
     [0.167, 0.833]
     """
     measured = np.mean([places(values) for values in scores.values()], axis=0)

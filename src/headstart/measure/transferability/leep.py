@@ -7,6 +7,7 @@ representations", ICML 2020.
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 FLOOR = 1e-12
 """Likelihoods below this are taken for this."""
@@ -24,8 +25,9 @@ def leep(theta: np.ndarray, y: np.ndarray) -> float:
     """
     theta = np.asarray(theta, np.float64)
     classes, place = np.unique(y, return_inverse=True)
-    joint = np.zeros((len(classes), theta.shape[1]))
-    np.add.at(joint, place, theta)
+    rows = len(theta)
+    member = sparse.csc_array((np.ones(rows), place, np.arange(rows + 1)), shape=(len(classes), rows))
+    joint = member @ theta  # [C, Z]: the sum of each class's rows
     total = joint.sum(axis=0)
     given = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
     likely = np.einsum("nz,nz->n", theta, given[place])

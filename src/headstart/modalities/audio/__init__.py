@@ -14,6 +14,8 @@ from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
 from headstart.modalities.audio import _described, _shown
 from headstart.modalities.audio._spectra import frames_of
+from headstart.modalities.audio._traits import looks as looks
+from headstart.modalities.audio._traits import traits as traits
 from headstart.modalities.audio._views import VIEWS as VIEWS
 from headstart.modalities.audio.decoding import _decode, _kinds
 from headstart.modalities.audio.decoding._decode import Recording as Recording

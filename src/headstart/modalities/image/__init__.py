@@ -15,6 +15,8 @@ from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities.base import Examination, Numbers, generator
 from headstart.modalities.image import _described
+from headstart.modalities.image._traits import looks as looks
+from headstart.modalities.image._traits import traits as traits
 from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.image.decoding import _decode, _deep, _kinds, _white
 from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING

@@ -17,7 +17,7 @@ from headstart.core.untrusted import limits
 from headstart.core.words import shortened
 from headstart.errors import BadOption, TextError
 from headstart.modalities.base import Counted, Examination, Numbers, Settled, filled_up, generator
-from headstart.modalities.text import _described
+from headstart.modalities.text import _described, _traits
 from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing, encoder_of
 
@@ -154,6 +154,21 @@ def examine(data: bytes) -> Examination:
     return Examination(
         sum(map(len, text.parts)), 1, form, encoding, tuple(said), detail="; ".join(said.values())
     )
+
+
+def traits(data: bytes, seen: Examination) -> dict[str, float | str]:
+    """See `_traits.traits`. Raises `TextError`."""
+    return _traits.traits(open_item(data).parts, seen)
+
+
+def looks(text: Text) -> dict[str, float]:
+    """See `_traits.looks`."""
+    return _traits.looks(text.parts)
+
+
+def terms(text: Text) -> list[str]:
+    """Its words in small letters, in order."""
+    return [word for part in text.parts for word in WordEncoder(()).split(part)]
 
 
 WESTERN = re.compile("[\u0080-\u017f\u2010-\u206f\u20ac\u2122]")

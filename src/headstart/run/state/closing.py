@@ -27,9 +27,13 @@ SOON = 120.0
 """Seconds before the end of the budget at which the fresh process may begin to import."""
 PER_BYTE = 2e-8
 """Seconds for writing weights, reading them again and taking their digest."""
+BEAT = 0.008
+"""Seconds of a `pulse` on a usual core, for which what is not measured (closed forms) is estimated."""
 BUSIER = 1.25
 """How much slower than at the start the machine must be before that is believed."""
 MOST_BUSY = 3.0
+MOST_UNUSUAL = 5.0
+"""Most times by which a core may differ from a usual one."""
 MEASURED = ("imports", "at_first", "opened", "crowded", "bytes")
 """Of a `Closing`, what is measured once in a run."""
 
@@ -115,6 +119,11 @@ class Closing:
     def page(self) -> float:
         """Seconds kept back for what can be made smaller."""
         return min(PAGE, PAGE_SHARE * self.budget)
+
+    @property
+    def usual(self) -> float:
+        """How often the time of a usual core what is not measured takes here, as it was at the start."""
+        return min(max(self.at_first / BEAT, 1 / MOST_UNUSUAL), MOST_UNUSUAL)
 
     def slower(self) -> float:
         """How much slower the machine is now than at the start; 1 where it is not clearly so."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
 from headstart.core.backbone import Backbone
@@ -100,6 +101,12 @@ class Context:
     """Sources that were left out because they broke, with the reason."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sources that are not probed, with the reason; see `run.search`."""
+    slower: dict[str, float] = field(default_factory=dict)
+    """How often the time of a pass its network takes as it is, by source: passes have quicker engines."""
+    timing: list[dict[str, Any]] = field(default_factory=list)
+    """{"step", "predicted", "took"} of what is no arm, in seconds."""
+    expected: float | None = None
+    """Seconds that the arm which runs has said that it takes, since it began."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)
@@ -119,6 +126,14 @@ class Context:
     @property
     def seed(self) -> int:
         return self.experiment.seed
+
+    @contextmanager
+    def timed(self, step: str, predicted: float) -> Iterator[None]:
+        """Note what a step that is no arm took, beside what it was expected to."""
+        start = time.monotonic()
+        yield
+        took = time.monotonic() - start
+        self.timing.append({"step": step, "predicted": round(predicted, 3), "took": round(took, 3)})
 
     def backbone(self, name: str) -> Backbone:
         """The network of a source, loaded on first use."""
@@ -149,6 +164,7 @@ class Context:
             settings=self.settings,
             progress=self.progress(arm),
             folds=folds,
+            engine=self.extractor.engine,
         )
 
     def progress(self, arm: str) -> Progress:
@@ -162,7 +178,11 @@ class Context:
     def estimate(self, strategy: str, source: str | None, seconds_per_pass: float) -> float:
         """Seconds an arm is expected to take, before it is known what else will run."""
         request = self.request(arm_name(strategy, source), source, float("inf"))
-        return strategies.get(strategy).cost(request, seconds_per_pass).seconds
+        arm = strategies.get(strategy)
+        fixed = arm.cost(
+            request, 0.0
+        ).seconds  # closed forms and the like, as if they ran alone on a usual core
+        return arm.cost(request, seconds_per_pass).seconds + (self.closing.usual - 1) * fixed
 
     def peer(self, trial: Trial) -> Peer:
         """An arm that has run, for a strategy that builds on it."""
@@ -181,9 +201,20 @@ class Context:
         """
         strategy = strategies.get(step.strategy)
         start = time.monotonic()
+        self.expected = None
+
+        def expects(seconds: float) -> None:
+            self.expected = time.monotonic() - start + seconds
+
         try:
-            request = self.request(step.arm, step.source, step.seconds, step.folds)
-            request = replace(request, workdir=self.folder.workdir(step.arm), peers=peers)
+            request = self.request(step.arm, step.source, step.seconds, 1 if step.part else step.folds)
+            request = replace(
+                request,
+                part=step.part,
+                expects=expects,
+                workdir=self.folder.workdir(step.arm),
+                peers=peers,
+            )
             trial = strategy.fit(request)
         except (UnknownName, BadOption) as error:  # a stage to freeze that only other sources have
             trial = self.failed(step.arm, step.strategy, step.source, str(error), status="not applicable")

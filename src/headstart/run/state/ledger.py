@@ -10,7 +10,7 @@ which they were decided; `ended`, whether the plan was at its end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,11 @@ from headstart.core.budget import Budget
 from headstart.core.untrusted import field
 from headstart.planning.policy import Step
 from headstart.run.state.folder import RunFolder, sound
+
+TELLING = 1.0
+"""Seconds that a step must have been expected to take for the pace to be learnt from it."""
+MOST = 3.0
+"""How much slower or quicker than at the beginning is believed."""
 
 
 class Ledger:
@@ -42,6 +47,10 @@ class Ledger:
         self.ended = same and bool(kept.get("ended"))
         """Whether the plan was at its end: nothing more is run."""
         self._resumed = False
+        self.pace = 1.0
+        """How often their time at the beginning steps take now: other programs come and go."""
+        for step in self.steps:
+            self._learn(step)
         # what this process took to come here again is nobody's: the account has it once
         spent, start = (float(kept["spent"]), clock()) if kept else (0.0, started)
         self.budget = Budget(seconds, clock, start, spent)
@@ -54,19 +63,29 @@ class Ledger:
         )
         if self._resumed:
             return replace(step, seconds=float(self.steps[-1]["seconds"]), folds=int(self.steps[-1]["folds"]))
-        entry = {name: getattr(step, name) for name in ("arm", "seconds", "folds", "reason")}
+        entry = {name: getattr(step, name) for name in ("arm", "seconds", "folds", "part", "reason")}
+        entry["predicted"] = step.predicted
         self.steps.append({**entry, "left": round(self.budget.left, 3)})
         self._write()
         return step
 
-    def end(self, seconds: float, worth: float = 0.0) -> None:
+    def end(self, seconds: float, worth: float = 0.0, predicted: float | None = None) -> None:
         """Note that the last step is finished, after so many seconds; what of it an earlier process had done
-        makes it `worth` more."""
+        makes it `worth` more. `predicted` is what it said that it takes, once it had measured its pace."""
+        if predicted is not None:
+            self.steps[-1]["predicted"] = predicted
         if self._resumed and worth > seconds:
             self.budget = replace(self.budget, before=self.budget.before + worth - seconds)
             seconds = worth
         self.steps[-1]["took"] = seconds
+        self._learn(self.steps[-1])
         self._write()
+
+    def _learn(self, step: Mapping[str, Any]) -> None:
+        """Half of what a finished step was off by, if it is one that tells."""
+        predicted, took = step.get("predicted") or 0.0, step.get("took") or 0.0
+        if predicted >= TELLING and took > 0:
+            self.pace = min(MOST, max(1 / MOST, self.pace * (took / predicted) ** 0.5))
 
     def close(self) -> None:
         """Note that the plan is at its end."""
@@ -94,4 +113,6 @@ def _kept(folder: RunFolder) -> dict[str, Any]:
             field(step, "arm", str)
             field(step, "seconds", float)
             field(step, "folds", int)
+            for name in {"predicted", "took"} & step.keys():
+                field(step, name, float, empty=True)
         return kept

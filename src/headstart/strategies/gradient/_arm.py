@@ -30,6 +30,7 @@ from headstart.strategies.gradient._training import (
     Arm,
     Kind,
     Trained,
+    chosen,
     mixed,
     named_watch,
     predict,
@@ -37,8 +38,9 @@ from headstart.strategies.gradient._training import (
     train_on,
     whole_head,
 )
-from headstart.strategies.shared._folds import NOTHING, OutOfTime, empty_trial, run_folds
+from headstart.strategies.shared._folds import NOTHING, OutOfTime, Paused, empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
+from headstart.train.engines import ENGINES
 from headstart.train.loop import RENEWED, Watch
 
 D = TypeVar("D")
@@ -144,6 +146,8 @@ def settle(arm: Arm) -> Settled | float:
     """What fits the budget; or the seconds that are missing."""
     request, rows = arm.request, len(arm.request.split.folds[0].train)
     epochs = epochs_of(request, arm.kind, arm.design.batch_size)
+    engine = chosen(arm.lasting(epochs, rows), first_folds(request) + 1)
+    arm = replace(arm, design=replace(arm.design, choice=engine))
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), first_folds(request))
     pace, left = paced(request, lambda: measure(arm))
@@ -258,7 +262,13 @@ def fit(
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
     arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found), shares=shares(found)))
     remember(request, kind.name, arm.design.to_json(), found.folds)
-    return run(arm, found.folds, tuned, finished)
+    fold = 0.0 if found.pace is None else found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
+    trainings = request.part or found.folds * (2 - _design.HELD if arm.design.shares else 1)
+    request.expects(fold * trainings)
+    trial = run(arm, found.folds, tuned, finished)
+    if "part" in trial.choices and fold:  # what is not of its steps is paid but once
+        trial = replace(trial, cost=replace(trial.cost, fold=fold))
+    return trial
 
 
 def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm], finished: Finished) -> Trial:
@@ -308,6 +318,8 @@ def run_trainings(
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
+        if trained.outcome.status == "paused":
+            raise Paused(predictions(request, trained, fold))
         if trained.share is not None:
             choices["share"] = trained.share
         return predictions(request, trained, fold), choices
@@ -333,7 +345,9 @@ def summary(design: Design, folds: int, of: int) -> str:
     size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
     epochs = count(design.epochs, "epoch")
-    return f"{frozen}{size}, {epochs}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    engine = ENGINES[design.choice.engine] if design.choice is not None else None
+    numbers = " in bfloat16" if engine is not None and engine.half else ""
+    return f"{frozen}{size}, {epochs}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
 
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:

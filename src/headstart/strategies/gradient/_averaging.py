@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from headstart import tasks
+from headstart.strategies.gradient._design import HELD
 from headstart.strategies.gradient._trainee import outputs_of
 from headstart.strategies.gradient._training import Arm, Trained, divide, mixed, train_on
 from headstart.train.loop import Watch
@@ -22,8 +23,6 @@ SHARES = tuple(tenth / 10 for tenth in range(11))
 USUAL = 0.5
 """What is taken unless another share is clearly better: the least of eleven losses on a few dozen rows is
 mostly noise (`docs/measured.md`)."""
-HELD = 0.2
-"""Share of a fold's training rows by which one of them is chosen."""
 
 
 def chosen_share(arm: Arm, rows: np.ndarray) -> float:

@@ -60,8 +60,8 @@ class Embedder(Trainee):
     neighbours.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__(backbone, backbone.cuts[0], 1)
+    def __init__(self, backbone: Backbone, *, quick: bool = True) -> None:
+        super().__init__(backbone, backbone.cuts[0], 1, quick=quick)
         self.head = nn.Identity()  # type: ignore[assignment]
         self.body.requires_grad_(True)
         if len(backbone.stages) > 1:

@@ -19,12 +19,16 @@ from headstart.core.strategy import Request, Settings
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
 from headstart.train.batches import Vary
+from headstart.train.choice import Choice
 from headstart.train.groups import OPTIMIZERS
 from headstart.train.recipe import Recipe
 from headstart.train.trim import Trim, trimmed
 
 DEFAULT_VIEWS = ((2_000, 4), (10_000, 2))
 """(rows, views): up to so many rows, so many stored views to train on; none beyond. A view is a pass."""
+
+HELD = 0.2
+"""Share of a fold's training rows by which an average of weights is chosen, after a training on the others."""
 
 STEP = 8
 """Stored sequences are padded to a multiple of so many tokens."""
@@ -57,22 +61,25 @@ class Design:
     all that was trained."""
     share: float = 1.0
     """What the model on all rows takes of them."""
+    choice: Choice | None = None
+    """The engine of its steps; None: as before there were any."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
         tried = {name: list(values) for name in ("rates", "shares") if (values := data.pop(name))}
-        share = data.pop("share")
-        return {**self.recipe.to_json(), **data, **tried, **({} if share == 1.0 else {"share": share})}
+        share, choice = data.pop("share"), data.pop("choice")
+        found = {**self.recipe.to_json(), **data, **tried, **({} if share == 1.0 else {"share": share})}
+        return found if choice is None else {**found, "engine": choice.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
-        return cls(
-            recipe=recipe, **{**own, **{name: tuple(own.get(name, ())) for name in ("rates", "shares")}}
-        )
+        choice = Choice.of(data.get("engine"))
+        tried = {name: tuple(own.get(name, ())) for name in ("rates", "shares")}
+        return cls(recipe=recipe, **{**own, **tried, "choice": choice})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""

@@ -13,29 +13,32 @@ from headstart.core.backbone import Backbone
 from headstart.core.features import Rows
 from headstart.core.masked import layout_at
 from headstart.train.batches import in_order
-from headstart.train.device import quick_on_cpu
+from headstart.train.engines import quick_on_cpu
 from headstart.train.trim import by_length
 
 
 class Trainee(nn.Module):
     """States at a cut `[B, ...]`, prepared inputs at the first one -> z `[B, K]`.
 
-    `body` shares its parameters with the backbone: training this trains that.
+    `body` shares its parameters with the backbone: training this trains that. Sequences are trained in
+    bfloat16 where the processor has it, if they are to be `quick`.
     """
 
-    def __init__(self, backbone: Backbone, cut: str, outputs: int) -> None:
+    def __init__(self, backbone: Backbone, cut: str, outputs: int, *, quick: bool = True) -> None:
         super().__init__()
         self.body = backbone.tail(cut)
         self.head = nn.Linear(backbone.width(backbone.embedding), outputs)
         self._layout = layout_at(backbone, cut)
+        self._quick = quick and self._layout is not None
         self._normalise = backbone.normalise if cut == backbone.cuts[0] else torch.Tensor.float
         self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        with quick_on_cpu(self._layout is not None and self.training and inputs.device.type == "cpu"):
+        with quick_on_cpu(self._quick and self.training and inputs.device.type == "cpu"):
             layout, act = self._layout, self._pooled
             pooled = act(inputs) if layout is None else by_length(inputs, layout, act)
-        z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
+        with torch.autocast("cpu", enabled=False):  # few products, on which the loss hangs
+            z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
 
     def _pooled(self, inputs: Tensor) -> Tensor:

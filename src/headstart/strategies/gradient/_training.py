@@ -15,16 +15,20 @@ from headstart import tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request
+from headstart.store.memo import Memo
 from headstart.strategies.gradient._adapters import Adapter
 from headstart.strategies.gradient._design import Design, Inputs
 from headstart.strategies.gradient._trainee import Trainee, outputs_of
+from headstart.train import choice as choices
 from headstart.train import draws
 from headstart.train.average import copy_state, load_state
 from headstart.train.batches import Batches
+from headstart.train.choice import Choice
 from headstart.train.device import reproducible
-from headstart.train.freeze import FrozenPart
+from headstart.train.engines import EAGER, Loss
+from headstart.train.freeze import FrozenPart, set_train_mode
 from headstart.train.groups import parameter_groups, stage_depths
-from headstart.train.loop import Loss, Outcome, Watch, train
+from headstart.train.loop import Outcome, Watch, train
 from headstart.train.recipe import Recipe
 
 LEAST_TO_STOP_EARLY = 500
@@ -104,7 +108,23 @@ def attempts(recipe: Recipe, attempt: Callable[[Recipe], Trained]) -> Trained:
     raise FloatingPointError(f"the loss was not finite, even at a learning rate of {recipe.lr / 10:g}")
 
 
-def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
+@dataclass(frozen=True)
+class _Begun:
+    """A training before its first step."""
+
+    net: Trainee
+    backbone: Backbone
+    frozen: FrozenPart
+    batches: Batches
+    groups: list[dict[str, Any]]
+    loss: Loss
+    held: np.ndarray
+    """Rows held back to stop by."""
+    offset: np.ndarray
+    scale: np.ndarray
+
+
+def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> _Begun:
     request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
     offset, scale = methods.scaling(request.dataset.targets[rows], request.task.outputs)
@@ -116,7 +136,60 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     part, held = hold_back(request, rows)
     targets = methods.targets(request.dataset.targets[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
-    loss = balanced_loss(request, part, recipe.smoothing)
+    return _Begun(
+        net,
+        backbone,
+        frozen,
+        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
+        parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
+        balanced_loss(request, part, recipe.smoothing),
+        held,
+        offset,
+        scale,
+    )
+
+
+def chosen(arm: Arm, trainings: float) -> Choice | None:
+    """The engine for so many trainings of an arm: plain float32 where that was asked for, else the one kept
+    for this machine, else the best of a trial on the first batch of the first fold; None where there is none
+    to choose: on a GPU, of sequences, and where all of it is short."""
+    request, design = arm.request, arm.design
+    if request.engine == EAGER:
+        return Choice()
+    if arm.inputs.layout is not None or torch.cuda.is_available():
+        return None
+    of = [arm.source.digest, arm.source.source.input.to_json(), arm.kind.name, design.cut]
+    batch = [design.batch_size, list(arm.inputs.size or ()), design.recipe.statistics_from]
+    memo, key = Memo(), choices.key({"trained": of, "batch": batch, "outputs": request.task.outputs})
+    kept = Choice.of(memo.get(key))
+    if kept is not None:
+        return kept
+    rows = request.split.folds[0].train
+    steps = round(trainings * design.recipe.steps)
+    if steps < choices.FROM_STEPS:
+        return None
+    begun = _begin(replace(arm, request=request.view(rows)), rows, design.recipe)
+    set_train_mode(begun.net, statistics=begun.batches.smallest >= design.recipe.statistics_from)
+    batch_one = begun.batches.read(0)
+    found = choices.trial(
+        begun.net,
+        [group["params"] for group in begun.groups],
+        begun.loss,
+        (begun.batches.inputs(batch_one, "cpu"), batch_one.targets),
+        steps=steps,
+        seconds=request.budget.left,
+        seed=request.seed,
+    )
+    if found is not None:
+        memo[key] = found.to_json()
+    return found
+
+
+def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Trained:
+    request, methods = arm.request, tasks.get(arm.request.task.kind)
+    begun = _begin(arm, rows, recipe)
+    held, offset, scale = begun.held, begun.offset, begun.scale
+    part = begun.batches.rows
 
     def validation(model: nn.Module) -> float:
         z = torch.from_numpy(
@@ -126,18 +199,19 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
         return float(balanced_loss(request, part)(z, wanted).mean())
 
     outcome = train(
-        net,
-        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
+        begun.net,
+        begun.batches,
         recipe,
-        param_groups=parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
-        loss=loss,
+        param_groups=begun.groups,
+        loss=begun.loss,
         validation=validation if len(held) else None,
         watch=watch,
+        choice=arm.design.choice,
     )
-    frozen.verify()
+    begun.frozen.verify()
     if arm.kind.adapter is not None:
-        arm.kind.adapter.end(net.body)
-    return Trained(net, backbone, outcome, recipe.lr, offset, scale)
+        arm.kind.adapter.end(begun.net.body)
+    return Trained(begun.net, begun.backbone, outcome, recipe.lr, offset, scale)
 
 
 def mixed(arm: Arm, trained: Trained, rows: np.ndarray, share: float) -> Trained:
@@ -179,7 +253,8 @@ def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) ->
 def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> Trainee:
     """The network before its first step."""
     with reproducible(arm.request.seed):
-        net = Trainee(backbone, arm.design.cut, arm.request.task.outputs)
+        quick = arm.design.choice is None
+        net = Trainee(backbone, arm.design.cut, arm.request.task.outputs, quick=quick)
     if arm.inputs.embedding is not None:
         weight, bias = probe_head(arm, rows)
         net.set_head(weight / scale[:, None], (bias - offset) / scale)
@@ -188,7 +263,7 @@ def _start(arm: Arm, backbone: Backbone, rows: np.ndarray, offset: np.ndarray, s
 
 
 def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, name: str) -> Watch:
-    """The request's budget, a checkpoint of that name in its folder, and its progress callback.
+    """The request's budget, a checkpoint of that name in its folder, its pause, and its progress callback.
 
     The checkpoint is continued only by a training of the same design, rows, data and source.
     """
@@ -203,6 +278,7 @@ def named_watch(request: Request, design: Mapping[str, Any], rows: np.ndarray, n
         path,
         fingerprint.of_parts(about),
         lambda done, total: request.progress(f"training, {name}", done, total),
+        max(1, round(request.part * design["steps"])) if request.part else None,
     )
 
 

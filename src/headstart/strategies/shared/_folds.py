@@ -32,6 +32,11 @@ class OutOfTime(Exception):
     """Raised by a `FitFold` whose budget ends in the middle of a fold; the fold counts as not run."""
 
 
+class Paused(Exception):
+    """Raised by a `FitFold` that has trained `Request.part` of its steps, with its predictions `[n, K]` of
+    now. The fold counts as not run, and goes on from its checkpoint."""
+
+
 @dataclass(frozen=True)
 class _Done:
     """A finished fold."""
@@ -39,6 +44,8 @@ class _Done:
     predictions: np.ndarray = field(repr=False)
     choices: Mapping[str, Any]
     seconds: float
+    part: float = 0.0
+    """Of its steps, where it has paused."""
 
 
 def run_folds(
@@ -63,7 +70,8 @@ def run_folds(
     (whatever else the result depends on, such as a recipe).
 
     The trial's choices are `{"folds": [choices of each finished fold]}`; `Trial.reason` says how
-    many folds an arm that was cut off has done. Raises `FloatingPointError` for predictions that
+    many folds an arm that was cut off has done. Where a fold is `Paused` the trial has its predictions of
+    now, and "part" in its choices. Raises `FloatingPointError` for predictions that
     are not finite.
     """
     numbers = list(range(len(request.split.folds))) if folds is None else list(folds)
@@ -77,17 +85,17 @@ def run_folds(
         if finished is None:
             if place and (request.budget.left <= _slowest(done) or place == request.folds):
                 break
-            try:
-                with threads.suited_to(len(fold.train)):
-                    finished = _run(fit_fold, request.view(fold.train), fold, number)
-            except OutOfTime:
+            finished = _tried(fit_fold, request, fold, number)
+            if finished is None:
                 break
-            _save(request.workdir, number, key, finished)
+            if not finished.part:
+                _save(request.workdir, number, key, finished)
         predictions[fold.repeat, fold.test] = finished.predictions
         done.append(finished)
         request.progress("folds", len(done), len(numbers))
     source, _, strategy = arm.rpartition(": ")
-    complete = len(done) == len(numbers)
+    part = {"part": done[-1].part} if done and done[-1].part else {}
+    complete = len(done) == len(numbers) and not part
     ended = "more did not fit" if len(done) == request.folds > 0 else "the time was used up"
     return Trial(
         arm=arm,
@@ -97,14 +105,26 @@ def run_folds(
         cost=before + Cost(seconds=sum(d.seconds for d in done), fold=_slowest(done)),
         status="done" if complete else "cut off",
         reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
-        choices={"folds": [dict(d.choices) for d in done]},
+        choices={"folds": [dict(d.choices) for d in done if not d.part], **part},
         digest=request.digest,
     )
 
 
 def _slowest(done: Sequence[_Done]) -> float:
     """Seconds that one more fold may take."""
-    return max((d.seconds for d in done[1:] or done), default=0.0)
+    return max((d.seconds / (d.part or 1.0) for d in done[1:] or done), default=0.0)
+
+
+def _tried(fit_fold: FitFold, request: Request, fold: Fold, number: int) -> _Done | None:
+    """The fold as far as the request asks for it; None where the time was over before."""
+    start = time.monotonic()
+    try:
+        with threads.suited_to(len(fold.train)):
+            return _run(fit_fold, request.view(fold.train), fold, number)
+    except OutOfTime:
+        return None
+    except Paused as now:
+        return _Done(np.asarray(now.args[0], np.float32), {}, time.monotonic() - start, request.part)
 
 
 def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:

@@ -15,7 +15,7 @@ A method with a body does what most kinds do.
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
@@ -144,11 +144,22 @@ class Judge(Protocol):
         """What is told beside the scores, and nothing is judged by."""
         return {}
 
-    def over_labels(self, y: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    def over_labels(
+        self, y: np.ndarray, predictions: np.ndarray, but: Collection[str] = ()
+    ) -> dict[str, np.ndarray]:
         """By metric that is a mean over labels: float64 `[K]`, what each label has (`[1]` where it is of one
-        alone), NaN for a label that does not count."""
+        alone), NaN for a label that does not count. Without those named in `but`."""
         found = ((name, score) for name, score in self.scores.items() if isinstance(score, OverLabels))
-        return {name: score.each(y, predictions) for name, score in found}
+        return {name: score.each(y, predictions) for name, score in found if name not in but}
+
+    def over_labels_resampled(
+        self, y: np.ndarray, predictions: np.ndarray, weights: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """`over_labels` under each row of whole item weights `[B, N]`, float64 `[B, K]`: of those metrics
+        alone for which that is quicker than to ask again for each row."""
+        named = ((name, score) for name, score in self.scores.items() if isinstance(score, OverLabels))
+        found = {name: score.fast(y, predictions, weights) for name, score in named if score.fast is not None}
+        return {name: values for name, values in found.items() if values.ndim == 2}
 
     def mean_loss(self, y: np.ndarray, predictions: np.ndarray) -> float:
         """Mean log-loss, or squared error: by what averages are weighted."""

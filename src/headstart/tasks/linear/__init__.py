@@ -8,10 +8,13 @@ import numpy as np
 
 from headstart.errors import DataError
 from headstart.tasks.base import Linear
+from headstart.tasks.linear import _kernel
+from headstart.tasks.linear._kernel import Kernel
 from headstart.tasks.linear._logistic import (
     HEAVY,
     LARGE,
     Design,
+    Digits,
     Link,
     Parts,
     design,
@@ -19,7 +22,7 @@ from headstart.tasks.linear._logistic import (
     predict,
     solve,
 )
-from headstart.tasks.linear._many import fit_many
+from headstart.tasks.linear._many import Targets, fit_many
 
 STEPS = tuple(exponent / 2 for exponent in range(-4, 8))
 """C may be 10**step / (columns * rows a group): the size of a standardised row is its width. The middle one
@@ -32,6 +35,8 @@ rows two of them say enough."""
 MANY = 3e9
 """Rows x columns x outputs from which logistic regression takes minutes, and ridge takes its place: on CLINC
 with 50 labels a class (7,500 x 768 x 150) 0.963 in 9 s of a core, and ridge 0.926 in 1 s."""
+MOST = 2_000
+"""Rows, no more of them than columns, up to which `_kernel` is quicker than what `design` makes."""
 LIGHT = 1e5
 """Rows x columns up to which single precision saves nothing. Above, penalties are chosen in it: the same ones
 (in 275 random problems), and the exact fit that follows gives the same probabilities to 1e-5."""
@@ -73,7 +78,7 @@ def inner_folds(strata: np.ndarray, groups: np.ndarray | None, *, folds: int, se
 
 def fit_logistic(
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: Targets,
     *,
     link: Link,
     groups: np.ndarray | None = None,
@@ -82,7 +87,7 @@ def fit_logistic(
     weights: np.ndarray | None = None,
     rough: bool = False,
 ) -> Linear:
-    """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1.
+    """The model of `K` outputs on raw features, from targets float64 `[N, K]` of 0/1, dense or sparse.
 
     For softmax every output must occur. `penalties` are values of C as scikit-learn defines it
     (inverse strength against the sum of losses); a single one is taken as it is. Problems beyond `MANY` are
@@ -90,29 +95,52 @@ def fit_logistic(
     """
     if penalties is None and weights is None and features.size * targets.shape[1] > MANY:
         return fit_many(np.asarray(features, np.float64), targets, groups=groups, seed=seed)
-    made = design(np.asarray(features, np.float64), weights)
-    rows, width = made.matrix.shape
+    targets = targets if isinstance(targets, np.ndarray) else targets.toarray()
+    features = np.asarray(features, np.float64)
+    rows, width = features.shape
     work = rows * width * targets.shape[1]
     large, heavy = work > LARGE, work > HEAVY  # one held-out part must do; heavy: every other penalty, too
+    rough, light = rough or large, rows * width <= LIGHT and not large
+    known = penalties is not None and len(penalties) == 1
+    wide = not light and rows <= min(MOST, width) and (rough or not known)
+    quick: Design | Kernel = Kernel.of(features, weights) if wide else design(features, weights)
+    made = design(features, weights) if wide and not rough else quick
+    if isinstance(quick, Design) and not light:
+        quick = quick.single()
     everything = Parts(targets, np.ones((1, rows), bool) if weights is None else weights[None], link)
     heft = 1.0 if weights is None else float(weights.mean())
     grid = sorted(penalties) if penalties is not None else _grid(made, groups, heft)[:: 2 if heavy else 1]
-    start = everything.start(width)
-    chosen = grid[0] if len(grid) == 1 else None
-    if chosen is None:
+    chosen, start = grid[0], everything.start(made.matrix.shape[1])
+    if len(grid) > 1:
         strata = targets.argmax(axis=1) if link == "softmax" else targets[:, 0]
         folds = inner_folds(strata, groups, folds=FOLDS, seed=seed)
         folds = folds[: 1 if large else max(2, round(SEEN / rows))]
         parts = Parts(targets, folds if weights is None else folds * weights, link)
-        chosen, warm = _walk(made if rows * width <= LIGHT else made.single(), parts, grid, weights)
-        start = start if warm is None else warm
-    last = made.single() if large or (rough and rows * width > LIGHT) else made
-    final = solve(last, everything, chosen, start=start, to="rough" if rough else "exact")[:, 0]  # [k + 1, K]
-    weight, bias = made.unfold(final[:-1].T, final[-1])
+        chosen, warm = _walk(quick, parts, grid, weights)
+        if warm is not None:
+            start = _turned(made, warm) if wide and isinstance(made, Design) else warm
+    final = solved(
+        quick if rough else made, everything, chosen, start=start, to="rough" if rough else "exact"
+    )
+    weight, bias = made.unfold(final[:-1, 0].T, final[-1, 0])  # of [k + 1, 1, K]
     return Linear(weight, bias, float(chosen))
 
 
-def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[float]:
+def solved(
+    made: Design | Kernel, parts: Parts, C: float, *, start: np.ndarray, to: Digits = "loss", steps: int = 400
+) -> np.ndarray:
+    """A solution as `_logistic.solve` gives it, or `_kernel.solve`."""
+    if isinstance(made, Kernel):
+        return _kernel.solve(made, parts, C, start=start, to=to, steps=steps)
+    return solve(made, parts, C, start=start, to=to, steps=steps)
+
+
+def _turned(made: Design, combination: np.ndarray) -> np.ndarray:
+    """A combination of rows `[n + 1, 1, K]` as coefficients `[k + 1, 1, K]`."""
+    return np.concatenate([np.tensordot(made.matrix[:, :-1], combination[:-1], (0, 0)), combination[-1:]])
+
+
+def _grid(made: Design | Kernel, groups: np.ndarray | None, heft: float = 1.0) -> list[float]:
     """Values of C, weak ones last, for rows that count `heft` times on average."""
     width = max(1, int((made.scaling.factor > 0).sum()))
     copies = heft * (1.0 if groups is None else len(groups) / len(np.unique(groups)))
@@ -120,7 +148,7 @@ def _grid(made: Design, groups: np.ndarray | None, heft: float = 1.0) -> list[fl
 
 
 def _walk(
-    made: Design, parts: Parts, grid: Sequence[float], weights: np.ndarray | None = None
+    made: Design | Kernel, parts: Parts, grid: Sequence[float], weights: np.ndarray | None = None
 ) -> tuple[float, np.ndarray | None]:
     """(C with the least held-out log-loss, mean solution there `[k + 1, 1, K]`): from the middle of the grid
     to weaker penalties as long as the loss clearly falls, or else to stronger ones."""
@@ -129,15 +157,15 @@ def _walk(
         return grid[best], None
     heft = np.ones(len(cells)) if weights is None else weights
     heft = np.broadcast_to(heft.reshape(-1, *[1] * (cells.ndim - 1)), cells.shape)[cells]
-    solved: dict[int, np.ndarray] = {}
+    kept: dict[int, np.ndarray] = {}
     losses: dict[int, np.ndarray] = {}
 
     def falls(old: int, new: int) -> bool:
         for index in (old, new):
-            if index not in solved:
-                start = solved.get(old, parts.start(made.matrix.shape[1]))
-                solved[index] = solve(made, parts, grid[index], start=start, steps=100)
-                found = loss_cells(predict(made, solved[index]), parts.targets, parts.link)
+            if index not in kept:
+                start = kept.get(old, parts.start(made.matrix.shape[1]))
+                kept[index] = solved(made, parts, grid[index], start=start, steps=100)
+                found = loss_cells(predict(made, kept[index]), parts.targets, parts.link)
                 losses[index] = found[cells].astype(np.float64)
         fall = losses[old] - losses[new]
         mean = float(np.average(fall, weights=heft))
@@ -150,7 +178,7 @@ def _walk(
         if best != before:
             break
     active = parts.active[None]  # [1, F, K]
-    learned = np.where(active, solved[best], 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
+    learned = np.where(active, kept[best], 0.0).sum(axis=1) / np.maximum(active.sum(axis=1), 1)
     return grid[best], learned[:, None, :]
 
 

@@ -13,7 +13,7 @@ The problem is scikit-learn's: `C * sum of losses + 0.5 * |W|^2`, intercept free
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -85,6 +85,15 @@ def _leading(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.linalg.qr(axes @ turn[:, ::-1])[0][:, :LEADING], values[::-1][:LEADING]
 
 
+class Made(Protocol):
+    """What rows have become: a `Design`, or `_kernel.Kernel`."""
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """`[N, k + 1]`"""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """Training parts (folds) of one problem."""
@@ -123,7 +132,7 @@ def probabilities(logits: np.ndarray, link: Link) -> np.ndarray:
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
-def predict(design: Design, coefficients: np.ndarray) -> np.ndarray:
+def predict(design: Made, coefficients: np.ndarray) -> np.ndarray:
     """Logits `[N, F, K]` of all rows under each part's coefficients `[k + 1, F, K]`."""
     width, parts, outputs = coefficients.shape
     flat = coefficients.reshape(width, parts * outputs).astype(design.matrix.dtype)
@@ -224,26 +233,35 @@ class _Objective:
     def __init__(
         self, design: Design, parts: Parts, penalty: np.ndarray, scale: _Scale, shape: tuple[int, ...]
     ) -> None:
-        kind = design.matrix.dtype
-        self.matrix, self.shape, self.scale, self.link = design.matrix, shape, scale, parts.link
-        count = len(penalty)
-        self.penalty = (penalty / count)[:, None]  # [F, 1]
-        share = parts.train.T / parts.train.sum(axis=1) / count  # [N, F]
-        self.share = share.astype(kind)
-        self.targets = parts.targets.astype(kind)[:, None, :]
-        self.active = parts.active
+        self.matrix, self.shape, self.scale = design.matrix, shape, scale
+        self.penalty = (penalty / len(penalty))[:, None]  # [F, 1]
+        self.losses = Losses(parts, design.matrix.dtype)
 
     def __call__(self, v: np.ndarray) -> tuple[float, np.ndarray]:
         w = self.scale.stretch(v.reshape(self.shape))
         flat = w.reshape(self.shape[0], -1).astype(self.matrix.dtype)
         z = (self.matrix @ flat).reshape(-1, *self.shape[1:])  # [N, F, K]
-        loss, slope = self._softmax(z) if self.link == "softmax" else self._sigmoid(z)
+        loss, slope = self.losses(z)
         gradient = (self.matrix.T @ slope.reshape(len(z), -1)).astype(np.float64).reshape(self.shape)
         pull = w[:-1] * self.penalty
         gradient[:-1] += pull
-        gradient *= self.active
+        gradient *= self.losses.active
         total = loss + 0.5 * float(np.vdot(pull, w[:-1]))
         return total, self.scale.stretch(gradient).ravel()
+
+
+class Losses:
+    """Mean training loss of all parts by their logits, and its slopes, in numbers of the given dtype."""
+
+    def __init__(self, parts: Parts, kind: np.dtype[Any]) -> None:
+        self.link, self.active = parts.link, parts.active
+        share = parts.train.T / parts.train.sum(axis=1) / len(parts.train)  # [N, F]
+        self.share = share.astype(kind)
+        self.targets = parts.targets.astype(kind)[:, None, :]
+
+    def __call__(self, z: np.ndarray) -> tuple[float, np.ndarray]:
+        """(loss, its slope `[N, F, K]`) of logits `[N, F, K]`, which may be overwritten."""
+        return self._softmax(z) if self.link == "softmax" else self._sigmoid(z)
 
     def _softmax(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         z -= z.max(axis=2, keepdims=True)

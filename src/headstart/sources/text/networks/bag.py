@@ -10,6 +10,7 @@ weight, not that of the texts at hand, so that a text's features depend on nothi
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,9 @@ STAGE = "vectors"
 CUTS = ("input", STAGE)
 EXAMPLE = 32
 """Words of an example."""
+WIDE, CELLS = 1_024, 4_000_000
+"""Columns up to which a matrix of columns x columns is decomposed, where one direction is wanted of them, and
+numbers that are worked on at once."""
 
 
 def probabilities(count: int) -> np.ndarray:
@@ -45,10 +49,29 @@ def weights(count: int) -> np.ndarray:
 
 def common_direction(vectors: np.ndarray) -> np.ndarray:
     """float32 `[D]`, of length 1: the first principal direction of weighted vectors `[V, D]`, uncentred."""
-    share = probabilities(len(vectors))
-    scaled = vectors.astype(np.float64) * weights(len(vectors))[:, None]
-    moments = scaled.T @ (scaled * share[:, None])  # [D, D]
-    direction = np.linalg.eigh(moments)[1][:, -1]
+    words, width = vectors.shape
+    step = max(1, CELLS // max(1, width))
+    factors = weights(words) * np.sqrt(probabilities(words))
+
+    def parts() -> Iterator[np.ndarray]:
+        for start in range(0, words, step):
+            part = slice(start, start + step)
+            yield vectors[part].astype(np.float64) * factors[part, None]
+
+    if width <= WIDE:
+        moments = np.zeros((width, width))
+        for part in parts():
+            moments += part.T @ part
+        direction = np.linalg.eigh(moments)[1][:, -1]
+    else:
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        def moved(vector: np.ndarray) -> np.ndarray:
+            return np.asarray(sum(part.T @ (part @ vector.ravel()) for part in parts()))
+
+        operator = LinearOperator((width, width), matvec=moved, dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(width)
+        direction = eigsh(operator, k=1, v0=start)[1][:, 0]
     return np.asarray(direction * np.sign(direction[np.abs(direction).argmax()]), np.float32)
 
 
