@@ -28,7 +28,7 @@ DEFAULT_VIEWS = ((2_000, 4), (10_000, 2))
 """(rows, views): up to so many rows, so many stored views to train on; none beyond. A view is a pass."""
 
 HELD = 0.2
-"""Share of a fold's training rows by which an average of weights is chosen, after a training on the others."""
+"""Share of a fold's training rows by which an average of weights is chosen after training on the others."""
 
 STEP = 8
 """Stored sequences are padded to a multiple of so many tokens."""
