@@ -1,0 +1,32 @@
+"""Adapters: strategies that look at unlabelled items of the domain where the model will be used. One file each.
+
+To add one: a file with an `Adapts` (its `adapt` is all that differs), its `Facts` here, cheapest first. In a package
+of your own the facts are an entry point of the group "headstart.adapters".
+"""
+
+from __future__ import annotations
+
+from headstart.core.facts import Facts
+from headstart.core.registry import Registry, found_at
+from headstart.core.strategy import Adapter
+
+_HERE = "headstart.strategies.adapt"
+NONE = "none"
+"""What everything is held against."""
+_OWN = (
+    Facts(NONE, f"{_HERE}.unchanged:Unchanged", "adapt", title="no adaptation"),
+    Facts("coral", f"{_HERE}.coral:Coral", "adapt", title="CORAL", mends=("linear",)),
+)
+ADAPTERS: Registry[Facts] = Registry("adapter", {own.name: own for own in _OWN}, group="headstart.adapters")
+"""By name, cheapest first."""
+
+
+def facts(name: str) -> Facts:
+    """What is true of an adapter. Raises `UnknownName`."""
+    return ADAPTERS[name]
+
+
+def get(name: str) -> Adapter:
+    """The adapter of that name. Raises `UnknownName`."""
+    adapter: Adapter = found_at(facts(name).where)()
+    return adapter
