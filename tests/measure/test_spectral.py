@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from headstart.measure.spectral import basis, fit_scaling, standardise
+from headstart.measure.spectral import basis, fit_scaling, standardise, whitened
 
 
 @pytest.mark.parametrize("shape", [(40, 7), (12, 60), (20, 20)])
@@ -64,3 +65,11 @@ def test_constant_features_have_no_basis(rows: int, columns: int, value: float) 
     features = np.full((rows, columns), value)
     assert (fit_scaling(features).factor == 0).all()
     assert len(basis(standardise(features)[0]).s2) == 0
+
+
+def test_whitened_components_are_scikit_learns_and_few_rows_get_few() -> None:
+    features = np.random.default_rng(0).normal(size=(400, 90)) * np.arange(1, 91)
+    standard, _ = standardise(features)
+    theirs = PCA(64, whiten=True, svd_solver="full").fit_transform(standard) * np.sqrt(400 / 399)
+    np.testing.assert_allclose(np.abs(whitened(features)), np.abs(theirs), atol=1e-6)
+    assert whitened(features[:40]).shape == (40, 8)

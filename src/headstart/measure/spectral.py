@@ -9,6 +9,9 @@ import numpy as np
 
 SD_FLOOR = 1e-6
 """Columns with a smaller share of the largest standard deviation are not blown up to unit size."""
+COMPONENTS = 64
+"""Principal components that tell of a sample; fewer where there are not `ROWS_EACH` rows for each."""
+ROWS_EACH = 5
 RANK_FLOOR = 1e-10
 """Directions with a smaller share of the largest squared singular value are dropped."""
 
@@ -118,3 +121,11 @@ def basis(features: np.ndarray, *, centre: bool = True) -> Basis:
         return Basis((matrix @ right) / np.sqrt(s2), s2, matrix, mean, centre, right)
     s2, left = _kept(*np.linalg.eigh(matrix @ matrix.T))
     return Basis(left, s2, matrix, mean, centre)
+
+
+def whitened(features: np.ndarray) -> np.ndarray:
+    """float64 `[N, K]`: the first principal components of z-scored `features` `[N, D]`, each with variance 1.
+    What is not finite counts as 0."""
+    standard, _ = standardise(np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0))
+    most = max(1, min(COMPONENTS, len(standard) // ROWS_EACH))
+    return np.asarray(basis(standard).left[:, :most] * np.sqrt(len(standard)))
