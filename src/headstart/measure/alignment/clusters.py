@@ -1,7 +1,7 @@
 """Clusters of the target that begin at the source's classes.
 
-Pseudo-labels as in Liang, Hu and Feng, "Do We Really Need to Access the Source Data?", ICML 2020: centroids weighted
-by the probabilities, each row to the one at the smallest angle, and again from these.
+Pseudo-labels as in Liang, Hu and Feng, "Do We Really Need to Access the Source Data?", ICML 2020: centroids
+weighted by the probabilities, each row to the one at the smallest angle, and again from these.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ ROUNDS = 10
 def clusters(x: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(class int64 `[m]`, margin float64 `[m]`: by how much the nearest centroid is nearer, in cosines).
 
-    `x` are rows about their mean, `probabilities` float64 `[m, K]` where each begins. A class that loses all of
-    its rows keeps the centroid that it had.
+    `x` are rows about their mean, `probabilities` float64 `[m, K]` where each begins. A class that loses
+    all of its rows keeps the centroid that it had.
     """
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     given = probabilities.sum(axis=0) > 0.5  # a class that no row is thought to have has no place

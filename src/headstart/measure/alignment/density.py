@@ -1,7 +1,7 @@
 """Weights that make the source look like the target: the odds of a classifier that tells the two apart.
 
-Sugiyama, Suzuki and Kanamori, "Density Ratio Estimation in Machine Learning", 2012, ch. 4; Bickel, Brueckner and
-Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009.
+Sugiyama, Suzuki and Kanamori, "Density Ratio Estimation in Machine Learning", 2012, ch. 4; Bickel,
+Brueckner and Scheffer, "Discriminative Learning Under Covariate Shift", JMLR 2009.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ LEAST_SHARE = 0.05
 """Effective rows, as a share of all, below which the weights are of no use."""
 
 
-def density_weights(target: np.ndarray, rows: int, others: int) -> np.ndarray:
-    """float64 `[n]`, 1 on average: `n_s / n_t * p / (1 - p)`, clipped, from the probabilities `[n]` that each source
-    row is one of the target, out of fold; by `rows` of the source and `others` of the target."""
-    odds = rows / others * target / np.maximum(1 - target, 1e-6)
+def density_weights(log_odds: np.ndarray) -> np.ndarray:
+    """float64 `[n]`, 1 on average: the odds that a source row is one of the target, clipped; from held-out
+    log-odds `[n]` of a classifier to which both domains count alike."""
+    odds = np.exp(np.clip(log_odds, -30.0, 30.0))
     odds = np.minimum(odds, np.percentile(odds, MOST))
     return np.asarray(odds / max(float(odds.mean()), 1e-12))
 

@@ -1,8 +1,8 @@
 """Entropic optimal transport: each source row goes to the mean of the target rows that it is sent to.
 
-Courty, Flamary, Tuia and Rakotomamonjy, "Optimal Transport for Domain Adaptation", IEEE TPAMI 2017; new rows as in
-Ferradans, Papadakis, Peyre and Aujol, "Regularized Discrete Optimal Transport", SIAM J. Imaging Sciences 2014.
-The plan is that of POT (extra `adapt`).
+Courty, Flamary, Tuia and Rakotomamonjy, "Optimal Transport for Domain Adaptation", IEEE TPAMI 2017; new
+rows as in Ferradans, Papadakis, Peyre and Aujol, "Regularized Discrete Optimal Transport", SIAM J. Imaging
+Sciences 2014. The plan is that of POT (extra `adapt`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 MOST, ROWS_A_COLUMN = 128, 3
-"""With more columns than rows a covariance says little: that many leading directions are looked at, or fewer."""
+"""With more columns than rows a covariance says little: that many leading directions are looked at, or
+fewer."""
 FLOOR = 1e-3
 """Least share of the mean variance that a covariance is shrunk by."""
 DEAD = 1e-6
@@ -45,7 +46,8 @@ class Alignment:
 
 
 def frame(xs: np.ndarray, xt: np.ndarray) -> Affine:
-    """Standardised columns of both together; where a domain has fewer rows than columns, their leading directions.
+    """Standardised columns of both together; where a domain has fewer rows than columns, their leading
+    directions.
 
     At most `min(128, rows / 3)` of them, so that the covariances of what is left are known.
     """
@@ -56,14 +58,19 @@ def frame(xs: np.ndarray, xt: np.ndarray) -> Affine:
     sd = np.sqrt(heft @ (both - mean) ** 2)
     alive = sd > DEAD * sd.max(initial=0.0)
     factor = np.where(alive, 1 / np.where(alive, sd, 1.0), 0.0)
-    scaled = Affine(np.diag(factor)[:, alive], -(mean * factor)[alive])
     fewest, width = min(len(xs), len(xt)), int(alive.sum())
     if fewest >= width:
-        return scaled
+        return Affine(np.diag(factor)[:, alive], -(mean * factor)[alive])
+    rows = (both - mean)[:, alive] * factor[alive] * np.sqrt(heft)[:, None]
     kept = max(1, min(MOST, fewest // ROWS_A_COLUMN, width))
-    rows = scaled(both) * np.sqrt(heft)[:, None]
-    axes = np.linalg.svd(rows, full_matrices=False)[2][:kept].T  # [width, kept]
-    return Affine(scaled.matrix @ axes, scaled.offset @ axes)
+    if len(rows) < width:  # by the products of rows, of which there are fewer
+        values, left = np.linalg.eigh(rows @ rows.T)
+        axes = rows.T @ (left[:, ::-1][:, :kept] / np.sqrt(np.maximum(values[::-1][:kept], 1e-300)))
+    else:
+        axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :kept]
+    matrix = np.zeros((len(mean), kept))
+    matrix[alive] = factor[alive, None] * axes
+    return Affine(matrix, -mean @ matrix)
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,8 @@ class Moments:
 
     @classmethod
     def of(cls, x: np.ndarray, weights: np.ndarray | None = None) -> Moments:
-        """Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of
-        Multivariate Analysis 2004, with weights of the rows."""
+        """Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+        Journal of Multivariate Analysis 2004, with weights of the rows."""
         w = np.full(len(x), 1 / len(x)) if weights is None else weights / weights.sum()
         mean = w @ x
         centred = x - mean

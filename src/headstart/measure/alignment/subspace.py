@@ -1,6 +1,7 @@
 """Subspace alignment: the leading directions of the source are turned into those of the target.
 
-Fernando, Habrard, Sebban and Tuytelaars, "Unsupervised Visual Domain Adaptation Using Subspace Alignment", ICCV 2013.
+Fernando, Habrard, Sebban and Tuytelaars, "Unsupervised Visual Domain Adaptation Using Subspace Alignment",
+ICCV 2013.
 """
 
 from __future__ import annotations
