@@ -11,8 +11,8 @@ source's architecture without what it has learnt. transfer: uses what a source h
 too, tried where the verdict is bad. ensemble: averages other arms. adapt: also looks at unlabelled items of a
 target domain (`strategies.adapt`)."""
 Shift = Literal["linear", "statistics", "shares", "covariates"]
-"""How a target may differ from the source, where an adapter has been shown to undo it: features by a linear map;
-inputs by contrast and brightness; the shares of the classes; how common each kind of item is."""
+"""How a target may differ from the source, where an adapter has been shown to undo it: features by a linear
+map; inputs by contrast and brightness; the shares of the classes; how common each kind of item is."""
 
 
 @dataclass(frozen=True)

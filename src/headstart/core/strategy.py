@@ -118,8 +118,8 @@ class Request:
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
     target: np.ndarray | None = field(default=None, repr=False)
-    """For an adapter: int64, the rows of the data set that are items of the target domain. Their labels do not
-    exist in it."""
+    """For an adapter: int64, the rows of the data set that are items of the target domain. Their labels do
+    not exist in it."""
     taps: tuple[Tap, ...] = ()
     """For an adapter: what the linear head reads; empty: the embedding."""
     penalty: float | None = None
@@ -170,14 +170,16 @@ class Strategy(Protocol):
 class Adapted(Protocol):
     """What an adapter has learnt from labelled rows of the source and unlabelled ones of the target."""
 
-    choices: Mapping[str, Any]
-    """What was decided inside, as JSON."""
+    @property
+    def choices(self) -> Mapping[str, Any]:
+        """What was decided inside, as JSON."""
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """float32 `[n, K]`: what the model says of these rows (int64), taken as items of the target."""
 
     def of_source(self, rows: np.ndarray) -> np.ndarray:
-        """float32 `[n, K]`: the same of rows taken as items of the source, mapped as those learnt from were."""
+        """float32 `[n, K]`: the same of rows taken as items of the source, mapped as those learnt from
+        were."""
 
     def model(self) -> Model:
         """An ordinary model that gives `predict`."""
@@ -185,7 +187,8 @@ class Adapted(Protocol):
 
 @runtime_checkable
 class Adapter(Strategy, Protocol):
-    """A strategy that also looks at `Request.target`; `headstart.testing.adapters` holds its conformance suite.
+    """A strategy that also looks at `Request.target`; `headstart.testing.adapters` holds its conformance
+    suite.
 
     Its `fit` gives out-of-fold predictions of source rows (`Adapted.of_source`), its `refit` the model.
     """

@@ -1,4 +1,5 @@
-"""Conformance suite for adapters: what `headstart.core.strategy.Adapter` promises, and what an adapter says it mends.
+"""Conformance suite for adapters: what `headstart.core.strategy.Adapter` promises, and what an adapter says
+it mends.
 
     from headstart.testing.adapters import check_adapter
     check_adapter("coral", workdir=tmp_path)
@@ -21,7 +22,9 @@ from headstart.core.features import FeatureSpec
 from headstart.core.split import Fold, Split
 from headstart.core.strategy import Adapter, NotApplicable, Request, Trial
 from headstart.core.task import CLASSIFICATION, Task
+from headstart.planning import adaptation
 from headstart.strategies import adapt
+from headstart.strategies.adapt.assess import assess, diagnosed
 from headstart.testing.fakes import SHAPES, MemoryExtractor, MemoryFeatures, TinyBackbone, shapes
 from headstart.testing.strategy import numbers, same
 
@@ -30,6 +33,8 @@ WIDTH, CLASSES = 24, 3
 """Features of `TinyBackbone`'s embedding, and classes."""
 NOISE = 0.05
 """Accuracy that an adapter may lose where the domains are equal."""
+GAINED = 0.03
+"""Accuracy that must be won at least where a perfect adapter errs, too."""
 MENDED = 0.5
 """Share of what was lost by a shift that an adapter which mends it must win back."""
 
@@ -59,14 +64,15 @@ class ArrayExtractor:
         return found
 
 
-def example(case: Case, *, rows: int = 150, seed: int = 0) -> Example:
-    """Blobs of three classes as features, or for "statistics" pictures that are paler and darker in the target.
+def example(case: Case, *, rows: int = 150, seed: int = 0, pictures: bool = False) -> Example:
+    """Blobs of three classes as features; for "statistics" pictures, which are paler in the target.
 
-    The target: "equal": the same; "linear": columns stretched and moved; "shares": one class common, the others
-    rare; "covariates": one side of each blob more common; "destroyed": noise without classes.
+    The target: "equal": the same (with `pictures` as pictures); "linear": columns stretched and moved;
+    "shares": one class common, the others rare; "covariates": one side of each blob more common;
+    "destroyed": noise without classes.
     """
-    if case == "statistics":
-        return _pictures(rows, seed)
+    if case == "statistics" or pictures:
+        return _pictures(rows, seed, pale=case == "statistics")
     rng = np.random.default_rng(seed)
     centres = 0.7 * rng.normal(size=(CLASSES, WIDTH))
     shares = [0.8, 0.1, 0.1] if case == "shares" else [1 / 3] * 3
@@ -86,13 +92,13 @@ def example(case: Case, *, rows: int = 150, seed: int = 0) -> Example:
     return _example(items, task, ys, yt, ArrayExtractor(np.concatenate([xs, xt])))
 
 
-def _pictures(rows: int, seed: int) -> Example:
+def _pictures(rows: int, seed: int, *, pale: bool) -> Example:
     source = shapes(classes=CLASSES, per_class=rows // CLASSES, seed=seed)
     target = shapes(classes=CLASSES, per_class=rows // CLASSES, seed=seed + 1)
     assert source.task is not None
-    pale = tuple(ArrayItem(f"t{item.id}", (70 + 0.35 * item.array).astype(np.uint8))
+    other = tuple(ArrayItem(f"t{item.id}", (70 + 0.35 * item.array if pale else item.array).astype(np.uint8))
                  for item in target.items if isinstance(item, ArrayItem))  # fmt: skip
-    return _example((*source.items, *pale), source.task, source.targets[:], target.targets[:], None)
+    return _example((*source.items, *other), source.task, source.targets[:], target.targets[:], None)
 
 
 def _example(items: tuple[Any, ...], task: Task, ys: np.ndarray, yt: np.ndarray, features: Any) -> Example:
@@ -116,14 +122,18 @@ def check_adapter(name: str, *, workdir: Path) -> None:
     assert about.role == "adapt", f"its role is {about.role!r}"
     case = about.mends[0] if about.mends else "equal"
     check_contract(adapter, example(case), workdir)
-    check_equal(adapter)
+    check_equal(adapter, pictures="statistics" in about.mends)
+    if name != adapt.NONE and "statistics" not in about.mends:
+        check_destroyed(adapter)
     for shift in about.mends:
         check_mends(adapter, shift)
 
 
 def check_contract(adapter: Adapter, given: Example, workdir: Path) -> None:
-    """Shapes, probabilities, determinism, out-of-fold predictions, resuming, and a model that says the same."""
+    """Shapes, probabilities, determinism, out-of-fold predictions, resuming, and a model that says the
+    same."""
     request = given.request
+    assert request.target is not None
     found = adapter.adapt(request)
     for rows, said in ((request.target, found.predict), (request.split.development, found.of_source)):
         assert rows is not None
@@ -218,19 +228,31 @@ def accuracies(adapter: Adapter, given: Example) -> tuple[float, float]:
     return given.accuracy(before), given.accuracy(after)
 
 
-def check_equal(adapter: Adapter) -> None:
+def check_equal(adapter: Adapter, *, pictures: bool) -> None:
     """Where source and target are the same, accuracy stays what it was within noise, on average of three."""
     pairs = []
     for seed in range(3):
         try:
-            pairs.append(accuracies(adapter, example("equal", seed=seed)))
+            pairs.append(accuracies(adapter, example("equal", seed=seed, pictures=pictures)))
         except NotApplicable:
             return
     before, after = np.mean(pairs, axis=0)
     assert after >= before - NOISE, f"equal domains: {before:.3f} becomes {after:.3f}"
 
 
+def check_destroyed(adapter: Adapter) -> None:
+    """A target without any classes is refused by the guard, whatever the adapter says of it."""
+    given = example("destroyed")
+    before, base, found = assess(adapt.get(adapt.NONE), given.request)
+    assert found is not None
+    _, seen, _ = assess(adapter, given.request)
+    decision = adaptation.decide(diagnosed(given.request, before, found), [base, seen])
+    assert decision.decision == "kept", f"a target without classes is adapted to: {decision.reason}"
+
+
 def check_mends(adapter: Adapter, shift: Case) -> None:
-    """A shift that it says it mends: half of the errors at least are gone, on average of three."""
+    """A shift that it says it mends, on average of three: half of the errors at least are gone; where classes
+    overlap, and so some stay, a few points are won."""
     before, after = np.mean([accuracies(adapter, example(shift, seed=seed)) for seed in range(3)], axis=0)
-    assert after >= before + MENDED * (1 - before), f"{shift}: {before:.3f} becomes {after:.3f}"
+    least = GAINED if shift in ("shares", "statistics") else MENDED * (1 - before)
+    assert after >= before + least, f"{shift}: {before:.3f} becomes {after:.3f}"

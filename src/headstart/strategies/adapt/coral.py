@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from headstart.measure.alignment.coral import coral
-from headstart.measure.alignment.frame import Alignment
 from headstart.strategies.adapt._base import Aligned
 
 
@@ -13,6 +10,4 @@ class Coral(Aligned):
     """See `measure.alignment.coral`."""
 
     name = "coral"
-
-    def align(self, xs: np.ndarray, xt: np.ndarray, weights: np.ndarray | None) -> Alignment:
-        return coral(xs, xt, weights)
+    align = staticmethod(coral)

@@ -1,4 +1,5 @@
-"""No adaptation: the head of the source as it is. It is always in the pool; everything else is held against it."""
+"""No adaptation: the head of the source as it is. It is always in the pool; everything else is held against
+it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ class Unchanged(Adapts):
     name = "none"
 
     def adapt(self, request: Request) -> Headed:
-        domains = Domains.of(request)
+        domains = Domains.of(request, least=0)
         linear = domains.fit(domains.x(domains.source))
-        choices = {"C": linear.penalty, "ridge": linear.ridge}
-        return Headed(domains, linear.weight, linear.bias, linear.logits, choices)
+        return Headed(domains, linear.weight, linear.bias, linear.logits, {"C": linear.penalty})
