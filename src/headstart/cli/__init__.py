@@ -17,12 +17,12 @@ from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "plan", "rank", "check", "predict", "evaluate", "label-next", "report", "compare", "export", "verify",
+    "fit", "plan", "rank", "check", "predict", "evaluate", "label-next", "adapt", "report", "compare", "export", "verify",
     "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
 """Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its `group`."""
 
-RESUMABLE = ("fit", "demo", "pretrain")
+RESUMABLE = ("fit", "demo", "pretrain", "adapt")
 
 
 def build(asked: Collection[str] = ()) -> typer.Typer:
