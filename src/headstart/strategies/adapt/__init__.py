@@ -27,11 +27,25 @@ _OWN = (
 )
 ADAPTERS: Registry[Facts] = Registry("adapter", {own.name: own for own in _OWN}, group="headstart.adapters")
 """By name, cheapest first."""
+_TRAIN = {
+    "mcc": ("mcc:Mcc", "minimum class confusion"),
+    "deep-coral": ("deep_coral:DeepCoral", "DeepCORAL"),
+    "shot": ("shot:Shot", "SHOT"),
+    "adamatch": ("adamatch:AdaMatch", "AdaMatch"),
+    "mcd": ("mcd:Mcd", "MCD"),
+    "dann": ("dann:Dann", "DANN"),
+    "cdan": ("cdan:Cdan", "CDAN+E"),
+}
+DEEP: Registry[Facts] = Registry(
+    "deep adapter",
+    {n: Facts(n, f"{_HERE}.deep.{at}", "adapt", title=t, trains=True) for n, (at, t) in _TRAIN.items()},
+)
+"""Those that train the network, by name: asked for by name, for each costs as much as fine-tuning."""
 
 
 def facts(name: str) -> Facts:
     """What is true of an adapter. Raises `UnknownName`."""
-    return ADAPTERS[name]
+    return DEEP[name] if name in DEEP else ADAPTERS[name]
 
 
 def get(name: str) -> Adapter:

@@ -195,6 +195,10 @@ class Adapts(ABC):
     def adapt(self, request: Request) -> Adapted:
         """See `core.strategy.Adapter`."""
 
+    def of_fold(self, request: Request, number: int) -> Adapted:  # noqa: ARG002
+        """The same of the training part of a fold."""
+        return self.adapt(request)
+
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """One pass over both domains, and a fit for each fold of the first repeat and one of all rows."""
         rows = len(request.split.development) + len(request.target if request.target is not None else ())
@@ -206,8 +210,8 @@ class Adapts(ABC):
         the adapter cannot be used."""
         arm = request.arm(self.name)
 
-        def fit_fold(view: Request, fold: Fold, number: int) -> tuple[np.ndarray, Mapping[str, Any]]:  # noqa: ARG001
-            found = self.adapt(view)
+        def fit_fold(view: Request, fold: Fold, number: int) -> tuple[np.ndarray, Mapping[str, Any]]:
+            found = self.of_fold(view, number)
             return found.of_source(fold.test), found.choices
 
         target = np.zeros(0, np.int64) if request.target is None else request.target

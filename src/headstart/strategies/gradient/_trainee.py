@@ -32,11 +32,14 @@ class Trainee(nn.Module):
         self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        z: Tensor = self.head(self.features(inputs))  # [B, D] -> [B, K]
+        return z
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the head reads, `[B, D]`."""
         with quick_on_cpu(self._layout is not None and self.training and inputs.device.type == "cpu"):
             layout, act = self._layout, self._pooled
-            pooled = act(inputs) if layout is None else by_length(inputs, layout, act)
-        z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
-        return z
+            return act(inputs) if layout is None else by_length(inputs, layout, act)
 
     def _pooled(self, inputs: Tensor) -> Tensor:
         pooled: Tensor = self._pool(self.body(self._normalise(inputs)))
