@@ -18,8 +18,8 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "headstart.api": (
-        "fit", "plan", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model", "rank",
-        "shift",
+        "fit", "plan", "adapt", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model",
+        "rank", "shift",
     ),
     "headstart.data": ("load",),
     "headstart.sources": ("sources",),
@@ -35,6 +35,7 @@ __all__ = sorted(_WHERE)  # noqa: PLE0605 - one list, not two
 if TYPE_CHECKING:
     from headstart import sources as sources
     from headstart.api import Run as Run
+    from headstart.api import adapt as adapt
     from headstart.api import check as check
     from headstart.api import compare as compare
     from headstart.api import embed as embed

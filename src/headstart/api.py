@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headstart.export.model import LoadedModel
     from headstart.insight.compare_runs import Versus
     from headstart.run.fit import Result
+    from headstart.workflows.adapt import Adaptation
     from headstart.workflows.label_next import Proposal
     from headstart.workflows.rank import Ranking
     from headstart.workflows.shift import Shift
@@ -274,6 +275,45 @@ def shift(
     return found
 
 
+def adapt(
+    run: Run | str | Path,
+    data: Any,
+    *,
+    labels: Any = None,
+    out: str | Path | None = None,
+    budget: str | float = "5min",
+    listen: Listener = ignore,
+    **more: Any,
+) -> Adaptation:
+    """Adapt a finished run to unlabelled items of where it will be used, if there is evidence that it would
+    help.
+
+    `data` is anything `LoadedModel.predict` takes. `labels` are labelled items of the same, looked at when
+    all is decided: 50 of them overrule it. What is written to `out` (by default `RUN-adapted`) is a run
+    whose model predicts, evaluates and exports like any other; with the decision "kept" it is the untouched
+    model. Also `seed`, `labelled` (the run's own data, where it has moved), `download`, and of tables
+    `path_column`, `text_column`, `pair_column`. Raises `HeadstartError`. The same call on the same folder
+    resumes.
+
+    >>> import headstart as hs
+    >>> found = hs.adapt("runs/catalogue-1", "phone/")  # doctest: +SKIP
+    >>> found.decision, found.reason  # doctest: +SKIP
+    ('kept', 'do not adapt: no evidence that it would help; ...')
+    >>> hs.open_run(found.folder).model.predict(["phone/1.jpg"])  # doctest: +SKIP
+    """
+    from headstart.workflows.adapt import Wanted
+    from headstart.workflows.adapt import adapt as run_adapt
+
+    done = run if isinstance(run, Run) else open_run(run)
+    columns: dict[str, Any] = {
+        name: more.pop(name) for name in ("path_column", "text_column", "pair_column") if name in more
+    }
+    place = done.folder.with_name(f"{done.folder.name}-adapted") if out is None else Path(out)
+    named = {name: column for name, column in columns.items() if column is not None}
+    wanted = Wanted(place, budget, labels, columns=named, **more)
+    return run_adapt(done.folder, done.model.predictor, data, wanted, listen)
+
+
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:
     """float32 `[N, width]`: the source's embedding of every item, through the feature store."""
     import numpy as np
@@ -294,6 +334,6 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
 
 __all__ = [
-    "Run", "Verdict", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run", "plan",
-    "rank", "shift",
+    "Run", "Verdict", "adapt", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run",
+    "plan", "rank", "shift",
 ]  # fmt: skip

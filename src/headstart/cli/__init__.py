@@ -17,13 +17,13 @@ from headstart.core import words
 from headstart.errors import HeadstartError
 
 COMMANDS = (
-    "fit", "plan", "rank", "check", "shift", "predict", "evaluate", "label-next", "report", "compare", "export",
-    "verify", "sources", "cache", "demo", "pretrain",
+    "fit", "plan", "rank", "check", "shift", "predict", "evaluate", "label-next", "adapt", "report", "compare",
+    "export", "verify", "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
 """Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its
 `group`."""
 
-RESUMABLE = ("fit", "demo", "pretrain")
+RESUMABLE = ("fit", "demo", "pretrain", "adapt")
 
 
 def build(asked: Collection[str] = ()) -> typer.Typer:

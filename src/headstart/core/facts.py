@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["floor", "simple", "random", "scratch", "transfer", "fallback", "ensemble"]
+Role = Literal["floor", "simple", "random", "scratch", "transfer", "fallback", "ensemble", "adapt"]
 """floor: the least any model must beat. simple: a simple model on raw input. random, scratch: controls, the
 source's architecture without what it has learnt. transfer: uses what a source has learnt. fallback: does so
-too, tried where the verdict is bad. ensemble: averages other arms."""
+too, tried where the verdict is bad. ensemble: averages other arms. adapt: also looks at unlabelled items of a
+target domain (`strategies.adapt`)."""
+Shift = Literal["linear", "statistics", "shares", "covariates"]
+"""How a target may differ from the source, where an adapter has been shown to undo it: features by a linear
+map; inputs by contrast and brightness; the shares of the classes; how common each kind of item is."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Facts:
     expert: tuple[int, int] | None = None
     """Labels a class, from and up to (without) which it is known to be worth more than a frozen network, and
     comes first."""
+    mends: tuple[Shift, ...] = ()
+    """Of an adapter: shifts that it undoes; its conformance suite holds it to these."""
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 

@@ -13,7 +13,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
-from headstart.core.features import Extractor
+from headstart.core.features import Extractor, Tap
 from headstart.core.model import Model
 from headstart.core.predictions import Column, both
 from headstart.core.source import Source
@@ -123,12 +123,24 @@ class Request:
     """What was asked for to compute with; "eager" is plain float32, also in training."""
     peers: tuple[Peer, ...] = ()
     """For an ensemble: the arms to average."""
+    target: np.ndarray | None = field(default=None, repr=False)
+    """For an adapter: int64, the rows of the data set that are items of the target domain. Their labels do
+    not exist in it."""
+    taps: tuple[Tap, ...] = ()
+    """For an adapter: what the linear head reads; empty: the embedding."""
+    penalty: float | None = None
+    """For an adapter: that of the linear head; None: chosen anew by cross-validation."""
 
     @property
     def network(self) -> Backbone:
         """The backbone, of an arm that has one."""
         assert self.backbone is not None
         return self.backbone
+
+    @property
+    def reads(self) -> tuple[Tap, ...]:
+        """The taps of an adapter's head."""
+        return self.taps or (self.network.embedding,)
 
     @property
     def digest(self) -> str:
@@ -158,6 +170,44 @@ class Strategy(Protocol):
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """The model on all development rows, with the choices of the trial."""
+
+
+@runtime_checkable
+class Adapted(Protocol):
+    """What an adapter has learnt from labelled rows of the source and unlabelled ones of the target."""
+
+    @property
+    def choices(self) -> Mapping[str, Any]:
+        """What was decided inside, as JSON."""
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, K]`: what the model says of these rows (int64), taken as items of the target."""
+
+    def of_source(self, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, K]`: the same of rows taken as items of the source, mapped as those learnt from
+        were."""
+
+    def model(self) -> Model:
+        """An ordinary model that gives `predict`."""
+
+
+@runtime_checkable
+class Adapter(Strategy, Protocol):
+    """A strategy that also looks at `Request.target`; `headstart.testing.adapters` holds its conformance
+    suite.
+
+    Its `fit` gives out-of-fold predictions of source rows (`Adapted.of_source`), its `refit` the model.
+    """
+
+    def adapt(self, request: Request) -> Adapted:
+        """Learn from the rows that have a label in the request's data, and from `Request.target`.
+
+        Raises `NotApplicable` where it cannot be used, with the reason.
+        """
+
+
+class NotApplicable(Exception):
+    """Why an adapter cannot be used here, in a few words."""
 
 
 @runtime_checkable

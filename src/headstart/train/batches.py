@@ -66,12 +66,8 @@ class Batches:
     def read(self, step: int) -> Batch:
         members = self.members(step)
         epoch, rows = step // self.per_epoch, self.rows[members]
-        view = draws.choose(self.seed, epoch, rows, len(self.views))
-        first = np.asarray(self.views[0][rows[:1]])
-        inputs = np.empty((len(rows), *first.shape[1:]), first.dtype)
-        for number in np.unique(view):
-            inputs[view == number] = self.views[number][rows[view == number]]
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(self.targets[members]), rows, epoch)
+        inputs = drawn(self.views, rows, self.seed, epoch)
+        return Batch(inputs, torch.from_numpy(self.targets[members]), rows, epoch)
 
     def walk(self, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
         """(step, batch) from `start` up to `stop`; the next batch is read while one is in use."""
@@ -87,6 +83,16 @@ class Batches:
         """The batch's inputs on the device, augmented."""
         inputs = batch.inputs.to(device, non_blocking=True)
         return inputs if self.augment is None else self.augment(inputs, batch.rows, batch.epoch)
+
+
+def drawn(views: Sequence[Rows], rows: np.ndarray, seed: int, epoch: int) -> Tensor:
+    """Rows as stored, each in one of its views."""
+    view = draws.choose(seed, epoch, rows, len(views))
+    first = np.asarray(views[0][rows[:1]])
+    inputs = np.empty((len(rows), *first.shape[1:]), first.dtype)
+    for number in np.unique(view):
+        inputs[view == number] = views[number][rows[view == number]]
+    return torch.from_numpy(inputs)
 
 
 def in_order(view: Rows, rows: np.ndarray, size: int) -> Iterator[tuple[slice, Tensor]]:

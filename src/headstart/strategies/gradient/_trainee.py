@@ -34,12 +34,16 @@ class Trainee(nn.Module):
         self._pool = partial(backbone.pool, tap=backbone.embedding)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        with quick_on_cpu(self._quick and self.training and inputs.device.type == "cpu"):
-            layout, act = self._layout, self._pooled
-            pooled = act(inputs) if layout is None else by_length(inputs, layout, act)
+        pooled = self.features(inputs)
         with torch.autocast("cpu", enabled=False):  # few products, on which the loss hangs
             z: Tensor = self.head(pooled)  # [B, D] -> [B, K]
         return z
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the head reads, `[B, D]`."""
+        with quick_on_cpu(self._quick and self.training and inputs.device.type == "cpu"):
+            layout, act = self._layout, self._pooled
+            return act(inputs) if layout is None else by_length(inputs, layout, act)
 
     def _pooled(self, inputs: Tensor) -> Tensor:
         pooled: Tensor = self._pool(self.body(self._normalise(inputs)))

@@ -1,0 +1,223 @@
+"""Whether to adapt, and how: five rules over what is known without labels of the target. Pure.
+
+Published adapters are mostly chosen by target labels that nobody has; chosen honestly, adaptation often
+makes things worse. So nothing is adapted but on evidence, and what is said names the rule that decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from headstart.strategies import adapt
+from headstart.strategies.adapt.assess import Assessed, Shift
+
+AUC, VARIATION = 0.60, 0.10
+"""(a) Domain AUC whose interval, and total variation between class shares, that say there is a shift at
+all."""
+GAIN, AGREEING = 0.02, 4
+"""(b) Circular validation: what must be won, and in how many fifths nothing may be lost."""
+LOST, TRUSTED = 0.25, 0.85
+"""(c) Least part of its share that a class must keep; domain AUC up to which shares are those of MLLS, and
+not of the source: what a model says of items unlike its own is no estimate."""
+DROP = 0.02
+"""(d) What held-out source accuracy may fall by, beside one standard error."""
+SURER = 3.0
+"""(f) Standard deviations by which answers must be surer than those for noise: circular validation alone is
+fooled by a target without any classes, from which whatever was said comes back."""
+CLOSE = 0.01
+"""Circular scores as near as this are the same: BNM is the second voice."""
+HARM = "on public data even the best such choice loses more than 1 point in about 1 of 12 cases"
+"""Base rate of harm, printed with every verdict (51 shift pairs of SKADA-Bench)."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule, held against one adapter."""
+
+    rule: Literal["a", "b", "c", "d", "e", "f"]
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done, and why."""
+
+    decision: Literal["adapted", "kept"]
+    adapter: str
+    reason: str
+    gain: tuple[float, float, float] | None = None
+    """(value, low, high) that is expected: of circular validation in balanced accuracy, or of reweighted
+    source rows in accuracy; None where nothing is adapted."""
+    checks: dict[str, tuple[Check, ...]] | None = None
+    """By adapter."""
+
+    def to_json(self) -> dict[str, Any]:
+        gain = None if self.gain is None else dict(zip(("value", "low", "high"), self.gain, strict=True))
+        checks = {name: [asdict(one) for one in found] for name, found in (self.checks or {}).items()}
+        return {
+            "decision": self.decision,
+            "adapter": self.adapter,
+            "reason": self.reason,
+            "expected_gain": gain,
+            "checks": checks,
+        }
+
+
+def decide(shift: Shift, pool: Sequence[Assessed]) -> Decision:
+    """Of the pool, which holds "none", the adapter that passes every rule and is best by circular
+    validation."""
+    base = next(one for one in pool if one.adapter == adapt.NONE)
+    others = [one for one in pool if one.adapter != adapt.NONE and not one.refused]
+    checks = {one.adapter: _checks(shift, base, one) for one in others}
+    passed = [one for one in others if all(check.passed for check in checks[one.adapter])]
+    if not passed:
+        return Decision("kept", adapt.NONE, _kept(shift, others, checks), checks=checks)
+    best = max(one.circular for one in passed)
+    if all(_shares_only(one) for one in passed):
+        chosen = passed[0]
+        gain = base.reweighted
+    else:
+        near = [one for one in passed if not _shares_only(one) and one.circular >= best - CLOSE] or passed
+        chosen = max(near, key=lambda one: one.bnm)
+        gain = _gained(base, chosen)
+    passes = "; ".join(check.text for check in checks[chosen.adapter])
+    return Decision("adapted", chosen.adapter, f"{_titled(chosen.adapter)}: {passes}; {HARM}", gain, checks)
+
+
+def overridden(decision: Decision, adapter: str, items: int, gain: tuple[float, float, float]) -> Decision:
+    """(e) What labels of the target say of an adapter against no adaptation, which is the only real
+    evidence: `gain` is the paired difference (value, low, high) on so many items."""
+    value, low, high = gain
+    better = low > 0
+    text = (
+        f"on {items:,} labelled items of the target {_titled(adapter)} gains {_points(value)} points "
+        f"({_points(low)} to {_points(high)})"
+    )
+    checks = {**(decision.checks or {})}
+    checks[adapter] = (*checks.get(adapter, ()), Check("e", better, text))
+    if better:
+        return Decision("adapted", adapter, f"{text}; labels of the target decide", gain, checks)
+    return Decision("kept", adapt.NONE, f"do not adapt: {text}; labels of the target decide", checks=checks)
+
+
+def _shares_only(one: Assessed) -> bool:
+    return adapt.facts(one.adapter).mends == ("shares",)
+
+
+def _titled(name: str) -> str:
+    return adapt.facts(name).title or name
+
+
+def _checks(shift: Shift, base: Assessed, one: Assessed) -> tuple[Check, ...]:
+    return (
+        _told(shift), _circular(shift, base, one), _noise(one), _classes(shift, one), _source(base, one),
+    )  # fmt: skip
+
+
+def _shares_differ(shift: Shift) -> bool:
+    return shift.variation > VARIATION and shift.variation_low > 0
+
+
+def _shifted(shift: Shift) -> bool:
+    return shift.auc_low > AUC or _shares_differ(shift)
+
+
+def _only_shares(shift: Shift) -> bool:
+    """Whether nothing but how frequent the classes are has changed."""
+    return _shares_differ(shift) and shift.alike < AUC and shift.apart <= VARIATION
+
+
+def _told(shift: Shift) -> Check:
+    if shift.auc_low > AUC:
+        return Check(
+            "a", True, f"the domains are told apart (AUC {shift.auc:.2f}, at least {shift.auc_low:.2f})"
+        )
+    if _shifted(shift):
+        text = (
+            f"an estimated {shift.variation:.0%} of the items are of other classes "
+            f"(at least {shift.variation_low:.0%})"
+        )
+        return Check("a", True, text)
+    text = (
+        f"the domains are hardly told apart (AUC {shift.auc:.2f}, from {shift.auc_low:.2f}; more than "
+        f"{AUC:.2f} is asked for), and the classes are about as frequent"
+    )
+    return Check("a", False, text)
+
+
+def _circular(shift: Shift, base: Assessed, one: Assessed) -> Check:
+    if _shares_only(one):
+        value, low, high = base.reweighted
+        held = f"reweighted source rows gain {_points(value)} points ({_points(low)} to {_points(high)})"
+        if not _only_shares(shift):
+            alike = (
+                f"the domains differ in more than class shares (AUC {shift.alike:.2f} with these alike), or "
+                f"these are not known well (two estimates are {shift.apart:.0%} apart)"
+            )
+            return Check("b", False, alike if _shifted(shift) else held)
+        return Check("b", low > 0, held)
+    agreeing = sum(ours >= theirs for ours, theirs in zip(one.again, base.again, strict=True))
+    text = (
+        f"there and back it keeps {one.circular:.2f} of the source's classes instead of {base.circular:.2f}, "
+        f"and no less in {agreeing} of {len(base.again)} parts"
+    )
+    return Check("b", one.circular >= base.circular + GAIN and agreeing >= AGREEING, text)
+
+
+def _noise(one: Assessed) -> Check:
+    if _shares_only(one):  # these are the answers of the source's head, that its own items stand for
+        return Check("f", True, "nothing but biases changes")
+    sure = "surer than" if one.surer >= SURER else "no surer than"
+    text = f"its answers are {sure} those for noise of the same spread ({one.surer:+.1f} standard deviations)"
+    return Check("f", one.surer >= SURER, text)
+
+
+def _classes(shift: Shift, one: Assessed) -> Check:
+    wanted = shift.shares if shift.auc <= TRUSTED else shift.source
+    for number, (said, share) in enumerate(zip(one.said, wanted, strict=True)):
+        if share > 0 and said < LOST * share:
+            return Check(
+                "c", False, f"class {number + 1} is all but lost ({said:.1%} instead of about {share:.1%})"
+            )
+    if _shares_only(one):
+        return Check("c", True, "every class keeps a share")
+    outside = sum(
+        max(low - said, said - high, 0.0) for said, low, high in zip(one.said, one.low, one.high, strict=True)
+    )
+    if outside > VARIATION:
+        return Check("c", False, f"{outside:.0%} of its answers are outside of the classes' estimated shares")
+    return Check("c", True, "every class keeps its share")
+
+
+def _source(base: Assessed, one: Assessed) -> Check:
+    text = f"on held-out source items it has {one.source:.2f} instead of {base.source:.2f}"
+    error = (base.source * (1 - base.source) / max(base.held, 1)) ** 0.5
+    return Check("d", one.source + error >= base.source - DROP, text)
+
+
+def _kept(shift: Shift, others: Sequence[Assessed], checks: dict[str, tuple[Check, ...]]) -> str:
+    told = _told(shift)
+    if not told.passed:
+        return f"do not adapt: no evidence that it would help; {told.text}"
+    if not others:
+        return "do not adapt: no adapter applies here"
+    best = max(others, key=lambda one: (sum(c.passed for c in checks[one.adapter]), one.circular))
+    why = next(check.text for check in checks[best.adapter] if not check.passed)
+    name = _titled(best.adapter)
+    return f"do not adapt: no evidence that it would help; {told.text}; {name}, the nearest to it: {why}"
+
+
+def _gained(base: Assessed, one: Assessed) -> tuple[float, float, float]:
+    """The circular gain; its interval by the jackknife over the fifths (t with 4 degrees of freedom)."""
+    value = one.circular - base.circular
+    found = [ours - theirs for ours, theirs in zip(one.again, base.again, strict=True)]
+    mean, count = sum(found) / len(found), len(found)
+    reach = 2.776 * ((count - 1) / count * sum((each - mean) ** 2 for each in found)) ** 0.5
+    return value, value - reach, value + reach
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"

@@ -1,0 +1,340 @@
+"""Adapt a finished run to unlabelled items of where it will be used, if there is evidence that it would help.
+
+No step but the last reads a label of the target: the data set that adapters get has none, and the file of
+labels is opened when everything is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import modalities, nets, sources, strategies, tasks
+from headstart.core import environment, words
+from headstart.core.backbone import Backbone
+from headstart.core.budget import Budget, parse_seconds
+from headstart.core.budget import words as seconds_in_words
+from headstart.core.dataset import Dataset
+from headstart.core.events import Event, Listener, ignore
+from headstart.core.features import Tap
+from headstart.core.model import Model
+from headstart.core.strategy import Adapted, Request, arm_name
+from headstart.core.untrusted import Damaged, parsing
+from headstart.data import splits
+from headstart.data.checks import doctor
+from headstart.errors import DataError, RunError
+from headstart.evidence.leaderboard import Row
+from headstart.export import bundle
+from headstart.measure import threads
+from headstart.passes.extractor import StoreExtractor
+from headstart.planning import adaptation
+from headstart.planning.adaptation import Decision
+from headstart.predict.predictor import Predictor
+from headstart.run.conclude import probes
+from headstart.run.state.folder import RunFolder, load_trial, read_finished, slug
+from headstart.store.store import FeatureStore
+from headstart.strategies import adapt as adapters
+from headstart.strategies.adapt.assess import Assessed, Shift, assess, diagnosed
+from headstart.strategies.shared._shipping import state
+from headstart.tasks.base import Confidence
+from headstart.workflows import label_next
+from headstart.workflows.target_labels import Verdict, judged, read_labels
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for."""
+
+    out: Path
+    budget: str | float = "5min"
+    labels: Any = None
+    """Labelled items of the target, as `headstart.load` reads them; looked at when all is decided."""
+    seed: int = 0
+    labelled: Any = None
+    """The run's data, where it is not at the place it was read from."""
+    download: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
+
+    @property
+    def seconds(self) -> float:
+        """Raises `BadOption`."""
+        return parse_seconds(self.budget) if isinstance(self.budget, str) else float(self.budget)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What was decided, and where the run lies whose model follows it."""
+
+    folder: Path
+    record: dict[str, Any] = field(repr=False)
+    """`decision` ("adapted" or "kept"), `adapter`, `reason`, `expected_gain`, `transfer`, `shift`, `pool`,
+    ..."""
+
+    @property
+    def decision(self) -> str:
+        return str(self.record["decision"])
+
+    @property
+    def adapter(self) -> str:
+        return str(self.record["adapter"])
+
+    @property
+    def reason(self) -> str:
+        return str(self.record["reason"])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"run": str(self.folder), **self.record}
+
+
+def adapt(
+    folder: Path, predictor: Predictor, inputs: Any, wanted: Wanted, listen: Listener = ignore
+) -> Adaptation:
+    """Diagnose the shift, try the adapters within the budget, decide by `planning.adaptation`, write a run.
+
+    `folder` is that of a finished run, `predictor` its shipped model, `inputs` anything it predicts. Where
+    nothing is adapted, the run written has the untouched model and says why. The same call goes on where it
+    was stopped.
+
+    Raises `DataError` for a target that cannot be used, `RunError` for a run whose answers are no classes,
+    `BadOption` for options, `SourceError` for a source that is not what it was.
+    """
+    budget = Budget(wanted.seconds)
+    record = read_finished(folder)
+    request, unreadable = _request(folder, record, predictor.model, inputs, wanted)
+    question = {
+        "adapts": predictor.model.fingerprint(),
+        "data": request.dataset.fingerprint,
+        "seed": wanted.seed,
+        "adapters": list(adapters.ADAPTERS),
+    }
+    with RunFolder(wanted.out) as place:
+        place.begin(question)
+        pool, learnt, shift = _pool(place, request, budget, listen)
+        decision = adaptation.decide(shift, pool)
+        _tell(listen, "decision", decision.reason)
+        verdict: Verdict | None = None
+        if wanted.labels is not None:
+            best = _likeliest(decision, pool)
+            labelled = read_labels(wanted.labels, request)
+            found = {name: _learnt(request, name, learnt) for name in {adapters.NONE, best}}
+            verdict = judged(request, labelled, found[adapters.NONE], found[best], best, decision)
+            decision = verdict.decision
+            _tell(listen, "labels", decision.reason)
+        answer = {
+            **decision.to_json(),
+            "transfer": "transductive" if verdict is None else "inductive",
+            "kind_of_transfer": KINDS["transductive" if verdict is None else "inductive"],
+            "shift": shift.to_json(),
+            "pool": [one.to_json() for one in pool],
+            "target": {"items": len(request.target), "unreadable": unreadable},  # type: ignore[arg-type]
+            "labels": None if verdict is None else verdict.to_json(),
+            "base_rate_of_harm": adaptation.HARM,
+            "seconds": budget.spent,
+        }
+        model = predictor.model
+        if decision.decision == "adapted":
+            model = _model(request, predictor.model, _learnt(request, decision.adapter, learnt), answer)
+        _write(place, record, model, answer, request)
+        return Adaptation(wanted.out, answer)
+
+
+KINDS = {
+    "transductive": "transductive: the task is the same, the domain another; labels are of the source alone",
+    "inductive": "inductive: there are labels of the target, too",
+}
+"""Pan and Yang, "A Survey on Transfer Learning", IEEE TKDE 2010."""
+
+
+def _tell(listen: Listener, label: str, text: str) -> None:
+    listen(Event("note", {"label": label, "text": text}))
+
+
+def _request(
+    folder: Path, record: Mapping[str, Any], model: Model, inputs: Any, wanted: Wanted
+) -> tuple[Request, int]:
+    """What adapters may touch, and how many items of the target cannot be read."""
+    task = model.task
+    methods = tasks.for_task(task)
+    if not (methods.exclusive and isinstance(methods, Confidence)):
+        raise RunError(
+            folder,
+            f"its answers are not one class an item ({methods.about(task)}): adapters are chosen by classes "
+            "that come back (circular validation)",
+            "give labels of the target to `headstart fit` instead",
+        )
+    ask = label_next.Wanted(labelled=wanted.labelled, download=wanted.download, columns=wanted.columns)
+    items = label_next.pool_items(Predictor(model), inputs, ask, record)
+    known = label_next.labelled_items(folder, record, ask)
+    given = known.task
+    if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
+        raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
+    levels = model.input.levels
+    pool = Dataset("target", known.modality, tuple(items), pairs=known.pairs, levels=levels)
+    target, bad = _usable(pool, known)
+    y = np.array([task.labels.index(given.labels[number]) for number in known.targets[:]], np.int64)
+    split = splits.make_split(known, seed=wanted.seed)
+    n = len(known) + len(target)
+    both = Dataset(
+        "both", known.modality, (*known.items, *target.items), task,
+        np.concatenate([y, np.full(len(target), -1)]), pairs=known.pairs, levels=levels,
+    ).view(labels=split.development)  # fmt: skip
+    free = int(split.groups.max(initial=0)) + 1
+    split = replace(split, groups=np.concatenate([split.groups, free + np.arange(len(target))]))
+    backbone, taps = _base(folder, record, model, ask, known)
+    request = Request(
+        both, task, split, StoreExtractor(FeatureStore.default(), both), backbone, seed=wanted.seed,
+        target=np.arange(len(known), n), taps=taps,
+    )  # fmt: skip
+    return request, bad
+
+
+def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
+    """The items that can be read, and how many cannot. Raises `DataError` for what nothing can be learnt
+    from."""
+    one, several = modalities.nouns(pool.modality, pairs=pool.pairs)
+    if not len(pool):
+        raise DataError("the target", f"there are no {several} in it", "name where they are")
+    target, errors = doctor.readable(pool)
+    if not len(target):
+        raise DataError(
+            "the target", f"none of {words.count(len(pool), one, several)} can be read; the first: "
+            f"{errors[0].where}: {errors[0].message}", "check them with `headstart check`",
+        )  # fmt: skip
+    different = set(target.digests())
+    if len(different) < 2:
+        what = f"it is a single {one}" if len(target) == 1 else f"all {len(target):,} {several} are the same"
+        raise DataError("the target", f"{what}: a domain is told by many different ones", "give more")
+    if different <= set(known.digests()):
+        raise DataError(
+            "the target", f"its {several} are the run's own labelled ones: there is nothing to adapt to",
+            f"give {several} of where the model will be used",
+        )  # fmt: skip
+    return target, len(pool) - len(target)
+
+
+def _base(
+    folder: Path, record: Mapping[str, Any], model: Model, ask: label_next.Wanted, known: Dataset
+) -> tuple[Backbone, tuple[Tap, ...]]:
+    """The network whose features are adapted and what the head reads of it: those of the shipped model
+    where it is a head on taps, else those of the best probe."""
+    name, backbone = label_next.best_source(folder, record, ask, known)
+    if nets.kind_of(model.net) == "taps":
+        taps = tuple(map(Tap.parse, model.net["taps"]))
+        trunk = {k.removeprefix("trunk."): v for k, v in model.tensors.items() if k.startswith("trunk.")}
+        own = state(backbone.module, "trunk")
+        if all(np.array_equal(own.get(f"trunk.{k}", np.zeros(0)), v) for k, v in trunk.items()):
+            return backbone, taps  # whose features are stored already
+        return sources.from_state(model.net["architecture"], model.input, trunk), taps
+    trial = folder / "trials" / slug(arm_name(strategies.ranking(), name)) / "trial.json"
+    chosen = load_trial(trial).choices.get("taps", ()) if trial.is_file() else ()
+    return backbone, tuple(map(Tap.parse, chosen))
+
+
+def _pool(
+    place: RunFolder, request: Request, budget: Budget, listen: Listener
+) -> tuple[list[Assessed], dict[str, Adapted], Shift]:
+    """Every adapter assessed as far as the budget goes, what those that ran now have learnt, and the
+    shift."""
+    known = {trial.strategy: trial for trial in place.trials().values()}
+    pool: list[Assessed] = []
+    learnt: dict[str, Adapted] = {}
+    slowest = 0.0
+    shift: Shift | None = None
+    for name in adapters.ADAPTERS:
+        adapter, arm = adapters.get(name), request.arm(name)
+        kept = _kept(known.get(name))
+        began = budget.spent
+        if kept is not None and name != adapters.NONE:
+            pool.append(kept)
+            continue
+        if shift is not None and budget.left < slowest:
+            pool.append(
+                Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
+            )
+            continue
+        with threads.suited_to(len(request.dataset)):
+            trial, seen, found = assess(adapter, replace(request, workdir=place.workdir(arm)))
+            place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
+            if found is None:
+                text = f"not applicable: {seen.refused}"
+            else:
+                learnt[name] = found
+                text = f"{seen.circular:.3f} of the source comes back, {seen.source:.3f} held out"
+            if name == adapters.NONE:
+                if found is None:
+                    raise DataError("the target", seen.refused, "give more items")
+                shift = diagnosed(request, trial, found)
+                if not trial.choices["folds"][0].get("ridge"):
+                    request = replace(request, penalty=float(found.choices["C"]))
+        slowest = max(slowest, budget.spent - began)
+        _tell(listen, adapters.facts(name).title, text)
+        pool.append(seen)
+    assert shift is not None
+    return pool, learnt, shift
+
+
+def _kept(trial: Any) -> Assessed | None:
+    """What was found by a call before this one; None where there is nothing of use."""
+    if trial is None or "assessed" not in trial.choices:
+        return None
+    try:
+        with parsing():
+            return Assessed.from_json(trial.choices["assessed"])
+    except Damaged:
+        return None
+
+
+def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
+    """What is held against no adaptation on labels: what was decided on, else what comes nearest."""
+    if decision.adapter != adapters.NONE:
+        return decision.adapter
+    able = [one for one in pool if not one.refused and one.adapter != adapters.NONE]
+    return max(able, key=lambda one: one.circular).adapter if able else adapters.NONE
+
+
+def _learnt(request: Request, name: str, learnt: dict[str, Adapted]) -> Adapted:
+    if name not in learnt:  # found by a call before this one
+        learnt[name] = adapters.get(name).adapt(request)
+    return learnt[name]
+
+
+def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str, Any]) -> Model:
+    """The adapted model as it ships."""
+    model = found.model()
+    told = {
+        "adapted": {name: answer[name] for name in ("adapter", "reason", "expected_gain")},
+        "seed": request.seed,
+        "metric": before.task.metric,
+        "versions": environment.versions(),
+    }
+    kept = {name: before.evidence[name] for name in ("arm", "data", "verdict") if name in before.evidence}
+    return replace(model, input=before.input, source=before.source or model.source, evidence={**kept, **told})
+
+
+def _write(
+    place: RunFolder, record: Mapping[str, Any], model: Model, answer: dict[str, Any], request: Request
+) -> None:
+    """The run: its model, and beside the question what the run it began from had found."""
+    proof = probes(model, pairs=request.dataset.pairs)
+    bundle.save(model, place.path / "model", probes=proof)
+    before = {k: v for k, v in record.items() if k not in ("question", "complete", "version", "command")}
+    arms = [dict(row) for row in record["answer"]["rows"]]
+    told = dict(record["answer"])
+    if answer["decision"] == "adapted":
+        arm = request.arm(answer["adapter"])
+        arms = [{**row, "shipped": False} for row in arms]
+        row = Row(
+            arm, answer["adapter"], request.network.source.name, "done", answer["reason"],
+            answer["seconds"], shipped=True,
+        )  # fmt: skip
+        arms.insert(0, row.to_json())
+        told["winner"] = arm
+        # what was measured was another model
+        told |= {"test": None, "test_metrics": {}}
+    told["rows"] = arms
+    place.write({**place.read(), **before, "answer": told, "adaptation": answer, "complete": True})

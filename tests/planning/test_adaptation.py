@@ -1,0 +1,86 @@
+"""The guard: each rule by itself stops an adapter, labels overrule all, and the sentence has the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from headstart.planning.adaptation import HARM, Decision, decide, overridden
+from headstart.strategies.adapt.assess import Assessed, Shift
+
+SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9)
+BASE = Assessed(
+    "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, surer=5.0, said=(0.5, 0.5), low=(0.4, 0.4),
+    high=(0.6, 0.6), bnm=0.8, im=0.5, snd=1.0,
+)  # fmt: skip
+GOOD = replace(BASE, adapter="coral", circular=0.80, again=(0.8,) * 5)
+
+
+def test_all_rules_hold() -> None:
+    found = decide(SHIFT, [BASE, GOOD])
+    assert (found.decision, found.adapter) == ("adapted", "coral")
+    assert found.gain == pytest.approx((0.1, 0.1, 0.1))
+    assert "0.80" in found.reason
+    assert HARM in found.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "shift", "candidate"),
+    [
+        ("a", replace(SHIFT, auc=0.55, auc_low=0.5), GOOD),
+        ("b", SHIFT, replace(GOOD, circular=0.715)),
+        ("b", SHIFT, replace(GOOD, again=(0.8, 0.8, 0.8, 0.6, 0.6))),
+        ("f", SHIFT, replace(GOOD, surer=2.0)),
+        ("c", SHIFT, replace(GOOD, said=(0.95, 0.05), low=(0.9, 0.0), high=(1.0, 0.1))),
+        ("c", SHIFT, replace(GOOD, said=(0.7, 0.3), low=(0.4, 0.4), high=(0.6, 0.6))),
+        ("d", SHIFT, replace(GOOD, source=0.80)),
+    ],
+)
+def test_each_rule_stops_it(rule: str, shift: Shift, candidate: Assessed) -> None:
+    found = decide(shift, [BASE, candidate])
+    assert (found.decision, found.adapter, found.gain) == ("kept", "none", None)
+    assert found.checks is not None
+    assert [check.rule for check in found.checks["coral"] if not check.passed] == [rule]
+    assert found.reason.startswith("do not adapt: no evidence that it would help")
+
+
+def test_the_best_by_circle_and_of_equals_the_surer_one() -> None:
+    better = replace(GOOD, adapter="linot", circular=0.85, again=(0.85,) * 5)
+    assert decide(SHIFT, [BASE, GOOD, better]).adapter == "linot"
+    near = replace(better, circular=0.805, bnm=0.7)
+    assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
+
+
+def test_shares_alone_want_no_circle() -> None:
+    shift = Shift(0.7, 0.65, 0.3, 0.2, (0.5, 0.5), (0.8, 0.2), 0.52)
+    base = replace(BASE, reweighted=(0.04, 0.02, 0.06))
+    prior = replace(base, adapter="prior", said=(0.85, 0.15))
+    found = decide(shift, [base, prior])
+    assert (found.adapter, found.gain) == ("prior", (0.04, 0.02, 0.06))
+    doubtful = replace(BASE, reweighted=(0.01, -0.01, 0.03))
+    assert decide(shift, [doubtful, replace(doubtful, adapter="prior")]).decision == "kept"
+    assert decide(replace(shift, alike=0.8), [base, prior]).decision == "kept"
+
+
+def test_what_cannot_be_used_is_not_chosen() -> None:
+    assert (
+        decide(SHIFT, [BASE, Assessed("coral", "too few items")]).reason
+        == "do not adapt: no adapter applies here"
+    )
+
+
+def test_labels_overrule() -> None:
+    kept = decide(SHIFT, [BASE, replace(GOOD, source=0.5)])
+    found = overridden(kept, "coral", 60, (0.1, 0.02, 0.2))
+    assert (found.decision, found.adapter, found.gain) == ("adapted", "coral", (0.1, 0.02, 0.2))
+    found = overridden(decide(SHIFT, [BASE, GOOD]), "coral", 60, (0.01, -0.05, 0.07))
+    assert (found.decision, found.gain) == ("kept", None)
+    assert "+1.0 points (-5.0 to +7.0)" in found.reason
+    assert isinstance(found, Decision)
+
+
+def test_what_is_kept_for_a_resumed_call_is_the_same() -> None:
+    import json
+
+    assert Assessed.from_json(json.loads(json.dumps(GOOD.to_json()))) == GOOD

@@ -1,0 +1,183 @@
+"""adapt, from a real run to a real run: decided without labels of the target, resumed, refused in one sentence."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headstart as hs
+from headstart.core.dataset import Dataset
+from headstart.core.targets import Dense
+from headstart.errors import DataError, RunError
+from headstart.planning.adaptation import Decision
+from headstart.strategies import adapt as adapters
+from headstart.testing.fakes import SHAPES, shape
+from headstart.workflows import adapt as workflow
+from headstart.workflows import target_labels
+
+pytestmark = pytest.mark.slow
+
+
+def write(folder: Path, *, pale: bool, each: int, seed: int, classes: bool) -> None:
+    """Pictures of three shapes, in folders of their classes or all in one."""
+    rng = np.random.default_rng(seed)
+    for label in SHAPES[:3]:
+        place = folder / label if classes else folder
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            picture = shape(label, rng, side=32).astype(float)
+            picture = 70 + 0.4 * picture if pale else picture
+            Image.fromarray(picture.astype(np.uint8)).save(place / f"{label}-{number:02d}.png")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run, and targets."""
+    where = tmp_path_factory.mktemp("adapt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADSTART_CACHE", str(where / "cache"))
+        write(where / "source", pale=False, each=14, seed=0, classes=True)
+        write(where / "target", pale=True, each=20, seed=1, classes=False)
+        write(where / "labels", pale=True, each=20, seed=1, classes=True)
+        hs.fit(
+            where / "source", sources=["bundled/strokes"], strategies=["probe"], budget=20, out=where / "run"
+        )
+    return where
+
+
+@pytest.fixture(autouse=True)
+def cached(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(place / "cache"))
+    few = {name: adapters.ADAPTERS[name] for name in ("none", "prior", "coral")}
+    monkeypatch.setattr(adapters, "ADAPTERS", few)
+
+
+def test_the_run_that_is_written_is_a_run(place: Path) -> None:
+    found = hs.adapt(place / "run", place / "target", out=place / "plain")
+    assert found.decision in ("adapted", "kept")
+    run = hs.open_run(found.folder)
+    answers = run.model.predict(place / "target").answers
+    assert len(answers) == 60
+    assert set(answers) <= set(SHAPES)
+    if found.decision == "kept":
+        assert answers == hs.open_run(place / "run").model.predict(place / "target").answers
+    said = json.loads((found.folder / "run.json").read_text())["adaptation"]
+    assert said["transfer"] == "transductive"
+    assert {one["adapter"] for one in said["pool"]} == {"none", "prior", "coral"}
+    assert "1 of 12" in said["base_rate_of_harm"]
+    again = hs.adapt(place / "run", place / "target", out=place / "plain")
+    assert (again.decision, again.reason) == (found.decision, found.reason)
+
+
+def test_what_is_decided_is_shipped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = Decision("adapted", "coral", "because", (0.1, 0.0, 0.2), {})
+    monkeypatch.setattr(workflow.adaptation, "decide", lambda *_: decision)
+    found = hs.adapt(place / "run", place / "target", out=place / "forced")
+    run = hs.open_run(found.folder)
+    shipped = next(row for row in run.leaderboard() if row["shipped"])
+    assert (shipped["arm"], shipped["strategy"]) == ("strokes: coral", "coral")
+    before = hs.open_run(place / "run").model.predict(place / "target").scores
+    assert np.abs(run.model.predict(place / "target").scores - before).max() > 0.01
+    assert run.model.evaluate(place / "labels").headline.n == 60
+    assert found.to_json()["expected_gain"] == {"value": 0.1, "low": 0.0, "high": 0.2}
+
+
+def test_no_step_but_the_last_reads_a_label(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the file of labels nor a label of a target's row, before the paired test begins."""
+    begun = []
+    read, opened = target_labels.read_labels, builtins.open
+    labels = {path.resolve() for path in (place / "labels").rglob("*.png")}
+
+    def begin(*given: Any) -> Any:
+        begun.append(True)
+        return read(*given)
+
+    def watched(file: Any, *more: Any, **options: Any) -> Any:
+        assert begun or not isinstance(file, str | Path) or Path(file).resolve() not in labels, file
+        return opened(file, *more, **options)
+
+    def asked(self: Dense, rows: Any) -> Any:
+        found = self.array[rows]
+        assert begun or len(self) != 102 or (np.asarray(found) >= 0).all(), "a row of the target was asked"
+        return Dense_getitem(self, rows)
+
+    def made(self: Dataset) -> None:
+        post(self)
+        if self.name == "both" and self.task is not None:
+            known = (
+                self.targets.known
+            )  # those of the target are pseudo-labels, where the domains change roles
+            assert not (known[:42].any() and known[42:].any()), "the data set has labels of the target"
+
+    Dense_getitem, post = Dense.__getitem__, Dataset.__post_init__
+    monkeypatch.setattr(workflow, "read_labels", begin)
+    monkeypatch.setattr(builtins, "open", watched)
+    monkeypatch.setattr(Dense, "__getitem__", asked)
+    monkeypatch.setattr(Dataset, "__post_init__", made)
+    found = hs.adapt(place / "run", place / "target", labels=place / "labels", out=place / "watched")
+    assert begun
+    verdict = found.record["labels"]
+    assert verdict["items"] == 60
+    assert {arm["name"] for arm in verdict["race"]} >= {"source-only", "target-only", "both"}
+    assert verdict["suffices"]
+    assert "labels of the target decide" in found.reason
+    assert found.record["transfer"] == "inductive"
+
+
+def test_a_budget_is_kept(place: Path) -> None:
+    found = hs.adapt(place / "run", place / "target", out=place / "short", budget=0.001)
+    refused = [one["refused"] for one in found.record["pool"]]
+    assert refused[0] == ""
+    assert all("no time is left" in text for text in refused[1:])
+    longer = hs.adapt(place / "run", place / "target", out=place / "short", budget=60)
+    assert not any("no time" in one["refused"] for one in longer.record["pool"])
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("one", "a single image"),
+        ("same", "all 3 images are the same"),
+        ("source", "there is nothing to adapt to"),
+        ("nothing", "none of 1 image can be read"),
+    ],
+)
+def test_targets_that_cannot_be_used(place: Path, tmp_path: Path, what: str, message: str) -> None:
+    first = min((place / "target").iterdir())
+    if what == "source":
+        given = place / "source"
+    else:
+        given = tmp_path / what
+        given.mkdir()
+        for number in range({"one": 1, "same": 3, "nothing": 0}[what]):
+            shutil.copy(first, given / f"{number}.png")
+        if what == "nothing":
+            (given / "0.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=message):
+        hs.adapt(place / "run", given, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_that_the_run_does_not_know(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "labels", tmp_path / "labels")
+    (tmp_path / "labels" / SHAPES[0]).rename(tmp_path / "labels" / "owl")
+    with pytest.raises(DataError, match=r"'owl', which the run does not know; .*partial.*open-set"):
+        hs.adapt(place / "run", place / "target", labels=tmp_path / "labels", out=tmp_path / "out")
+
+
+def test_numbers_to_predict_are_refused(place: Path, tmp_path: Path) -> None:
+    run = hs.open_run(place / "run")
+    model = run.model.predictor.model
+    task = replace(model.task, kind="regression", labels=("size",), metric="MAE")
+    with pytest.raises(RunError, match="adapters are chosen by classes"):
+        workflow._request(
+            run.folder, run.record, replace(model, task=task), [place / "target"], workflow.Wanted(tmp_path)
+        )
