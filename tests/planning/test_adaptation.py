@@ -64,10 +64,8 @@ def test_shares_alone_want_no_circle() -> None:
 
 
 def test_what_cannot_be_used_is_not_chosen() -> None:
-    assert (
-        decide(SHIFT, [BASE, Assessed("coral", "too few items")]).reason
-        == "do not adapt: no adapter applies here"
-    )
+    found = decide(SHIFT, [BASE, Assessed("coral", "too few items")])
+    assert found.reason == "do not adapt: no adapter was tried (too few items)"
 
 
 def test_labels_overrule() -> None:

@@ -74,7 +74,8 @@ def decide(shift: Shift, pool: Sequence[Assessed]) -> Decision:
     checks = {one.adapter: _checks(shift, base, one) for one in others}
     passed = [one for one in others if all(check.passed for check in checks[one.adapter])]
     if not passed:
-        return Decision("kept", adapt.NONE, _kept(shift, others, checks), checks=checks)
+        reason = _kept(shift, others, checks) if others else _untried(pool)
+        return Decision("kept", adapt.NONE, reason, checks=checks)
     best = max(one.circular for one in passed)
     if all(_shares_only(one) for one in passed):
         chosen = passed[0]
@@ -202,12 +203,15 @@ def _kept(shift: Shift, others: Sequence[Assessed], checks: dict[str, tuple[Chec
     told = _told(shift)
     if not told.passed:
         return f"do not adapt: no evidence that it would help; {told.text}"
-    if not others:
-        return "do not adapt: no adapter applies here"
     best = max(others, key=lambda one: (sum(c.passed for c in checks[one.adapter]), one.circular))
     why = next(check.text for check in checks[best.adapter] if not check.passed)
     name = _titled(best.adapter)
     return f"do not adapt: no evidence that it would help; {told.text}; {name}, the nearest to it: {why}"
+
+
+def _untried(pool: Sequence[Assessed]) -> str:
+    why = list(dict.fromkeys(one.refused for one in pool if one.refused))
+    return f"do not adapt: no adapter was tried ({'; '.join(why) or 'there is none'})"
 
 
 def _gained(base: Assessed, one: Assessed) -> tuple[float, float, float]:

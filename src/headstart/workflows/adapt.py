@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from headstart import modalities, nets, sources, strategies, tasks
-from headstart.core import environment, words
+from headstart.core import environment, fingerprint, words
 from headstart.core.backbone import Backbone
 from headstart.core.budget import Budget, parse_seconds
 from headstart.core.budget import words as seconds_in_words
@@ -108,7 +108,8 @@ def adapt(
     request, unreadable = _request(folder, record, predictor.model, inputs, wanted)
     question = {
         "adapts": predictor.model.fingerprint(),
-        "data": request.dataset.fingerprint,
+        # by content: the same items may be named from another place
+        "data": fingerprint.of_parts([*request.dataset.digests(), request.split.fingerprint()]),
         "seed": wanted.seed,
         "adapters": list(adapters.ADAPTERS),
     }
