@@ -81,6 +81,8 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
     more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
     if row.abstains:
         more["abstains"] = True
+    if row.mask:
+        more["mask"] = row.mask
     if row.unread:
         more["unread"] = row.unread
     return {"id": row.id, **tasks.for_task(task).to_json(task, row.answer, row.scores, top), **more}

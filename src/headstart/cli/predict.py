@@ -50,6 +50,12 @@ PREVIEW = 60
 """Characters of a text that the table shows."""
 
 
+Masks = Annotated[
+    Path | None,
+    typer.Option("--masks", help="Write the mask of each image into this folder, as PNG with a palette."),
+]
+
+
 @_options.taking(*_options.COLUMNS)
 def predict_command(
     model: ModelPath,
@@ -62,6 +68,7 @@ def predict_command(
     batch_size: BatchSize = None,
     sets: Sets = None,
     risk: Risk = None,
+    masks: Masks = None,
     **columns: Any,
 ) -> None:
     """Predict for images, texts or recordings with a trained model, or an exported one.
@@ -73,6 +80,7 @@ def predict_command(
     from headstart import light
     from headstart.cli import _rows
     from headstart.predict.predictor import stream, told_unread
+    from headstart.predict import masks as drawn
     from headstart.predict.selective import Caution
 
     if format not in _rows.FORMATS:
@@ -89,6 +97,7 @@ def predict_command(
     with _destination(output) as write, bar("predict", show=alone) as tell:
         answers = stream(loaded.predictor, items, batch_size=batch_size)
         rows = _watch(answers, failed, cut, lambda done: tell(done, len(items)))
+        rows = rows if masks is None else drawn.written(rows, loaded.task, masks)
         careful = (caution(loaded.task, row) for row in rows)
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)

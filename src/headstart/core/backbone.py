@@ -128,6 +128,18 @@ class Graphed(Protocol):
     def copy(self) -> Any: ...
 
 
+@runtime_checkable
+class Mapped(Protocol):
+    """A backbone that reads whole images of any size as maps."""
+
+    def over(self, size: tuple[int, int]) -> Backbone:
+        """The same network on whole images scaled to about that height and width (where it can: one that is
+        bound to a size keeps it). Its `taps` are maps, one for each resolution, and the embedding."""
+
+    def map_shape(self, tap: Tap) -> tuple[int, int, int]:
+        """Channels, height and width of a tap that is a map."""
+
+
 class Networks(Protocol):
     """Sources by the name used in arms, and their stored features."""
 

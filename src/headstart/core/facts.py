@@ -23,6 +23,9 @@ class Facts:
     where: str
     """"module:class" of the `Strategy`, imported when it is run."""
     role: Role
+    places: str = ""
+    """"module:class" of what does the same for tasks with an answer for every place of an item; empty: nothing
+    does."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
@@ -62,9 +65,10 @@ class Facts:
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 
-    def knows(self, modality: str) -> bool:
-        """Whether it knows a kind of data."""
-        return not self.modalities or modality in self.modalities
+    def knows(self, modality: str, *, places: bool = False) -> bool:
+        """Whether it knows a kind of data, and gives an answer for every place of an item where `places` are
+        asked for."""
+        return (not self.modalities or modality in self.modalities) and (not places or bool(self.places))
 
     @property
     def needs_source(self) -> bool:

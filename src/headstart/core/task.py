@@ -10,6 +10,7 @@ from typing import Any
 CLASSIFICATION = "classification"
 MULTILABEL = "multilabel"
 REGRESSION = "regression"
+SEGMENTATION = "segmentation"
 
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "text": str,

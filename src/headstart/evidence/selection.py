@@ -37,8 +37,10 @@ Chooser = Callable[..., str | None]
 """(names, trials, experiment, *, enough=ENOUGH) -> the name of one of them, or None."""
 
 
-def baselines(modality: str) -> tuple[str, ...]:
-    """The baselines of one modality: there is one simple model on raw input for each."""
+def baselines(experiment: Experiment) -> tuple[str, ...]:
+    """The baselines of a kind of data: there is one simple model on raw input for each. Those that are not
+    made for the kind of task are among them: the verdict says that they were not run."""
+    modality = experiment.dataset.modality
     return tuple(one.name for role in COMPARED for one in strategies.every(role) if one.knows(modality))
 
 

@@ -44,7 +44,7 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
     rivals = {  # of those that have a source only those of its own architecture
         strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
-        for strategy in baselines(experiment.dataset.modality)
+        for strategy in baselines(experiment)
     }
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
@@ -110,7 +110,7 @@ def _sentence(
         ours = f"{words.value(metric, leaderboard.score(arm, experiment))} {metric} with {arm.arm}"
         return f"{start}: {ours}, and no baseline could be run on the same items."
     if outcome == "not compared":
-        there = baselines(experiment.dataset.modality)
+        there = baselines(experiment)
         needed = [one.name for one in strategies.every(*NEEDED) if one.name in there]
         without = " and ".join(called(name, experiment.task) for name in needed if name not in found)
         start = f"{start} with {without}"

@@ -30,7 +30,7 @@ from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.measure.partition import drawn
 from headstart.predict import evaluate, saliency
-from headstart.tasks.base import Labels
+from headstart.tasks.base import Places
 
 if TYPE_CHECKING:
     from headstart.run.fit import Result
@@ -105,7 +105,11 @@ def insight_of(result: Result) -> dict[str, Any]:
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
     late: list[str] = []
+    placed = isinstance(tasks.for_task(view.experiment.task), Places)
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
+        if placed and name not in OF_PLACES:
+            found[name] = [] if name in LISTS else None
+            continue
         if name in DEAR and view.left < DEAR[name] * result.slower():
             found[name] = None
             late.append(name.replace("_", " "))
@@ -170,9 +174,9 @@ def metrics(view: View) -> dict[str, dict[str, Any]]:
 
 def confusion(task: Task, y: np.ndarray, predictions: np.ndarray) -> dict[str, Any] | None:
     """The answers `[n, K]`, averaged over repeats, by class; None for regression."""
-    if not isinstance(tasks.for_task(task), Labels):
-        return None
     classes, table = evaluate.by_class(task, y, predictions)
+    if not classes:
+        return None
     pairs = [] if table is None else evaluate.confused(table, task.labels, PAIRS)
     return {
         "labels": list(task.labels),
@@ -262,5 +266,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
+OF_PLACES = ("metrics", "confusion", "mistakes")
+"""Parts that are made of maps, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

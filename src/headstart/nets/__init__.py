@@ -22,6 +22,11 @@ Kinds of `net` (the key "kind"), with their tensors:
   of their own, and three more say how much the two have in common.
 * "bands": prepared recordings float32 `[B, bands + 1, T]` -> mean and standard deviation over time of each
   band and of its changes, `bands.mean`, `bands.sd`, then `head.weight`, `head.bias`.
+* "maps": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed stages
+  under `head.weight [K, D]`, `head.bias [K]` at every place, scaled to the largest of them and added: scores
+  float32 `[B, K, h, w]`.
+* "colours": colours, textures and place of every 4 x 4 pixels and their products (`nets.colours`), then
+  `head.weight`, `head.bias`: scores `[B, K, h, w]`.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -44,7 +49,7 @@ from headstart.errors import NetError, UnknownName
 if TYPE_CHECKING:
     from headstart.nets.base import Net
 
-KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average")
+KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average", "maps", "colours")
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from headstart import tasks
+from headstart.core import maps
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
 from headstart.core.metric import named
@@ -22,7 +23,7 @@ from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
 from headstart.predict.predictor import Prediction, Predictor, stream, told_unread
-from headstart.tasks.base import Labels
+from headstart.tasks.base import Labels, Places
 
 WHOLE_TABLE = 100
 """Up to this many classes the confusion table is part of the JSON; the worst pairs always are."""
@@ -46,7 +47,7 @@ class Evaluation:
     metrics: Mapping[str, Evidence]
     """Every metric of the task by name, the headline one among them."""
     per_class: tuple[Mapping[str, Any], ...]
-    """For each label: n, precision, recall, f1 (classification, multi-label)."""
+    """For each label: n, precision, recall, f1 (classification, multi-label; of masks over pixels, with iou)."""
     confusion: np.ndarray | None = field(repr=False)
     """int64 `[K, K]`: rows are true classes, columns predicted ones (classification)."""
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -95,8 +96,11 @@ def evaluate(
     truth = align(dataset, task)
     rows = np.flatnonzero(dataset.labelled)
     start = time.perf_counter()
-    found, unreadable = [], []
+    found, unreadable, packed = [], [], []
     for row in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
+        if isinstance(row.answer, np.ndarray):  # a map: packed, and its scores let go
+            packed.append(maps.LabelMap.of(row.answer))
+            row = replace(row, answer=None, scores=None)
         found.append(row)
         if row.error:
             unreadable.append((row.id, row.error))
@@ -105,7 +109,10 @@ def evaluate(
     good = [place for place, row in enumerate(found) if not row.error]
     if not good:
         raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
-    predictions = np.stack([row.scores for row in found if row.scores is not None]).astype(np.float64)
+    if isinstance(tasks.for_task(task), Places):
+        predictions = maps.column(packed)
+    else:
+        predictions = np.stack([row.scores for row in found if row.scores is not None]).astype(np.float64)
     kept, truth = rows[good], truth[good]
     record = {
         "seed": seed,
@@ -303,8 +310,10 @@ def _filled(whole: np.ndarray, each: np.ndarray, there: np.ndarray) -> np.ndarra
 def by_class(
     task: Task, y: np.ndarray, predictions: np.ndarray
 ) -> tuple[list[dict[str, Any]], np.ndarray | None]:
-    """(a row for each label, confusion table); nothing for regression."""
+    """(a row for each label, confusion table); nothing for regression, and of maps no table."""
     methods = tasks.for_task(task)
+    if isinstance(methods, Places):
+        return methods.per_class(task, y, predictions), None
     if not isinstance(methods, Labels):
         return [], None
     has, chosen = methods.membership(y, task.outputs), methods.decided(predictions)

@@ -26,6 +26,7 @@ from headstart.core.words import few
 from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.predict.inputs import items_of
+from headstart.tasks.base import Places
 
 BATCH = 32
 AHEAD = 2
@@ -38,15 +39,18 @@ class Prediction:
 
     id: str
     answer: Any = None
-    """The label; a list of labels (multi-label); a number (regression); None when unreadable. Labels have the
-    type in which they were given: int for whole numbers, bool for booleans, else str."""
+    """The label; a list of labels (multi-label); a number (regression); the class number of every pixel, uint8
+    `[H, W]` (segmentation); None when unreadable. Labels have the type in which they were given: int for whole numbers, bool for booleans, else str."""
     scores: np.ndarray | None = field(default=None, repr=False)
-    """float32 `[K]`: a probability for each label, or the number; None when unreadable."""
+    """float32 `[K]`: a probability for each label, or the number; of maps `[K, h, w]` before they are scaled;
+    None when unreadable."""
     error: str = ""
     labels: tuple[Any, ...] | None = None
     """The label set, most probable first; None when none was asked for."""
     abstains: bool = False
     """Whether the answer was held back as not sure enough."""
+    mask: str = ""
+    """The file that its mask was written to, where one was."""
     unread: str = ""
     """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
 
@@ -230,12 +234,13 @@ def stream(
     if size < 1:
         raise BadOption("batch_size", size, "at least 1")
     contract, pairs = predictor.model.input, wants_pairs(predictor.model)
+    places = isinstance(tasks.for_task(predictor.model.task), Places)
     pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
     pending: deque[list[tuple[str, Future[Prepared]]]] = deque()
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
-            pending.append([(item.id, pool.submit(_prepare, item, contract, pairs)) for item in batch])
+            pending.append([(item.id, pool.submit(_prepare, item, contract, pairs, places)) for item in batch])
             if len(pending) > AHEAD:
                 yield from _finish(predictor, pending.popleft())
         while pending:
@@ -256,11 +261,13 @@ class Prepared:
     """An item as the network wants it, or why there is none."""
 
     content: np.ndarray | None = None
+    size: tuple[int, int] = (0, 0)
+    """Height and width of what was prepared, where each place of it is asked for."""
     unread: str = ""
     error: str = ""
 
 
-def _prepare(item: Item, contract: Preprocessing, pairs: bool | None) -> Prepared:
+def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool) -> Prepared:
     modality = modalities.get(contract.modality)
     try:
         with modality.held(item.read(), contract.levels) as opened:
@@ -268,7 +275,8 @@ def _prepare(item: Item, contract: Preprocessing, pairs: bool | None) -> Prepare
                 held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
                 return Prepared(error=f"{held}, but the model reads {wanted}")
             content = modality.prepare(opened, contract)
-            return Prepared(content, modality.unread(opened, content, contract))
+            size = modality.extent(opened) if places else (0, 0)
+            return Prepared(content, size, modality.unread(opened, content, contract))
     except FileNotFoundError:
         return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -287,7 +295,10 @@ def _finish(predictor: Answering, batch: list[tuple[str, Future[Prepared]]]) -> 
             yield Prediction(ident, error=found.error)
         else:
             row = next(scores)
-            answer = task.typed(methods.decode(task, row[None])[0])
+            if isinstance(methods, Places):
+                answer = methods.placed(row, found.size)
+            else:
+                answer = task.typed(methods.decode(task, row[None])[0])
             yield Prediction(ident, answer, row, unread=found.unread)
 
 

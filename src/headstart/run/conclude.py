@@ -107,7 +107,7 @@ def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial])
     peers = tuple(context.peer(trials[name]) for name in winner.choices.get("members", ()))
     request = replace(request, workdir=context.folder.workdir(winner.arm), peers=peers)
     with threads.suited_to(len(context.split.development)):
-        return as_read(strategies.get(winner.strategy).refit(request, winner), context.dataset)
+        return as_read(strategies.get(winner.strategy, context.task).refit(request, winner), context.dataset)
 
 
 def as_read(model: Model, dataset: Dataset) -> Model:

@@ -268,7 +268,9 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():
-        if one.role == "ensemble" or not one.knows(context.dataset.modality):
+        if one.role == "ensemble" or not one.knows(
+            context.dataset.modality, places=strategies.of_places(context.task)
+        ):
             continue  # an ensemble reads what others predicted
         source = name if one.needs_source else None
         arm = arm_name(one.name, source)

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from headstart import tasks
 from headstart.core.backbone import Backbone
 from headstart.core.facts import Facts, Role
 from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
+from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, UnknownName
+from headstart.tasks.base import Places
 
 _HERE = "headstart.strategies"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
+        places=f"{_HERE}.dense.baselines:Majority",
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
         "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
+        places=f"{_HERE}.dense.baselines:Colours",
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
@@ -43,10 +48,12 @@ _OWN = (
     ),
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
+        places=f"{_HERE}.dense.probe:Probe",
         reason="one pass over the data pays for it",
     ),
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
+        places=f"{_HERE}.dense.probe:RandomFrozen",
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),
@@ -115,10 +122,16 @@ def ranking() -> str:
     return next(one.name for one in every("transfer") if one.ranks)
 
 
-def get(name: str) -> Strategy:
-    """The strategy of that name. Raises `UnknownName`."""
-    strategy: Strategy = found_at(facts(name).where)()
+def get(name: str, task: Task | None = None) -> Strategy:
+    """The strategy of that name, as it is for a task. Raises `UnknownName`."""
+    one = facts(name)
+    strategy: Strategy = found_at(one.places if task is not None and of_places(task) else one.where)()
     return strategy
+
+
+def of_places(task: Task) -> bool:
+    """Whether a task asks for an answer for every place of an item."""
+    return isinstance(tasks.for_task(task), Places)
 
 
 def called(name: str) -> str:

@@ -23,6 +23,7 @@ TASKS: Registry[type[TaskMethods]] = Registry(
         "classification": "headstart.tasks.classification:Classification",
         "multilabel": "headstart.tasks.multilabel:MultiLabel",
         "regression": "headstart.tasks.regression:Regression",
+        "segmentation": "headstart.tasks.segmentation:Segmentation",
     },
     group="headstart.tasks",
 )

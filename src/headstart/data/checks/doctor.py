@@ -18,6 +18,8 @@ from headstart.data.checks.findings import CODES, ORDER, Finding, Report, findin
 from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
 from headstart.data.checks.findings.text_checks import text_findings
 from headstart.data.folders.locate import missing
+from headstart.data.masks import checks as masks
+from headstart.data.masks.targets import Masks
 from headstart.errors import ItemError
 from headstart.modalities.base import Examination
 
@@ -52,6 +54,8 @@ def check(
     found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, settled.looked))]
     found += [finding(code, dataset.origin or dataset.name, message) for code, message in settled.said]
     found += label_findings(dataset, usable) if usable.any() or not len(usable) else ()
+    if isinstance(dataset.targets, Masks):
+        found += masks.findings(dataset, dataset.targets, settled.looked)
     # two items that cannot be read are broken, not alike
     found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
     found += group_findings(dataset)

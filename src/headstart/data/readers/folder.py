@@ -12,6 +12,7 @@ from headstart.data import columns
 from headstart.data.folders.layout import class_folders, items_in, read_folders
 from headstart.data.folders.tree import Tree, archive_tree, folder_tree
 from headstart.data.forms import fasttext
+from headstart.data.masks import folders as masks
 from headstart.data.readers import hub, table
 from headstart.data.reading import (
     ARCHIVES,
@@ -58,6 +59,11 @@ def read(data: Any, reading: Reading) -> Dataset:
 
 def read_tree(tree: Tree, reading: Reading) -> Dataset:
     """A data set from the files of a folder or an archive."""
+    if not reading.columns and masks.wanted(reading):
+        if pairs := masks.pairs_in(tree):
+            return masks.read(tree, pairs, reading)
+        if reading.task is not None:
+            raise masks.refuse(tree)
     tables = _candidates(tree, reading)
     chosen = find_tables(tree, tables, reading)
     if chosen:

@@ -168,6 +168,11 @@ UNSEEN = 0.75
 """A picture of which more than this share is cut away is said to be seen in part (a panorama, say)."""
 
 
+def extent(opened: Image.Image) -> tuple[int, int]:
+    """Height and width as seen."""
+    return opened.height, opened.width
+
+
 def unread(opened: Image.Image, prepared: np.ndarray, contract: ImagePreprocessing) -> str:
     """The share of the picture that is left, where most of it is cut away; and that its values do not fit
     what is black and white for the model."""

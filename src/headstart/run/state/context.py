@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
-from headstart.core.backbone import Backbone
+from headstart.core.backbone import Backbone, Mapped
 from headstart.core.broken import why
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
@@ -23,11 +23,12 @@ from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
-from headstart.errors import BadOption, UnknownName
+from headstart.errors import BadOption, SourceError, UnknownName
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
+from headstart.tasks.base import Places
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
@@ -147,6 +148,8 @@ class Context:
             told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
             if told:  # what was chosen or left out in its file
                 self.listen(Event("note", {"label": name, "text": told}))
+            if isinstance(tasks.for_task(self.task), Places):
+                found = _over(found, self.dataset.targets)
             self._loaded[name] = found
         return self._loaded[name]
 
@@ -178,7 +181,7 @@ class Context:
     def estimate(self, strategy: str, source: str | None, seconds_per_pass: float) -> float:
         """Seconds an arm is expected to take, before it is known what else will run."""
         request = self.request(arm_name(strategy, source), source, float("inf"))
-        arm = strategies.get(strategy)
+        arm = strategies.get(strategy, self.task)
         fixed = arm.cost(
             request, 0.0
         ).seconds  # closed forms and the like, as if they ran alone on a usual core
@@ -190,7 +193,7 @@ class Context:
         def refit() -> Model:
             request = self.request(trial.arm, trial.source, float("inf"))
             request = replace(request, workdir=self.folder.workdir(trial.arm))
-            return strategies.get(trial.strategy).refit(request, trial)
+            return strategies.get(trial.strategy, self.task).refit(request, trial)
 
         return Peer(trial, self.sources.get(trial.source or ""), refit)
 
@@ -199,7 +202,7 @@ class Context:
 
         Raises `RunError` where the run folder cannot be written any more.
         """
-        strategy = strategies.get(step.strategy)
+        strategy = strategies.get(step.strategy, self.task)
         start = time.monotonic()
         self.expected = None
 
@@ -235,6 +238,19 @@ class Context:
         kind = tasks.for_task(self.task).predictions
         nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
+
+
+LONGEST, SHORTEST = 480, 96
+"""Of images that are read as maps, the longer side in pixels, at most and at least."""
+
+
+def _over(backbone: Backbone, targets: Any) -> Backbone:
+    """The network over whole images of the data's proportions. Raises `SourceError` for one without maps."""
+    if not isinstance(backbone, Mapped):
+        raise SourceError(backbone.source.spec, "it has no maps to read", "name a convolutional network")
+    height, width = targets.extent()
+    factor = min(max(max(height, width), SHORTEST), LONGEST) / max(height, width)
+    return backbone.over((round(factor * height), round(factor * width)))
 
 
 def peak_memory() -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headstart.core.backbone import Stage
+from headstart.core.features import MAP as ENTIRE
 from headstart.errors import BadOption
 from headstart.sources.cuts.flow import Cut
 
@@ -201,12 +202,39 @@ def grids(layout: Layout) -> tuple[int, ...]:
     return (*((0,) if layout.prefix else ()), *(g for g in found if g <= 2))
 
 
+FINEST, COARSEST = 3, 40
+"""A map worth reading has sides of at most the input's by the one, and at least by the other."""
+NARROW = 640
+"""Of the stages of one resolution the last that is no wider is read: the last layer of some networks only
+widens what is there."""
+
+
+def maps(found: Sequence[Stage], layouts: Mapping[str, Layout], size: tuple[int, int]) -> tuple[str, ...]:
+    """Names of the stages whose maps are worth reading: one for each resolution; of a network that has one
+    resolution the middle one and the last."""
+    levels: dict[tuple[int, int], list[str]] = {}
+    for stage in found:
+        layout = layouts[stage.name]
+        side = (layout.height, layout.width)
+        wide = min(side) > 1 or layout.kind != VECTOR
+        if wide and max(size) / COARSEST <= max(side) <= max(size) / FINEST and stage.name != EMBEDDING:
+            levels.setdefault(side, []).append(stage.name)
+    if len(levels) == 1 and len(only := next(iter(levels.values()))) > 1:
+        return (only[(len(only) - 1) // 2], only[-1])
+    return tuple(
+        next((n for n in reversed(names) if layouts[n].channels <= NARROW), names[-1])
+        for names in levels.values()
+    )
+
+
 def pool(state: Tensor, layout: Layout, cells: int | str, name: str) -> Tensor:
     """State -> float32 `[B, channels * max(1, grid)**2]`, averaged over `grid` x `grid` cells.
 
     The channel comes before the cell in the flattened order. For tokens grid 0 is the class token;
     other tokens in front of the patches are left out. Raises `BadOption` for a grid the state has not.
     """
+    if cells == ENTIRE:
+        return as_map(state, layout).flatten(1).float()
     grid = cells if isinstance(cells, int) else -1
     if grid < 0 or (grid == 0 and not layout.prefix) or (grid > 1 and layout.kind == VECTOR):
         known = ", ".join(map(str, grids(layout)))

@@ -9,7 +9,8 @@ Throughout: N rows, K outputs of the task; `y` is what `Dataset.targets` gives o
 A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
-`Labels` (answers from a list of names), `Confidence` (predictions are probabilities).
+`Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (an answer for
+every place of an item).
 """
 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
@@ -299,3 +300,19 @@ class Labels(Protocol):
     def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
         """Labels that look wrong by held-out predictions, the most suspicious first, one an item: its row;
         what is "given" and "suggested", in words; and the probabilities "p_given" and "p_suggested"."""
+
+
+@runtime_checkable
+class Places(Protocol):
+    """Kinds that answer for every place of an item: a network gives `[B, K, h, w]`, an answer is a map of
+    classes."""
+
+    def placed(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """uint8 `[H, W]`: the class of each place at that size, from scores float32 `[K, h, w]`, or `[K]` for
+        all places."""
+
+    def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
+        """For each class how well its places are found: label, n, predicted, precision, recall, f1, iou."""
+
+    def told(self, task: Task, answer: np.ndarray) -> dict[str, Any]:
+        """An answer as plain JSON."""

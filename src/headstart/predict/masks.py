@@ -1,0 +1,84 @@
+"""Masks that were predicted, as PNG files with a palette, in the size of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from headstart import tasks
+from headstart.core.files import open_atomic
+from headstart.core.maps import VOID
+from headstart.core.task import Task
+from headstart.errors import BadOption, PathError
+from headstart.predict.predictor import Prediction
+from headstart.tasks.base import Places
+
+
+def palette(classes: int) -> np.ndarray:
+    """uint8 `[256, 3]`: colours that differ as much for neighbours as for others; black is void.
+
+    The bits of a number are dealt to the three channels, the lowest to the highest bits, as Pascal VOC did.
+    """
+    number = np.arange(1, 257)[:, None]
+    out = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            out[:, channel] |= ((number[:, 0] >> channel) & 1) << (7 - bit)
+        number >>= 3
+    out[min(classes, VOID) :] = 0
+    return out.astype(np.uint8)
+
+
+def written(rows: Iterable[Prediction], task: Task, folder: Path) -> Iterator[Prediction]:
+    """The rows, each with the file in `folder` that its mask was written to. Raises `BadOption` for a model without masks, `PathError` for a folder that cannot be written.
+    """
+    if not isinstance(tasks.for_task(task), Places):
+        raise BadOption("--masks", folder, f"left out: a model for {task.kind} draws no masks")
+    colours = palette(task.outputs).ravel().tolist()
+    taken: set[str] = set()
+    for row in rows:
+        if isinstance(row.answer, np.ndarray):
+            place = _name(row.id, taken)
+            _write(folder / place, row.answer, colours)
+            row = replace(row, mask=str(folder / place))
+        yield row
+
+
+def _name(ident: str, taken: set[str]) -> str:
+    """A file name inside the folder that no other mask has."""
+    parts = [part for part in PurePosixPath(ident.replace("\\", "/")).parts if part not in ("/", "..", ".")]
+    stem = PurePosixPath(parts[-1] if parts else "mask").stem or "mask"
+    name, number = f"{stem}.png", 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{stem}-{number}.png"
+    taken.add(name.lower())
+    return name
+
+
+def _write(path: Path, mask: np.ndarray, colours: list[int]) -> None:
+    from PIL import Image
+
+    image = Image.fromarray(mask)
+    image.putpalette(colours)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open_atomic(path) as file:
+            image.save(file, format="PNG")
+    except OSError as error:
+        raise PathError(path, f"cannot be written: {error.strerror or error}") from None
+
+
+def overlay(image: Any, mask: np.ndarray, classes: int) -> Any:
+    """A Pillow RGB image with the colours of a mask uint8 `[H, W]` of its size laid over it; void is as it
+    was."""
+    from PIL import Image
+
+    colours = palette(classes)[mask].astype(np.float32)
+    pixels = np.asarray(image, np.float32)
+    share = np.where(mask[..., None] == VOID, 0.0, 0.6)
+    return Image.fromarray((pixels * (1 - share) + colours * share).round().astype(np.uint8))

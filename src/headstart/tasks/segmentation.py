@@ -1,0 +1,166 @@
+"""Semantic segmentation: the class of every pixel, judged by the overlap of classes (mIoU).
+
+Targets are `data.labels.masks.Masks` (read one at a time), predictions object arrays of `core.maps.LabelMap`.
+"""
+
+# ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from headstart.core import words
+from headstart.core.maps import VOID, Maps
+from headstart.core.task import SEGMENTATION, Task
+from headstart.measure import overlap
+from headstart.tasks.base import TaskMethods
+from headstart.tasks.base.scores import OverLabels, Ratio, Score
+
+
+def counted(y: Any, predictions: np.ndarray) -> np.ndarray:
+    """float64 `[N, 3, K]`: what is counted of each item (`measure.overlap`); each pair is counted once."""
+    found = np.zeros((len(y), 3, y.outputs))
+    for place, (digest, said) in enumerate(zip(y.digests(), predictions, strict=True)):
+        if digest not in said.counted:
+            said.counted[digest] = overlap.counts(y[place], said.unpacked(), y.outputs)
+        found[place] = said.counted[digest]
+    return found
+
+
+def _under(y: Any, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 `[B, 3, K]`: the sums under each row of item weights `[B, N]`."""
+    table = counted(y, predictions)
+    return np.asarray((weights @ table.reshape(len(table), -1)).reshape(-1, *table.shape[1:]))
+
+
+def _right(y: Any, predictions: np.ndarray) -> np.ndarray:
+    table = counted(y, predictions)
+    return np.stack([table[:, 0].sum(axis=1), table[:, 1].sum(axis=1)], axis=1)
+
+
+SCORES = (
+    OverLabels(
+        "mIoU",
+        lambda y, said: overlap.ious(counted(y, said).sum(axis=0)),
+        lambda y, said, weights: overlap.ious(_under(y, said, weights)),
+    ),
+    OverLabels(
+        "Dice",
+        lambda y, said: overlap.dices(counted(y, said).sum(axis=0)),
+        lambda y, said, weights: overlap.dices(_under(y, said, weights)),
+    ),
+    Ratio("pixel accuracy", _right),
+)
+
+
+class _Masks(TaskMethods):
+    """Masks as targets and as answers."""
+
+    kind = read_as = SEGMENTATION
+    predictions = Maps
+    constant_name = "the commonest class everywhere"
+
+    def sound(self, y: Any, outputs: int) -> bool:
+        return bool(y.outputs == outputs)
+
+    def same(self, y: Any, others: Any) -> np.ndarray:
+        return np.array(y.digests()) == np.array(others.digests())
+
+    def differ(self, y: Any) -> bool:
+        """Whether there is more than one class, so that a constant answer is wrong somewhere."""
+        return bool((y.counts().sum(axis=0) > 0).sum() > 1)
+
+    def occurring(self, y: Any, outputs: int) -> np.ndarray:
+        return np.asarray(y.counts().sum(axis=0) > 0)
+
+    def strata(self, y: Any, parts: int = 0) -> list[list[int]]:
+        """The class that most of the mask is of."""
+        return [[number] for number in y.counts().argmax(axis=1).tolist()]
+
+    def stratum(self, task: Task, number: int, y: Any) -> str:
+        return f"images that are mostly {task.labels[number]!r}"
+
+    def renumbered(self, y: Any, places: Mapping[int, Sequence[int]], outputs: int) -> Any:
+        """As they are: masks are read in the order of the model's classes (`Reading.known`)."""
+        return y
+
+    def about(self, task: Task) -> str:
+        return f"with masks of {words.count(task.outputs, 'class', 'classes')}"
+
+    def value(self, task: Task, target: Any) -> Any:
+        """The classes of a mask uint8 `[H, W]` with their shares, the largest first, in words."""
+        return ", ".join(f"{label} {share:.0%}" for label, share in shares(task, target)) or "void"
+
+    def decode(self, task: Task, predictions: np.ndarray) -> list[Any]:
+        return [self.value(task, one.unpacked()) for one in predictions]
+
+    def head(self, top: int | None) -> tuple[str, str]:
+        return "classes", "size"
+
+    def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
+        listed = shares(task, answer)[: top or 3]
+        return ", ".join(f"{label} {share:.1%}" for label, share in listed), "{1} x {0}".format(*answer.shape)
+
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+        found = {} if answer is None else dict(shares(task, answer))
+        return {f"share:{label}": f"{found.get(label, 0.0):.6g}" for label in task.labels}
+
+    def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
+        return {**self.told(task, answer)}
+
+    def told(self, task: Task, answer: np.ndarray) -> dict[str, Any]:
+        listed = {label: round(share, 6) for label, share in shares(task, answer)}
+        return {"size": [answer.shape[1], answer.shape[0]], "shares": listed}
+
+
+class Segmentation(_Masks):
+    """Methods of semantic segmentation."""
+
+    scores: Mapping[str, Score] = {score.name: score for score in SCORES}
+
+    def off(self, y: Any, predictions: np.ndarray) -> np.ndarray:
+        """The share of wrong pixels."""
+        right, every = _right(y, predictions).T
+        return np.asarray(1 - np.divide(right, every, out=np.ones_like(right), where=every > 0))
+
+    def errors(self, y: Any, predictions: np.ndarray) -> int:
+        return len(y)
+
+    def mean_loss(self, y: Any, predictions: np.ndarray) -> float:
+        return float(self.off(y, predictions).mean())
+
+    def placed(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The class with the largest score, after the scores are scaled bilinearly."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        table = torch.from_numpy(np.ascontiguousarray(scores, np.float32))[None]
+        if table.ndim == 2:  # the same for every place
+            table = table[..., None, None]
+        if table.shape[2:] != size:
+            table = interpolate(table, size, mode="bilinear", align_corners=False)
+        found: np.ndarray = table[0].argmax(0).to(torch.uint8).numpy()
+        return found
+
+    def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
+        table = counted(y, predictions).sum(axis=0)
+        rows = zip(task.labels, *table, overlap.ious(table), overlap.dices(table), strict=True)
+        return [
+            {
+                "label": label, "n": int(true), "predicted": int(said),
+                "precision": right / said if said else None, "recall": right / true if true else None,
+                "recall_low": None, "recall_high": None,
+                "f1": None if np.isnan(dice) else float(dice),
+                "iou": None if np.isnan(iou) else float(iou),
+            }
+            for label, right, true, said, iou, dice in rows
+        ]  # fmt: skip
+
+
+def shares(task: Task, mask: np.ndarray) -> list[tuple[str, float]]:
+    """Classes of a map with the share of its pixels (void apart), the largest first."""
+    number = np.bincount(mask[mask != VOID].ravel(), minlength=task.outputs)[: task.outputs]
+    order = [i for i in np.argsort(-number, kind="stable").tolist() if number[i]]
+    return [(task.labels[i], float(number[i] / max(1, number.sum()))) for i in order]
