@@ -121,7 +121,7 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
         proof = probes(model, pairs=dataset.pairs)
         saving = pool.submit(bundle.save, model, folder / "model", probes=proof, fresh=fresh)
         insight = insight_of(result)
-        shown = samples.gather(dataset, task, insight)
+        shown = samples.gather(dataset, task, insight, said=result.said)
         path = saving.result()
     weight = sum(file.stat().st_size for file in path.iterdir())
     result.listen(

@@ -148,3 +148,25 @@ def _renumbered(one: LabelMap, outputs: Sequence[int] | None) -> LabelMap:
     table = np.full(256, VOID, np.uint8)
     table[list(outputs)] = np.arange(len(outputs))
     return LabelMap.of(table[one.unpacked()])
+
+
+def palette(classes: int) -> np.ndarray:
+    """uint8 `[256, 3]`: colours that differ as much for neighbours as for others; black is void.
+
+    The bits of a number are dealt to the three channels, the lowest to the highest bits, as Pascal VOC did.
+    """
+    number = np.arange(1, 257)[:, None]
+    out = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            out[:, channel] |= ((number[:, 0] >> channel) & 1) << (7 - bit)
+        number >>= 3
+    out[min(classes, VOID) :] = 0
+    return out.astype(np.uint8)
+
+
+def overlay(pixels: np.ndarray, mask: np.ndarray, classes: int, share: float = 0.6) -> np.ndarray:
+    """uint8 `[H, W, 3]`: pixels with the colours of a mask uint8 `[H, W]` laid over them; void is as it
+    was."""
+    part = np.where(mask[..., None] == VOID, 0.0, share)
+    return np.asarray((pixels * (1 - part) + palette(classes)[mask] * part).round().astype(np.uint8))

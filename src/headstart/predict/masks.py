@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from headstart import tasks
 from headstart.core.files import open_atomic
-from headstart.core.maps import VOID
+from headstart.core.maps import palette
 from headstart.core.task import Task
 from headstart.errors import BadOption, PathError
 from headstart.predict.predictor import Prediction
 from headstart.tasks.base import Places
-
-
-def palette(classes: int) -> np.ndarray:
-    """uint8 `[256, 3]`: colours that differ as much for neighbours as for others; black is void.
-
-    The bits of a number are dealt to the three channels, the lowest to the highest bits, as Pascal VOC did.
-    """
-    number = np.arange(1, 257)[:, None]
-    out = np.zeros((256, 3), np.int64)
-    for bit in range(8):
-        for channel in range(3):
-            out[:, channel] |= ((number[:, 0] >> channel) & 1) << (7 - bit)
-        number >>= 3
-    out[min(classes, VOID) :] = 0
-    return out.astype(np.uint8)
 
 
 def written(rows: Iterable[Prediction], task: Task, folder: Path) -> Iterator[Prediction]:
@@ -71,14 +55,3 @@ def _write(path: Path, mask: np.ndarray, colours: list[int]) -> None:
             image.save(file, format="PNG")
     except OSError as error:
         raise PathError(path, f"cannot be written: {error.strerror or error}") from None
-
-
-def overlay(image: Any, mask: np.ndarray, classes: int) -> Any:
-    """A Pillow RGB image with the colours of a mask uint8 `[H, W]` of its size laid over it; void is as it
-    was."""
-    from PIL import Image
-
-    colours = palette(classes)[mask].astype(np.float32)
-    pixels = np.asarray(image, np.float32)
-    share = np.where(mask[..., None] == VOID, 0.0, 0.6)
-    return Image.fromarray((pixels * (1 - share) + colours * share).round().astype(np.uint8))

@@ -171,7 +171,7 @@ class Predictor:
 
         with self._sound(), torch.inference_mode(), _exact(self.device):
             batch = torch.from_numpy(np.ascontiguousarray(prepared)).to(self.device)
-            found: np.ndarray = self._net(batch).cpu().numpy()
+            found: np.ndarray = np.ascontiguousarray(self._net(batch).cpu().numpy())
         return found
 
     @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import modalities
+from headstart.core import maps
 from headstart.core.dataset import Dataset
 from headstart.errors import HeadstartError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SIDE = 96
 """Pixels on the longer side of a picture in the report."""
+WIDE, GAP = 240, 4
+"""The same of a picture that is shown beside its mask, and what is between the two."""
 TILE, TILES, COLUMNS = 40, 600, 25
 """Side of a picture on the map, how many there are, and how many in a row of the sheet that holds them."""
 SECONDS = 6.0
@@ -31,6 +34,30 @@ def item(dataset: Dataset, row: int) -> dict[str, Any]:
     if found is None:
         return {}
     return {"source": data_uri(fitted(found[0], SIDE)), **({"sound": found[1]} if found[1] else {})}
+
+
+def masked(
+    dataset: Dataset, row: int, truth: np.ndarray, said: np.ndarray | None, classes: int
+) -> dict[str, Any]:
+    """`source`: a data URI of the picture beside its mask uint8 `[H, W]` laid over it and, where there is one,
+    what was said; nothing when it cannot be opened."""
+    from PIL import Image
+
+    found = opened(dataset, row)
+    if found is None:
+        return {}
+    whole = found[0]
+    factor = min(1.0, WIDE / max(whole.size))
+    size = (max(1, round(whole.width * factor)), max(1, round(whole.height * factor)))
+    pixels = np.asarray(whole.resize(size, Image.Resampling.BILINEAR))
+    parts = [pixels]
+    for mask in (truth, said):
+        if mask is not None:
+            small = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+            parts.append(maps.overlay(pixels, small, classes))
+    gap = np.full((size[1], GAP, 3), 255, np.uint8)
+    beside = [part for one in parts for part in (gap, one)][1:]
+    return {"source": data_uri(Image.fromarray(np.concatenate(beside, axis=1)))}
 
 
 def of_map(

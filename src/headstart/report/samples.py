@@ -13,29 +13,40 @@ from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.core.words import label as in_words
 from headstart.report import pictures, texts
+from headstart.tasks.base import Places
 
 EXAMPLES = 12
 
 
 def gather(
-    dataset: Dataset, task: Task, insight: Mapping[str, Any], *, clock: Callable[[], float] = time.monotonic
+    dataset: Dataset,
+    task: Task,
+    insight: Mapping[str, Any],
+    *,
+    said: Callable[[int], np.ndarray | None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. With it comes what `of_map` gives. What cannot be opened is left out.
+    among them. Of masks `said` gives what was predicted of a row, a map or None. With it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
-    chosen = examples(dataset, task)
+    chosen, methods = examples(dataset, task), tasks.for_task(task)
     rows = [int(entry["row"]) for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
     items: dict[str, dict[str, Any]] = {}
     for row in dict.fromkeys([*rows, *chosen]):
-        if found := room.item(dataset, row):
+        if isinstance(methods, Places):
+            found = pictures.masked(dataset, row, dataset.targets[row], said(row), task.outputs)
+        else:
+            found = room.item(dataset, row)
+        if found:
             label = label_of(dataset, task, row)
             named = {"id": dataset.items[row].id, "label": None if label is None else in_words(label)}
             items[str(row)] = {**found, **named}
     return {
         "version": 1,
+        **({"masks": True} if isinstance(methods, Places) else {}),
         "items": items,
         "examples": [row for row in chosen if str(row) in items],
         **room.of_map(dataset, (insight.get("map") or {}).get("points") or [], clock),

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from headstart import strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
+from headstart.core.maps import Maps
 from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes import near_duplicates
@@ -47,6 +50,14 @@ class Result:
     """What is left of it is there for the page."""
     slower: Callable[[], float] = field(repr=False)
     """How much slower the machine is now than at the start."""
+
+    def said(self, row: int) -> np.ndarray | None:
+        """The map that the arm which ships said of a row it was held out from; None where it gives none."""
+        predictions = self.trials[self.answer.winner].predictions
+        if not isinstance(predictions, Maps):
+            return None
+        repeats = np.flatnonzero(predictions.covered[:, row])
+        return predictions.cells[int(repeats[0]), row].unpacked() if len(repeats) else None
 
 
 class Log:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import words
-from headstart.core.maps import VOID, Maps
+from headstart.core.maps import VOID, Maps, palette
 from headstart.core.task import SEGMENTATION, Task
 from headstart.measure import overlap
 from headstart.tasks.base import TaskMethods
@@ -146,16 +146,17 @@ class Segmentation(_Masks):
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         table = counted(y, predictions).sum(axis=0)
-        rows = zip(task.labels, *table, overlap.ious(table), overlap.dices(table), strict=True)
+        colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette(task.outputs).tolist()]
+        rows = zip(task.labels, colours, *table, overlap.ious(table), overlap.dices(table))
         return [
             {
-                "label": label, "n": int(true), "predicted": int(said),
+                "label": label, "colour": colour, "n": int(true), "predicted": int(said),
                 "precision": right / said if said else None, "recall": right / true if true else None,
                 "recall_low": None, "recall_high": None,
                 "f1": None if np.isnan(dice) else float(dice),
                 "iou": None if np.isnan(iou) else float(iou),
             }
-            for label, right, true, said, iou, dice in rows
+            for label, colour, right, true, said, iou, dice in rows
         ]  # fmt: skip
 
 

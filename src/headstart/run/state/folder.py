@@ -88,10 +88,14 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
-            if kind is not None and issubclass(kind, HeadstartError) and self.fresh and not self.trials():
+            if kind is not None and issubclass(kind, HeadstartError) and self.fresh and not self._tried():
                 shutil.rmtree(self.path, ignore_errors=True)  # a mistake leaves nothing half-written
         finally:
             self._lock.release()
+
+    def _tried(self) -> bool:
+        """Whether any arm has left something."""
+        return any(self.path.glob("trials/*/trial.json"))
 
     def _sweep(self) -> None:
         """Remove what processes that were killed have left. With the lock nobody else is writing here."""
