@@ -39,6 +39,12 @@ def fit_command(
     elif quiet:
         sys.stdout.write(f"{run.verdict}\n{run.folder}\n")
     else:
+        from headstart import tasks
+        from headstart.tasks.base import Places
+
+        if isinstance(tasks.get(run.record["task"]["kind"]), Places):
+            story.line("next", f"headstart predict {run.folder} YOUR-FILES --masks FOLDER")
+            return
         story.line("next", f"headstart predict {run.folder} YOUR-FILES")
         story.line("", f"headstart export {run.folder} --onnx")
 

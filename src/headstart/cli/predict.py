@@ -79,8 +79,8 @@ def predict_command(
     """
     from headstart import light
     from headstart.cli import _rows
-    from headstart.predict.predictor import stream, told_unread
     from headstart.predict import masks as drawn
+    from headstart.predict.predictor import stream, told_unread
     from headstart.predict.selective import Caution
 
     if format not in _rows.FORMATS:

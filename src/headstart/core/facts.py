@@ -24,8 +24,8 @@ class Facts:
     """"module:class" of the `Strategy`, imported when it is run."""
     role: Role
     places: str = ""
-    """"module:class" of what does the same for tasks with an answer for every place of an item; empty: nothing
-    does."""
+    """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
+    nothing does."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""

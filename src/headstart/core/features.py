@@ -7,7 +7,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-
 MAP = "map"
 """The grid of a tap that is not pooled."""
 
@@ -17,8 +16,8 @@ class Tap:
     """Features read from a network: a stage, and how its state becomes one vector an item.
 
     Of images: pooled to `grid` x `grid` cells, `channels * grid**2` numbers; for patch tokens grid 0
-    means the class token and grid 1 the mean of the patches; grid "map" means all places of the map, `channels *
-    height * width` numbers. Of sequences `grid` is a word: "cls", "last",
+    means the class token and grid 1 the mean of the patches; grid "map" means all places of the map,
+    `channels * height * width` numbers. Of sequences `grid` is a word: "cls", "last",
     "mean", "max", or "mean-max" for both side by side.
     """
 

@@ -30,7 +30,7 @@ from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.measure.partition import drawn
 from headstart.predict import evaluate, saliency
-from headstart.tasks.base import Places
+from headstart.tasks.base import Labels, Places
 
 if TYPE_CHECKING:
     from headstart.run.fit import Result

@@ -47,7 +47,8 @@ class Evaluation:
     metrics: Mapping[str, Evidence]
     """Every metric of the task by name, the headline one among them."""
     per_class: tuple[Mapping[str, Any], ...]
-    """For each label: n, precision, recall, f1 (classification, multi-label; of masks over pixels, with iou)."""
+    """For each label: n, precision, recall, f1 (classification, multi-label; of masks over pixels, with
+    iou)."""
     confusion: np.ndarray | None = field(repr=False)
     """int64 `[K, K]`: rows are true classes, columns predicted ones (classification)."""
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -97,10 +98,11 @@ def evaluate(
     rows = np.flatnonzero(dataset.labelled)
     start = time.perf_counter()
     found, unreadable, packed = [], [], []
-    for row in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
-        if isinstance(row.answer, np.ndarray):  # a map: packed, and its scores let go
-            packed.append(maps.LabelMap.of(row.answer))
-            row = replace(row, answer=None, scores=None)
+    for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
+        row = given
+        if isinstance(given.answer, np.ndarray):  # a map: packed, and its scores let go
+            packed.append(maps.LabelMap.of(given.answer))
+            row = replace(given, answer=None, scores=None)
         found.append(row)
         if row.error:
             unreadable.append((row.id, row.error))

@@ -18,18 +18,21 @@ from headstart.tasks.base import Places
 
 
 def written(rows: Iterable[Prediction], task: Task, folder: Path) -> Iterator[Prediction]:
-    """The rows, each with the file in `folder` that its mask was written to. Raises `BadOption` for a model without masks, `PathError` for a folder that cannot be written.
+    """The rows, each with the file in `folder` that its mask was written to.
+
+    Raises `BadOption` for a model without masks, `PathError` for a folder that cannot be written.
     """
     if not isinstance(tasks.for_task(task), Places):
         raise BadOption("--masks", folder, f"left out: a model for {task.kind} draws no masks")
     colours = palette(task.outputs).ravel().tolist()
     taken: set[str] = set()
     for row in rows:
-        if isinstance(row.answer, np.ndarray):
-            place = _name(row.id, taken)
-            _write(folder / place, row.answer, colours)
-            row = replace(row, mask=str(folder / place))
-        yield row
+        if not isinstance(row.answer, np.ndarray):
+            yield row
+            continue
+        place = folder / _name(row.id, taken)
+        _write(place, row.answer, colours)
+        yield replace(row, mask=str(place))
 
 
 def _name(ident: str, taken: set[str]) -> str:

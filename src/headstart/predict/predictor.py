@@ -39,8 +39,9 @@ class Prediction:
 
     id: str
     answer: Any = None
-    """The label; a list of labels (multi-label); a number (regression); the class number of every pixel, uint8
-    `[H, W]` (segmentation); None when unreadable. Labels have the type in which they were given: int for whole numbers, bool for booleans, else str."""
+    """The label; a list of labels (multi-label); a number (regression); the class number of every pixel,
+    uint8 `[H, W]` (segmentation); None when unreadable. Labels have the type in which they were given: int
+    for whole numbers, bool for booleans, else str."""
     scores: np.ndarray | None = field(default=None, repr=False)
     """float32 `[K]`: a probability for each label, or the number; of maps `[K, h, w]` before they are scaled;
     None when unreadable."""
@@ -240,7 +241,9 @@ def stream(
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
-            pending.append([(item.id, pool.submit(_prepare, item, contract, pairs, places)) for item in batch])
+            pending.append(
+                [(item.id, pool.submit(_prepare, item, contract, pairs, places)) for item in batch]
+            )
             if len(pending) > AHEAD:
                 yield from _finish(predictor, pending.popleft())
         while pending:

@@ -39,8 +39,8 @@ def item(dataset: Dataset, row: int) -> dict[str, Any]:
 def masked(
     dataset: Dataset, row: int, truth: np.ndarray, said: np.ndarray | None, classes: int
 ) -> dict[str, Any]:
-    """`source`: a data URI of the picture beside its mask uint8 `[H, W]` laid over it and, where there is one,
-    what was said; nothing when it cannot be opened."""
+    """`source`: a data URI of the picture beside its mask uint8 `[H, W]` laid over it and, where there is
+    one, what was said; nothing when it cannot be opened."""
     from PIL import Image
 
     found = opened(dataset, row)

@@ -29,7 +29,8 @@ def gather(
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. Of masks `said` gives what was predicted of a row, a map or None. With it comes what `of_map` gives. What cannot be opened is left out.
+    among them. Of masks `said` gives what was predicted of a row, a map or
+    None. With it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
     chosen, methods = examples(dataset, task), tasks.for_task(task)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headstart.core.registry import Registry
 from headstart.core.task import Task
-from headstart.errors import BadOption
+from headstart.errors import BadOption, DataError
 
 if TYPE_CHECKING:
     from headstart.tasks.base import TaskMethods
@@ -48,6 +48,15 @@ def judged_by(task: Task, metric: str) -> Task:
         names = ", ".join(name.lower().replace(" ", "-") for name in known)
         raise BadOption("metric", metric, f"for {task.kind} one of {names}")
     return replace(task, metric=found, higher_is_better=known[found].metric.higher_is_better)
+
+
+def one_an_item(task: Task | None, where: object, command: str) -> None:
+    """Raises `DataError` for a task with an answer for every place of an item, where a command does none."""
+    from headstart.tasks.base import Places
+
+    if task is not None and isinstance(for_task(task), Places):
+        problem = f"its labels are masks, and {command} does not do {task.kind}"
+        raise DataError(str(where), problem, "use fit, predict and evaluate")
 
 
 def _plain(name: str) -> str:

@@ -146,8 +146,10 @@ class Segmentation(_Masks):
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         table = counted(y, predictions).sum(axis=0)
-        colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette(task.outputs).tolist()]
-        rows = zip(task.labels, colours, *table, overlap.ious(table), overlap.dices(table))
+        colours = [
+            "#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette(task.outputs)[: task.outputs].tolist()
+        ]
+        rows = zip(task.labels, colours, *table, overlap.ious(table), overlap.dices(table), strict=True)
         return [
             {
                 "label": label, "colour": colour, "n": int(true), "predicted": int(said),

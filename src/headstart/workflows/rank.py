@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headstart import sources
+from headstart import sources, tasks
 from headstart.core import environment
 from headstart.core.broken import why
 from headstart.core.dataset import Dataset
@@ -91,6 +91,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     environment.check_alone("rank")
     also = scoring.wanted(also)
     dataset, task, _ = resolve.read(config, Memo(), listen)
+    tasks.one_an_item(task, dataset.origin or dataset.name, "rank")
     found, left_out = candidates(config, dataset)
     split = splits.make_split(dataset, seed=config.seed)
     items = len(looked_at(dataset, split, config.seed))

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from headstart import modalities, tasks
-from headstart.core import words
 from headstart.core.dataset import Dataset, Item, Note
 from headstart.core.task import SEGMENTATION
 from headstart.core.untrusted import Damaged
@@ -58,11 +57,12 @@ def pairs_in(tree: Tree) -> Pairs | None:
         found[mask].setdefault((split, f"{below}/{own}" if below else own), path)
     images, masks = found
     marked = {key: (key[0], _bare(key[1])) for key in masks}
-    masks = {marked[key] if key not in images and marked[key] in images else key: p for key, p in masks.items()}
+    masks = {
+        marked[key] if key not in images and marked[key] in images else key: p for key, p in masks.items()
+    }
     both = len(images.keys() & masks.keys())
-    alone = all(PurePosixPath(p).parts[0].lower() in IMAGES | MASKS | SPLITS.keys() or len(PurePosixPath(p).parts) > 1
-                for p in tree.paths if suffix_of(p) in endings)  # fmt: skip
-    return Pairs(images, masks) if both and alone and 2 * both >= len(masks) else None
+    below_folders = all("/" in path for path in tree.paths if suffix_of(path) in endings)
+    return Pairs(images, masks) if both and below_folders and 2 * both >= len(masks) else None
 
 
 def _bare(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the values of masks mean: class names, ids or colours, and what is void; read from a file of classes."""
+"""What the values of masks mean: class names, ids or colours, and what is void; read from a file."""
 
 from __future__ import annotations
 

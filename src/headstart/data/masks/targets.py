@@ -33,7 +33,9 @@ def values_of(data: bytes) -> np.ndarray:
     with parsing():
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > limits.PIXELS:
-            raise Damaged(f"it has {image.width} x {image.height} pixels, over {limits.PIXELS // 10**6} million")
+            raise Damaged(
+                f"it has {image.width} x {image.height} pixels, over {limits.PIXELS // 10**6} million"
+            )
         if image.mode in ("RGBA", "LA", "PA"):
             image = image.convert("RGB" if image.mode == "RGBA" else image.mode[0])
         if image.mode == "1":

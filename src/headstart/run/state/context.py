@@ -249,7 +249,7 @@ def _over(backbone: Backbone, targets: Any) -> Backbone:
     if not isinstance(backbone, Mapped):
         raise SourceError(backbone.source.spec, "it has no maps to read", "name a convolutional network")
     height, width = targets.extent()
-    factor = min(max(max(height, width), SHORTEST), LONGEST) / max(height, width)
+    factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
     return backbone.over((round(factor * height), round(factor * width)))
 
 

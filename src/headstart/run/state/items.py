@@ -52,7 +52,7 @@ def write(context: Context) -> None:
     """Write the context's items beside its answer, atomically. Raises `OSError`.
 
     Columns: row, id, digest, part, group, y (int64 class, list of float for multi-label, float for
-    regression), fold (list of int64, one number a repeat).
+    regression, text for a mask: its file), fold (list of int64, one number a repeat).
     """
     import polars as pl
 
@@ -95,6 +95,9 @@ def read(folder: Path) -> Items:
         )
     with sound(folder, NAME, "run its command once more with another --out"):
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
+        if table["y"].dtype == pl.String:
+            problem = "its labels are masks, which are not kept with the run"
+            raise RunError(folder, problem, "compare runs with one answer an item")
         found = Items(
             ids=tuple(table["id"].cast(pl.String).to_list()),
             digests=tuple(table["digest"].cast(pl.String).to_list()),

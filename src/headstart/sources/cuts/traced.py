@@ -217,7 +217,13 @@ class TracedBackbone:
         if plan is None or not stages.maps(plan.stages, plan.layouts, chosen):
             raise SourceError(self.source.spec, "it has no maps to read", "name a convolutional network")
         return TracedBackbone(
-            self._network, source, plan, classifier=False, rebuild=self._rebuild, digest=self.digest, maps=True
+            self._network,
+            source,
+            plan,
+            classifier=False,
+            rebuild=self._rebuild,
+            digest=self.digest,
+            maps=True,
         )
 
     def example(self, batch: int) -> np.ndarray:

@@ -31,9 +31,7 @@ def run_folds(request: Request, arm: str, fit_fold: FitFold) -> Trial:
         began = time.monotonic()
         with threads.suited_to(len(fold.train)):
             maps, choices = fit_fold(request.view(fold.train), fold)
-            cells.update(
-                {(fold.repeat, row): one for row, one in zip(fold.test.tolist(), maps, strict=True)}
-            )
+            cells.update({(fold.repeat, row): one for row, one in zip(fold.test.tolist(), maps, strict=True)})
         chosen.append(plain(choices))
         longest = max(longest, time.monotonic() - began)
         request.progress("folds", len(chosen), len(folds))

@@ -1,8 +1,8 @@
 """The probe for maps: ridge regression of every pixel on several taps of a frozen network, closed form.
 
-Its maps are stored by the one pass; nothing here runs the trunk. A linear model and bilinear scaling can change
-places: it is fitted on places between the cells of each map, and applied to every map at its own size, whose
-scores are scaled and added.
+Its maps are stored by the one pass; nothing here runs the trunk. A linear model and bilinear scaling can be
+exchanged: it is fitted on places between the cells of each map, and applied to every map at its own size,
+whose scores are scaled and added.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ class Probe:
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass, and a closed form a fold."""
         folds = request.split.folds
-        width = sum(min(MOST_CHANNELS, depth) for depth in (_shape(request.network, t)[0] for t in _taps(request.network)))
-        fit = 0.3 + 1e-10 * _ridge.MOST_PLACES * width**2 / 1.0 + 2e-8 * width**3
+        width = sum(
+            min(MOST_CHANNELS, depth)
+            for depth in (_shape(request.network, t)[0] for t in _taps(request.network))
+        )
+        fit = 0.3 + 1e-10 * _ridge.MOST_PLACES * width**2 + 2e-8 * width**3
         tested = sum(len(fold.test) for fold in folds)
         return Cost(1.0, seconds_per_pass + (len(folds) + 1) * fit + 0.025 * tested)
 
@@ -83,7 +86,8 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     reason = trial.reason or f"closed form on {len(names)} maps of {reader.sizes}"
     return replace(
         trial,
-        cost=trial.cost + Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds),
+        cost=trial.cost
+        + Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds),
         choices={**trial.choices, "taps": names},
         reason=reason,
         digest=backbone.digest,
@@ -165,7 +169,9 @@ class _Reader:
                 points = _ridge.draw(masks[place], len(request.split.development), rng)
                 columns = [
                     part if turn is None else part.astype(np.float32) @ turn
-                    for part, turn in zip((picked(m, points.at) for m in self.maps(row)), self.turns, strict=True)
+                    for part, turn in zip(
+                        (picked(m, points.at) for m in self.maps(row)), self.turns, strict=True
+                    )
                 ]
                 x = np.concatenate(columns, axis=1).astype(np.float16)
                 self.drawn[row] = (x, points.classes)

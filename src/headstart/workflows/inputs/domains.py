@@ -159,6 +159,7 @@ def _domain(name: str, dataset: Dataset, memo: Memo, listen: Listener, *, known:
     def tell(done: int, total: int) -> None:
         listen(Event("progress", {"arm": "check", "what": f"reading {name}", "done": done, "total": total}))
 
+    tasks.one_an_item(dataset.task, name, "shift")
     kept, looked, bad = doctor.examined(dataset, memo=memo, progress=tell)
     several = modalities.nouns(kept.modality, pairs=kept.pairs)
     if len(kept) < LEAST:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headstart import sources, strategies
+from headstart import sources, strategies, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.events import ignore
 from headstart.core.strategy import arm_name
+from headstart.core.task import Task
 from headstart.errors import BadOption, RunError
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
@@ -19,6 +20,7 @@ from headstart.store.memo import Memo
 
 def data_of(folder: Path, record: Mapping[str, Any], labelled: Any = None) -> Dataset:
     """The run's data, read as the run did, or `labelled` in its place. Raises `RunError` when it is gone."""
+    tasks.one_an_item(Task.from_json(record["task"]), folder, "this command")
     data, origin = labelled, str(record.get("origin", ""))
     given = not record.get("from_path", True)  # what older versions did not say
     remedy = "say where it is now with --data (labelled= in Python)"

@@ -1,0 +1,106 @@
+"""Images with masks from the folder to a model that draws: fit, predict, evaluate, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import shapes as drawn
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, forked: Command) -> Path:
+    """A folder with the data, and a finished run."""
+    where = tmp_path_factory.mktemp("segmentation")
+    drawn.write(where / "data" / "train", 10, void=True)
+    drawn.write(where / "data" / "test", 4, seed=1)
+    (where / "data" / "classes.txt").write_text("\n".join(drawn.NAMES))
+    said = ("--source", "bundled/strokes", "--budget", "8s", "--engine", "eager", "--quiet")
+    arms = ("--strategy", "majority", "--strategy", "pixels", "--strategy", "probe")
+    made = forked(where, "fit", "data", "--out", "run", *said, *arms)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return where
+
+
+def test_a_run_has_a_verdict_and_a_page(done: Path) -> None:
+    record = json.loads((done / "run" / "run.json").read_text())
+    rows = {row["strategy"]: row for row in record["answer"]["rows"]}
+    assert rows.keys() == {"majority", "pixels", "probe"}
+    assert rows["majority"]["score"] < 0.4 < rows["pixels"]["score"]
+    assert all(row["low"] < row["score"] < row["high"] for row in rows.values())
+    assert record["answer"]["verdict"]["outcome"] == "not compared"  # nothing was trained from scratch
+    assert {c["against"] for c in record["answer"]["verdict"]["comparisons"]} == {"majority", "pixels"}
+    page = (done / "run" / "report.html").read_text()
+    assert "<bdi>disc</bdi>" in page
+    assert ">IoU</th>" in page
+    assert "The picture, its mask, and what was said" in page
+
+
+def test_masks_have_the_size_of_their_images(done: Path, forked: Command) -> None:
+    pixels, mask = drawn.picture(np.random.default_rng(9))
+    wide = np.repeat(pixels, 3, axis=1)[:, :150]
+    Image.fromarray(wide).save(done / "wide.png")
+    Image.fromarray(pixels).save(done / "one.png")
+    (done / "text.png").write_text("no picture")
+    files, masks = ("wide.png", "one.png", "text.png"), done / "masks"
+    said = forked(done, "predict", "run", *files, "--masks", "masks", "--format", "json")
+    assert said.returncode == 0, said.stderr
+    told = json.loads(said.stdout)["predictions"]
+    assert [one.get("size") for one in told] == [[150, 48], [64, 48], None]
+    assert told[1]["mask"] == "masks/one.png"
+    assert told[1]["shares"].keys() <= set(drawn.NAMES)
+    with Image.open(masks / "wide.png") as mine:
+        assert (mine.mode, mine.size) == ("P", (150, 48))
+    with Image.open(masks / "one.png") as mine:
+        assert (np.asarray(mine) == mask).mean() > 0.85
+    assert "64 x 48" in forked(done, "predict", "run", files[1]).stdout
+    told = forked(done, "predict", "run", files[1], "--format", "csv").stdout.splitlines()
+    assert "share:disc" in told[0]
+
+
+def test_evaluate_prints_miou(done: Path, forked: Command) -> None:
+    # the model's classes are matched by their names, whatever their ids here
+    other = done / "other"
+    drawn.write(other, 4, seed=2)
+    (other / "classes.json").write_text(json.dumps({"bar": 2, "ground": 0, "disc": 1}))
+    found = json.loads(forked(done, "evaluate", "run", "other", "--format", "json").stdout)
+    assert found["headline"]["metric"] == "mIoU"
+    assert found["metrics"].keys() == {"mIoU", "Dice", "pixel accuracy"}
+    assert found["metrics"]["mIoU"]["value"] > 0.6
+    assert [row["label"] for row in found["per_class"]] == list(drawn.NAMES)
+    assert "mIoU" in forked(done, "evaluate", "run", "other").stdout
+    (other / "classes.json").write_text('["ground", "moon", "bar"]')
+    refused = forked(done, "evaluate", "run", "other")
+    assert refused.returncode == 2
+    assert "does not know the class 'moon'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["rank", "data"], "rank does not do segmentation"),
+        (["shift", "data/train", "data/test"], "shift does not do segmentation"),
+        (["export", "run", "--onnx"], "segmentation is not among what a graph is written for"),
+        (["label-next", "run", "data"], "does not do segmentation"),
+        (["compare", "run", "run"], "its labels are masks, which are not kept with the run"),
+    ],
+)
+def test_what_is_not_done_is_one_sentence(
+    done: Path,
+    command: list[str],
+    said: str,
+    forked: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = forked(done, *command)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr

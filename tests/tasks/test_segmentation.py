@@ -1,0 +1,60 @@
+"""Segmentation: mIoU from counts of each image, alone and under weights of the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, jaccard_score
+
+import shapes
+from headstart import data, tasks
+from headstart.core.maps import LabelMap, column
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> tuple:
+    """(task, masks, predictions, the pixels of both)"""
+    shapes.write(tmp_path, 8, void=True)
+    found, rng = data.load(tmp_path), np.random.default_rng(1)
+    y = found.targets[np.arange(8)]
+    said = [np.where(rng.random(m.shape) < 0.3, rng.integers(0, 3, m.shape), np.minimum(m, 2)) for m in y]
+    return found.task, y, column(LabelMap.of(one.astype(np.uint8)) for one in said), list(y), said
+
+
+def test_scores_are_those_of_scikit_learn(judged: tuple) -> None:
+    task, y, predictions, masks, said = judged
+    weights = np.array([[1, 1, 1, 1, 1, 1, 1, 1], [3, 0, 2, 0, 1, 1, 0, 1]], float)
+    for name, theirs in (("mIoU", jaccard_score), ("Dice", f1_score)):
+        score = tasks.for_task(task).scores[name]
+        for row, got in zip(weights, score.resampled(y, predictions, weights), strict=True):
+            drawn = np.repeat(np.arange(8), row.astype(int))
+            truth = np.concatenate([masks[i].ravel() for i in drawn])
+            guess = np.concatenate([said[i].ravel() for i in drawn])
+            use = truth != 255
+            assert got == pytest.approx(theirs(truth[use], guess[use], average="macro"), abs=1e-9)
+        assert score.per_item(y, predictions) is None
+    accuracy = tasks.for_task(task).scores["pixel accuracy"].value(y, predictions)
+    every = [(m[m != 255] == s[m != 255]).mean() for m, s in zip(masks, said, strict=True)]
+    assert accuracy == pytest.approx(np.mean(every), abs=1e-9)
+
+
+def test_what_is_told(judged: tuple) -> None:
+    task, y, predictions, masks, _ = judged
+    methods = tasks.for_task(task)
+    rows = methods.per_class(task, y, predictions)
+    assert [row["label"] for row in rows] == ["0", "1", "2"]
+    found = methods.metrics(task, y, predictions)
+    assert np.mean([row["iou"] for row in rows]) == pytest.approx(found["mIoU"])
+    assert methods.value(task, masks[0]).startswith("0 ")
+    told = methods.told(task, masks[0])
+    assert told["size"] == [64, 48]
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=1e-4)
+    assert methods.strata(y) == [[0]] * 8
+    scores = np.zeros((3, 2, 2), np.float32)
+    scores[1, :, 1] = 1
+    placed = methods.placed(scores, (4, 6))
+    assert placed.shape == (4, 6)
+    assert set(placed[:, -1].tolist()) == {1}
+    assert set(methods.placed(np.array([0, 0, 1.0]), (3, 2)).ravel().tolist()) == {2}
