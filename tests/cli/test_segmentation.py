@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 import shapes as drawn
+from headstart.errors import RunError
+from headstart.run.state import items
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -90,7 +92,6 @@ def test_evaluate_prints_miou(done: Path, forked: Command) -> None:
         (["shift", "data/train", "data/test"], "shift does not do segmentation"),
         (["export", "run", "--onnx"], "segmentation is not among what a graph is written for"),
         (["label-next", "run", "data"], "does not do segmentation"),
-        (["compare", "run", "run"], "its labels are masks, which are not kept with the run"),
     ],
 )
 def test_what_is_not_done_is_one_sentence(
@@ -104,3 +105,8 @@ def test_what_is_not_done_is_one_sentence(
     assert refused.returncode == 2
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_runs_of_masks_are_not_compared(done: Path) -> None:
+    with pytest.raises(RunError, match="its labels are masks"):
+        items.read(done / "run")

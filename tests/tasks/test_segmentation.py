@@ -19,8 +19,17 @@ def judged(tmp_path: Path) -> tuple:
     shapes.write(tmp_path, 8, void=True)
     found, rng = data.load(tmp_path), np.random.default_rng(1)
     y = found.targets[np.arange(8)]
-    said = [np.where(rng.random(m.shape) < 0.3, rng.integers(0, 3, m.shape), np.minimum(m, 2)) for m in y]
-    return found.task, y, column(LabelMap.of(one.astype(np.uint8)) for one in said), list(y), said
+    said = [
+        np.where(rng.random(m.shape) < 0.3, rng.integers(0, 3, m.shape), np.minimum(m, 2))
+        for m in (y[row] for row in range(8))
+    ]
+    return (
+        found.task,
+        y,
+        column(LabelMap.of(one.astype(np.uint8)) for one in said),
+        [y[row] for row in range(8)],
+        said,
+    )
 
 
 def test_scores_are_those_of_scikit_learn(judged: tuple) -> None:

@@ -130,11 +130,7 @@ class Graphed(Protocol):
 
 @runtime_checkable
 class Mapped(Protocol):
-    """A backbone that reads whole images of any size as maps."""
-
-    def over(self, size: tuple[int, int]) -> Backbone:
-        """The same network on whole images scaled to about that height and width (where it can: one that is
-        bound to a size keeps it). Its `taps` are maps, one for each resolution, and the embedding."""
+    """A backbone that reads whole images as maps: its `taps` are some of them, and the embedding."""
 
     def map_shape(self, tap: Tap) -> tuple[int, int, int]:
         """Channels, height and width of a tap that is a map."""

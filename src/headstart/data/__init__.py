@@ -41,6 +41,7 @@ def load(data: Any, **options: Any) -> Dataset:
 
     `data` is one of
 
+    * a folder of images/ and masks/ with like names, with or without a train, val or test level above them;
     * a folder of class folders, with or without a train, val or test level above them; a folder of
       plain images or texts (no labels); a folder with one table, or one for each split, and the
       files that it names, or their .zip, beside it;
@@ -68,8 +69,8 @@ def load(data: Any, **options: Any) -> Dataset:
     the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column`
     may be a list of columns of 0 and 1, one for each label.
 
-    `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
-    that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are
+    `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
+    lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are
     several labels an item, lists of 0 and 1 with a place for each label; numbers with decimals, and whole
     numbers that hardly repeat, are regression, also with a unit or a decimal comma; everything else are
     classes, in natural order. What was decided is in `Dataset.notes`. For what is in memory `labels` are

@@ -42,7 +42,8 @@ class Maps(Net):
         for tap in taps:
             if tap.stage not in self._cuts:
                 raise UnknownName("stage", tap.stage, list(self._cuts))
-        self.head = parts.linear("head", sum(backbone.map_shape(tap)[0] for tap in taps), task.outputs)
+        channels = {stage.name: stage.channels for stage in backbone.stages}
+        self.head = parts.linear("head", sum(channels[tap.stage] for tap in taps), task.outputs)
 
     def raw(self, prepared: Tensor) -> Tensor:
         cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))

@@ -117,8 +117,7 @@ class Known:
     quality: str = BALANCED
     """One of `QUALITIES`."""
     modality: str = "image"
-    places: bool = False
-    """Whether the task asks for an answer for every place of an item."""
+    places: bool = False  # whether an answer for every place of an item is asked for
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
@@ -210,12 +209,11 @@ def agenda(known: Known) -> list[Arm]:
 
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
-    if not one.knows(known.modality, places=known.places):
-        return False
+    able = one.knows(known.modality, places=known.places)
     if known.allowed is not None:
-        return one.name in known.allowed
+        return able and one.name in known.allowed
     left_out = one.trains if known.quality == FAST else known.modality in one.by_hand
-    return not left_out or known.quality == BEST
+    return able and (not left_out or known.quality == BEST)
 
 
 def expert_first(known: Known) -> bool:

@@ -99,22 +99,19 @@ def evaluate(
     start = time.perf_counter()
     found, unreadable, packed = [], [], []
     for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
-        row = given
+        found.append(given)
         if isinstance(given.answer, np.ndarray):  # a map: packed, and its scores let go
             packed.append(maps.LabelMap.of(given.answer))
-            row = replace(given, answer=None, scores=None)
-        found.append(row)
-        if row.error:
-            unreadable.append((row.id, row.error))
+            found[-1] = replace(given, answer=None, scores=None)
+        if given.error:
+            unreadable.append((given.id, given.error))
         if progress is not None:
             progress("evaluate", len(found), len(rows))
     good = [place for place, row in enumerate(found) if not row.error]
     if not good:
         raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
-    if isinstance(tasks.for_task(task), Places):
-        predictions = maps.column(packed)
-    else:
-        predictions = np.stack([row.scores for row in found if row.scores is not None]).astype(np.float64)
+    scores = [row.scores for row in found if row.scores is not None]
+    predictions = np.stack(scores).astype(np.float64) if scores else maps.column(packed)
     kept, truth = rows[good], truth[good]
     record = {
         "seed": seed,

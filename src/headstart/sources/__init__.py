@@ -216,6 +216,19 @@ def from_state(
     return opening.restore(record, tensors, classifier or {})
 
 
+def mapped(backbone: Backbone, size: tuple[int, int]) -> Backbone:
+    """The network on whole images scaled to about that height and width (`core.backbone.Mapped`).
+
+    Raises `SourceError` for one without maps.
+    """
+    from headstart.sources.cuts.traced import TracedBackbone
+    from headstart.sources.networks import mapped as maps
+
+    if not isinstance(backbone, TracedBackbone):
+        raise SourceError(backbone.source.spec, "it has no maps to read", "name a convolutional network")
+    return maps.mapped(backbone, size)
+
+
 def backbone_from_module(module: Any, source: Source, *, classifier: bool = True) -> TracedBackbone:
     """A backbone around any `torch.nn.Module` that torch.fx can follow.
 

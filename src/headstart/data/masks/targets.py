@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def values_of(data: bytes) -> np.ndarray:
     if data.startswith(b"\xff\xd8"):
         raise Damaged("it is a JPEG, whose values are not those that were written: save masks as PNG")
     with parsing():
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > limits.PIXELS:
             raise Damaged(
                 f"it has {image.width} x {image.height} pixels, over {limits.PIXELS // 10**6} million"
@@ -88,7 +89,10 @@ class Masks:
             item = self.items[int(picked)]
             if item is None:
                 raise LookupError("the row asked for has no mask, or none that may be seen here")
-            found = self._numbers(item)
+            try:
+                found = self.legend.numbers(values_of(item.read()))
+            except (Damaged, ValueError) as error:
+                raise ItemError("HS323", f"its mask {item.id}: {error}") from None
             found[found == OTHERS] = VOID
             return found
         some = self._of([self.items[row] for row in picked.tolist()])
@@ -96,9 +100,6 @@ class Masks:
             lost = int(np.sum(~some.known))
             raise LookupError(f"{lost:,} of the rows asked for have no mask, or none that may be seen here")
         return some
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[row] for row in range(len(self)))
 
     def _of(self, items: Sequence[Item | None]) -> Masks:
         other = Masks(items, self.legend)
@@ -141,33 +142,31 @@ class Masks:
         new = {item.id: item for item in self.items if item is not None and item.id not in self._seen}
         if new:
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                self._seen.update(zip(new, pool.map(self._look, new.values()), strict=True))
+                self._seen.update(
+                    zip(new, pool.map(partial(look, legend=self.legend), new.values()), strict=True)
+                )
         return [None if item is None else self._seen[item.id] for item in self.items]
 
-    def _look(self, item: Item) -> Seen:
-        nothing = np.zeros(self.outputs, np.int64)
-        try:
-            data = item.read()
-        except (OSError, ItemError) as error:
-            return Seen(item.id, counts=nothing, problem=f"cannot be read: {error}")
-        digest = fingerprint.of_bytes(data)
-        try:
-            values = values_of(data)
-            numbers = self.legend.numbers(values)
-        except (Damaged, ValueError) as error:
-            return Seen(digest, counts=nothing, problem=str(error))
-        counts = np.bincount(numbers.ravel(), minlength=256)
-        strange, others = numbers == OTHERS, ()
-        if counts[OTHERS]:
-            odd = values[strange]
-            codes = odd.astype(np.int32) @ np.array([65536, 256, 1]) if odd.ndim == 2 else odd
-            others = tuple(int(code) for code in np.unique(codes)[:4])
-        shape = (values.shape[0], values.shape[1])
-        return Seen(digest, shape, counts[: self.outputs], others, int(counts[OTHERS]))
 
-    def _numbers(self, item: Item) -> np.ndarray:
-        """uint8 `[H, W]`. Raises `ItemError`."""
-        try:
-            return self.legend.numbers(values_of(item.read()))
-        except (Damaged, ValueError) as error:
-            raise ItemError("HS323", f"its mask {item.id}: {error}") from None
+def look(item: Item, legend: Legend) -> Seen:
+    """Read a mask and count."""
+    nothing = np.zeros(len(legend.labels), np.int64)
+    try:
+        data = item.read()
+    except (OSError, ItemError) as error:
+        return Seen(item.id, counts=nothing, problem=f"cannot be read: {error}")
+    digest = fingerprint.of_bytes(data)
+    try:
+        values = values_of(data)
+        numbers = legend.numbers(values)
+    except (Damaged, ValueError) as error:
+        return Seen(digest, counts=nothing, problem=str(error))
+    counts = np.bincount(numbers.ravel(), minlength=256)
+    strange = numbers == OTHERS
+    others: tuple[int, ...] = ()
+    if counts[OTHERS]:
+        odd = values[strange]
+        codes = odd.astype(np.int32) @ np.array([65536, 256, 1]) if odd.ndim == 2 else odd
+        others = tuple(int(code) for code in np.unique(codes)[:4])
+    shape = (values.shape[0], values.shape[1])
+    return Seen(digest, shape, counts[: len(legend.labels)], others, int(counts[OTHERS]))

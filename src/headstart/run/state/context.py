@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
-from headstart.core.backbone import Backbone, Mapped
+from headstart.core.backbone import Backbone
 from headstart.core.broken import why
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
@@ -23,7 +23,7 @@ from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
-from headstart.errors import BadOption, SourceError, UnknownName
+from headstart.errors import BadOption, UnknownName
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
@@ -246,11 +246,9 @@ LONGEST, SHORTEST = 480, 96
 
 def _over(backbone: Backbone, targets: Any) -> Backbone:
     """The network over whole images of the data's proportions. Raises `SourceError` for one without maps."""
-    if not isinstance(backbone, Mapped):
-        raise SourceError(backbone.source.spec, "it has no maps to read", "name a convolutional network")
     height, width = targets.extent()
     factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
-    return backbone.over((round(factor * height), round(factor * width)))
+    return sources.mapped(backbone, (round(factor * height), round(factor * width)))
 
 
 def peak_memory() -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from torch import Tensor, fx, nn
 
 from headstart.core import fingerprint, untrusted
 from headstart.core.backbone import Dense, Stage
-from headstart.core.features import MAP, Tap
+from headstart.core.features import Tap
 from headstart.core.source import Source
 from headstart.errors import SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing, image_input
@@ -125,10 +123,8 @@ class TracedBackbone:
         classifier: bool = True,
         rebuild: Callable[[], nn.Module] | None = None,
         digest: str | None = None,
-        maps: bool = False,
     ) -> None:
-        """`maps`: its taps are maps, see `over`."""
-        self.source, self._maps = source, maps
+        self.source = source
         self.cuts = tuple(plan.cuts)
         self.stages = plan.stages
         self.embedding = Tap(plan.stages[-1].name, 1)
@@ -193,38 +189,7 @@ class TracedBackbone:
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an image. Raises `UnknownName` for a stage that is not there."""
-        if tap.grid == MAP:
-            return math.prod(self.map_shape(tap))
         return self._plan.layout(tap.stage).channels * max(1, int(tap.grid)) ** 2
-
-    def map_shape(self, tap: Tap) -> tuple[int, int, int]:
-        """See `Mapped`. Raises `UnknownName` for a stage that is not there."""
-        layout = self._plan.layout(tap.stage)
-        return layout.channels, layout.height, layout.width
-
-    def over(self, size: tuple[int, int]) -> TracedBackbone:
-        """See `Mapped`. Raises `SourceError` for a network without maps."""
-        contract = image_input(self.source)
-        plan, chosen = None, contract.size
-        for wanted in (tuple(max(32, round(side / 32) * 32) for side in size), contract.size):
-            chosen = (wanted[0], wanted[1])
-            source = replace(
-                self.source, input=replace(contract, size=chosen, crop_pct=1.0, crop_mode="squash")
-            )
-            with suppress(SourceError):
-                plan = make_plan(self._network, source, head=self._plan.head)
-                break
-        if plan is None or not stages.maps(plan.stages, plan.layouts, chosen):
-            raise SourceError(self.source.spec, "it has no maps to read", "name a convolutional network")
-        return TracedBackbone(
-            self._network,
-            source,
-            plan,
-            classifier=False,
-            rebuild=self._rebuild,
-            digest=self.digest,
-            maps=True,
-        )
 
     def example(self, batch: int) -> np.ndarray:
         """uint8 `[batch, 3, H, W]`: black images of the source's own size."""
@@ -232,10 +197,6 @@ class TracedBackbone:
 
     def taps(self) -> tuple[Tap, ...]:
         """The taps worth storing. One that only repeats the embedding is left out."""
-        if self._maps:
-            size = image_input(self.source).size
-            names = stages.maps(self.stages, self._plan.layouts, size)
-            return (*(Tap(name, MAP) for name in names), self.embedding)
         repeated = repeats_embedding(self, self._plan, self._network)
         return tuple(
             Tap(stage.name, grid)
@@ -249,7 +210,7 @@ class TracedBackbone:
         contract = image_input(self.source)
         return stages.normalise(pixels, contract.mean, contract.std, contract.channels)
 
-    def fresh(self, seed: int) -> TracedBackbone:
+    def fresh(self, seed: int) -> Self:
         """The same architecture with new random weights; the global generators are left alone."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # that of the CPU only
@@ -257,25 +218,23 @@ class TracedBackbone:
         source = replace(self.source, sha256=None, prior=None, labels=None)
         anew = self._rebuild is not None
         plan = make_plan(network, source, head=self._plan.head) if anew else self._plan
-        return TracedBackbone(
+        return type(self)(
             network,
             source,
             plan,
             classifier=self.classifier is not None,
             rebuild=self._rebuild,
-            maps=self._maps,
         )
 
-    def copy(self) -> TracedBackbone:
+    def copy(self) -> Self:
         """An independent copy of weights and all, to be trained. It keeps the digest it came from."""
-        return TracedBackbone(
+        return type(self)(
             copy.deepcopy(self._network),
             self.source,
             self._plan,
             classifier=self.classifier is not None,
             rebuild=self._rebuild,
             digest=self.digest,
-            maps=self._maps,
         )
 
 
