@@ -271,7 +271,7 @@ class Prepared:
 
 
 def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool) -> Prepared:
-    modality = modalities.get(contract.modality)
+    modality: Any = modalities.get(contract.modality)
     try:
         with modality.held(item.read(), contract.levels) as opened:
             if pairs is not None and (opened.second is not None) != pairs:

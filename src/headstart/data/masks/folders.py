@@ -41,7 +41,9 @@ class Pairs:
 
 def pairs_in(tree: Tree) -> Pairs | None:
     """The images and masks of a tree; None for a tree that is not laid out so."""
-    endings, found = modalities.get("image").SUFFIXES, ({}, {})  # type: tuple[dict[tuple[str, str], str], ...]
+    endings = modalities.get("image").SUFFIXES
+    images: dict[tuple[str, str], str] = {}
+    masks: dict[tuple[str, str], str] = {}
     places = [PurePosixPath(path) for path in tree.paths]
     for path, place in zip(tree.paths, places, strict=True):
         folders = [part.lower() for part in place.parts[:-1]]
@@ -54,8 +56,7 @@ def pairs_in(tree: Tree) -> Pairs | None:
         own, mask = place.stem, kinds[0] in MASKS
         if mask and suffix_of(path) not in ENDINGS:
             continue
-        found[mask].setdefault((split, f"{below}/{own}" if below else own), path)
-    images, masks = found
+        (masks if mask else images).setdefault((split, f"{below}/{own}" if below else own), path)
     marked = {key: (key[0], _bare(key[1])) for key in masks}
     masks = {
         marked[key] if key not in images and marked[key] in images else key: p for key, p in masks.items()

@@ -24,7 +24,8 @@ def run_folds(request: Request, arm: str, fit_fold: FitFold) -> Trial:
     """Out-of-fold maps of an arm. The first fold is always run, each further one while the budget has room
     for one as long as the longest; a run that goes on begins the arm again, with the same result."""
     folds, cells = request.split.folds, {}
-    longest, start, chosen = 0.0, time.monotonic(), []
+    longest, start = 0.0, time.monotonic()
+    chosen: list[Any] = []
     for fold in folds:
         if chosen and (request.budget.left <= longest or len(chosen) == request.folds):
             break
@@ -60,6 +61,6 @@ def extent(dataset: Dataset, row: int) -> tuple[int, int]:
     if digest not in _SIZES:
         if len(_SIZES) > 100_000:
             _SIZES.clear()
-        room = modalities.get(dataset.modality)
+        room: Any = modalities.get(dataset.modality)
         _SIZES[digest] = room.extent(room.open_item(dataset.items[row].read(), dataset.levels))
     return _SIZES[digest]

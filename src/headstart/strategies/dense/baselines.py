@@ -107,11 +107,12 @@ class _Reader:
 
     def __init__(self, request: Request) -> None:
         self.dataset = request.dataset
-        height, width = request.dataset.targets.extent()
+        masks: Any = request.dataset.targets
+        height, width = masks.extent()
         most = (HELD / (3 * max(1, len(self.dataset)))) ** 0.5
         factor = min(SIDE, most) / max(height, width)
         size = (max(16, round(height * factor / 4) * 4), max(16, round(width * factor / 4) * 4))
-        plain = modalities.get("image").PLAIN
+        plain: Any = modalities.get(request.dataset.modality).PLAIN
         self.contract = replace(plain, size=size, crop_mode="squash")
         if self.dataset.levels is not None:
             self.contract = self.contract.with_levels(self.dataset.levels)
