@@ -71,8 +71,8 @@ def load(data: Any, **options: Any) -> Dataset:
 
     `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
     lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
-    themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with decimals, and whole
-    numbers that hardly repeat, are regression, also with a unit or a decimal comma; everything else are
+    themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with
+    decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma; everything else are
     classes, in natural order. What was decided is in `Dataset.notes`. For what is in memory `labels` are
     the labels, one for each item; otherwise it may give the class names in the order wanted.
     `missing` lists the texts that stand for no label, beside empty cells; without it these are NA, N/A,
