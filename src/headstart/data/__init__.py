@@ -72,11 +72,11 @@ def load(data: Any, **options: Any) -> Dataset:
     `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
     lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
     themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with
-    decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma; everything else are
-    classes, in natural order. What was decided is in `Dataset.notes`. For what is in memory `labels` are
-    the labels, one for each item; otherwise it may give the class names in the order wanted.
-    `missing` lists the texts that stand for no label, beside empty cells; without it these are NA, N/A,
-    NaN and null in .csv and .tsv files, unless `labels` names them, and none elsewhere.
+    decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma;
+    everything else are classes, in natural order. What was decided is in `Dataset.notes`. For what is in
+    memory `labels` are the labels, one for each item; otherwise it may give the class names in the order
+    wanted. `missing` lists the texts that stand for no label, beside empty cells; without it these are NA,
+    N/A, NaN and null in .csv and .tsv files, unless `labels` names them, and none elsewhere.
 
     `white` is the value that is white in pictures of more than 8 bits a channel, 4095 say, or what is black
     and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
