@@ -42,6 +42,7 @@ from headstart.strategies.adapt.assess import Assessed, Shift, assess, diagnosed
 from headstart.strategies.shared._shipping import state
 from headstart.tasks.base import Confidence
 from headstart.workflows import label_next
+from headstart.workflows.inputs.finished import best_source, data_of
 from headstart.workflows.target_labels import Verdict, judged, read_labels
 
 
@@ -170,7 +171,8 @@ def _request(
         )
     ask = label_next.Wanted(labelled=wanted.labelled, download=wanted.download, columns=wanted.columns)
     items = label_next.pool_items(Predictor(model), inputs, ask, record)
-    known = label_next.labelled_items(folder, record, ask)
+    whole = data_of(folder, record, wanted.labelled)
+    known = whole.subset(np.flatnonzero(whole.labelled))
     given = known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
@@ -186,7 +188,7 @@ def _request(
     ).view(labels=split.development)  # fmt: skip
     free = int(split.groups.max(initial=0)) + 1
     split = replace(split, groups=np.concatenate([split.groups, free + np.arange(len(target))]))
-    backbone, taps = _base(folder, record, model, ask, known)
+    backbone, taps = _base(folder, record, model, known, download=wanted.download)
     request = Request(
         both, task, split, StoreExtractor(FeatureStore.default(), both), backbone, seed=wanted.seed,
         target=np.arange(len(known), n), taps=taps,
@@ -219,11 +221,11 @@ def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
 
 
 def _base(
-    folder: Path, record: Mapping[str, Any], model: Model, ask: label_next.Wanted, known: Dataset
+    folder: Path, record: Mapping[str, Any], model: Model, known: Dataset, *, download: bool
 ) -> tuple[Backbone, tuple[Tap, ...]]:
     """The network whose features are adapted and what the head reads of it: those of the shipped model
     where it is a head on taps, else those of the best probe."""
-    name, backbone = label_next.best_source(folder, record, ask, known)
+    name, backbone = best_source(folder, record, known, download=download)
     if nets.kind_of(model.net) == "taps":
         taps = tuple(map(Tap.parse, model.net["taps"]))
         trunk = {k.removeprefix("trunk."): v for k, v in model.tensors.items() if k.startswith("trunk.")}
