@@ -53,6 +53,14 @@ class Facts:
     expert: tuple[int, int] | None = None
     """Labels a class, from and up to (without) which it is known to be worth more than a frozen network, and
     comes first."""
+    unlabelled: bool = False
+    """Whether it learns from items without a label, too: it runs where there are any, on the best source,
+    and is preferred to what does not only where the evidence is for it."""
+    prior: tuple[float, float] | None = None
+    """What it gains in accuracy over what learns from the same labels with less, before anything was seen,
+    and how much that differs between data sets; None: nothing is known."""
+    known_for: str = ""
+    """Why that is so, as a clause."""
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 
