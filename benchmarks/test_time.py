@@ -1,6 +1,6 @@
 """Photos taken otherwise than those learnt from: what adapting a model at test time gains, and where it harms.
 
-    OMP_NUM_THREADS=1 python benchmarks/test_time.py --shared FOLDER [--seeds 3] [--side 224]
+    OMP_NUM_THREADS=1 python benchmarks/test_time.py --shared FOLDER [--seeds 3] [--side 224] [--work FOLDER]
 
 FOLDER holds `data/hymenoptera` (images.zip, splits.csv) and `weights/imagenet`. For each seed MobileNetV2 is probed on the
 photos as they are; the test photos are then corrupted, and answered as they are and after each way of adapting:
@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ from headstart.predict import adapting
 NETWORK = "mobilenetv2_100.torchvision_ptq_in1k.safetensors"
 RESULTS = Path(__file__).parent / "results" / "test_time.json"
 RESAMPLES = 2_000
+HOWS = ("as it is", *adapting.METHODS)
+WHOLE = "all, ants first"
+HARM = ("none", "contrast")
+"""What is looked at with skewed and few photos, too."""
 
 
 def noise(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -67,45 +71,36 @@ def sets(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Rows of the test photos that are given together."""
     ants, bees = (rng.permutation(np.flatnonzero(y == label)) for label in ("ants", "bees"))
     return {
-        "all, ants first": np.concatenate([np.sort(ants), np.sort(bees)]),
+        WHOLE: np.concatenate([np.sort(ants), np.sort(bees)]),
         "ants alone": ants,
         "3 ants to 1 bee": np.concatenate([ants, bees[: len(ants) // 3]]),
         "10 photos": rng.permutation(len(y))[:10],
     }
 
 
-def one_seed(table: Path, spec: str, seed: int, where: Path) -> list[dict[str, Any]]:
+def one_seed(table: Path, spec: str, seed: int, where: Path) -> Iterator[dict[str, Any]]:
+    """One cell after the other, the whole test part first."""
     run = hs.fit(
         table, sources=[spec], budget="5min", quality="fast", strategies=["probe"], seed=seed, out=where
     )
     data = hs.load(table)
     test = np.flatnonzero(data.split == "test")
     labels = np.array([data.task.labels[one] for one in data.y[test]])
-    found = []
-    for name, corrupt in CORRUPTIONS.items():
-        rng = np.random.default_rng((seed, sorted(CORRUPTIONS).index(name)))
-        photos = [corrupt(Image.open(data.items[row].path).convert("RGB"), rng) for row in test]
-        for which, rows in sets(labels, rng).items():
-            if which != "all, ants first" and name in ("blur", "brightness", "noise"):
-                continue
-            for how in ("as it is", *adapting.METHODS):
-                said, told = answered(run.model, [photos[row] for row in rows], how)
-                right = (said == labels[rows]).astype(float)
-                found.append(
-                    {"seed": seed, "arm": run.record["answer"]["winner"], "corruption": name, "set": which,
-                     "how": how, "rows": rows.tolist(), "right": right.tolist(), **told}
-                )  # fmt: skip
-                print(
-                    seed,
-                    name,
-                    which,
-                    how,
-                    round(right.mean(), 3),
-                    told.get("refused", ""),
-                    told.get("done", {}),
-                    flush=True,
-                )
-    return found
+    photos = {}
+    for number, (name, corrupt) in enumerate(CORRUPTIONS.items()):
+        rng = np.random.default_rng((seed, number))
+        photos[name] = [corrupt(Image.open(data.items[row].path).convert("RGB"), rng) for row in test]
+    skewed = sets(labels, np.random.default_rng(seed))
+    whole = skewed.pop(WHOLE)
+    cells = [(name, WHOLE, whole, how) for how in HOWS for name in CORRUPTIONS]
+    cells += [(name, which, rows, how) for name in HARM for which, rows in skewed.items() for how in HOWS[:2]]
+    for name, which, rows, how in cells:
+        said, told = answered(run.model, [photos[name][row] for row in rows], how)
+        right = (said == labels[rows]).astype(float)
+        known = {"seed": seed, "arm": run.record["answer"]["winner"], "corruption": name, "set": which}
+        yield {**known, "how": how, "rows": rows.tolist(), "right": right.tolist(), **told}
+        done = (told.get("done") or {}).get("sentence", "")
+        print(seed, name, which, how, round(right.mean(), 3), told.get("refused", ""), done, flush=True)
 
 
 def interval(cells: list[dict[str, Any]], base: list[dict[str, Any]]) -> dict[str, float]:
@@ -128,15 +123,15 @@ def interval(cells: list[dict[str, Any]], base: list[dict[str, Any]]) -> dict[st
 
 def table_of(found: list[dict[str, Any]]) -> str:
     """As Markdown."""
-    head = ("corruption", "photos", "as it is", *adapting.METHODS)
+    head = ("corruption", "photos", *HOWS)
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, which in dict.fromkeys((cell["corruption"], cell["set"]) for cell in found):
         cells = {
             how: [c for c in found if (c["corruption"], c["set"], c["how"]) == (name, which, how)]
-            for how in head[2:]
+            for how in HOWS
         }
         shown = []
-        for how in head[2:]:
+        for how in (how for how in HOWS if cells[how]):
             got = interval(cells[how], cells["as it is"])
             gain = (
                 f" ({got['gain']:+.1f} [{got['low']:+.1f}, {got['high']:+.1f}])" if how != "as it is" else ""
@@ -154,24 +149,28 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/ and weights/")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--side", type=int, default=224, help="pixels of the network's input")
+    parser.add_argument(
+        "--work", type=Path, help="a folder to keep: what is fitted there is not fitted again"
+    )
     options = parser.parse_args()
     found: list[dict[str, Any]] = []
     weights = options.shared / "weights" / "imagenet" / NETWORK
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["HEADSTART_CACHE"] = str(Path(scratch) / "cache")
+        place = options.work or Path(scratch)
+        os.environ["HEADSTART_CACHE"] = str(place / "cache")
         spec = f"file:{weights}" if options.side == 224 else f"file:{weights}?input={options.side}"
-        pack("hymenoptera")(options.shared / "data", Path(scratch))
-        data = Path(scratch) / "hymenoptera" / "splits.csv"
+        pack("hymenoptera")(options.shared / "data", place)
+        data = place / "hymenoptera" / "splits.csv"
         for seed in range(options.seeds):
-            found += one_seed(data, spec, seed, Path(scratch) / f"run-{seed}")
+            for cell in one_seed(data, spec, seed, place / f"run-{options.side}-{seed}"):
+                found.append(cell)
+                content = {
+                    "side": options.side,
+                    "versions": environment.versions(),
+                    "machine": environment.machine(),
+                }
+                RESULTS.write_text(json.dumps({**content, "results": found}, indent=1) + "\n")
             print(table_of(found), flush=True)
-            content = {
-                "results": found,
-                "side": options.side,
-                "versions": environment.versions(),
-                "machine": environment.machine(),
-            }
-            RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":
