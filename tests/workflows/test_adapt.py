@@ -24,6 +24,7 @@ from headstart.strategies.adapt.deep import _base as deep
 from headstart.testing.fakes import SHAPES, shape
 from headstart.workflows import adapt as workflow
 from headstart.workflows import target_labels
+from warm import prove_here
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("adapt")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(where / "cache"))
+        prove_here(patch)
         write(where / "source", pale=False, each=14, seed=0, classes=True)
         write(where / "target", pale=True, each=20, seed=1, classes=False)
         write(where / "labels", pale=True, each=20, seed=1, classes=True)
@@ -61,6 +63,7 @@ def cached(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: adapters.ADAPTERS[name] for name in ("none", "prior", "linot")}
     monkeypatch.setattr(adapters, "ADAPTERS", few)
     monkeypatch.setattr(workflow.adaptation, "TRAINED", ())
+    prove_here(monkeypatch)
 
 
 def test_the_run_that_is_written_is_a_run(place: Path) -> None:
