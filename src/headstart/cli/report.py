@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli._screen import say, say_json
-from headstart.errors import BadOption, RunError
+from headstart.errors import BadOption
 
 if TYPE_CHECKING:
     from headstart.api import Run
@@ -48,20 +48,9 @@ def shown(found: Run, format: str) -> None:
     elif format == "md":
         say([markdown.render(found.record, saved.insight(run), saved.events(run), saved.pictures(run))])
     elif format == "html":
-        sys.stdout.write(f"{redrawn(found)}\n")
+        sys.stdout.write(f"{found.drawn()}\n")
     else:
         tell(found)
-
-
-def redrawn(run: Run) -> Path:
-    """The page, drawn again from what the folder holds. Raises `RunError` when it cannot be written."""
-    from headstart.report import page
-
-    try:
-        return page.rewrite(run.folder, run.record)
-    except OSError as error:
-        problem = f"report.html cannot be written ({error.strerror or error})"
-        raise RunError(run.folder, problem, "free some space, or copy the run elsewhere") from error
 
 
 def tell(run: Run) -> None:

@@ -6,6 +6,7 @@ labels is opened when everything is decided.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,21 +28,18 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.errors import DataError, RunError
-from headstart.evidence.leaderboard import Row
-from headstart.export import bundle
 from headstart.measure import threads
 from headstart.passes.extractor import StoreExtractor
 from headstart.planning import adaptation
 from headstart.planning.adaptation import Decision
 from headstart.predict.predictor import Predictor
-from headstart.run.conclude import probes
 from headstart.run.state.folder import RunFolder, load_trial, read_finished, slug
 from headstart.store.store import FeatureStore
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt.assess import Assessed, Shift, assess, assess_trained, at, diagnosed
 from headstart.strategies.shared._shipping import state
 from headstart.tasks.base import Confidence
-from headstart.workflows import label_next
+from headstart.workflows import domain_run, label_next
 from headstart.workflows.inputs.finished import best_source, data_of
 from headstart.workflows.target_labels import Verdict, judged, read_labels
 
@@ -60,6 +58,18 @@ class Wanted:
     download: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
+
+    def command(self, folder: Path, inputs: Any) -> str:
+        """The command line that asks for the same; "" where something was given in Python."""
+        several = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if not all(isinstance(one, str | Path) for one in (*several, self.labels or "", self.labelled or "")):
+            return ""
+        parts = ["headstart", "adapt", str(folder), *map(str, several), "--seed", str(self.seed)]
+        parts += ["--budget", f"{self.seconds:g}s", "--out", str(self.out)]
+        more = {"labels": self.labels, "data": self.labelled, **self.columns}
+        for name, value in more.items():
+            parts += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join(parts)
 
     @property
     def seconds(self) -> float:
@@ -108,9 +118,10 @@ def adapt(
     record = read_finished(folder)
     request, witness, unreadable = _request(folder, record, predictor.model, inputs, wanted)
     question = {
+        **record["question"],
         "adapts": predictor.model.fingerprint(),
         # by content: the same items may be named from another place
-        "data": fingerprint.of_parts([*request.dataset.digests(), request.split.fingerprint()]),
+        "domains": fingerprint.of_parts([*request.dataset.digests(), request.split.fingerprint()]),
         "seed": wanted.seed,
         "adapters": list(adapters.ADAPTERS),
     }
@@ -146,11 +157,16 @@ def adapt(
             "base_rate_of_harm": adaptation.HARM,
             "seconds": budget.spent,
         }
+        learned: Adapted | None = None
         model = predictor.model
         if decision.decision == "adapted":
             chosen = next(one for one in pool if one.adapter == decision.adapter)
-            model = _model(request, predictor.model, _learnt(request, chosen, learnt), answer)
-        _write(place, record, model, answer, request)
+            learned = _learnt(request, chosen, learnt)
+            model = _model(request, predictor.model, learned, answer)
+        answer["names"] = [record["name"], domain_run.named(inputs)]
+        answer["command"] = wanted.command(folder, inputs)
+        shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
+        domain_run.write(place, folder, record, model, answer, request, shown)
         return Adaptation(wanted.out, answer)
 
 
@@ -368,27 +384,3 @@ def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str,
     # what a training reads may be stored, and so of another size, than what the model before it did
     contract = model.input if adapters.facts(answer["adapter"]).trains else before.input
     return replace(model, input=contract, source=before.source or model.source, evidence={**kept, **told})
-
-
-def _write(
-    place: RunFolder, record: Mapping[str, Any], model: Model, answer: dict[str, Any], request: Request
-) -> None:
-    """The run: its model, and beside the question what the run it began from had found."""
-    proof = probes(model, pairs=request.dataset.pairs)
-    bundle.save(model, place.path / "model", probes=proof)
-    before = {k: v for k, v in record.items() if k not in ("question", "complete", "version", "command")}
-    arms = [dict(row) for row in record["answer"]["rows"]]
-    told = dict(record["answer"])
-    if answer["decision"] == "adapted":
-        arm = request.arm(answer["adapter"])
-        arms = [{**row, "shipped": False} for row in arms]
-        row = Row(
-            arm, answer["adapter"], request.network.source.name, "done", answer["reason"],
-            answer["seconds"], shipped=True,
-        )  # fmt: skip
-        arms.insert(0, row.to_json())
-        told["winner"] = arm
-        # what was measured was another model
-        told |= {"test": None, "test_metrics": {}}
-    told["rows"] = arms
-    place.write({**place.read(), **before, "answer": told, "adaptation": answer, "complete": True})
