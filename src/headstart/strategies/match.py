@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from headstart.core.features import Features
 from headstart.measure import unlabelled
 from headstart.strategies._unlabelled import LearnsFromBoth, Lesson
-from headstart.strategies.probe import Reading
 from headstart.tasks.base import Linear
 
 STEPS = 300
@@ -36,16 +36,23 @@ class Match(LearnsFromBoth):
     told = "which must get the same answer with half of their features dropped"
     factor = 6.0
 
-    def how(self, reading: Reading) -> str:
-        return "which must get the same answer in their stored views" if reading.views else self.told
+    def how(self, stored: Features) -> str:
+        return "which must get the same answer in their stored views" if stored.views else self.told
 
     def learn(self, lesson: Lesson) -> Linear:
-        x = lesson.features()
+        x = lesson.features(lesson.embedding)
         mean, scale = x.mean(axis=0), x.std(axis=0)
         alive = scale > 0
         factor = np.where(alive, x.shape[1] ** -0.5 / np.where(alive, scale, 1), 0).astype(np.float32)
         rng = np.random.default_rng(lesson.request.seed)
-        views = _Views((x - mean) * factor, _stored(lesson, mean, factor), rng)
+        views = _Views(
+            (x - mean) * factor,
+            [
+                (lesson.features(lesson.embedding, view) - mean) * factor
+                for view in range(1, lesson.stored.views + 1)
+            ],
+            rng,
+        )
         head = _trained(views, lesson.y, lesson.common, rng)
         weight = head[:-1].T.astype(np.float64) * factor
         return Linear(weight, head[-1] - weight @ mean, 0.0)
@@ -68,15 +75,6 @@ class _Views:
             return own * (self.rng.random(own.shape, np.float32) >= DROPPED) / np.float32(1 - DROPPED)
         which = self.rng.integers(len(self.stored), size=len(rows))
         return np.stack([self.stored[view][row] for view, row in zip(which, rows, strict=True)])
-
-
-def _stored(lesson: Lesson, mean: np.ndarray, factor: np.ndarray) -> list[np.ndarray]:
-    reading, rows = lesson.reading, np.concatenate([lesson.rows, lesson.pool])
-    blocks = [
-        [np.asarray(reading.features.tap(tap, view)[rows], np.float32) for tap in lesson.taps]
-        for view in range(1, reading.views + 1)
-    ]
-    return [(np.concatenate(block, axis=1) - mean) * factor for block in blocks]
 
 
 def _trained(views: _Views, y: np.ndarray, common: np.ndarray, rng: np.random.Generator) -> np.ndarray:
