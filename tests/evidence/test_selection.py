@@ -409,7 +409,6 @@ def test_what_they_brought_is_one_sentence() -> None:
     assert "with the labels alone (net: probe)" in told
     assert "with the labels alone (net: finetune)" in told
     assert "[" in told
-    assert told in verdict_of(arms, setting).notes
     refused = replace(
         arms["net: voted"].__class__("net: voted", "voted", "net"), status="not applicable", reason="too few"
     )

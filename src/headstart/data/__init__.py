@@ -82,8 +82,7 @@ def load(data: Any, **options: Any) -> Dataset:
     and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
     checked.
 
-    `unlabelled` is data of the same kind, in any of these forms, whose items come after the others: labels
-    that they may have are not looked at.
+    `unlabelled` is data of the same kind, in any of these forms: its items come last, without labels.
 
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
@@ -96,11 +95,17 @@ def load(data: Any, **options: Any) -> Dataset:
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
     dataset, white = _read(data, reading), levels_of(reading.white)
-    if reading.unlabelled is not None:
-        given = reading.unlabelled
-        more = given if isinstance(given, Dataset) else _read(given, reading.of_items)
-        dataset = with_unlabelled(dataset, more)
+    dataset = _beside(dataset, reading)
     return dataset if white is None else dataset.with_levels(white)
+
+
+def _beside(dataset: Dataset, reading: Reading) -> Dataset:
+    """With the items that were given without labels, if there are any."""
+    given = reading.unlabelled
+    if given is None:
+        return dataset
+    more = given if isinstance(given, Dataset) else _read(given, reading.of_items)
+    return with_unlabelled(dataset, more)
 
 
 def _read(data: Any, reading: Reading) -> Dataset:

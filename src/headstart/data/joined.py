@@ -8,7 +8,6 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.dataset import Dataset, Note
-from headstart.data.items.pictures import renamed
 from headstart.errors import DataError
 
 PREFIX = "unlabelled/"
@@ -32,7 +31,7 @@ def with_unlabelled(dataset: Dataset, more: Dataset) -> Dataset:
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(more))])
     if split is not None:
         split = np.concatenate([split, np.full(len(more), "")])
-    items = (*dataset.items, *(renamed(item, PREFIX + item.id) for item in more.items))
+    items = (*dataset.items, *(replace(item, id=PREFIX + item.id) for item in more.items))  # type: ignore[type-var]
     targets = dataset.targets.subset(rows).hidden(np.arange(count)) if dataset.task is not None else None
     names = (*dataset.group_names, *(item.id for item in items[count:])) if dataset.group_names else ()
     told = f"{len(more):,} {theirs} without a label"

@@ -72,10 +72,10 @@ def numbers(found: Record, pool: Mapping[str, Record]) -> list[dict[str, str]]:
         low, value, high = (f"{100 * gain[name]:+.1f}" for name in ("low", "value", "high"))
         out.append(("expected gain", f"{value} points", f"[{low}, {high}]"))
         came = f"{base['circular']:.0%} without it"
-        out.append(("of the source comes back (circular validation)", f"{own['circular']:.0%}", came))
     else:
         came = "there and back, without adaptation"
-        out.append(("of the source comes back (circular validation)", f"{base['circular']:.0%}", came))
+    if own["circular"] is not None:  # a trained one is judged by a witness, which is no share of the source
+        out.append(("of the source comes back (circular validation)", f"{own['circular']:.0%}", came))
     items, bad = found["target"]["items"], found["target"]["unreadable"]
     left = f"{bad:,} cannot be read" if bad else ""
     out.append(("unlabelled items of the target", f"{items:,}", left))

@@ -19,6 +19,7 @@ from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
+from headstart.evidence.unlabelled import brought
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
@@ -56,6 +57,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `RunError`."""
     trials = in_order(trials, context)
     verdict = verdict_of(trials, context.experiment)
+    if told := brought(trials, context.experiment):
+        verdict = replace(verdict, notes=(*verdict.notes, told))
     chosen = selection.winner(trials, context.experiment)
     if chosen is None:
         raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
