@@ -98,7 +98,7 @@ def classes(labels: list[str], found: Record, pool: Mapping[str, Record]) -> dic
     """Shares of every class: in the source, as answered for the target before and after, and as estimated
     with an interval."""
     base, own, shift = pool[adapters.NONE], pool[found["adapter"]], found["shift"]
-    after = own["said"] if found["decision"] == "adapted" else [None] * len(labels)
+    after = (own["said"] if found["decision"] == "adapted" else ()) or [None] * len(labels)
     names = ("label", "source", "before", "after", "estimate", "low", "high")
     columns = (labels, shift["source"], base["said"], after, shift["shares"], base["low"], base["high"])
     rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
