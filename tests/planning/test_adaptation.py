@@ -82,6 +82,26 @@ def test_networks_are_trained_for_what_is_far_or_adapted_already() -> None:
     assert not may_train(SHIFT, adapted, 39)
 
 
+def test_shares_that_are_known_bind_every_adapter() -> None:
+    """The adapter's own estimate agrees with whatever it says."""
+    shift = replace(
+        SHIFT, auc=0.73, auc_low=0.68, variation=0.28, variation_low=0.2, shares=(0.9, 0.1), apart=0.03
+    )
+    base = replace(BASE, said=(0.85, 0.15))
+    found = decide(shift, [base, replace(GOOD, said=(0.7, 0.3), low=(0.65, 0.2), high=(0.8, 0.35))])
+    assert found.decision == "kept"
+    assert "20% of its answers" in found.reason
+    assert (
+        decide(shift, [base, replace(GOOD, said=(0.83, 0.17), low=(0.7, 0.1), high=(0.9, 0.3))]).adapter
+        == "coral"
+    )
+    unknown = replace(shift, apart=0.2)
+    assert (
+        decide(unknown, [base, replace(GOOD, said=(0.7, 0.3), low=(0.65, 0.2), high=(0.8, 0.35))]).adapter
+        == "coral"
+    )
+
+
 def test_shares_alone_want_no_circle() -> None:
     shift = Shift(0.7, 0.65, 0.3, 0.2, (0.5, 0.5), (0.8, 0.2), 0.52)
     base = replace(BASE, reweighted=(0.04, 0.02, 0.06))

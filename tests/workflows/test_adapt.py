@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def cached(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(place / "cache"))
-    few = {name: adapters.ADAPTERS[name] for name in ("none", "prior", "linot")}
+    few = {name: adapters.ADAPTERS[name] for name in ("none", "linot")}
     monkeypatch.setattr(adapters, "ADAPTERS", few)
     monkeypatch.setattr(workflow.adaptation, "TRAINED", ())
     prove_here(monkeypatch)
@@ -77,7 +77,7 @@ def test_the_run_that_is_written_is_a_run(place: Path) -> None:
         assert answers == hs.open_run(place / "run").model.predict(place / "target").answers
     said = json.loads((found.folder / "run.json").read_text())["adaptation"]
     assert said["transfer"] == "transductive"
-    assert {one["adapter"] for one in said["pool"]} == {"none", "prior", "linot"}
+    assert {one["adapter"] for one in said["pool"]} == {"none", "linot"}
     assert "1 of 12" in said["base_rate_of_harm"]
     again = hs.adapt(place / "run", place / "target", out=place / "plain")
     assert (again.decision, again.reason) == (found.decision, found.reason)

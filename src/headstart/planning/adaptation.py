@@ -211,6 +211,11 @@ def _classes(shift: Shift, one: Assessed) -> Check:
             )
     if _shares_only(one):
         return Check("c", True, "every class keeps a share")
+    if shift.auc <= TRUSTED and shift.apart <= VARIATION:
+        other = sum(abs(said - share) for said, share in zip(one.said, wanted, strict=True)) / 2
+        if other > VARIATION:
+            text = f"{other:.0%} of its answers are of other classes than two estimates of their shares allow"
+            return Check("c", False, text)
     outside = sum(
         max(low - said, said - high, 0.0) for said, low, high in zip(one.said, one.low, one.high, strict=True)
     )
