@@ -42,7 +42,9 @@ KINDS = {"text": str, "texts": list[str], "whole": int, "number": float, "path":
 OPTIONS = json.loads(Path(__file__).with_name("options.json").read_text(encoding="utf-8"))
 """By name: `kind` (of `KINDS`), `help`, its `names` on the command line where there are more than one, `default`
 where that is not None, and what else `typer.Option` takes."""
-RUN = tuple(OPTIONS)
+ANSWERS = ("sets", "risk", "adapt")
+"""How careful answers are to be, and to which items a model is brought."""
+RUN = tuple(name for name in OPTIONS if name not in ANSWERS)
 """What a run is asked for."""
 
 

@@ -118,7 +118,7 @@ def as_read(model: Model, dataset: Dataset) -> Model:
 
 
 def calibrated(model: Model, winner: Trial, context: Context) -> Model:
-    """The model with its temperature, and with what label sets and abstaining need in its evidence.
+    """The model with its temperature, and with what label sets, abstaining and adapting need in its evidence.
 
     Both come from the items held out in the first repeat.
     """
@@ -129,6 +129,8 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     found: dict[str, Any] = {"temperature": temperature}
     if methods.exclusive:
         found["held_out"] = selective.held_out(y, methods.softened(p, temperature))
+        shares = np.bincount(y, minlength=context.task.outputs) / len(y)
+        found["frequencies"] = [round(float(share), 6) for share in shares]
     tensors = {**model.tensors, "temperature": np.array([temperature], np.float32)}
     return replace(model, tensors=tensors, evidence={**model.evidence, **found})
 

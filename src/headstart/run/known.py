@@ -60,6 +60,7 @@ def state(
         context.dataset.modality,
         selection.per_class(context.experiment),
         len(context.split.development),
+        int((~context.dataset.labelled).sum()),
         spare=left - max(again.values(), default=0.0),
         settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),
         hangs=hanging(outcomes),

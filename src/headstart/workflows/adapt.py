@@ -36,7 +36,7 @@ from headstart.predict.predictor import Predictor
 from headstart.run.state.folder import RunFolder, load_trial, read_finished, slug
 from headstart.store.store import FeatureStore
 from headstart.strategies import adapt as adapters
-from headstart.strategies.adapt.assess import Assessed, Shift, assess, diagnosed
+from headstart.strategies.adapt.assess import Assessed, Shift, assess, assess_trained, at, diagnosed
 from headstart.strategies.shared._shipping import state
 from headstart.tasks.base import Confidence
 from headstart.workflows import domain_run, label_next
@@ -116,7 +116,7 @@ def adapt(
     """
     budget = Budget(wanted.seconds)
     record = read_finished(folder)
-    request, unreadable = _request(folder, record, predictor.model, inputs, wanted)
+    request, witness, unreadable = _request(folder, record, predictor.model, inputs, wanted)
     question = {
         **record["question"],
         "adapts": predictor.model.fingerprint(),
@@ -129,12 +129,20 @@ def adapt(
         place.begin(question)
         pool, learnt, shift = _pool(place, request, budget, listen)
         decision = adaptation.decide(shift, pool)
+        if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
+            unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
+            pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
+            decision = adaptation.decide(shift, pool)
         _tell(listen, "decision", decision.reason)
         verdict: Verdict | None = None
         if wanted.labels is not None:
             best = _likeliest(decision, pool)
             labelled = read_labels(wanted.labels, request)
-            found = {name: _learnt(request, name, learnt) for name in {adapters.NONE, best}}
+            found = {
+                one.adapter: _learnt(request, one, learnt)
+                for one in pool
+                if one.adapter in (adapters.NONE, best)
+            }
             verdict = judged(request, labelled, found[adapters.NONE], found[best], best, decision)
             decision = verdict.decision
             _tell(listen, "labels", decision.reason)
@@ -152,11 +160,13 @@ def adapt(
         learned: Adapted | None = None
         model = predictor.model
         if decision.decision == "adapted":
-            learned = _learnt(request, decision.adapter, learnt)
+            chosen = next(one for one in pool if one.adapter == decision.adapter)
+            learned = _learnt(request, chosen, learnt)
             model = _model(request, predictor.model, learned, answer)
         answer["names"] = [record["name"], domain_run.named(inputs)]
         answer["command"] = wanted.command(folder, inputs)
-        shown = domain_run.drawn(request, _learnt(request, adapters.NONE, learnt), learned)
+        base = next(one for one in pool if one.adapter == adapters.NONE)
+        shown = domain_run.drawn(request, _learnt(request, base, learnt), learned)
         domain_run.write(place, folder, record, model, answer, request, shown)
         return Adaptation(wanted.out, answer)
 
@@ -174,8 +184,9 @@ def _tell(listen: Listener, label: str, text: str) -> None:
 
 def _request(
     folder: Path, record: Mapping[str, Any], model: Model, inputs: Any, wanted: Wanted
-) -> tuple[Request, int]:
-    """What adapters may touch, and how many items of the target cannot be read."""
+) -> tuple[Request, Request, int]:
+    """What adapters may touch, the same with a network that has not seen the source's labels, and how many
+    items of the target cannot be read."""
     task = model.task
     methods = tasks.for_task(task)
     if not (methods.exclusive and isinstance(methods, Confidence)):
@@ -185,7 +196,7 @@ def _request(
             "that come back (circular validation)",
             "give labels of the target to `headstart fit` instead",
         )
-    ask = label_next.Wanted(labelled=wanted.labelled, download=wanted.download, columns=wanted.columns)
+    ask = label_next.Wanted(columns=wanted.columns)
     items = label_next.pool_items(Predictor(model), inputs, ask, record)
     whole = data_of(folder, record, wanted.labelled)
     known = whole.subset(np.flatnonzero(whole.labelled))
@@ -204,12 +215,12 @@ def _request(
     ).view(labels=split.development)  # fmt: skip
     free = int(split.groups.max(initial=0)) + 1
     split = replace(split, groups=np.concatenate([split.groups, free + np.arange(len(target))]))
-    backbone, taps = _base(folder, record, model, known, download=wanted.download)
+    backbone, taps, original = _base(folder, record, model, wanted, known)
     request = Request(
         both, task, split, StoreExtractor(FeatureStore.default(), both), backbone, seed=wanted.seed,
         target=np.arange(len(known), n), taps=taps,
     )  # fmt: skip
-    return request, bad
+    return request, replace(request, backbone=original, taps=()), bad
 
 
 def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
@@ -237,21 +248,21 @@ def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
 
 
 def _base(
-    folder: Path, record: Mapping[str, Any], model: Model, known: Dataset, *, download: bool
-) -> tuple[Backbone, tuple[Tap, ...]]:
+    folder: Path, record: Mapping[str, Any], model: Model, wanted: Wanted, known: Dataset
+) -> tuple[Backbone, tuple[Tap, ...], Backbone]:
     """The network whose features are adapted and what the head reads of it: those of the shipped model
-    where it is a head on taps, else those of the best probe."""
-    name, backbone = best_source(folder, record, known, download=download)
+    where it is a head on taps, else those of the best probe; and the network as its source has it."""
+    name, backbone = best_source(folder, record, known, download=wanted.download)
     if nets.kind_of(model.net) == "taps":
         taps = tuple(map(Tap.parse, model.net["taps"]))
         trunk = {k.removeprefix("trunk."): v for k, v in model.tensors.items() if k.startswith("trunk.")}
         own = state(backbone.module, "trunk")
         if all(np.array_equal(own.get(f"trunk.{k}", np.zeros(0)), v) for k, v in trunk.items()):
-            return backbone, taps  # whose features are stored already
-        return sources.from_state(model.net["architecture"], model.input, trunk), taps
+            return backbone, taps, backbone  # whose features are stored already
+        return sources.from_state(model.net["architecture"], model.input, trunk), taps, backbone
     trial = folder / "trials" / slug(arm_name(strategies.ranking(), name)) / "trial.json"
     chosen = load_trial(trial).choices.get("taps", ()) if trial.is_file() else ()
-    return backbone, tuple(map(Tap.parse, chosen))
+    return backbone, tuple(map(Tap.parse, chosen)), backbone
 
 
 def _pool(
@@ -297,6 +308,45 @@ def _pool(
     return pool, learnt, shift
 
 
+def _trained(
+    place: RunFolder,
+    request: Request,
+    witness: Request,
+    unadapted: np.ndarray,
+    learnt: dict[str, Adapted],
+    listen: Listener,
+) -> list[Assessed]:
+    """The cheapest adapters that train the network, assessed while time is left."""
+    known = {trial.strategy: trial for trial in place.trials().values()}
+    budget, pool, longest = request.budget, [], 0.0
+    for name in adaptation.TRAINED:
+        adapter, arm, began = adapters.get(name), request.arm(name), request.budget.spent
+        kept = _kept(known.get(name))
+        if kept is not None:
+            pool.append(kept)
+            continue
+        out_of_time = Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
+        if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+            pool.append(out_of_time)
+            continue
+        own = replace(request, workdir=place.workdir(arm))
+        with threads.suited_to(len(request.dataset)):
+            trial, seen, found = assess_trained(adapter, own, witness, unadapted)
+        if budget.over:
+            seen, found = out_of_time, None
+        else:
+            place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
+        if found is None:
+            text = f"not applicable: {seen.refused}"
+        else:
+            learnt[name] = found
+            text = f"{seen.circular:.3f} of the source comes back instead of {seen.base[0]:.3f}"
+        longest = max(longest, budget.spent - began)
+        _tell(listen, adapters.facts(name).title, text)
+        pool.append(seen)
+    return pool
+
+
 def _kept(trial: Any) -> Assessed | None:
     """What was found by a call before this one; None where there is nothing of use."""
     if trial is None or "assessed" not in trial.choices:
@@ -316,10 +366,10 @@ def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
     return max(able, key=lambda one: one.circular).adapter if able else adapters.NONE
 
 
-def _learnt(request: Request, name: str, learnt: dict[str, Adapted]) -> Adapted:
-    if name not in learnt:  # found by a call before this one
-        learnt[name] = adapters.get(name).adapt(request)
-    return learnt[name]
+def _learnt(request: Request, one: Assessed, learnt: dict[str, Adapted]) -> Adapted:
+    if one.adapter not in learnt:  # found by a call before this one
+        learnt[one.adapter] = at(adapters.get(one.adapter).adapt(request), one.checkpoint)
+    return learnt[one.adapter]
 
 
 def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str, Any]) -> Model:
@@ -332,4 +382,6 @@ def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str,
         "versions": environment.versions(),
     }
     kept = {name: before.evidence[name] for name in ("arm", "data", "verdict") if name in before.evidence}
-    return replace(model, input=before.input, source=before.source or model.source, evidence={**kept, **told})
+    # what a training reads may be stored, and so of another size, than what the model before it did
+    contract = model.input if adapters.facts(answer["adapter"]).trains else before.input
+    return replace(model, input=contract, source=before.source or model.source, evidence={**kept, **told})

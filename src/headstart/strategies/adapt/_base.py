@@ -91,7 +91,7 @@ class Domains:
 
     @cached_property
     def seen(self) -> Affine:
-        """The frame in which both domains are looked at: few columns, also of many features."""
+        """The frame in which both domains are looked at."""
         return frame(silenced(self.x(self.source)), self.x(self.target))
 
     @cached_property
@@ -256,7 +256,7 @@ class Brought:
     def headed(self, domains: Domains, linear: Linear, **choices: Any) -> Headed:
         """What a head on aligned rows makes."""
         weight, bias = self.seen.fold(*self.way.target.fold(linear.weight, linear.bias))
-        told = {"columns": self.seen.matrix.shape[1], "C": linear.penalty, "shares": self.shares.tolist()}
+        told = {"C": linear.penalty, "shares": self.shares.tolist()}
         return Headed(
             domains, weight, bias, lambda x: linear.logits(self.source(x)), {**told, **choices}, self
         )
