@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from headstart.cli._options import OPTIONS
 from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
@@ -282,3 +283,7 @@ def test_frequencies_that_are_not_there_or_not_sound_are_equal_ones(said: Any) -
     model = replace(taps(), evidence={"frequencies": said})
     _, told = Predictor(model, device="cpu").adapted(list(IMAGES), "batchnorm")
     assert told.skew.due == pytest.approx(1 / 3)
+
+
+def test_the_command_line_names_every_way() -> None:
+    assert OPTIONS["adapt"]["metavar"].split("|") == list(adapting.METHODS)

@@ -36,7 +36,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 COLUMNS = ("path_column", "text_column", "pair_column")
 """Where the items are in a table."""
-READING = (*COLUMNS, "label_column", "split_column", "group_column", "task", "labels", "missing", "white")
+READING = (
+    *COLUMNS,
+    "label_column",
+    "split_column",
+    "group_column",
+    "task",
+    "labels",
+    "missing",
+    "white",
+    "unlabelled",
+)
 """How data with labels are read."""
 KINDS = {"text": str, "texts": list[str], "whole": int, "number": float, "path": Path, "flag": bool}
 OPTIONS = json.loads(Path(__file__).with_name("options.json").read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from headstart.core.dataset import Dataset
 from headstart.core.registry import Registry
+from headstart.data.joined import with_unlabelled
 from headstart.data.parts import check_order
 from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, as_path, levels_of
 from headstart.errors import BadOption, PathError
@@ -64,9 +65,9 @@ def load(data: Any, **options: Any) -> Dataset:
     perhaps `path`, and in Python Pillow images and arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`; with `items_only`
-    the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column`
-    may be a list of columns of 0 and 1, one for each label.
+    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`, `unlabelled`; with
+    `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
+    `label_column` may be a list of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel" or "regression"; without it the labels decide: lists, text
     that shows lists, text with ";" or "|" in it, and with commas where the parts recur by themselves, are
@@ -81,6 +82,9 @@ def load(data: Any, **options: Any) -> Dataset:
     and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
     checked.
 
+    `unlabelled` is data of the same kind, in any of these forms, whose items come after the others: labels
+    that they may have are not looked at.
+
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
@@ -92,6 +96,10 @@ def load(data: Any, **options: Any) -> Dataset:
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
     dataset, white = _read(data, reading), levels_of(reading.white)
+    if reading.unlabelled is not None:
+        given = reading.unlabelled
+        more = given if isinstance(given, Dataset) else _read(given, reading.of_items)
+        dataset = with_unlabelled(dataset, more)
     return dataset if white is None else dataset.with_levels(white)
 
 

@@ -15,6 +15,7 @@ from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.evidence.leaderboard import compared, gain
 from headstart.evidence.selection import baselines, best, called, expected, guarded, nested
+from headstart.evidence.unlabelled import brought
 from headstart.measure.paired import ENOUGH_UNITS, FEWEST_UNITS, PairedGain, adjusted
 
 NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
@@ -67,7 +68,14 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         notes=(
             *filter(None, [covered.sentence]),
             *_notes(outcome, found, missing, experiment),
-            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment)]),
+            *filter(
+                None,
+                [
+                    _luck(ours, trials, experiment),
+                    _prior(ours, trials, experiment),
+                    brought(trials, experiment),
+                ],
+            ),
         ),
     )
 

@@ -8,7 +8,7 @@ for items that the model has never seen.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +17,13 @@ import numpy as np
 from headstart import modalities, tasks
 from headstart.core import words
 from headstart.core.evidence import Cost
-from headstart.core.features import Tap
+from headstart.core.features import Features, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure.shift import domain_auc
 from headstart.strategies import probe
 from headstart.strategies.linear._ridge import silenced
-from headstart.strategies.probe import Reading
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.base import Linear, TaskMethods
@@ -33,6 +32,8 @@ MOST = 2_000
 """Items without a label that are learnt from; more of them say little more, and each takes its time."""
 NUMBERS = 60_000
 """The same times the classes."""
+SECONDS = 0.15
+"""That a fit to `MOST` items takes, about."""
 LEAST, TIMES = 20, 2
 """Without so many, and so many times the labelled ones, they are not asked."""
 EVEN = 4.0
@@ -46,18 +47,12 @@ PER_CLASS = 25
 class Lesson:
     """What there is to learn from: labelled rows, and rows of which only the features are there."""
 
-    reading: Reading
+    request: Request
+    stored: Features
     rows: np.ndarray
     """int64: the labelled ones."""
     pool: np.ndarray
     """int64: those without a label."""
-    taps: tuple[Tap, ...]
-    """What the model that ships reads."""
-    _kept: dict[tuple[Tap, ...], np.ndarray] = field(default_factory=dict, repr=False)
-
-    @property
-    def request(self) -> Request:
-        return self.reading.request
 
     @property
     def methods(self) -> TaskMethods:
@@ -74,12 +69,15 @@ class Lesson:
         counts = np.bincount(self.y, minlength=self.request.task.outputs) + EVEN
         return np.asarray(counts / counts.sum())
 
-    def features(self, taps: tuple[Tap, ...] = ()) -> np.ndarray:
-        """float32 `[rows + pool, D]`: taps (those of the model) of the labelled rows, then of the pool."""
-        taps = taps or self.taps
-        if taps not in self._kept:
-            self._kept[taps] = silenced(self.reading.matrix(taps, np.concatenate([self.rows, self.pool])))
-        return self._kept[taps]
+    def features(self, tap: Tap, view: int = 0) -> np.ndarray:
+        """float32 `[rows + pool, D]`: a tap of the labelled rows, then of the pool."""
+        rows = np.concatenate([self.rows, self.pool])
+        return silenced(np.asarray(self.stored.tap(tap, view)[rows], np.float32))
+
+    @property
+    def embedding(self) -> Tap:
+        """What the model that ships reads: so few labels do not choose a layer."""
+        return self.request.network.embedding
 
     def fit(
         self, x: np.ndarray, places: np.ndarray, guessed: np.ndarray, weights: np.ndarray | None = None
@@ -89,7 +87,7 @@ class Lesson:
         count, outputs = len(self.rows), self.request.task.outputs
         if not len(places):
             return self.methods.fit_linear(
-                x[:count], self.y, outputs=outputs, seed=self.request.seed, rough=True,
+                silenced(x[:count]), self.y, outputs=outputs, seed=self.request.seed, rough=True,
                 weights=self.methods.weights(self.request.task, self.y),
             )  # fmt: skip
         y = np.concatenate([self.y, guessed])
@@ -107,23 +105,23 @@ class Lesson:
 
 
 class LearnsFromBoth(ABC):
-    """A linear model on the probe's taps, learnt from labelled items and from those without a label."""
+    """A linear model on the embedding, learnt from labelled items and from those without a label."""
 
     name: str
     told: str
     """How, in a few words."""
-    factor = 3.0
-    """How often the closed forms of a probe it takes, with `MOST` items."""
+    factor = 1.0
+    """How often it fits a linear model to all items."""
 
     @abstractmethod
     def learn(self, lesson: Lesson) -> Linear:
-        """The model on the lesson's taps."""
+        """The model on the embedding."""
 
     def unsuited(self, request: Request) -> str:  # noqa: ARG002
         """Why it cannot be used with this source; empty when it can."""
         return ""
 
-    def how(self, reading: Reading) -> str:  # noqa: ARG002
+    def how(self, stored: Features) -> str:  # noqa: ARG002
         """`told`, where it depends on what is stored."""
         return self.told
 
@@ -133,22 +131,21 @@ class LearnsFromBoth(ABC):
             return Cost()
         size = len(pool(request)) / MOST
         folds = len(request.split.folds) + 1
-        return Cost(0.0, probe.closed_form_seconds(request) + self.factor * size * folds * 0.1)
+        return Cost(0.0, self.factor * size * folds * SECONDS)
 
     def fit(self, request: Request) -> Trial:
-        """See `Strategy`; "not applicable" where items without a label cannot help. `Trial.choices` holds the
-        "taps", how many items there were ("unlabelled"), and how well they are told from the labelled
-        ones ("domain_auc")."""
+        """See `Strategy`; "not applicable" where items without a label cannot help. `Trial.choices` holds
+        how many items there were ("unlabelled"), and how well they are told from the labelled ones
+        ("domain_auc")."""
         arm = request.arm(self.name)
         why = obstacle(request) or self.unsuited(request)
         if why:
             return empty_trial(request, arm, "not applicable", why)
-        reading = probe.read(request, request.network)
-        every = pool(request)
-        embedding = (request.network.embedding,)
+        stored, every = _stored(request), pool(request)
+        read = stored.tap(request.network.embedding)
         found = domain_auc(
-            reading.matrix(embedding, request.split.development),
-            reading.matrix(embedding, every),
+            np.asarray(read[request.split.development], np.float64),
+            np.asarray(read[every], np.float64),
             groups_s=request.split.groups[request.split.development],
             groups_t=request.split.groups[every],
             seed=request.seed,
@@ -162,29 +159,32 @@ class LearnsFromBoth(ABC):
             return empty_trial(request, arm, "not applicable", why)
 
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
-            own = replace(reading, request=request)
             apart = ~np.isin(request.split.groups[every], request.split.groups[fold.test])
-            lesson = Lesson(own, fold.train, every[apart], own.choose(fold.train))
-            x = own.matrix(lesson.taps, fold.test).astype(np.float64)
+            lesson = Lesson(request, stored, fold.train, every[apart])
+            x = np.asarray(read[fold.test], np.float64)
             return lesson.methods.activate(self.learn(lesson).logits(x)), {}
 
         about = f"{self.told}|{MOST}|{self.__dict__}"
         trial = run_folds(request, arm, fit_fold, about=about)
         choices = {
-            "taps": [str(tap) for tap in reading.choose(request.split.development)],
             "unlabelled": len(every),
             "domain_auc": [found.value, found.low, found.high],
             **trial.choices,
         }
-        seen = f"{words.count(len(every), 'item')} without a label, {self.how(reading)}"
+        seen = f"{words.count(len(every), 'item')} without a label, {self.how(stored)}"
         return replace(trial, choices=choices, reason=trial.reason or seen)
 
-    def refit(self, request: Request, trial: Trial) -> Model:
+    def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "taps"."""
-        taps = tuple(Tap.parse(name) for name in trial.choices["taps"])
-        reading = probe.read(request, request.network)
-        linear = self.learn(Lesson(reading, request.split.development, pool(request), taps))
-        return taps_model(request.task, request.network, taps, linear.weight, linear.bias)
+        lesson = Lesson(request, _stored(request), request.split.development, pool(request))
+        linear = self.learn(lesson)
+        return taps_model(request.task, request.network, [lesson.embedding], linear.weight, linear.bias)
+
+
+def _stored(request: Request) -> Features:
+    """What the probe's pass has stored."""
+    taps = tuple(dict.fromkeys((*request.network.taps(), request.network.embedding)))
+    return request.features(request.network, probe.spec(request, taps, probe.views(request)))
 
 
 def pool(request: Request) -> np.ndarray:

@@ -25,7 +25,7 @@ class Propagation(LearnsFromBoth):
     told = f"labels spread to the {unlabelled.graph.NEIGHBOURS} nearest"
 
     def learn(self, lesson: Lesson) -> Linear:
-        x = lesson.features()
+        x = lesson.features(lesson.embedding)
         graph = unlabelled.neighbours(x - x.mean(axis=0))
         seeds = unlabelled.seeds(lesson.y, lesson.request.task.outputs, len(x))
         found = unlabelled.spread(graph, seeds, reach=REACH)

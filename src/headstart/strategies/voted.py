@@ -29,11 +29,12 @@ class Voted(LearnsFromBoth):
     factor = 5.0
 
     def unsuited(self, request: Request) -> str:
-        return "" if other_tap(request, ()) else "the source has one layer to read, and two must agree"
+        return "" if other_tap(request) else "the source has one layer to read, and two must agree"
 
     def learn(self, lesson: Lesson) -> Linear:
-        second = other_tap(lesson.request, lesson.taps)
-        voters = [lesson.features(), *([lesson.features((second,))] if second else [])]
+        second = other_tap(lesson.request)
+        assert second is not None
+        voters = [lesson.features(lesson.embedding), lesson.features(second)]
         places, guessed = np.zeros(0, np.int64), np.zeros(0, np.int64)
         for share in SHARES:
             votes = [lesson.answers(lesson.fit(x, places, guessed), x) for x in voters]
@@ -42,17 +43,14 @@ class Voted(LearnsFromBoth):
         return lesson.fit(voters[0], places, guessed)
 
 
-def other_tap(request: Request, taken: tuple[Tap, ...]) -> Tap | None:
-    """A tap of another stage than those `taken` (or the last): `APART` before the last if it may be, and
-    pooled as the embedding is; None where the source has no other."""
+def other_tap(request: Request) -> Tap | None:
+    """A tap of another stage than the embedding's: `APART` before the last if it may be, and pooled as the
+    embedding is; None where the source has no other."""
     backbone = request.network
-    taken = taken or (backbone.embedding,)
-    stages = [stage.name for stage in backbone.stages]
-    free = [tap for tap in backbone.taps() if tap not in taken and tap != backbone.embedding]
+    stages, own = [stage.name for stage in backbone.stages], backbone.embedding
     wanted = len(stages) - 1 - APART
 
     def far(tap: Tap) -> tuple[bool, int, bool]:
-        same = tap.stage in {one.stage for one in taken}
-        return same, abs(stages.index(tap.stage) - wanted), tap.grid != backbone.embedding.grid
+        return tap.stage == own.stage, abs(stages.index(tap.stage) - wanted), tap.grid != own.grid
 
-    return min(free, key=far, default=None)
+    return min((tap for tap in backbone.taps() if tap != own), key=far, default=None)

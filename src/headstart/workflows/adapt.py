@@ -134,16 +134,9 @@ def adapt(
             pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
             decision = adaptation.decide(shift, pool)
         _tell(listen, "decision", decision.reason)
-        verdict: Verdict | None = None
+        verdict = None
         if wanted.labels is not None:
-            best = _likeliest(decision, pool)
-            labelled = read_labels(wanted.labels, request)
-            found = {
-                one.adapter: _learnt(request, one, learnt)
-                for one in pool
-                if one.adapter in (adapters.NONE, best)
-            }
-            verdict = judged(request, labelled, found[adapters.NONE], found[best], best, decision)
+            verdict = _by_labels(wanted.labels, request, decision, pool, learnt)
             decision = verdict.decision
             _tell(listen, "labels", decision.reason)
         answer = {
@@ -165,8 +158,7 @@ def adapt(
             model = _model(request, predictor.model, learned, answer)
         answer["names"] = [record["name"], domain_run.named(inputs)]
         answer["command"] = wanted.command(folder, inputs)
-        base = next(one for one in pool if one.adapter == adapters.NONE)
-        shown = domain_run.drawn(request, _learnt(request, base, learnt), learned)
+        shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
         domain_run.write(place, folder, record, model, answer, request, shown)
         return Adaptation(wanted.out, answer)
 
@@ -364,6 +356,17 @@ def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
         return decision.adapter
     able = [one for one in pool if not one.refused and one.adapter != adapters.NONE]
     return max(able, key=lambda one: one.circular).adapter if able else adapters.NONE
+
+
+def _by_labels(
+    labels: Any, request: Request, decision: Decision, pool: list[Assessed], learnt: dict[str, Adapted]
+) -> Verdict:
+    """What labelled items of the target say of the untouched model and of the likeliest adapter."""
+    best, labelled = _likeliest(decision, pool), read_labels(labels, request)
+    found = {
+        one.adapter: _learnt(request, one, learnt) for one in pool if one.adapter in (adapters.NONE, best)
+    }
+    return judged(request, labelled, found[adapters.NONE], found[best], best, decision)
 
 
 def _learnt(request: Request, one: Assessed, learnt: dict[str, Adapted]) -> Adapted:

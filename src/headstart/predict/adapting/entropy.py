@@ -34,7 +34,7 @@ MEMORY = 0.9
 VANISHED = 0.03
 """Of the largest entropy there is (0.2 nats with a thousand classes): below it SAR stops."""
 EPOCHS = 5
-RATE = 1e-3
+RATE = 2.5e-4
 
 Weigh = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
