@@ -107,14 +107,20 @@ def classes(labels: list[str], found: Record, pool: Mapping[str, Record]) -> dic
     """Shares of every class: in the source, as answered for the target before and after, and as estimated
     with an interval."""
     base, own, shift = pool[adapters.NONE], pool[found["adapter"]], found["shift"]
-    after = own["said"] if found["decision"] == "adapted" else [None] * len(labels)
+    after = own["said"] if found["decision"] == "adapted" else []
+    after = after or [None] * len(labels)  # also of one that no time was left to assess
     names = ("label", "source", "before", "after", "estimate", "low", "high")
     columns = (labels, shift["source"], base["said"], after, shift["shares"], base["low"], base["high"])
     rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     kept = sorted(rows, key=lambda row: -abs(row["estimate"] - row["source"]))[:SHOWN]
     ends = ("source", "before", "after", "high")
     most = max((row[name] or 0.0 for row in rows for name in ends), default=0.0)
-    return {"rows": sorted(kept, key=rows.index), "of": len(rows), "most": most or 1.0}
+    return {
+        "rows": sorted(kept, key=rows.index),
+        "of": len(rows),
+        "most": most or 1.0,
+        "after": None not in after,
+    }
 
 
 def picture(shown: Record, which: str) -> dict[str, Any] | None:
