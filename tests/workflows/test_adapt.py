@@ -18,6 +18,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.targets import Dense
 from headstart.errors import DataError, RunError
 from headstart.planning.adaptation import Decision
+from headstart.report import markdown
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt.assess import Assessed
 from headstart.strategies.adapt.deep import _base as deep
@@ -93,6 +94,13 @@ def test_what_is_decided_is_shipped(place: Path, monkeypatch: pytest.MonkeyPatch
     before = hs.open_run(place / "run").model.predict(place / "target").scores
     assert np.abs(run.model.predict(place / "target").scores - before).max() > 0.01
     assert run.model.evaluate(place / "labels").headline.n == 60
+    assert 'id="adaptation"' in (found.folder / "report.html").read_text()
+    shown = json.loads((found.folder / "domains.json").read_text())
+    assert shown["moved"]
+    assert [point["part"] for point in shown["after"]].count("test") == 60
+    assert markdown.render(run.record, {}, []).startswith("## Adapted by linear optimal transport")
+    assert len(hs.label_next(run, place / "target", n=2).picks) == 2
+    assert hs.compare([place / "run", found.folder]).pairs[0].items == 42
     assert found.to_json()["expected_gain"] == {"value": 0.1, "low": 0.0, "high": 0.2}
 
 
@@ -114,6 +122,34 @@ def test_networks_are_trained_within_the_budget_and_ship(
     assert shares == pytest.approx(shot.said, abs=0.02)
     brief = hs.adapt(place / "run", place / "target", out=place / "brief", budget=0.001)
     assert "no time is left" in brief.record["pool"][-1]["refused"]
+
+
+def test_an_untouched_model_keeps_what_was_found_of_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = Decision("kept", "none", "do not adapt: no <evidence>", checks={})
+    monkeypatch.setattr(workflow.adaptation, "decide", lambda *_: decision)
+    found = hs.adapt(place / "run", place / "target", out=tmp_path / "kept")
+    assert hs.compare([place / "run", found.folder]).pairs[0].gain == 0
+    page = (found.folder / "report.html").read_text()
+    assert "Not adapted" in page
+    assert "no &lt;evidence&gt;" in page
+    assert "label-next" in page
+    assert hs.open_run(found.folder).insight == hs.open_run(place / "run").insight
+
+
+def test_a_run_keeps_the_shifts_that_were_found_of_it(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "run", tmp_path / "run")
+    for _ in range(2):
+        found = hs.shift(tmp_path / "run", place / "target")
+    noted = json.loads((tmp_path / "run" / "shifts.json").read_text())["shifts"]
+    assert [one["kind"] for one in noted] == [found.kind]
+    page = hs.open_run(tmp_path / "run").drawn().read_text()
+    assert 'id="shifts"' in page
+    assert found.next == "" or found.next.split()[1] in ("adapt", "label-next")
+    (tmp_path / "run" / "shifts.json").unlink()
+    (tmp_path / "run" / "shifts.json").mkdir()
+    assert hs.shift(tmp_path / "run", place / "target").kind == found.kind  # and nothing is noted
 
 
 def test_no_step_but_the_last_reads_a_label(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,9 +56,12 @@ def shown(found: Run, format: str) -> None:
 def tell(run: Run) -> None:
     """Leaderboard, verdict and the page's path on the terminal."""
     from headstart.core.events import Event
+    from headstart.report.adaptation import lines
     from headstart.report.terminal import Story
 
     answer, story = run.record["answer"], Story()
+    for line in lines(run.record)[:2]:
+        story.line("adapted", line)
     story(Event("data", run.record["data"]))
     rows = {"rows": answer["rows"], "metric": run.record["task"]["metric"], "reference": answer["reference"]}
     story(Event("leaderboard", rows))

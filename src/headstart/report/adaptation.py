@@ -59,8 +59,8 @@ def numbers(found: Record, pool: Mapping[str, Record]) -> list[dict[str, str]]:
     shift, base, own = found["shift"], pool[adapters.NONE], pool[found["adapter"]]
     out = [
         (
-            "how well the domains are told apart (AUC; 0.5 is chance)", f"{shift['auc']:.2f}",
-            f"at least {shift['auc_low']:.2f}",
+            "how well the domains are told apart (AUC; 0.5 is chance)", number(shift["auc"], ".2f"),
+            f"at least {number(shift['auc_low'], '.2f')}",
         ),
         (
             "of the items are of other classes (estimate)", f"{shift['variation']:.0%}",
@@ -69,13 +69,15 @@ def numbers(found: Record, pool: Mapping[str, Record]) -> list[dict[str, str]]:
     ]  # fmt: skip
     gain = found["expected_gain"]
     if gain is not None:
-        low, value, high = (f"{100 * gain[name]:+.1f}" for name in ("low", "value", "high"))
+        low, value, high = (
+            number(gain[name] and 100 * gain[name], "+.1f") for name in ("low", "value", "high")
+        )
         out.append(("expected gain", f"{value} points", f"[{low}, {high}]"))
-        came = f"{base['circular']:.0%} without it"
+        came = f"{number(base['circular'], '.0%')} without it"
+        out.append(("of the source comes back (circular validation)", number(own["circular"], ".0%"), came))
     else:
         came = "there and back, without adaptation"
-    if own["circular"] is not None:  # a trained one is judged by a witness, which is no share of the source
-        out.append(("of the source comes back (circular validation)", f"{own['circular']:.0%}", came))
+        out.append(("of the source comes back (circular validation)", number(base["circular"], ".0%"), came))
     items, bad = found["target"]["items"], found["target"]["unreadable"]
     left = f"{bad:,} cannot be read" if bad else ""
     out.append(("unlabelled items of the target", f"{items:,}", left))
@@ -88,24 +90,37 @@ def tried(one: Record, checks: Mapping[str, Any]) -> dict[str, Any]:
     own = checks.get(one["adapter"], ())
     return {
         **one,
+        "back": number(one["circular"], ".3f"),
+        "held_out": number(one["source"], ".3f"),
         "title": title(one["adapter"]),
         "checks": {check["rule"]: check for check in own},
         "failed": [check["text"] for check in own if not check["passed"]],
     }
 
 
+def number(value: float | None, form: str) -> str:
+    """A number, or a dash for one that is not known: JSON has null for what is not finite."""
+    return "-" if value is None else format(value, form)
+
+
 def classes(labels: list[str], found: Record, pool: Mapping[str, Record]) -> dict[str, Any]:
     """Shares of every class: in the source, as answered for the target before and after, and as estimated
     with an interval."""
     base, own, shift = pool[adapters.NONE], pool[found["adapter"]], found["shift"]
-    after = (own["said"] if found["decision"] == "adapted" else ()) or [None] * len(labels)
+    after = own["said"] if found["decision"] == "adapted" else []
+    after = after or [None] * len(labels)  # also of one that no time was left to assess
     names = ("label", "source", "before", "after", "estimate", "low", "high")
     columns = (labels, shift["source"], base["said"], after, shift["shares"], base["low"], base["high"])
     rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     kept = sorted(rows, key=lambda row: -abs(row["estimate"] - row["source"]))[:SHOWN]
     ends = ("source", "before", "after", "high")
     most = max((row[name] or 0.0 for row in rows for name in ends), default=0.0)
-    return {"rows": sorted(kept, key=rows.index), "of": len(rows), "most": most or 1.0}
+    return {
+        "rows": sorted(kept, key=rows.index),
+        "of": len(rows),
+        "most": most or 1.0,
+        "after": None not in after,
+    }
 
 
 def picture(shown: Record, which: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,6 +157,17 @@ class Shift:
             return f"{first}; if it is not, {ADVICE[self.kind]}"
         return ADVICE[self.kind]
 
+    @property
+    def next(self) -> str:
+        """The command that helps: `adapt` where that may, `label-next` where only labels do; "" where there
+        is nothing to do, or the files must be mended first."""
+        if self.warning or self.kind == "none" or not self.model:
+            return ""
+        run = "RUN" if self.folder is None else str(self.folder)
+        command = "label-next" if self.kind == "concept" else "adapt"
+        first = "" if self.folder else f"headstart fit {shlex.quote(self.names[0])} --out RUN && "
+        return f"{first}{shlex.join(['headstart', command, run, self.names[1]])}"
+
     def __repr__(self) -> str:
         return f"Shift({self.kind!r}: {self.reason})"
 
@@ -167,6 +179,7 @@ class Shift:
             "kind": self.kind,
             "reason": self.reason,
             "advice": self.advice,
+            "next": self.next,
             "warning": self.warning,
             "auc": self.auc.to_json(),
             "mmd": self.mmd.to_json(),
