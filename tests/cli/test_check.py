@@ -21,7 +21,7 @@ from headstart.errors import PathError
 def _memo(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was examined is kept in memory, not in the user's cache."""
     module = types.ModuleType("headstart.store.memo")
-    module.Memo = dict  # type: ignore[attr-defined]
+    module.Memo = lambda *_: {}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "headstart.store.memo", module)
 
 

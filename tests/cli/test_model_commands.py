@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +261,48 @@ def test_an_address_is_not_fetched(headstart, model: Path) -> None:
     code, _, err = headstart("predict", model, "https://example.org/a.png")
     assert code == 2
     assert "https://example.org/a.png: addresses are not fetched: download it first" in err
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model with BatchNorm that says each label of some pictures, and those."""
+    where, images = tmp_path_factory.mktemp("n"), tiny_images(20)
+    model = tiny_model("taps")
+    p = Predictor(model, device="cpu").scores(images)
+    model = replace(
+        model, tensors={**model.tensors, "head.bias": model.tensors["head.bias"] - np.log(p).mean(0)}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle, "_reopen", lambda place, target: None)
+        path = bundle.save(model, where / "m.zip", probes=images)
+    (where / "new").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(where / "new" / f"{number:02}.png")
+    return path, where / "new"
+
+
+@pytest.mark.parametrize("how", ["batchnorm", "entropy"])
+def test_predict_tells_how_it_adapted(headstart, network: tuple[Path, Path], how: str) -> None:
+    model, new = network
+    code, out, err = headstart("predict", model, new, "--adapt", how, "-f", "json")
+    told = json.loads(out)["adapted"]
+    assert code == 0
+    assert (told["method"], told["items"]) == (how, 20)
+    assert f"adapted by {how} to 20 items: statistics of the first" in err
+    assert f"{100 * told['changed']:.1f} % of their labels changed" in err
+    code, out, err = headstart("predict", model, new, "-f", "json")
+    assert "adapted" not in json.loads(out)
+    assert err == ""
+
+
+def test_predict_refuses_to_adapt_in_one_sentence(headstart, network: tuple[Path, Path], model: Path) -> None:
+    _, new = network
+    code, out, err = headstart("predict", network[0], new / "00.png", "--adapt", "batchnorm")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "left out: 1 item can be read, and it takes 16" in err
+    code, _, err = headstart("predict", model, new, "--adapt", "entropy")
+    assert code == 2
+    assert "no norm layers" in err
+    code, _, err = headstart("predict", model, new, "--adapt", "batchnrm")
+    assert code == 2
+    assert "did you mean 'batchnorm'?" in err

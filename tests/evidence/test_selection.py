@@ -13,6 +13,7 @@ from scipy import stats
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
+from headstart.evidence.unlabelled import brought
 from headstart.evidence.verdict import verdict_of
 from made.simulated import arm, experiment, ridge, trials
 
@@ -358,3 +359,59 @@ def test_what_was_held_out_from_other_items_has_no_place() -> None:
     assert [(row.arm, row.place) for row in rows] == [("net: finetune", 1), ("net: probe", None)]
     arms["pixels"] = whole
     assert {row.arm: row.place is not None for row in selection.rows(arms, setting, "pixels")}["pixels"]
+
+
+@pytest.mark.parametrize(("accuracy", "ships"), [(0.75, True), (0.2, False)])
+def test_what_learns_from_items_without_a_label_ships_unless_held_out_labels_say_no(
+    accuracy: float, ships: bool
+) -> None:
+    setting = experiment(n=24, repeats=1)
+    wins = []
+    for seed in range(20):
+        arms = {
+            "net: probe": arm(setting, "net: probe", "probe", 0.7, seed=2 * seed),
+            "net: voted": arm(setting, "net: voted", "voted", accuracy, seed=2 * seed + 1),
+        }
+        wins.append(selection.best(arms, arms, setting) == "net: voted")
+    assert (np.mean(wins) > 0.6) == ships
+
+
+def test_of_those_the_one_that_most_is_hoped_of_is_asked() -> None:
+    """A wide prior makes a lucky score weigh more; of equal scores the better prior counts."""
+    setting = experiment(n=24, repeats=1)
+    one = arm(setting, "net: voted", "voted", 0.7, seed=1)
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.7, seed=2),
+        "net: match": replace(one, arm="net: match", strategy="match"),
+        "net: voted": one,
+    }
+    found = gain(one, arms["net: probe"], setting)
+    assert found is not None
+    hopes = {name: selection.posterior(found, arms[name]) for name in ("net: voted", "net: match")}
+    prior = {"net: voted": (0.05, 0.05), "net: match": (0.02, 0.03)}
+    for name, (mean, spread) in prior.items():
+        weight = 1 / spread**2, 1 / found.error**2
+        assert hopes[name] == pytest.approx((weight[0] * mean + weight[1] * found.gain) / sum(weight))
+    best = max(hopes, key=lambda name: hopes[name])
+    assert selection.best(arms, arms, setting) in (best, "net: probe")
+
+
+def test_what_they_brought_is_one_sentence() -> None:
+    setting = experiment(n=24, repeats=1)
+    arms = {
+        "net: probe": arm(setting, "net: probe", "probe", 0.6, seed=1),
+        "net: finetune": arm(setting, "net: finetune", "finetune", 0.6, seed=2),
+        "net: voted": arm(setting, "net: voted", "voted", 0.8, seed=3),
+        "net: match": arm(setting, "net: match", "match", 0.7, seed=4),
+    }
+    told = brought(arms, setting)
+    assert told.startswith("With the items without a label, net: ")
+    assert "with the labels alone (net: probe)" in told
+    assert "with the labels alone (net: finetune)" in told
+    assert "[" in told
+    refused = replace(
+        arms["net: voted"].__class__("net: voted", "voted", "net"), status="not applicable", reason="too few"
+    )
+    alone = {"net: probe": arms["net: probe"], "net: voted": refused}
+    assert brought(alone, setting) == "Items without a label were not used: too few."
+    assert brought({"net: probe": arms["net: probe"]}, setting) == ""

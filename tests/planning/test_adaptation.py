@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from headstart.planning.adaptation import HARM, Decision, decide, overridden
+from headstart.planning.adaptation import HARM, Decision, decide, may_train, overridden
 from headstart.strategies.adapt.assess import Assessed, Shift
 
 SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9)
@@ -50,6 +50,56 @@ def test_the_best_by_circle_and_of_equals_the_surer_one() -> None:
     assert decide(SHIFT, [BASE, GOOD, better]).adapter == "linot"
     near = replace(better, circular=0.805, bnm=0.7)
     assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
+
+
+def test_where_all_comes_back_one_that_was_tested_in_the_source_must_lose_nothing() -> None:
+    full = replace(BASE, circular=0.99, again=(0.99,) * 5)
+    refit = replace(full, adapter="clusters", circular=0.985, again=(0.985,) * 5, itself=True)
+    assert decide(SHIFT, [full, refit]).adapter == "clusters"
+    for one in (
+        replace(refit, itself=False),
+        replace(refit, circular=0.97),
+        replace(refit, source=0.8),
+        replace(refit, again=(0.9, 0.9, 0.99, 0.99, 0.99)),
+    ):
+        assert decide(SHIFT, [full, one]).decision == "kept"
+    assert decide(SHIFT, [BASE, replace(refit, circular=0.7, again=BASE.again)]).decision == "kept"
+
+
+def test_a_trained_network_is_held_against_no_adaptation_by_the_same_way_back() -> None:
+    own = replace(GOOD, adapter="shot", circular=0.75, again=(0.75,) * 5, base=(0.6,) * 6)
+    found = decide(SHIFT, [BASE, GOOD, own])
+    assert (found.adapter, found.gain) == ("shot", pytest.approx((0.15, 0.15, 0.15)))
+    assert decide(SHIFT, [BASE, replace(own, base=(0.74,) * 6)]).decision == "kept"
+
+
+def test_networks_are_trained_for_what_is_far_or_adapted_already() -> None:
+    kept, adapted = decide(SHIFT, [BASE]), decide(SHIFT, [BASE, GOOD])
+    near = replace(SHIFT, auc=0.8)
+    assert may_train(SHIFT, kept, 40)
+    assert may_train(near, adapted, 40)
+    assert not may_train(near, kept, 40)
+    assert not may_train(SHIFT, adapted, 39)
+
+
+def test_shares_that_are_known_bind_every_adapter() -> None:
+    """The adapter's own estimate agrees with whatever it says."""
+    shift = replace(
+        SHIFT, auc=0.73, auc_low=0.68, variation=0.28, variation_low=0.2, shares=(0.9, 0.1), apart=0.03
+    )
+    base = replace(BASE, said=(0.85, 0.15))
+    found = decide(shift, [base, replace(GOOD, said=(0.7, 0.3), low=(0.65, 0.2), high=(0.8, 0.35))])
+    assert found.decision == "kept"
+    assert "20% of its answers" in found.reason
+    assert (
+        decide(shift, [base, replace(GOOD, said=(0.83, 0.17), low=(0.7, 0.1), high=(0.9, 0.3))]).adapter
+        == "coral"
+    )
+    unknown = replace(shift, apart=0.2)
+    assert (
+        decide(unknown, [base, replace(GOOD, said=(0.7, 0.3), low=(0.65, 0.2), high=(0.8, 0.35))]).adapter
+        == "coral"
+    )
 
 
 def test_shares_alone_want_no_circle() -> None:

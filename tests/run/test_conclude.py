@@ -49,6 +49,8 @@ def test_too_sure_a_winner_is_toned_down() -> None:
     kept = model.evidence["held_out"]
     assert kept["right"] == (stated.argmax(axis=1) == bench.experiment.targets).astype(float).tolist()
     np.testing.assert_allclose(kept["top"], softened.max(axis=1), atol=0.02)
+    shares = [(bench.experiment.targets == label).mean() for label in range(3)]
+    np.testing.assert_allclose(model.evidence["frequencies"], shares, atol=1e-6)
 
 
 def test_the_evidence_is_that_of_the_arm_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,19 +47,20 @@ def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
     run, told = fit(vectors)
     probed = {row["arm"]: row for row in run.leaderboard() if row["arm"].endswith(": probe")}
     done = {arm.removesuffix(": probe") for arm, row in probed.items() if row["score"] is not None}
-    assert len(done) == 3
+    assert 1 <= len(done) <= 3, "what is clearly worse is not probed"
     assert done & {"w16", "w24", "w32"}
     assert "worse.txt" in next(e.data["text"] for e in told if e.data.get("label") == "left out")
     found = run.record["search"]
     assert set(found["kept"]) == done
     assert set(found["left_out"]) == set(WIDTHS) - done
     away = min(found["left_out"])
-    assert [row["source"] for row in found["ranking"] if row["tied"]][:3] == found["kept"]
+    level = [row["source"] for row in found["ranking"] if row["tied"]][:3]
+    assert (level or [found["ranking"][0]["source"]]) == found["kept"]
     assert [e.data["kept"] for e in told if e.kind == "search"] == [found["kept"]]
     skipped = {row["arm"]: row["reason"] for row in run.record["answer"]["skipped"]}
     assert (
         skipped[f"{away}: probe"]
-        == "not among those that are probed, 3 of 6 sources ranked on some of the items"
+        == f"not among those that are probed, {len(done)} of 6 sources ranked on some of the items"
     )
     assert any(
         f"{away}: probe" in note and "ranked on some" in note

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def setting(tmp_path: Path) -> Iterator[Context]:
         folder.begin({"seed": 0})
         closing = Closing(110.0, imports=4.0, beat=lambda: 0.01)
         made = Context(
-            bench, None, {"net": source}, folder, lambda event: None,  # type: ignore[arg-type]
+            bench, SimpleNamespace(engine="auto"), {"net": source}, folder, lambda event: None,  # type: ignore[arg-type]
             reserve=10.0, passes={"net": 1.0}, closing=closing,
         )  # fmt: skip
         made._loaded["net"] = TinyBackbone()

@@ -14,7 +14,7 @@ from headstart.core.targets import Dense
 from headstart.strategies import scratch
 from headstart.strategies.shared import _folds
 from headstart.testing.fakes import SHAPES, MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.strategy import numbers
+from headstart.testing.strategy import example, numbers
 from headstart.testing.texts import TinyTextBackbone, sentences
 from made.simulated import arm
 
@@ -26,6 +26,8 @@ def request(name: str, settings: Settings = QUICK) -> Request:
     if name == "lora":
         pytest.importorskip("peft")
     one = strategies.facts(name)
+    if one.unlabelled:
+        return example(per_class=9, repeats=1, free=60, settings=settings)
     if one.knows("image") and "image" not in one.by_hand:
         dataset, backbone = shapes(per_class=9), TinyBackbone(labels=SHAPES)
     elif not one.knows("text"):

@@ -18,10 +18,14 @@ from headstart.core.dataset import Dataset
 from headstart.core.targets import Dense
 from headstart.errors import DataError, RunError
 from headstart.planning.adaptation import Decision
+from headstart.report import markdown
 from headstart.strategies import adapt as adapters
+from headstart.strategies.adapt.assess import Assessed
+from headstart.strategies.adapt.deep import _base as deep
 from headstart.testing.fakes import SHAPES, shape
 from headstart.workflows import adapt as workflow
 from headstart.workflows import target_labels
+from warm import prove_here
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("adapt")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADSTART_CACHE", str(where / "cache"))
+        prove_here(patch)
         write(where / "source", pale=False, each=14, seed=0, classes=True)
         write(where / "target", pale=True, each=20, seed=1, classes=False)
         write(where / "labels", pale=True, each=20, seed=1, classes=True)
@@ -56,8 +61,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def cached(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(place / "cache"))
-    few = {name: adapters.ADAPTERS[name] for name in ("none", "prior", "coral")}
+    few = {name: adapters.ADAPTERS[name] for name in ("none", "linot")}
     monkeypatch.setattr(adapters, "ADAPTERS", few)
+    monkeypatch.setattr(workflow.adaptation, "TRAINED", ())
+    prove_here(monkeypatch)
 
 
 def test_the_run_that_is_written_is_a_run(place: Path) -> None:
@@ -71,23 +78,78 @@ def test_the_run_that_is_written_is_a_run(place: Path) -> None:
         assert answers == hs.open_run(place / "run").model.predict(place / "target").answers
     said = json.loads((found.folder / "run.json").read_text())["adaptation"]
     assert said["transfer"] == "transductive"
-    assert {one["adapter"] for one in said["pool"]} == {"none", "prior", "coral"}
+    assert {one["adapter"] for one in said["pool"]} == {"none", "linot"}
     assert "1 of 12" in said["base_rate_of_harm"]
     again = hs.adapt(place / "run", place / "target", out=place / "plain")
     assert (again.decision, again.reason) == (found.decision, found.reason)
 
 
 def test_what_is_decided_is_shipped(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decision = Decision("adapted", "coral", "because", (0.1, 0.0, 0.2), {})
+    decision = Decision("adapted", "linot", "because", (0.1, 0.0, 0.2), {})
     monkeypatch.setattr(workflow.adaptation, "decide", lambda *_: decision)
     found = hs.adapt(place / "run", place / "target", out=place / "forced")
     run = hs.open_run(found.folder)
     shipped = next(row for row in run.leaderboard() if row["shipped"])
-    assert (shipped["arm"], shipped["strategy"]) == ("strokes: coral", "coral")
+    assert (shipped["arm"], shipped["strategy"]) == ("strokes: linot", "linot")
     before = hs.open_run(place / "run").model.predict(place / "target").scores
     assert np.abs(run.model.predict(place / "target").scores - before).max() > 0.01
     assert run.model.evaluate(place / "labels").headline.n == 60
+    assert 'id="adaptation"' in (found.folder / "report.html").read_text()
+    shown = json.loads((found.folder / "domains.json").read_text())
+    assert shown["moved"]
+    assert [point["part"] for point in shown["after"]].count("test") == 60
+    assert markdown.render(run.record, {}, []).startswith("## Adapted by linear optimal transport")
+    assert len(hs.label_next(run, place / "target", n=2).picks) == 2
+    assert hs.compare([place / "run", found.folder]).pairs[0].items == 42
     assert found.to_json()["expected_gain"] == {"value": 0.1, "low": 0.0, "high": 0.2}
+
+
+def test_networks_are_trained_within_the_budget_and_ship(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow.adaptation, "TRAINED", ("shot",))
+    monkeypatch.setattr(deep, "MOST_EPOCHS", 1)
+    found = hs.adapt(place / "run", place / "target", out=place / "trained")
+    shot = next(Assessed.from_json(one) for one in found.record["pool"] if one["adapter"] == "shot")
+    assert (shot.refused, len(shot.base), len(shot.again)) == ("", 6, 5)
+    assert shot.checkpoint in range(5)
+    decision = Decision("adapted", "shot", "because", (0.1, 0.0, 0.2), {})
+    monkeypatch.setattr(workflow.adaptation, "decide", lambda *_: decision)
+    resumed = hs.adapt(place / "run", place / "target", out=place / "trained")
+    assert json.dumps(resumed.record["pool"]) == json.dumps(found.record["pool"]), "it trains again"
+    answers = hs.open_run(resumed.folder).model.predict(place / "target")
+    shares = np.bincount(answers.scores.argmax(axis=1), minlength=3) / len(answers.answers)
+    assert shares == pytest.approx(shot.said, abs=0.02)
+    brief = hs.adapt(place / "run", place / "target", out=place / "brief", budget=0.001)
+    assert "no time is left" in brief.record["pool"][-1]["refused"]
+
+
+def test_an_untouched_model_keeps_what_was_found_of_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = Decision("kept", "none", "do not adapt: no <evidence>", checks={})
+    monkeypatch.setattr(workflow.adaptation, "decide", lambda *_: decision)
+    found = hs.adapt(place / "run", place / "target", out=tmp_path / "kept")
+    assert hs.compare([place / "run", found.folder]).pairs[0].gain == 0
+    page = (found.folder / "report.html").read_text()
+    assert "Not adapted" in page
+    assert "no &lt;evidence&gt;" in page
+    assert "label-next" in page
+    assert hs.open_run(found.folder).insight == hs.open_run(place / "run").insight
+
+
+def test_a_run_keeps_the_shifts_that_were_found_of_it(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "run", tmp_path / "run")
+    for _ in range(2):
+        found = hs.shift(tmp_path / "run", place / "target")
+    noted = json.loads((tmp_path / "run" / "shifts.json").read_text())["shifts"]
+    assert [one["kind"] for one in noted] == [found.kind]
+    page = hs.open_run(tmp_path / "run").drawn().read_text()
+    assert 'id="shifts"' in page
+    assert found.next == "" or found.next.split()[1] in ("adapt", "label-next")
+    (tmp_path / "run" / "shifts.json").unlink()
+    (tmp_path / "run" / "shifts.json").mkdir()
+    assert hs.shift(tmp_path / "run", place / "target").kind == found.kind  # and nothing is noted
 
 
 def test_no_step_but_the_last_reads_a_label(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

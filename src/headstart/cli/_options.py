@@ -36,13 +36,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 COLUMNS = ("path_column", "text_column", "pair_column")
 """Where the items are in a table."""
-READING = (*COLUMNS, "label_column", "split_column", "group_column", "task", "labels", "missing", "white")
+READING = (
+    *COLUMNS,
+    "label_column",
+    "split_column",
+    "group_column",
+    "task",
+    "labels",
+    "missing",
+    "white",
+    "unlabelled",
+)
 """How data with labels are read."""
 KINDS = {"text": str, "texts": list[str], "whole": int, "number": float, "path": Path, "flag": bool}
 OPTIONS = json.loads(Path(__file__).with_name("options.json").read_text(encoding="utf-8"))
 """By name: `kind` (of `KINDS`), `help`, its `names` on the command line where there are more than one, `default`
 where that is not None, and what else `typer.Option` takes."""
-RUN = tuple(OPTIONS)
+ANSWERS = ("sets", "risk", "adapt")
+"""How careful answers are to be, and to which items a model is brought."""
+RUN = tuple(name for name in OPTIONS if name not in ANSWERS)
 """What a run is asked for."""
 
 

@@ -14,6 +14,7 @@ from headstart.cli._screen import aligned, csv_line
 from headstart.cli._screen import as_json as document
 from headstart.core.task import Task
 from headstart.core.words import cell
+from headstart.predict.adapting.base import Adaptation
 from headstart.predict.predictor import Prediction
 
 Chunks = Iterator[str]
@@ -29,6 +30,8 @@ class Shown:
     """Label sets as well."""
     texts: tuple[str, ...] | None = None
     """What the rows are about, in their order: a column of its own on the screen."""
+    adapted: Adaptation | None = None
+    """How the model was brought to the items; in JSON."""
 
 
 def table(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
@@ -67,8 +70,11 @@ def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> 
 
 
 def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
-    """One document: the task, and a list of predictions."""
-    yield '{\n  "task": ' + document(task.to_json(), indent=None) + ',\n  "predictions": ['
+    """One document: the task, how the model was adapted where it was, and a list of predictions."""
+    yield '{\n  "task": ' + document(task.to_json(), indent=None)
+    if shown.adapted is not None:
+        yield ',\n  "adapted": ' + document(shown.adapted.to_json(), indent=None)
+    yield ',\n  "predictions": ['
     for number, row in enumerate(rows):
         yield (("," if number else "") + "\n    " + document(as_json(row, task, shown.top), indent=None))
     yield "\n  ]\n}\n"

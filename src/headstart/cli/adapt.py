@@ -88,7 +88,11 @@ def text(found: Adaptation) -> Iterator[str]:
             yield f"          {arm['name']:<22} {arm['accuracy']:.3f}\n"
         if labels["suffices"]:
             yield f"suffices  {labels['suffices']}\n"
-    yield f"run       {found.folder}\n\n"
+    yield f"run       {found.folder}\n"
+    yield f"page      {found.folder / 'report.html'}\n"
+    if found.decision == "kept" and record["labels"] is None:
+        yield f"next      headstart label-next {found.folder} TARGET, then give the labels with --labels\n"
+    yield "\n"
     yield f"{'adapter':<10} {'comes back':>10} {'held out':>9}  why not\n"
     for one in record["pool"]:
         if one["refused"]:

@@ -33,16 +33,6 @@ Seconds = Annotated[
 ]
 Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
-Sets = Annotated[
-    float | None,
-    typer.Option(
-        "--sets", help="Add the set of labels that holds the truth for this share of items, such as 0.9."
-    ),
-]
-Risk = Annotated[
-    float | None,
-    typer.Option("--risk", help="Give only answers of which at most this share is wrong, such as 0.05."),
-]
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
 
@@ -56,7 +46,7 @@ Masks = Annotated[
 ]
 
 
-@_options.taking(*_options.COLUMNS)
+@_options.taking(*_options.COLUMNS, *_options.ANSWERS)
 def predict_command(
     model: ModelPath,
     files: MaybeFiles = None,
@@ -66,10 +56,8 @@ def predict_command(
     output: Output = None,
     top: Top = None,
     batch_size: BatchSize = None,
-    sets: Sets = None,
-    risk: Risk = None,
     masks: Masks = None,
-    **columns: Any,
+    **given: Any,
 ) -> None:
     """Predict for images, texts or recordings with a trained model, or an exported one.
 
@@ -80,27 +68,31 @@ def predict_command(
     from headstart import light
     from headstart.cli import _rows
     from headstart.predict import masks as drawn
-    from headstart.predict.predictor import stream, told_unread
+    from headstart.predict.predictor import adapted, stream, told_unread
     from headstart.predict.selective import Caution
 
     if format not in _rows.FORMATS:
         raise BadOption("--format", format, ", ".join(_rows.FORMATS))
     loaded = light.of_bundle(model) or _bundle(model)
+    sets, risk, adapt = (given.pop(name) for name in _options.ANSWERS)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
-    items = inputs(files or [], text or [], second or [], loaded.input.modality, columns)
-    if isinstance(loaded, light.LightModel) and not loaded.suits(len(items)):
+    items = inputs(files or [], text or [], second or [], loaded.input.modality, given)
+    if isinstance(loaded, light.LightModel) and not loaded.suits(len(items), adapt):
         loaded = _bundle(model)
-    shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format))
+    predictor, told = (loaded.predictor, None) if adapt is None else adapted(loaded.predictor, items, adapt)
+    shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format), told)
     failed: list[tuple[str, str]] = []
     cut: list[Any] = []
     alone = output is not None or not sys.stdout.isatty()  # the answers do not go to the same screen
     with _destination(output) as write, bar("predict", show=alone) as tell:
-        answers = stream(loaded.predictor, items, batch_size=batch_size)
+        answers = stream(predictor, items, batch_size=batch_size)
         rows = _watch(answers, failed, cut, lambda done: tell(done, len(items)))
         rows = rows if masks is None else drawn.written(rows, loaded.task, masks)
         careful = (caution(loaded.task, row) for row in rows)
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)
+    if told is not None:
+        warn(f"headstart: {told}\n")
     if failed:
         warn(f"headstart: {len(failed)} of {len(items)} could not be predicted: {some_of(failed)}\n")
     if cut:

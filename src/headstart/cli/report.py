@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli._screen import say, say_json
-from headstart.errors import BadOption, RunError
+from headstart.errors import BadOption
 
 if TYPE_CHECKING:
     from headstart.api import Run
@@ -48,28 +48,20 @@ def shown(found: Run, format: str) -> None:
     elif format == "md":
         say([markdown.render(found.record, saved.insight(run), saved.events(run), saved.pictures(run))])
     elif format == "html":
-        sys.stdout.write(f"{redrawn(found)}\n")
+        sys.stdout.write(f"{found.drawn()}\n")
     else:
         tell(found)
-
-
-def redrawn(run: Run) -> Path:
-    """The page, drawn again from what the folder holds. Raises `RunError` when it cannot be written."""
-    from headstart.report import page
-
-    try:
-        return page.rewrite(run.folder, run.record)
-    except OSError as error:
-        problem = f"report.html cannot be written ({error.strerror or error})"
-        raise RunError(run.folder, problem, "free some space, or copy the run elsewhere") from error
 
 
 def tell(run: Run) -> None:
     """Leaderboard, verdict and the page's path on the terminal."""
     from headstart.core.events import Event
+    from headstart.report.adaptation import lines
     from headstart.report.terminal import Story
 
     answer, story = run.record["answer"], Story()
+    for line in lines(run.record)[:2]:
+        story.line("adapted", line)
     story(Event("data", run.record["data"]))
     rows = {"rows": answer["rows"], "metric": run.record["task"]["metric"], "reference": answer["reference"]}
     story(Event("leaderboard", rows))

@@ -67,6 +67,8 @@ def text(found: Shift, page: Path | None = None) -> Iterator[str]:
         yield f"\nfiles     {cell(found.warning)}\n"
     yield f"\nshift     {found.kind}: {cell(found.reason)}\n"
     yield f"advice    {cell(found.advice)}\n"
+    if found.next:
+        yield f"next      {found.next}\n"
     for sign, name, size in zip("AB", found.names, found.sizes, strict=True):
         yield f"{sign}         {cell(name)}: {words.count(size, *found.nouns)}\n"
     yield f"seen by   {cell(found.source)}{f', answered by {found.model}' if found.model else ''}\n\n"

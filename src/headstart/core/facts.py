@@ -62,6 +62,14 @@ class Facts:
     comes first."""
     mends: tuple[Shift, ...] = ()
     """Of an adapter: shifts that it undoes; its conformance suite holds it to these."""
+    unlabelled: bool = False
+    """Whether it learns from items without a label, too: it runs where there are any, on the best source,
+    and is preferred to what does not only where the evidence is for it."""
+    prior: tuple[float, float] | None = None
+    """What it gains in accuracy over what learns from the same labels with less, before anything was seen,
+    and how much that differs between data sets; None: nothing is known."""
+    known_for: str = ""
+    """Why that is so, as a clause."""
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 

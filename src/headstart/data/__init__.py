@@ -12,6 +12,7 @@ from typing import Any
 
 from headstart.core.dataset import Dataset
 from headstart.core.registry import Registry
+from headstart.data.joined import with_unlabelled
 from headstart.data.parts import check_order
 from headstart.data.reading import ADDRESSES, NOT_FETCHED, Reading, as_path, levels_of
 from headstart.errors import BadOption, PathError
@@ -65,9 +66,9 @@ def load(data: Any, **options: Any) -> Dataset:
     perhaps `path`, and in Python Pillow images and arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`; with `items_only`
-    the columns of a table that hold no items (its labels, splits, groups) are not looked at. `label_column`
-    may be a list of columns of 0 and 1, one for each label.
+    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`, `unlabelled`; with
+    `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
+    `label_column` may be a list of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
     lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
@@ -82,6 +83,8 @@ def load(data: Any, **options: Any) -> Dataset:
     and what is white, (-1024, 3071) say; without it both are found from all pictures when the data are
     checked.
 
+    `unlabelled` is data of the same kind, in any of these forms: its items come last, without labels.
+
     Raises `PathError`, `DataError`, `BadOption`, and `UnknownName` for columns that are not there.
     """
     reading = Reading.of(options)
@@ -93,7 +96,17 @@ def load(data: Any, **options: Any) -> Dataset:
         raise PathError(data, NOT_FETCHED)
     check_order(data, reading.labels)
     dataset, white = _read(data, reading), levels_of(reading.white)
+    dataset = _beside(dataset, reading)
     return dataset if white is None else dataset.with_levels(white)
+
+
+def _beside(dataset: Dataset, reading: Reading) -> Dataset:
+    """With the items that were given without labels, if there are any."""
+    given = reading.unlabelled
+    if given is None:
+        return dataset
+    more = given if isinstance(given, Dataset) else _read(given, reading.of_items)
+    return with_unlabelled(dataset, more)
 
 
 def _read(data: Any, reading: Reading) -> Dataset:

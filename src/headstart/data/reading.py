@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Reading:
     items_only: bool = False
     white: Any = None
     rate: int | None = None
+    unlabelled: Any = None
     known: tuple[str, ...] = ()
     """The labels of the model that the data are to be compared with; no option of a user's."""
 
@@ -83,6 +84,14 @@ class Reading:
             if name not in known:
                 raise UnknownName("option for reading data", name, known)
         return cls(**options)
+
+    @property
+    def of_items(self) -> Reading:
+        """What is said of items alone."""
+        labels: dict[str, Any] = dict.fromkeys(
+            ("label_column", "split_column", "group_column", "task", "labels", "name", "unlabelled")
+        )
+        return replace(self, **labels, items_only=True)
 
     @property
     def columns(self) -> tuple[str, ...]:

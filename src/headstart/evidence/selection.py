@@ -24,10 +24,6 @@ COMPARED: tuple[Role, ...] = ("scratch", "simple", "floor", "random")
 """Roles of what transfer is compared with, in the order in which a sentence names them."""
 ENOUGH = 30
 """Held-out items (or groups) on which an arm that trains the trunk must have shown that it is better."""
-PRIOR_GAIN, PRIOR_SPREAD = 0.06, 0.07
-"""What an `expert` for few labels (`Facts`) gains in accuracy over a frozen probe before anything was seen,
-which a few held-out items cannot show (docs/measured.md, few labelled texts); and how much that differs
-between data sets: 0 to 0.2 on validation parts of four text sets, with 8 and with 64 labels a class."""
 SURPRISE = 2.0
 """Standard deviations from what was to be expected at which that is not believed any more."""
 ROUGH = 400
@@ -50,6 +46,12 @@ def called(strategy: str, task: Task) -> str:
     return tasks.for_task(task).constant_name if constant else strategies.called(strategy)
 
 
+def guarded(trial: Trial) -> bool:
+    """Whether the arm must show that it is better than what takes less: it trains a trunk, or learns from
+    items without a label."""
+    return heavy(trial) or strategies.facts(trial.strategy).unlabelled
+
+
 def heavy(trial: Trial) -> bool:
     """Whether the arm trains a trunk, or averages with one that does."""
     return strategies.facts(trial.strategy).trains
@@ -60,26 +62,41 @@ def best(
 ) -> str | None:
     """The arm to prefer among some; None when none of them has a score.
 
-    The first of `ranked`, except that an arm that trains the trunk must beat whatever arm that does not is
+    The first of `ranked`, except that an arm that is `guarded` must beat whatever arm that is not is
     preferred (`_frozen`) on the same items by more than one standard error of their paired difference, on
     `enough` items or all of them: simpler is safer when equal, and a single small fold is luck. One that is
-    `expected` to be better is preferred while it is still `likely` to be.
+    `expected` to be better is preferred while it is still `likely` to be. Of those that learn from items
+    without a label only the one that most is to be hoped of is considered (`_hopeful`).
     """
     order = ranked(trials, names, experiment)
     if order and not _telling([trials[name] for name in order], experiment):
         return min(order, key=lambda name: _untold(trials[name]))
-    simple = [name for name in order if not heavy(trials[name])]
-    for name in order:
-        if not heavy(trials[name]):
-            continue
+    simple = [name for name in order if not guarded(trials[name])]
+
+    def over(name: str) -> PairedGain | None:
         there = {other: common(trials[other], trials[name])[0] for other in simple}
         rival = _frozen(ranked(there, simple, experiment), there, experiment, enough)
-        found = None if rival is None else gain(trials[name], trials[rival], experiment, count=ROUGH)
+        return None if rival is None else gain(trials[name], trials[rival], experiment, count=ROUGH)
+
+    for name in _hopeful([name for name in order if guarded(trials[name])], trials, over):
+        found = over(name)
         if not simple or (found is not None and convincing(found, experiment, enough)):
             return name
-        if found is not None and expected(trials[name], experiment) and likely(found):
+        if found is not None and expected(trials[name], experiment) and likely(found, trials[name]):
             return name
     return _frozen(simple, trials, experiment, enough)
+
+
+def _hopeful(
+    names: Sequence[str], trials: Mapping[str, Trial], over: Callable[[str], PairedGain | None]
+) -> list[str]:
+    """The arms, of those that learn from items without a label the one alone whose gain `over` what does not,
+    by what was known beforehand and what was seen, is the largest: the best of several scores on few labels
+    is luck."""
+    both = [name for name in names if strategies.facts(trials[name].strategy).unlabelled]
+    hopes = {name: posterior(found, trials[name]) for name in both if (found := over(name)) is not None}
+    first = max(hopes, key=lambda name: hopes[name], default=None)
+    return [name for name in names if name not in hopes or name == first]
 
 
 def _frozen(
@@ -167,23 +184,35 @@ def convincing(found: PairedGain, experiment: Experiment, enough: float = ENOUGH
     return found.n >= min(enough, units) and found.gain > found.error
 
 
-def likely(found: PairedGain) -> bool:
+def posterior(found: PairedGain, trial: Trial) -> float:
+    """The gain to be hoped of an arm: what was known beforehand (`Facts.prior`) and what was seen, each
+    weighted by how sure it is."""
+    mean, spread = strategies.facts(trial.strategy).prior or (0.0, np.inf)
+    weights = 1 / spread**2, 1 / max(found.error, 1e-9) ** 2
+    return float(np.average([mean, found.gain], weights=weights))
+
+
+def likely(found: PairedGain, trial: Trial) -> bool:
     """Whether what was known beforehand and what was seen, each weighted by how sure it is, make a gain.
 
-    The mean of the posterior of a normal prior (`PRIOR_GAIN`, `PRIOR_SPREAD`) is above 0, and what was seen
-    is no `SURPRISE`: with a standard error of 12 points unless the arm is worse by 18, with one of 5 by 3.
+    The mean of the posterior of a normal prior (`Facts.prior`) is above 0, and what was seen is no
+    `SURPRISE`: of `contrastive` with a standard error of 12 points unless it is worse by 18, with one of 5
+    by 3.
     """
+    mean, spread = strategies.facts(trial.strategy).prior or (0.0, np.inf)
     error = found.error
-    even = -PRIOR_GAIN * (error / PRIOR_SPREAD) ** 2
-    odd = PRIOR_GAIN - SURPRISE * float(np.hypot(error, PRIOR_SPREAD))
+    even = -mean * (error / spread) ** 2
+    odd = mean - SURPRISE * float(np.hypot(error, spread))
     return found.gain > max(even, odd)
 
 
 def expected(trial: Trial, experiment: Experiment) -> bool:
-    """Whether an arm is better than frozen ones by what is known beforehand, which is known in points."""
-    least, most = strategies.facts(trial.strategy).expert or (0, 0)
+    """Whether an arm is better than simpler ones by what is known beforehand, which is known in points."""
+    one = strategies.facts(trial.strategy)
+    least, most = one.expert or (0, np.inf)
     each = per_class(experiment)
-    return named(experiment.task.metric).percent and each is not None and least <= each < most
+    known = one.prior is not None and named(experiment.task.metric).percent
+    return known and each is not None and least <= each < most
 
 
 def per_class(experiment: Experiment) -> float | None:

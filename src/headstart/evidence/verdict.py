@@ -14,7 +14,7 @@ from headstart.core.strategy import Trial, common
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.evidence.leaderboard import compared, gain
-from headstart.evidence.selection import baselines, best, called, expected, heavy, nested
+from headstart.evidence.selection import baselines, best, called, expected, guarded, nested
 from headstart.measure.paired import ENOUGH_UNITS, FEWEST_UNITS, PairedGain, adjusted
 
 NEEDED: tuple[Role, ...] = ("scratch", "simple", "floor")
@@ -164,7 +164,7 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
     arm = trials[ours.arm]
     if not expected(arm, experiment):
         return ""
-    frozen = best([n for n, t in trials.items() if transfers(t) and not heavy(t)], trials, experiment)
+    frozen = best([n for n, t in trials.items() if transfers(t) and not guarded(t)], trials, experiment)
     if frozen is None:
         return ""
     metric = experiment.task.metric
@@ -175,7 +175,7 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
     mine, theirs = (words.value(metric, leaderboard.score(t, experiment)) for t in pair)
     return (
         f"{arm.arm} has {mine} {metric} where {frozen} has {theirs}, on so few labels. It was preferred "
-        "because learning from pairs is known to be worth more than a frozen network there, not because these"
+        f"because {strategies.facts(arm.strategy).known_for}, not because these"
         " items show it: they are too few to outweigh that."
     )
 

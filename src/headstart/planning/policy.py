@@ -122,6 +122,7 @@ class Known:
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
     """Items to learn from."""
+    unlabelled: int = 0
     spare: float = 0.0
     """Seconds left for more folds of arms that have run: what the end takes is known by then, the training on
     all rows of whatever arm may ship."""
@@ -201,7 +202,8 @@ def agenda(known: Known) -> list[Arm]:
     if best is not None:
         first, *further = deeper(known)
         random, scratch = every("random"), every("scratch")
-        order = [random, [first], scratch] if expert_first(known) else [random, scratch, [first]]
+        second = ([first], scratch) if expert_first(known) else (scratch, [first])
+        order = (random, [one for one in every("transfer") if one.unlabelled], *second)
         arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
         arms += answers(known, best)
     return [arm for arm in arms if possible(known, arm[0])]
@@ -210,10 +212,11 @@ def agenda(known: Known) -> list[Arm]:
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
     able = one.knows(known.modality, places=known.places)
-    if known.allowed is not None:
-        return able and one.name in known.allowed
-    left_out = one.trains if known.quality == FAST else known.modality in one.by_hand
-    return able and (not left_out or known.quality == BEST)
+    if not able or (one.unlabelled and not known.unlabelled):
+        return False
+    if known.allowed is not None or known.quality == BEST:
+        return known.allowed is None or one.name in known.allowed
+    return not (one.trains if known.quality == FAST else known.modality in one.by_hand)
 
 
 def expert_first(known: Known) -> bool:
@@ -231,7 +234,7 @@ def _few(known: Known, one: Facts) -> bool:
 
 def deeper(known: Known) -> list[Facts]:
     """The strategies that train the network further, most promising first."""
-    found = [one for one in every("transfer") if not one.reads]
+    found = [one for one in every("transfer") if not (one.reads or one.unlabelled)]
     experts = [one for one in found if one.expert is not None and one.knows(known.modality)]
     column = 0
     if any(_few(known, one) for one in experts):
@@ -310,8 +313,7 @@ def skipped(known: Known) -> list[Skipped]:
     out = []
     for one, source, _ in agenda(known):
         arm = arm_name(one.name, source.name if source else None)
-        obstacle = "" if arm in known.outcomes else _obstacle(known, one, source)
-        if obstacle:
+        if arm not in known.outcomes and (obstacle := _obstacle(known, one, source)):
             out.append(Skipped(arm, one.name, obstacle, estimate_of(known, one, source)))
     return out
 

@@ -25,6 +25,8 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.core.words import few
 from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
+from headstart.predict import adapting
+from headstart.predict.adapting.base import Adaptation, Job
 from headstart.predict.inputs import items_of
 from headstart.tasks.base import Places
 
@@ -62,6 +64,8 @@ class Predictions(Sequence[Prediction]):
 
     task: Task
     rows: tuple[Prediction, ...]
+    adapted: Adaptation | None = None
+    """How the model was brought to these items before it answered."""
 
     @overload
     def __getitem__(self, index: int) -> Prediction: ...
@@ -145,13 +149,18 @@ class Opened(ABC):
         return self.model.evidence
 
     def predict(
-        self, inputs: Any, *, batch_size: int | None = None, progress: Progress | None = None
+        self,
+        inputs: Any,
+        *,
+        batch_size: int | None = None,
+        adapt: str | None = None,
+        progress: Progress | None = None,
     ) -> Predictions:
         """Answers, in order, for whatever `headstart.load` takes, labelled or not, or for one item of it.
 
         Unreadable items get a row that says why; see `headstart.predict.predictor.predict`.
         """
-        return predict(self.predictor, inputs, batch_size=batch_size, progress=progress)
+        return predict(self.predictor, inputs, batch_size=batch_size, adapt=adapt, progress=progress)
 
 
 class Predictor:
@@ -174,6 +183,25 @@ class Predictor:
             batch = torch.from_numpy(np.ascontiguousarray(prepared)).to(self.device)
             found: np.ndarray = np.ascontiguousarray(self._net(batch).cpu().numpy())
         return found
+
+    def adapted(self, prepared: Sequence[np.ndarray], method: str) -> tuple[Predictor, Adaptation]:
+        """A copy, brought to prepared items by a method of `headstart.predict.adapting`, and what was done.
+
+        The model itself stays as it is. Raises as the constructor does, `UnknownName`, and `BadOption` where
+        it would do harm.
+        """
+        import torch
+
+        twin = Predictor(self.model, device=self.device, name=self._name)
+        collate = modalities.get(self.model.input.modality).collate
+        size = adapting.BATCH
+        with self._sound(), _exact(self.device):
+            batches = [
+                torch.from_numpy(np.ascontiguousarray(collate(prepared[at : at + size]))).to(self.device)
+                for at in range(0, len(prepared), size)
+            ]
+            job = Job(twin._net, self.model.task, batches, _frequencies(self.model))
+            return twin, adapting.adapt(method, job)
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
@@ -210,21 +238,52 @@ def predict(
     *,
     batch_size: int | None = None,
     workers: int | None = None,
+    adapt: str | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Answers for everything `inputs` names (see `headstart.predict.inputs.items_of`).
 
     Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
-    decoding threads. Raises `BadOption` for a batch size below 1.
+    decoding threads, `adapt` the way in which the model is brought to these items first (see `adapted`).
+    Raises `BadOption` for a batch size below 1.
     """
     predictor = Predictor(model) if isinstance(model, Model) else model
     items = items_of(inputs, predictor.model.input.modality)
-    rows = []
+    told, rows = None, []
+    if adapt is not None:
+        predictor, told = adapted(predictor, items, adapt)
     for row in stream(predictor, items, batch_size=batch_size, workers=workers):
         rows.append(row)
         if progress is not None:
             progress("predict", len(rows), len(items))
-    return Predictions(predictor.model.task, tuple(rows))
+    return Predictions(predictor.model.task, tuple(rows), told)
+
+
+def adapted(predictor: Answering, items: Sequence[Item], method: str) -> tuple[Predictor, Adaptation]:
+    """A copy of the predictor that is brought to the items, without labels, and what was done.
+
+    Of many items a part is drawn for it. Raises `UnknownName` for no method of `headstart.predict.adapting`,
+    `BadOption` with the reason where it cannot be done, or would do harm.
+    """
+    _ = adapting.METHODS[method]
+    if not isinstance(predictor, Predictor):
+        raise adapting.refused(method, "an exported model is a graph, in which nothing can be changed")
+    model, order = predictor.model, np.random.default_rng(0).permutation(len(items))[: adapting.MOST]
+    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode") as pool:
+        found = pool.map(lambda at: _prepare(items[at], model.input, wants_pairs(model)), order)
+        prepared = [one.content for one in found if one.content is not None]
+    return predictor.adapted(prepared, method)
+
+
+def _frequencies(model: Model) -> np.ndarray | None:
+    """Of the classes in the training part, as the model tells; None where it does not, or not soundly."""
+    said = model.evidence.get("frequencies")
+    try:
+        found = np.array(said, np.float64)
+    except (TypeError, ValueError):
+        return None
+    sound = found.shape == (model.task.outputs,) and (found >= 0).all() and 0 < found.sum() < np.inf
+    return found / found.sum() if sound else None
 
 
 def stream(
@@ -270,7 +329,7 @@ class Prepared:
     error: str = ""
 
 
-def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool) -> Prepared:
+def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool = False) -> Prepared:
     modality: Any = modalities.get(contract.modality)
     try:
         with modality.held(item.read(), contract.levels) as opened:

@@ -9,7 +9,7 @@ from typing import Any
 from headstart import modalities
 from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
-from headstart.report import story
+from headstart.report import adaptation, story
 
 TEXT = 120
 """Characters of a text that are told."""
@@ -27,7 +27,9 @@ def render(
     answer, metric = record["answer"], record["task"]["metric"]
     verdict = answer["verdict"]
     start, _, rest = verdict["sentence"].partition(": ")
-    parts = [f"## {safe(start)}", safe(rest), *map(safe, verdict["notes"])]
+    adapted = adaptation.lines(record)
+    parts = [f"## {safe(adapted[0])}", _list(adapted[1:]), "### The run it began from"] if adapted else []
+    parts += [f"## {safe(start)}", safe(rest), *map(safe, verdict["notes"])]
     parts += [
         "### Leaderboard",
         f"{safe(record['split']['kind'])}; intervals are 95 % unless said otherwise."

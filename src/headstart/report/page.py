@@ -17,7 +17,7 @@ from headstart.core import words
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.evidence import unit_of
 from headstart.core.files import write_atomic
-from headstart.report import saved, story
+from headstart.report import adaptation, saved, story
 from headstart.report.charts import cloud, curves, forest, marks
 from headstart.report.numbers import key_numbers, metric_rows, nouns
 
@@ -29,24 +29,37 @@ SIGNS = {"helps": "▲", "hurts": "▼", "no evidence": "○", "not compared": "
 Record = Mapping[str, Any]
 
 
-def write(path: Path, record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> Path:
+def write(
+    path: Path,
+    record: Record,
+    insight: Record,
+    shown: Record,
+    events: Sequence[Record] = (),
+    domains: Record | None = None,
+) -> Path:
     """Write the page atomically and return its path. Arguments as in `render`. Raises `OSError`."""
-    write_atomic(path, render(record, insight, shown, events).encode())
+    write_atomic(path, render(record, insight, shown, events, domains).encode())
     return path
 
 
 def rewrite(folder: Path, record: Record) -> Path:
     """Draw the page of a finished run again from what its folder holds; no data set is needed."""
-    return write(
-        folder / "report.html", record, saved.insight(folder), saved.pictures(folder), saved.events(folder)
-    )
+    found = saved.insight(folder), saved.pictures(folder), saved.events(folder), saved.domains(folder)
+    return write(folder / "report.html", record, *found)
 
 
-def render(record: Record, insight: Record, shown: Record, events: Sequence[Record] = ()) -> str:
+def render(
+    record: Record,
+    insight: Record,
+    shown: Record,
+    events: Sequence[Record] = (),
+    domains: Record | None = None,
+) -> str:
     """The page as HTML.
 
     `record` is the content of run.json, `insight` of insight.json, `shown` what `samples.gather` made,
-    `events` the lines of events.jsonl. All but the first may be empty: what is missing is not shown.
+    `events` the lines of events.jsonl, `domains` what `saved.domains` gives. All but the first may be empty:
+    what is missing is not shown.
     """
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -78,6 +91,8 @@ def render(record: Record, insight: Record, shown: Record, events: Sequence[Reco
             decisions=story.decisions(events),
             untried=story.untried(answer),
             map_data=map_data(insight, shown),
+            adaptation=adaptation.told(record, domains or {}),
+            shifts=[adaptation.shift_told(one) for one in (domains or {}).get("shifts", ())],
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from headstart.core.untrusted import Damaged, parsing
 from headstart.core.untrusted import read_object as as_object
 from headstart.errors import RunError
-from headstart.run.state.folder import read_object
+from headstart.run.state.folder import DOMAINS, SHIFTS, read_object
 
 
 @contextmanager
@@ -34,6 +34,13 @@ def pictures(folder: Path) -> dict[str, Any]:
     """The content of pictures.json as `samples.gather` made it; empty where there is none. Raises `RunError`
     when it is damaged."""
     return read_object(folder / "pictures.json")
+
+
+def domains(folder: Path) -> dict[str, Any]:
+    """{"map", "shifts"}: both domains of an adaptation in a plane, and what `headstart shift` has noted of
+    this run, the latest first; empty where there is neither. Raises `RunError` for what is damaged."""
+    shifts = read_object(folder / SHIFTS).get("shifts", ())
+    return {"map": read_object(folder / DOMAINS), "shifts": list(reversed(shifts))}
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

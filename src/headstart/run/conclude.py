@@ -19,6 +19,7 @@ from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.follow_ups import note, response
+from headstart.evidence.unlabelled import brought
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
@@ -56,6 +57,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `RunError`."""
     trials = in_order(trials, context)
     verdict = verdict_of(trials, context.experiment)
+    if told := brought(trials, context.experiment):
+        verdict = replace(verdict, notes=(*verdict.notes, told))
     chosen = selection.winner(trials, context.experiment)
     if chosen is None:
         raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
@@ -118,7 +121,7 @@ def as_read(model: Model, dataset: Dataset) -> Model:
 
 
 def calibrated(model: Model, winner: Trial, context: Context) -> Model:
-    """The model with its temperature, and with what label sets and abstaining need in its evidence.
+    """The model with its temperature, and with what label sets, abstaining and adapting need in its evidence.
 
     Both come from the items held out in the first repeat.
     """
@@ -129,6 +132,8 @@ def calibrated(model: Model, winner: Trial, context: Context) -> Model:
     found: dict[str, Any] = {"temperature": temperature}
     if methods.exclusive:
         found["held_out"] = selective.held_out(y, methods.softened(p, temperature))
+        shares = np.bincount(y, minlength=context.task.outputs) / len(y)
+        found["frequencies"] = [round(float(share), 6) for share in shares]
     tensors = {**model.tensors, "temperature": np.array([temperature], np.float32)}
     return replace(model, tensors=tensors, evidence={**model.evidence, **found})
 

@@ -60,6 +60,7 @@ def state(
         context.dataset.modality,
         per_class=selection.per_class(context.experiment),
         labelled=len(context.split.development),
+        unlabelled=int((~context.dataset.labelled).sum()),
         places=strategies.of_places(context.task),
         spare=left - max(again.values(), default=0.0),
         settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),

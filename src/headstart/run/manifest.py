@@ -69,7 +69,7 @@ def write_answer(
         "machine": environment.machine(),
     }
     with context.folder.writing():
-        items.write(context)
+        items.write(context.folder.path, context.dataset, context.split)
     context.folder.write(content)
     return content
 

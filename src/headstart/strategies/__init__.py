@@ -17,6 +17,7 @@ from headstart.errors import BadOption, HeadstartError, UnknownName
 from headstart.tasks.base import Places
 
 _HERE = "headstart.strategies"
+_BOTH = "items without a label are known to add to so few labels"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
@@ -52,6 +53,18 @@ _OWN = (
         reason="one pass over the data pays for it",
     ),
     Facts(
+        "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.05, 0.05), known_for=_BOTH,
+        reason="items without a label: learn from those on which two layers of {source} agree",
+    ),
+    Facts(
+        "propagation", f"{_HERE}.propagation:Propagation", "transfer", unlabelled=True, prior=(0.03, 0.065),
+        known_for=_BOTH, reason="items without a label: their neighbours may tell",
+    ),
+    Facts(
+        "match", f"{_HERE}.match:Match", "transfer", unlabelled=True, prior=(0.02, 0.03), known_for=_BOTH,
+        reason="items without a label: another view of each must get the same answer",
+    ),
+    Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
         places=f"{_HERE}.dense.probe:RandomFrozen",
         title="the same architecture, random and frozen",
@@ -69,7 +82,8 @@ _OWN = (
         "contrastive", f"{_HERE}.contrastive:Contrastive", "transfer", modalities=("text",), trains=True,
         share=0.6, share_of_few=0.75, turn=(5, 0, 5),
         # with fewer there are hardly any pairs, with more fine-tuning is as good (Tunstall et al., 2022)
-        expert=(4, 128),
+        expert=(4, 128), prior=(0.06, 0.07),
+        known_for="learning from pairs is known to be worth more than a frozen network there",
         reason="few labels a class: learn from all pairs of texts what makes them alike",
     ),
     Facts(

@@ -211,7 +211,7 @@ def read(request: Request, backbone: Backbone, only: tuple[Tap, ...] = ()) -> Re
     """Have the pass store what is missing, and prepare the choice among all taps, or `only` these."""
     taps = only or tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
     count = views(request)
-    features = request.features(backbone, _spec(request, taps, count))
+    features = request.features(backbone, spec(request, taps, count))
     rows = selection_rows(request.split, request.seed)
     found: dict[str, np.ndarray] = {}
     for tap in reversed(taps):  # what is there twice (the last map's mean, the embedding) counts once
@@ -226,7 +226,8 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and bool(np.abs(a - b).max(initial=0) <= 2e-3 * np.abs(a).max(initial=0))
 
 
-def _spec(request: Request, taps: tuple[Tap, ...], count: int) -> FeatureSpec:
+def spec(request: Request, taps: tuple[Tap, ...], count: int) -> FeatureSpec:
+    """What the pass stores for a probe on these taps with so many views."""
     usual = FeatureSpec(taps=taps, views=count)
     return replace(usual, view_kind=request.settings.augment) if request.settings.augment else usual
 
@@ -280,7 +281,7 @@ def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     request = replace(request, backbone=backbone)
     taps = tuple(Tap.parse(name) for name in trial.choices["taps"])
     count = int(trial.choices["views"])
-    features = request.features(backbone, _spec(request, taps, count))
+    features = request.features(backbone, spec(request, taps, count))
     none = np.zeros(0, np.int64)
     nothing = _taps.Blocks(none, none, {}, {})
     reading = Reading(request, backbone, features, count, nothing)

@@ -96,12 +96,21 @@ def shapes(
     return Dataset("shapes", "image", items, task=task, targets=target, origin="shapes")
 
 
-def folds(dataset: Dataset, *, parts: int = 3, repeats: int = 1, test: float = 0.0, seed: int = 0) -> Split:
-    """A split with random folds, the first share `test` of the (shuffled) rows kept as test part."""
+def folds(
+    dataset: Dataset,
+    *,
+    parts: int = 3,
+    repeats: int = 1,
+    test: float = 0.0,
+    free: int = 0,
+    seed: int = 0,
+) -> Split:
+    """A split with random folds, the first share `test` of the (shuffled) rows kept as test part. The last
+    `free` of them are in no part, as rows without a label are."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(dataset))
     kept = round(test * len(dataset))
-    development = np.sort(order[kept:])
+    development = np.sort(order[kept : len(order) - free])
     made = []
     for repeat in range(repeats):
         place = rng.permutation(np.arange(len(development)) % parts)

@@ -32,15 +32,22 @@ _DEFAULTS = Settings()
 
 
 def example(
-    kind: str = CLASSIFICATION, *, per_class: int = 12, repeats: int = 2, settings: Settings = _DEFAULTS
+    kind: str = CLASSIFICATION,
+    *,
+    per_class: int = 12,
+    repeats: int = 2,
+    free: int = 0,
+    settings: Settings = _DEFAULTS,
 ) -> Request:
-    """Pictures of three shapes with a test part, and a tiny network whose classifier knows shapes."""
-    dataset = shapes(kind, per_class=per_class)
+    """Pictures of three shapes with a test part, and a tiny network whose classifier knows shapes. As many of
+    each shape are in no part as make at least `free` together: they stand for those without a label."""
+    more = -(-free // 3)
+    dataset = shapes(kind, per_class=per_class + more)
     assert dataset.task is not None
     backbone = TinyBackbone(labels=SHAPES)
     if kind == CLASSIFICATION:
         backbone = backbone.teach(shapes(classes=len(SHAPES), per_class=20, seed=1))
-    split = folds(dataset, parts=3, repeats=repeats, test=0.2)
+    split = folds(dataset, parts=3, repeats=repeats, test=0.2 * per_class / (per_class + more), free=3 * more)
     return Request(dataset, dataset.task, split, MemoryExtractor(dataset), backbone, settings=settings)
 
 

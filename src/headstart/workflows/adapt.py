@@ -6,6 +6,7 @@ labels is opened when everything is decided.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,21 +28,19 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.errors import DataError, RunError
-from headstart.evidence.leaderboard import Row
-from headstart.export import bundle
 from headstart.measure import threads
 from headstart.passes.extractor import StoreExtractor
 from headstart.planning import adaptation
 from headstart.planning.adaptation import Decision
 from headstart.predict.predictor import Predictor
-from headstart.run.conclude import probes
 from headstart.run.state.folder import RunFolder, load_trial, read_finished, slug
 from headstart.store.store import FeatureStore
 from headstart.strategies import adapt as adapters
-from headstart.strategies.adapt.assess import Assessed, Shift, assess, diagnosed
+from headstart.strategies.adapt.assess import Assessed, Shift, assess, assess_trained, at, diagnosed
 from headstart.strategies.shared._shipping import state
 from headstart.tasks.base import Confidence
-from headstart.workflows import label_next
+from headstart.workflows import domain_run, label_next
+from headstart.workflows.inputs.finished import best_source, data_of
 from headstart.workflows.target_labels import Verdict, judged, read_labels
 
 
@@ -59,6 +58,18 @@ class Wanted:
     download: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
+
+    def command(self, folder: Path, inputs: Any) -> str:
+        """The command line that asks for the same; "" where something was given in Python."""
+        several = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if not all(isinstance(one, str | Path) for one in (*several, self.labels or "", self.labelled or "")):
+            return ""
+        parts = ["headstart", "adapt", str(folder), *map(str, several), "--seed", str(self.seed)]
+        parts += ["--budget", f"{self.seconds:g}s", "--out", str(self.out)]
+        more = {"labels": self.labels, "data": self.labelled, **self.columns}
+        for name, value in more.items():
+            parts += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join(parts)
 
     @property
     def seconds(self) -> float:
@@ -105,11 +116,12 @@ def adapt(
     """
     budget = Budget(wanted.seconds)
     record = read_finished(folder)
-    request, unreadable = _request(folder, record, predictor.model, inputs, wanted)
+    request, witness, unreadable = _request(folder, record, predictor.model, inputs, wanted)
     question = {
+        **record["question"],
         "adapts": predictor.model.fingerprint(),
         # by content: the same items may be named from another place
-        "data": fingerprint.of_parts([*request.dataset.digests(), request.split.fingerprint()]),
+        "domains": fingerprint.of_parts([*request.dataset.digests(), request.split.fingerprint()]),
         "seed": wanted.seed,
         "adapters": list(adapters.ADAPTERS),
     }
@@ -117,13 +129,14 @@ def adapt(
         place.begin(question)
         pool, learnt, shift = _pool(place, request, budget, listen)
         decision = adaptation.decide(shift, pool)
+        if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
+            unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
+            pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
+            decision = adaptation.decide(shift, pool)
         _tell(listen, "decision", decision.reason)
-        verdict: Verdict | None = None
+        verdict = None
         if wanted.labels is not None:
-            best = _likeliest(decision, pool)
-            labelled = read_labels(wanted.labels, request)
-            found = {name: _learnt(request, name, learnt) for name in {adapters.NONE, best}}
-            verdict = judged(request, labelled, found[adapters.NONE], found[best], best, decision)
+            verdict = _by_labels(wanted.labels, request, decision, pool, learnt)
             decision = verdict.decision
             _tell(listen, "labels", decision.reason)
         answer = {
@@ -137,10 +150,16 @@ def adapt(
             "base_rate_of_harm": adaptation.HARM,
             "seconds": budget.spent,
         }
+        learned: Adapted | None = None
         model = predictor.model
         if decision.decision == "adapted":
-            model = _model(request, predictor.model, _learnt(request, decision.adapter, learnt), answer)
-        _write(place, record, model, answer, request)
+            chosen = next(one for one in pool if one.adapter == decision.adapter)
+            learned = _learnt(request, chosen, learnt)
+            model = _model(request, predictor.model, learned, answer)
+        answer["names"] = [record["name"], domain_run.named(inputs)]
+        answer["command"] = wanted.command(folder, inputs)
+        shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
+        domain_run.write(place, folder, record, model, answer, request, shown)
         return Adaptation(wanted.out, answer)
 
 
@@ -157,8 +176,9 @@ def _tell(listen: Listener, label: str, text: str) -> None:
 
 def _request(
     folder: Path, record: Mapping[str, Any], model: Model, inputs: Any, wanted: Wanted
-) -> tuple[Request, int]:
-    """What adapters may touch, and how many items of the target cannot be read."""
+) -> tuple[Request, Request, int]:
+    """What adapters may touch, the same with a network that has not seen the source's labels, and how many
+    items of the target cannot be read."""
     task = model.task
     methods = tasks.for_task(task)
     if not (methods.exclusive and isinstance(methods, Confidence)):
@@ -168,9 +188,10 @@ def _request(
             "that come back (circular validation)",
             "give labels of the target to `headstart fit` instead",
         )
-    ask = label_next.Wanted(labelled=wanted.labelled, download=wanted.download, columns=wanted.columns)
+    ask = label_next.Wanted(columns=wanted.columns)
     items = label_next.pool_items(Predictor(model), inputs, ask, record)
-    known = label_next.labelled_items(folder, record, ask)
+    whole = data_of(folder, record, wanted.labelled)
+    known = whole.subset(np.flatnonzero(whole.labelled))
     given = known.task
     if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
         raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
@@ -186,12 +207,12 @@ def _request(
     ).view(labels=split.development)  # fmt: skip
     free = int(split.groups.max(initial=0)) + 1
     split = replace(split, groups=np.concatenate([split.groups, free + np.arange(len(target))]))
-    backbone, taps = _base(folder, record, model, ask, known)
+    backbone, taps, original = _base(folder, record, model, wanted, known)
     request = Request(
         both, task, split, StoreExtractor(FeatureStore.default(), both), backbone, seed=wanted.seed,
         target=np.arange(len(known), n), taps=taps,
     )  # fmt: skip
-    return request, bad
+    return request, replace(request, backbone=original, taps=()), bad
 
 
 def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
@@ -219,21 +240,21 @@ def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
 
 
 def _base(
-    folder: Path, record: Mapping[str, Any], model: Model, ask: label_next.Wanted, known: Dataset
-) -> tuple[Backbone, tuple[Tap, ...]]:
+    folder: Path, record: Mapping[str, Any], model: Model, wanted: Wanted, known: Dataset
+) -> tuple[Backbone, tuple[Tap, ...], Backbone]:
     """The network whose features are adapted and what the head reads of it: those of the shipped model
-    where it is a head on taps, else those of the best probe."""
-    name, backbone = label_next.best_source(folder, record, ask, known)
+    where it is a head on taps, else those of the best probe; and the network as its source has it."""
+    name, backbone = best_source(folder, record, known, download=wanted.download)
     if nets.kind_of(model.net) == "taps":
         taps = tuple(map(Tap.parse, model.net["taps"]))
         trunk = {k.removeprefix("trunk."): v for k, v in model.tensors.items() if k.startswith("trunk.")}
         own = state(backbone.module, "trunk")
         if all(np.array_equal(own.get(f"trunk.{k}", np.zeros(0)), v) for k, v in trunk.items()):
-            return backbone, taps  # whose features are stored already
-        return sources.from_state(model.net["architecture"], model.input, trunk), taps
+            return backbone, taps, backbone  # whose features are stored already
+        return sources.from_state(model.net["architecture"], model.input, trunk), taps, backbone
     trial = folder / "trials" / slug(arm_name(strategies.ranking(), name)) / "trial.json"
     chosen = load_trial(trial).choices.get("taps", ()) if trial.is_file() else ()
-    return backbone, tuple(map(Tap.parse, chosen))
+    return backbone, tuple(map(Tap.parse, chosen)), backbone
 
 
 def _pool(
@@ -279,6 +300,45 @@ def _pool(
     return pool, learnt, shift
 
 
+def _trained(
+    place: RunFolder,
+    request: Request,
+    witness: Request,
+    unadapted: np.ndarray,
+    learnt: dict[str, Adapted],
+    listen: Listener,
+) -> list[Assessed]:
+    """The cheapest adapters that train the network, assessed while time is left."""
+    known = {trial.strategy: trial for trial in place.trials().values()}
+    budget, pool, longest = request.budget, [], 0.0
+    for name in adaptation.TRAINED:
+        adapter, arm, began = adapters.get(name), request.arm(name), request.budget.spent
+        kept = _kept(known.get(name))
+        if kept is not None:
+            pool.append(kept)
+            continue
+        out_of_time = Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
+        if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+            pool.append(out_of_time)
+            continue
+        own = replace(request, workdir=place.workdir(arm))
+        with threads.suited_to(len(request.dataset)):
+            trial, seen, found = assess_trained(adapter, own, witness, unadapted)
+        if budget.over:
+            seen, found = out_of_time, None
+        else:
+            place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
+        if found is None:
+            text = f"not applicable: {seen.refused}"
+        else:
+            learnt[name] = found
+            text = f"{seen.circular:.3f} of the source comes back instead of {seen.base[0]:.3f}"
+        longest = max(longest, budget.spent - began)
+        _tell(listen, adapters.facts(name).title, text)
+        pool.append(seen)
+    return pool
+
+
 def _kept(trial: Any) -> Assessed | None:
     """What was found by a call before this one; None where there is nothing of use."""
     if trial is None or "assessed" not in trial.choices:
@@ -298,10 +358,21 @@ def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
     return max(able, key=lambda one: one.circular).adapter if able else adapters.NONE
 
 
-def _learnt(request: Request, name: str, learnt: dict[str, Adapted]) -> Adapted:
-    if name not in learnt:  # found by a call before this one
-        learnt[name] = adapters.get(name).adapt(request)
-    return learnt[name]
+def _by_labels(
+    labels: Any, request: Request, decision: Decision, pool: list[Assessed], learnt: dict[str, Adapted]
+) -> Verdict:
+    """What labelled items of the target say of the untouched model and of the likeliest adapter."""
+    best, labelled = _likeliest(decision, pool), read_labels(labels, request)
+    found = {
+        one.adapter: _learnt(request, one, learnt) for one in pool if one.adapter in (adapters.NONE, best)
+    }
+    return judged(request, labelled, found[adapters.NONE], found[best], best, decision)
+
+
+def _learnt(request: Request, one: Assessed, learnt: dict[str, Adapted]) -> Adapted:
+    if one.adapter not in learnt:  # found by a call before this one
+        learnt[one.adapter] = at(adapters.get(one.adapter).adapt(request), one.checkpoint)
+    return learnt[one.adapter]
 
 
 def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str, Any]) -> Model:
@@ -314,28 +385,6 @@ def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str,
         "versions": environment.versions(),
     }
     kept = {name: before.evidence[name] for name in ("arm", "data", "verdict") if name in before.evidence}
-    return replace(model, input=before.input, source=before.source or model.source, evidence={**kept, **told})
-
-
-def _write(
-    place: RunFolder, record: Mapping[str, Any], model: Model, answer: dict[str, Any], request: Request
-) -> None:
-    """The run: its model, and beside the question what the run it began from had found."""
-    proof = probes(model, pairs=request.dataset.pairs)
-    bundle.save(model, place.path / "model", probes=proof)
-    before = {k: v for k, v in record.items() if k not in ("question", "complete", "version", "command")}
-    arms = [dict(row) for row in record["answer"]["rows"]]
-    told = dict(record["answer"])
-    if answer["decision"] == "adapted":
-        arm = request.arm(answer["adapter"])
-        arms = [{**row, "shipped": False} for row in arms]
-        row = Row(
-            arm, answer["adapter"], request.network.source.name, "done", answer["reason"],
-            answer["seconds"], shipped=True,
-        )  # fmt: skip
-        arms.insert(0, row.to_json())
-        told["winner"] = arm
-        # what was measured was another model
-        told |= {"test": None, "test_metrics": {}}
-    told["rows"] = arms
-    place.write({**place.read(), **before, "answer": told, "adaptation": answer, "complete": True})
+    # what a training reads may be stored, and so of another size, than what the model before it did
+    contract = model.input if adapters.facts(answer["adapter"]).trains else before.input
+    return replace(model, input=contract, source=before.source or model.source, evidence={**kept, **told})

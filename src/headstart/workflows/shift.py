@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,10 @@ from headstart.core import environment, words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.features import FeatureSpec
+from headstart.core.files import write_json
 from headstart.data import splits
 from headstart.data.checks import duplicates
+from headstart.errors import RunError
 from headstart.measure.shift import (
     AccuracyBound,
     Bbsd,
@@ -36,6 +39,7 @@ from headstart.passes.extractor import StoreExtractor
 from headstart.predict.predictor import Predictor
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
+from headstart.run.state.folder import SHIFTS, read_object
 from headstart.store.store import FeatureStore
 from headstart.tasks.base import Labels
 from headstart.workflows import answers as of
@@ -47,6 +51,8 @@ from headstart.workflows.looks import Apart, artefacts, features, opened
 SHOWN = 12
 """Items of each domain that are shown."""
 FEW_GROUPS = 10
+NOTED = 12
+"""Targets of which a run keeps what was found."""
 BEGINNING = 200
 """Characters of a text that are told."""
 ADVICE: Mapping[Kind, str] = {
@@ -119,6 +125,8 @@ class Shift:
     """The items of A, then those of B."""
     embedding: np.ndarray = field(repr=False)
     """float32 `[S + T, D]`"""
+    folder: Path | None = None
+    """That of the run, where A is one."""
 
     @property
     def kind(self) -> Kind:
@@ -149,6 +157,17 @@ class Shift:
             return f"{first}; if it is not, {ADVICE[self.kind]}"
         return ADVICE[self.kind]
 
+    @property
+    def next(self) -> str:
+        """The command that helps: `adapt` where that may, `label-next` where only labels do; "" where there
+        is nothing to do, or the files must be mended first."""
+        if self.warning or self.kind == "none" or not self.model:
+            return ""
+        run = "RUN" if self.folder is None else str(self.folder)
+        command = "label-next" if self.kind == "concept" else "adapt"
+        first = "" if self.folder else f"headstart fit {shlex.quote(self.names[0])} --out RUN && "
+        return f"{first}{shlex.join(['headstart', command, run, self.names[1]])}"
+
     def __repr__(self) -> str:
         return f"Shift({self.kind!r}: {self.reason})"
 
@@ -160,6 +179,7 @@ class Shift:
             "kind": self.kind,
             "reason": self.reason,
             "advice": self.advice,
+            "next": self.next,
             "warning": self.warning,
             "auc": self.auc.to_json(),
             "mmd": self.mmd.to_json(),
@@ -230,8 +250,20 @@ def shift(
         (domains.source.name, domains.target.name), (n, len(domains.target)), name,
         said.model if said else "", domains.nouns, wanted.seed,
         (*domains.notes, *_notes(domains, groups, answered)),
-        (*domains.source.unreadable, *domains.target.unreadable), both, rows,
+        (*domains.source.unreadable, *domains.target.unreadable), both, rows, domains.folder,
     )  # fmt: skip
+
+
+def note(folder: Path, found: Shift, listen: Listener = ignore) -> None:
+    """Note in the run's folder what was found, in the place of what was known of the same target; atomic.
+    Where it cannot be written, that is told and no more: the answer is there."""
+    summary = {name: value for name, value in found.to_json().items() if name not in ("items", "unreadable")}
+    try:
+        known = read_object(folder / SHIFTS).get("shifts", [])
+        others = [one for one in known if one.get("b") != summary["b"]]
+        write_json(folder / SHIFTS, {"shifts": [*others, summary][-NOTED:]})
+    except (OSError, RunError) as error:
+        listen(Event("note", {"label": "shift", "text": f"not noted in the run: {error}"}))
 
 
 def _source(domains: Domains, wanted: Wanted) -> tuple[str, Any]:

@@ -96,16 +96,25 @@ def test_shrinkage_is_that_of_ledoit_and_wolf() -> None:
     assert Moments.of(x).doubt == pytest.approx(ledoit_wolf(x)[1], rel=1e-6)
 
 
-def test_few_rows_are_seen_along_few_directions() -> None:
-    xs, xt = RNG.normal(size=(90, 200)), RNG.normal(size=(60, 200))
+def test_columns_are_standardised_over_both() -> None:
+    xs, xt = RNG.normal(size=(90, 20)), 5 + RNG.normal(size=(60, 20))
+    xs[:, 3] = xt[:, 3] = 1.0
     seen = frame(xs, xt)
-    assert seen.matrix.shape == (200, 20)
     np.testing.assert_allclose((seen(xs).mean(axis=0) + seen(xt).mean(axis=0)) / 2, 0, atol=1e-8)
-    tall = frame(xs[:, :50], xt[:, :50])  # the same directions, whichever products they come from
-    assert tall.matrix.shape == (50, 50)
-    x = np.zeros((90, 3))
-    x[:, 0] = RNG.normal(size=90)
-    assert frame(x, x).matrix.shape == (3, 1), "dead columns are left out"
+    assert (seen(xs)[:, 3] == 0).all(), "a dead column says nothing"
+
+
+@pytest.mark.parametrize("align", [coral, linot])
+@pytest.mark.parametrize("columns", [200, 60])
+def test_few_rows_turn_few_directions_and_keep_the_others(align: object, columns: int) -> None:
+    rng = np.random.default_rng(5)
+    xs, xt = rng.normal(size=(90, columns)), 2 * rng.normal(size=(80, columns)) + 1
+    way = align(xs, xt).source  # type: ignore[operator]
+    moved = way(xs)
+    np.testing.assert_allclose(moved.mean(axis=0), xt.mean(axis=0), atol=1e-8)
+    stretch = xt.std(axis=0) / xs.std(axis=0)
+    left = way.matrix / stretch[:, None] - np.eye(columns)  # what is no stretching of columns
+    assert np.linalg.matrix_rank(left, tol=0.05) <= 8
 
 
 def test_a_folded_head_says_the_same() -> None:

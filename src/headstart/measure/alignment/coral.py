@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from headstart.measure.alignment.frame import Affine, Alignment, moments, power
+from headstart.measure.alignment.frame import Alignment, power, turned
 
 
 def coral(xs: np.ndarray, xt: np.ndarray, weights: np.ndarray | None = None) -> Alignment:
-    """`xs -> (xs - mean_s) Cs^-1/2 Ct^1/2 + mean_t`; the target stays where it is."""
-    source, target, cs, ct = moments(xs, xt, weights)
-    matrix = power(cs, -0.5) @ power(ct, 0.5)
-    return Alignment(Affine(matrix, target.mean - source.mean @ matrix), Affine.identity(len(ct)))
+    """`xs -> (xs - mean_s) Cs^-1/2 Ct^1/2 + mean_t`, in the directions that `turned` looks at."""
+    return turned(xs, xt, weights, lambda cs, ct: power(cs, -0.5) @ power(ct, 0.5))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-MOST, ROWS_A_COLUMN = 128, 3
-"""With more columns than rows a covariance says little: that many leading directions are looked at, or
-fewer."""
+MOST, ROWS_A_DIRECTION = 128, 10
+"""Of few rows a covariance says little: only that many leading directions are turned, or fewer. In all
+others the source is moved and stretched, column by column."""
 FLOOR = 1e-3
 """Least share of the mean variance that a covariance is shrunk by."""
 DEAD = 1e-6
@@ -21,20 +21,21 @@ class Affine:
     """`x -> x @ matrix + offset`."""
 
     matrix: np.ndarray = field(repr=False)
-    """float64 `[D, d]`"""
+    """float64 `[D, d]`, or `[D]`: the diagonal of one that has nothing else."""
     offset: np.ndarray = field(repr=False)
     """float64 `[d]`"""
 
     @classmethod
     def identity(cls, width: int) -> Affine:
-        return cls(np.eye(width), np.zeros(width))
+        return cls(np.ones(width), np.zeros(width))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(x @ self.matrix + self.offset)
+        return np.asarray((x * self.matrix if self.matrix.ndim == 1 else x @ self.matrix) + self.offset)
 
     def fold(self, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A linear head `[K, d]`, `[K]` on mapped rows -> the same head on rows as they are."""
-        return weight @ self.matrix.T, bias + weight @ self.offset
+        turned = weight * self.matrix if self.matrix.ndim == 1 else weight @ self.matrix.T
+        return turned, bias + weight @ self.offset
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,7 @@ class Alignment:
 
 
 def frame(xs: np.ndarray, xt: np.ndarray) -> Affine:
-    """Standardised columns of both together; where a domain has fewer rows than columns, their leading
-    directions.
-
-    At most `min(128, rows / 3)` of them, so that the covariances of what is left are known.
-    """
+    """Standardised columns of both together; those that say nothing are 0."""
     both = np.concatenate([xs, xt])
     # each domain counts alike, however many rows it has
     heft = np.concatenate([np.full(len(xs), 0.5 / len(xs)), np.full(len(xt), 0.5 / len(xt))])
@@ -58,19 +55,7 @@ def frame(xs: np.ndarray, xt: np.ndarray) -> Affine:
     sd = np.sqrt(heft @ (both - mean) ** 2)
     alive = sd > DEAD * sd.max(initial=0.0)
     factor = np.where(alive, 1 / np.where(alive, sd, 1.0), 0.0)
-    fewest, width = min(len(xs), len(xt)), int(alive.sum())
-    if fewest >= width:
-        return Affine(np.diag(factor)[:, alive], -(mean * factor)[alive])
-    rows = (both - mean)[:, alive] * factor[alive] * np.sqrt(heft)[:, None]
-    kept = max(1, min(MOST, fewest // ROWS_A_COLUMN, width))
-    if len(rows) < width:  # by the products of rows, of which there are fewer
-        values, left = np.linalg.eigh(rows @ rows.T)
-        axes = rows.T @ (left[:, ::-1][:, :kept] / np.sqrt(np.maximum(values[::-1][:kept], 1e-300)))
-    else:
-        axes = np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :kept]
-    matrix = np.zeros((len(mean), kept))
-    matrix[alive] = factor[alive, None] * axes
-    return Affine(matrix, -mean @ matrix)
+    return Affine(factor, -mean * factor)
 
 
 @dataclass(frozen=True)
@@ -117,3 +102,44 @@ def power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     """Of a symmetric positive definite matrix."""
     values, axes = np.linalg.eigh(matrix)
     return np.asarray((axes * np.maximum(values, 1e-12) ** exponent) @ axes.T)
+
+
+def turned(
+    xs: np.ndarray,
+    xt: np.ndarray,
+    weights: np.ndarray | None,
+    turn: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Alignment:
+    """The source with the target's means and variances, and, in as many leading directions as the rows can
+    tell, what `turn` makes of the two covariances `[k, k]`; the target stays where it is.
+
+    What lies outside of these directions is kept: a head that reads nothing else forgets most of what many
+    columns say (photographs of seven things, features of 1,280 columns: 96 % right became 85 %).
+    """
+    width, able = xs.shape[1], min(MOST, min(len(xs), len(xt)) // ROWS_A_DIRECTION)
+    if width <= able:
+        source, target, cs, ct = moments(xs, xt, weights)
+        matrix = turn(cs, ct)
+        return Alignment(Affine(matrix, target.mean - source.mean @ matrix), Affine.identity(width))
+    w = np.full(len(xs), 1 / len(xs)) if weights is None else weights / weights.sum()
+    begin, end = w @ xs, xt.mean(axis=0)
+    vs, vt = w @ (xs - begin) ** 2, xt.var(axis=0)
+    floor = FLOOR * max(float(vs.mean()), float(vt.mean()), 1e-12)
+    stretch = np.sqrt((vt + floor) / (vs + floor))
+    moved, there = (xs - begin) * stretch, xt - end
+    axes = _leading(moved, there, max(able, 1))  # [D, k]
+    _, _, cs, ct = moments(moved @ axes, there @ axes, weights)
+    inner = turn(cs, ct) - np.eye(axes.shape[1])
+    matrix = np.diag(stretch) + stretch[:, None] * (axes @ inner @ axes.T)
+    return Alignment(Affine(matrix, end - begin @ matrix), Affine.identity(width))
+
+
+def _leading(xs: np.ndarray, xt: np.ndarray, count: int) -> np.ndarray:
+    """float64 `[D, k]`: directions in which centred rows of both vary most, each domain counting alike."""
+    rows = np.concatenate([xs / np.sqrt(len(xs)), xt / np.sqrt(len(xt))])
+    if len(rows) >= rows.shape[1]:
+        return np.asarray(np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :count])
+    # by the products of rows, of which there are fewer
+    values, left = np.linalg.eigh(rows @ rows.T)
+    found = rows.T @ left[:, ::-1][:, :count]
+    return np.asarray(found / np.sqrt(np.maximum(values[::-1][:count], 1e-300)))

@@ -124,9 +124,14 @@ class RunConfig:
         return isinstance(self.data, str | Path)
 
     def written(self) -> dict[str, str | list[str]]:
-        """The options on how data are read that can be written down: not labels that are data themselves."""
+        """The options on how data are read that can be written down: not labels, and items without any, that
+        are data themselves."""
         found: dict[str, str | list[str]] = {}
         for name, value in self.reading.items():
+            if name == "unlabelled":
+                if isinstance(value, str):
+                    found[name] = absolute(value)
+                continue
             if name == "labels" and not self.from_path:
                 continue
             if isinstance(value, str):
@@ -182,5 +187,7 @@ def _several(value: str | Sequence[str]) -> tuple[str, ...]:
 
 def _as_kept(name: str, value: Any) -> Any:
     """What an option says as the record of a run holds it: a white point in text."""
+    if isinstance(value, Path):
+        return str(value)
     levels = levels_of(value) if name == "white" else None
     return value if levels is None else white_text(levels)

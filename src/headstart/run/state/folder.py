@@ -5,6 +5,8 @@ events.jsonl   what happened, a line each
 trials/NAME/   one arm: trial.json, predictions.npz, its own checkpoints under work/
 model/         the shipped bundle        report.html
 items.parquet  the items, their labels and folds        insight.json    what else the predictions tell
+domains.json   of an adapted run: source and target in a plane
+shifts.json    what `headstart shift` found of this run and other data, the latest last
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from headstart.core.untrusted import Damaged, field, limits, parsing
 from headstart.errors import HeadstartError, RunError
 
 VERSION = 1
+DOMAINS, SHIFTS = "domains.json", "shifts.json"
 OURS = frozenset({".lock", "trials", "events.jsonl"})
 """What a run that was stopped at once may have left."""
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from headstart.core.dataset import Dataset
 from headstart.core.files import write_atomic
-from headstart.core.split import Fold
+from headstart.core.split import Fold, Split
 from headstart.core.targets import Targets, of_list
 from headstart.core.untrusted import Damaged
 from headstart.errors import RunError
-from headstart.run.state.context import Context
 from headstart.run.state.folder import sound
 
 NAME = "items.parquet"
@@ -48,15 +48,14 @@ class Items:
         return tuple(found)
 
 
-def write(context: Context) -> None:
-    """Write the context's items beside its answer, atomically. Raises `OSError`.
+def write(folder: Path, dataset: Dataset, split: Split) -> None:
+    """Write the items of a run beside its answer, atomically. Raises `OSError`.
 
     Columns: row, id, digest, part, group, y (int64 class, list of float for multi-label, float for
     regression, text for a mask: its file), fold (list of int64, one number a repeat).
     """
     import polars as pl
 
-    dataset, split = context.dataset, context.split
     part = np.full(len(dataset), "unlabelled", dtype="U11")
     part[split.development] = "development"
     part[split.test] = "test"
@@ -76,7 +75,7 @@ def write(context: Context) -> None:
         },
         schema_overrides={"fold": pl.List(pl.Int64)},
     ).write_parquet(buffer)
-    write_atomic(context.folder.path / NAME, buffer.getvalue())
+    write_atomic(folder / NAME, buffer.getvalue())
 
 
 def read(folder: Path) -> Items:

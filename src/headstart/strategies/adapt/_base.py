@@ -91,7 +91,7 @@ class Domains:
 
     @cached_property
     def seen(self) -> Affine:
-        """The frame in which both domains are looked at: few columns, also of many features."""
+        """The frame in which both domains are looked at."""
         return frame(silenced(self.x(self.source)), self.x(self.target))
 
     @cached_property
@@ -171,6 +171,8 @@ class Headed:
     source_logits: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     """Of features `[n, D]` of the source as they are."""
     choices: Mapping[str, Any] = field(default_factory=dict)
+    brought: Brought | None = field(default=None, repr=False)
+    """Where the domains were brought to; None where their items stay in place."""
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         return self._activated(self.domains.x(rows) @ self.weight.T + self.bias)
@@ -254,8 +256,10 @@ class Brought:
     def headed(self, domains: Domains, linear: Linear, **choices: Any) -> Headed:
         """What a head on aligned rows makes."""
         weight, bias = self.seen.fold(*self.way.target.fold(linear.weight, linear.bias))
-        told = {"columns": self.seen.matrix.shape[1], "C": linear.penalty, "shares": self.shares.tolist()}
-        return Headed(domains, weight, bias, lambda x: linear.logits(self.source(x)), {**told, **choices})
+        told = {"C": linear.penalty, "shares": self.shares.tolist()}
+        return Headed(
+            domains, weight, bias, lambda x: linear.logits(self.source(x)), {**told, **choices}, self
+        )
 
 
 def bring(domains: Domains, align: Align) -> Brought:

@@ -9,7 +9,7 @@ Strategy", IEEE TPAMI 2010).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from headstart.core.strategy import Adapted, Adapter, NotApplicable, Request, Tr
 from headstart.measure import validators
 from headstart.measure.shift.label_shift import LabelShift, label_shift
 from headstart.measure.shift.separation import domain_auc
+from headstart.strategies import adapt
 
 AGAIN = 5
 """Fifths of the target that are left out in turn: what holds must hold without any of them."""
@@ -36,17 +37,25 @@ class Assessed:
     """Balanced accuracy on the source, there and back, 0 to 1."""
     again: tuple[float, ...] = ()
     """The same without each fifth of the target."""
+    base: tuple[float, ...] = ()
+    """What no adaptation has there and back by the same way, and without each fifth; empty where the way
+    back is each one's own."""
     source: float = float("nan")
     """Accuracy on held-out source rows, mapped as those learnt from were."""
+    itself: bool = False
+    """Whether these were found as a target's would be, in the source as its own target."""
     held: int = 0
     """How many these are."""
     surer: float = float("nan")
-    """Standard deviations by which the answers for the target are surer than those for noise would be."""
+    """Standard deviations by which the answers for the target are surer than those for noise would be; for
+    each fifth of what was learnt without it, for clusters are found in any noise that is learnt from."""
     said: tuple[float, ...] = ()
     """Share of the target that is said to be of each class."""
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     """95 % intervals of the classes' shares in the target by calibrated MLLS on the same answers."""
+    checkpoint: int | None = None
+    """Of those that a training offers, the one that is meant."""
     reweighted: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """What answers that take these shares into account gain in accuracy (value, low, high), on held-out
     source rows that count as often as their class is common in the target: right where nothing but the
@@ -125,19 +134,78 @@ def assess(adapter: Adapter, request: Request) -> tuple[Trial, Assessed, Adapted
         assert target is not None
         p = found.predict(target).astype(np.float64)
         there = circular(adapter, request, p)
-        again = [_without(adapter, request, part) for part in _fifths(len(target), request.seed)]
+        again, apart = [], np.empty_like(p)
+        for kept in _fifths(len(target), request.seed):
+            score, left, said = _without(adapter, request, kept)
+            again.append(score)
+            apart[left] = said
     except NotApplicable as error:
         return trial, Assessed(adapter.name, str(error)), None
+    return trial, _seen(adapter, request, trial, p, apart, there, again), found
+
+
+WAY_BACK = "linot"
+"""How a witness comes back."""
+
+
+def assess_trained(
+    adapter: Adapter, request: Request, witness: Request, unadapted: np.ndarray
+) -> tuple[Trial, Assessed, Adapted | None]:
+    """The same of an adapter that trains the network, with one fold, and at its best checkpoint.
+
+    Where a network has learnt the source's labels, whatever it says of the target leads back to them: there
+    and back through itself says nothing. So all go back by a `witness`, the same request with a network that
+    has not seen these labels, which learns from the answers for the target, as it does from `unadapted`
+    float `[m, K]`, those of no adaptation.
+    """
+    first = replace(request.split, folds=request.split.folds[:1])
+    trial = adapter.fit(replace(request, split=first))
+    if not trial.covered.any():
+        return trial, Assessed(adapter.name, trial.reason or "it has no result"), None
+    target = request.target
+    assert target is not None
+    judge = adapt.get(WAY_BACK)
+    fifths = _fifths(len(target), request.seed)
+
+    def back(p: np.ndarray, kept: np.ndarray) -> float:
+        return circular(judge, replace(witness, target=target[kept]), p[kept])
+
+    try:
+        found = adapter.adapt(request)
+        every = np.arange(len(target))
+        base = tuple(back(unadapted, kept) for kept in (every, *fifths))
+        offered = [one.predict(target) for one in getattr(found, "checkpoints", (found,))]
+        scores = [back(p, every) for p in offered]
+        number = int(np.argmax(scores))
+        again = [back(offered[number], kept) for kept in fifths]
+    except NotApplicable as error:
+        return trial, Assessed(adapter.name, str(error)), None
+    p = offered[number].astype(np.float64)
+    seen = _seen(adapter, request, trial, p, p, scores[number], again)
+    return trial, replace(seen, base=base, checkpoint=number), at(found, number)
+
+
+def at(found: Adapted, checkpoint: int | None) -> Adapted:
+    """What was learnt, at that checkpoint."""
+    chosen: Adapted = found if checkpoint is None else getattr(found, "checkpoints", (found,))[checkpoint]
+    return chosen
+
+
+def _seen(
+    adapter: Adapter, request: Request, trial: Trial, p: np.ndarray, apart: np.ndarray, there: float,
+    again: Sequence[float],
+) -> Assessed:  # fmt: skip
     held = np.flatnonzero(trial.covered[0])
     y, q = request.dataset.targets[held], trial.predictions.take(0, held)
     shares = label_shift(q, y, p, seed=request.seed)
-    seen = Assessed(
+    return Assessed(
         adapter.name,
         circular=there,
         again=tuple(again),
         source=float((q.argmax(axis=1) == y).mean()),
         held=len(held),
-        surer=validators.surer_than_noise(p, seed=request.seed),
+        itself=getattr(adapter, "itself", False),
+        surer=validators.surer_than_noise(apart, seed=request.seed),
         said=tuple(np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)),
         low=tuple(shares.low),
         high=tuple(shares.high),
@@ -146,7 +214,6 @@ def assess(adapter: Adapter, request: Request) -> tuple[Trial, Assessed, Adapted
         im=validators.information(p),
         snd=validators.snd(p),
     )
-    return trial, seen, found
 
 
 def circular(adapter: Adapter, request: Request, predictions: np.ndarray) -> float:
@@ -178,11 +245,15 @@ def _reweighted(p: np.ndarray, y: np.ndarray, shares: LabelShift) -> tuple[float
     return value, value - reach, value + reach
 
 
-def _without(adapter: Adapter, request: Request, kept: np.ndarray) -> float:
-    """`circular` of the target's rows at these places."""
-    assert request.target is not None
-    part = replace(request, target=request.target[kept])
-    return circular(adapter, part, adapter.adapt(part).predict(request.target[kept]))
+def _without(adapter: Adapter, request: Request, kept: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """`circular` of the target's rows at these places; the other places, and what is said of the rows
+    there."""
+    target = request.target
+    assert target is not None
+    part = replace(request, target=target[kept])
+    found = adapter.adapt(part)
+    left = np.setdiff1d(np.arange(len(target)), kept)
+    return circular(adapter, part, found.predict(target[kept])), left, found.predict(target[left])
 
 
 def _fifths(rows: int, seed: int) -> list[np.ndarray]:

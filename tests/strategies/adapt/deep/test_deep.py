@@ -12,8 +12,9 @@ import torch
 
 from headstart.core.dataset import ArrayItem
 from headstart.core.strategy import Settings
+from headstart.planning.adaptation import TRAINED, decide
 from headstart.strategies import adapt
-from headstart.strategies.adapt.assess import circular
+from headstart.strategies.adapt.assess import WAY_BACK, assess, assess_trained, circular, diagnosed
 from headstart.strategies.adapt.deep._base import Offered
 from headstart.strategies.adapt.deep.shot import Shot
 from headstart.testing.adapters import Example, check_contract, example
@@ -72,8 +73,9 @@ def test_a_small_network_is_trained_from_its_inputs() -> None:
     assert not np.array_equal(found.model().tensors["trunk.stem.0.weight"], before)
 
 
-def test_a_destroyed_target_gives_no_ground_to_adapt() -> None:
-    """By circular validation none is 2 points above no adaptation, which the guard asks for."""
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_destroyed_target_gives_no_ground_to_adapt(name: str) -> None:
+    """Through a witness that has not seen the labels, none of its checkpoints passes."""
     given = pictures()
     request, rng = given.request, np.random.default_rng(0)
     rows = request.target
@@ -81,11 +83,31 @@ def test_a_destroyed_target_gives_no_ground_to_adapt() -> None:
     noise = [ArrayItem(f"n{row}", rng.integers(0, 255, (24, 24, 3)).astype(np.uint8)) for row in rows]
     dataset = replace(request.dataset, items=(*request.dataset.items[: rows[0]], *noise))
     request = replace(request, dataset=dataset, features=MemoryExtractor(dataset))
-    scores = {}
-    for name in (adapt.NONE, *DEEP):
-        adapter = adapt.get(name)
-        scores[name] = circular(adapter, request, adapter.adapt(request).predict(rows))
-    assert max(scores[name] for name in DEEP) < scores[adapt.NONE] + 0.02, scores
+    trial, base, none = assess(adapt.get(adapt.NONE), request)
+    assert none is not None
+    _, seen, found = assess_trained(adapt.get(name), request, request, none.predict(rows))
+    assert found is not None
+    decision = decide(diagnosed(request, trial, none), [base, seen])
+    assert decision.decision == "kept", decision.reason
+
+
+def test_a_witness_tells_better_answers_from_worse() -> None:
+    """The best checkpoint is taken, and no adaptation goes back by the same way."""
+    given = pictures(replace(QUICK, epochs=4))
+    request = given.request
+    rows = request.target
+    assert rows is not None
+    none = adapt.get(adapt.NONE).adapt(request).predict(rows)
+    truth = np.eye(3, dtype=np.float32)[given.y]
+    judge = adapt.get(WAY_BACK)
+    assert circular(judge, request, truth) > circular(judge, request, none)
+    _, seen, found = assess_trained(adapt.get("shot"), request, request, none)
+    assert isinstance(found, Offered)
+    assert found.number == seen.checkpoint
+    assert seen.base[0] == circular(judge, request, none)
+    scores = [circular(judge, request, one.predict(rows)) for one in found.checkpoints]
+    assert seen.circular == max(scores)
+    assert len(seen.again) == len(seen.base) - 1 == 5
 
 
 def restored(_: Any, __: Any, tensors: Any) -> TinyBackbone:
