@@ -42,10 +42,9 @@ def load(data: Any, **options: Any) -> Dataset:
 
     `data` is one of
 
-    * a folder of images/ and masks/ with like names, with or without a train, val or test level above them;
-    * a folder of class folders, with or without a train, val or test level above them; a folder of
-      plain images or texts (no labels); a folder with one table, or one for each split, and the
-      files that it names, or their .zip, beside it;
+    * a folder of class folders, or of images/ and masks/ with like names, with or without a train, val or
+      test level above them; a folder of plain images or texts (no labels); a folder with one table, or one
+      for each split, and the files that it names, or their .zip, beside it;
     * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
       .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
       paths to images, sounds or texts (relative to the file), and a label column, optionally columns of

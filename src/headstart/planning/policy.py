@@ -3,10 +3,9 @@
 The order of things: baselines that cost nothing; one pass and a probe for every source; then, for
 the source whose probe is best, the two controls (the same network random and frozen, and from
 scratch) and deeper training. Controls come before deeper training: without them nothing can be
-proved, and a better model without proof is not what was asked for (few labelled texts are the exception:
-contrastive fine-tuning goes before training from scratch). Where transfer then hurts, or is not
-shown to help, come the answers to that, from the one that takes nothing of the source's last layers to
-the one that leans on it only in part. What is tried, and in which order, depends on the kind of data.
+proved (few labelled texts are the exception: contrastive fine-tuning goes before training from
+scratch). Where transfer then hurts, or is not shown to help, come the answers to that, from the one
+that takes nothing of the source's last layers to the one that leans on it only in part.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class Known:
     quality: str = BALANCED
     """One of `QUALITIES`."""
     modality: str = "image"
-    places: bool = False  # whether an answer for every place of an item is asked for
+    places: bool = False  # one answer for each place of an item
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0

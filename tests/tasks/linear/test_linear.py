@@ -255,7 +255,7 @@ def test_tiny_and_degenerate_data(n: int, width: int, outputs: int, grouped: boo
     assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize("kind", sorted(tasks.TASKS))
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
 def test_features_that_are_not_finite_are_refused(kind: str) -> None:
     features = np.ones((4, 3))
     features[2, 1] = np.nan
