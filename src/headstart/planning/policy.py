@@ -1,11 +1,10 @@
 """What next? A pure function of what is known: no clock, no disk, no model.
 
 The order of things: baselines that cost nothing; one pass and a probe for every source; then, for the best
-of them, the two controls (the network random and frozen, and from scratch) and deeper training. Controls
-come before deeper training: without them nothing can be proved (few labelled texts are the exception:
-contrastive fine-tuning goes before training from scratch). Where transfer then hurts, or is not shown to
-help, come the answers to that, from the one that takes nothing of the source's last layers to the one that
-leans on it only in part.
+of them, the two controls (it random and frozen, and from scratch) and deeper training. Controls come before
+deeper training: without them nothing can be proved (few labelled texts are the exception: contrastive
+fine-tuning goes before training from scratch). Where transfer then hurts, or is not shown to help, come
+the answers to that, from the one that takes nothing of the last layers to the one that leans on it in part.
 """
 
 from __future__ import annotations
