@@ -81,7 +81,7 @@ def test_the_page_is_thought_about_while_the_model_is_proved(
 
     monkeypatch.setattr(bundle, "save", save)
     monkeypatch.setattr(panels, "insight_of", insight)
-    monkeypatch.setattr(samples, "gather", lambda *_: {})
+    monkeypatch.setattr(samples, "gather", lambda *_, **__: {})
     monkeypatch.setattr(conclusion, "probes", lambda *_, **__: None)
     result, config = MagicMock(), RunConfig.of("photos", {})
     result.folder.path = tmp_path

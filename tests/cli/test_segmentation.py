@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import headstart as hs
 import shapes as drawn
-from headstart.errors import RunError
-from headstart.run.state import items
+from headstart.errors import DataError
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -108,6 +109,6 @@ def test_what_is_not_done_is_one_sentence(
     assert "Traceback" not in refused.stderr
 
 
-def test_runs_of_masks_are_not_compared(done: Path) -> None:
-    with pytest.raises(RunError, match="its labels are masks"):
-        items.read(done / "run")
+def test_runs_of_masks_are_not_compared(done: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="its labels are masks, and compare does not do"):
+        hs.compare([done / "run", shutil.copytree(done / "run", tmp_path / "again")])

@@ -85,7 +85,7 @@ def test_the_model_is_fitted_with_the_threads_that_its_folds_had(
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
         return tiny_model()
 
-    monkeypatch.setattr(conclude.strategies, "get", lambda _: SimpleNamespace(refit=refit))
+    monkeypatch.setattr(conclude.strategies, "get", lambda *_: SimpleNamespace(refit=refit))
     monkeypatch.setattr(
         Context, "request", lambda *_: Request(made.dataset, made.task, made.split, SimpleNamespace())
     )

@@ -86,7 +86,7 @@ def arms(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
             ("full", 0.95, 4.0, 1),
         )
     }
-    monkeypatch.setattr(strategies, "get", lambda name: found[name])
+    monkeypatch.setattr(strategies, "get", lambda name, *_: found[name])
     return found
 
 

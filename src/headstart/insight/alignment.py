@@ -36,6 +36,7 @@ class Finished:
         """Raises `RunError` for what is no run, not finished, damaged, or too old to keep its items."""
         record = read_finished(folder)
         task = Task.from_json(record["task"])
+        tasks.one_an_item(task, folder, "compare")
         found = items.read(folder)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
         methods = tasks.for_task(task)

@@ -20,7 +20,8 @@ from headstart.store.memo import Memo
 
 def data_of(folder: Path, record: Mapping[str, Any], labelled: Any = None) -> Dataset:
     """The run's data, read as the run did, or `labelled` in its place. Raises `RunError` when it is gone."""
-    tasks.one_an_item(Task.from_json(record["task"]), folder, "this command")
+    said = record.get("task")
+    tasks.one_an_item(None if said is None else Task.from_json(said), folder, "this command")
     data, origin = labelled, str(record.get("origin", ""))
     given = not record.get("from_path", True)  # what older versions did not say
     remedy = "say where it is now with --data (labelled= in Python)"
