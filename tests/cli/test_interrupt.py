@@ -18,6 +18,9 @@ import pytest
 pytestmark = pytest.mark.slow
 FIT = ("--source", "bundled/strokes", "--budget", "25s", "--strategy", "probe", "--out", "run")
 
+STOPPED = (130, -signal.SIGINT)
+"""What a shell calls 130: Python ends by the signal itself where it came while a module was being imported."""
+
 
 def start(shapes: Path, where: Path, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -56,7 +59,7 @@ def test_the_same_command_goes_on_when_it_was_killed_and_when_it_was_stopped(
     wait_for(second, process)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode in STOPPED
     assert "the same command goes on" in said
     assert "Traceback" not in said
     before = np.load(second.with_name("predictions.npz"))["predictions"]
@@ -65,7 +68,7 @@ def test_the_same_command_goes_on_when_it_was_killed_and_when_it_was_stopped(
     wait_for(tmp_path / "run" / "events.jsonl", process, holds='"kind": "verdict"')
     process.send_signal(signal.SIGINT)
     told, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode in STOPPED
     assert "Traceback" not in said
     assert not (tmp_path / "run" / "report.html").exists()
 
