@@ -92,7 +92,10 @@ def test_the_share_of_every_fold_is_kept_and_ships(forced: float, monkeypatch: p
     assert np.array_equal(numbers(trial), numbers(plain)) == (forced == 1.0)
 
 
-def test_the_choice_is_made_by_the_rows_of_the_fold_alone(tmp_path: Path) -> None:
+def test_the_choice_is_made_by_the_rows_of_the_fold_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "shares_to_try", lambda _: _averaging.SHARES)
     asked = request(per_class=8)
     strategy = strategies.get("finetune")
     trial = strategy.fit(asked)
@@ -124,6 +127,8 @@ def test_the_least_loss_on_rows_that_were_held_back_decides(monkeypatch: pytest.
 def test_a_second_training_needs_time() -> None:
     arm, _, _ = trained(request())
     pace = Pace(1.0, 3)
+    assert finetune.shares_to_try(_arm.Settled(arm, 3)) == (), "the epochs are given"
+    arm = replace(arm, request=replace(arm.request, settings=replace(QUICK, epochs=None)))
     assert finetune.shares_to_try(_arm.Settled(arm, 3)) == _averaging.SHARES
     assert finetune.shares_to_try(_arm.Settled(arm, 3, pace)) == _averaging.SHARES  # no limit
     takes = pace.seconds(arm.design.epochs, 3 * 1.8) / finetune.PLENTY

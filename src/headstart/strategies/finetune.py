@@ -103,8 +103,11 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
 
 def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
     """The shares of weights to average with the probe's, where time is plentiful: all folds with a second
-    training in each take no more than `PLENTY` of it. None otherwise."""
+    training in each take no more than `PLENTY` of it. None otherwise, nor where the epochs are given: what is
+    asked for is trained, once."""
     arm, pace = settled.arm, settled.pace
+    if arm.request.settings.epochs is not None:
+        return ()
     if pace is None:
         return _averaging.SHARES
     (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
