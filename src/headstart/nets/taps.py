@@ -27,18 +27,29 @@ class Taps(Net):
         for tap in taps:
             if tap.stage not in self._cuts:
                 raise UnknownName("stage", tap.stage, list(self._cuts))
-        self.head = parts.linear("head", sum(backbone.width(tap) for tap in taps), task.outputs)
+        self.head = parts.linear("head", sum(self.width(backbone, tap) for tap in taps), task.outputs)
+
+    @staticmethod
+    def width(backbone: Any, tap: Tap) -> int:
+        """Columns that the head reads of a tap."""
+        found: int = backbone.width(tap)
+        return found
+
+    def states(self, prepared: Tensor) -> Mapping[str, Tensor]:
+        """What the trunk gives at the cut of each tap."""
+        cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))
+        found: Mapping[str, Tensor] = self._backbone.states(self._backbone.normalise(prepared), cuts)
+        return found
 
     def raw(self, prepared: Tensor) -> Tensor:
-        cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))
-        states = self._backbone.states(self._backbone.normalise(prepared), cuts)
+        states = self.states(prepared)
         pooled = [self._backbone.pool(states[self._cuts[tap.stage]], tap).float() for tap in self._taps]
         z: Tensor = self.head(torch.cat(pooled, 1))  # [B, D] -> [B, K]
         return z
 
 
-def build(recipe: Recipe) -> Net:
-    """See `headstart.nets`."""
+def build(recipe: Recipe, kind: type[Taps] = Taps) -> Net:
+    """See `headstart.nets`; `kind` is what reads the taps."""
     recipe.only("architecture", "taps")
     architecture = recipe.field("architecture", Mapping)
     try:
@@ -48,4 +59,4 @@ def build(recipe: Recipe) -> Net:
     if not taps:
         raise recipe.error("has no taps")
     backbone = sources.from_state(architecture, recipe.input, recipe.parts.under("trunk"))
-    return Taps(recipe.task, recipe.parts, backbone, taps)
+    return kind(recipe.task, recipe.parts, backbone, taps)
