@@ -14,6 +14,7 @@ from headstart.core.untrusted import (
     Damaged,
     depth,
     limits,
+    npy_header,
     parsing,
     read_json,
     read_npy,
@@ -101,3 +102,22 @@ def test_arrays(tmp_path: Path) -> None:
         read_npz(bytes(damaged))
     with pytest.raises(Damaged, match="unpack"):
         read_npz(buffer.getvalue(), most=10)
+
+
+def test_a_header_is_read_again_where_python_confused_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython before 3.13 counts how deep a literal is for all threads at once (gh-106905)."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((2, 3), np.int64))
+    stream.seek(0)
+    read, calls = np.lib.format.read_array_header_1_0, []
+
+    def confused(file: io.BytesIO) -> object:
+        calls.append(1)
+        found = read(file)
+        if len(calls) < 3:
+            raise SystemError("AST constructor recursion depth mismatch (before=45, after=42)")
+        return found
+
+    monkeypatch.setattr(np.lib.format, "read_array_header_1_0", confused)
+    assert npy_header(stream) == ((2, 3), False, np.dtype(np.int64))
+    assert stream.tell() == len(stream.getvalue()) - 6 * 8

@@ -12,10 +12,11 @@ import json
 import math
 import os
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from headstart.core.untrusted import limits
 from headstart.errors import HeadstartError
@@ -150,13 +151,12 @@ def read_npy(path: Path, *, mapped: bool = False) -> np.ndarray:
     import numpy as np
 
     with path.open("rb") as file, parsing():
-        _check_header(file, path.stat().st_size)
-        if not mapped:
-            found: np.ndarray = np.load(file, allow_pickle=False)
-            return found
-    with parsing():
-        mapping: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return mapping
+        shape, fortran, dtype = _checked_header(file, path.stat().st_size)
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        count = math.prod(shape)
+        if mapped and count:  # nothing cannot be mapped
+            return np.memmap(path, dtype, "r", file.tell(), shape, order)
+        return np.fromfile(file, dtype, count).reshape(shape, order=order)
 
 
 def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[str, np.ndarray]:
@@ -165,15 +165,18 @@ def read_npz(content: bytes | Path, *, most: int = limits.ITEM_BYTES) -> dict[st
 
     raw = content.read_bytes() if isinstance(content, Path) else content
     if raw[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
-        raise Damaged("it is no .npz archive")  # numpy would advise to load it as a pickle
-    with parsing(), np.load(io.BytesIO(raw), allow_pickle=False) as found:
-        sizes = {member.filename: member.file_size for member in found.zip.infolist()}
+        raise Damaged("it is no .npz archive")
+    arrays = {}
+    with parsing(), zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        sizes = {member.filename: member.file_size for member in archive.infolist()}
         if sum(sizes.values()) > most:
             raise Damaged(f"it would unpack to {sum(sizes.values()):,} bytes; {most:,} are read")
         for member, size in sizes.items():
-            with found.zip.open(member) as file:
-                _check_header(file, size)
-        return {name: found[name] for name in found.files}
+            with archive.open(member) as file:
+                shape, fortran, dtype = _checked_header(file, size)
+                flat = np.frombuffer(bytearray(file.read()), dtype, math.prod(shape))  # may be written to
+                arrays[member.removesuffix(".npy")] = flat.reshape(shape, order="F" if fortran else "C")
+    return arrays
 
 
 def npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -183,21 +186,34 @@ def npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """
     import numpy as np
 
-    version = np.lib.format.read_magic(file)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = reader(file)
+    start = file.tell()
+    for attempt in range(_ATTEMPTS):
+        file.seek(start)
+        version = np.lib.format.read_magic(file)
+        reader = getattr(np.lib.format, f"read_array_header_{1 if version == (1, 0) else 2}_0")
+        try:
+            shape, fortran, dtype = reader(file)
+            break
+        except SystemError:
+            if attempt == _ATTEMPTS - 1:
+                raise
     if any(isinstance(side, bool) or side < 0 for side in shape):
         raise Damaged(f"a shape of {shape}")
     return shape, fortran, dtype
 
 
-def _check_header(file: Any, size: int) -> None:
-    """The header of a .npy file against the bytes that are there. Raises `Damaged` and what numpy raises."""
-    shape, _, dtype = npy_header(file)
+_ATTEMPTS = 20
+"""The header is a Python literal, and CPython before 3.13 counts the depth of what it parses once for all
+threads: two that parse at a time may both be told of a "recursion depth mismatch" (gh-106905)."""
+
+
+def _checked_header(file: Any, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The same, where the values are numbers that `size` bytes can hold; else raises `Damaged`."""
+    shape, fortran, dtype = npy_header(file)
     needed = dtype.itemsize * math.prod(shape)
-    if dtype.hasobject or needed > size:
+    if dtype.hasobject or needed > size - file.tell():
         raise Damaged(f"its header promises {needed:,} bytes of {dtype}, but it holds {size:,} in all")
-    file.seek(0)
+    return shape, fortran, dtype
 
 
 def whole(text: str) -> str:

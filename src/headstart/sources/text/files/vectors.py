@@ -95,7 +95,7 @@ def from_arrays(numbers: Path, words: Path, spec: str) -> Table:
     import polars
 
     with readable(spec, "its vectors cannot be read", "install it again"):
-        vectors = np.array(np.load(numbers, mmap_mode="r", allow_pickle=False)[:WORDS], order="C")
+        vectors = np.array(untrusted.read_npy(numbers, mapped=True)[:WORDS], order="C")
         names = polars.read_parquet(words, n_rows=WORDS).to_series().to_list()
     return Table(tuple(names), vectors, is_lower(names))
 
