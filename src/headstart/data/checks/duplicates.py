@@ -23,6 +23,7 @@ from headstart.core.dataset import Dataset
 from headstart.data.checks.findings import Finding, finding
 from headstart.data.checks.findings.judge import label_text
 from headstart.data.unions import Unions
+from headstart.measure import threads
 
 THRESHOLD = 0.75
 """Cosine, after centring and whitening, from which on two items are near-duplicates."""
@@ -55,7 +56,8 @@ def near_duplicates(
     nearest of the other. Time grows with the square of N: 10 s for 50,000 items, so ask `can_search`
     first. Memory is one `[block, N]` array of float32, by default 256 MB at most.
     """
-    space = whitened(features)
+    with threads.suited_to(len(features)):
+        space = whitened(features)
     n, width = space.shape
     block = block or max(16, min(1024, _CELLS // max(n, 1)))
     if n < 2 or width < 2:
