@@ -10,7 +10,8 @@ from sklearn.metrics import f1_score, jaccard_score
 
 import shapes
 from headstart import data, tasks
-from headstart.core.maps import LabelMap, column
+from headstart.core.cells import column
+from headstart.core.maps import LabelMap
 
 
 @pytest.fixture

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, BinaryIO
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from headstart.core import fingerprint
-from headstart.core.untrusted import Damaged, limits, parsing, read_npz
+from headstart.core.cells import Cells
+from headstart.core.untrusted import Damaged, limits, parsing
 
 VOID = 255
 """The number of a place that belongs to no class: it counts in no metric."""
@@ -48,106 +44,31 @@ class LabelMap:
         return np.frombuffer(found, np.uint8).reshape(self.shape)
 
 
-def column(maps: Iterable[LabelMap]) -> np.ndarray:
-    """Object array `[n]`: rows that can be picked by an array of numbers."""
-    listed = list(maps)
-    out = np.empty(len(listed), dtype=object)
-    out[:] = listed
-    return out
-
-
-class Maps:
+class Maps(Cells[LabelMap]):
     """Predictions (`core.predictions`) of R repeats for N items: a `LabelMap` in each covered cell."""
 
-    def __init__(self, shape: tuple[int, int], cells: Mapping[tuple[int, int], LabelMap]) -> None:
-        self.shape, self.cells = shape, MappingProxyType(dict(cells))
+    columns = 3
 
-    @cached_property
-    def covered(self) -> np.ndarray:
-        known = np.zeros(self.shape, bool)
-        for cell in self.cells:
-            known[cell] = True
-        known.flags.writeable = False
-        return known
+    @staticmethod
+    def renumbered(one: LabelMap, outputs: Sequence[int]) -> LabelMap:
+        table = np.full(256, VOID, np.uint8)
+        table[list(outputs)] = np.arange(len(outputs))
+        return LabelMap.of(table[one.unpacked()])
 
-    @property
-    def width(self) -> int:
-        """What is counted of a cell, not its places: those are counted once."""
-        return 64
+    @staticmethod
+    def packed(answers: Sequence[LabelMap]) -> tuple[list[list[int]], dict[str, np.ndarray]]:
+        data = np.frombuffer(b"".join(one.data for one in answers), np.uint8)
+        return [[*one.shape, len(one.data)] for one in answers], {"packed": data}
 
-    def take(self, repeat: int, rows: Any) -> np.ndarray:
-        """Object array `[n]` of `LabelMap`."""
-        return column(self.cells[repeat, row] for row in np.arange(self.shape[1])[rows].tolist())
-
-    def averaged(self) -> np.ndarray:
-        """The first of each item's maps: the mean of two classes is none."""
-        first = {row: one for (_, row), one in sorted(self.cells.items(), key=_cell, reverse=True)}
-        return column(first[row] for row in sorted(first))
-
-    def hide(self, cells: np.ndarray) -> Maps:
-        kept = {at: one for at, one in self.cells.items() if at[0] < len(cells) and not cells[at]}
-        return Maps((len(cells), self.shape[1]), kept)
-
-    def of_parts(self, parts: Sequence[tuple[Any, np.ndarray]]) -> Maps:
-        return Maps(
-            self.shape, {at: one for made, where in parts for at, one in made.cells.items() if where[at]}
-        )
-
-    def aligned(self, rows: np.ndarray, outputs: Sequence[int] | None, *, packed: bool) -> Maps:
-        place = {row: number for number, row in enumerate(rows.tolist())}
-        done, cells = dict.fromkeys(place, 0), {}
-        for (repeat, row), one in sorted(self.cells.items(), key=_cell):
-            if row in place:
-                cells[done[row] if packed else repeat, place[row]] = _renumbered(one, outputs)
-                done[row] += 1
-        return Maps((self.shape[0], len(rows)), cells)
-
-    @cached_property
-    def _digest(self) -> str:
-        parts = [str(self.shape)]
-        for at, one in sorted(self.cells.items(), key=_cell):
-            parts += [f"{at} {one.shape}", fingerprint.of_bytes(one.data)]
-        return fingerprint.of_parts(parts)
-
-    def digest(self) -> str:
-        return self._digest
-
-    def save(self, file: BinaryIO) -> None:
-        cells = sorted(self.cells.items(), key=_cell)
-        table = [[*at, *one.shape, len(one.data)] for at, one in cells]
-        packed = np.frombuffer(b"".join(one.data for _, one in cells), np.uint8)
-        shape, columns = np.array(self.shape, np.int64), np.array(table, np.int64).reshape(-1, 5)
-        np.savez(file, shape=shape, cells=columns, packed=packed)
-
-    @classmethod
-    def load(cls, path: Path) -> Maps:
-        with parsing():
-            stored = read_npz(path, most=limits.ARCHIVE_BYTES)
-            repeats, rows = (int(n) for n in stored["shape"])
-            packed, cells, start = stored["packed"].tobytes(), {}, 0
-            for repeat, row, height, width, size in stored["cells"].tolist():
-                inside = 0 <= repeat < repeats and 0 <= row < rows
-                if not (inside and height > 0 < width and height * width <= limits.PIXELS and size >= 0):
-                    raise Damaged("it holds a map that is none")
-                cells[repeat, row] = LabelMap((height, width), packed[start : start + size])
-                start += size
-        return cls((repeats, rows), cells)
-
-    @classmethod
-    def empty(cls, repeats: int, rows: int, outputs: int) -> Maps:  # noqa: ARG003
-        return cls((repeats, rows), {})
-
-
-def _cell(entry: tuple[tuple[int, int], LabelMap]) -> tuple[int, int]:
-    return entry[0]
-
-
-def _renumbered(one: LabelMap, outputs: Sequence[int] | None) -> LabelMap:
-    if outputs is None or list(outputs) == sorted(outputs):
-        return one
-    table = np.full(256, VOID, np.uint8)
-    table[list(outputs)] = np.arange(len(outputs))
-    return LabelMap.of(table[one.unpacked()])
+    @staticmethod
+    def unpacked(table: list[list[int]], arrays: Mapping[str, np.ndarray]) -> list[LabelMap]:
+        data, found, start = arrays["packed"].tobytes(), [], 0
+        for height, width, size in table:
+            if not (height > 0 < width and height * width <= limits.PIXELS and size >= 0):
+                raise Damaged("it holds a map that is none")
+            found.append(LabelMap((height, width), data[start : start + size]))
+            start += size
+        return found
 
 
 def palette(classes: int) -> np.ndarray:

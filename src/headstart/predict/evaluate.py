@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
-from headstart.core import maps
+from headstart.core.cells import column
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
+from headstart.core.maps import LabelMap
 from headstart.core.metric import named
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
@@ -101,7 +102,7 @@ def evaluate(
     for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
         found.append(given)
         if isinstance(given.answer, np.ndarray):  # a map: packed, and its scores let go
-            packed.append(maps.LabelMap.of(given.answer))
+            packed.append(LabelMap.of(given.answer))
             found[-1] = replace(given, answer=None, scores=None)
         if given.error:
             unreadable.append((given.id, given.error))
@@ -111,7 +112,7 @@ def evaluate(
     if not good:
         raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
     scores = [row.scores for row in found if row.scores is not None]
-    predictions = np.stack(scores).astype(np.float64) if scores else maps.column(packed)
+    predictions = np.stack(scores).astype(np.float64) if scores else column(packed)
     kept, truth = rows[good], truth[good]
     record = {
         "seed": seed,

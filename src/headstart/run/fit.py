@@ -15,9 +15,9 @@ import numpy as np
 from headstart import strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
+from headstart.core.cells import Cells
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
-from headstart.core.maps import Maps
 from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes import near_duplicates
@@ -54,7 +54,7 @@ class Result:
     def said(self, row: int) -> np.ndarray | None:
         """The map that the arm which ships said of a row it was held out from; None where it gives none."""
         predictions = self.trials[self.answer.winner].predictions
-        if not isinstance(predictions, Maps):
+        if not isinstance(predictions, Cells):
             return None
         repeats = np.flatnonzero(predictions.covered[:, row])
         return predictions.cells[int(repeats[0]), row].unpacked() if len(repeats) else None
