@@ -35,7 +35,7 @@ class MappedBackbone(TracedBackbone):
         return layout.channels, layout.height, layout.width
 
     def between(self, cut: str, cuts: Sequence[str]) -> fx.GraphModule:
-        """Module: state at `cut` -> the states at later `cuts`, see `Mapped`. Its layers are those of `module`."""
+        """Module: state at `cut` -> the states at later `cuts`, see `Mapped`."""
         _ = self.digest  # what follows may train the weights
         ends = [self._plan.node(later) for later in cuts]
         return segment(self._plan.flow, self._network, self._plan.node(cut), ends)

@@ -234,12 +234,12 @@ def _load(request: Request, number: int, key: str) -> _Done | None:
             if record["key"] != key:
                 return None
             kind, rows = tasks.for_task(request.task).predictions, len(request.split.folds[number].test)
+            found: np.ndarray = stored["predictions"]
             if issubclass(kind, Cells):
                 answers = kind.load(_answers(request.workdir, number))
                 sound = answers.digest() == record["answers"] and answers.covered.shape == (1, rows)
-                found = answers.take(0, slice(None)) if sound else None
+                found = answers.take(0, slice(None)) if sound else found
             else:
-                found = stored["predictions"]
                 sound = found.shape == (rows, request.task.outputs) and found.dtype == np.float32
                 sound = sound and bool(np.isfinite(found).all())
             return _Done(found, dict(record["choices"]), float(record["seconds"])) if sound else None
