@@ -229,17 +229,7 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
     per_epoch = max(1, round(rows / min(design.batch_size, rows)))
     epochs = request.settings.epochs or -(-steps_for(rows) // per_epoch)
     lasting = replace(arm, design=design.lasting(epochs, per_epoch))
-    first = request.split.folds[0].train
-    viewed = lasting.of(request.view(first))
-    about = {
-        "trained": [arm.backbone.digest, arm.backbone.source.input.to_json(), arm.kind.name, design.cut],
-        "decoder": [list(shape) for shape in arm.shapes],
-        "batch": [design.batch_size, request.task.outputs],
-    }
-    steps = (folds + 1) * lasting.design.recipe.steps
-    recipe = lasting.design.recipe
-    choice = engine_for(request, about, lambda: begin(viewed, first, recipe), recipe, steps)
-    lasting = replace(lasting, design=replace(lasting.design, choice=choice))
+    lasting = with_engine(lasting, request.split.folds[0].train, folds + 1)
     if request.budget.left == float("inf"):
         return lasting, folds, 0.0
     pace, left = _arm.paced(request, lambda: measure(lasting, per_epoch))
@@ -249,6 +239,20 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
         return plan
     fold = pace.seconds(plan.epochs, 1) / _ladder.MARGIN
     return replace(lasting, design=lasting.design.lasting(plan.epochs, per_epoch)), plan.folds, fold
+
+
+def with_engine(arm: Arm, rows: np.ndarray, trainings: int) -> Arm:
+    """The same with the engine for so many trainings on about these rows."""
+    design = arm.design
+    viewed = arm.of(arm.request.view(rows))
+    about = {
+        "trained": [arm.backbone.digest, arm.backbone.source.input.to_json(), arm.kind.name, design.cut],
+        "decoder": [list(shape) for shape in arm.shapes],
+        "batch": [design.batch_size, arm.request.task.outputs],
+    }
+    steps = trainings * design.recipe.steps
+    choice = engine_for(arm.request, about, lambda: begin(viewed, rows, design.recipe), design.recipe, steps)
+    return replace(arm, design=replace(design, choice=choice))
 
 
 def measure(arm: Arm, per_epoch: int) -> _ladder.Pace:
