@@ -26,8 +26,9 @@ from headstart.train.engines import ENGINES
 from headstart.train.recipe import Recipe
 
 BATCH = 4
-STEPS = 180
-"""Times the root of the images: one view more of an image adds the less the more images there are."""
+STEPS, POWER = 65, 0.7
+"""Steps aimed at: so many times the images to this power. Few are soon known by heart: with 570 steps in
+place of 340 ten of CamVid gave an mIoU that was .02 lower."""
 VIEWS = ((24, 12), (80, 8), (400, 4), (2_000, 2))
 """(images, views): up to so many images to train on, so many stored views; one beyond."""
 BYTES = 4_000_000_000
@@ -193,7 +194,7 @@ class Scratch(Full):
 
 def steps_for(rows: int) -> int:
     """Steps aimed at with so many images."""
-    return max(1, round(STEPS * rows**0.5))
+    return max(1, round(STEPS * rows**POWER))
 
 
 def views(request: Request, rows: int) -> int:
