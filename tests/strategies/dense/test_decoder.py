@@ -126,3 +126,14 @@ def test_what_does_not_fit_says_so(asked: Request) -> None:
     assert trial.status == "cut off"
     assert trial.choices["needs"] > 0.001
     assert not trial.predictions.covered.any()
+
+
+def test_a_part_of_a_training_has_answers_and_goes_on(asked: Request, tmp_path: Path) -> None:
+    one = replace(asked, split=replace(asked.split, folds=asked.split.folds[:1]), workdir=tmp_path)
+    half = strategies.get("finetune", asked.task).fit(replace(one, part=0.5))
+    assert (half.status, half.choices["part"]) == ("cut off", 0.5)
+    assert half.predictions.covered.sum() == len(asked.split.folds[0].test)
+    rest = strategies.get("finetune", asked.task).fit(one)
+    whole = strategies.get("finetune", asked.task).fit(replace(one, workdir=None))
+    assert rest.status == "done"
+    assert cells(rest) == cells(whole) != cells(half)
