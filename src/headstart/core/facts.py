@@ -21,7 +21,7 @@ class Facts:
 
     name: str
     where: str
-    """"module:class" of the `Strategy`, imported when it is run."""
+    """"module:class" of the `Strategy`, imported when it is run; empty: it is for `places` alone."""
     role: Role
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
@@ -76,7 +76,9 @@ class Facts:
     def knows(self, modality: str, *, places: bool = False) -> bool:
         """Whether it knows a kind of data, and gives an answer for every place of an item where `places` are
         asked for."""
-        return (not self.modalities or modality in self.modalities) and (not places or bool(self.places))
+        return (not self.modalities or modality in self.modalities) and bool(
+            self.places if places else self.where
+        )
 
     @property
     def needs_source(self) -> bool:

@@ -25,6 +25,8 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "maps": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed stages
   under `head.weight [K, D]`, `head.bias [K]` at every place, scaled to the largest of them and added: scores
   float32 `[B, K, h, w]`.
+* "decoder": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed
+  stages under a light decoder (`nets.decoder`, `head.*`): scores `[B, K, h, w]` at the size of the largest.
 * "colours": colours, textures and place of every 4 x 4 pixels and their products (`nets.colours`), then
   `head.weight`, `head.bias`: scores `[B, K, h, w]`.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
@@ -49,7 +51,18 @@ from headstart.errors import NetError, UnknownName
 if TYPE_CHECKING:
     from headstart.nets.base import Net
 
-KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average", "maps", "colours")
+KINDS = (
+    "constant",
+    "pixels",
+    "taps",
+    "classifier",
+    "words",
+    "bands",
+    "average",
+    "maps",
+    "decoder",
+    "colours",
+)
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""
 

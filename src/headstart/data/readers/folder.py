@@ -64,6 +64,7 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
             return masks.read(tree, pairs, reading)
         if reading.task is not None:
             raise masks.refuse(tree)
+        masks.check_lacking(tree)
     tables = _candidates(tree, reading)
     chosen = find_tables(tree, tables, reading)
     if chosen:

@@ -265,6 +265,10 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
     """What the best constant prediction is called."""
+    most_repeats: int | None = None
+    """Repeats of the folds at most; None: as many as there are for so many items."""
+    unit: str = "labels"
+    """What is given by hand, one an item, and may be saved."""
 
     def make_task(self, labels: Sequence[str]) -> Task:
         """A `Task` of this kind with its default metric."""
