@@ -56,7 +56,20 @@ from headstart.errors import NetError, UnknownName
 if TYPE_CHECKING:
     from headstart.nets.base import Net
 
-KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average", "maps", "colours", "grid", "blobs", "boxes")
+KINDS = (
+    "constant",
+    "pixels",
+    "taps",
+    "classifier",
+    "words",
+    "bands",
+    "average",
+    "maps",
+    "colours",
+    "grid",
+    "blobs",
+    "boxes",
+)
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""
 

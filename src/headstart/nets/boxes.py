@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, relu
 
-from headstart import sources
 from headstart.core.features import Tap
 from headstart.core.task import Task
 from headstart.nets import taps

@@ -10,7 +10,6 @@ from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.files import plain
-from headstart.core.cells import Cells
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure import threads
