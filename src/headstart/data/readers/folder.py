@@ -9,6 +9,7 @@ from typing import Any
 from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.data import columns
+from headstart.data.boxes import folders as boxes
 from headstart.data.folders.layout import class_folders, items_in, read_folders
 from headstart.data.folders.tree import Tree, archive_tree, folder_tree
 from headstart.data.forms import fasttext
@@ -64,6 +65,11 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
             return masks.read(tree, pairs, reading)
         if reading.task is not None:
             raise masks.refuse(tree)
+    if not reading.columns and boxes.wanted(reading):
+        if found := boxes.found_in(tree):
+            return boxes.read(tree, found, reading)
+        if reading.task is not None:
+            raise boxes.refuse(tree)
     tables = _candidates(tree, reading)
     chosen = find_tables(tree, tables, reading)
     if chosen:
