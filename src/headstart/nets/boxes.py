@@ -18,15 +18,16 @@ from headstart.nets.base import Net, Parts, Recipe
 from headstart.nets.found import MOST, Found
 
 WIDTH = 96
-DEPTH = 2
+APART = (1, 2, 4)
+"""Cells between those that each block looks at: objects are seen to their sides, which may be far."""
 
 
 class Block(nn.Module):
     """A 3 x 3 convolution of each channel, one of all channels at each place, and what was there before."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, apart: int) -> None:
         super().__init__()
-        self.near = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
+        self.near = nn.Conv2d(width, width, 3, padding=apart, dilation=apart, groups=width, bias=False)
         self.mix = nn.Conv2d(width, width, 1, bias=False)
         self.norm = nn.BatchNorm2d(width)
 
@@ -45,7 +46,7 @@ class Head(nn.Module):
             self.register_buffer(f"scale{number}", torch.ones(width))
         self.lateral = nn.ModuleList(nn.Conv2d(width, WIDTH, 1, bias=False) for width in channels)
         self.norm = nn.BatchNorm2d(WIDTH)
-        self.blocks = nn.Sequential(*(Block(WIDTH) for _ in range(DEPTH)))
+        self.blocks = nn.Sequential(*(Block(WIDTH, apart) for apart in APART))
         self.middle = nn.Conv2d(WIDTH, outputs, 1)
         self.sides = nn.Conv2d(WIDTH, 4, 1)
 
@@ -74,7 +75,7 @@ def corners(sides: Tensor) -> Tensor:
 
 def decoded(middles: Tensor, sides: Tensor, most: int = MOST) -> Tensor:
     """float32 `[B, M, 6]`: the best places that are higher than those around them, see `Found.found`."""
-    batch, outputs, height, width = middles.shape
+    _, outputs, height, width = middles.shape
     peaks = middles.where(middles == max_pool2d(middles, 3, 1, 1), torch.full_like(middles, -1e4))
     best, at = peaks.flatten(1).topk(min(most, outputs * height * width), dim=1)
     place = at % (height * width)
@@ -96,12 +97,9 @@ class Boxes(Found):
         self._cuts = {stage.name: stage.cut for stage in backbone.stages}
         widths = {stage.name: stage.channels for stage in backbone.stages}
         self.head = Head([widths[tap.stage] for tap in taps], task.outputs)
-        state = {name: t for name, t in self.head.state_dict().items()}
+        shapes = {name: (tuple(t.shape), t.dtype) for name, t in self.head.state_dict().items()}
         self.head.load_state_dict(
-            {
-                name: parts.take(f"head.{name}", tuple(tensor.shape)).to(tensor.dtype)
-                for name, tensor in state.items()
-            }
+            {name: parts.take(f"head.{name}", shape).to(dtype) for name, (shape, dtype) in shapes.items()}
         )
 
     def found(self, prepared: Tensor) -> Tensor:

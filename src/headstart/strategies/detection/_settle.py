@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core.boxes import Boxes
+from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure import detection
 from headstart.tasks.detection import SAID, matched
@@ -17,14 +18,19 @@ USUAL = 0.3
 """Where there is nothing to choose by."""
 
 
+def once(request: Request) -> list[Fold]:
+    """The folds in which every image is held out once: those of the first repeat."""
+    return [fold for fold in request.split.folds if fold.repeat == request.split.folds[0].repeat]
+
+
 def settled(request: Request, trial: Trial) -> Trial:
     """The trial with scores that were moved so that one half is where a box is said. Each fold's are moved by
     what is best for the others: its own labels have no say. `Trial.choices` get "thresholds" (log-odds) for a
     model of all images, and of each class the "precision" and "recall" that the moved scores have."""
     task, y = request.task, request.dataset.targets
     cells: Any = dict(trial.predictions.cells)  # type: ignore[attr-defined]
-    moved = {}
-    for fold in request.split.folds:
+    moved: dict[tuple[int, int], Boxes] = {}
+    for fold in once(request):
         own = [(fold.repeat, row) for row in fold.test.tolist() if (fold.repeat, row) in cells]
         # of the other folds of this repeat
         rest = [at for at in cells if at[0] == fold.repeat and at not in set(own)]

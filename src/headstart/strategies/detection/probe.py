@@ -39,7 +39,7 @@ class Probe:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass over the images and their views, and a training a fold."""
-        folds = request.split.folds
+        folds = _settle.once(request)
         steps = sum(_steps(request, len(fold.train)) for fold in folds)
         steps += _steps(request, len(request.split.development))
         passes = 1.0 + _views(request)
@@ -81,7 +81,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
         ]
         return boxes, {"steps": _steps(request, len(fold.train))}
 
-    trial = _settle.settled(request, run_folds(request, arm, fit_fold))
+    trial = _settle.settled(request, run_folds(request, arm, fit_fold, _settle.once(request)))
     names = [str(tap) for tap in reader.taps]
     passes = Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds)
     reason = f"a head on {len(names)} maps of {reader.sizes}, {reader.features.views} views of each image"
