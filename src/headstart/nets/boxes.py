@@ -18,16 +18,16 @@ from headstart.nets.base import Net, Parts, Recipe
 from headstart.nets.found import MOST, Found
 
 WIDTH = 96
-APART = (1, 2, 4)
-"""Cells between those that each block looks at: objects are seen to their sides, which may be far."""
+DEPTH = 2
+"""Blocks on the largest map; each smaller one, on which the sides of large objects are near, has one."""
 
 
 class Block(nn.Module):
     """A 3 x 3 convolution of each channel, one of all channels at each place, and what was there before."""
 
-    def __init__(self, width: int, apart: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.near = nn.Conv2d(width, width, 3, padding=apart, dilation=apart, groups=width, bias=False)
+        self.near = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
         self.mix = nn.Conv2d(width, width, 1, bias=False)
         self.norm = nn.BatchNorm2d(width)
 
@@ -45,8 +45,11 @@ class Head(nn.Module):
             self.register_buffer(f"mean{number}", torch.zeros(width))
             self.register_buffer(f"scale{number}", torch.ones(width))
         self.lateral = nn.ModuleList(nn.Conv2d(width, WIDTH, 1, bias=False) for width in channels)
-        self.norm = nn.BatchNorm2d(WIDTH)
-        self.blocks = nn.Sequential(*(Block(WIDTH, apart) for apart in APART))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(WIDTH) for _ in channels)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Block(WIDTH) for _ in range(1 if number else DEPTH)))
+            for number in range(len(channels))
+        )
         self.middle = nn.Conv2d(WIDTH, outputs, 1)
         self.sides = nn.Conv2d(WIDTH, 4, 1)
 
@@ -57,9 +60,8 @@ class Head(nn.Module):
             level = self.lateral[number]((one - mean[:, None, None]) * scale[:, None, None])
             if x is not None:
                 level = level + interpolate(x, level.shape[2:], mode="bilinear", align_corners=False)
-            x = level
+            x = self.blocks[number](relu(self.norms[number](level)))
         assert x is not None
-        x = self.blocks(relu(self.norm(x)))
         return self.middle(x), self.sides(x)
 
 

@@ -23,7 +23,7 @@ from headstart.strategies.shared import _shipping
 FINEST = 8
 """Pixels of the input between two places of the largest map that is read."""
 VIEW = "scene"
-VIEWS, EACH = 600, (3, 16)
+VIEWS, EACH = 1000, (3, 12)
 """Views that are stored of all images together, and of each at least and at most."""
 STEPS, POWER = 50.0, 0.8
 """Steps of a training on n images: STEPS * n**POWER."""
