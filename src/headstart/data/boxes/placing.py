@@ -23,6 +23,7 @@ BEYOND = 1.0
 """Pixels by which a box may reach over an edge without being told: edges are rounded, too."""
 ALIKE = 0.02
 """By how much the shape of an image may differ from what is written, if it was scaled."""
+_FAR = 1e7
 SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
 
 
@@ -113,6 +114,8 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
     """
     marks = [mark for mark in sheet.marks if mark.label in numbers]
     corners = np.array([mark.corners for mark in marks], np.float64).reshape(-1, 4)
+    corners[~np.isfinite(corners).all(axis=1)] = 0  # has no area, of which is told
+    corners = corners.clip(-_FAR, _FAR)
     classes = np.array([numbers[mark.label] for mark in marks], np.int64)
     crowd = np.array([mark.crowd for mark in marks], bool)
     if outline is None:
@@ -177,7 +180,7 @@ def _judged(corners: np.ndarray, size: Size) -> tuple[np.ndarray, dict[str, str]
     """bool `[n]`: the boxes that are kept, and what is said of the others."""
     told: dict[str, str] = {}
     sides = corners[:, 2:] - corners[:, :2]
-    flat = ~(np.isfinite(corners).all(axis=1) & (sides > 0).all(axis=1))
+    flat = ~(sides > 0).all(axis=1)
     inside = np.clip(corners, 0, [*size, *size])
     outside = ~flat & ((inside[:, 2:] - inside[:, :2]) <= 0).any(axis=1)
     over = ~flat & ~outside & (np.abs(inside - corners) > BEYOND).any(axis=1)

@@ -10,14 +10,12 @@ from typing import Any
 from headstart.core import words
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged, field, limits, read_object
-from headstart.data.boxes.formats import rle
-from headstart.data.boxes.formats.written import Corners, Mark, Sheet, Written, around
+from headstart.data.boxes.formats import lists, rle
+from headstart.data.boxes.formats.written import Corners, Mark, Sheet, Written, around, one_each
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import printable, split_in, suffix_of
-from headstart.errors import DataError
 
 LAYOUT = "images/ and annotations.json (COCO; or train/, val/ and test/ with _annotations.coco.json)"
-REMEDY = "write COCO JSON: images, annotations and categories"
 _MOST = 64
 """Files .json that are looked into."""
 
@@ -52,19 +50,17 @@ def named(path: str) -> bool:
 
 def read(tree: Tree, files: Sequence[str]) -> Written:
     """Raises `DataError` for a file that is damaged, or no COCO JSON."""
-    sheets: list[Sheet] = []
     labels: dict[str, None] = {}
     notes: list[Note] = []
-    for path in files:
-        try:
-            found = of_json(tree.item(path).read(), source=path)
-        except (Damaged, ValueError) as error:
-            problem = f"{printable(path)} is no COCO JSON that can be read: {error}"
-            raise DataError(tree.origin, problem, REMEDY) from None
-        sheets += found.sheets
-        labels |= dict.fromkeys(found.labels)
-        notes += found.notes
-    return Written(tuple(sheets), tuple(labels), tuple(notes))
+
+    def parse(data: bytes, path: str) -> tuple[Sheet, ...]:
+        found = of_json(data, path)
+        labels.update(dict.fromkeys(found.labels))
+        notes.extend(found.notes)
+        return found.sheets
+
+    sheets = one_each(tree, files, parse, "COCO JSON")
+    return Written(tuple(lists.with_splits(tree, sheets)), tuple(labels), tuple(notes))
 
 
 def of_json(data: bytes, source: str = "") -> Written:
