@@ -266,7 +266,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
-OF_PLACES = ("metrics", "confusion", "mistakes")
-"""Parts that are made of maps, too."""
+OF_PLACES = ("metrics", "confusion", "label_errors", "mistakes")
+"""Parts that are made of maps and boxes, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

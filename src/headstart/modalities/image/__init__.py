@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headstart.core.frame import Frame
 from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities.base import Examination, Numbers, generator
 from headstart.modalities.image import _described
 from headstart.modalities.image._traits import looks as looks
 from headstart.modalities.image._traits import traits as traits
-from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image._views import FRAMES, VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.image.decoding import _decode, _deep, _kinds, _white
 from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING
 from headstart.modalities.image.decoding._quiet import ROOM
@@ -136,6 +137,14 @@ def prepare(
     recipe = VIEWS[kind or DEFAULT_VIEW]
     out = evaluation(image, contract) if view == 0 else recipe(image, contract, generator(key, view, kind))
     return _channels_first(out)
+
+
+def frame(view: int, kind: str, key: str) -> Frame:
+    """Which part of an image `prepare` shows as that view, where view 0 is all of it (`crop_mode` "squash").
+
+    Raises `UnknownName` for a recipe whose views do not tell.
+    """
+    return FRAMES[kind](generator(key, view, kind)) if view else Frame()
 
 
 def pixels(data: bytes | Image.Image, side: int) -> np.ndarray:
