@@ -4,10 +4,11 @@ beside it, or a table for each split."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from headstart import modalities
-from headstart.core.dataset import Dataset
+from headstart.core.dataset import Dataset, Note
 from headstart.data import columns
 from headstart.data.boxes import folders as boxes
 from headstart.data.folders.layout import class_folders, items_in, read_folders
@@ -60,16 +61,8 @@ def read(data: Any, reading: Reading) -> Dataset:
 
 def read_tree(tree: Tree, reading: Reading) -> Dataset:
     """A data set from the files of a folder or an archive."""
-    if not reading.columns and masks.wanted(reading):
-        if pairs := masks.pairs_in(tree):
-            return masks.read(tree, pairs, reading)
-        if reading.task is not None:
-            raise masks.refuse(tree)
-    if not reading.columns and boxes.wanted(reading):
-        if found := boxes.found_in(tree):
-            return boxes.read(tree, found, reading)
-        if reading.task is not None:
-            raise boxes.refuse(tree)
+    if not reading.columns and (found := _placed(tree, reading)):
+        return found
     tables = _candidates(tree, reading)
     chosen = find_tables(tree, tables, reading)
     if chosen:
@@ -85,6 +78,24 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
             if suffix_of(path) != ".json":  # which may be anything
                 table.parse_member(tree, path)
     return dataset
+
+
+def _placed(tree: Tree, reading: Reading) -> Dataset | None:
+    """Images with masks or boxes. Raises `DataError` where these were asked for, and are not there."""
+    of_masks, of_boxes = masks.wanted(reading), boxes.wanted(reading)
+    pairs = masks.pairs_in(tree) if of_masks else None
+    found = boxes.found_in(tree) if of_masks or of_boxes else None
+    if pairs:
+        dataset = masks.read(tree, pairs, reading)
+        if found is None or not of_boxes:
+            return dataset
+        text = f"there are boxes, too ({found.form}): to learn those, say --task {boxes.DETECTION}"
+        return replace(dataset, notes=(*dataset.notes, Note("HS310", tree.origin, text)))
+    if found:
+        return boxes.read(tree, found, reading) if of_boxes else boxes.read_masks(tree, found, reading)
+    if reading.task is not None and (of_masks or of_boxes):
+        raise masks.refuse(tree) if of_masks else boxes.refuse(tree)
+    return None
 
 
 def _candidates(tree: Tree, reading: Reading) -> list[str]:

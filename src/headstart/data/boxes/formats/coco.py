@@ -10,7 +10,7 @@ from typing import Any
 from headstart.core import words
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged, field, limits, read_object
-from headstart.data.boxes.formats import lists, rle
+from headstart.data.boxes.formats import rle
 from headstart.data.boxes.formats.written import Corners, Mark, Sheet, Written, around, one_each
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import printable, split_in, suffix_of
@@ -60,7 +60,7 @@ def read(tree: Tree, files: Sequence[str]) -> Written:
         return found.sheets
 
     sheets = one_each(tree, files, parse, "COCO JSON")
-    return Written(tuple(lists.with_splits(tree, sheets)), tuple(labels), tuple(notes))
+    return Written(tuple(sheets), tuple(labels), tuple(notes))
 
 
 def of_json(data: bytes, source: str = "") -> Written:

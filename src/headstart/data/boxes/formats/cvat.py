@@ -10,7 +10,6 @@ from xml.etree.ElementTree import Element
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged
 from headstart.core.words import count
-from headstart.data.boxes.formats import lists
 from headstart.data.boxes.formats.markup import parsed
 from headstart.data.boxes.formats.written import Mark, Sheet, Written, around, looked_at, one_each
 from headstart.data.folders.tree import Tree
@@ -43,7 +42,7 @@ def read(tree: Tree, files: Sequence[str]) -> Written:
         Note("HS504", tree.origin, f"{count(number, f'<{kind}>', f'<{kind}>')}: no boxes, left out")
         for kind, number in sorted(others.items())
     ]
-    return Written(tuple(lists.with_splits(tree, sheets)), tuple(labels), tuple(notes))
+    return Written(tuple(sheets), tuple(labels), tuple(notes))
 
 
 def of_xml(data: bytes, source: str = "", others: Counter[str] | None = None) -> Written:
@@ -94,5 +93,4 @@ def _mark(one: Element) -> Mark:
             )
             for x, y in ring
         ]
-    points = [number for point in ring for number in point]
-    return Mark(label, around(points), shape=[points])
+    return Mark(label, around([number for point in ring for number in point]))

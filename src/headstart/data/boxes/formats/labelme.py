@@ -11,7 +11,6 @@ from headstart import modalities
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged, field, limits, read_object
 from headstart.core.words import count
-from headstart.data.boxes.formats import lists
 from headstart.data.boxes.formats.written import (
     Corners,
     Mark,
@@ -56,7 +55,7 @@ def read(tree: Tree, files: Sequence[str]) -> Written:
         )
         for kind, number in sorted(others.items())
     ]
-    return Written(tuple(lists.with_splits(tree, sheets)), notes=tuple(notes))
+    return Written(tuple(sheets), notes=tuple(notes))
 
 
 def of_json(data: bytes, source: str = "", others: Counter[str] | None = None) -> Sheet:
@@ -84,7 +83,7 @@ def of_json(data: bytes, source: str = "", others: Counter[str] | None = None) -
         marks[key] = Mark(
             label,
             corners if before is None else joined([before.corners, corners]),
-            shape=shape if before is None else [*before.shape, *shape],
+            shape=shape if before is None else [*before.shape, *(shape or ())],
         )
     sides = given.get("imageWidth"), given.get("imageHeight")
     size = sides if all(type(side) is int and side > 0 for side in sides) else None
@@ -92,7 +91,7 @@ def of_json(data: bytes, source: str = "", others: Counter[str] | None = None) -
     return Sheet(name, tuple(marks.values()), size, folder_split(source), source)  # type: ignore[arg-type]
 
 
-def _box(kind: str, points: list[tuple[float, float]]) -> tuple[Corners, list[list[float]]]:
+def _box(kind: str, points: list[tuple[float, float]]) -> tuple[Corners, list[list[float]] | None]:
     if kind == "circle":
         (across, down), (x, y) = points
         radius = math.hypot(x - across, y - down)
@@ -102,7 +101,4 @@ def _box(kind: str, points: list[tuple[float, float]]) -> tuple[Corners, list[li
             [number for point in ring for number in point]
         ]
     corners = around([number for point in points for number in point])
-    if kind == "rectangle":
-        left, top, right, bottom = corners
-        return corners, [[left, top, right, top, right, bottom, left, bottom]]
-    return corners, [[number for point in points for number in point]]
+    return corners, None if kind == "rectangle" else [[number for point in points for number in point]]

@@ -7,7 +7,6 @@ from contextlib import suppress
 from xml.etree.ElementTree import Element
 
 from headstart.core.untrusted import Damaged
-from headstart.data.boxes.formats import lists
 from headstart.data.boxes.formats.markup import parsed, text_at
 from headstart.data.boxes.formats.written import (
     Corners,
@@ -37,7 +36,7 @@ def find(tree: Tree) -> list[str]:
 def read(tree: Tree, files: Sequence[str]) -> Written:
     """Raises `DataError` for a file that is damaged."""
     sheets = one_each(tree, files, of_xml, "Pascal VOC XML")
-    return Written(tuple(lists.with_splits(tree, sheets)))
+    return Written(tuple(sheets))
 
 
 def of_xml(data: bytes, source: str = "") -> Sheet:

@@ -11,7 +11,6 @@ from headstart import modalities
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged
 from headstart.core.words import count
-from headstart.data.boxes.formats import lists
 from headstart.data.boxes.formats.written import (
     Mark,
     Sheet,
@@ -97,7 +96,7 @@ def read(tree: Tree, files: Sequence[str]) -> Written:
         for sheet in sheets
     ]
     labels = tuple(names[number] for number in sorted(names))
-    return Written(tuple(lists.with_splits(tree, sheets)), labels, tuple(notes), shares=True)
+    return Written(tuple(sheets), labels, tuple(notes), shares=True)
 
 
 def of_lines(text: str, source: str = "", *, points: bool = False) -> Sheet:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from headstart import modalities
 from headstart.core.dataset import FileItem, Item
-from headstart.data.boxes.placing import Outline
+from headstart.data.boxes.placing.corners import Outline
 from headstart.data.folders.tree import Tree
 from headstart.data.masks.folders import MASKS
 from headstart.data.reading import SPLITS, suffix_of, without_ending
