@@ -3,17 +3,18 @@ drawn of their outlines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from headstart import tasks
 from headstart.core.boxes import Boxed
-from headstart.core.dataset import Dataset, Note
+from headstart.core.dataset import Dataset, Item, Note
 from headstart.core.maps import MOST_CLASSES
 from headstart.core.task import DETECTION, SEGMENTATION
 from headstart.core.words import count, few
 from headstart.data.boxes import laying
 from headstart.data.boxes.formats import FORMATS
+from headstart.data.boxes.formats.written import Sheet, Written
 from headstart.data.boxes.placing import corners, drawn
 from headstart.data.boxes.targets import Annotations
 from headstart.data.folders.tree import Tree
@@ -58,6 +59,19 @@ def read(tree: Tree, found: Found, reading: Reading) -> Dataset:
     """A data set of images with boxes. Raises `DataError` for annotation files that are damaged, that name no
     image of the tree, or whose unit cannot be told."""
     laid = laying.lay(tree, FORMATS[found.form].read(tree, found.files), reading)
+    return boxes_of(tree, found.form, laid, reading)
+
+
+def read_items(
+    items: Mapping[str, Item], sheets: Mapping[str, Sheet], written: Written, reading: Reading, name: str
+) -> Dataset:
+    """The same of images that lie in no folder, by their ids, each with its sheet."""
+    tree = Tree(name, name, tuple(items), items.__getitem__)
+    return boxes_of(tree, "objects", laying.on_items(tree, items, sheets, written, reading), reading)
+
+
+def boxes_of(tree: Tree, form: str, laid: laying.Laid, reading: Reading) -> Dataset:
+    """The data set of boxes that were laid on images."""
     numbers, rows = laid.numbers, laid.rows
     placed = {
         path: corners.place(sheet, laid.seen[path], numbers, laid.frame)
@@ -70,7 +84,7 @@ def read(tree: Tree, found: Found, reading: Reading) -> Dataset:
         for path, one in placed.items()
         for code, text in (one.told.items() if one is not None else ())
     ]
-    said = _said(tree, found.form, targets, laid)
+    said = _said(tree, form, targets, laid)
     return laid.dataset(tree, reading, tasks.get(DETECTION).make_task(laid.labels), targets, *said, *told)
 
 

@@ -68,12 +68,19 @@ def lay(tree: Tree, written: Written, reading: Reading) -> Laid:
     written = replace(written, sheets=tuple(lists.with_splits(tree, written.sheets)))
     sheets, notes = matched(tree, written, images)
     items = {path: tree.item(path) for path in images.paths}
+    return on_items(tree, items, sheets, replace(written, notes=tuple(notes)), reading)
+
+
+def on_items(
+    tree: Tree, items: Mapping[str, Item], sheets: Mapping[str, Sheet], written: Written, reading: Reading
+) -> Laid:
+    """The same where it is known which sheet is whose."""
     seen = dict(zip(sheets, outlines([items[path] for path in sheets]), strict=True))
     known = [(sheets[path], outline) for path, outline in seen.items() if outline is not None]
     shares = corners.in_shares(written.sheets, expected=written.shares, where=tree.origin)
     frame = corners.Frame(shares, corners.turned_before(known))
     laid = Laid(items, sheets, labels_of(written, reading, tree.origin), seen, frame, ())
-    return replace(laid, notes=(*notes, *_framed(tree, laid), *_unnamed(tree, laid)))
+    return replace(laid, notes=(*written.notes, *_framed(tree, laid), *_unnamed(tree, laid)))
 
 
 def matched(tree: Tree, written: Written, images: Images) -> tuple[dict[str, Sheet], list[Note]]:

@@ -85,6 +85,9 @@ def _placed(tree: Tree, reading: Reading) -> Dataset | None:
     of_masks, of_boxes = masks.wanted(reading), boxes.wanted(reading)
     pairs = masks.pairs_in(tree) if of_masks else None
     found = boxes.found_in(tree) if of_masks or of_boxes else None
+    if found is None and (of_masks or of_boxes) and (whole := _with_archive(tree)):
+        found = boxes.found_in(whole)
+        tree = whole if found else tree
     if pairs:
         dataset = masks.read(tree, pairs, reading)
         if found is None or not of_boxes:
@@ -96,6 +99,22 @@ def _placed(tree: Tree, reading: Reading) -> Dataset | None:
     if reading.task is not None and (of_masks or of_boxes):
         raise masks.refuse(tree) if of_masks else boxes.refuse(tree)
     return None
+
+
+def _with_archive(tree: Tree) -> Tree | None:
+    """The files of a folder and of the one archive in it, where that alone has items."""
+    archives = [path for path in tree.paths if archive_ending(path)]
+    if tree.root is None or len(archives) != 1 or items_in(tree).paths:
+        return None
+    inner = archive_tree(tree.root / archives[0])
+    own = frozenset(inner.paths)
+    beside = [path for path in tree.paths if path not in {*own, *archives}]
+    return replace(
+        tree,
+        paths=(*inner.paths, *beside),
+        item=lambda path: inner.item(path) if path in own else tree.item(path),
+        notes=(*tree.notes, *inner.notes),
+    )
 
 
 def _candidates(tree: Tree, reading: Reading) -> list[str]:

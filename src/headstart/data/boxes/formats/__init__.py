@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from headstart.data.boxes.formats import coco, cvat, labelme, voc, yolo
+from headstart.data.boxes.formats import coco, cvat, labelme, records, voc, yolo
 
 FORMATS: dict[str, ModuleType] = {
     "COCO JSON": coco,
@@ -16,5 +16,6 @@ FORMATS: dict[str, ModuleType] = {
     "Pascal VOC": voc,
     "LabelMe": labelme,
     "YOLO": yolo,
+    "Hugging Face": records,
 }
 """Name -> its module; the first that finds files is read."""
