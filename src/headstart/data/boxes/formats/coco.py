@@ -71,14 +71,14 @@ def of_json(data: bytes, source: str = "") -> Written:
     marks: dict[Any, list[Mark]] = defaultdict(list)
     for place, one in enumerate(annotations):
         try:
-            number = one["image_id"]
+            number = _key(one["image_id"])
             name = categories[_key(one["category_id"])]
             mark = _mark(one, name)
         except KeyError as error:
             raise Damaged(f"annotation {place + 1}: {_missing(error, one)}") from None
         except (ValueError, TypeError, OverflowError) as error:
             raise Damaged(f"annotation {place + 1}: {error}") from None
-        marks[_key(number)].append(mark)
+        marks[number].append(mark)
     split = split_in(source)
     sheets = []
     for place, one in enumerate(images):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.folders.tree import Tree
-from headstart.data.reading import SPLITS, printable
+from headstart.data.reading import printable, split_in
 from headstart.errors import DataError
 
 _FEW = 8
@@ -72,9 +72,8 @@ def joined(points: Sequence[Corners]) -> Corners:
 
 
 def folder_split(path: str) -> str:
-    """The split that a folder above a file is called after; "" where none is."""
-    folders = path.lower().split("/")[:-1]
-    return next((SPLITS[part] for part in reversed(folders) if part in SPLITS), "")
+    """The split that a folder above a file tells by its name: train/, images/val2017/; "" where none does."""
+    return split_in(path.rpartition("/")[0])
 
 
 def one_each(
