@@ -108,7 +108,8 @@ def wanted(reading: Reading) -> bool:
 def refuse(tree: Tree) -> DataError:
     """The error where masks were asked for, and there are none."""
     problem = "there are no folders images/ and masks/ with files of like names"
-    return DataError(tree.origin, problem, "put each image's mask, a PNG of its name, into masks/")
+    remedy = "put each image's mask, a PNG of its name, into masks/, or give outlines: COCO JSON, say"
+    return DataError(tree.origin, problem, remedy)
 
 
 def _legend(tree: Tree, masks: list[Item]) -> Legend:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from headstart.data.boxes.formats import coco
+from headstart.data.boxes.formats import coco, cvat, labelme, records, voc, yolo
 
-FORMATS: dict[str, ModuleType] = {"COCO JSON": coco}
+FORMATS: dict[str, ModuleType] = {
+    "COCO JSON": coco,
+    "CVAT for images": cvat,
+    "Pascal VOC": voc,
+    "LabelMe": labelme,
+    "YOLO": yolo,
+    "Hugging Face": records,
+}
 """Name -> its module; the first that finds files is read."""

@@ -11,13 +11,11 @@ from headstart.core import words
 from headstart.core.dataset import Note
 from headstart.core.untrusted import Damaged, field, limits, read_object
 from headstart.data.boxes.formats import rle
-from headstart.data.boxes.formats.written import Corners, Mark, Sheet, Written, around
+from headstart.data.boxes.formats.written import Corners, Mark, Sheet, Written, around, one_each
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import printable, split_in, suffix_of
-from headstart.errors import DataError
 
 LAYOUT = "images/ and annotations.json (COCO; or train/, val/ and test/ with _annotations.coco.json)"
-REMEDY = "write COCO JSON: images, annotations and categories"
 _MOST = 64
 """Files .json that are looked into."""
 
@@ -52,18 +50,16 @@ def named(path: str) -> bool:
 
 def read(tree: Tree, files: Sequence[str]) -> Written:
     """Raises `DataError` for a file that is damaged, or no COCO JSON."""
-    sheets: list[Sheet] = []
     labels: dict[str, None] = {}
     notes: list[Note] = []
-    for path in files:
-        try:
-            found = of_json(tree.item(path).read(), source=path)
-        except (Damaged, ValueError) as error:
-            problem = f"{printable(path)} is no COCO JSON that can be read: {error}"
-            raise DataError(tree.origin, problem, REMEDY) from None
-        sheets += found.sheets
-        labels |= dict.fromkeys(found.labels)
-        notes += found.notes
+
+    def parse(data: bytes, path: str) -> tuple[Sheet, ...]:
+        found = of_json(data, path)
+        labels.update(dict.fromkeys(found.labels))
+        notes.extend(found.notes)
+        return found.sheets
+
+    sheets = one_each(tree, files, parse, "COCO JSON")
     return Written(tuple(sheets), tuple(labels), tuple(notes))
 
 
@@ -75,14 +71,14 @@ def of_json(data: bytes, source: str = "") -> Written:
     marks: dict[Any, list[Mark]] = defaultdict(list)
     for place, one in enumerate(annotations):
         try:
-            number = one["image_id"]
+            number = _key(one["image_id"])
             name = categories[_key(one["category_id"])]
             mark = _mark(one, name)
         except KeyError as error:
             raise Damaged(f"annotation {place + 1}: {_missing(error, one)}") from None
         except (ValueError, TypeError, OverflowError) as error:
             raise Damaged(f"annotation {place + 1}: {error}") from None
-        marks[_key(number)].append(mark)
+        marks[number].append(mark)
     split = split_in(source)
     sheets = []
     for place, one in enumerate(images):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from headstart.core.dataset import Note
+from headstart.core.untrusted import Damaged, parsing
+from headstart.data.folders.tree import Tree
+from headstart.data.reading import printable, split_in
+from headstart.errors import DataError
+
+_FEW = 8
+"""Files that are opened to see what they are."""
 
 Corners = tuple[float, float, float, float]
 """Left, top, right, bottom as written."""
@@ -55,3 +63,37 @@ def around(points: Sequence[float]) -> Corners:
     if len(down) < 2 or len(across) != len(down):
         raise ValueError(f"a shape of {len(points)} numbers")
     return min(across), min(down), max(across), max(down)
+
+
+def joined(points: Sequence[Corners]) -> Corners:
+    """The box around several."""
+    left, top, right, bottom = zip(*points, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def folder_split(path: str) -> str:
+    """The split that a folder above a file tells by its name: train/, images/val2017/; "" where none does."""
+    return split_in(path.rpartition("/")[0])
+
+
+def one_each(
+    tree: Tree, files: Sequence[str], parse: Callable[[bytes, str], Sheet | Sequence[Sheet]], form: str
+) -> list[Sheet]:
+    """The sheets of files that are parsed each by itself. Raises `DataError` for one that is damaged."""
+    found: list[Sheet] = []
+    for path in files:
+        try:
+            with parsing():
+                sheets = parse(tree.item(path).read(), path)
+        except (Damaged, OSError) as error:
+            problem = f"{printable(path)} is no {form} that can be read: {error}"
+            raise DataError(tree.origin, problem, "mend it, or take it out") from None
+        found += [sheets] if isinstance(sheets, Sheet) else sheets
+    return found
+
+
+def looked_at(tree: Tree, files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """A few of the files, with what is in them, to tell what they are."""
+    for path in files[:: max(1, len(files) // _FEW)][:_FEW]:
+        with suppress(OSError):
+            yield path, tree.item(path).read()

@@ -23,6 +23,7 @@ BEYOND = 1.0
 """Pixels by which a box may reach over an edge without being told: edges are rounded, too."""
 ALIKE = 0.02
 """By how much the shape of an image may differ from what is written, if it was scaled."""
+_FAR = 1e7
 SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
 
 
@@ -57,10 +58,9 @@ class Placed:
     boxes: Boxes
     told: dict[str, str] = field(default_factory=dict)
     """Finding code -> what is said of the image."""
-    scaled: bool = False
 
 
-def in_shares(sheets: Sequence[Sheet], expected: bool, where: str) -> bool:
+def in_shares(sheets: Sequence[Sheet], *, expected: bool, where: str) -> bool:
     """Whether coordinates go from 0 to 1, or are pixels; found from all boxes together.
 
     Raises `DataError` where some seem to be the one and some the other, and where none tells.
@@ -113,13 +113,15 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
     """
     marks = [mark for mark in sheet.marks if mark.label in numbers]
     corners = np.array([mark.corners for mark in marks], np.float64).reshape(-1, 4)
+    corners[~np.isfinite(corners).all(axis=1)] = 0  # has no area, of which is told
+    corners = corners.clip(-_FAR, _FAR)
     classes = np.array([numbers[mark.label] for mark in marks], np.int64)
     crowd = np.array([mark.crowd for mark in marks], bool)
     if outline is None:
         if sheet.size is None:
             return None
         outline = Outline(sheet.size)
-    corners, size, scaled = on_image(corners.reshape(-1, 2), sheet, outline, frame)
+    corners, size = on_image(corners.reshape(-1, 2), sheet, outline, frame)
     corners = corners.reshape(-1, 4)
     corners = np.concatenate(
         [np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])], 1
@@ -134,28 +136,34 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
             f"{count(len(rows) - len(first), 'box', 'boxes')} of {len(rows)} there twice: counted once"
         )
     some = crowd[first] if crowd.any() else None
-    return Placed(Boxes(size[::-1], corners[first], classes[first], crowd=some), told, scaled)
+    return Placed(Boxes(size[::-1], corners[first], classes[first], crowd=some), told)
 
 
-def on_image(
-    points: np.ndarray, sheet: Sheet, outline: Outline, frame: Frame
-) -> tuple[np.ndarray, Size, bool]:
-    """Points float `[n, 2]` (across, down) as written -> in pixels of the upright image; its size; whether
-    they were scaled.
+def on_image(points: np.ndarray, sheet: Sheet, outline: Outline, frame: Frame) -> tuple[np.ndarray, Size]:
+    """Points float `[n, 2]` (across, down) as written -> in pixels of the upright image; and its size.
 
-    Where the size that is written has another shape than the image, that size is returned.
+    Where the size that is written has another shape than the image, points stay, and that size is returned.
     """
-    turn = outline.turn if frame.stored else None
-    base = outline.size if turn is not None else outline.upright
-    scaled = False
+    turn, base = _base(outline, frame)
     if frame.shares:
         points = points * base
+    elif scaled(sheet, outline, frame):
+        points = points * (np.array(base) / sheet.size)
     elif sheet.size is not None and sheet.size != base:
-        written = sheet.size
-        if not _alike(written, base):
-            return points, written, False
-        points, scaled = points * (np.array(base) / written), True
-    return _turned(points, base, turn), outline.upright, scaled
+        return points, sheet.size
+    return _turned(points, base, turn), outline.upright
+
+
+def scaled(sheet: Sheet, outline: Outline, frame: Frame) -> bool:
+    """Whether pixels are of an image of the same shape that is larger or smaller."""
+    base = _base(outline, frame)[1]
+    return not frame.shares and sheet.size is not None and sheet.size != base and _alike(sheet.size, base)
+
+
+def _base(outline: Outline, frame: Frame) -> tuple[Transpose | None, Size]:
+    """How what is written has to be turned, and the size of the image that it belongs to."""
+    turn = outline.turn if frame.stored else None
+    return turn, outline.size if turn is not None else outline.upright
 
 
 def _turned(points: np.ndarray, size: Size, turn: Transpose | None) -> np.ndarray:
@@ -177,7 +185,7 @@ def _judged(corners: np.ndarray, size: Size) -> tuple[np.ndarray, dict[str, str]
     """bool `[n]`: the boxes that are kept, and what is said of the others."""
     told: dict[str, str] = {}
     sides = corners[:, 2:] - corners[:, :2]
-    flat = ~(np.isfinite(corners).all(axis=1) & (sides > 0).all(axis=1))
+    flat = ~(sides > 0).all(axis=1)
     inside = np.clip(corners, 0, [*size, *size])
     outside = ~flat & ((inside[:, 2:] - inside[:, :2]) <= 0).any(axis=1)
     over = ~flat & ~outside & (np.abs(inside - corners) > BEYOND).any(axis=1)

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from headstart import modalities
 from headstart.core.dataset import FileItem, Item
-from headstart.data.boxes.placing import Outline
+from headstart.data.boxes.formats.written import folder_split
+from headstart.data.boxes.placing.corners import Outline
 from headstart.data.folders.tree import Tree
 from headstart.data.masks.folders import MASKS
-from headstart.data.reading import SPLITS, suffix_of, without_ending
+from headstart.data.reading import suffix_of, without_ending
 from headstart.errors import HeadstartError
 from headstart.modalities import image
 
@@ -54,8 +55,7 @@ def _fit(path: str, parts: Sequence[str], near: str, split: str) -> tuple[bool, 
     same = 0
     while same < min(len(folders), len(above)) and folders[-1 - same] == above[-1 - same]:
         same += 1
-    own = next((SPLITS[part.lower()] for part in reversed(folders) if part.lower() in SPLITS), "")
-    return own == split, same, _shared(folders, near.split("/")[:-1])
+    return folder_split(path) == split, same, _shared(folders, near.split("/")[:-1])
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
