@@ -70,7 +70,7 @@ class RandomFrozen(Probe):
 
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     """Out-of-fold boxes."""
-    reader = _Reader.of(request, backbone)
+    reader = Reader.of(request, backbone)
     methods: Any = tasks.for_task(request.task)
 
     def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
@@ -96,7 +96,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
 
 def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     """The model of all development rows."""
-    reader = _Reader.of(request, backbone)
+    reader = Reader.of(request, backbone)
     head = reader.trained(request, request.split.development)
     net = {
         "kind": "boxes",
@@ -127,7 +127,7 @@ def _views(request: Request) -> int:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """The stored maps of one source."""
 
     features: Features
@@ -138,7 +138,7 @@ class _Reader:
     """By row and view, what is aimed at."""
 
     @classmethod
-    def of(cls, request: Request, backbone: Any) -> _Reader:
+    def of(cls, request: Request, backbone: Any) -> Reader:
         height, _ = backbone.source.input.size
         known = [(tap, backbone.map_shape(tap)) for tap in backbone.taps() if tap.grid == "map"]
         known.sort(key=lambda one: -one[1][1])
