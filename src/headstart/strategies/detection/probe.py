@@ -25,7 +25,7 @@ FINEST = 8
 VIEW = "scene"
 VIEWS, EACH = 1000, (3, 12)
 """Views that are stored of all images together, and of each at least and at most."""
-STEPS, POWER = 50.0, 0.8
+STEPS, POWER = 60.0, 0.65
 """Steps of a training on n images: STEPS * n**POWER."""
 STEP_SECONDS = 0.035
 LEFT = 0.4
