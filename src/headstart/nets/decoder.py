@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from headstart.nets import maps, taps
+from headstart.nets import taps
 from headstart.nets.base import Net, Parts, Recipe
 
 WIDTH = 64
@@ -68,8 +68,10 @@ class Decoder(nn.Module):
         return z
 
 
-class Decoded(maps.Maps):
+class Decoded(taps.Taps):
     """`scores = decoder(maps)`."""
+
+    of_maps = True
 
     def head_of(self, parts: Parts, widths: Sequence[int], outputs: int) -> nn.Module:
         decoder = Decoder(widths, outputs)
@@ -87,5 +89,4 @@ class Decoded(maps.Maps):
 
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
-    maps.check(recipe)
     return taps.build(recipe, Decoded)

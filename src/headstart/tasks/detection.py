@@ -69,6 +69,8 @@ class _Boxes(TaskMethods):
 
     kind = read_as = DETECTION
     form = "boxes"
+    most_repeats = 1  # a head is trained a fold
+    unit = "images"
     predictions = Boxed
     constant_name = "boxes of the usual size at the usual places"
 
@@ -136,6 +138,7 @@ class Detection(_Boxes):
 
     called = "boxes"
     drawing = "picture"
+    quick = False
     scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def off(self, y: Any, predictions: np.ndarray) -> np.ndarray:

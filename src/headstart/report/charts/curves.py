@@ -50,7 +50,7 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
     y = Scale(low, high, BOX["bottom"], BOX["top"])
 
     def mark(p: Mapping[str, Any]) -> dict[str, Any]:
-        text = f"{p['n']:,} labels: {words.value(metric, p['value'])}"
+        text = f"{p['n']:,} {curve.get('unit', 'labels')}: {words.value(metric, p['value'])}"
         if p["low"] is not None and p["high"] is not None:
             text += f" {words.interval(metric, p['low'], p['high'])}"
         at = {k: y.at(p["value"] if p[k] is None else p[k]) for k in ("low", "high")}

@@ -7,6 +7,7 @@ whose scores are scaled and added.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +68,23 @@ class RandomFrozen(Probe):
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "maps"; it owes nothing to the source's weights."""
         return replace(refit(request, request.network.fresh(request.seed)), source={})
+
+
+Learner = Callable[[np.ndarray, np.ndarray], Iterator[LabelMap]]
+"""(training rows, test rows) -> the map of each test row."""
+
+
+def learner(request: Request) -> Learner:
+    """The closed form on the request's network, for any rows."""
+    reader = _Reader.of(request, request.network)
+    methods: Any = tasks.for_task(request.task)
+
+    def learnt(train: np.ndarray, test: np.ndarray) -> Iterator[LabelMap]:
+        linear = reader.linear(request.view(train), train)
+        for row in test.tolist():
+            yield LabelMap.of(methods.placed(reader.scores(linear, row), extent(request.dataset, row)))
+
+    return learnt
 
 
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:

@@ -21,11 +21,6 @@ USUAL = 0.3
 """Where there is nothing to choose by."""
 
 
-def once(request: Request) -> list[Fold]:
-    """The first folds, in which every image is held out once: those of the first repeat."""
-    return [fold for fold in request.split.folds if fold.repeat == request.split.folds[0].repeat]
-
-
 def run(request: Request, arm: str, fit_fold: FitFold) -> Trial:
     """Out-of-fold boxes, settled; a fold gives rows float32 `[M, 6]` of each of its test images."""
     methods: Any = tasks.for_task(request.task)
@@ -35,7 +30,7 @@ def run(request: Request, arm: str, fit_fold: FitFold) -> Trial:
         rows = zip(found, fold.test.tolist(), strict=True)
         return [methods.placed(one, extent(request.dataset, row)) for one, row in rows], choices
 
-    return settled(request, run_folds(request, arm, placed, folds=range(len(once(request)))))
+    return settled(request, run_folds(request, arm, placed))
 
 
 def settled(request: Request, trial: Trial) -> Trial:
@@ -56,8 +51,6 @@ def settled(request: Request, trial: Trial) -> Trial:
             told[label] = {"precision": float(curve.precision[at]), "recall": float(curve.recall[at])}
     moved = {at: _moved(one, levels) for at, one in cells.items()}
     choices: dict[str, Any] = {**trial.choices, "thresholds": levels.tolist(), "said": told}
-    if all(trial.covered[fold.repeat, fold.test].all() for fold in once(request)):
-        choices["no_more"] = True  # other repeats would train as often again
     return replace(trial, predictions=kind(trial.covered.shape, moved), choices=choices)  # type: ignore[call-arg, arg-type]
 
 

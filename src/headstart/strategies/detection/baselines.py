@@ -76,7 +76,7 @@ class Blobs:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a closed form a fold."""
-        folds = _settle.once(request)
+        folds = request.split.folds
         tested = sum(len(fold.test) for fold in folds)
         return Cost(seconds=0.02 * len(request.dataset) + 0.6 * (len(folds) + 1) + 0.02 * tested)
 

@@ -24,7 +24,7 @@ FINEST = 8
 VIEW = "scene"
 VIEWS, EACH = 1000, (3, 12)
 """Views that are stored of all images together, and of each at least and at most."""
-STEPS, POWER = 60.0, 0.65
+STEPS, POWER = 80.0, 0.65
 """Steps of a training on n images: STEPS * n**POWER."""
 STEP_SECONDS = 0.035
 LEFT = 0.4
@@ -38,7 +38,7 @@ class Probe:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass over the images and their views, and a training a fold."""
-        folds = _settle.once(request)
+        folds = request.split.folds
         steps = sum(_steps(request, len(fold.train)) for fold in folds)
         steps += _steps(request, len(request.split.development))
         passes = 1.0 + _views(request)

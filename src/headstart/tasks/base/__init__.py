@@ -275,6 +275,10 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
     """What the best constant prediction is called."""
+    most_repeats: int | None = None
+    """Repeats of the folds at most; None: as many as there are for so many items."""
+    unit: str = "labels"
+    """What is given by hand, one an item, and may be saved."""
 
     def make_task(self, labels: Sequence[str]) -> Task:
         """A `Task` of this kind with its default metric."""
@@ -325,6 +329,8 @@ class Places(Protocol):
     """What answers and targets are: "masks", "boxes"; also the option that draws them."""
     drawing: str
     """What the file is called that shows an answer."""
+    quick: bool
+    """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
         """The answer for an item of that height and width, from what a network gives of it: scores float32
