@@ -335,11 +335,17 @@ def test_damaged_files(
 
 def test_what_is_no_coco(tmp_path: Path) -> None:
     made.images(tmp_path / "images")
-    for document in ([], {"images": [], "licence": ""}, [{"image_id": 1, "bbox": [0, 0, 1, 1]}]):
+    for document, message in (
+        ({"images": [], "licence": ""}, "is no COCO JSON that can be read: annotations is missing"),
+        ([{"image_id": 1, "bbox": [0, 0, 1, 1]}], "is no COCO JSON that can be read: it is no record"),
+    ):
         made.write(tmp_path / "annotations.json", document)
-        with pytest.raises(
-            DataError, match="there are no boxes that are read here; lay it out as one of: images/"
-        ):
+        with pytest.raises(DataError, match=message):
+            data.load(tmp_path)
+    for other in ([], {"a.jpg": {"regions": []}}):
+        made.write(tmp_path / "annotations.json", other)
+        assert data.load(tmp_path).task.kind == "classification"  # type: ignore[union-attr]
+        with pytest.raises(DataError, match=r"read here \(annotations.json is no COCO JSON\); lay it out as"):
             data.load(tmp_path, task="detection")
 
 

@@ -18,6 +18,7 @@ from headstart.data.reading import printable, split_in, suffix_of
 LAYOUT = "images/ and annotations.json (COCO; or train/, val/ and test/ with _annotations.coco.json)"
 _MOST = 64
 """Files .json that are looked into."""
+_WORDS = (b'"images"', b'"annotations"', b'"categories"', b'"bbox"')
 
 
 def find(tree: Tree) -> list[str]:
@@ -31,11 +32,8 @@ def find(tree: Tree) -> list[str]:
             data = tree.item(path).read()
         except OSError:
             continue
-        if (
-            b'"images"' in data
-            and b'"annotations"' in data
-            and (b'"bbox"' in data or b'"categories"' in data)
-        ):
+        said = [word in data for word in _WORDS]
+        if (all(said[:2]) and any(said[2:])) or (named(path) and any(said)):
             found.append(path)
     return found
 
