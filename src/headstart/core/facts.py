@@ -76,7 +76,7 @@ class Facts:
     """What it is called where it was tried because the verdict was bad."""
 
     def of(self, form: str) -> str:
-        """ "module:class" of the strategy for answers of a form (`TaskMethods.form`); "" where there is none."""
+        """ "module:class" of the one for answers of a form (`TaskMethods.form`); "" for none."""
         return str(getattr(self, form)) if form else self.where
 
     def knows(self, modality: str, *, form: str = "") -> bool:

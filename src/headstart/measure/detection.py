@@ -74,10 +74,6 @@ class Matches:
     """bool `[4, 10, n]`: neither right nor wrong."""
     truths: np.ndarray = field(repr=False)
     """int64 `[4, K]`: objects that are to be found."""
-    rows: np.ndarray = field(repr=False)
-    """int64 `[n]`: the answers' places in what was matched."""
-    mates: np.ndarray = field(repr=False)
-    """int64 `[n]`: the object that each found at IoU .5, by its place in the truth; -1 for none."""
 
 
 def match(truth: Boxes, said: Boxes, classes: int) -> Matches:
@@ -95,19 +91,16 @@ def match(truth: Boxes, said: Boxes, classes: int) -> Matches:
             mates, ignored = _paired(close, crowd, apart)
             far = np.stack([_outside(said.corners[own], size) for size in SIZES.values()])[:, None]
             ignored |= (mates < 0) & far
-            first = mates[0, 0]
-            named = np.where(first < 0, -1, there[first] if len(there) else -1)
-            parts.append((np.full(len(own), number), own, (mates >= 0) & ~ignored, ignored, named))
+            parts.append((np.full(len(own), number), own, (mates >= 0) & ~ignored, ignored))
     if not parts:
         nothing = np.zeros((len(SIZES), len(IOUS), 0), bool)
-        none = np.zeros(0, np.int64)
-        return Matches(none, np.zeros(0, np.float32), nothing, nothing, truths, none, none)
-    number, own, right, ignored, named = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return Matches(number, scores[own], right, ignored, truths, own, named)
+        return Matches(np.zeros(0, np.int64), np.zeros(0, np.float32), nothing, nothing, truths)
+    named, rows, right, ignored = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return Matches(named, scores[rows], right, ignored, truths)
 
 
 def _paired(close: np.ndarray, crowd: np.ndarray, apart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mate int64, ignored bool) `[4, 10, n]` of answers in the order of their scores, from overlaps `[n, m]`.
+    """(mate int64, ignored bool) `[4, 10, n]` of answers, the best first, from overlaps `[n, m]`.
 
     Each takes the closest object that is left, of equals the last; one that does not count (`apart`
     `[4, m]`) only where it has no other.
@@ -199,7 +192,7 @@ class Curve:
     recall: np.ndarray = field(repr=False)
 
     def best(self) -> int | None:
-        """Where F1 is best, of equals the one with the most answers before it; None where nothing is right."""
+        """Where F1 is best, of equals the first; None where nothing is right."""
         total = self.precision + self.recall
         f1 = np.divide(2 * self.precision * self.recall, total, out=np.zeros_like(total), where=total > 0)
         return int(f1.argmax()) if f1.any() else None

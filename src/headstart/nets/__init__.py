@@ -31,9 +31,9 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "blobs": the scores of "colours", the last of them for what is no object, and each connected part of a class
   whose sides are within `sides.least [K, 2]` and `sides.most [K, 2]` (width and height in 0 to 1) as a box.
 * "boxes": {"architecture", "taps"}: a backbone (`trunk.*`), and at every place of the first map a small
-  convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how far
-  its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the score of a
-  class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
+  convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how
+  far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
+  score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.

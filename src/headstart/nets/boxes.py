@@ -19,6 +19,7 @@ from headstart.nets.found import MOST, Found
 
 WIDTH = 96
 DEPTH = 2
+"""Blocks on the largest map; each smaller one, on which the sides of large objects are near, has one."""
 
 
 class Block(nn.Module):
@@ -44,8 +45,11 @@ class Head(nn.Module):
             self.register_buffer(f"mean{number}", torch.zeros(width))
             self.register_buffer(f"scale{number}", torch.ones(width))
         self.lateral = nn.ModuleList(nn.Conv2d(width, WIDTH, 1, bias=False) for width in channels)
-        self.norm = nn.BatchNorm2d(WIDTH)
-        self.blocks = nn.Sequential(*(Block(WIDTH) for _ in range(DEPTH)))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(WIDTH) for _ in channels)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Block(WIDTH) for _ in range(1 if number else DEPTH)))
+            for number in range(len(channels))
+        )
         self.middle = nn.Conv2d(WIDTH, outputs, 1)
         self.sides = nn.Conv2d(WIDTH, 4, 1)
 
@@ -56,9 +60,8 @@ class Head(nn.Module):
             level = self.lateral[number]((one - mean[:, None, None]) * scale[:, None, None])
             if x is not None:
                 level = level + interpolate(x, level.shape[2:], mode="bilinear", align_corners=False)
-            x = level
+            x = self.blocks[number](relu(self.norms[number](level)))
         assert x is not None
-        x = self.blocks(relu(self.norm(x)))
         return self.middle(x), self.sides(x)
 
 
@@ -74,7 +77,7 @@ def corners(sides: Tensor) -> Tensor:
 
 def decoded(middles: Tensor, sides: Tensor, most: int = MOST) -> Tensor:
     """float32 `[B, M, 6]`: the best places that are higher than those around them, see `Found.found`."""
-    batch, outputs, height, width = middles.shape
+    _, outputs, height, width = middles.shape
     peaks = middles.where(middles == max_pool2d(middles, 3, 1, 1), torch.full_like(middles, -1e4))
     best, at = peaks.flatten(1).topk(min(most, outputs * height * width), dim=1)
     place = at % (height * width)
@@ -96,12 +99,9 @@ class Boxes(Found):
         self._cuts = {stage.name: stage.cut for stage in backbone.stages}
         widths = {stage.name: stage.channels for stage in backbone.stages}
         self.head = Head([widths[tap.stage] for tap in taps], task.outputs)
-        state = {name: t for name, t in self.head.state_dict().items()}
+        shapes = {name: (tuple(t.shape), t.dtype) for name, t in self.head.state_dict().items()}
         self.head.load_state_dict(
-            {
-                name: parts.take(f"head.{name}", tuple(tensor.shape)).to(tensor.dtype)
-                for name, tensor in state.items()
-            }
+            {name: parts.take(f"head.{name}", shape).to(dtype) for name, (shape, dtype) in shapes.items()}
         )
 
     def found(self, prepared: Tensor) -> Tensor:

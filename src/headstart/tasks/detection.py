@@ -8,7 +8,7 @@ shifted on images held out (`strategies.detection`).
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,7 +33,7 @@ _COUNTED: WeakKeyDictionary[Boxes, dict[str, detection.Matches]] = WeakKeyDictio
 """By answer and the digest of a truth: each pair is matched once."""
 
 
-def matched(y: Any, predictions: Sequence[Boxes]) -> list[detection.Matches]:
+def matched(y: Any, predictions: Iterable[Boxes]) -> list[detection.Matches]:
     """The answers of each image against its truth."""
     found = []
     for truth, digest, said in zip(y.boxes, y.digests(), predictions, strict=True):
@@ -135,6 +135,7 @@ class Detection(_Boxes):
     """Methods of object detection."""
 
     called = "boxes"
+    drawing = "picture"
     scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def off(self, y: Any, predictions: np.ndarray) -> np.ndarray:
@@ -171,6 +172,11 @@ class Detection(_Boxes):
             pen.rectangle(box.tolist(), outline=tuple(colours[number].tolist()), width=max(2, width // 300))
         return np.asarray(image)
 
+    def drawn(self, answer: Boxes, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        from PIL import Image
+
+        return Image.fromarray(self.over(pixels(), answer, classes))
+
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         found, rows = matched(y, predictions), []
         table = detection.precisions(found, np.ones((1, len(found))), classes=task.outputs)[0]
@@ -202,7 +208,7 @@ class Detection(_Boxes):
             lost = best.take(near < UNSEEN)
             if len(lost):
                 counts = np.bincount(lost.classes, minlength=len(labels))
-                more = ", ".join(f"{counts[k]} more {labels[k]}" for k in np.flatnonzero(counts))
+                more = ", ".join(f"{counts[k]} more {labels[k]}" for k in np.flatnonzero(counts).tolist())
                 told = {
                     "given": words.count(len(truth), "box", "boxes"), "suggested": more,
                     "p_given": None, "p_suggested": float(lost.scores.max()),

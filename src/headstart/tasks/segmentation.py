@@ -6,7 +6,7 @@ Targets are `data.labels.masks.Masks` (read one at a time), predictions object a
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,7 @@ class _Masks(TaskMethods):
     kind = read_as = SEGMENTATION
     form = "places"
     called = "masks"
+    drawing = "mask"
     predictions = Maps
     constant_name = "the commonest class everywhere"
 
@@ -157,6 +158,13 @@ class Segmentation(_Masks):
         return overlay(
             pixels, np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)), classes
         )
+
+    def drawn(self, answer: np.ndarray, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        from PIL import Image
+
+        image = Image.fromarray(answer)
+        image.putpalette(palette(classes).ravel().tolist())
+        return image
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         table = counted(y, predictions).sum(axis=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from headstart import modalities, tasks
@@ -15,14 +15,15 @@ from headstart.core.strategy import Request, Trial
 from headstart.measure import threads
 
 FitFold = Callable[[Request, Fold], tuple[Iterable[Any], Mapping[str, Any]]]
-"""(request, fold) -> (the answer for each test row, in order; what was chosen). In the data of the request only
-the masks of the fold's training part exist."""
+"""(request, fold) -> (the answer for each test row, in order; what was chosen). In the data of the request
+only the targets of the fold's training part exist."""
 
 
-def run_folds(request: Request, arm: str, fit_fold: FitFold) -> Trial:
-    """Out-of-fold answers of an arm, maps or boxes. The first fold is always run, each further one while the budget has room
-    for one as long as the longest; a run that goes on begins the arm again, with the same result."""
-    folds, cells = request.split.folds, {}
+def run_folds(request: Request, arm: str, fit_fold: FitFold, folds: Sequence[Fold] | None = None) -> Trial:
+    """Out-of-fold answers of an arm, maps or boxes, over all `folds` or these. The first is always run, each
+    further one while the budget has room for one as long as the longest; a run that goes on begins the arm
+    again, with the same result."""
+    folds, cells = request.split.folds if folds is None else folds, {}
     kind: Any = tasks.for_task(request.task).predictions
     longest, start = 0.0, time.monotonic()
     chosen: list[Any] = []

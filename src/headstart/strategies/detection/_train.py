@@ -129,7 +129,7 @@ def train(
             lambda step: min((step + 1) / first, (1 + np.cos(np.pi * min(1.0, step / steps))) / 2),
         )
         rng, order = np.random.default_rng(seed), np.zeros(0, np.int64)
-        for step in range(steps):
+        for _ in range(steps):
             while len(order) < BATCH:
                 order = np.concatenate([order, rng.permutation(rows)])
             batch, order = order[:BATCH].tolist(), order[BATCH:]
@@ -164,7 +164,7 @@ def _begin(head: Head, maps: Maps, aims: Callable[[int, int], Aim], rows: np.nda
     boxes = torch.cat(found)
     usual = float((boxes[:, 2:] - boxes[:, :2]).clamp(min=0.1).log().mean()) if len(boxes) else 1.0
     with torch.no_grad():
-        head.middle.weight.mul_(0.1)
-        head.middle.bias.fill_(-4.0)
-        head.sides.weight.mul_(0.1)
-        head.sides.bias.fill_(usual - float(np.log(2)))
+        for layer, level in ((head.middle, -4.0), (head.sides, usual - float(np.log(2)))):
+            assert layer.bias is not None
+            layer.weight.mul_(0.1)
+            layer.bias.fill_(level)

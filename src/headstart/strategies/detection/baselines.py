@@ -40,7 +40,9 @@ class Usual:
             rows = _usual(request, fold.train)
             return [methods.placed(rows, extent(request.dataset, row)) for row in fold.test.tolist()], {}
 
-        trial = run_folds(replace(request, backbone=None), arm_name(self.name, None), fit_fold)
+        trial = run_folds(
+            replace(request, backbone=None), arm_name(self.name, None), fit_fold, _settle.once(request)
+        )
         trial = _settle.settled(request, trial)
         return replace(trial, reason=trial.reason or "the same boxes for every image")
 
@@ -80,7 +82,7 @@ class Blobs:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:  # noqa: ARG002
         """Decoding once, and a closed form a fold."""
-        folds = request.split.folds
+        folds = _settle.once(request)
         tested = sum(len(fold.test) for fold in folds)
         return Cost(seconds=0.02 * len(request.dataset) + 0.6 * (len(folds) + 1) + 0.02 * tested)
 
@@ -104,7 +106,9 @@ class Blobs:
             ]
             return boxes, {"penalty": linear.penalty}
 
-        trial = _settle.settled(request, run_folds(plain, arm_name(self.name, None), fit_fold))
+        trial = _settle.settled(
+            request, run_folds(plain, arm_name(self.name, None), fit_fold, _settle.once(request))
+        )
         return replace(trial, reason=trial.reason or "connected parts by colour, texture and place")
 
     def refit(self, request: Request, trial: Trial) -> Model:

@@ -23,7 +23,7 @@ from headstart.strategies.shared import _shipping
 FINEST = 8
 """Pixels of the input between two places of the largest map that is read."""
 VIEW = "scene"
-VIEWS, EACH = 600, (3, 16)
+VIEWS, EACH = 1000, (3, 12)
 """Views that are stored of all images together, and of each at least and at most."""
 STEPS, POWER = 50.0, 0.8
 """Steps of a training on n images: STEPS * n**POWER."""
@@ -39,7 +39,7 @@ class Probe:
 
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """A pass over the images and their views, and a training a fold."""
-        folds = request.split.folds
+        folds = _settle.once(request)
         steps = sum(_steps(request, len(fold.train)) for fold in folds)
         steps += _steps(request, len(request.split.development))
         passes = 1.0 + _views(request)
@@ -70,7 +70,7 @@ class RandomFrozen(Probe):
 
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     """Out-of-fold boxes."""
-    reader = _Reader.of(request, backbone)
+    reader = Reader.of(request, backbone)
     methods: Any = tasks.for_task(request.task)
 
     def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
@@ -81,7 +81,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
         ]
         return boxes, {"steps": _steps(request, len(fold.train))}
 
-    trial = _settle.settled(request, run_folds(request, arm, fit_fold))
+    trial = _settle.settled(request, run_folds(request, arm, fit_fold, _settle.once(request)))
     names = [str(tap) for tap in reader.taps]
     passes = Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds)
     reason = f"a head on {len(names)} maps of {reader.sizes}, {reader.features.views} views of each image"
@@ -96,7 +96,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
 
 def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     """The model of all development rows."""
-    reader = _Reader.of(request, backbone)
+    reader = Reader.of(request, backbone)
     head = reader.trained(request, request.split.development)
     net = {
         "kind": "boxes",
@@ -127,7 +127,7 @@ def _views(request: Request) -> int:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """The stored maps of one source."""
 
     features: Features
@@ -138,7 +138,7 @@ class _Reader:
     """By row and view, what is aimed at."""
 
     @classmethod
-    def of(cls, request: Request, backbone: Any) -> _Reader:
+    def of(cls, request: Request, backbone: Any) -> Reader:
         height, _ = backbone.source.input.size
         known = [(tap, backbone.map_shape(tap)) for tap in backbone.taps() if tap.grid == "map"]
         known.sort(key=lambda one: -one[1][1])

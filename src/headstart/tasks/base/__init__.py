@@ -9,14 +9,14 @@ Throughout: N rows, K outputs of the task; `y` is what `Dataset.targets` gives o
 A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
-`Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (answers that say
-where on an item), `Doubts` (labels may be told to look wrong).
+`Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (answers that
+say where on an item), `Doubts` (labels may be told to look wrong).
 """
 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
@@ -322,7 +322,9 @@ class Places(Protocol):
     """Kinds whose answers say where on an item: the class of every place, or boxes."""
 
     called: str
-    """What answers and targets are: "masks"."""
+    """What answers and targets are: "masks", "boxes"; also the option that draws them."""
+    drawing: str
+    """What the file is called that shows an answer."""
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
         """The answer for an item of that height and width, from what a network gives of it: scores float32
@@ -333,6 +335,9 @@ class Places(Protocol):
 
     def over(self, pixels: np.ndarray, answer: Any, classes: int) -> np.ndarray:
         """uint8 `[H, W, 3]`: a picture of the item with an answer or a target drawn on it."""
+
+    def drawn(self, answer: Any, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        """An answer as a Pillow image; `pixels` gives the item's uint8 `[H, W, 3]`."""
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         """For each class how well it is found: label, n, predicted, precision, recall, f1, and more."""
