@@ -43,7 +43,8 @@ def load(data: Any, **options: Any) -> Dataset:
     `data` is one of
 
     * a folder of class folders, or of images/ and masks/ with like names, with or without a train, val or
-      test level above them; a folder of plain images or texts (no labels); a folder with one table, or one
+      test level above them; a folder of images with boxes in COCO JSON, YOLO texts, Pascal VOC or CVAT XML,
+      or LabelMe JSON; a folder of plain images or texts (no labels); a folder with one table, or one
       for each split, and the files that it names, or their .zip, beside it;
     * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
       .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
@@ -59,7 +60,7 @@ def load(data: Any, **options: Any) -> Dataset:
     * these with their labels: `(X, y)`, a list of (image, label), a `Bunch` of scikit-learn, a data set of
       torch or torchvision with a length, whose rows are read as they are needed;
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with a column of images, sounds or texts, or a
-      folder that its `save_to_disk` wrote.
+      folder that its `save_to_disk` wrote; with a column `objects` of `bbox` and `category` it has boxes.
 
     Cells of tables (Parquet, frames, dicts) may be the pictures themselves: bytes, records with `bytes` and
     perhaps `path`, and in Python Pillow images and arrays.
@@ -69,7 +70,7 @@ def load(data: Any, **options: Any) -> Dataset:
     `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
     `label_column` may be a list of columns of 0 and 1, one for each label.
 
-    `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
+    `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the labels decide:
     lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
     themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with
     decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma;
