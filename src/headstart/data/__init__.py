@@ -70,8 +70,8 @@ def load(data: Any, **options: Any) -> Dataset:
     `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
     `label_column` may be a list of columns of 0 and 1, one for each label.
 
-    `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the labels decide:
-    lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
+    `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the
+    labels decide: lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
     themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with
     decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma;
     everything else are classes, in natural order. What was decided is in `Dataset.notes`. For what is in

@@ -88,6 +88,31 @@ def test_layouts_of_coco(tmp_path: Path) -> None:
     assert found.targets.to_list() == EXPECTED * 2
 
 
+def test_poses_beside_instances(tmp_path: Path) -> None:
+    document = made.coco(tmp_path, file="annotations/instances_all.json")
+    made.write(tmp_path / "annotations" / "person_keypoints_all.json", document)
+    document["annotations"][0]["image_id"] = 77
+    made.write(tmp_path / "annotations" / "instances_all.json", document)
+    found = data.load(tmp_path)
+    assert found.targets.to_list()[0] == EXPECTED[0][1:]
+    assert "HS335 1 annotation with an image_id that no image of the file has" in notes(found)
+
+
+def test_other_ways_to_tell_splits(tmp_path: Path) -> None:
+    made.cvat(tmp_path / "cvat")
+    path = tmp_path / "cvat" / "annotations.xml"
+    path.write_text(
+        path.read_text().replace('id="0"', 'id="0" subset="Train"').replace('id="2"', 'subset="Test"')
+    )
+    made.yolo(tmp_path / "yolo")
+    (tmp_path / "yolo" / "train.txt").write_text("./images/a.jpg\n")
+    (tmp_path / "yolo" / "test.txt").write_text("./images/c.jpg\n")
+    for form in ("cvat", "yolo"):
+        found = data.load(tmp_path / form)
+        assert found.split is not None
+        assert found.split.tolist() == ["train", "", "test"]
+
+
 def test_lists_of_splits(tmp_path: Path) -> None:
     made.voc(tmp_path)
     lists = tmp_path / "ImageSets" / "Main"
