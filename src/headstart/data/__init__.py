@@ -43,8 +43,8 @@ def load(data: Any, **options: Any) -> Dataset:
     `data` is one of
 
     * a folder of class folders, of images/ and masks/ with like names, or of images with boxes (COCO, YOLO,
-      Pascal VOC, LabelMe, CVAT), with or without a train, val or test level above them; a folder of plain images or
-      texts (no labels); one with a table, or one for each split, and the files that it names, or their .zip;
+      Pascal VOC, LabelMe, CVAT), with or without a train, val or test level above them; one of plain images
+      or texts (no labels); one with a table, or one for each split, and the files that it names, or a .zip;
     * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
       .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
       paths to images, sounds or texts (relative to the file), and a label column, optionally columns of
