@@ -21,7 +21,7 @@ class Facts:
 
     name: str
     where: str
-    """"module:class" of the `Strategy`, imported when it is run."""
+    """"module:class" of the `Strategy`, imported when it is run; empty: it is for `places` alone."""
     role: Role
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:

@@ -25,6 +25,8 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "maps": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed stages
   under `head.weight [K, D]`, `head.bias [K]` at every place, scaled to the largest of them and added: scores
   float32 `[B, K, h, w]`.
+* "decoder": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed
+  stages under a light decoder (`nets.decoder`, `head.*`): scores `[B, K, h, w]` at the size of the largest.
 * "colours": colours, textures and place of every 4 x 4 pixels and their products (`nets.colours`), then
   `head.weight`, `head.bias`: scores `[B, K, h, w]`.
 * "grid": `head.boxes [M, 6]` for every image: left, top, right, bottom in 0 to 1, class, score.
@@ -65,6 +67,7 @@ KINDS = (
     "bands",
     "average",
     "maps",
+    "decoder",
     "colours",
     "grid",
     "blobs",

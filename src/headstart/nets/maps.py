@@ -36,14 +36,23 @@ class Maps(Taps):
     def width(backbone: Any, tap: Tap) -> int:
         return next(stage.channels for stage in backbone.stages if stage.name == tap.stage)
 
-    def raw(self, prepared: Tensor) -> Tensor:
+    def maps(self, prepared: Tensor) -> list[Tensor]:
+        """float32 `[B, C, h, w]` of each tap."""
         states = self.states(prepared)
         dense = (self._backbone.dense(states[self._cuts[tap.stage]], tap.stage).values for tap in self._taps)
-        return added([one.movedim(-1, 1).float() for one in dense], self.head.weight, self.head.bias)
+        return [one.movedim(-1, 1).float() for one in dense]
+
+    def raw(self, prepared: Tensor) -> Tensor:
+        return added(self.maps(prepared), self.head.weight, self.head.bias)
 
 
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
+    check(recipe)
+    return taps.build(recipe, Maps)
+
+
+def check(recipe: Recipe) -> None:
+    """Raises `NetError` for taps that are no maps."""
     if any(not str(text).endswith("/map") for text in recipe.field("taps", (list, tuple))):
         raise recipe.error("has taps that are no maps")
-    return taps.build(recipe, Maps)

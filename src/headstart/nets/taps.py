@@ -27,7 +27,11 @@ class Taps(Net):
         for tap in taps:
             if tap.stage not in self._cuts:
                 raise UnknownName("stage", tap.stage, list(self._cuts))
-        self.head = parts.linear("head", sum(self.width(backbone, tap) for tap in taps), task.outputs)
+        self.head = self.head_of(parts, [self.width(backbone, tap) for tap in taps], task.outputs)
+
+    def head_of(self, parts: Parts, widths: Sequence[int], outputs: int) -> Any:
+        """What reads the taps, from the tensors under "head"."""
+        return parts.linear("head", sum(widths), outputs)
 
     @staticmethod
     def width(backbone: Any, tap: Tap) -> int:

@@ -52,6 +52,11 @@ _OWN = (
         reason="one pass over the data pays for it",
     ),
     Facts(
+        "decoder", "", "transfer", trains=True, share=0.5, turn=(0, 0, 0),
+        places=f"{_HERE}.dense.decoder:Decoder",
+        reason="{source} has the best probe; train a decoder on its maps",
+    ),
+    Facts(
         "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.05, 0.05), known_for=_BOTH,
         reason="items without a label: learn from those on which two layers of {source} agree",
     ),
@@ -70,7 +75,8 @@ _OWN = (
         reason="is it the weights of {source}, or only its architecture?",
     ),
     Facts(
-        "scratch", f"{_HERE}.scratch:Scratch", "scratch", trains=True, all_layers=True,
+        "scratch", f"{_HERE}.scratch:Scratch", "scratch",
+        places=f"{_HERE}.dense.decoder:Scratch", trains=True, all_layers=True,
         # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
         # hundred texts, however long it is trained
         share=0.5, share_of_few=0.2,
@@ -86,7 +92,8 @@ _OWN = (
         reason="few labels a class: learn from all pairs of texts what makes them alike",
     ),
     Facts(
-        "finetune", f"{_HERE}.finetune:Finetune", "transfer", trains=True, races=True, share=0.6,
+        "finetune", f"{_HERE}.finetune:Finetune", "transfer",
+        places=f"{_HERE}.dense.decoder:Finetune", trains=True, races=True, share=0.6,
         turn=(1, 1, 1), step="another source",
         reason="{source} has the best probe; train its last layers further",
     ),
@@ -99,7 +106,8 @@ _OWN = (
         all_layers=True, races=True, share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
     ),
     Facts(
-        "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, races=True,
+        "full", f"{_HERE}.finetune:Full", "transfer",
+        places=f"{_HERE}.dense.decoder:Full", trains=True, all_layers=True, races=True,
         turn=(4, 4, 2), reason="train every layer",
     ),
     Facts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,3 +169,36 @@ def test_class_folders_stay_class_folders(tmp_path: Path) -> None:
     found = data.load(tmp_path)
     assert found.task is not None
     assert found.task.labels == ("cats", "images")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda mask: mask.unlink(), r"the folder masks/ is empty: no image has a mask"),
+        (
+            lambda mask: mask.rename(mask.with_stem(f"x{mask.stem}")),
+            r"no image has the name of a mask such as masks/x0",
+        ),
+        (
+            lambda mask: (Image.open(mask).save(mask.with_suffix(".jpg")), mask.unlink()),
+            r"none of the masks can be read \(masks/0.jpg: it is a JPEG",
+        ),
+    ],
+)
+def test_masks_that_are_missing_are_one_sentence(tmp_path: Path, broken: Any, said: str) -> None:
+    shapes.write(tmp_path, 3)
+    for mask in list((tmp_path / "masks").iterdir()):
+        broken(mask)
+    with pytest.raises(DataError, match=said):
+        data.load(tmp_path)
+
+
+def test_masks_of_too_many_pixels_are_told_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    shapes.write(tmp_path, 3)
+    Image.new("L", (12_000, 12_000)).save(tmp_path / "masks" / "1.png")
+    found = data.load(tmp_path)
+    with pytest.raises(ItemError, match="12000 x 12000 pixels, over 100 million"):
+        found.targets[1]
+    assert not [one for one in recwarn if "pixels" in str(one.message)]

@@ -98,6 +98,8 @@ def _placed(tree: Tree, reading: Reading) -> Dataset | None:
         return boxes.read(tree, found, reading) if of_boxes else boxes.read_masks(tree, found, reading)
     if reading.task is not None and (of_masks or of_boxes):
         raise masks.refuse(tree) if of_masks else boxes.refuse(tree)
+    if of_masks:
+        masks.check_lacking(tree)
     return None
 
 

@@ -14,7 +14,8 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.strategies.dense import _ridge
-from headstart.strategies.dense._folds import extent, run_folds
+from headstart.strategies.dense._sizes import extent
+from headstart.strategies.shared._folds import run_folds
 
 SIDE = 240
 """Longer side of the images that the simple model sees."""
@@ -34,7 +35,7 @@ class Majority:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`."""
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             best = int(self._shares(request, fold.train).argmax())
             sizes = (extent(request.dataset, row) for row in fold.test.tolist())
             return (LabelMap.of(np.full(size, best, np.uint8)) for size in sizes), {}
@@ -71,7 +72,7 @@ class Colours:
         reader, drawn = Reader(request), {}  # type: ignore[var-annotated]
         methods: Any = tasks.for_task(request.task)
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             linear = self._linear(request, reader, fold.train, drawn)
             maps = (
                 LabelMap.of(methods.placed(scores_of(linear, reader(row)), extent(request.dataset, row)))

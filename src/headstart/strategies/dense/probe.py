@@ -21,9 +21,10 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.dense import _ridge
-from headstart.strategies.dense._folds import extent, run_folds
+from headstart.strategies.dense._sizes import extent
 from headstart.strategies.dense.baselines import picked
 from headstart.strategies.shared import _shipping
+from headstart.strategies.shared._folds import run_folds
 
 MOST_CHANNELS = 384
 """Of one tap in the closed form; more are projected onto as many random directions, which the head undoes."""
@@ -73,7 +74,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     reader = _Reader.of(request, backbone)
     methods: Any = tasks.for_task(request.task)
 
-    def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+    def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
         linear = reader.linear(request, fold.train)
         maps = (
             LabelMap.of(methods.placed(reader.scores(linear, row), extent(request.dataset, row)))

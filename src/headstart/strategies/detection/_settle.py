@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.boxes import Boxes
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure import detection
+from headstart.strategies.dense._sizes import extent
+from headstart.strategies.shared._folds import FitFold, run_folds
 from headstart.tasks.detection import matched
 
 USUAL = 0.3
@@ -19,8 +22,20 @@ USUAL = 0.3
 
 
 def once(request: Request) -> list[Fold]:
-    """The folds in which every image is held out once: those of the first repeat."""
+    """The first folds, in which every image is held out once: those of the first repeat."""
     return [fold for fold in request.split.folds if fold.repeat == request.split.folds[0].repeat]
+
+
+def run(request: Request, arm: str, fit_fold: FitFold) -> Trial:
+    """Out-of-fold boxes, settled; a fold gives rows float32 `[M, 6]` of each of its test images."""
+    methods: Any = tasks.for_task(request.task)
+
+    def placed(request: Request, fold: Fold, number: int) -> tuple[list[Boxes], Mapping[str, Any]]:
+        found, choices = fit_fold(request, fold, number)
+        rows = zip(found, fold.test.tolist(), strict=True)
+        return [methods.placed(one, extent(request.dataset, row)) for one, row in rows], choices
+
+    return settled(request, run_folds(request, arm, placed, folds=range(len(once(request)))))
 
 
 def settled(request: Request, trial: Trial) -> Trial:

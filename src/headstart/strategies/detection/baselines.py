@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, tasks
+from headstart import modalities
 from headstart.core.boxes import Boxes
 from headstart.core.evidence import Cost
 from headstart.core.maps import VOID
@@ -15,7 +15,6 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.strategies.dense import _ridge
-from headstart.strategies.dense._folds import extent, run_folds
 from headstart.strategies.dense.baselines import Reader, picked, scores_of
 from headstart.strategies.detection import _settle
 
@@ -34,16 +33,11 @@ class Usual:
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`."""
-        methods: Any = tasks.for_task(request.task)
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
-            rows = _usual(request, fold.train)
-            return [methods.placed(rows, extent(request.dataset, row)) for row in fold.test.tolist()], {}
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[Any, dict[str, Any]]:  # noqa: ARG001
+            return [_usual(request, fold.train)] * len(fold.test), {}
 
-        trial = run_folds(
-            replace(request, backbone=None), arm_name(self.name, None), fit_fold, _settle.once(request)
-        )
-        trial = _settle.settled(request, trial)
+        trial = _settle.run(replace(request, backbone=None), arm_name(self.name, None), fit_fold)
         return replace(trial, reason=trial.reason or "the same boxes for every image")
 
     def refit(self, request: Request, trial: Trial) -> Model:
@@ -92,23 +86,13 @@ class Blobs:
 
         plain = replace(request, backbone=None)
         reader, drawn = Reader(plain), {}  # type: ignore[var-annotated]
-        methods: Any = tasks.for_task(request.task)
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, number: int) -> tuple[Any, dict[str, Any]]:  # noqa: ARG001
             linear, (least, most) = _linear(request, reader, fold.train, drawn), _sides(request, fold.train)
-            found = (
-                blobs.of_size(blobs.parts_of(scores_of(linear, reader(row))), least, most)
-                for row in fold.test.tolist()
-            )
-            boxes = [
-                methods.placed(rows, extent(request.dataset, row))
-                for rows, row in zip(found, fold.test.tolist(), strict=True)
-            ]
-            return boxes, {"penalty": linear.penalty}
+            tables = (blobs.parts_of(scores_of(linear, reader(row))) for row in fold.test.tolist())
+            return [blobs.of_size(table, least, most) for table in tables], {"penalty": linear.penalty}
 
-        trial = _settle.settled(
-            request, run_folds(plain, arm_name(self.name, None), fit_fold, _settle.once(request))
-        )
+        trial = _settle.run(plain, arm_name(self.name, None), fit_fold)
         return replace(trial, reason=trial.reason or "connected parts by colour, texture and place")
 
     def refit(self, request: Request, trial: Trial) -> Model:

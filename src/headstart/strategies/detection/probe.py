@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart import modalities, tasks
+from headstart import modalities
 from headstart.core.backbone import Backbone
 from headstart.core.evidence import Cost
 from headstart.core.features import Features, FeatureSpec, Tap
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.dense._folds import extent, run_folds
 from headstart.strategies.detection import _settle
 from headstart.strategies.shared import _shipping
 
@@ -25,7 +24,7 @@ FINEST = 8
 VIEW = "scene"
 VIEWS, EACH = 1000, (3, 12)
 """Views that are stored of all images together, and of each at least and at most."""
-STEPS, POWER = 50.0, 0.8
+STEPS, POWER = 60.0, 0.65
 """Steps of a training on n images: STEPS * n**POWER."""
 STEP_SECONDS = 0.035
 LEFT = 0.4
@@ -71,17 +70,13 @@ class RandomFrozen(Probe):
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     """Out-of-fold boxes."""
     reader = Reader.of(request, backbone)
-    methods: Any = tasks.for_task(request.task)
 
-    def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[Any, dict[str, Any]]:  # noqa: ARG001
         head = reader.trained(request, fold.train)
-        boxes = [
-            methods.placed(reader.found(head, row), extent(request.dataset, row))
-            for row in fold.test.tolist()
-        ]
-        return boxes, {"steps": _steps(request, len(fold.train))}
+        found = [reader.found(head, row) for row in fold.test.tolist()]
+        return found, {"steps": _steps(request, len(fold.train))}
 
-    trial = _settle.settled(request, run_folds(request, arm, fit_fold, _settle.once(request)))
+    trial = _settle.run(request, arm, fit_fold)
     names = [str(tap) for tap in reader.taps]
     passes = Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds)
     reason = f"a head on {len(names)} maps of {reader.sizes}, {reader.features.views} views of each image"

@@ -76,7 +76,8 @@ class Arm:
 class Trained:
     """A network after training; predictions are `activate(z * scale + offset)`."""
 
-    net: Trainee
+    net: Any
+    """The `Trainee`; an arm may have one of its own."""
     backbone: Backbone
     outcome: Outcome
     lr: float
@@ -109,22 +110,22 @@ def attempts(recipe: Recipe, attempt: Callable[[Recipe], Trained]) -> Trained:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class Begun:
     """A training before its first step."""
 
-    net: Trainee
+    net: Any
     backbone: Backbone
     frozen: FrozenPart
     batches: Batches
     groups: list[dict[str, Any]]
     loss: Loss
-    held: np.ndarray
+    held: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows held back to stop by."""
-    offset: np.ndarray
-    scale: np.ndarray
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1))
 
 
-def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> _Begun:
+def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> Begun:
     request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
     offset, scale = methods.scaling(request.dataset.targets[rows], request.task.outputs)
@@ -136,7 +137,7 @@ def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> _Begun:
     part, held = hold_back(request, rows)
     targets = methods.targets(request.dataset.targets[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
-    return _Begun(
+    return Begun(
         net,
         backbone,
         frozen,
@@ -154,22 +155,36 @@ def chosen(arm: Arm, trainings: float) -> Choice | None:
     for this machine, else the best of a trial on the first batch of the first fold; None where there is none
     to choose: on a GPU, of sequences, and where all of it is short."""
     request, design = arm.request, arm.design
-    if request.engine == EAGER:
-        return Choice()
-    if arm.inputs.layout is not None or torch.cuda.is_available():
+    if request.engine != EAGER and arm.inputs.layout is not None:
         return None
     of = [arm.source.digest, arm.source.source.input.to_json(), arm.kind.name, design.cut]
     batch = [design.batch_size, list(arm.inputs.size or ()), design.recipe.statistics_from]
-    memo, key = Memo(), choices.key({"trained": of, "batch": batch, "outputs": request.task.outputs})
+    rows = request.split.folds[0].train
+    return engine_for(
+        request,
+        {"trained": of, "batch": batch, "outputs": request.task.outputs},
+        lambda: _begin(replace(arm, request=request.view(rows)), rows, design.recipe),
+        design.recipe,
+        round(trainings * design.recipe.steps),
+    )
+
+
+def engine_for(
+    request: Request, about: Mapping[str, Any], begin: Callable[[], Begun], recipe: Recipe, steps: int
+) -> Choice | None:
+    """The engine for so many steps of what is trained (`about`, JSON) and was begun, see `chosen`."""
+    if request.engine == EAGER:
+        return Choice()
+    if torch.cuda.is_available():
+        return None
+    memo, key = Memo(), choices.key(about)
     kept = Choice.of(memo.get(key))
     if kept is not None:
         return kept
-    rows = request.split.folds[0].train
-    steps = round(trainings * design.recipe.steps)
     if steps < choices.FROM_STEPS:
         return None
-    begun = _begin(replace(arm, request=request.view(rows)), rows, design.recipe)
-    set_train_mode(begun.net, statistics=begun.batches.smallest >= design.recipe.statistics_from)
+    begun = begin()
+    set_train_mode(begun.net, statistics=begun.batches.smallest >= recipe.statistics_from)
     batch_one = begun.batches.read(0)
     found = choices.trial(
         begun.net,
