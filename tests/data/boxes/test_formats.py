@@ -88,6 +88,31 @@ def test_layouts_of_coco(tmp_path: Path) -> None:
     assert found.targets.to_list() == EXPECTED * 2
 
 
+def test_poses_beside_instances(tmp_path: Path) -> None:
+    document = made.coco(tmp_path, file="annotations/instances_all.json")
+    made.write(tmp_path / "annotations" / "person_keypoints_all.json", document)
+    document["annotations"][0]["image_id"] = 77
+    made.write(tmp_path / "annotations" / "instances_all.json", document)
+    found = data.load(tmp_path)
+    assert found.targets.to_list()[0] == EXPECTED[0][1:]
+    assert "HS335 1 annotation with an image_id that no image of the file has" in notes(found)
+
+
+def test_other_ways_to_tell_splits(tmp_path: Path) -> None:
+    made.cvat(tmp_path / "cvat")
+    path = tmp_path / "cvat" / "annotations.xml"
+    path.write_text(
+        path.read_text().replace('id="0"', 'id="0" subset="Train"').replace('id="2"', 'subset="Test"')
+    )
+    made.yolo(tmp_path / "yolo")
+    (tmp_path / "yolo" / "train.txt").write_text("./images/a.jpg\n")
+    (tmp_path / "yolo" / "test.txt").write_text("./images/c.jpg\n")
+    for form in ("cvat", "yolo"):
+        found = data.load(tmp_path / form)
+        assert found.split is not None
+        assert found.split.tolist() == ["train", "", "test"]
+
+
 def test_lists_of_splits(tmp_path: Path) -> None:
     made.voc(tmp_path)
     lists = tmp_path / "ImageSets" / "Main"
@@ -335,11 +360,17 @@ def test_damaged_files(
 
 def test_what_is_no_coco(tmp_path: Path) -> None:
     made.images(tmp_path / "images")
-    for document in ([], {"images": [], "licence": ""}, [{"image_id": 1, "bbox": [0, 0, 1, 1]}]):
+    for document, message in (
+        ({"images": [], "licence": ""}, "is no COCO JSON that can be read: annotations is missing"),
+        ([{"image_id": 1, "bbox": [0, 0, 1, 1]}], "is no COCO JSON that can be read: it is no record"),
+    ):
         made.write(tmp_path / "annotations.json", document)
-        with pytest.raises(
-            DataError, match="there are no boxes that are read here; lay it out as one of: images/"
-        ):
+        with pytest.raises(DataError, match=message):
+            data.load(tmp_path)
+    for other in ([], {"a.jpg": {"regions": []}}):
+        made.write(tmp_path / "annotations.json", other)
+        assert data.load(tmp_path).task.kind == "classification"  # type: ignore[union-attr]
+        with pytest.raises(DataError, match=r"read here \(annotations.json is no COCO JSON\); lay it out as"):
             data.load(tmp_path, task="detection")
 
 

@@ -13,7 +13,7 @@ from headstart.core.maps import MOST_CLASSES
 from headstart.core.task import DETECTION, SEGMENTATION
 from headstart.core.words import count, few
 from headstart.data.boxes import laying
-from headstart.data.boxes.formats import FORMATS
+from headstart.data.boxes.formats import FORMATS, coco
 from headstart.data.boxes.formats.written import Sheet, Written
 from headstart.data.boxes.placing import corners, drawn
 from headstart.data.boxes.targets import Annotations
@@ -52,7 +52,10 @@ def wanted(reading: Reading) -> bool:
 def refuse(tree: Tree) -> DataError:
     """The error where boxes were asked for, and there are none."""
     layouts = "; ".join(module.LAYOUT for module in FORMATS.values())
-    return DataError(tree.origin, "there are no boxes that are read here", f"lay it out as one of: {layouts}")
+    odd = next((path for path in tree.paths if coco.named(path)), "")
+    why = f" ({printable(odd)} is no COCO JSON)" if odd else ""
+    problem = f"there are no boxes that are read here{why}"
+    return DataError(tree.origin, problem, f"lay it out as one of: {layouts}")
 
 
 def read(tree: Tree, found: Found, reading: Reading) -> Dataset:

@@ -108,7 +108,10 @@ def _with_archive(tree: Tree) -> Tree | None:
     archives = [path for path in tree.paths if archive_ending(path)]
     if tree.root is None or len(archives) != 1 or items_in(tree).paths:
         return None
-    inner = archive_tree(tree.root / archives[0])
+    try:
+        inner = archive_tree(tree.root / archives[0])
+    except (DataError, PathError):  # which is told where it is read
+        return None
     own = frozenset(inner.paths)
     beside = [path for path in tree.paths if path not in {*own, *archives}]
     return replace(

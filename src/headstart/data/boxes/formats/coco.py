@@ -18,10 +18,12 @@ from headstart.data.reading import printable, split_in, suffix_of
 LAYOUT = "images/ and annotations.json (COCO; or train/, val/ and test/ with _annotations.coco.json)"
 _MOST = 64
 """Files .json that are looked into."""
+_WORDS = (b'"images"', b'"annotations"', b'"categories"', b'"bbox"')
 
 
 def find(tree: Tree) -> list[str]:
-    """The files of a tree that are COCO JSON by the words in them."""
+    """The files of a tree that are COCO JSON by the words in them; where some are called "instances", those:
+    beside them others tell of the same images' captions and poses."""
     listed = [path for path in tree.paths if suffix_of(path) == ".json"]
     if len(listed) > _MOST:  # one for each item: only those whose names say it
         listed = [path for path in listed if named(path)]
@@ -31,13 +33,10 @@ def find(tree: Tree) -> list[str]:
             data = tree.item(path).read()
         except OSError:
             continue
-        if (
-            b'"images"' in data
-            and b'"annotations"' in data
-            and (b'"bbox"' in data or b'"categories"' in data)
-        ):
+        said = [word in data for word in _WORDS]
+        if (all(said[:2]) and any(said[2:])) or (named(path) and any(said)):
             found.append(path)
-    return found
+    return [path for path in found if path.rpartition("/")[2].startswith("instances")] or found
 
 
 def named(path: str) -> bool:

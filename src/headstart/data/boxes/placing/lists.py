@@ -10,6 +10,8 @@ from headstart.data.boxes.formats.written import Sheet
 from headstart.data.folders.tree import Tree
 from headstart.data.reading import SPLITS, stem_of, suffix_of, without_ending
 
+YOLO = frozenset({"labels", "label"})
+"""Folders of texts that tell of objects: train.txt in one tells of train.jpg."""
 BOTH = "trainval"
 """What training and validation are called together: it tells of those that the others do not name."""
 
@@ -34,7 +36,7 @@ def _listed(tree: Tree) -> Iterator[tuple[str, str]]:
     last: list[tuple[str, str]] = []
     for path in tree.paths:
         stem, ending = stem_of(path.rpartition("/")[2]).lower(), suffix_of(path)
-        if ending == ".txt" and stem in {*SPLITS, BOTH}:
+        if ending == ".txt" and stem in {*SPLITS, BOTH} and not YOLO & set(path.lower().split("/")[:-1]):
             names = [line.split()[0] for line in _lines(tree, path) if line.strip()]
             if stem == BOTH:
                 last += [(name, "train") for name in names]
