@@ -4,7 +4,7 @@ object is there, and how far its sides are (CenterNet, Zhou et al., 2019; distan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,8 @@ from headstart.core.features import Tap
 from headstart.core.task import Task
 from headstart.nets import taps
 from headstart.nets.base import Net, Parts, Recipe
-from headstart.nets.found import MOST, Found
+from headstart.nets.found import MOST, settled, thresholds
+from headstart.nets.taps import Taps
 
 WIDTH = 96
 DEPTH = 2
@@ -76,7 +77,7 @@ def corners(sides: Tensor) -> Tensor:
 
 
 def decoded(middles: Tensor, sides: Tensor, most: int = MOST) -> Tensor:
-    """float32 `[B, M, 6]`: the best places that are higher than those around them, see `Found.found`."""
+    """float32 `[B, M, 6]`: the best places that are higher than those around them, see `nets.found`."""
     _, outputs, height, width = middles.shape
     peaks = middles.where(middles == max_pool2d(middles, 3, 1, 1), torch.full_like(middles, -1e4))
     best, at = peaks.flatten(1).topk(min(most, outputs * height * width), dim=1)
@@ -89,26 +90,24 @@ def decoded(middles: Tensor, sides: Tensor, most: int = MOST) -> Tensor:
     return torch.cat([boxes, number[..., None], scores[..., None]], -1)
 
 
-class Boxes(Found):
+class Boxes(Taps):
     """`head(maps)`."""
 
-    def __init__(self, task: Task, parts: Parts, backbone: Any, taps: Sequence[Tap]) -> None:
-        super().__init__(task, parts)
-        self.trunk = backbone.module
-        self._backbone, self._taps = backbone, tuple(taps)
-        self._cuts = {stage.name: stage.cut for stage in backbone.stages}
-        widths = {stage.name: stage.channels for stage in backbone.stages}
-        self.head = Head([widths[tap.stage] for tap in taps], task.outputs)
-        shapes = {name: (tuple(t.shape), t.dtype) for name, t in self.head.state_dict().items()}
-        self.head.load_state_dict(
-            {name: parts.take(f"head.{name}", shape).to(dtype) for name, (shape, dtype) in shapes.items()}
-        )
+    of_maps = True
 
-    def found(self, prepared: Tensor) -> Tensor:
-        cuts = tuple(dict.fromkeys(self._cuts[tap.stage] for tap in self._taps))
-        states: Mapping[str, Tensor] = self._backbone.states(self._backbone.normalise(prepared), cuts)
-        dense = (self._backbone.dense(states[self._cuts[tap.stage]], tap.stage).values for tap in self._taps)
-        return decoded(*self.head([one.movedim(-1, 1).float() for one in dense]))
+    def __init__(self, task: Task, parts: Parts, backbone: Any, taps: Sequence[Tap]) -> None:
+        super().__init__(task, parts, backbone, taps)
+        self.settled = thresholds(task, parts)
+
+    def head_of(self, parts: Parts, widths: Sequence[int], outputs: int) -> Head:
+        head = Head(widths, outputs)
+        shapes = {name: (tuple(t.shape), t.dtype) for name, t in head.state_dict().items()}
+        found = {name: parts.take(f"head.{name}", shape).to(dtype) for name, (shape, dtype) in shapes.items()}
+        head.load_state_dict(found)
+        return head
+
+    def raw(self, prepared: Tensor) -> Tensor:
+        return settled(decoded(*self.head(self.maps(prepared))), self.settled)
 
 
 def build(recipe: Recipe) -> Net:

@@ -14,12 +14,25 @@ MOST = 300
 """Boxes of an image."""
 
 
+def thresholds(task: Task, parts: Parts) -> Block:
+    """Of a network, see `settled`."""
+    return Block(thresholds=parts.take("settled.thresholds", (task.outputs,)))
+
+
+def settled(rows: Tensor, levels: Block) -> Tensor:
+    """Rows `[B, M, 6]` whose scores have the log-odds less the threshold of their class; 0 stays."""
+    scores = rows[..., 5]
+    odds = torch.logit(scores.clamp(1e-6, 1 - 1e-6))
+    moved = torch.sigmoid(odds - levels.get_buffer("thresholds")[rows[..., 4].long()])
+    return torch.cat([rows[..., :5], moved.where(scores > 0, torch.zeros_like(scores))[..., None]], -1)
+
+
 class Found(Net):
     """Subclasses give `found`."""
 
     def __init__(self, task: Task, parts: Parts) -> None:
         super().__init__(task, parts)
-        self.settled = Block(thresholds=parts.take("settled.thresholds", (task.outputs,)))
+        self.settled = thresholds(task, parts)
 
     @abstractmethod
     def found(self, prepared: Tensor) -> Tensor:
@@ -27,12 +40,4 @@ class Found(Net):
         box."""
 
     def raw(self, prepared: Tensor) -> Tensor:
-        rows = self.found(prepared)
-        scores = moved(rows[..., 5], self.settled.get_buffer("thresholds")[rows[..., 4].long()])
-        return torch.cat([rows[..., :5], scores[..., None]], -1)
-
-
-def moved(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """Scores with their log-odds less the thresholds, of the same shape; 0 stays."""
-    safe = scores.clamp(1e-6, 1 - 1e-6)
-    return torch.where(scores > 0, torch.sigmoid(torch.logit(safe) - thresholds), torch.zeros_like(scores))
+        return settled(self.found(prepared), self.settled)

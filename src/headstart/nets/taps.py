@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -63,7 +63,7 @@ class Taps(Net):
         return z
 
 
-def build(recipe: Recipe, kind: Callable[[Task, Parts, Any, Sequence[Tap]], Net] = Taps) -> Net:
+def build(recipe: Recipe, kind: type[Taps] = Taps) -> Net:
     """See `headstart.nets`; `kind` is what reads the taps."""
     recipe.only("architecture", "taps")
     architecture = recipe.field("architecture", Mapping)
