@@ -198,9 +198,9 @@ def agenda(known: Known) -> list[Arm]:
         arms += [(one, source, one.reason) for one in readers if source.classifies or not one.classifies]
     best = best_source(known)
     if best is not None:
-        first, *further = deeper(known)
+        first, further = (found := deeper(known))[:1], found[1:]
         random, scratch = every("random"), every("scratch")
-        second = ([first], scratch) if expert_first(known) else (scratch, [first])
+        second = (first, scratch) if expert_first(known) else (scratch, first)
         order = (random, [one for one in every("transfer") if one.unlabelled], *second)
         arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
         arms += answers(known, best)
