@@ -41,12 +41,23 @@ class Drawn:
         ids = np.zeros((height, width), np.uint8)
         for number, shape in self.parts:
             try:
-                ids[filled(shape, self.size) if isinstance(shape, list) else self._of_runs(shape)] = number
+                if not isinstance(shape, list):
+                    ids[self._of_runs(shape)] = number
+                elif shape:
+                    self._fill(ids, shape, number)
             except Damaged as error:
                 raise ItemError("HS323", str(error)) from None
         file = io.BytesIO()
         Image.fromarray(ids).save(file, "PNG", compress_level=1)
         return file.getvalue()
+
+    def _fill(self, ids: np.ndarray, polygons: list[np.ndarray], number: int) -> None:
+        """Draw in the part of the image where polygons are: objects may be many, and images large."""
+        points = np.concatenate(polygons)
+        left, top = np.floor(points.min(axis=0)).clip(0, self.size).astype(int).tolist()
+        right, bottom = np.ceil(points.max(axis=0)).clip((left, top), self.size).astype(int).tolist()
+        inside = filled([one - (left, top) for one in polygons], (right - left, bottom - top))
+        ids[top:bottom, left:right][inside] = number
 
     def _of_runs(self, shape: Any) -> np.ndarray:
         found = Image.fromarray(rle.decoded(shape))
