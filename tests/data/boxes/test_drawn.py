@@ -128,6 +128,15 @@ def test_boxes_alone_give_no_masks(tmp_path: Path) -> None:
     assert "--task detection" in str(caught.value)
 
 
+def test_outlines_that_are_none(tmp_path: Path) -> None:
+    odd = [[float("nan"), 4, 30, 4, 30, 24], [4, 4, 30, 4], [4, 4, 8, 4, 8, 8, 9]]
+    found = masks_of(tmp_path, odd)
+    assert (found.targets[0] == 1).sum() == 10  # of the last, whose odd number is left out
+    for shape in ([["x", 1, 2, 3, 4, 5]], [[1, 2, 3, 4, 5, 6], 7]):
+        with pytest.raises(DataError, match=r"a\.jpg: an outline that is none"):
+            masks_of(tmp_path, shape)
+
+
 def test_outlines_over_the_edge() -> None:
     """Drawn in a part of the image, they are as if drawn in all of it."""
     rng = np.random.default_rng(1)

@@ -23,7 +23,8 @@ BEYOND = 1.0
 """Pixels by which a box may reach over an edge without being told: edges are rounded, too."""
 ALIKE = 0.02
 """By how much the shape of an image may differ from what is written, if it was scaled."""
-_FAR = 1e7
+FAR = 1e7
+"""Pixels: nothing lies further away."""
 SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
 
 
@@ -114,7 +115,7 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
     marks = [mark for mark in sheet.marks if mark.label in numbers]
     corners = np.array([mark.corners for mark in marks], np.float64).reshape(-1, 4)
     corners[~np.isfinite(corners).all(axis=1)] = 0  # has no area, of which is told
-    corners = corners.clip(-_FAR, _FAR)
+    corners = corners.clip(-FAR, FAR)
     classes = np.array([numbers[mark.label] for mark in marks], np.int64)
     crowd = np.array([mark.crowd for mark in marks], bool)
     if outline is None:
