@@ -366,7 +366,7 @@ def test_what_is_no_coco(tmp_path: Path) -> None:
         made.write(tmp_path / "annotations.json", document)
         with pytest.raises(DataError, match=message):
             data.load(tmp_path)
-    for other in ([], {"a.jpg": {"regions": []}}):
+    for other in ([], {"a.jpg": {"regions": []}}, {"train": [{"images": "a.jpg", "bbox": 1}]}):
         made.write(tmp_path / "annotations.json", other)
         assert data.load(tmp_path).task.kind == "classification"  # type: ignore[union-attr]
         with pytest.raises(DataError, match=r"read here \(annotations.json is no COCO JSON\); lay it out as"):
