@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_outlines_become_masks(tmp_path: Path) -> None:
     boxes = data.load(tmp_path)  # without being asked
     assert boxes.task is not None
     assert boxes.task.kind == "detection"
-    assert any("say --task segmentation" in note.message for note in boxes.notes)
+    assert any("for masks say --task segmentation" in note.message for note in boxes.notes)
 
 
 def test_small_objects_lie_on_large_ones_and_crowds_are_void(tmp_path: Path) -> None:
@@ -125,6 +126,26 @@ def test_boxes_alone_give_no_masks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="boxes without outlines") as caught:
         data.load(tmp_path, task="segmentation")
     assert "--task detection" in str(caught.value)
+
+
+def test_outlines_that_are_none(tmp_path: Path) -> None:
+    odd = [[float("nan"), 4, 30, 4, 30, 24], [4, 4, 30, 4], [4, 4, 8, 4, 8, 8, 9]]
+    found = masks_of(tmp_path, odd)
+    assert (found.targets[0] == 1).sum() == 10  # of the last, whose odd number is left out
+    for shape in ([["x", 1, 2, 3, 4, 5]], [[1, 2, 3, 4, 5, 6], 7]):
+        with pytest.raises(DataError, match=r"a\.jpg: an outline that is none"):
+            masks_of(tmp_path, shape)
+
+
+def test_outlines_over_the_edge() -> None:
+    """Drawn in a part of the image, they are as if drawn in all of it."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        polygons = [rng.uniform(-20, 60, (5, 2)), rng.uniform(-20, 60, (3, 2))]
+        with Image.open(io.BytesIO(Drawn("x", (40, 30), ((7, polygons),)).read())) as image:
+            np.testing.assert_array_equal(np.asarray(image) == 7, filled(polygons, (40, 30)))
+    with Image.open(io.BytesIO(Drawn("x", (40, 30), ((7, [rng.uniform(90, 99, (3, 2))]),)).read())) as image:
+        assert not np.asarray(image).any()
 
 
 def test_masks_of_too_many_pixels() -> None:

@@ -85,10 +85,10 @@ def test_boxes_that_are_mended(tmp_path: Path) -> None:
     kept = [[8, 4, 40, 36, 0], [8, 4, 40, 36, 1], [60, 40, 80, 50, 0], [10, 10, 11, 12, 1], [0, 0, 80, 64, 0]]
     assert found.targets.to_list()[0] == kept
     assert codes(found) == {
-        "HS330": "images/a.jpg: 1 box of 8 without an area: left out",
-        "HS331": "images/a.jpg: 1 box of 8 reach over its edge: cut there; 1 box of 8 lie outside of it: left out",
-        "HS332": "images/a.jpg: 1 box of 6 there twice: counted once",
-        "HS333": "images/a.jpg: 1 box of 5 tiny, such as one of 1 x 2 pixels",
+        "HS330": "images/a.jpg: 1 of 8 boxes without an area: left out",
+        "HS331": "images/a.jpg: 1 of 8 boxes over its edge: cut there; 1 of 8 boxes outside of it: left out",
+        "HS332": "images/a.jpg: 1 of 6 boxes there twice: counted once",
+        "HS333": "images/a.jpg: 1 of 5 boxes tiny, such as one of 1 x 2 pixels",
         "HS334": "images/c.jpg: images without boxes",
     }
 
@@ -96,7 +96,7 @@ def test_boxes_that_are_mended(tmp_path: Path) -> None:
 def test_coordinates_that_are_no_numbers_have_no_area(tmp_path: Path) -> None:
     found = changed(tmp_path, a=[("cat", float("nan"), 4, 40, 36), ("dog", 0, 0, float("inf"), 64)])
     assert found.targets.to_list()[0] == []
-    assert "2 boxes of 2 without an area" in said(found)
+    assert "2 of 2 boxes without an area" in said(found)
 
 
 def test_images_without_annotations_and_the_other_way_round(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_images_without_annotations_and_the_other_way_round(tmp_path: Path) -> N
         "HS311": "horse: label that no item has",
         "HS334": "images/c.jpg: images without boxes",
         "HS335": "annotations.json: 1 image that it names missing: gone.jpg",
-        "HS336": f"{tmp_path}: 1 image that no annotation names (images/d.jpg): read as without label",
+        "HS336": f"{tmp_path}: 1 image that no annotation names (images/d.jpg): read as unlabelled",
     }
 
 

@@ -196,8 +196,7 @@ def test_polygons_are_read_as_the_boxes_around_them(tmp_path: Path) -> None:
     (tmp_path / "labels" / "b.txt").write_text("1 0.25 0.25 0.75 0.3 0.5 0.75\n")
     found = data.load(tmp_path)
     assert found.targets[1].corners.tolist() == [[20, 16, 60, 48]]
-    assert "1 polygon: the boxes around them" in notes(found)
-    assert "--task segmentation" in notes(found)
+    assert "of 1 outline the boxes are read: for masks say --task segmentation" in notes(found)
 
 
 def test_shapes_of_labelme() -> None:
@@ -367,7 +366,7 @@ def test_what_is_no_coco(tmp_path: Path) -> None:
         made.write(tmp_path / "annotations.json", document)
         with pytest.raises(DataError, match=message):
             data.load(tmp_path)
-    for other in ([], {"a.jpg": {"regions": []}}):
+    for other in ([], {"a.jpg": {"regions": []}}, {"train": [{"images": "a.jpg", "bbox": 1}]}):
         made.write(tmp_path / "annotations.json", other)
         assert data.load(tmp_path).task.kind == "classification"  # type: ignore[union-attr]
         with pytest.raises(DataError, match=r"read here \(annotations.json is no COCO JSON\); lay it out as"):

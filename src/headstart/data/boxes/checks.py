@@ -34,7 +34,7 @@ def findings(dataset: Dataset, boxes: Annotations, looked: Sequence[Examination]
         tiny = (sides.min(axis=1) < TINY) | (sides.prod(axis=1) < SHARE * width * height)
         if tiny.any():
             across, down = sides[np.flatnonzero(tiny)[0]]
-            text = f"{count(int(tiny.sum()), 'box', 'boxes')} of {len(one)} tiny, such as one of"
+            text = f"{tiny.sum():,} of {count(len(one), 'box', 'boxes')} tiny, such as one of"
             yield finding("HS333", item.id, f"{text} {across:.3g} x {down:.3g} pixels", row)
     for name, number in zip(dataset.task.labels, boxes.counts().sum(axis=0).tolist(), strict=True):
         if not number:

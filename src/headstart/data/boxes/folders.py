@@ -102,7 +102,7 @@ def _said(tree: Tree, form: str, targets: Annotations, laid: laying.Laid) -> Ite
     text = f"{form}: {number} {unit} on {images} ({each})"
     outlined = sum(mark.shape is not None for sheet in laid.sheets.values() for mark in sheet.marks)
     if outlined:
-        text += f"; {outlined:,} have outlines: to learn masks, say --task {SEGMENTATION}"
+        text += f"; of {count(outlined, 'outline')} the boxes are read: for masks say --task {SEGMENTATION}"
     yield Note("HS310", tree.origin, text)
 
 

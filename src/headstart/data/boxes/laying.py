@@ -148,7 +148,7 @@ def _unnamed(tree: Tree, laid: Laid) -> Iterator[Note]:
         text = (
             f"{count(len(lost), 'image')} that no annotation names ({few(lost, 3, each=printable)}): read as"
         )
-        yield Note("HS336", tree.origin, f"{text} without label", tuple(rows[path] for path in lost))
+        yield Note("HS336", tree.origin, f"{text} unlabelled", tuple(rows[path] for path in lost))
 
 
 def _framed(tree: Tree, laid: Laid) -> Iterator[Note]:

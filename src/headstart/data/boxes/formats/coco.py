@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ _MOST = 64
 """Files .json that are looked into."""
 _WORDS = (b'"images"', b'"annotations"', b'"categories"', b'"bbox"')
 
+_BEGINS = re.compile(rb'\s*\{\s*"(?:info|licenses|images|annotations|categories)"|\s*\[\s*\{\s*"image_id"')
+"""How one begins that is cut off, or is a list of answers."""
+
 
 def find(tree: Tree) -> list[str]:
     """The files of a tree that are COCO JSON by the words in them; where some are called "instances", those:
@@ -34,7 +38,7 @@ def find(tree: Tree) -> list[str]:
         except OSError:
             continue
         said = [word in data for word in _WORDS]
-        if (all(said[:2]) and any(said[2:])) or (named(path) and any(said)):
+        if (all(said[:2]) and any(said[2:])) or (named(path) and _BEGINS.match(data)):
             found.append(path)
     return [path for path in found if path.rpartition("/")[2].startswith("instances")] or found
 

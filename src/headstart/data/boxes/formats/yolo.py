@@ -69,10 +69,6 @@ def read(tree: Tree, files: Sequence[str]) -> Written:
     )
     notes = []
     marks = [mark for sheet in sheets for mark in sheet.marks]
-    outlined = sum(mark.shape is not None for mark in marks)
-    if outlined:
-        text = f"{count(outlined, 'polygon')}: the boxes around them are read"
-        notes.append(Note("HS310", tree.origin, text))
     numbers = sorted({int(mark.label) for mark in marks})
     first = 0
     if not names:

@@ -23,7 +23,8 @@ BEYOND = 1.0
 """Pixels by which a box may reach over an edge without being told: edges are rounded, too."""
 ALIKE = 0.02
 """By how much the shape of an image may differ from what is written, if it was scaled."""
-_FAR = 1e7
+FAR = 1e7
+"""Pixels: nothing lies further away."""
 SIDEWAYS = frozenset({Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90})
 
 
@@ -114,7 +115,7 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
     marks = [mark for mark in sheet.marks if mark.label in numbers]
     corners = np.array([mark.corners for mark in marks], np.float64).reshape(-1, 4)
     corners[~np.isfinite(corners).all(axis=1)] = 0  # has no area, of which is told
-    corners = corners.clip(-_FAR, _FAR)
+    corners = corners.clip(-FAR, FAR)
     classes = np.array([numbers[mark.label] for mark in marks], np.int64)
     crowd = np.array([mark.crowd for mark in marks], bool)
     if outline is None:
@@ -132,9 +133,8 @@ def place(sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], fra
     rows = np.column_stack([corners, classes, crowd])
     first = np.sort(np.unique(rows, axis=0, return_index=True)[1])
     if len(first) < len(rows):
-        told["HS332"] = (
-            f"{count(len(rows) - len(first), 'box', 'boxes')} of {len(rows)} there twice: counted once"
-        )
+        twice = len(rows) - len(first)
+        told["HS332"] = f"{twice:,} of {count(len(rows), 'box', 'boxes')} there twice: counted once"
     some = crowd[first] if crowd.any() else None
     return Placed(Boxes(size[::-1], corners[first], classes[first], crowd=some), told)
 
@@ -189,19 +189,11 @@ def _judged(corners: np.ndarray, size: Size) -> tuple[np.ndarray, dict[str, str]
     inside = np.clip(corners, 0, [*size, *size])
     outside = ~flat & ((inside[:, 2:] - inside[:, :2]) <= 0).any(axis=1)
     over = ~flat & ~outside & (np.abs(inside - corners) > BEYOND).any(axis=1)
+    of_all = f"of {count(len(corners), 'box', 'boxes')}"
     if flat.any():
-        told["HS330"] = (
-            f"{count(int(flat.sum()), 'box', 'boxes')} of {len(corners)} without an area: left out"
-        )
-    said = []
-    if over.any():
-        said.append(
-            f"{count(int(over.sum()), 'box', 'boxes')} of {len(corners)} reach over its edge: cut there"
-        )
-    if outside.any():
-        said.append(
-            f"{count(int(outside.sum()), 'box', 'boxes')} of {len(corners)} lie outside of it: left out"
-        )
+        told["HS330"] = f"{flat.sum():,} {of_all} without an area: left out"
+    said = [f"{over.sum():,} {of_all} over its edge: cut there"] if over.any() else []
+    said += [f"{outside.sum():,} {of_all} outside of it: left out"] if outside.any() else []
     if said:
         told["HS331"] = "; ".join(said)
     return ~(flat | outside), told

@@ -14,8 +14,8 @@ from headstart.core.maps import VOID
 from headstart.core.untrusted import Damaged, limits
 from headstart.data.boxes.formats import rle
 from headstart.data.boxes.formats.written import Sheet
-from headstart.data.boxes.placing.corners import Frame, Outline, Size, on_image
-from headstart.errors import ItemError
+from headstart.data.boxes.placing.corners import FAR, Frame, Outline, Size, on_image
+from headstart.errors import DataError, ItemError
 
 Part = tuple[int, Any]
 """The number of a class, and polygons float64 `[n, 2]` on the upright image, or a record of RLE."""
@@ -41,12 +41,23 @@ class Drawn:
         ids = np.zeros((height, width), np.uint8)
         for number, shape in self.parts:
             try:
-                ids[filled(shape, self.size) if isinstance(shape, list) else self._of_runs(shape)] = number
+                if not isinstance(shape, list):
+                    ids[self._of_runs(shape)] = number
+                elif shape:
+                    self._fill(ids, shape, number)
             except Damaged as error:
                 raise ItemError("HS323", str(error)) from None
         file = io.BytesIO()
         Image.fromarray(ids).save(file, "PNG", compress_level=1)
         return file.getvalue()
+
+    def _fill(self, ids: np.ndarray, polygons: list[np.ndarray], number: int) -> None:
+        """Draw in the part of the image where polygons are: objects may be many, and images large."""
+        points = np.concatenate(polygons)
+        left, top = np.floor(points.min(axis=0)).clip(0, self.size).astype(int).tolist()
+        right, bottom = np.ceil(points.max(axis=0)).clip((left, top), self.size).astype(int).tolist()
+        inside = filled([one - (left, top) for one in polygons], (right - left, bottom - top))
+        ids[top:bottom, left:right][inside] = number
 
     def _of_runs(self, shape: Any) -> np.ndarray:
         found = Image.fromarray(rle.decoded(shape))
@@ -72,11 +83,21 @@ def filled(polygons: list[np.ndarray], size: Size) -> np.ndarray:
     return found
 
 
+def _rings(polygons: list[Any], name: str) -> list[np.ndarray]:
+    """float64 `[n, 2]` each, without those that have no inside. Raises `DataError` for no numbers."""
+    try:
+        rings = [np.array(ring[: len(ring) // 2 * 2], np.float64).reshape(-1, 2) for ring in polygons]
+    except (ValueError, TypeError, OverflowError) as error:
+        remedy = "write a polygon as x, y, x, y, ..."
+        raise DataError(name, f"an outline that is none ({error})", remedy) from None
+    return [ring.clip(-FAR, FAR) for ring in rings if len(ring) > 2 and np.isfinite(ring).all()]
+
+
 def mask(
     name: str, sheet: Sheet, outline: Outline | None, numbers: Mapping[str, int], frame: Frame
 ) -> Drawn | None:
     """The mask of an image: large objects first, so that they hide none that lie on them; crowds, and objects
-    with a box alone, are void. None where there is no size."""
+    with a box alone, are void. None where there is no size. Raises `DataError` for outlines that are none."""
     if outline is None and sheet.size is None:
         return None
     outline = outline or Outline(sheet.size or (1, 1))
@@ -90,8 +111,7 @@ def mask(
         if shape is None:
             shape = [[left, top, right, top, right, bottom, left, bottom]]
         if isinstance(shape, list):
-            rings = (np.array(ring[: len(ring) // 2 * 2], np.float64).reshape(-1, 2) for ring in shape)
-            shape = [on_image(ring, sheet, outline, frame)[0] for ring in rings if len(ring) > 2]
+            shape = [on_image(ring, sheet, outline, frame)[0] for ring in _rings(shape, name)]
         number = VOID if mark.crowd or mark.shape is None else numbers[mark.label]
         parts.append((abs((right - left) * (bottom - top)), (number, shape)))
     parts.sort(key=lambda part: -part[0])
