@@ -42,8 +42,9 @@ def fit_command(
         from headstart import tasks
         from headstart.tasks.base import Places
 
-        if isinstance(tasks.get(run.record["task"]["kind"]), Places):
-            story.line("next", f"headstart predict {run.folder} YOUR-FILES --masks FOLDER")
+        methods = tasks.get(run.record["task"]["kind"])
+        if isinstance(methods, Places):
+            story.line("next", f"headstart predict {run.folder} YOUR-FILES --{methods.called} FOLDER")
             return
         story.line("next", f"headstart predict {run.folder} YOUR-FILES")
         story.line("", f"headstart export {run.folder} --onnx")

@@ -26,6 +26,8 @@ class Facts:
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
     nothing does."""
+    boxes: str = ""
+    """The same for tasks whose answers are boxes."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
@@ -73,12 +75,13 @@ class Facts:
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 
-    def knows(self, modality: str, *, places: bool = False) -> bool:
-        """Whether it knows a kind of data, and gives an answer for every place of an item where `places` are
-        asked for."""
-        return (not self.modalities or modality in self.modalities) and bool(
-            self.places if places else self.where
-        )
+    def of(self, form: str) -> str:
+        """ "module:class" of the one for answers of a form (`TaskMethods.form`); "" for none."""
+        return str(getattr(self, form)) if form else self.where
+
+    def knows(self, modality: str, *, form: str = "") -> bool:
+        """Whether it knows a kind of data, and gives answers of a form."""
+        return (not self.modalities or modality in self.modalities) and bool(self.of(form))
 
     @property
     def needs_source(self) -> bool:

@@ -34,6 +34,7 @@ def _fraction(name: str) -> Metric:
 _ALL = (
     *map(_fraction, ("accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1")),
     *map(_fraction, ("AUROC", "LRAP", "mIoU", "Dice", "boundary F", "pixel accuracy")),
+    *map(_fraction, ("mAP50:95", "mAP50", "AP small", "AP medium", "AP large")),
     Metric("log loss", higher_is_better=False, probabilities=True),
     Metric("Brier", higher_is_better=False, high=1.0, probabilities=True),
     Metric("ECE", higher_is_better=False, high=1.0, probabilities=True, overstated=True),

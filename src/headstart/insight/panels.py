@@ -105,9 +105,12 @@ def insight_of(result: Result) -> dict[str, Any]:
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
     late: list[str] = []
-    placed = isinstance(tasks.for_task(view.experiment.task), Places)
+    methods = tasks.for_task(view.experiment.task)
+    fitting = set(PARTS)
+    if isinstance(methods, Places):
+        fitting = OF_PLACES - (set() if methods.quick else {"learning_curve"})
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
-        if placed and name not in OF_PLACES:
+        if name not in fitting:
             found[name] = [] if name in LISTS else None
             continue
         if name in DEAR and view.left < DEAR[name] * result.slower():
@@ -266,7 +269,7 @@ PARTS: dict[str, Callable[[View], Any]] = {
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
-OF_PLACES = ("metrics", "confusion", "learning_curve", "mistakes")
-"""Parts that are made of maps, too."""
+OF_PLACES = {"metrics", "confusion", "label_errors", "learning_curve", "mistakes"}
+"""Parts that are made of maps and boxes, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

@@ -115,7 +115,7 @@ class Known:
     quality: str = BALANCED
     """One of `QUALITIES`."""
     modality: str = "image"
-    places: bool = False  # one answer for each place of an item
+    form: str = ""  # of the answers, where they are no numbers
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
@@ -198,9 +198,9 @@ def agenda(known: Known) -> list[Arm]:
         arms += [(one, source, one.reason) for one in readers if source.classifies or not one.classifies]
     best = best_source(known)
     if best is not None:
-        first, *further = deeper(known)
+        first, further = (found := deeper(known))[:1], found[1:]
         random, scratch = every("random"), every("scratch")
-        second = ([first], scratch) if expert_first(known) else (scratch, [first])
+        second = (first, scratch) if expert_first(known) else (scratch, first)
         order = (random, [one for one in every("transfer") if one.unlabelled], *second)
         arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
         arms += answers(known, best)
@@ -209,7 +209,7 @@ def agenda(known: Known) -> list[Arm]:
 
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
-    able = one.knows(known.modality, places=known.places)
+    able = one.knows(known.modality, form=known.form)
     if not able or (one.unlabelled and not known.unlabelled):
         return False
     if known.allowed is not None or known.quality == BEST:
@@ -233,7 +233,7 @@ def _few(known: Known, one: Facts) -> bool:
 def deeper(known: Known) -> list[Facts]:
     """The strategies that train the network further, most promising first."""
     found = [one for one in every("transfer") if not (one.reads or one.unlabelled)]
-    found = [one for one in found if one.knows(known.modality, places=known.places)]
+    found = [one for one in found if one.knows(known.modality, form=known.form)]
     experts = [one.expert for one in found if one.expert is not None]
     column = 0
     if any(_few(known, one) for one in found):

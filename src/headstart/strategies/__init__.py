@@ -14,19 +14,18 @@ from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, UnknownName
-from headstart.tasks.base import Places
 
 _HERE = "headstart.strategies"
 _BOTH = "items without a label are known to add to so few labels"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
-        places=f"{_HERE}.dense.baselines:Majority",
+        places=f"{_HERE}.dense.baselines:Majority", boxes=f"{_HERE}.detection.baselines:Usual",
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
         "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
-        places=f"{_HERE}.dense.baselines:Colours",
+        places=f"{_HERE}.dense.baselines:Colours", boxes=f"{_HERE}.detection.baselines:Blobs",
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
@@ -49,7 +48,7 @@ _OWN = (
     ),
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
-        places=f"{_HERE}.dense.probe:Probe",
+        places=f"{_HERE}.dense.probe:Probe", boxes=f"{_HERE}.detection.probe:Probe",
         reason="one pass over the data pays for it",
     ),
     Facts(
@@ -71,7 +70,7 @@ _OWN = (
     ),
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
-        places=f"{_HERE}.dense.probe:RandomFrozen",
+        places=f"{_HERE}.dense.probe:RandomFrozen", boxes=f"{_HERE}.detection.probe:RandomFrozen",
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),
@@ -147,13 +146,8 @@ def ranking() -> str:
 def get(name: str, task: Task | None = None) -> Strategy:
     """The strategy of that name, as it is for a task. Raises `UnknownName`."""
     one = facts(name)
-    strategy: Strategy = found_at(one.places if task is not None and of_places(task) else one.where)()
+    strategy: Strategy = found_at(one.of("" if task is None else tasks.for_task(task).form))()
     return strategy
-
-
-def of_places(task: Task) -> bool:
-    """Whether a task asks for an answer for every place of an item."""
-    return isinstance(tasks.for_task(task), Places)
 
 
 def called(name: str) -> str:

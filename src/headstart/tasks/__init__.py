@@ -21,6 +21,7 @@ TASKS: Registry[type[TaskMethods]] = Registry(
     "kind of task",
     {
         "classification": "headstart.tasks.classification:Classification",
+        "detection": "headstart.tasks.detection:Detection",
         "multilabel": "headstart.tasks.multilabel:MultiLabel",
         "regression": "headstart.tasks.regression:Regression",
         "segmentation": "headstart.tasks.segmentation:Segmentation",
@@ -51,11 +52,12 @@ def judged_by(task: Task, metric: str) -> Task:
 
 
 def one_an_item(task: Task | None, where: object, command: str) -> None:
-    """Raises `DataError` for a task with an answer for every place of an item, where a command does none."""
+    """Raises `DataError` for a task whose answers say where, where a command does none of these."""
     from headstart.tasks.base import Places
 
-    if task is not None and isinstance(for_task(task), Places):
-        problem = f"its labels are masks, and {command} does not do {task.kind}"
+    methods = None if task is None else for_task(task)
+    if task is not None and isinstance(methods, Places):
+        problem = f"its labels are {methods.called}, and {command} does not do {task.kind}"
         raise DataError(str(where), problem, "use fit, predict and evaluate")
 
 

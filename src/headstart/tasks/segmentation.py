@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import words
-from headstart.core.maps import VOID, Maps, palette
+from headstart.core.maps import VOID, LabelMap, Maps, overlay, palette
 from headstart.core.task import SEGMENTATION, Task
 from headstart.measure import overlap
 from headstart.tasks.base import TaskMethods
@@ -68,6 +68,10 @@ class _Masks(TaskMethods):
     """Masks as targets and as answers."""
 
     kind = read_as = SEGMENTATION
+    form = "places"
+    called = "masks"
+    drawing = "mask"
+    quick = True
     predictions = Maps
     constant_name = "the commonest class everywhere"
     most_repeats = (
@@ -156,6 +160,25 @@ class Segmentation(_Masks):
             table = interpolate(table, size, mode="bilinear", align_corners=False)
         found: np.ndarray = table[0].argmax(0).to(torch.uint8).numpy()
         return found
+
+    def kept(self, answer: np.ndarray) -> LabelMap:
+        return LabelMap.of(answer)
+
+    def over(self, pixels: np.ndarray, answer: np.ndarray | LabelMap, classes: int) -> np.ndarray:
+        from PIL import Image
+
+        mask = answer.unpacked() if isinstance(answer, LabelMap) else answer
+        size = (pixels.shape[1], pixels.shape[0])
+        return overlay(
+            pixels, np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)), classes
+        )
+
+    def drawn(self, answer: np.ndarray, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        from PIL import Image
+
+        image = Image.fromarray(answer)
+        image.putpalette(palette(classes).ravel().tolist())
+        return image
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         table = counted(y, predictions).sum(axis=0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset, Item, Note
+from headstart.core.maps import Maps
 from headstart.core.task import SEGMENTATION
 from headstart.core.untrusted import Damaged
 from headstart.data.folders.tree import Tree
@@ -19,7 +20,6 @@ from headstart.data.masks.legend import Legend
 from headstart.data.masks.targets import Masks, values_of
 from headstart.data.reading import SPLITS, Reading, printable, suffix_of
 from headstart.errors import DataError
-from headstart.tasks.base import Places
 
 IMAGES = frozenset({"images", "image", "imgs", "img", "jpegimages"})
 MASKS = frozenset(
@@ -104,10 +104,10 @@ def read(tree: Tree, pairs: Pairs, reading: Reading) -> Dataset:
 
 def wanted(reading: Reading) -> bool:
     """Whether the task that was asked for, if any, has masks."""
-    return reading.task is None or isinstance(tasks.get(reading.task), Places)
+    return reading.task is None or tasks.get(reading.task).predictions is Maps
 
 
-_PUT = "put each image's mask, a PNG of its name, into masks/"
+_PUT = "put each image's mask, a PNG of its name, into masks/, or give outlines: COCO JSON, say"
 
 
 def refuse(tree: Tree) -> DataError:

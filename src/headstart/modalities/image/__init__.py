@@ -70,6 +70,12 @@ def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
     return _decode.pixels_of(_decode.recognise(data), levels)
 
 
+def outline(data: bytes) -> tuple[tuple[int, int], Image.Transpose | None]:
+    """Width and height of an image as stored, and how it is turned to be upright; of its header alone, so
+    that the beginning of a file may be enough. Raises `ImageError`."""
+    return _decode.outline(_decode.recognise(data))
+
+
 def examine(data: bytes) -> Examination:
     """Decode fully and say what was found. Raises nothing: problems are part of the answer."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.core import words
@@ -99,6 +99,25 @@ def reliability(found: Mapping[str, Any]) -> dict[str, Any]:
         "x_title": "how sure it was",
         "y_title": "how often it was right",
     }
+
+
+def recall(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Precision against recall, a line a class in its colour."""
+    x, y = Scale(0.0, 1.0, BOX["left"], BOX["right"]), Scale(0.0, 1.0, BOX["bottom"], BOX["top"])
+    lines = [
+        {
+            "path": path([(x.at(recall), y.at(precision)) for recall, precision in row["curve"]]),
+            "colour": row["colour"],
+            "title": f"{row['label']}: AP50 {words.value('accuracy', row['AP50'])}",
+        }
+        for row in rows
+        if row.get("curve")
+    ]
+    titles = {
+        "x_title": "share of the objects that are found",
+        "y_title": "share of the boxes that are right",
+    }
+    return {**_figure(x, y, "accuracy", "accuracy"), "lines": lines, **titles}
 
 
 def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:
