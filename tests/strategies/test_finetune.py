@@ -31,12 +31,6 @@ from headstart.train.loop import Outcome
 QUICK = Settings(epochs=2, views=1)
 
 
-@pytest.fixture(autouse=True)
-def no_averages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Averages of weights take a second training in every fold: `test_averaging` has them."""
-    monkeypatch.setattr(finetune, "shares_to_try", lambda _: ())
-
-
 def request(kind: str = "classification", *, per_class: int = 12, **changes) -> Request:
     dataset = shapes(kind, per_class=per_class)
     assert dataset.task is not None

@@ -11,7 +11,7 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.features import StoredFeatures
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _averaging, _design
+from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Kind
@@ -33,9 +33,6 @@ SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
 BACKWARD = 2
 """Forward passes that a step takes at least."""
-PLENTY = 1 / 3
-"""Share of the time that the folds may take when they choose averages of weights: that nearly doubles their
-work, and what it wins is small (`docs/measured.md`)."""
 PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
@@ -96,23 +93,9 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
         lacking = _lacking(request, kind, design, once, behind)
         if lacking > 0:
             return _arm.cut_off(request, kind.name, lacking)
-    if kind.adapter is not None:
-        return _arm.fit(request, kind, lambda: design)
-    return _arm.fit(request, kind, lambda: design, shares=shares_to_try, finished=_averaging.averaged)
-
-
-def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
-    """The shares of weights to average with the probe's, where time is plentiful: all folds with a second
-    training in each take no more than `PLENTY` of it. None otherwise, nor where the epochs are given: what is
-    asked for is trained, once."""
-    arm, pace = settled.arm, settled.pace
-    if arm.request.settings.epochs is not None:
-        return ()
-    if pace is None:
-        return _averaging.SHARES
-    (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
-    trainings = settled.folds * (2 - _design.HELD)
-    return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= PLENTY * left else ()
+    if kind.adapter is None and request.settings.epochs is None:  # epochs that are asked for are trained, all
+        design = replace(design, share=modalities.get(request.dataset.modality).TUNING.share)
+    return _arm.fit(request, kind, lambda: design)
 
 
 def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:
@@ -160,6 +143,7 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
         weight_decay=1e-4 if optimizer == "sgd" else numbers.weight_decay,
         smoothing=numbers.smoothing,
         layer_decay=layer_decay,
+        layer_rates=settings.layer_rates or "",
         statistics_from=STATISTICS_FROM,
         seed=request.seed,
     )
