@@ -79,7 +79,8 @@ class Numbers:
     from_scratch: tuple[float, ...]
     """Rates of new networks: the usual one, then others worth trying."""
     share: float = 1.0
-    """Of the fine-tuned weights in an average with those of the probe that they began as; 1: no average."""
+    """Of the weights trained behind a cut in an average with those of the probe that they began as; 1: no
+    average."""
 
 
 class Counted(NamedTuple):

@@ -267,9 +267,13 @@ def fit(
 def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
+    own = arm
+
     def training(request: Request, rows: np.ndarray, name: str) -> Trained:
+        nonlocal own
         own = tuned(replace(arm, request=request), rows)
-        return train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
+        trained = train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
+        return replace(trained, freeze=own.design.freeze if own.design.automatic else "")
 
     return run_trainings(
         arm.request,
@@ -277,7 +281,7 @@ def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
         arm.design.to_json(),
         folds,
         training=training,
-        predictions=lambda _, trained, fold: predict(arm, trained, fold.test),
+        predictions=lambda _, trained, fold: predict(own, trained, fold.test),
         reason=lambda design: summary(Design.from_json(design), folds, first_folds(arm.request)),
         before=Cost(arm.inputs.forward_passes),
     )
@@ -310,6 +314,8 @@ def run_trainings(
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
+        if trained.freeze:
+            choices["freeze"] = trained.freeze
         if trained.outcome.status == "paused":
             raise Paused(predictions(request, trained, fold))
         return predictions(request, trained, fold), choices

@@ -56,15 +56,20 @@ class Design:
     """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
     share: float = 1.0
     """Of the trained weights in an average with the probe's."""
+    automatic: bool = False
+    """Whether every fold chooses its cut by its own training rows; `cut` is that of all rows then."""
     choice: Choice | None = None
     """The engine of its steps; None: as before there were any."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        rates, share, choice = (data.pop(name) for name in ("rates", "share", "choice"))
+        rates, choice = data.pop("rates"), data.pop("choice")
         tried = {"rates": list(rates)} if rates else {}
-        found = {**self.recipe.to_json(), **data, **tried, **({} if share == 1.0 else {"share": share})}
+        for name, usual in (("share", 1.0), ("automatic", False)):  # which earlier versions did not have
+            if data[name] == usual:
+                del data[name]
+        found = {**self.recipe.to_json(), **data, **tried}
         return found if choice is None else {**found, "engine": choice.to_json()}
 
     @classmethod
@@ -120,13 +125,17 @@ def views(settings: Settings, rows: int, modality: str = "image") -> int:
     return next((count for most, count in DEFAULT_VIEWS if rows <= most), 0)
 
 
+AUTO = "auto"
+"""For `--freeze`: the cut is chosen by the profile of the layers."""
+
+
 def frozen_stage(backbone: Backbone, name: str) -> tuple[str, str]:
     """(stage or "none", cut) for `--freeze NAME`. Raises `UnknownName`, `BadOption` for the last stage."""
     if name == "none":
         return "none", backbone.cuts[0]
     names = [stage.name for stage in backbone.stages]
     if name not in names:
-        raise UnknownName("stage", name, [*names, "none"])
+        raise UnknownName("stage", name, [*names, "none", AUTO])
     if name == names[-1]:
         raise BadOption(
             "--freeze", name, f"a stage before the last one ({', '.join(names[:-1])}) or none; "

@@ -84,6 +84,8 @@ class Trained:
     """Peak rate of the attempt that succeeded."""
     offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
     scale: np.ndarray = field(default_factory=lambda: np.ones(1))
+    freeze: str = ""
+    """The stage behind which it was trained, where its rows chose it."""
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
