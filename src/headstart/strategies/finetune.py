@@ -11,15 +11,14 @@ import numpy as np
 
 from headstart import modalities
 from headstart.core.evidence import Cost
-from headstart.core.features import StoredFeatures, Tap
+from headstart.core.features import FeatureSpec, StoredFeatures, Tap
 from headstart.core.strategy import Request, Trial
-from headstart.strategies import probe
 from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Arm, Kind
 from headstart.strategies.linear import _taps
-from headstart.strategies.linear._ridge import group_numbers, ridge_targets
+from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -203,9 +202,12 @@ def automatic_cut(request: Request, rows: np.ndarray) -> tuple[str, str]:
     What comes after it is the source's own. Behind the last but one where that is the last, and later where
     the states would not fit on the disk.
     """
-    reading = probe.read(request, request.network)
-    part = reading.blocks.among(rows)
-    errors = _taps.profile(part, ridge_targets(request, part.rows), group_numbers(request, part.rows))
+    taps = tuple(dict.fromkeys((*request.network.taps(), request.network.embedding)))
+    features = request.features(request.network, FeatureSpec(taps=taps))  # the probe's
+    some = rows[:: -(-len(rows) // _taps.SELECTION_ROWS)]
+    read = {str(tap): silenced(np.asarray(features.tap(tap)[some], np.float32)) for tap in taps}
+    blocks = _taps.Blocks.of(read, some)
+    errors = _taps.profile(blocks, ridge_targets(request, some), group_numbers(request, some))
     best = Tap.parse(min(errors, key=lambda name: errors[name].mse)).stage
     before = [stage.name for stage in request.network.stages[:-1]]
     return _that_fits(request, before.index(best) if best in before else max(0, len(before) - 1))
