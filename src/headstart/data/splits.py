@@ -34,9 +34,9 @@ def make_split(
 
     Rows of the given test part are `Split.test`; all other labelled rows are the development rows
     (a given val part among them). Below 300 of those: 10 repeats of 5 stratified folds; below 3,000:
-    3 repeats; below 20,000: one, as always of masks and boxes; from there on one hold-out: the given val part, or a
-    fifth. No fold parts the user's groups, exact duplicates or `groups` (int `[N]`; near-duplicates, say).
-    The given test part is taken as it is, even where it shares a group with the rest: the doctor tells
+    3 repeats; below 20,000: one, as always of masks and boxes; from there on one hold-out: the given val
+    part, or a fifth. No fold parts the user's groups, exact duplicates or `groups` (int `[N]`;
+    near-duplicates, say). The given test part is taken as it is, even where it shares a group with the rest: the doctor tells
     (HS406, HS404, HS402). `holdout` asks for a single hold-out: "val", or a share, which is
     rounded to one of k equal parts (1/2, 1/3, 1/4, ...), or above a half to all of them but one.
 

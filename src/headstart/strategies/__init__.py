@@ -174,7 +174,7 @@ def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Bac
 
     _design.check(settings, modality)
     freeze, targets = settings.freeze, named_targets(settings.lora_targets)
-    if freeze is not None:
+    if freeze not in (None, _design.AUTO):
         _one_at_least(networks(), lambda backbone: _design.frozen_stage(backbone, freeze))
     if targets:
         _one_at_least(networks(), lambda one: resolve(one, one.tail(one.cuts[0]), targets))

@@ -44,7 +44,10 @@ COMPARED_BY = "bundled/strokes"
 COPIES_FROM = None
 """On ants, bees, dogs and cats it found every one of 360 pairs of a photo with its re-encoded and rescaled
 copies, and no other pair; an ImageNet MobileNet found 346."""
-TUNING = Numbers(lr=1e-4, layer_decay=0.75, weight_decay=0.05, smoothing=0.1, from_scratch=(1e-3, 3e-3, 3e-4))
+TUNING = Numbers(
+    lr=1e-4, layer_decay=0.75, weight_decay=0.05, smoothing=0.1, from_scratch=(1e-3, 3e-3, 3e-4), share=0.5
+)
+"""The share by `benchmarks/averages.py`."""
 PREPROCESSING = ImagePreprocessing
 STORED = 32
 """Side in pixels of images that a model without a source reads."""

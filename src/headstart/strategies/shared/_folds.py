@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -190,10 +190,7 @@ def _key(request: Request, arm: str, about: str) -> str:
             # the same weights with another tokenizer, or other pixels, are another source
             "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,
-            "settings": {
-                name: dict(value) if isinstance(value, Mapping) else value
-                for name, value in asdict(request.settings).items()
-            },
+            "settings": request.settings.to_json(),
         }
     )
 
