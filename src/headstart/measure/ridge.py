@@ -187,7 +187,7 @@ class Dual:
         single = n > FEW and float(np.trace(centred)) <= SINGLE * penalty
         factorised, inverted = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
         # a copy; symmetric, so its transpose is in LAPACK's order
-        matrix = centred.astype(np.float32 if single else np.float64)
+        matrix: np.ndarray = centred.astype(np.float32 if single else np.float64)
         matrix.flat[:: n + 1] += penalty
         factor, failed = factorised(matrix.T, lower=0, clean=1, overwrite_a=1)
         if failed:
