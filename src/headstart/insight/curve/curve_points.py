@@ -135,13 +135,14 @@ class Stored:
     """int64 `[N]`: the row of x, -1 for rows that are not looked at."""
     parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
     """By fold: its training and test rows that are looked at."""
-    columns: dict[int, np.ndarray] = field(repr=False)
-    """By fold: the columns it reads."""
+    columns: dict[int, list[slice]] = field(repr=False)
+    """By fold: the columns it reads, tap by tap."""
     penalty: dict[int, float]
 
     def matrix(self, rows: np.ndarray, fold: int) -> np.ndarray:
         """float32 `[len(rows), d]`"""
-        return np.asarray(self.x[np.ix_(self.place[rows], self.columns[fold])], np.float32)
+        taps = [self.x[self.place[rows], tap] for tap in self.columns[fold]]
+        return np.concatenate(taps, axis=1, dtype=np.float32)
 
     def predict(self, experiment: Experiment, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         """float32 `[len(test), K]`: what a model of these training rows says."""
@@ -191,9 +192,10 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     taps = [Tap.parse(name) for name in names]
     features = networks.extractor(backbone, FeatureSpec(taps=tuple(taps)))
     ends = np.cumsum([0, *(features.tap(tap).shape[1] for tap in taps)])
-    span = {name: np.arange(ends[k], ends[k + 1]) for k, name in enumerate(names)}
-    columns = {fold: np.concatenate([span[name] for name in chosen[fold]["taps"]]) for fold in folds}
-    width = max(len(some) for some in columns.values())
+    span = {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(names)}
+    columns = {fold: [span[name] for name in chosen[fold]["taps"]] for fold in folds}
+    widths = {fold: sum(tap.stop - tap.start for tap in taps) for fold, taps in columns.items()}
+    width = max(widths.values())
     methods, outputs = tasks.for_task(experiment.task), experiment.task.outputs
     most = int(np.clip(MOST_CELLS / (width * methods.work(outputs)), 10 * outputs, MOST_ROWS))
     rows = partition.blind_sample(experiment.split, most, seed=experiment.seed)
@@ -203,7 +205,7 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     views = 1 + int(probe.choices.get("views", 0))
     penalty = {
         fold: methods.penalty_for(
-            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), len(columns[fold]), views
+            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), int(widths[fold]), views
         )
         for fold in folds
     }
