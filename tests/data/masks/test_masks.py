@@ -13,6 +13,7 @@ import shapes
 from headstart import data
 from headstart.core.maps import VOID
 from headstart.core.targets import Targets
+from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.data.masks import legend
 from headstart.errors import DataError, ItemError
@@ -202,3 +203,9 @@ def test_masks_of_too_many_pixels_are_told_without_a_warning(
     with pytest.raises(ItemError, match="12000 x 12000 pixels, over 100 million"):
         found.targets[1]
     assert not [one for one in recwarn if "pixels" in str(one.message)]
+
+
+def test_images_with_masks_are_held_out_once(tmp_path: Path) -> None:
+    split = splits.make_split(data.load(shapes.write(tmp_path, 10)), seed=0)
+    assert split.repeats == 1
+    assert sorted(row for fold in split.folds for row in fold.test.tolist()) == list(range(10))
