@@ -113,5 +113,5 @@ def test_what_detection_is_and_is_not() -> None:
         assert isinstance(METHODS, capability) is has
     assert not isinstance(tasks.get("segmentation"), Doubts)
     for kind in ("detection", "segmentation"):
-        with pytest.raises(NotImplementedError, match="no linear model"):
+        with pytest.raises(TypeError, match="no linear model"):
             tasks.get(kind).fit_linear(np.zeros((2, 2)), np.zeros(2), outputs=2)

@@ -226,7 +226,7 @@ class LinearFit(Protocol):
     def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
         squared error) unless a single one is given, z-scoring folded into the result."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
@@ -237,12 +237,12 @@ class LinearFit(Protocol):
         self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
     ) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
         """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
         middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
@@ -253,7 +253,7 @@ class LinearFit(Protocol):
 
         More than 64 columns are projected onto as many: layers are chosen by squared errors, which stay.
         """
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def chance(self, y: np.ndarray) -> tuple[float, float]:
         """(share of the largest class, variance of the ridge targets summed over them); 0 for no classes."""
