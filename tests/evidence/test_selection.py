@@ -387,13 +387,31 @@ def test_of_those_the_one_that_most_is_hoped_of_is_asked() -> None:
     }
     found = gain(one, arms["net: probe"], setting)
     assert found is not None
-    hopes = {name: selection.posterior(found, arms[name]) for name in ("net: voted", "net: match")}
     prior = {"net: voted": (0.05, 0.05), "net: match": (0.02, 0.03)}
-    for name, (mean, spread) in prior.items():
+    priors = {name: selection.hoped(arms[name], arms["net: probe"], setting) for name in prior}
+    hopes = {name: selection.posterior(found, own) for name, own in priors.items()}
+    for name, (mean, spread) in priors.items():
+        assert mean <= prior[name][0]
+        assert spread == prior[name][1]
         weight = 1 / spread**2, 1 / found.error**2
         assert hopes[name] == pytest.approx((weight[0] * mean + weight[1] * found.gain) / sum(weight))
     best = max(hopes, key=lambda name: hopes[name])
     assert selection.best(arms, arms, setting) in (best, "net: probe")
+
+
+def test_what_is_hoped_of_them_shrinks_with_errors_and_labels() -> None:
+    few, many = experiment(n=12, repeats=1), experiment(n=60, repeats=1)
+    voted = arm(few, "net: voted", "voted", 0.9, seed=1)
+    wrong, right = (arm(few, "net: probe", "probe", share, seed=2) for share in (0.0, 1.0))
+    mean, spread = selection.hoped(voted, wrong, few)
+    assert (mean, spread) == (pytest.approx(0.05 * min(1, selection.FEW / selection.per_class(few))), 0.05)
+    assert selection.hoped(voted, right, few) == (0.0, 0.05)
+    more = selection.hoped(voted, arm(many, "net: probe", "probe", 0.0, seed=2), many)[0]
+    assert 0 < more < mean
+    trained = arm(few, "net: contrastive", "contrastive", 0.9, seed=1)
+    assert selection.hoped(trained, right, few) == (0.06, 0.07), (
+        "what trains is not what this was measured of"
+    )
 
 
 def test_what_they_brought_is_one_sentence() -> None:
