@@ -105,7 +105,7 @@ def _hopeful(
     by what was known beforehand and what was seen, is the largest: the best of several scores on few labels
     is luck."""
     both = [name for name in names if strategies.facts(trials[name].strategy).unlabelled]
-    hopes = {name: posterior(*found) for name in both if (found := over(name)) is not None}
+    hopes = {name: posterior(found[0], trials[name]) for name in both if (found := over(name)) is not None}
     first = max(hopes, key=lambda name: hopes[name], default=None)
     return [name for name in names if name not in hopes or name == first]
 
@@ -211,11 +211,13 @@ def hoped(trial: Trial, rival: Trial, experiment: Experiment) -> Prior:
     return mean * min(1.0, left / ERRORS) * min(1.0, FEW / each), spread
 
 
-def posterior(found: PairedGain, prior: Prior) -> float:
-    """The gain to be hoped of an arm: what was known beforehand (`hoped`) and what was seen, each weighted by
-    how sure it is."""
-    weights = 1 / prior[1] ** 2, 1 / max(found.error, 1e-9) ** 2
-    return float(np.average([prior[0], found.gain], weights=weights))
+def posterior(found: PairedGain, trial: Trial) -> float:
+    """By what arms are told apart that learn from items without a label: what was known beforehand of each
+    (`Facts.prior`) and what was seen, each weighted by how sure it is. Which of them is the better one does
+    not hang on how much there is to gain."""
+    mean, spread = strategies.facts(trial.strategy).prior or (0.0, np.inf)
+    weights = 1 / spread**2, 1 / max(found.error, 1e-9) ** 2
+    return float(np.average([mean, found.gain], weights=weights))
 
 
 def likely(found: PairedGain, prior: Prior) -> bool:

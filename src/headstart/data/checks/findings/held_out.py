@@ -124,7 +124,8 @@ def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: 
     assert dataset.task is not None
     name = tasks.for_task(dataset.task).stratum(dataset.task, label, dataset.targets[rows])
     groups = len(np.unique(split.groups[rows]))
-    numbers = np.unique(dataset.domains[rows]) if split.domains and dataset.domains is not None else ()
+    known = np.full(len(dataset), -1) if not split.domains or dataset.domains is None else dataset.domains
+    numbers = np.unique(known[rows])
     domain = dataset.domain_names[numbers[0]] if len(numbers) == 1 and numbers[0] >= 0 else ""
     return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows), domain)
 
