@@ -13,7 +13,7 @@ from scipy import stats
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
-from headstart.evidence.unlabelled import brought
+from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from made.simulated import arm, experiment, ridge, trials
 
@@ -419,6 +419,12 @@ def test_what_they_brought_is_one_sentence() -> None:
         "net: voted": arm(setting, "net: voted", "voted", 0.8, seed=3),
         "net: match": arm(setting, "net: match", "match", 0.7, seed=4),
     }
+    rows = panel(arms, setting)
+    assert [(row["what"], row["arm"]) for row in rows[:2]] == [
+        ("labels alone, frozen", "net: probe"), ("labels alone, fine-tuned", "net: finetune"),
+    ]  # fmt: skip
+    assert rows[2]["arm"] in ("net: voted", "net: match")
+    assert all(row["low"] <= row["score"] <= row["high"] for row in rows)
     told = brought(arms, setting)
     assert told.startswith("With the items without a label, net: ")
     assert "with the labels alone (net: probe)" in told
@@ -429,4 +435,7 @@ def test_what_they_brought_is_one_sentence() -> None:
     )
     alone = {"net: probe": arms["net: probe"], "net: voted": refused}
     assert brought(alone, setting) == "Items without a label were not used: too few."
+    rows = panel(alone, setting)
+    assert [row["reason"] for row in rows] == ["", "it was not run", "too few"]
+    assert panel({"net: probe": arms["net: probe"]}, setting) == []
     assert brought({"net: probe": arms["net: probe"]}, setting) == ""

@@ -21,7 +21,7 @@ from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
 from headstart.evidence import domains, leaderboard, selection
 from headstart.evidence.follow_ups import note, response
-from headstart.evidence.unlabelled import brought
+from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
@@ -51,6 +51,8 @@ class Answer:
     """What was tried because the verdict was bad: {"step", "arm", "text"}."""
     domains: dict[str, Any] | None = None
     """What `by_domain` makes."""
+    unlabelled: list[dict[str, Any]] = field(default_factory=list)
+    """What `evidence.unlabelled.panel` makes."""
 
 
 class NotTrained(Exception):
@@ -92,7 +94,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     answers = response(trials, context.experiment)
-    return Answer(rows, verdict, winner.arm, model, test, metrics, answers, held_out)
+    three = panel(trials, context.experiment)
+    return Answer(rows, verdict, winner.arm, model, test, metrics, answers, held_out, three)
 
 
 def by_domain(context: Context, trials: Mapping[str, Trial], winner: Trial) -> dict[str, Any] | None:
