@@ -81,7 +81,7 @@ def cell(target: Target, dataset: Dataset, source: str, seed: int, budget: float
             settings=Settings(augment=target.augment),
         )
         start = time.perf_counter()
-        with fit.fit(ask) as (_, result):
+        with fit.fit(ask) as (_, result, _):
             assert result is not None
             found = told(result)
     return {**found, "seconds": time.perf_counter() - start}

@@ -18,6 +18,7 @@ from headstart.run.state.folder import read_finished
 if TYPE_CHECKING:
     import numpy as np
 
+    from headstart.core.dataset import Dataset
     from headstart.data.checks.findings import Report
     from headstart.export.fresh import Standby
     from headstart.export.model import LoadedModel
@@ -94,7 +95,10 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
     `quality` ("fast", "balanced", "best"), `until` (a value of the metric at which to stop), `out` (run
     folder), `seed`, `metric` (by what arms are judged), `strategies` (only these), `drop_bad`, `download`;
     those of `load` (`text_column`, `label_column`, `task`, ...); and the fields of `Settings` (`optimizer`,
-    `lr`, `epochs`, `freeze`, ...).
+    `lr`, `epochs`, `freeze`, ...). `split="domain"` holds out one domain in each fold. `target` are items of
+    where the model will be used, without labels (so are the domains of `data` that have none): in the last
+    third of the budget the shift is measured and the model adapted, if there is evidence that it would help
+    (`adapt`); the run by the labels alone is in the folder `source` of what is returned.
 
     Raises `HeadstartError` for mistakes in data, sources or options, before anything is computed.
     The same call on the same folder resumes.
@@ -104,12 +108,25 @@ def fit(data: Any, *, listen: Listener = ignore, **options: Any) -> Run:
 
     config, fresh = RunConfig.of(data, options), Standby()
     try:
-        with run_fit(config, listen, fresh) as (folder, result):
+        with run_fit(config, listen, fresh) as (folder, result, target):
             if result is not None:
                 conclude(result, config, fresh)
-        return Run(folder)
+        return Run(folder) if target is None else _toward(folder, target, config, listen)
     finally:
         fresh.close()
+
+
+def _toward(folder: Path, target: Dataset, config: RunConfig, listen: Listener) -> Run:
+    """The run that is adapted to a target, or is that in `folder` where the guard says so; with its page."""
+    from headstart.workflows.toward import toward
+
+    done = toward(folder, target, config, listen, lambda place: open_model(place).predictor)
+    listen(
+        Event("model", {"path": str(done.folder / "model"), "summary": f"{done.decision}: {done.adapter}"})
+    )
+    run = Run(done.folder)
+    listen(Event("report", {"path": str(run.drawn())}))
+    return run
 
 
 def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) -> None:

@@ -30,6 +30,7 @@ def test_json_is_all_there_is(forked: Any, with_pool: Path) -> None:
     assert found["b"]["name"] == "pool"
     assert found["unreadable"][0]["id"] == "broken.png"
     assert found["model"] == "a linear model on the source's features"
+    assert found["transfer"] == "transductive"
 
 
 @pytest.mark.parametrize(

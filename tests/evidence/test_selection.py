@@ -13,7 +13,7 @@ from scipy import stats
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
-from headstart.evidence.unlabelled import brought
+from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from made.simulated import arm, experiment, ridge, trials
 
@@ -387,13 +387,28 @@ def test_of_those_the_one_that_most_is_hoped_of_is_asked() -> None:
     }
     found = gain(one, arms["net: probe"], setting)
     assert found is not None
-    hopes = {name: selection.posterior(found, arms[name]) for name in ("net: voted", "net: match")}
     prior = {"net: voted": (0.05, 0.05), "net: match": (0.02, 0.03)}
+    hopes = {name: selection.posterior(found, arms[name]) for name in prior}
     for name, (mean, spread) in prior.items():
         weight = 1 / spread**2, 1 / found.error**2
         assert hopes[name] == pytest.approx((weight[0] * mean + weight[1] * found.gain) / sum(weight))
     best = max(hopes, key=lambda name: hopes[name])
     assert selection.best(arms, arms, setting) in (best, "net: probe")
+
+
+def test_what_is_hoped_of_them_shrinks_with_errors_and_labels() -> None:
+    few, many = experiment(n=12, repeats=1), experiment(n=60, repeats=1)
+    voted = arm(few, "net: voted", "voted", 0.9, seed=1)
+    wrong, right = (arm(few, "net: probe", "probe", share, seed=2) for share in (0.0, 1.0))
+    mean, spread = selection.hoped(voted, wrong, few)
+    assert (mean, spread) == (pytest.approx(0.05 * min(1, selection.FEW / selection.per_class(few))), 0.05)
+    assert selection.hoped(voted, right, few) == (0.0, 0.05)
+    more = selection.hoped(voted, arm(many, "net: probe", "probe", 0.0, seed=2), many)[0]
+    assert 0 < more < mean
+    trained = arm(few, "net: contrastive", "contrastive", 0.9, seed=1)
+    assert selection.hoped(trained, right, few) == (0.06, 0.07), (
+        "what trains is not what this was measured of"
+    )
 
 
 def test_what_they_brought_is_one_sentence() -> None:
@@ -404,6 +419,12 @@ def test_what_they_brought_is_one_sentence() -> None:
         "net: voted": arm(setting, "net: voted", "voted", 0.8, seed=3),
         "net: match": arm(setting, "net: match", "match", 0.7, seed=4),
     }
+    rows = panel(arms, setting)
+    assert [(row["what"], row["arm"]) for row in rows[:2]] == [
+        ("labels alone, frozen", "net: probe"), ("labels alone, fine-tuned", "net: finetune"),
+    ]  # fmt: skip
+    assert rows[2]["arm"] in ("net: voted", "net: match")
+    assert all(row["low"] <= row["score"] <= row["high"] for row in rows)
     told = brought(arms, setting)
     assert told.startswith("With the items without a label, net: ")
     assert "with the labels alone (net: probe)" in told
@@ -414,4 +435,7 @@ def test_what_they_brought_is_one_sentence() -> None:
     )
     alone = {"net: probe": arms["net: probe"], "net: voted": refused}
     assert brought(alone, setting) == "Items without a label were not used: too few."
+    rows = panel(alone, setting)
+    assert [row["reason"] for row in rows] == ["", "it was not run", "too few"]
+    assert panel({"net: probe": arms["net: probe"]}, setting) == []
     assert brought({"net: probe": arms["net: probe"]}, setting) == ""

@@ -33,7 +33,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> fit.Result:
         settings=Settings(epochs=1, augment="none"),
         strategies=("probe", "scratch", "early-probe", "finetune-slow", "stack"),
     )
-    with fit.fit(ask) as (_, found):
+    with fit.fit(ask) as (_, found, _):
         assert found is not None
     return found
 

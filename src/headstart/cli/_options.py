@@ -41,6 +41,7 @@ READING = (
     "label_column",
     "split_column",
     "group_column",
+    "domain",
     "task",
     "labels",
     "missing",

@@ -146,12 +146,17 @@ class Dataset:
     """What its reader decided or left out."""
     group_names: tuple[str, ...] = ()
     """What the numbers in `groups` were written as; empty where they have no names."""
+    domains: np.ndarray | None = None
+    """int64 `[N]`: the number of each row's domain, -1 where it is not said; None where none are known. They
+    are no part of the fingerprint: nothing follows from them unless it is asked for."""
+    domain_names: tuple[str, ...] = ()
+    """The domains by number, in natural order."""
     levels: Levels | None = None
     """What is black and white in pictures of more than 8 bits a channel; None: what their type says, or is
     found out."""
 
     def __post_init__(self) -> None:
-        for name in ("targets", "groups", "split"):
+        for name in ("targets", "groups", "split", "domains"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.items):
                 raise ValueError(f"{name} has {len(column)} rows, but there are {len(self.items)} items")
@@ -248,7 +253,7 @@ class Dataset:
         index = np.asarray(rows, dtype=np.int64)
         columns: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[index]
-            for name in ("groups", "split")
+            for name in ("groups", "split", "domains")
         }
         columns["targets"] = self.targets.subset(index)
         moved = [np.flatnonzero(np.isin(index, n.rows)).tolist() if n.rows else () for n in self.notes]

@@ -69,7 +69,8 @@ class Facts:
     and is preferred to what does not only where the evidence is for it."""
     prior: tuple[float, float] | None = None
     """What it gains in accuracy over what learns from the same labels with less, before anything was seen,
-    and how much that differs between data sets; None: nothing is known."""
+    and how much that differs between data sets; None: nothing is known. Of what is `unlabelled`, with few
+    labels and many errors left (`evidence.selection.hoped`)."""
     known_for: str = ""
     """Why that is so, as a clause."""
     step: str = ""

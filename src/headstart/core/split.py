@@ -42,6 +42,8 @@ class Split:
     seed: int
     kind: str
     """In words, e.g. "10 repeats of 5 stratified folds"."""
+    domains: tuple[str, ...] = ()
+    """The domain that each fold holds out, where folds are by domain."""
 
     @property
     def repeats(self) -> int:

@@ -26,11 +26,13 @@ def with_unlabelled(dataset: Dataset, more: Dataset) -> Dataset:
         raise DataError(where, problem, f"give {ours} without labels")
     count = len(dataset)
     rows = np.concatenate([np.arange(count), np.zeros(len(more), np.int64)])
-    groups, split = dataset.groups, dataset.split
+    groups, split, domains = dataset.groups, dataset.split, dataset.domains
     if groups is not None:
         groups = np.concatenate([groups, groups.max(initial=-1) + 1 + np.arange(len(more))])
     if split is not None:
         split = np.concatenate([split, np.full(len(more), "")])
+    if domains is not None:
+        domains = np.concatenate([domains, np.full(len(more), -1)])
     items = (*dataset.items, *(replace(item, id=PREFIX + item.id) for item in more.items))  # type: ignore[type-var]
     targets = dataset.targets.subset(rows).hidden(np.arange(count)) if dataset.task is not None else None
     names = (*dataset.group_names, *(item.id for item in items[count:])) if dataset.group_names else ()
@@ -38,5 +40,6 @@ def with_unlabelled(dataset: Dataset, more: Dataset) -> Dataset:
     note = Note("HS310", where, told, tuple(range(count, len(items))))
     notes = (*dataset.notes, note)
     return replace(
-        dataset, notes=notes, items=items, targets=targets, groups=groups, split=split, group_names=names
-    )
+        dataset, notes=notes, items=items, targets=targets, groups=groups, split=split, group_names=names,
+        domains=domains,
+    )  # fmt: skip

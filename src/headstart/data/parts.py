@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from headstart.data.reading import SPLITS, bare
+from headstart.data.reading import SPLITS, bare, natural
 from headstart.errors import DataError
 
 FOLDS = ("fold", "folds", "kfold", "foldid", "cvfold", "traintest", "trainortest", "usage")
@@ -61,13 +61,27 @@ def check_order(items: Any, labels: Any) -> None:
         )
 
 
+def domains(values: Sequence[Any]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """(int64 `[N]`: numbers for the domains, -1 for a row without one; their names by number, in natural
+    order); (None, ()) where no row has any."""
+    texts = ["" if _nothing(value) else str(value).strip() for value in values]
+    names = tuple(sorted(set(texts) - {""}, key=natural))
+    if not names:
+        return None, ()
+    number = {name: place for place, name in enumerate(names)}
+    return np.array([number.get(text, -1) for text in texts], dtype=np.int64), names
+
+
 def groups(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
     """(int64 `[N]`: numbers for the groups, a row without one is a group of its own; the groups as they were
     written, by number)."""
     numbers: dict[str, int] = {}
     out = []
     for row, value in enumerate(values):
-        nothing = value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value))
-        key = f"row {row}" if nothing else f"={value}"
+        key = f"row {row}" if _nothing(value) else f"={value}"
         out.append(numbers.setdefault(key, len(numbers)))
     return np.array(out, dtype=np.int64), tuple(key.removeprefix("=") for key in numbers)
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value))

@@ -18,6 +18,9 @@ SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "
           "dev": "val", "test": "test", "testing": "test"}  # fmt: skip
 """Names of splits as people write them (in lower case) -> as a data set holds them."""
 
+FOLDERS = "folders"
+"""What `domain` says where each domain is a folder, with its classes inside."""
+
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
 """Folders whose items have no label: beside the splits, or beside the classes of a split."""
 
@@ -45,6 +48,8 @@ class Reading:
     """Several are one label each, with 0 or 1 in their rows."""
     split_column: str | None = None
     group_column: str | None = None
+    domain: str | None = None
+    """A column, or `FOLDERS`."""
     task: str | None = None
     labels: Any = None
     name: str | None = None
@@ -89,7 +94,7 @@ class Reading:
     def of_items(self) -> Reading:
         """What is said of items alone."""
         labels: dict[str, Any] = dict.fromkeys(
-            ("label_column", "split_column", "group_column", "task", "labels", "name", "unlabelled")
+            ("label_column", "split_column", "group_column", "domain", "task", "labels", "name", "unlabelled")
         )
         return replace(self, **labels, items_only=True)
 
@@ -97,7 +102,8 @@ class Reading:
     def columns(self) -> tuple[str, ...]:
         """The columns that were named: where there are any, there must be a table."""
         named = (self.path_column, self.text_column, self.pair_column)
-        others = (*self.label_columns, self.split_column, self.group_column)
+        domain = None if self.domain == FOLDERS else self.domain
+        others = (*self.label_columns, self.split_column, self.group_column, domain)
         return tuple(name for name in (*named, *others) if name is not None)
 
     @property

@@ -19,6 +19,7 @@ HOLDOUT_FROM = 20_000
 """From this many development rows on there is a single hold-out of a fifth."""
 REPEATS = ((300, 10), (3_000, 3), (HOLDOUT_FROM, 1))
 """Fewer development rows than the first number: that many repeats."""
+MOST_DOMAINS = 20
 RARE_SHARE = 0.05
 """Rare classes that hold less than this share of the rows together do not lower the number of folds."""
 
@@ -29,6 +30,7 @@ def make_split(
     seed: int = 0,
     groups: np.ndarray | None = None,
     holdout: float | Literal["val"] | None = None,
+    by_domain: bool = False,
 ) -> Split:
     """Divide the labelled rows of a data set.
 
@@ -44,6 +46,9 @@ def make_split(
     or of each fifth of the range for regression). There are fewer folds when classes have fewer
     items. Rows of a class that lives in a single group are in every training part
     (`headstart.data.checks.findings.held_out` tells). Raises `DataError` when nothing can be held out.
+
+    With `by_domain` each fold holds out one domain, without the classes that no other domain has; rows that
+    share a group with it are in no part of that fold.
     """
     labelled = dataset.labelled
     given = dataset.split if dataset.split is not None else np.full(len(dataset), "")
@@ -55,6 +60,10 @@ def make_split(
         raise DataError(
             where, "there are no labelled items outside the test part", "label some, or give no split"
         )
+    if by_domain:
+        folds, names = _by_domain(dataset, development, united, where)
+        kind = f"{len(folds)} folds, a domain in each"
+        return Split(development, test, tuple(folds), united, seed, kind, names)
     if holdout == "val" or (holdout is None and len(development) >= HOLDOUT_FROM and (given == "val").any()):
         return _given_validation(development, test, given, united, seed=seed, where=where)
     counted = strata(dataset, development)
@@ -86,6 +95,36 @@ def unite(dataset: Dataset, groups: np.ndarray | None = None) -> np.ndarray:
                 )
             unions.join_equal(np.asarray(column).tolist())
     return unions.numbers()
+
+
+def _by_domain(
+    dataset: Dataset, development: np.ndarray, united: np.ndarray, where: str
+) -> tuple[list[Fold], tuple[str, ...]]:
+    """The folds, and the domain that each holds out. Raises `DataError` for domains that cannot be."""
+    of_row = np.full(len(development), -1) if dataset.domains is None else dataset.domains[development]
+    numbers = np.unique(of_row[of_row >= 0]).tolist()
+    names = tuple(dataset.domain_names[number] for number in numbers)
+    remedy = "name a column of two or more with domain (--domain), or leave split out"
+    if len(names) < 2:
+        found = f"all labelled items are of the domain {names[0]!r}" if names else "no domains are known"
+        raise DataError(where, f"no domain can be held out: {found}", remedy)
+    if len(names) > MOST_DOMAINS:
+        problem = f"{len(names):,} domains are too many to hold each out (at most {MOST_DOMAINS})"
+        raise DataError(where, problem, "name their column with group_column (--group-column) instead")
+    assert dataset.task is not None
+    classes = tasks.for_task(dataset.task).exclusive
+    label = np.array([labels[0] for labels in strata(dataset, development)]) if classes else of_row * 0
+    folds = []
+    for number, name in zip(numbers, names, strict=True):
+        inside = of_row == number
+        train = ~inside & ~np.isin(united[development], united[development[inside]])
+        held = inside & np.isin(label, label[train])
+        if not held.any() or len(np.unique(label[train])) < (2 if classes else 1):
+            left = "no item" if not train.any() else "no class of its own" if not held.any() else "one class"
+            problem = f"holding out the domain {name!r} leaves {left} to learn from in the others"
+            raise DataError(where, problem, "give each domain items of two classes, or leave split out")
+        folds.append(Fold(0, development[train], development[held]))
+    return folds, names
 
 
 def _given_validation(

@@ -29,6 +29,12 @@ SURPRISE = 2.0
 ROUGH = 400
 """Resamples where only a standard error is asked for."""
 
+ERRORS, FEW = 0.3, 4
+"""Of the items, those that are wrong with the labels alone, and labels a class, for which it is known what
+learning from items without a label gains (`benchmarks/unlabelled.py`, other draws)."""
+
+Prior = tuple[float, float]
+"""Mean and standard deviation of a gain before it was seen."""
 Chooser = Callable[..., str | None]
 """(names, trials, experiment, *, enough=ENOUGH) -> the name of one of them, or None."""
 
@@ -73,28 +79,33 @@ def best(
         return min(order, key=lambda name: _untold(trials[name]))
     simple = [name for name in order if not guarded(trials[name])]
 
-    def over(name: str) -> PairedGain | None:
+    def over(name: str) -> tuple[PairedGain, Prior] | None:
         there = {other: common(trials[other], trials[name])[0] for other in simple}
         rival = _frozen(ranked(there, simple, experiment), there, experiment, enough)
-        return None if rival is None else gain(trials[name], trials[rival], experiment, count=ROUGH)
+        found = None if rival is None else gain(trials[name], trials[rival], experiment, count=ROUGH)
+        if rival is None or found is None:
+            return None
+        return found, hoped(trials[name], there[rival], experiment)
 
     for name in _hopeful([name for name in order if guarded(trials[name])], trials, over):
         found = over(name)
-        if not simple or (found is not None and convincing(found, experiment, enough)):
+        if not simple or (found is not None and convincing(found[0], experiment, enough)):
             return name
-        if found is not None and expected(trials[name], experiment) and likely(found, trials[name]):
+        if found is not None and expected(trials[name], experiment) and likely(*found):
             return name
     return _frozen(simple, trials, experiment, enough)
 
 
 def _hopeful(
-    names: Sequence[str], trials: Mapping[str, Trial], over: Callable[[str], PairedGain | None]
+    names: Sequence[str],
+    trials: Mapping[str, Trial],
+    over: Callable[[str], tuple[PairedGain, Prior] | None],
 ) -> list[str]:
     """The arms, of those that learn from items without a label the one alone whose gain `over` what does not,
     by what was known beforehand and what was seen, is the largest: the best of several scores on few labels
     is luck."""
     both = [name for name in names if strategies.facts(trials[name].strategy).unlabelled]
-    hopes = {name: posterior(found, trials[name]) for name in both if (found := over(name)) is not None}
+    hopes = {name: posterior(found[0], trials[name]) for name in both if (found := over(name)) is not None}
     first = max(hopes, key=lambda name: hopes[name], default=None)
     return [name for name in names if name not in hopes or name == first]
 
@@ -184,22 +195,38 @@ def convincing(found: PairedGain, experiment: Experiment, enough: float = ENOUGH
     return found.n >= min(enough, units) and found.gain > found.error
 
 
+def hoped(trial: Trial, rival: Trial, experiment: Experiment) -> Prior:
+    """What an arm gains over another before its score was seen, and how much that differs (`Facts.prior`).
+
+    What learns from items without a label can mend only the errors that are left, and has ever less to add
+    to more labels: its gain is known of `FEW` labels a class and `ERRORS` of the items, and is less than in
+    proportion with less of the one, or more of the other. What it can spoil is not: the spread stays.
+    """
+    one = strategies.facts(trial.strategy)
+    mean, spread = one.prior or (0.0, np.inf)
+    each, score = per_class(experiment), leaderboard.signed_score(rival, experiment)
+    if not one.unlabelled or each is None or score is None:
+        return mean, spread
+    left = max(0.0, named(experiment.task.metric).range[1] - score)
+    return mean * min(1.0, left / ERRORS) * min(1.0, FEW / each), spread
+
+
 def posterior(found: PairedGain, trial: Trial) -> float:
-    """The gain to be hoped of an arm: what was known beforehand (`Facts.prior`) and what was seen, each
-    weighted by how sure it is."""
+    """By what arms are told apart that learn from items without a label: what was known beforehand of each
+    (`Facts.prior`) and what was seen, each weighted by how sure it is. Which of them is the better one does
+    not hang on how much there is to gain."""
     mean, spread = strategies.facts(trial.strategy).prior or (0.0, np.inf)
     weights = 1 / spread**2, 1 / max(found.error, 1e-9) ** 2
     return float(np.average([mean, found.gain], weights=weights))
 
 
-def likely(found: PairedGain, trial: Trial) -> bool:
+def likely(found: PairedGain, prior: Prior) -> bool:
     """Whether what was known beforehand and what was seen, each weighted by how sure it is, make a gain.
 
-    The mean of the posterior of a normal prior (`Facts.prior`) is above 0, and what was seen is no
-    `SURPRISE`: of `contrastive` with a standard error of 12 points unless it is worse by 18, with one of 5
-    by 3.
+    The mean of the posterior of a normal prior (`hoped`) is above 0, and what was seen is no `SURPRISE`: of
+    `contrastive` with a standard error of 12 points unless it is worse by 18, with one of 5 by 3.
     """
-    mean, spread = strategies.facts(trial.strategy).prior or (0.0, np.inf)
+    mean, spread = prior
     error = found.error
     even = -mean * (error / spread) ** 2
     odd = mean - SURPRISE * float(np.hypot(error, spread))

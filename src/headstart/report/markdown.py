@@ -36,6 +36,10 @@ def render(
         + safe(" " + (record["split"].get("never_held_out") or {}).get("sentence", "")),
         _board(answer, metric),
     ]
+    if held := answer.get("domains"):
+        head = ["domain", f"held out: {safe(held['arm'])}", "items", "the probe: unseen", "seen", "gain"]
+        cells = [[safe(cell) for cell in story.domain_cells(row, metric)] for row in held["rows"]]
+        parts += ["### Domains, each held out", table(head, cells, right=(2,))]
     if verdict["comparisons"]:
         parts += ["### What transfer was compared with", _comparisons(verdict, metric)]
         methods = dict.fromkeys(c["gain"]["method"] for c in verdict["comparisons"])

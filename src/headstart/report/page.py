@@ -89,6 +89,7 @@ def render(
             metrics=metric_rows(record, insight),
             tried=story.tried(events),
             decisions=story.decisions(events),
+            domain_cells=story.domain_cells,
             untried=story.untried(answer),
             map_data=map_data(insight, shown),
             adaptation=adaptation.told(record, domains or {}),

@@ -76,3 +76,18 @@ def arm_cells(row: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
     gain = row.get("gain")
     gained = "" if gain is None else words.gain_estimate(metric, gain, row["gain_low"], row["gain_high"])
     return score, gained, items + (f" ({row['covers']})" if row.get("covers") else "")
+
+
+def domain_cells(row: Mapping[str, Any], metric: str) -> tuple[str, str, str, str, str, str]:
+    """A domain that was held out: its name, the score of the shipped arm, its items, and the probe's score
+    with the domain not seen, with it seen, and the gain."""
+    score = "not run"
+    if row["score"] is not None:
+        score = words.estimate(metric, row["score"], row["low"], row["high"])
+    unseen, seen = (
+        "" if row.get(name) is None else words.value(metric, row[name]) for name in ("unseen", "seen")
+    )
+    gain = "one class" if row["classes"] == 1 else ""
+    if row.get("gain") is not None:
+        gain = words.gain_estimate(metric, row["gain"], row["gain_low"], row["gain_high"])
+    return words.cell(row["domain"]), score, f"{row['items']:,}", unseen, seen, gain

@@ -130,6 +130,10 @@ class Story:
         self.console.print()
         self.console.print(leaderboard(data["rows"], data["metric"], data["reference"]))
 
+    def _on_domains(self, data: Mapping[str, Any]) -> None:
+        self.console.print()
+        self.console.print(domains(data))
+
     def _on_verdict(self, data: Mapping[str, Any]) -> None:
         self.console.print()
         self.console.print(Text(words.printable(data["sentence"]), style=COLOURS.get(data["outcome"], "")))
@@ -167,4 +171,14 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
             seconds_in_words(row["seconds"]),
             style=style,
         )
+    return table
+
+
+def domains(found: Mapping[str, Any]) -> Table:
+    """Each domain with the score of the shipped arm when it was held out."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("domain", f"held out: {found['arm']}", "items", "the probe: unseen", "seen", "gain"):
+        table.add_column(head, overflow="fold")
+    for row in found["rows"]:
+        table.add_row(*map(Text, story.domain_cells(row, found["metric"])))
     return table

@@ -13,13 +13,15 @@ from headstart.core import environment, words
 from headstart.core.broken import why
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Evidence, Verdict
+from headstart.core.experiment import Experiment
 from headstart.core.model import Model
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Trial, arm_name
+from headstart.data import splits
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
-from headstart.evidence import leaderboard, selection
+from headstart.evidence import domains, leaderboard, selection
 from headstart.evidence.follow_ups import note, response
-from headstart.evidence.unlabelled import brought
+from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
@@ -47,6 +49,10 @@ class Answer:
     test_metrics: dict[str, Any]
     response: list[dict[str, Any]] = field(default_factory=list)
     """What was tried because the verdict was bad: {"step", "arm", "text"}."""
+    domains: dict[str, Any] | None = None
+    """What `by_domain` makes."""
+    unlabelled: list[dict[str, Any]] = field(default_factory=list)
+    """What `evidence.unlabelled.panel` makes."""
 
 
 class NotTrained(Exception):
@@ -64,6 +70,9 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
     winner = trials[chosen]
     rows = selection.rows(trials, context.experiment, winner.arm)
+    held_out = by_domain(context, trials, winner)
+    if held_out is not None:
+        verdict = replace(verdict, notes=(*verdict.notes, held_out["sentence"]))
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
         with context.timed("training on all rows", refit_seconds(winner, trials) / AGAIN):
@@ -84,7 +93,46 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         same = alike(context.task, context.experiment.targets[context.split.test])
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
-    return Answer(rows, verdict, winner.arm, model, test, metrics, response(trials, context.experiment))
+    answers = response(trials, context.experiment)
+    three = panel(trials, context.experiment)
+    return Answer(rows, verdict, winner.arm, model, test, metrics, answers, held_out, three)
+
+
+def by_domain(context: Context, trials: Mapping[str, Trial], winner: Trial) -> dict[str, Any] | None:
+    """What run.json says of domains that were held out; None where folds are not by domain.
+
+    What a domain not seen costs is measured of the probe of the arm's source, which is fitted again over
+    ordinary folds: what their training parts have beside is other items of the same domain.
+    """
+    split = context.split
+    if not split.domains:
+        return None
+    rows = domains.held_out(winner, context.experiment)
+    names = [
+        arm_name(strategies.ranking(), name) for name in dict.fromkeys((winner.source, *context.sources))
+    ]
+    scores = {
+        name: score
+        for name in names
+        if name in trials
+        and (score := leaderboard.signed_score(trials[name], context.experiment)) is not None
+    }
+    found = names[0] if names[0] in scores else max(scores, key=lambda name: scores[name], default=None)
+    if found is not None:
+        probe = trials[found]
+        ordinary = splits.make_split(context.dataset, seed=context.seed, groups=split.groups)
+        ordinary = replace(ordinary, folds=tuple(fold for fold in ordinary.folds if fold.repeat == 0))
+        with context.timed("the probe over ordinary folds", probe.cost.seconds):
+            request = replace(context.request(found, probe.source, float("inf")), split=ordinary)
+            seen = strategies.get(probe.strategy, context.task).fit(request)
+        other = Experiment(context.dataset, context.task, ordinary, context.seed)
+        costs = domains.drops(probe, seen, context.experiment, other)
+        rows = [{**row, **cost} for row, cost in zip(rows, costs, strict=True)]
+    told, sentence = domains.outcome(rows, context.task.metric)
+    return {
+        "arm": winner.arm, "probe": found, "rows": rows, "outcome": told, "sentence": sentence,
+        "kind_of_transfer": domains.TRANSFER,
+    }  # fmt: skip
 
 
 def refit_seconds(trial: Trial, trials: Mapping[str, Trial]) -> float:

@@ -16,9 +16,11 @@ from headstart import strategies, tasks
 from headstart.core import environment
 from headstart.core.budget import Budget
 from headstart.core.cells import Cells
+from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Peer, Trial, arm_name
+from headstart.errors import RunError
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes import near_duplicates
 from headstart.planning import more_folds, policy
@@ -27,7 +29,7 @@ from headstart.run.known import state
 from headstart.run.state import closing, resolve
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context
-from headstart.run.state.folder import RunFolder, default_folder
+from headstart.run.state.folder import SOURCE, RunFolder, default_folder
 from headstart.run.state.ledger import Ledger
 from headstart.store.memo import Memo
 from headstart.strategies import ensemble
@@ -86,8 +88,11 @@ class Log:
 @contextmanager
 def fit(
     config: RunConfig, listen: Listener = ignore, standby: closing.Standby | None = None
-) -> Iterator[tuple[Path, Result | None]]:
-    """Run the whole plan within the budget and choose a model: (run folder, what was found).
+) -> Iterator[tuple[Path, Result | None, Dataset | None]]:
+    """Run the whole plan within the budget and choose a model: (run folder, what was found, the target).
+
+    Where there is a target domain, the folder is `SOURCE` in the one that was asked for, and the budget is
+    `with_target`: what is left is for who adapts the model to the target.
 
     The folder is locked until the block ends: what belongs into it besides is written there, with the help of
     `standby`. None was found where the folder holds the answer already. The budget begins here; only
@@ -99,11 +104,14 @@ def fit(
     budget = Budget(config.budget)
     log = Log(listen)
     with environment.Ahead() as ahead:
-        dataset, task, findings = resolve.read(config, Memo(), log, ahead.begin)
+        dataset, task, findings, target = resolve.with_target(config, Memo(), log, ahead.begin)
+    if target is not None:
+        config = config.with_target()
+        budget = replace(budget, seconds=config.budget)
     found, away = resolve.expanded(config, dataset.modality)
     named = resolve.find_sources(found, dataset)
     asked = resolve.question(config, dataset, named)
-    path = config.out or default_folder(dataset.name, asked, Path("runs"))
+    path = place(config, dataset.name, asked, within=() if target is None else (SOURCE,))
     data = manifest.data_record(dataset, task, findings)
     with RunFolder(path) as folder:
         resumed = folder.begin(asked)
@@ -115,7 +123,7 @@ def fit(
             log(Event("note", {"label": "resume", "text": text}))
         if resumed and manifest.finished(folder, config):
             manifest.retell(folder, log)
-            yield path, None
+            yield path, None, target
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
         context.closing.standby, context.closing.startup = standby, ahead.seconds
@@ -126,23 +134,26 @@ def fit(
         budget = ledger.budget  # with what a step had done that a kill cut short
         answer = concluded(context, trials)
         log(Event("leaderboard", leaderboard.as_json(answer.rows, task)))
+        if answer.domains is not None:
+            log(Event("domains", {**answer.domains, "metric": task.metric}))
         log(Event("verdict", {**answer.verdict.to_json(), "notes": conclude.notes(answer, skipped)}))
         content = manifest.write_answer(context, answer, skipped, data, budget, config)
-        yield (
-            path,
-            Result(
-                context.experiment,
-                context,
-                trials,
-                answer,
-                content,
-                folder,
-                log,
-                budget,
-                context.closing.slower,
-            ),
-        )
+        result = Result(
+            context.experiment, context, trials, answer, content, folder, log, budget, context.closing.slower
+        )  # fmt: skip
+        yield path, result, target
         log(Event("done", {"summary": manifest.time_summary(content, budget, context.closing.startup)}))
+
+
+def place(config: RunConfig, name: str, asked: Mapping[str, Any], *, within: tuple[str, ...]) -> Path:
+    """The run's folder: `within` that which was asked for, or that goes by the name of the data.
+
+    Raises `RunError` where something else is there that would have to hold it.
+    """
+    path = default_folder(name, asked, Path("runs"), within) if config.out is None else config.out
+    if within and "adapts" not in RunFolder(path).read().get("question", {"adapts": ""}):
+        raise RunError(path, "there is a run without a target in it", "choose another --out")
+    return path.joinpath(*within)
 
 
 def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
@@ -153,7 +164,10 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
     environment.check_alone("plan")
     budget = Budget(config.budget)
     with environment.Ahead() as ahead:
-        dataset, task, findings = resolve.read(config, Memo(), listen, ahead.begin)
+        dataset, task, findings, target = resolve.with_target(config, Memo(), listen, ahead.begin)
+    if target is not None:
+        config = config.with_target()
+        budget = replace(budget, seconds=config.budget)
     named = resolve.find_sources(resolve.expanded(config, dataset.modality)[0], dataset)
     data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))

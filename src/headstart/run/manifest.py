@@ -53,6 +53,8 @@ def write_answer(
             "reference": leaderboard.reference_name(answer.rows),
             "rows": [row.to_json() for row in answer.rows],
             "response": answer.response,
+            **({"unlabelled": answer.unlabelled} if answer.unlabelled else {}),
+            **({} if answer.domains is None else {"domains": answer.domains}),
             "skipped": [vars(s) for s in skipped],
             "chosen": answer.model.evidence["chosen"],
             "test": answer.test.to_json() if answer.test else None,

@@ -66,8 +66,9 @@ def new_context(
     def tell(what: str, done: int, total: int) -> None:
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
+    split = splits.make_split(dataset, seed=config.seed, by_domain=bool(config.split))
     return Context(
-        experiment=Experiment(dataset, task, splits.make_split(dataset, seed=config.seed), config.seed),
+        experiment=Experiment(dataset, task, split, config.seed),
         extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell, engine=config.engine)),
         sources=named,
         folder=folder,
@@ -124,7 +125,8 @@ def keep_together(context: Context, pairs: list[Pair], told: list[str]) -> None:
     if not pairs:
         return
     groups = duplicates.duplicate_groups(context.dataset, pairs)
-    split = splits.make_split(context.dataset, seed=context.seed, groups=groups)
+    by_domain = bool(context.split.domains)
+    split = splits.make_split(context.dataset, seed=context.seed, groups=groups, by_domain=by_domain)
     context.experiment = replace(context.experiment, split=split, gains={})
     context.listen(Event("note", {"label": "", "text": duplicates_note(context.dataset, pairs, groups)}))
     told += findings.lines(duplicates.near_findings(context.dataset, pairs), "warning")

@@ -27,6 +27,7 @@ from headstart.core.strategy import Adapted, Request, arm_name
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data import splits
 from headstart.data.checks import doctor
+from headstart.data.checks.domains import KINDS
 from headstart.errors import DataError, RunError
 from headstart.measure import threads
 from headstart.passes.extractor import StoreExtractor
@@ -58,10 +59,14 @@ class Wanted:
     download: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
+    made_by: str = ""
+    """The command that asked for it, where that is another."""
 
     def command(self, folder: Path, inputs: Any) -> str:
         """The command line that asks for the same; "" where something was given in Python."""
         several = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if self.made_by:
+            return self.made_by
         if not all(isinstance(one, str | Path) for one in (*several, self.labels or "", self.labelled or "")):
             return ""
         parts = ["headstart", "adapt", str(folder), *map(str, several), "--seed", str(self.seed)]
@@ -161,13 +166,6 @@ def adapt(
         shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
         domain_run.write(place, folder, record, model, answer, request, shown)
         return Adaptation(wanted.out, answer)
-
-
-KINDS = {
-    "transductive": "transductive: the task is the same, the domain another; labels are of the source alone",
-    "inductive": "inductive: there are labels of the target, too",
-}
-"""Pan and Yang, "A Survey on Transfer Learning", IEEE TKDE 2010."""
 
 
 def _tell(listen: Listener, label: str, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.core.dataset import Dataset
 from headstart.core.files import write_atomic, write_json
 from headstart.core.model import Model
 from headstart.core.strategy import Adapted, Request
@@ -28,6 +29,8 @@ KEPT = ("insight.json", "pictures.json", "events.jsonl", items.NAME)
 
 def named(inputs: Any) -> str:
     """What the target is called: as it was written, or how many there are."""
+    if isinstance(inputs, Dataset):
+        return inputs.origin or inputs.name
     several = inputs if isinstance(inputs, list | tuple) else [inputs]
     paths = [str(one) for one in several if isinstance(one, str | Path)]
     if not paths:

@@ -194,6 +194,7 @@ class Shift:
             "b": {"name": self.names[1], "items": self.sizes[1]},
             "source": self.source,
             "model": self.model,
+            "transfer": "transductive" if self.model else "unsupervised",  # `domains.KINDS`
             "seed": self.seed,
             "notes": list(self.notes),
             "unreadable": [{"id": ident, "error": reason} for ident, reason in self.unreadable],

@@ -17,9 +17,9 @@ from headstart import modalities, tasks
 from headstart.core.dataset import Note
 from headstart.data import labels
 from headstart.data.items import cells as inside_cells
+from headstart.data.reading import FOLDERS, Reading, bare, suffix_of
 from headstart.data.reading import SPLITS as PARTS
-from headstart.data.reading import Reading, bare, suffix_of
-from headstart.errors import DataError, UnknownName
+from headstart.errors import BadOption, DataError, UnknownName
 from headstart.tasks.base import Labels
 
 PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
@@ -43,6 +43,7 @@ LABELS = ("label", "labels", "class", "classname", "classes", "category", "categ
 SPLITS = ("split", "set", "subset", "partition", "foldname")
 """The first says it by itself; the others may mean anything, and are taken by what they hold."""
 GROUPS = ("group", "groups", "groupid", "patient", "patientid", "subject", "subjectid")
+DOMAINS = ("domain",)
 IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "reviewid", "tweetid", "pairid",
        "sentenceid", "qid", "index", "unnamed0", "")  # fmt: skip
 
@@ -106,6 +107,7 @@ class Columns:
     label: str | None = None
     split: str | None = None
     group: str | None = None
+    domain: str | None = None
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
@@ -121,6 +123,7 @@ class Columns:
             "labels": self.label,
             "splits": self.split,
             "groups": self.group,
+            "domains": self.domain,
         }
         said = {what: repr(name) for what, name in taken.items() if name}
         if self.labels:
@@ -160,6 +163,8 @@ def find(cells: Cells, reading: Reading, where: str, *, there: There = lambda _:
     several columns might be the texts or the labels.
     """
     items = find_items(cells, reading, where, there=there)
+    if reading.domain == FOLDERS:
+        raise BadOption("--domain", FOLDERS, f"the name of a column, of a table such as {where}")
     found, rest = others(cells, reading, items)
     if found.label is None and not found.labels and rest:
         shown = ", ".join(map(repr, rest[:8])) if items.text else ", ".join(rest)
@@ -203,9 +208,12 @@ def others(
         several = reading.known  # one column for each label of the model
     ident = named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
     rest = [name for name in names if name not in taken | texts | {ident, *odd, *cells.pictures}]
+    domain = reading.domain or named_as(rest, DOMAINS)
+    rest = [name for name in rest if name != domain] if label or several or len(rest) > 1 else rest
     if label is None and len(rest) == 1 and not several:
         label = rest[0]
-    return replace(items, label=label, split=split, group=group, ident=ident, labels=several), rest
+    found = replace(items, label=label, split=split, group=group, ident=ident, labels=several)
+    return replace(found, domain=None if domain == label else domain), rest
 
 
 def _split_column(cells: Cells, taken: Collection[str | None]) -> str | None:

@@ -15,6 +15,7 @@ from headstart.core.task import CLASSIFICATION
 from headstart.core.words import count, few
 from headstart.data import labels
 from headstart.data.folders.tree import Tree
+from headstart.data.parts import domains as domains_of
 from headstart.data.reading import SPLITS, UNLABELLED, Reading, printable, suffix_of, without_ending
 from headstart.errors import BadOption, DataError, TextError
 from headstart.modalities import text
@@ -103,6 +104,8 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         )
     strip = common_depth(paths)
     below = [PurePosixPath(path).parts[strip:] for path in paths]
+    tops = [parts[0] if len(parts) > 1 else "" for parts in below] if reading.domain else []
+    below = [parts[1:] if len(parts) > 1 else parts for parts in below] if tops else below
     level = has_split_level({parts[0] for parts in below if len(parts) > 1})
     if level:
         left_out += [
@@ -111,6 +114,7 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
             if outside(parts)
         ]
         paths = [path for path, parts in zip(paths, below, strict=True) if not outside(parts)]
+        tops = [top for top, parts in zip(tops, below, strict=True) if not outside(parts)] if tops else tops
         below = [parts for parts in below if not outside(parts)]
     places = [place(parts, level) for parts in below]
     names = [None if label is None else printable(label) for _, label in places]
@@ -123,9 +127,12 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         notes += [
             Note("HS505", printable(path), "lies in no class folder: it has no label")
             for path, parts, name in zip(paths, below, names, strict=True)
-            if name is None and not any(part.lower() in UNLABELLED for part in parts[:2])
+            if name is None and not any(part.lower() in UNLABELLED for part in parts[:2]) and not tops
         ]
     notes += _inner(below, level, tree.origin) if task is not None else _told_by_names(paths, tree.origin)
+    domains, domain_names = domains_of(tops)
+    if tops:
+        notes.append(_told_of_domains(tops, names, domain_names, tree.origin))
     return Dataset(
         name=reading.name or tree.name,
         modality=found.modality,
@@ -133,9 +140,33 @@ def read_folders(tree: Tree, reading: Reading) -> Dataset:
         task=task,
         targets=y,
         split=np.array([split for split, _ in places]) if level else None,
+        domains=domains,
+        domain_names=domain_names,
         origin=tree.origin,
         notes=tuple(notes),
     )
+
+
+def _told_of_domains(
+    tops: list[str], labels: list[str | None], domains: tuple[str, ...], origin: str
+) -> Note:
+    """A note on the folders of domains. Raises `DataError` where there are not two of them, and for one whose
+    classes are nobody else's: they are no classes, or no domain."""
+    if len(domains) < 2:
+        problem = f"{count(len(domains), 'folder')} of domains in it"
+        raise DataError(
+            origin, problem, "give a folder with one folder for each domain, and in these one for each class"
+        )
+    for domain in domains:
+        own, others = (
+            {label for top, label in zip(tops, labels, strict=True) if label and (top == domain) is inside}
+            for inside in (True, False)
+        )
+        if own and not own & others:
+            held = few(sorted(own), each=repr)
+            problem = f"the domain {domain!r} shares no class with the others: it holds {held}"
+            raise DataError(origin, problem, "put its items right into its folder where they have no label")
+    return Note("HS506", origin, f"domains from its folders: {few(domains, each=repr)}")
 
 
 def _what_else(tree: Tree) -> str:

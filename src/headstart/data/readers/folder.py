@@ -18,6 +18,7 @@ from headstart.data.masks import folders as masks
 from headstart.data.readers import hub, table
 from headstart.data.reading import (
     ARCHIVES,
+    FOLDERS,
     TABLES,
     Reading,
     archive_ending,
@@ -61,6 +62,8 @@ def read(data: Any, reading: Reading) -> Dataset:
 
 def read_tree(tree: Tree, reading: Reading) -> Dataset:
     """A data set from the files of a folder or an archive."""
+    if reading.domain == FOLDERS:
+        return read_folders(tree, reading)
     if not reading.columns and (found := _placed(tree, reading)):
         return found
     tables = _candidates(tree, reading)

@@ -98,6 +98,7 @@ def read(data: Any, reading: Reading) -> Dataset:
         values, where=origin, name=label or "label", kind=kind, classes=classes, typed=True, **reading.marks
     )
     groups, names = parts.groups(_column(shards, group)) if group else (None, ())
+    domains, domain_names = parts.domains(_column(shards, use.domain)) if use.domain else (None, ())
     return Dataset(
         name=reading.name or origin,
         modality=use.inside or "text",
@@ -106,6 +107,8 @@ def read(data: Any, reading: Reading) -> Dataset:
         targets=y,
         groups=groups,
         group_names=names,
+        domains=domains,
+        domain_names=domain_names,
         split=parts.splits(split, part_of or "split", origin) if part_of or any(split) else None,
         origin=origin,
         pairs=use.pair is not None,
@@ -223,7 +226,7 @@ def _others(first: Any, use: Columns, reading: Reading, hub: Any, *, named: bool
     """With the columns of labels, splits and groups, recognised as a table's are; `named` parts need none of
     splits. Raises `UnknownName`."""
     features = first.features
-    for given in (*reading.label_columns, reading.split_column, reading.group_column):
+    for given in (*reading.label_columns, reading.split_column, reading.group_column, reading.domain):
         if given is not None and given not in features:
             raise UnknownName("column", given, list(features))
     odd = [name for name, feature in features.items() if not _may_be_label(feature, hub)]

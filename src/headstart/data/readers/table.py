@@ -165,6 +165,7 @@ def build(
     else:
         splits = table[use.split].to_list() if use.split else []
     groups, names = parts.groups(table[use.group].to_list()) if use.group else (None, ())
+    domains, domain_names = parts.domains(table[use.domain].to_list()) if use.domain else (None, ())
     return Dataset(
         name=reading.name or name,
         modality=modality,
@@ -173,6 +174,8 @@ def build(
         targets=y,
         groups=groups,
         group_names=names,
+        domains=domains,
+        domain_names=domain_names,
         split=parts.splits(splits, use.split or "the names of the tables", origin) if splits else None,
         origin=origin,
         pairs=use.pair is not None,

@@ -21,6 +21,10 @@ from headstart.sources.files.paths import with_path
 
 READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
 SETTINGS = tuple(one.name for one in fields(Settings))
+SOURCE_SHARE = 0.7
+"""Of the budget, where the model is then to be adapted to a target."""
+BY_DOMAIN = "domain"
+"""What `split` says where each fold is to hold out one domain."""
 BUDGETS = {policy.FAST: 600.0, policy.BALANCED: 600.0, policy.BEST: 2400.0}
 """Seconds where no budget is given, by quality."""
 
@@ -46,6 +50,11 @@ class RunConfig:
     """What computes the passes: a name in `headstart.passes.engines`, or the best of a trial."""
     metric: str | None = None
     """By what the task is judged; None: by its default."""
+    split: str = ""
+    """`BY_DOMAIN`, or nothing."""
+    target: Any = None
+    """Items of where the model will be used, as `headstart.load` reads them; None: an unlabelled domain of
+    the data, if there is one."""
     strategies: tuple[str, ...] = ()
     """Only these (and the two baselines that cost nothing); empty: all."""
     drop_bad: bool = False
@@ -77,6 +86,8 @@ class RunConfig:
         passes = parse_passes(budget) if isinstance(budget, str) else None
         if until is not None and (not isinstance(until, float | int) or not isfinite(until)):
             raise BadOption("--until", until, "a value of the metric, such as 0.95")
+        if given.get("split", BY_DOMAIN) != BY_DOMAIN:
+            raise BadOption("--split", given["split"], f'"{BY_DOMAIN}": each fold holds out one domain')
         engine = given.get("engine", AUTO)
         if engine != AUTO and engine not in ENGINES:
             raise BadOption("--engine", engine, f"{AUTO}, {', '.join(ENGINES)}")
@@ -92,11 +103,18 @@ class RunConfig:
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
             engine=engine,
             metric=given.get("metric"),
+            split=given.get("split", ""),
+            target=_as_kept("target", given.get("target")),
             strategies=_several(given.get("strategies", ())),
             drop_bad=bool(given.get("drop_bad")),
             download=bool(given.get("download")),
             reading={name: _as_kept(name, given[name]) for name in READING if name in given},
         )
+
+    def with_target(self) -> RunConfig:
+        """With the part of the budget that finding a model by the source may take where there is a target."""
+        passes = None if self.passes is None else SOURCE_SHARE * self.passes
+        return replace(self, budget=SOURCE_SHARE * self.budget, passes=passes)
 
     def measured(self, passes: Mapping[str, float]) -> RunConfig:
         """With the budget in seconds, once it is known how long a pass of each source takes."""
@@ -156,6 +174,8 @@ class RunConfig:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
         parts += ["--engine", self.engine] if self.engine != AUTO else []
         parts += ["--metric", self.metric] if self.metric is not None else []
+        parts += ["--split", self.split] if self.split else []
+        parts += ["--target", absolute(self.target)] if isinstance(self.target, str) else []
         for name in self.strategies:
             parts += ["--strategy", name]
         for name in SETTINGS:

@@ -36,7 +36,9 @@ from headstart.errors import HeadstartError, RunError
 
 VERSION = 1
 DOMAINS, SHIFTS = "domains.json", "shifts.json"
-OURS = frozenset({".lock", "trials", "events.jsonl"})
+SOURCE = "source"
+"""The run by the labels of the source alone, inside of that which is adapted to a target."""
+OURS = frozenset({".lock", "trials", "events.jsonl", SOURCE})
 """What a run that was stopped at once may have left."""
 
 
@@ -98,7 +100,7 @@ class RunFolder:
 
     def _tried(self) -> bool:
         """Whether any arm has left something."""
-        return any(self.path.glob("trials/*/trial.json"))
+        return any(self.path.glob("trials/*/trial.json")) or (self.path / SOURCE).exists()
 
     def _sweep(self) -> None:
         """Remove what processes that were killed have left. With the lock nobody else is writing here."""
@@ -290,12 +292,13 @@ def read_object(path: Path) -> dict[str, Any]:
         return untrusted.read_object(path, most=limits.ITEM_BYTES)
 
 
-def default_folder(name: str, question: Mapping[str, Any], root: Path) -> Path:
-    """`root/NAME-K`: the run of the same question when there is one, else the next free number."""
+def default_folder(name: str, question: Mapping[str, Any], root: Path, within: tuple[str, ...] = ()) -> Path:
+    """`root/NAME-K`: the run of the same question (or with it in the folder `within`) when there is one, else
+    the next free number."""
     number = 1
     while (path := root / f"{slug(name)}-{number}").exists():
         try:
-            if read_run(path, missing_ok=True).get("question") == dict(question):
+            if read_run(path.joinpath(*within), missing_ok=True).get("question") == dict(question):
                 return path
         except RunError:
             pass

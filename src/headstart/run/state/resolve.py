@@ -12,7 +12,8 @@ from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.source import Source
 from headstart.core.task import Task
-from headstart.data.checks import doctor, findings
+from headstart.data import splits
+from headstart.data.checks import doctor, domains, findings
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError
 from headstart.passes.engines import AUTO
 from headstart.run.state.config import RunConfig
@@ -35,8 +36,28 @@ def read(
     Before that, raises what `named` does: who is asked whether weights may be fetched need not wait twice.
     `ahead` is told the modules that will be needed, as soon as it is known what the data are.
     """
+    dataset, task, report, _ = _read(config, memo, listen, ahead)
+    return dataset, task, report
+
+
+def with_target(
+    config: RunConfig, memo: Memo, listen: Listener, ahead: Callable[[Iterable[str]], None]
+) -> tuple[Dataset, Task, findings.Report, Dataset | None]:
+    """The same with the target domain of the run, if it has one: its items, without labels."""
+    dataset, task, report, own = _read(config, memo, listen, ahead)
+
+    def tell(done: int, total: int) -> None:
+        listen(Event("progress", {"arm": "check", "what": "the target", "done": done, "total": total}))
+
+    return dataset, task, report, domains.target_of(config.target, config.reading, dataset, own, memo, tell)
+
+
+def _read(
+    config: RunConfig, memo: Memo, listen: Listener, ahead: Callable[[Iterable[str]], None]
+) -> tuple[Dataset, Task, findings.Report, Dataset | None]:
+    """What `read` returns, and the unlabelled domains of the data."""
     asked = named(config)
-    dataset = data.load(config.data, **config.reading)
+    dataset, own = domains.parted(data.load(config.data, **config.reading))
     if dataset.task is None:
         raise DataError(
             dataset.origin or dataset.name,
@@ -63,7 +84,9 @@ def read(
             remedy += ", or pass --drop-bad to go on without these items"
         count = words.count(len(report.errors), "error")
         raise DataError(dataset.origin or dataset.name, f"{count} in the data", remedy, report.lines("error"))
-    return dataset.with_levels(report.levels), judged_task(config, dataset), report
+    if config.split:
+        splits.make_split(dataset, seed=config.seed, by_domain=True)
+    return dataset.with_levels(report.levels), judged_task(config, dataset), report, own
 
 
 def judged_task(config: RunConfig, dataset: Dataset) -> Task:
@@ -158,6 +181,7 @@ def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -
     return {
         **({} if judged == dataset.task else {"metric": judged.metric}),
         **({} if config.engine == AUTO else {"engine": config.engine}),
+        **({"split": config.split, "domains": _domains(dataset)} if config.split else {}),
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
         "weights": [weights(source) for source in named.values()],
@@ -165,6 +189,11 @@ def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -
         "settings": {k: v for k, v in asdict(config.settings).items() if v is not None},
         "strategies": sorted(config.allowed() or strategies.STRATEGIES),
     }
+
+
+def _domains(dataset: Dataset) -> str:
+    assert dataset.domains is not None
+    return fingerprint.of_parts([fingerprint.of_array(dataset.domains), *dataset.domain_names])
 
 
 def weights(source: Source) -> str:
@@ -183,6 +212,11 @@ def summary(dataset: Dataset, task: Task, tests: int) -> str:
     text += _class_sizes(dataset, task)
     if dataset.groups is not None:
         text += f", in {words.count(len(set(dataset.groups.tolist())), 'group')} that no fold parts"
+    if dataset.domains is not None:
+        several = words.few(
+            [repr(name) for n, name in enumerate(dataset.domain_names) if (dataset.domains == n).any()]
+        )
+        text += f", of the domains {several}"
     if tests:
         text += f", {tests:,} more kept for the test"
     without = len(dataset) - int(dataset.labelled.sum())

@@ -10,25 +10,17 @@ from typing import Any
 import numpy as np
 
 from headstart import data, modalities, tasks
-from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener
 from headstart.core.task import Task
-from headstart.data.checks import doctor
-from headstart.errors import DataError, UnknownName
+from headstart.data.checks import domains
 from headstart.modalities.base import Examination
 from headstart.run.state.folder import read_finished
 from headstart.store.memo import Memo
-from headstart.tasks.base import Labels
 from headstart.workflows.inputs.finished import data_of
 
-LEAST = 5
-"""Items of each domain without which nothing can be held out."""
 MOST = 5_000
 """Items of each domain that are looked at; an AUC over so many is known to a point."""
-COLUMNS = ("path_column", "text_column", "pair_column")
-ITEMS = (*COLUMNS, "white", "rate")
-"""Options of reading that are about items."""
 
 
 @dataclass(frozen=True)
@@ -117,42 +109,22 @@ def read(a: Any, b: Any, wanted: Wanted, listen: Listener) -> Domains:
     if folder is not None:
         record = read_finished(folder)
         source = data_of(folder, record, wanted.labelled)
-        own = {k: v for k, v in dict(record.get("reading") or {}).items() if k in COLUMNS and v}
-        target = _target(b, wanted.reading, own)
+        own = {k: v for k, v in dict(record.get("reading") or {}).items() if k in domains.COLUMNS and v}
+        target = domains.read_target(b, wanted.reading, own)
     else:
         source = data.load(a, **wanted.reading)
-        target = _target(b, wanted.reading, {})
-    names = _name(a, source), _name(b, target)
-    _same_kind(names, source, target)
-    notes = _labels(names, source.task, target.task)
+        target = domains.read_target(b, wanted.reading, {})
+    names = domains.name_of(a, source), domains.name_of(b, target)
+    domains.same_kind(names, source, target)
+    notes = domains.labels_agree(names, source.task, target.task)
     memo = Memo()
     known = folder is not None and source.fingerprint == record["question"]["data"]
     first = _domain(names[0], source, memo, listen, known=known)
-    bare = replace(target, task=None, targets=None, split=None, notes=())
-    second = _domain(names[1], bare.with_levels(first.dataset.levels), memo, listen)
-    _different(first, second)
+    second = _domain(names[1], domains.bare(target).with_levels(first.dataset.levels), memo, listen)
+    domains.different(names, first.dataset, second.dataset)
     if folder is not None and not known:
         notes += ("the run's data has changed, so its model is not asked: a linear model on the features is",)
     return Domains(first.drawn(wanted.seed), second.drawn(wanted.seed), folder, record, notes)
-
-
-def _target(b: Any, reading: Mapping[str, Any], own: Mapping[str, Any]) -> Dataset:
-    """The target, read as the source is; its items alone where the source's other columns are not there, and
-    by its usual names where those of the run's data (`own`) are not."""
-    try:
-        return data.load(b, **{**own, **reading})
-    except UnknownName:
-        of_items = {name: value for name, value in reading.items() if name in ITEMS}
-        try:
-            return data.load(b, items_only=True, **{**own, **of_items})
-        except UnknownName:
-            if not own:
-                raise
-            return data.load(b, items_only=True, **of_items)
-
-
-def _name(given: Any, dataset: Dataset) -> str:
-    return str(given) if isinstance(given, str | Path) else dataset.origin or dataset.name
 
 
 def _domain(name: str, dataset: Dataset, memo: Memo, listen: Listener, *, known: bool = False) -> Domain:
@@ -160,47 +132,5 @@ def _domain(name: str, dataset: Dataset, memo: Memo, listen: Listener, *, known:
         listen(Event("progress", {"arm": "check", "what": f"reading {name}", "done": done, "total": total}))
 
     tasks.one_an_item(dataset.task, name, "shift")
-    kept, looked, bad = doctor.examined(dataset, memo=memo, progress=tell)
-    several = modalities.nouns(kept.modality, pairs=kept.pairs)
-    if len(kept) < LEAST:
-        first = f"; the first that cannot be read, {bad[0][0]}: {bad[0][1]}" if bad else ""
-        found = f"{words.count(len(kept), *several)} can be read{first}"
-        raise DataError(name, found, f"at least {LEAST} are needed to compare two domains")
-    if len(set(kept.digests())) == 1:
-        raise DataError(name, f"all {len(kept):,} {several[1]} are the same one", "give different items")
+    kept, looked, bad = domains.usable(name, dataset, memo, tell)
     return Domain(name, kept, looked, bad, np.arange(len(kept)) if known and not bad else None)
-
-
-def _same_kind(names: tuple[str, str], source: Dataset, target: Dataset) -> None:
-    kinds = [modalities.nouns(one.modality, pairs=one.pairs)[1] for one in (source, target)]
-    if kinds[0] != kinds[1]:
-        problem = f"it holds {kinds[1]}, but {names[0]} holds {kinds[0]}"
-        raise DataError(names[1], problem, "give two collections of one kind of data")
-
-
-def _labels(names: tuple[str, str], source: Task | None, target: Task | None) -> tuple[str, ...]:
-    """What is to be said of label sets that are not the same. Raises `DataError` where they share nothing."""
-    if source is None or target is None or source.kind != target.kind:
-        return ()
-    if not isinstance(tasks.for_task(source), Labels):
-        return ()
-    ours, theirs = set(source.labels), set(target.labels)
-    if not ours & theirs:
-        shown = [words.few(sorted(one), 3) for one in (theirs, ours)]
-        problem = f"its labels ({shown[0]}) are others than those of {names[0]} ({shown[1]})"
-        raise DataError(names[1], problem, "give data of the same labels, or without labels")
-    out = []
-    if theirs - ours:
-        shown_ = words.few(sorted(theirs - ours), 3)
-        out.append(f"{names[1]} has labels that {names[0]} has not ({shown_}): no model of it can give them")
-    if ours - theirs:
-        out.append(f"{names[1]} lacks labels that {names[0]} has ({words.few(sorted(ours - theirs), 3)})")
-    return tuple(out)
-
-
-def _different(source: Domain, target: Domain) -> None:
-    """Raises `DataError` where every item of the target is one of the source."""
-    known = set(source.dataset.digests())
-    if known.issuperset(target.dataset.digests()):
-        problem = f"each of its {len(target):,} items is in {source.name}, too: it is the source itself"
-        raise DataError(target.name, problem, "give items that are not in the source")

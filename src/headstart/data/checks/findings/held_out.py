@@ -36,10 +36,14 @@ class Stratum:
     """Groups of rows that no fold parts in which they lie."""
     group: str = ""
     """Where these are one: the user's group by name, if all of them are in it."""
+    domain: str = ""
+    """Where folds are by domain, and all of them are of one: that one."""
 
     @property
     def reason(self) -> str:
         """Why no fold holds it out."""
+        if self.domain:
+            return f"lies in one domain ({self.domain!r})"
         if self.groups > 1:
             return "only lies in groups that must stay in the training part"
         if self.group:
@@ -120,7 +124,10 @@ def _stratum(dataset: Dataset, split: Split, out: np.ndarray, label: int, rows: 
     assert dataset.task is not None
     name = tasks.for_task(dataset.task).stratum(dataset.task, label, dataset.targets[rows])
     groups = len(np.unique(split.groups[rows]))
-    return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows))
+    known = np.full(len(dataset), -1) if not split.domains or dataset.domains is None else dataset.domains
+    numbers = np.unique(known[rows])
+    domain = dataset.domain_names[numbers[0]] if len(numbers) == 1 and numbers[0] >= 0 else ""
+    return Stratum(name, len(rows), int(out[rows].sum()), groups, group_of(dataset, rows), domain)
 
 
 def judge(dataset: Dataset, groups: np.ndarray | None = None) -> Iterator[Finding]:
