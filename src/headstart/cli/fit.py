@@ -42,11 +42,11 @@ def fit_command(
         from headstart import tasks
         from headstart.tasks.base import Places
 
-        if isinstance(tasks.get(run.record["task"]["kind"]), Places):
-            story.line("next", f"headstart predict {run.folder} YOUR-FILES --masks FOLDER")
-            return
-        story.line("next", f"headstart predict {run.folder} YOUR-FILES")
-        story.line("", f"headstart export {run.folder} --onnx")
+        methods = tasks.get(run.record["task"]["kind"])
+        masks = " --masks FOLDER" if isinstance(methods, Places) else ""
+        story.line("next", f"headstart predict {run.folder} YOUR-FILES{masks}")
+        if not methods.form:
+            story.line("", f"headstart export {run.folder} --onnx")
 
 
 @taking(*RUN)

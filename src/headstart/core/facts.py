@@ -21,11 +21,13 @@ class Facts:
 
     name: str
     where: str
-    """"module:class" of the `Strategy`, imported when it is run."""
+    """"module:class" of the `Strategy`, imported when it is run; empty: it is for other forms alone."""
     role: Role
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
     nothing does."""
+    texts: str = ""
+    """The same for tasks whose answers are texts."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
@@ -73,10 +75,13 @@ class Facts:
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 
-    def knows(self, modality: str, *, places: bool = False) -> bool:
-        """Whether it knows a kind of data, and gives an answer for every place of an item where `places` are
-        asked for."""
-        return (not self.modalities or modality in self.modalities) and (not places or bool(self.places))
+    def of(self, form: str) -> str:
+        """ "module:class" of the one for answers of a form (`TaskMethods.form`); "" for none."""
+        return str(getattr(self, form)) if form else self.where
+
+    def knows(self, modality: str, *, form: str = "") -> bool:
+        """Whether it knows a kind of data, and gives answers of a form."""
+        return (not self.modalities or modality in self.modalities) and bool(self.of(form))
 
     @property
     def needs_source(self) -> bool:

@@ -34,6 +34,9 @@ def _fraction(name: str) -> Metric:
 _ALL = (
     *map(_fraction, ("accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1")),
     *map(_fraction, ("AUROC", "LRAP", "mIoU", "Dice", "pixel accuracy")),
+    *map(_fraction, ("chrF", "BLEU", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match")),
+    *(Metric(name, higher_is_better=False, percent=True) for name in ("WER", "CER")),
+    Metric("repetition", higher_is_better=False, high=1.0, percent=True),
     Metric("log loss", higher_is_better=False, probabilities=True),
     Metric("Brier", higher_is_better=False, high=1.0, probabilities=True),
     Metric("ECE", higher_is_better=False, high=1.0, probabilities=True, overstated=True),

@@ -30,7 +30,7 @@ from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.measure.partition import drawn
 from headstart.predict import evaluate, saliency
-from headstart.tasks.base import Labels, Places
+from headstart.tasks.base import Labels
 
 if TYPE_CHECKING:
     from headstart.run.fit import Result
@@ -105,7 +105,7 @@ def insight_of(result: Result) -> dict[str, Any]:
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
     late: list[str] = []
-    placed = isinstance(tasks.for_task(view.experiment.task), Places)
+    placed = bool(tasks.for_task(view.experiment.task).form)
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
         if placed and name not in OF_PLACES:
             found[name] = [] if name in LISTS else None
@@ -267,6 +267,6 @@ PARTS: dict[str, Callable[[View], Any]] = {
 DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
 OF_PLACES = ("metrics", "confusion", "mistakes")
-"""Parts that are made of maps, too."""
+"""Parts that are made of maps and texts, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

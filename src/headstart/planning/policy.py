@@ -115,7 +115,7 @@ class Known:
     quality: str = BALANCED
     """One of `QUALITIES`."""
     modality: str = "image"
-    places: bool = False  # one answer for each place of an item
+    form: str = ""  # of the answers, where they are no numbers
     per_class: float | None = None
     """Labels a class on average; None where there are no classes, one an item."""
     labelled: int = 0
@@ -209,7 +209,7 @@ def agenda(known: Known) -> list[Arm]:
 
 def possible(known: Known, one: Facts) -> bool:
     """Whether a strategy belongs to this run."""
-    able = one.knows(known.modality, places=known.places)
+    able = one.knows(known.modality, form=known.form)
     if not able or (one.unlabelled and not known.unlabelled):
         return False
     if known.allowed is not None or known.quality == BEST:

@@ -64,7 +64,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         small = self.confusion is not None and len(self.confusion) <= WHOLE_TABLE
         return {
-            "task": self.task.to_json(),
+            "task": tasks.told(self.task),
             "n": self.headline.n,
             "unit": self.headline.unit,
             "items": self.items,
@@ -98,11 +98,11 @@ def evaluate(
     truth = align(dataset, task)
     rows = np.flatnonzero(dataset.labelled)
     start = time.perf_counter()
-    found, unreadable, packed = [], [], []
+    found, unreadable, packed, methods = [], [], [], tasks.for_task(task)
     for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
         found.append(given)
-        if isinstance(given.answer, np.ndarray):  # a map: packed, and its scores let go
-            packed.append(LabelMap.of(given.answer))
+        if methods.form and not given.error:  # kept small, and its scores let go
+            packed.append(LabelMap.of(given.answer) if isinstance(methods, Places) else given.answer)
             found[-1] = replace(given, answer=None, scores=None)
         if given.error:
             unreadable.append((given.id, given.error))

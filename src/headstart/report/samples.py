@@ -13,7 +13,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.core.words import label as in_words
 from headstart.report import pictures, texts
-from headstart.tasks.base import Places
+from headstart.tasks.base import Places, Says
 
 EXAMPLES = 12
 
@@ -23,14 +23,14 @@ def gather(
     task: Task,
     insight: Mapping[str, Any],
     *,
-    said: Callable[[int], np.ndarray | None] = lambda _: None,
+    said: Callable[[int], Any] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. Of masks `said` gives what was predicted of a row, a map or
-    None. With it comes what `of_map` gives. What cannot be opened is left out.
+    among them. Of masks and texts `said` gives what was predicted of a row, a map,
+    a text or None. With it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
     chosen, methods = examples(dataset, task), tasks.for_task(task)
@@ -38,12 +38,16 @@ def gather(
     items: dict[str, dict[str, Any]] = {}
     for row in dict.fromkeys([*rows, *chosen]):
         if isinstance(methods, Places):
-            found = pictures.masked(dataset, row, dataset.targets[row], said(row), task.outputs)
+            answer = said(row)
+            drawn = None if answer is None else answer.unpacked()
+            found = pictures.masked(dataset, row, dataset.targets[row], drawn, task.outputs)
         else:
             found = room.item(dataset, row)
         if found:
             label = label_of(dataset, task, row)
             named = {"id": dataset.items[row].id, "label": None if label is None else in_words(label)}
+            if isinstance(methods, Says) and (answer := said(row)) is not None:
+                named["said"] = answer
             items[str(row)] = {**found, **named}
     return {
         "version": 1,

@@ -51,13 +51,14 @@ class Result:
     slower: Callable[[], float] = field(repr=False)
     """How much slower the machine is now than at the start."""
 
-    def said(self, row: int) -> np.ndarray | None:
-        """The map that the arm which ships said of a row it was held out from; None where it gives none."""
+    def said(self, row: int) -> Any:
+        """The map or the text that the arm which ships said of a row it was held out from; None where it
+        gives none."""
         predictions = self.trials[self.answer.winner].predictions
         if not isinstance(predictions, Cells):
             return None
         repeats = np.flatnonzero(predictions.covered[:, row])
-        return predictions.cells[int(repeats[0]), row].unpacked() if len(repeats) else None
+        return predictions.cells[int(repeats[0]), row] if len(repeats) else None
 
 
 class Log:

@@ -61,7 +61,7 @@ def state(
         per_class=selection.per_class(context.experiment),
         labelled=len(context.split.development),
         unlabelled=int((~context.dataset.labelled).sum()),
-        places=strategies.of_places(context.task),
+        form=tasks.for_task(context.task).form,
         spare=left - max(again.values(), default=0.0),
         settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),
         hangs=hanging(outcomes),

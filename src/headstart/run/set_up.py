@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core import environment, words
 from headstart.core.backbone import Backbone
 from headstart.core.broken import FULL, why
@@ -269,7 +269,7 @@ def _measure_source(context: Context, name: str, passes: dict[str, float], arms:
         context.read.add(name)
     for one in strategies.every():
         if one.role == "ensemble" or not one.knows(
-            context.dataset.modality, places=strategies.of_places(context.task)
+            context.dataset.modality, form=tasks.for_task(context.task).form
         ):
             continue  # an ensemble reads what others predicted
         source = name if one.needs_source else None

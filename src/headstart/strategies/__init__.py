@@ -14,14 +14,13 @@ from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, UnknownName
-from headstart.tasks.base import Places
 
 _HERE = "headstart.strategies"
 _BOTH = "items without a label are known to add to so few labels"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
-        places=f"{_HERE}.dense.baselines:Majority",
+        places=f"{_HERE}.dense.baselines:Majority", texts=f"{_HERE}.sentences.baselines:Majority",
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
@@ -30,7 +29,12 @@ _OWN = (
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
+        "copy", "", "simple", modalities=("text",), texts=f"{_HERE}.sentences.baselines:Copy",
+        title="copying a part of the text", short="copying", reason="what needs no learning at all",
+    ),
+    Facts(
         "tfidf", f"{_HERE}.tfidf:Tfidf", "simple", modalities=("text",), share=0.2,
+        texts=f"{_HERE}.sentences.baselines:Nearest",
         title="a simple model on words", short="words", reason="what needs no source at all",
     ),
     Facts(
@@ -49,7 +53,7 @@ _OWN = (
     ),
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
-        places=f"{_HERE}.dense.probe:Probe",
+        places=f"{_HERE}.dense.probe:Probe", texts=f"{_HERE}.sentences.recall:Recall",
         reason="one pass over the data pays for it",
     ),
     Facts(
@@ -66,7 +70,7 @@ _OWN = (
     ),
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
-        places=f"{_HERE}.dense.probe:RandomFrozen",
+        places=f"{_HERE}.dense.probe:RandomFrozen", texts=f"{_HERE}.sentences.recall:RandomFrozen",
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),
@@ -139,13 +143,8 @@ def ranking() -> str:
 def get(name: str, task: Task | None = None) -> Strategy:
     """The strategy of that name, as it is for a task. Raises `UnknownName`."""
     one = facts(name)
-    strategy: Strategy = found_at(one.places if task is not None and of_places(task) else one.where)()
+    strategy: Strategy = found_at(one.of("" if task is None else tasks.for_task(task).form))()
     return strategy
-
-
-def of_places(task: Task) -> bool:
-    """Whether a task asks for an answer for every place of an item."""
-    return isinstance(tasks.for_task(task), Places)
 
 
 def called(name: str) -> str:

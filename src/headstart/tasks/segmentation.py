@@ -59,6 +59,7 @@ class _Masks(TaskMethods):
     """Masks as targets and as answers."""
 
     kind = read_as = SEGMENTATION
+    form = "places"
     predictions = Maps
     constant_name = "the commonest class everywhere"
 

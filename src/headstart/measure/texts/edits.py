@@ -1,7 +1,7 @@
 """Word and character error rate: the edits that turn an answer into what was said, by the length of that.
 
-Both are judged after `normalised`: case and punctuation, which transcripts are free in, are no errors; accents
-and other marks of letters are.
+Both are judged after `normalised`: case and punctuation, which transcripts are free in, are no errors;
+accents and other marks of letters are.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ KEPT = frozenset("'’")
 def normalised(text: str) -> str:
     """Composed (NFKC), without case, punctuation but apostrophes, and runs of blanks."""
     composed = unicodedata.normalize("NFKC", text).casefold()
-    kept = (
-        sign if sign in KEPT or unicodedata.category(sign)[0] not in "PS" else " " for sign in composed
-    )
+    kept = (sign if sign in KEPT or unicodedata.category(sign)[0] not in "PS" else " " for sign in composed)
     return " ".join("".join(kept).replace("’", "'").split())
 
 

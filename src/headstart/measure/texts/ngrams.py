@@ -1,7 +1,7 @@
 """BLEU and chrF of a corpus, with one reference an item, as sacreBLEU computes them by default.
 
-BLEU: Papineni et al., ACL 2002, up to 4 words, tokens "13a", case kept, exponential smoothing. chrF2: Popović,
-WMT 2015, up to 6 characters without blanks. Both are fractions here, where sacreBLEU gives percent.
+BLEU: Papineni et al., ACL 2002, up to 4 words, tokens "13a", case kept, exponential smoothing. chrF2:
+Popović, WMT 2015, up to 6 characters without blanks. Both are fractions here, where sacreBLEU gives percent.
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ def chrf(counts: np.ndarray) -> np.ndarray:
         for part in (said, wanted)
     )
     below = BETA**2 * precision + recall
-    return np.divide(
-        (1 + BETA**2) * precision * recall, below, out=np.zeros_like(below), where=below > 0
-    )
+    return np.divide((1 + BETA**2) * precision * recall, below, out=np.zeros_like(below), where=below > 0)
 
 
 @lru_cache(100_000)

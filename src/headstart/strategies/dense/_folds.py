@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from headstart import modalities
+from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost
 from headstart.core.files import plain
-from headstart.core.maps import LabelMap, Maps
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure import threads
 
-FitFold = Callable[[Request, Fold], tuple[Iterable[LabelMap], Mapping[str, Any]]]
-"""(request, fold) -> (the map of each test row, in order; what was chosen). In the data of the request only
-the masks of the fold's training part exist."""
+FitFold = Callable[[Request, Fold], tuple[Iterable[Any], Mapping[str, Any]]]
+"""(request, fold) -> (the answer for each test row, in order; what was chosen). In the data of the request
+only the targets of the fold's training part exist."""
 
 
-def run_folds(request: Request, arm: str, fit_fold: FitFold) -> Trial:
-    """Out-of-fold maps of an arm. The first fold is always run, each further one while the budget has room
-    for one as long as the longest; a run that goes on begins the arm again, with the same result."""
-    folds, cells = request.split.folds, {}
+def run_folds(request: Request, arm: str, fit_fold: FitFold, folds: Sequence[Fold] | None = None) -> Trial:
+    """Out-of-fold answers of an arm, maps or boxes, over all `folds` or these. The first is always run, each
+    further one while the budget has room for one as long as the longest; a run that goes on begins the arm
+    again, with the same result."""
+    folds, cells = request.split.folds if folds is None else folds, {}
+    kind: Any = tasks.for_task(request.task).predictions
     longest, start = 0.0, time.monotonic()
     chosen: list[Any] = []
     for fold in folds:
@@ -42,7 +43,7 @@ def run_folds(request: Request, arm: str, fit_fold: FitFold) -> Trial:
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=Maps((request.split.repeats, len(request.dataset)), cells),
+        predictions=kind((request.split.repeats, len(request.dataset)), cells),
         cost=Cost(seconds=time.monotonic() - start, fold=longest),
         status="done" if complete else "cut off",
         reason="" if complete else f"the time was used up after {len(chosen)} of {len(folds)} folds",

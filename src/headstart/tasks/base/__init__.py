@@ -10,7 +10,7 @@ A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
 `Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (an answer for
-every place of an item).
+every place of an item), `Says` (answers are texts).
 """
 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
@@ -214,6 +214,9 @@ class Fit(TypedDict, total=False):
     """Probabilities need not be right beyond two or three digits: for what is measured and thrown away."""
 
 
+NO_LINEAR = "this kind of task has no linear model of one row an item"
+
+
 class LinearFit(Protocol):
     """Linear models in closed form or by a convex fit."""
 
@@ -223,6 +226,7 @@ class LinearFit(Protocol):
     def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
         squared error) unless a single one is given, z-scoring folded into the result."""
+        raise NotImplementedError(NO_LINEAR)
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
@@ -233,10 +237,12 @@ class LinearFit(Protocol):
         self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
     ) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
+        raise NotImplementedError(NO_LINEAR)
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
         """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
         middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
+        raise NotImplementedError(NO_LINEAR)
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
@@ -247,6 +253,7 @@ class LinearFit(Protocol):
 
         More than 64 columns are projected onto as many: layers are chosen by squared errors, which stay.
         """
+        raise NotImplementedError(NO_LINEAR)
 
     def chance(self, y: np.ndarray) -> tuple[float, float]:
         """(share of the largest class, variance of the ridge targets summed over them); 0 for no classes."""
@@ -259,8 +266,13 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     kind: str
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
+    form: str = ""
+    """What its answers are where they are no numbers, "places" or "texts": the field of `core.facts.Facts`
+    that names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """Names of columns by which a table of this kind is recognised, the last that of the targets."""
     exclusive: bool = False
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
@@ -300,6 +312,20 @@ class Labels(Protocol):
     def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
         """Labels that look wrong by held-out predictions, the most suspicious first, one an item: its row;
         what is "given" and "suggested", in words; and the probabilities "p_given" and "p_suggested"."""
+
+
+@runtime_checkable
+class Says(Protocol):
+    """Kinds whose answers are texts."""
+
+    inside: bool
+    """Whether an answer is a part of its item's text."""
+    longest: float
+    """How many times as long as its item a text may be without a word; 0: any length is usual."""
+
+    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
+        """The answer of a model with that recipe, from what its network gives of an item with that text:
+        scores float32 `[K]`."""
 
 
 @runtime_checkable
