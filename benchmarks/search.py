@@ -1,12 +1,12 @@
 """Source search: what does it save, and what is lost, where all sources of a zoo are named?
 
-    python benchmarks/search.py --shared FOLDER [--set trec] [--cache FOLDER] [--cells results/choose.json]
+    python benchmarks/search.py --shared FOLDER [--set trec] [--draws 1] [--cache FOLDER]
 
 The sources and sets are those of `choose.py`, with the most labels a class that it takes; the truth of a source is
 what that script measured. The search runs as in a fit (`planning/shortlist.py`), without a limit of time. Its cost
 is what the rounds read, times the processor seconds that an item takes with each source (measured on some items
 with an empty store), what the kept sources then read of the rest, and the seconds of the scores; everything is all
-items through all sources, and their scores. Of the sources kept the one with the best held-out accuracy on all
+items through all sources, and their scores; a draw is one of the items of the first rounds. Of the sources kept the one with the best held-out accuracy on all
 labelled items is taken; what it loses against the best truth is the regret.
 """
 
@@ -51,7 +51,9 @@ def cost(backbone: Any, dataset: Dataset, scratch: Path) -> float:
     return (time.process_time() - start) / MEASURED
 
 
-def searched(dataset: Dataset, networks: Sequence[Any], costs: dict[str, float], cell: Any) -> dict[str, Any]:
+def searched(
+    dataset: Dataset, networks: Sequence[Any], costs: dict[str, float], cell: Any, seed: int
+) -> dict[str, Any]:
     """The search on the labelled rows of a drawn data set, and what came of it."""
     assert dataset.task is not None
     by_name = {one.source.name: one for one in networks}
@@ -59,15 +61,15 @@ def searched(dataset: Dataset, networks: Sequence[Any], costs: dict[str, float],
     n, read, scoring = len(split.development), dict.fromkeys(by_name, 0), 0.0
     rounds = []
 
-    def measure(names: Sequence[str], count: int) -> list[Ranked]:
+    def measure(names: Sequence[str], count: int, few: bool) -> list[Ranked]:
         nonlocal scoring
-        own = looked_at(dataset, split, 0, count)
+        own = looked_at(dataset, split, seed, count)
         extract = StoreExtractor(FeatureStore.default(), own, workers=1)
         for name in names:  # what is missing is not counted as scoring
             extract(by_name[name], FeatureSpec(taps=by_name[name].taps()))
         start = time.process_time()
         evaluation = Evaluation(own, dataset.task, splits.make_split(own, seed=0), extract, 0)
-        scored = [evaluation.measure(by_name[name].source, by_name[name]) for name in names]
+        scored = [evaluation.measure(by_name[name].source, by_name[name], few=few) for name in names]
         rows = evaluation.standing(scored)
         scoring += time.process_time() - start
         read.update(dict.fromkeys(names, count))
@@ -84,16 +86,18 @@ def searched(dataset: Dataset, networks: Sequence[Any], costs: dict[str, float],
     whole = dict(zip(cell["sources"], cell["whole"], strict=True))
     truth = dict(zip(cell["sources"], cell["truth"], strict=True))
     taken = max(found.kept, key=lambda name: whole[name])
-    start = time.process_time()
     own = looked_at(dataset, split, 0)
     evaluation = Evaluation(
         own, dataset.task, splits.make_split(own, seed=0), StoreExtractor(FeatureStore.default(), own), 0
     )
+    for one in networks:  # what is missing is not counted as scoring
+        evaluation.extract(one, FeatureSpec(taps=one.taps()))
+    start = time.process_time()
     for one in networks:
         evaluation.measure(one.source, one)
     everything = n * sum(costs.values()) + time.process_time() - start
     return {
-        "set": cell["name"], "n": n, "sources": len(networks), "rounds": rounds, "kept": list(found.kept),
+        "set": cell["name"], "draw": seed, "n": n, "sources": len(networks), "rounds": rounds, "kept": list(found.kept),
         "share": (spent + scoring) / everything, "share of reading": spent / (n * sum(costs.values())),
         "regret": max(truth.values()) - truth[taken],
         "regret of everything": max(truth.values()) - truth[max(whole, key=lambda name: whole[name])],
@@ -106,13 +110,14 @@ def main() -> None:
     )
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/ and weights/")
     parser.add_argument("--set", action="append", choices=SETS, dest="sets")
+    parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="feature store to use again")
     parser.add_argument("--cells", type=Path, default=RESULTS / "choose.json")
     parser.add_argument("--out", type=Path, default=RESULTS / "search.json")
     options = parser.parse_args()
     cells = {(cell["name"], cell["labels"]): cell for cell in json.loads(options.cells.read_text())["cells"]}
     done = (
-        {row["set"]: row for row in json.loads(options.out.read_text())["rows"]}
+        {(row["set"], row.get("draw", 0)): row for row in json.loads(options.out.read_text())["rows"]}
         if options.out.exists()
         else {}
     )
@@ -123,7 +128,8 @@ def main() -> None:
         for name in options.sets or SETS:
             asked = SETS[name]
             cell = cells.get((name, max(asked.counts)))
-            if cell is None or name in done:
+            todo = [seed for seed in range(options.draws) if (name, seed) not in done]
+            if cell is None or not todo:
                 continue
             zoos = zoos if asked.zoo in zoos else {asked.zoo: asked.zoo(options.shared)}
             dataset = draw(asked.read(options.shared / "data", scratch), max(asked.counts), 0, asked.tests)
@@ -131,11 +137,12 @@ def main() -> None:
                 one.source.name: cost(one, dataset, scratch / f"{name}-{number}")
                 for number, one in enumerate(zoos[asked.zoo])
             }
-            done[name] = searched(dataset, zoos[asked.zoo], costs, cell)
-            print(done[name], flush=True)
-            options.out.write_text(
-                json.dumps({"rows": list(done.values()), "version": hs.__version__}) + "\n"
-            )
+            for seed in todo:
+                done[name, seed] = searched(dataset, zoos[asked.zoo], costs, cell, seed)
+                print(done[name, seed], flush=True)
+                options.out.write_text(
+                    json.dumps({"rows": list(done.values()), "version": hs.__version__}) + "\n"
+                )
     for key in ("share", "share of reading", "regret", "regret of everything"):
         print(key, round(float(np.mean([row[key] for row in done.values()])), 4))
 

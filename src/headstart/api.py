@@ -160,8 +160,8 @@ def rank(data: Any, *, also: Sequence[str] = (), listen: Listener = ignore, **op
 
     `data` is anything `headstart.load` reads. Options: `sources` (specs, or patterns such as
     "timm/mobilenet*"; by default those on this machine), `seed`, `metric`, `drop_bad`, `download`, and those
-    of `load`; with `quality="fast"` more than three are halved on some of the items, and at most three read
-    all. `also` names further scores that decide nothing: "hscore", "transrate", "gbc", "parc", "nleep",
+    of `load`; with `quality="fast"` more than three are told apart on some of the items, and three at most
+    read all. `also` names further scores that decide nothing: "hscore", "transrate", "gbc", "parc", "nleep",
     "leep", "nce", or "all".
 
     Each row has `source`, `expected` (value, low, high: the metric of a linear model on new items),

@@ -77,7 +77,7 @@ def test_evaluate_prints_miou(done: Path, forked: Command) -> None:
     (other / "classes.json").write_text(json.dumps({"bar": 2, "ground": 0, "disc": 1}))
     found = json.loads(forked(done, "evaluate", "run", "other", "--format", "json").stdout)
     assert found["headline"]["metric"] == "mIoU"
-    assert found["metrics"].keys() == {"mIoU", "Dice", "pixel accuracy"}
+    assert found["metrics"].keys() == {"mIoU", "Dice", "boundary F", "pixel accuracy"}
     assert found["metrics"]["mIoU"]["value"] > 0.6
     assert [row["label"] for row in found["per_class"]] == list(drawn.NAMES)
     assert "mIoU" in forked(done, "evaluate", "run", "other").stdout

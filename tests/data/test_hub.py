@@ -125,3 +125,28 @@ def test_a_class_may_be_called_nothing() -> None:
     dataset = load(hub([0, 1, -1], datasets.ClassLabel(names=["n/a", "null"])))
     assert dataset.y.tolist() == [0, 1, -1]
     assert load(hub(["n/a", "x", "y"], datasets.Value("string"))).y.tolist() == [0, 1, 2]
+
+
+def test_a_column_of_objects_makes_boxes() -> None:
+    names = datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "objects": {
+                "bbox": datasets.List(datasets.List(datasets.Value("float32"))),
+                "category": datasets.List(names),
+            },
+        }
+    )
+    objects = [{"bbox": [[1, 2, 3, 4]], "category": [1]}, {"bbox": [], "category": []}]
+    given = datasets.Dataset.from_dict({"image": images(2), "objects": objects}, features=features)
+    found = load(datasets.DatasetDict(train=given, test=given))
+    assert (found.task.kind, found.task.labels) == ("detection", ("cat", "dog"))
+    assert found.targets.to_list() == [[[1, 2, 4, 6, 1]], []] * 2
+    assert found.split.tolist() == ["train"] * 2 + ["test"] * 2
+    assert found.targets[0].size == (6, 5)
+    odd = given.add_column("x", [0, 1]).map(lambda row: {"objects": {**row["objects"], "category": []}})
+    with pytest.raises(DataError, match="row 0: 1 boxes and 0 classes"):
+        load(odd)
+    with pytest.raises(DataError, match="no column is called 'objects' among image, label"):
+        load(hub([0, 1], names), task="detection")

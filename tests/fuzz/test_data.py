@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from data.boxes import made
 from headstart.core.dataset import Dataset
 from headstart.data import load
 from headstart.data.checks import doctor
@@ -178,6 +179,21 @@ def labels(_: Path) -> bytes:
     return "\n".join(["text,label,group,split", *rows]).encode()
 
 
+def annotations(form: str, file: str) -> tuple[Callable[[Path], bytes], Callable[[Path], Dataset]]:
+    """What makes the annotation file of a format, and what reads it among the others of its folder."""
+
+    def make(folder: Path) -> bytes:
+        made.WRITERS[form](folder / form)
+        return (folder / form / file).read_bytes()
+
+    def read(path: Path) -> Dataset:
+        folder = path.parent.parent / form
+        (folder / file).write_bytes(path.read_bytes())
+        return load(folder)
+
+    return make, read
+
+
 FAMILIES = [
     Family("t.csv", csv, checked, valid),
     Family("t.tsv", tsv, checked, valid),
@@ -197,6 +213,10 @@ FAMILIES = [
     Family("sound.flac", tones("FLAC", "PCM_16"), sound, valid),
     Family("sound.ogg", tones("OGG", "VORBIS"), sound, valid),
     Family("sound.mp3", tones("MP3", "MPEG_LAYER_III"), sound, valid),
+    Family("coco.json", *annotations("COCO JSON", "annotations.json"), valid),
+    Family("voc.xml", *annotations("Pascal VOC", "Annotations/a.xml"), valid),
+    Family("labelme.json", *annotations("LabelMe", "a.json"), valid),
+    Family("yolo.txt", *annotations("YOLO", "labels/a.txt"), valid),
     Family("text.txt", lambda _: ROWS[0][0].encode(), texts, valid),
     Family("stored.zip", archive(zipfile.ZIP_STORED), checked, valid),
     Family("lzma.zip", archive(zipfile.ZIP_LZMA), checked, valid),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import shapes as drawn
+from headstart import data, sources, strategies
 from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
+from headstart.data import splits
 from headstart.evidence import leaderboard
 from headstart.insight.curve import curve_points, subsets
 from headstart.insight.curve.learning_curve import learning_curve
+from headstart.passes.extractor import StoreExtractor
+from headstart.store.store import FeatureStore
 from headstart.strategies.probe import Probe
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
@@ -249,3 +255,28 @@ def test_the_penalty_of_ridge_regression_is_no_c() -> None:
         assert measured is not None
         values[ridge] = 1 - measured.errors[-2]  # the largest portion is the probe itself
     assert values[True] > values[False] + 0.2
+
+
+def test_of_masks_it_counts_images(tmp_path: Path) -> None:
+    dataset = data.load(drawn.write(tmp_path / "data", 20))
+    assert dataset.task is not None
+    backbone = sources.mapped(sources.load("bundled/strokes"), (32, 32))
+    extractor = StoreExtractor(FeatureStore(tmp_path / "store"), dataset, engine="eager")
+    split = splits.make_split(dataset, seed=0)
+    split = replace(split, folds=tuple(fold for fold in split.folds if fold.repeat == 0)[:2])
+    request = Request(dataset, dataset.task, split, extractor, backbone)
+    setting = SimpleNamespace(
+        dataset=dataset, task=dataset.task, split=split, seed=0, extractor=extractor,
+        backbone=lambda _: backbone, targets=dataset.targets,
+    )  # fmt: skip
+    probe = strategies.get("probe", dataset.task).fit(request)
+    rival = replace(strategies.get("majority", dataset.task).fit(request), arm="pixels", strategy="pixels")
+    curve = learning_curve(setting, setting, {probe.arm: probe, "pixels": rival}, probe.arm)
+    assert curve is not None
+    assert (curve["unit"], [point["n"] for point in curve["points"]]) == ("images", [2, 4, 8, 16])
+    assert {point["repeats"] for point in curve["points"]} == {curve_points.OF_PLACES}
+    scored = leaderboard.row(probe, setting)
+    assert curve["points"][-1]["value"] == pytest.approx(scored.score, abs=1e-9)
+    assert curve["points"][0]["value"] < curve["points"][-1]["value"]
+    assert curve["saved"]["labels"] == 2  # the commonest class everywhere is soon reached
+    assert "with 2 images" in curve["sentences"][0]

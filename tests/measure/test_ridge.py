@@ -64,6 +64,23 @@ def test_of_a_part_it_is_as_if_there_were_no_other_rows(
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_single_precision_is_taken_where_it_is_exact_enough(grouped: bool) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(150, 300)) * np.geomspace(1, 0.03, 300) + 0.3 * rng.normal(size=(150, 1))
+    targets, groups = rng.normal(size=(150, 2)), np.arange(150) // 2 if grouped else np.arange(150)
+    centred, part = centred_gram(features @ features.T), np.sort(rng.permutation(150)[:120])
+    for relative, kind in ((1.0, np.float32), (1e-3, np.float64)):
+        penalty = relative * float(np.trace(centred)) / 150
+        dual = Dual.of(centred, penalty)
+        assert dual is not None
+        assert dual.solved.dtype == kind
+        found = dual.left_out(targets[part], part, groups[part] if grouped else None)
+        expected = targets[part] - brute_force(features[part], targets[part], penalty, groups[part])
+        np.testing.assert_allclose(found, expected, atol=1e-4 if kind == np.float32 else 1e-8)
+        assert np.mean(found**2) == pytest.approx(np.mean(expected**2), rel=1e-6)
+
+
 def test_products_that_are_singular_have_no_dual() -> None:
     assert Dual.of(np.diag([1.0, -2.0, 1.0]), 0.5) is None
 

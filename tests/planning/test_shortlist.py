@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.planning.shortlist import KEPT, LEAST, Ranked, kept, next_round, search
+from headstart.planning.shortlist import KEPT, LEAST, Ranked, kept, next_round, saving, search
 
 Measure = Callable[[str, int], float]
 """(source, items) -> its score on so many items."""
@@ -22,11 +22,12 @@ def run(
     `tie` below the best are not told from it."""
     spent, rounds, read = 0.0, [], dict.fromkeys(costs, 0)
 
-    def ranked(names: Sequence[str], count: int) -> list[Ranked]:
+    def ranked(names: Sequence[str], count: int, few: bool) -> list[Ranked]:
         nonlocal spent
         for name in names:
             spent += (count - read[name]) * costs[name]
             read[name] = count
+        assert few == (not rounds and count < items), "the first of several rounds looks at few taps"
         rounds.append((len(names), count))
         scores = {name: measure(name, count) for name in names}
         order = sorted(names, key=lambda name: -scores[name])
@@ -79,12 +80,27 @@ def test_sources_are_halved_on_twice_as_many_items() -> None:
     found, rounds, _ = run(costs, 1500, 1e6, lambda name, items: -int(name[1:]), tie=1.0)
     assert (found, rounds) == (
         ["s0", "s1"],
-        [(40, 25), (10, 50), (5, 100), (2, 200), (2, 400), (2, 800), (2, 1500)],
+        [(40, 25), (10, 50), (4, 100), (2, 200), (2, 400), (2, 800), (2, 1500)],
     )
     clear, rounds, _ = run(costs, 1500, 1e6, lambda name, items: -int(name[1:]))
-    assert (clear, rounds) == (["s0"], [(40, 25), (10, 50), (5, 100)])
+    assert (clear, rounds) == (["s0"], [(40, 25), (10, 50), (4, 100), (2, 200)])
     few, rounds, _ = run(dict.fromkeys("abcdef", 0.1), 244, 1e6, lambda name, items: ord(name), tie=9.0)
-    assert (few, rounds) == (["f", "e", "d"], [(6, 25), (3, 50), (3, 100), (3, 200), (3, 244)])
+    assert (few, rounds) == (["f"], [(6, 25), (2, 50), (2, 100)]), "the second costs a sixth of everything"
+
+
+def test_what_cannot_be_told_is_kept_while_it_is_cheap() -> None:
+    """The first and another round of the others cost less than a quarter of everything, or they go."""
+    costs = {"a": 0.1, "b": 0.1, "c": 0.1, **{f"s{number}": 0.3 for number in range(9)}}
+
+    def measure(name: str, items: int) -> float:
+        return -"abcs".index(name[0])
+
+    assert run(costs, 800, 1e6, measure, tie=9.0)[0] == ["a", "b"]
+    dear = {**costs, "a": 1.0}
+    assert run(dear, 800, 1e6, measure, tie=9.0)[0] == ["a"]
+    ways = [Ranked("a", 1.0), Ranked("b", 1.0), Ranked("c", 1.0, way="apart")]
+    kept = saving(ways, ["a", "b", "c"], {"a": 100, "b": 100, "c": 100}, dict.fromkeys("abc", 1.0), 200)
+    assert kept == ("a", "c"), "each way of reading is probed"
 
 
 def test_hundreds_of_candidates_cost_little_more_than_a_few_and_the_best_is_kept() -> None:

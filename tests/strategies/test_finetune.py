@@ -21,7 +21,7 @@ from headstart.strategies.gradient._ladder import Pace, Plan, fitting, options
 from headstart.strategies.gradient._trainee import Trainee
 from headstart.strategies.gradient._training import balanced_loss
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
-from headstart.testing.strategy import check_strategy, example
+from headstart.testing.strategy import check_nested, check_strategy, example
 from headstart.train import choice as choices
 from headstart.train.choice import Choice
 from headstart.train.engines import ENGINES
@@ -29,12 +29,6 @@ from headstart.train.freeze import _digest
 from headstart.train.loop import Outcome
 
 QUICK = Settings(epochs=2, views=1)
-
-
-@pytest.fixture(autouse=True)
-def no_averages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Averages of weights take a second training in every fold: `test_averaging` has them."""
-    monkeypatch.setattr(finetune, "shares_to_try", lambda _: ())
 
 
 def request(kind: str = "classification", *, per_class: int = 12, **changes) -> Request:
@@ -466,3 +460,34 @@ def test_a_fold_that_pauses_goes_on_where_it_was(name: str, tmp_path: Path) -> N
     assert same(trial, whole), "bit for bit"
     assert "part" not in trial.choices
     assert trial.choices["folds"] == whole.choices["folds"]
+
+
+def test_the_cut_may_be_chosen_by_the_profile_of_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fold by its own training rows: the stage whose tap has the least error, or the last but one."""
+    strategy, asked = strategies.get("finetune"), request(settings=replace(QUICK, freeze="auto"))
+    asked = replace(asked, split=folds(asked.dataset, parts=3, repeats=1))
+    stages = [stage.name for stage in asked.network.stages]
+    profile = strategies.get("probe").fit(asked).choices["profile"]
+    best = min(profile, key=lambda tap: profile[tap]["mse"]).partition("/")[0]
+    trial = strategy.fit(asked)
+    assert trial.choices["automatic"]
+    assert trial.choices["freeze"] == (best if best in stages[:-1] else stages[-2])
+    assert all(fold["freeze"] in stages[:-1] for fold in trial.choices["folds"])
+    check_nested(strategy, asked, trial)
+    strategies.check(asked.settings, "image", lambda: [asked.network])
+
+    first = asked.split.folds[0].train
+    chosen = lambda _, rows: stage_of(asked, "stem" if np.array_equal(rows, first) else "middle")  # noqa: E731
+    monkeypatch.setattr(finetune, "automatic_cut", chosen)
+    mixed = strategy.fit(asked)
+    assert [fold["freeze"] for fold in mixed.choices["folds"]] == ["stem", "middle", "middle"]
+    assert mixed.choices["freeze"] == "middle"
+    for name, where in (("stem", first), ("middle", asked.split.folds[1].train)):
+        alone = strategy.fit(replace(asked, settings=replace(QUICK, freeze=name)))
+        held = np.setdiff1d(asked.split.development, where)
+        assert np.array_equal(mixed.predictions.array[0, held], alone.predictions.array[0, held])
+    assert strategy.refit(asked, mixed).tensors.keys() == strategy.refit(asked, trial).tensors.keys()
+
+
+def stage_of(asked: Request, name: str) -> tuple[str, str]:
+    return next((stage.name, stage.cut) for stage in asked.network.stages if stage.name == name)

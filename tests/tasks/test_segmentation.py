@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import f1_score, jaccard_score
 
 import shapes
 from headstart import data, tasks
 from headstart.core.cells import column
 from headstart.core.maps import LabelMap
+from headstart.measure import overlap
 
 
 @pytest.fixture
@@ -68,3 +70,34 @@ def test_what_is_told(judged: tuple) -> None:
     assert placed.shape == (4, 6)
     assert set(placed[:, -1].tolist()) == {1}
     assert set(methods.placed(np.array([0, 0, 1.0]), (3, 2)).ravel().tolist()) == {2}
+
+
+def test_boundaries_are_those_of_a_distance_transform() -> None:
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 4, (2, 8, 10)).astype(np.uint8)
+    truth, said = (np.kron(one, np.ones((12, 12), np.uint8)) for one in coarse)
+    said = np.where(rng.random(said.shape) < 0.01, 1, said).astype(np.uint8)
+    truth[:7] = 255
+
+    def edges(labels: np.ndarray, k: int) -> np.ndarray:
+        out = np.zeros(labels.shape, bool)
+        for y, x in np.argwhere(labels == k):
+            around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+            inside = [labels[a] for a in around if 0 <= a[0] < len(labels) and 0 <= a[1] < labels.shape[1]]
+            out[y, x] = any(other not in (k, 255) for other in inside)
+        return out
+
+    found, within = overlap.boundaries(truth, said, 4), 0.0075 * np.hypot(*truth.shape)
+    seen = np.where(truth == 255, 255, said)
+    for k in range(4):
+        mine, theirs = edges(seen, k), edges(truth, k)
+        far = [distance_transform_edt(~one) <= max(1.0, within) for one in (theirs, mine)]
+        assert found[:, k].tolist() == [
+            (mine & far[0]).sum(), mine.sum(), (theirs & far[1]).sum(), theirs.sum()
+        ]  # fmt: skip
+    precision, recall = found[0] / found[1], found[2] / found[3]
+    np.testing.assert_allclose(overlap.boundary_fs(found), 2 * precision * recall / (precision + recall))
+    same = overlap.boundary_fs(overlap.boundaries(truth, truth, 5))
+    np.testing.assert_array_equal(same, [1, 1, 1, 1, np.nan])
+    one_sided = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
+    np.testing.assert_array_equal(overlap.boundary_fs(one_sided), [0, 0])

@@ -14,6 +14,7 @@ from headstart.cli._screen import aligned, csv_line
 from headstart.cli._screen import as_json as document
 from headstart.core.task import Task
 from headstart.core.words import cell
+from headstart.errors import BadOption
 from headstart.predict.adapting.base import Adaptation
 from headstart.predict.predictor import Prediction
 
@@ -87,16 +88,47 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
     more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
     if row.abstains:
         more["abstains"] = True
-    if row.mask:
-        more["mask"] = row.mask
+    methods: Any = tasks.for_task(task)
+    if row.drawing:
+        more[methods.drawing] = row.drawing
     if row.unread:
         more["unread"] = row.unread
-    return {"id": row.id, **tasks.for_task(task).to_json(task, row.answer, row.scores, top), **more}
+    return {"id": row.id, **methods.to_json(task, row.answer, row.scores, top), **more}
+
+
+def coco(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:  # noqa: ARG001
+    """One document as COCO has it: categories, images, and as annotations the boxes that are said, with their
+    scores. Raises `BadOption` for answers that are no boxes."""
+    methods: Any = tasks.for_task(task)
+    if getattr(methods, "called", "") != "boxes":
+        raise BadOption("--format", "coco", f"table, csv or json: answers for {task.kind} are no boxes")
+    numbers = {label: number for number, label in enumerate(task.labels, start=1)}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for row in rows:
+        if row.error:
+            continue
+        told = methods.told(task, row.answer)
+        width, height = told["size"]
+        images.append({"id": len(images) + 1, "file_name": row.id, "width": width, "height": height})
+        for one in told["boxes"]:
+            left, top, right, bottom = one["box"]
+            sides = [round(right - left, 2), round(bottom - top, 2)]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1, "image_id": len(images), "category_id": numbers[one["label"]],
+                    "bbox": [left, top, *sides], "area": round(sides[0] * sides[1], 2), "iscrowd": 0,
+                    "score": one["score"],
+                }
+            )  # fmt: skip
+    categories = [{"id": number, "name": label} for label, number in numbers.items()]
+    yield document({"images": images, "annotations": annotations, "categories": categories}) + "\n"
 
 
 FORMATS: dict[str, Callable[[Iterable[Prediction], Task, Shown], Chunks]] = {
     "table": table,
     "csv": csv_text,
     "json": json_text,
+    "coco": coco,
 }
 """Name -> (rows, task, what to show) -> pieces of text."""

@@ -43,8 +43,10 @@ def fit_command(
         from headstart.tasks.base import Places
 
         methods = tasks.get(run.record["task"]["kind"])
-        masks = " --masks FOLDER" if isinstance(methods, Places) else ""
-        story.line("next", f"headstart predict {run.folder} YOUR-FILES{masks}")
+        if isinstance(methods, Places):
+            story.line("next", f"headstart predict {run.folder} YOUR-FILES --{methods.called} FOLDER")
+            return
+        story.line("next", f"headstart predict {run.folder} YOUR-FILES")
         if not methods.form:
             story.line("", f"headstart export {run.folder} --onnx")
 

@@ -31,7 +31,7 @@ Seconds = Annotated[
     list[str] | None,
     typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
 ]
-Format = Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")]
+Format = Annotated[str, typer.Option("--format", "-f", help="table, csv, json, or coco for boxes.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
@@ -43,6 +43,9 @@ PREVIEW = 60
 Masks = Annotated[
     Path | None,
     typer.Option("--masks", help="Write the mask of each image into this folder, as PNG with a palette."),
+]
+DrawnBoxes = Annotated[
+    Path | None, typer.Option("--boxes", help="Write each image with its boxes drawn on it into this folder.")
 ]
 
 
@@ -57,6 +60,7 @@ def predict_command(
     top: Top = None,
     batch_size: BatchSize = None,
     masks: Masks = None,
+    boxes: DrawnBoxes = None,
     **given: Any,
 ) -> None:
     """Predict for images, texts or recordings with a trained model, or an exported one.
@@ -67,7 +71,7 @@ def predict_command(
     """
     from headstart import light
     from headstart.cli import _rows
-    from headstart.predict import masks as drawn
+    from headstart.predict import drawings
     from headstart.predict.predictor import adapted, stream, told_unread
     from headstart.predict.selective import Caution
 
@@ -87,7 +91,9 @@ def predict_command(
     with _destination(output) as write, bar("predict", show=alone) as tell:
         answers = stream(predictor, items, batch_size=batch_size)
         rows = _watch(answers, failed, cut, lambda done: tell(done, len(items)))
-        rows = rows if masks is None else drawn.written(rows, loaded.task, masks)
+        for called, folder in (("masks", masks), ("boxes", boxes)):
+            if folder is not None:
+                rows = drawings.written(rows, items, loaded.model, folder, called)
         careful = (caution(loaded.task, row) for row in rows)
         for piece in _rows.FORMATS[format](careful, loaded.task, shown):
             write(piece)

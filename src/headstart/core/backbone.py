@@ -11,6 +11,7 @@ own classifier reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -134,6 +135,10 @@ class Mapped(Protocol):
 
     def map_shape(self, tap: Tap) -> tuple[int, int, int]:
         """Channels, height and width of a tap that is a map."""
+
+    def between(self, cut: str, cuts: Sequence[str]) -> Any:
+        """Module: state at `cut` -> the states at later `cuts`, a tensor where there is one and a tuple where
+        there are several. It shares its layers with `module`."""
 
 
 class Networks(Protocol):

@@ -26,6 +26,8 @@ class Facts:
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
     nothing does."""
+    boxes: str = ""
+    """The same for tasks whose answers are boxes."""
     texts: str = ""
     """The same for tasks whose answers are texts."""
     title: str = ""

@@ -33,7 +33,8 @@ def _fraction(name: str) -> Metric:
 
 _ALL = (
     *map(_fraction, ("accuracy", "balanced accuracy", "top-5 accuracy", "mAP", "F1", "micro F1", "macro F1")),
-    *map(_fraction, ("AUROC", "LRAP", "mIoU", "Dice", "pixel accuracy")),
+    *map(_fraction, ("AUROC", "LRAP", "mIoU", "Dice", "boundary F", "pixel accuracy")),
+    *map(_fraction, ("mAP50:95", "mAP50", "AP small", "AP medium", "AP large")),
     *map(_fraction, ("chrF", "BLEU", "ROUGE-1", "ROUGE-2", "ROUGE-L", "exact_match")),
     *(Metric(name, higher_is_better=False, percent=True) for name in ("WER", "CER")),
     Metric("repetition", higher_is_better=False, high=1.0, percent=True),

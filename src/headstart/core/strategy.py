@@ -47,6 +47,13 @@ class Settings:
     """Linear layers that LoRA changes, by their names or the last parts of these, with commas between."""
     label_map: Mapping[str, str] | None = None
     """Source label -> target label, for direct use."""
+    layer_rates: str | None = None
+    """"auto-rgn": the learning rate of each stage by its first gradients."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what earlier versions did not have, where it is not set: what they kept is found by it."""
+        found = {k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()}
+        return found if self.layer_rates else {k: v for k, v in found.items() if k != "layer_rates"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ CLASSIFICATION = "classification"
 MULTILABEL = "multilabel"
 REGRESSION = "regression"
 SEGMENTATION = "segmentation"
+DETECTION = "detection"
 TRANSLATE = "translate"
 
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {

@@ -42,9 +42,9 @@ def load(data: Any, **options: Any) -> Dataset:
 
     `data` is one of
 
-    * a folder of class folders, or of images/ and masks/ with like names, with or without a train, val or
-      test level above them; a folder of plain images or texts (no labels); a folder with one table, or one
-      for each split, and the files that it names, or their .zip, beside it;
+    * a folder of class folders, of images/ and masks/ with like names, or of images with boxes (COCO, YOLO,
+      Pascal VOC, LabelMe, CVAT), with or without a train, val or test level above them; one of plain images
+      or texts (no labels); one with a table, or one for each split, and the files that it names, or a .zip;
     * a .csv, .tsv, .parquet, .json, .jsonl, .xlsx, .feather or .arrow file (also packed, as .csv.gz), or a
       .txt with the lines of fastText; it has a column of texts, two of them (pairs), or a column of
       paths to images, sounds or texts (relative to the file), and a label column, optionally columns of
@@ -59,7 +59,7 @@ def load(data: Any, **options: Any) -> Dataset:
     * these with their labels: `(X, y)`, a list of (image, label), a `Bunch` of scikit-learn, a data set of
       torch or torchvision with a length, whose rows are read as they are needed;
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with a column of images, sounds or texts, or a
-      folder that its `save_to_disk` wrote.
+      folder that its `save_to_disk` wrote; with a column `objects` of `bbox` and `category` it has boxes.
 
     Cells of tables (Parquet, frames, dicts) may be the pictures themselves: bytes, records with `bytes` and
     perhaps `path`, and in Python Pillow images and arrays.
@@ -69,9 +69,9 @@ def load(data: Any, **options: Any) -> Dataset:
     `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
     `label_column` may be a list of columns of 0 and 1, one for each label.
 
-    `task` is "classification", "multilabel", "regression" or "segmentation"; without it the labels decide:
-    lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts recur by
-    themselves, are several labels an item, lists of 0 and 1 with a place for each label; numbers with
+    `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the
+    labels decide: lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts
+    recur by themselves, are several labels an item, lists of 0 and 1 with a place for each; numbers with
     decimals, and whole numbers that hardly repeat, are regression, also with a unit or a decimal comma;
     everything else are classes, in natural order. What was decided is in `Dataset.notes`. For what is in
     memory `labels` are the labels, one for each item; otherwise it may give the class names in the order

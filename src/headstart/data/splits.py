@@ -32,13 +32,13 @@ def make_split(
 ) -> Split:
     """Divide the labelled rows of a data set.
 
-    Rows of the given test part are `Split.test`; all other labelled rows are the development rows
-    (a given val part among them). Below 300 of those: 10 repeats of 5 stratified folds; below 3,000:
-    3 repeats; below 20,000: one; from there on one hold-out: the given val part, or a fifth. No fold
-    parts the user's groups, exact duplicates or `groups` (int `[N]`; near-duplicates, say). The given
-    test part is taken as it is, even where it shares a group with the rest: the doctor tells (HS406,
-    HS404, HS402). `holdout` asks for a single hold-out: "val", or a share, which is
-    rounded to one of k equal parts (1/2, 1/3, 1/4, ...), or above a half to all of them but one.
+    Rows of the given test part are `Split.test`; all other labelled rows are the development rows (a given
+    val part among them). Below 300 of those: 10 repeats of 5 stratified folds; below 3,000: 3 repeats;
+    below 20,000: one, as always of masks and boxes; from there on one hold-out: the given val part, or a
+    fifth. No fold parts the user's groups, exact duplicates or `groups` (int `[N]`; near-duplicates, say).
+    The given test part is taken as it is, even where it shares a group with the rest: the doctor tells
+    (HS406, HS404, HS402). `holdout` asks for a single hold-out: "val", or a share, which is rounded to one
+    of k equal parts (1/2, 1/3, 1/4, ...), or above a half to all of them but one.
 
     Every fold gets its share of each class to within one item where groups allow it (of each label,
     or of each fifth of the range for regression). There are fewer folds when classes have fewer
@@ -67,7 +67,10 @@ def make_split(
             those = f"a single group ({group})" if group else "a single group of copies"
             why, remedy = f"all {len(development):,} of them lie in {those}", "add items of a second group"
         raise DataError(where, f"no item can be held out: {why}", remedy)
-    folds, kind = _folds(development, counted, united, free, seed=seed, holdout=holdout, classes=classes)
+    most = None if dataset.task is None else tasks.for_task(dataset.task).most_repeats
+    folds, kind = _folds(
+        development, counted, united, free, seed=seed, holdout=holdout, classes=classes, most=most
+    )
     return Split(development, test, tuple(folds), united, seed, kind)
 
 
@@ -106,6 +109,7 @@ def _folds(
     seed: int,
     holdout: float | str | None,
     classes: bool,
+    most: int | None,
 ) -> tuple[list[Fold], str]:
     groups = united[development]
     share = holdout if isinstance(holdout, float) else None
@@ -118,6 +122,7 @@ def _folds(
         count = min(count, _fewest(strata, groups, free))
     count = min(count, len(set(groups[free])))
     repeats = 1 if share is not None else next(r for limit, r in REPEATS if len(development) < limit)
+    repeats = repeats if most is None else min(repeats, most)
     folds = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])

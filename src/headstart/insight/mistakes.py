@@ -10,7 +10,7 @@ from headstart import tasks
 from headstart.core import words
 from headstart.core.dataset import Dataset
 from headstart.core.task import Task
-from headstart.tasks.base import Confidence, Labels
+from headstart.tasks.base import Confidence, Doubts
 
 MISTAKES = 16
 LABEL_ERRORS = 24
@@ -48,7 +48,7 @@ def label_errors(
 ) -> list[dict[str, Any]]:
     """Labels that look wrong, the most suspicious first; none where there are no labels."""
     methods = tasks.for_task(task)
-    if not isinstance(methods, Labels):
+    if not isinstance(methods, Doubts):
         return []
     found = methods.doubts(task.labels, dataset.targets[rows], predictions)[:LABEL_ERRORS]
     return [{"row": int(rows[at]), "id": dataset.items[rows[at]].id, **doubt} for at, doubt in found]

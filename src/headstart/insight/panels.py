@@ -30,7 +30,7 @@ from headstart.insight.reliability import reliability
 from headstart.measure import intervals
 from headstart.measure.partition import drawn
 from headstart.predict import evaluate, saliency
-from headstart.tasks.base import Labels
+from headstart.tasks.base import Labels, Places
 
 if TYPE_CHECKING:
     from headstart.run.fit import Result
@@ -105,9 +105,14 @@ def insight_of(result: Result) -> dict[str, Any]:
     view = View.of(result)
     found: dict[str, Any] = {"arm": view.shipped.arm}
     late: list[str] = []
-    placed = bool(tasks.for_task(view.experiment.task).form)
+    methods = tasks.for_task(view.experiment.task)
+    fitting = set(PARTS)
+    if isinstance(methods, Places):
+        fitting = OF_PLACES - (set() if methods.quick else {"learning_curve"})
+    elif methods.form:
+        fitting = OF_TEXTS
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
-        if placed and name not in OF_PLACES:
+        if name not in fitting:
             found[name] = [] if name in LISTS else None
             continue
         if name in DEAR and view.left < DEAR[name] * result.slower():
@@ -266,7 +271,9 @@ PARTS: dict[str, Callable[[View], Any]] = {
 }
 DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
-OF_PLACES = ("metrics", "confusion", "mistakes")
-"""Parts that are made of maps and texts, too."""
+OF_PLACES = {"metrics", "confusion", "label_errors", "learning_curve", "mistakes"}
+"""Parts that are made of maps and boxes, too."""
+OF_TEXTS = {"metrics", "confusion", "mistakes"}
+"""Parts that are made of texts, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

@@ -17,6 +17,10 @@ from headstart.measure.spectral import Basis
 
 RELATIVE = tuple(10.0 ** (exponent / 2) for exponent in range(-12, 7))
 """The 19 penalties of the path, as multiples of the mean squared singular value."""
+SINGLE, FEW = 1e4, 128
+"""Products of more than `FEW` rows (of fewer it saves nothing) are solved in single precision where no
+eigenvalue can be more than `SINGLE` times the penalty: what a row is told that is left out is right to
+1e-4, mean squared errors to 1e-6 of themselves."""
 LEVERAGE_FLOOR = 1e-6
 """1 - leverage is kept above this, so that a row that explains itself does not divide by zero."""
 
@@ -170,7 +174,7 @@ class Dual:
     """
 
     solved: np.ndarray = field(repr=False)
-    """float64 `[n, n]`: M."""
+    """float32 or float64 `[n, n]`: M."""
     penalty: float
 
     @classmethod
@@ -180,12 +184,15 @@ class Dual:
         from scipy.linalg import lapack
 
         n = len(centred)
-        matrix = centred.astype(np.float64)  # a copy; symmetric, so its transpose is in LAPACK's order
+        single = n > FEW and float(np.trace(centred)) <= SINGLE * penalty
+        factorised, inverted = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
+        # a copy; symmetric, so its transpose is in LAPACK's order
+        matrix: np.ndarray = centred.astype(np.float32 if single else np.float64)
         matrix.flat[:: n + 1] += penalty
-        factor, failed = lapack.dpotrf(matrix.T, lower=0, clean=1, overwrite_a=1)
+        factor, failed = factorised(matrix.T, lower=0, clean=1, overwrite_a=1)
         if failed:
             return None
-        half, _ = lapack.dpotri(factor, lower=0, overwrite_c=1)  # one triangle, zeros in the other
+        half, _ = inverted(factor, lower=0, overwrite_c=1)  # one triangle, zeros in the other
         half.T.flat[:: n + 1] *= 0.5
         solved = half + half.T
         solved -= 1.0 / (n * penalty)
@@ -199,20 +206,22 @@ class Dual:
         numbers `[m]`."""
         from scipy.linalg import lapack
 
-        n = len(self.solved)
+        n, kind = len(self.solved), self.solved.dtype
+        single = kind == np.float32
+        factorised, halved = (lapack.spotrf, lapack.strtrs) if single else (lapack.dpotrf, lapack.dtrtrs)
         part = np.arange(n) if part is None else part
-        wanted = np.zeros((n, targets.shape[1]))
+        wanted = np.zeros((n, targets.shape[1]), kind)
         wanted[part] = targets - targets.mean(axis=0)
         weighed, own = self.solved @ wanted, self.solved.diagonal()
         outside = np.ones(n, bool)
         outside[part] = False
         others = self.solved[outside]  # [s, n]
         if len(others):
-            factor, _ = lapack.dpotrf(others[:, outside], lower=1)
-            others = lapack.dtrtrs(factor, others, lower=1)[0]
-            weighed = weighed - others.T @ lapack.dtrtrs(factor, weighed[outside], lower=1)[0]
+            factor, _ = factorised(others[:, outside], lower=1)
+            others = halved(factor, others, lower=1)[0]
+            weighed = weighed - others.T @ halved(factor, weighed[outside], lower=1)[0]
             own = own - np.einsum("sn,sn->n", others, others)
-        residual = self.penalty * weighed[part]
+        residual = self.penalty * weighed[part].astype(np.float64)
         out: np.ndarray = residual / np.maximum(self.penalty * own[part], LEVERAGE_FLOOR)[:, None]
         for rows in group_blocks(groups, len(part)) if groups is not None else ():
             if rows.shape[1] > 1:

@@ -78,6 +78,9 @@ class Numbers:
     smoothing: float
     from_scratch: tuple[float, ...]
     """Rates of new networks: the usual one, then others worth trying."""
+    share: float = 1.0
+    """Of the weights trained behind a cut in an average with those of the probe that they began as; 1: no
+    average."""
 
 
 class Counted(NamedTuple):

@@ -25,8 +25,17 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "maps": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed stages
   under `head.weight [K, D]`, `head.bias [K]` at every place, scaled to the largest of them and added: scores
   float32 `[B, K, h, w]`.
+* "decoder": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed
+  stages under a light decoder (`nets.decoder`, `head.*`): scores `[B, K, h, w]` at the size of the largest.
 * "colours": colours, textures and place of every 4 x 4 pixels and their products (`nets.colours`), then
   `head.weight`, `head.bias`: scores `[B, K, h, w]`.
+* "grid": `head.boxes [M, 6]` for every image: left, top, right, bottom in 0 to 1, class, score.
+* "blobs": the scores of "colours", the last of them for what is no object, and each connected part of a class
+  whose sides are within `sides.least [K, 2]` and `sides.most [K, 2]` (width and height in 0 to 1) as a box.
+* "boxes": {"architecture", "taps"}: a backbone (`trunk.*`), and at every place of the first map a small
+  convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how
+  far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
+  score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -49,7 +58,21 @@ from headstart.errors import NetError, UnknownName
 if TYPE_CHECKING:
     from headstart.nets.base import Net
 
-KINDS = ("constant", "pixels", "taps", "classifier", "words", "bands", "average", "maps", "colours")
+KINDS = (
+    "constant",
+    "pixels",
+    "taps",
+    "classifier",
+    "words",
+    "bands",
+    "average",
+    "maps",
+    "decoder",
+    "colours",
+    "grid",
+    "blobs",
+    "boxes",
+)
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""
 

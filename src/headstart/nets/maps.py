@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from headstart.core.features import Tap
 from headstart.nets import taps
 from headstart.nets.base import Net, Recipe
 from headstart.nets.taps import Taps
@@ -32,18 +30,12 @@ def added(maps: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
 class Maps(Taps):
     """`scores = head(maps)` for every place."""
 
-    @staticmethod
-    def width(backbone: Any, tap: Tap) -> int:
-        return next(stage.channels for stage in backbone.stages if stage.name == tap.stage)
+    of_maps = True
 
     def raw(self, prepared: Tensor) -> Tensor:
-        states = self.states(prepared)
-        dense = (self._backbone.dense(states[self._cuts[tap.stage]], tap.stage).values for tap in self._taps)
-        return added([one.movedim(-1, 1).float() for one in dense], self.head.weight, self.head.bias)
+        return added(self.maps(prepared), self.head.weight, self.head.bias)
 
 
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
-    if any(not str(text).endswith("/map") for text in recipe.field("taps", (list, tuple))):
-        raise recipe.error("has taps that are no maps")
     return taps.build(recipe, Maps)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from headstart import sources
-from headstart.core.features import Tap
+from headstart.core.features import MAP, Tap
 from headstart.core.task import Task
 from headstart.errors import UnknownName
 from headstart.nets.base import Net, Parts, Recipe
@@ -17,6 +17,9 @@ from headstart.nets.base import Net, Parts, Recipe
 
 class Taps(Net):
     """`logits = head(concatenation of pooled taps)`."""
+
+    of_maps = False
+    """Whether all taps are maps, or none."""
 
     def __init__(self, task: Task, parts: Parts, backbone: Any, taps: Sequence[Tap]) -> None:
         super().__init__(task, parts)
@@ -27,13 +30,25 @@ class Taps(Net):
         for tap in taps:
             if tap.stage not in self._cuts:
                 raise UnknownName("stage", tap.stage, list(self._cuts))
-        self.head = parts.linear("head", sum(self.width(backbone, tap) for tap in taps), task.outputs)
+        self.head = self.head_of(parts, [self.width(backbone, tap) for tap in taps], task.outputs)
+
+    def head_of(self, parts: Parts, widths: Sequence[int], outputs: int) -> Any:
+        """What reads the taps, from the tensors under "head"."""
+        return parts.linear("head", sum(widths), outputs)
 
     @staticmethod
     def width(backbone: Any, tap: Tap) -> int:
-        """Columns that the head reads of a tap."""
+        """Columns that the head reads of a tap, of a map at every place."""
+        if tap.grid == MAP:
+            return next(stage.channels for stage in backbone.stages if stage.name == tap.stage)
         found: int = backbone.width(tap)
         return found
+
+    def maps(self, prepared: Tensor) -> list[Tensor]:
+        """float32 `[B, C, h, w]` of each tap that is a map."""
+        states = self.states(prepared)
+        dense = (self._backbone.dense(states[self._cuts[tap.stage]], tap.stage).values for tap in self._taps)
+        return [one.movedim(-1, 1).float() for one in dense]
 
     def states(self, prepared: Tensor) -> Mapping[str, Tensor]:
         """What the trunk gives at the cut of each tap."""
@@ -58,5 +73,7 @@ def build(recipe: Recipe, kind: type[Taps] = Taps) -> Net:
         raise recipe.error(f"has taps that cannot be read: {recipe.net['taps']}") from error
     if not taps:
         raise recipe.error("has no taps")
+    if any((tap.grid == MAP) != kind.of_maps for tap in taps):
+        raise recipe.error(f"has taps that are {'no ' if kind.of_maps else ''}maps")
     backbone = sources.from_state(architecture, recipe.input, recipe.parts.under("trunk"))
     return kind(recipe.task, recipe.parts, backbone, taps)

@@ -198,9 +198,9 @@ def agenda(known: Known) -> list[Arm]:
         arms += [(one, source, one.reason) for one in readers if source.classifies or not one.classifies]
     best = best_source(known)
     if best is not None:
-        first, *further = deeper(known)
+        first, further = (found := deeper(known))[:1], found[1:]
         random, scratch = every("random"), every("scratch")
-        second = ([first], scratch) if expert_first(known) else (scratch, [first])
+        second = (first, scratch) if expert_first(known) else (scratch, first)
         order = (random, [one for one in every("transfer") if one.unlabelled], *second)
         arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
         arms += answers(known, best)
@@ -233,13 +233,12 @@ def _few(known: Known, one: Facts) -> bool:
 def deeper(known: Known) -> list[Facts]:
     """The strategies that train the network further, most promising first."""
     found = [one for one in every("transfer") if not (one.reads or one.unlabelled)]
-    experts = [one for one in found if one.expert is not None and one.knows(known.modality)]
+    found = [one for one in found if one.knows(known.modality, form=known.form)]
+    experts = [one.expert for one in found if one.expert is not None]
     column = 0
-    if any(_few(known, one) for one in experts):
+    if any(_few(known, one) for one in found):
         column = 1
-    elif known.per_class is not None and any(
-        known.per_class >= one.expert[1] for one in experts if one.expert
-    ):
+    elif known.per_class is not None and any(known.per_class >= most for _, most in experts):
         column = 2
     return sorted(found, key=lambda one: one.turn[column])
 

@@ -1,8 +1,9 @@
 """Which of many sources are worth a probe? Pure functions of what passes over some of the items have told.
 
-All are measured on a few items, the best half (of very many, quarter) of them on twice as many (successive
-halving; Karnin et al., ICML 2013), until few are left, of which those worth a probe go on as long as they are
-not clearly worse than the first. What a round reads is there for the probe, too.
+All are measured on a few items and by a few taps, the best third (of very many, quarter) of them on twice as
+many by all taps (successive halving; Karnin et al., ICML 2013), until few are left, of which those worth a
+probe go on as long as they are not clearly worse than the first, and a quarter of everything pays for it.
+What a round reads is there for the probe, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ FEW, MANY = 300, 5_000
 """Labelled items up to which those that score best are kept, and beyond which the cheapest is one of them."""
 VERY_MANY = 24
 """Sources beyond which three quarters go at once: what the first rounds read is what hundreds cost."""
+SURE, QUARTER = 100, 0.25
+"""Labelled items from which sources that cannot be told from the first are left out, so that all that is read
+costs no more than this share of reading everything through all sources (`benchmarks/search.py`)."""
 LEAST, A_CLASS = 25, 3
 """Items of the first round, and for each class at least. Of ten or eleven sources of photos, texts and sounds
 the better half on 25 items never lost the best (16 draws of 4 sets), the best quarter lost 0.3 points."""
@@ -68,27 +72,33 @@ def search(
     costs: Mapping[str, float],
     items: int,
     left: Callable[[], float],
-    measure: Callable[[Sequence[str], int], Sequence[Ranked]],
+    measure: Callable[[Sequence[str], int, bool], Sequence[Ranked]],
     learnt: int | None = None,
     classes: int = 1,
 ) -> Found:
     """The whole search among the sources whose `costs` are seconds that an item takes.
 
     `items` labelled ones may be read, `left` says how many seconds there are still, `measure` ranks sources
-    on so many items, best first, and leaves out those that break. `learnt` is how many labelled items there
-    are to learn from, `items` unless given, `classes` how many classes or labels they have.
+    on so many items, by a few taps alone if it is told so, best first, and leaves out those that break.
+    `learnt` is how many labelled items there are to learn from, `items` unless given, `classes` how many
+    classes or labels they have.
     """
     learnt = items if learnt is None else learnt
     alive, done, ranked = tuple(costs), 0, list[Ranked]()
-    left_out: dict[str, str] = {}
+    read, left_out = dict.fromkeys(costs, 0), dict[str, str]()
     while True:
         found = next_round(costs, alive, done, items, left(), least(classes))
         left_out |= found.left_out
         if found.items == done:  # no time for more
             ranked = [one for one in ranked if one.name in found.sources]
             break
-        ranked, done = list(measure(found.sources, found.items)), found.items
+        few = done == 0 and found.items < items
+        ranked, done = list(measure(found.sources, found.items, few)), found.items
+        read |= dict.fromkeys(found.sources, done)
         alive = tuple(better(ranked, learnt))
+        if done >= SURE and len(ranked) <= KEPT:
+            alive = saving(ranked, alive, read, costs, items)
+            ranked = [one for one in ranked if one.name in alive]
         if len(alive) < 2 or done == items:
             break
     return Found(tuple(kept(ranked, learnt)), left_out, done)
@@ -133,11 +143,32 @@ def next_round(
 
 def better(ranked: Sequence[Ranked], learnt: int) -> list[str]:
     """The sources that go on to the next round; `ranked` are all of this one, best first: the best quarter of
-    very many, the better half of many, of few those that are worth a probe."""
-    if len(ranked) <= 2 * KEPT:
+    very many, the best third of many, of few those that are worth a probe."""
+    if len(ranked) <= KEPT:
         return kept(ranked, learnt)
-    share = 4 if len(ranked) > VERY_MANY else 2
+    share = 4 if len(ranked) > VERY_MANY else 3
     return [one.name for one in ranked[: math.ceil(len(ranked) / share)]]
+
+
+def saving(
+    ranked: Sequence[Ranked],
+    alive: Sequence[str],
+    read: Mapping[str, int],
+    costs: Mapping[str, float],
+    items: int,
+) -> tuple[str, ...]:
+    """Those that are `alive`, in order, without the last ones as long as another round of all of them and the
+    first one's whole pass cost more than `QUARTER` of everything. `read` says how many items each has read;
+    the first of each way of reading stays."""
+    most = QUARTER * items * sum(costs.values())
+    ways = {one.name: one.way for one in ranked}
+    found = list(alive)
+    for name in alive[:0:-1]:
+        next_up = {other: min(items, 2 * read[other]) for other in found}
+        takes = sum(cost * {**read, **next_up, found[0]: items}[other] for other, cost in costs.items())
+        if takes > most and ways[name] in {ways[other] for other in found if other != name}:
+            found.remove(name)
+    return tuple(found)
 
 
 def kept(ranked: Sequence[Ranked], items: int) -> list[str]:

@@ -13,7 +13,6 @@ from headstart import tasks
 from headstart.core.cells import column
 from headstart.core.dataset import Dataset
 from headstart.core.evidence import Cost, Evidence
-from headstart.core.maps import LabelMap
 from headstart.core.metric import named
 from headstart.core.model import Model
 from headstart.core.strategy import Progress
@@ -102,7 +101,7 @@ def evaluate(
     for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
         found.append(given)
         if methods.form and not given.error:  # kept small, and its scores let go
-            packed.append(LabelMap.of(given.answer) if isinstance(methods, Places) else given.answer)
+            packed.append(methods.kept(given.answer) if isinstance(methods, Places) else given.answer)
             found[-1] = replace(given, answer=None, scores=None)
         if given.error:
             unreadable.append((given.id, given.error))

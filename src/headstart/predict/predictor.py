@@ -42,18 +42,18 @@ class Prediction:
     id: str
     answer: Any = None
     """The label; a list of labels (multi-label); a number (regression); the class number of every pixel,
-    uint8 `[H, W]` (segmentation); None when unreadable. Labels have the type in which they were given: int
-    for whole numbers, bool for booleans, else str."""
+    uint8 `[H, W]` (segmentation); `core.boxes.Boxes` (detection); None when unreadable. Labels have the type
+    in which they were given: int for whole numbers, bool for booleans, else str."""
     scores: np.ndarray | None = field(default=None, repr=False)
-    """float32 `[K]`: a probability for each label, or the number; of maps `[K, h, w]` before they are scaled;
-    None when unreadable."""
+    """float32 `[K]`: a probability for each label, or the number; of maps `[K, h, w]` before they are scaled,
+    of boxes rows `[M, 6]`; None when unreadable."""
     error: str = ""
     labels: tuple[Any, ...] | None = None
     """The label set, most probable first; None when none was asked for."""
     abstains: bool = False
     """Whether the answer was held back as not sure enough."""
-    mask: str = ""
-    """The file that its mask was written to, where one was."""
+    drawing: str = ""
+    """The file that it was drawn to, where it was."""
     unread: str = ""
     """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
 

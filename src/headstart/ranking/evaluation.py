@@ -44,11 +44,14 @@ class Evaluation:
     extract: Extractor
     seed: int
 
-    def measure(self, source: Source, backbone: Backbone, also: Sequence[str] = ()) -> Scored:
-        """A source that is open, with the time and passes it took now. Raises what `scoring.score` does."""
+    def measure(
+        self, source: Source, backbone: Backbone, also: Sequence[str] = (), *, few: bool = False
+    ) -> Scored:
+        """A source that is open, with the time and passes it took now; `few` and what is raised are those of
+        `scoring.score`."""
         start, counted = time.perf_counter(), Counted(self.extract)
         request = Request(self.items, self.task, self.split, counted, backbone, seed=self.seed)
-        found = scoring.score(request, also)
+        found = scoring.score(request, also, few=few)
         weights = sum(p.numel() for p in backbone.module.parameters())
         known = replace(
             backbone.source,

@@ -101,26 +101,29 @@ def wanted(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in FURTHER if name in names or "all" in names)
 
 
-def score(request: Request, also: Sequence[str] = ()) -> Scored:
+def score(request: Request, also: Sequence[str] = (), *, few: bool = False) -> Scored:
     """Measure the request's source on all development rows.
 
     The pass stores every tap, as that of a probe does; which of them the linear model reads is chosen as a
     probe chooses, in each fold of the split anew while there are fewer than `CLOSED_FROM` rows. `also` are
-    names in `FURTHER`. `seconds` and `passes` are left to the caller.
+    names in `FURTHER`. With `few` the linear model reads the embedding alone, whatever is stored. `seconds`
+    and `passes` are left to the caller.
 
     Raises what the pass and `loo` raise.
     """
     backbone, rows = request.network, request.split.development
     methods = tasks.for_task(request.task)
+    taps = tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
     head = any(FURTHER[name][2] for name in also) and methods.exclusive and backbone.classifier is not None
     theta = None
     if head:  # the states come out of the same pass
-        taps = tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
         stored = request.features(backbone, FeatureSpec(taps=taps, cut=backbone.cuts[-1]))
         logits = direct.source_logits(backbone, stored.state(), rows)
         theta = np.exp(logits - logits.max(axis=1, keepdims=True))
         theta /= theta.sum(axis=1, keepdims=True)
-    reading = probe.read(request, backbone)
+    if few:  # all taps come out of the one pass, and are there when they are looked at
+        request.features(backbone, FeatureSpec(taps=taps))
+    reading = probe.read(request, backbone, (backbone.embedding,) if few else ())
     with threads.suited_to(len(rows)):
         y = np.asarray(request.dataset.targets[rows])
         chosen, targets = reading.choose(rows), _targets(request)

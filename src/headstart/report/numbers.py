@@ -62,15 +62,16 @@ def key_numbers(record: Mapping[str, Any], insight: Mapping[str, Any]) -> Iterat
 
 def _labels_saved(insight: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """How many times fewer labels transfer needs, where the interval says that it needs fewer at all."""
-    saved = (insight.get("learning_curve") or {}).get("saved")
+    curve = insight.get("learning_curve") or {}
+    saved, unit = curve.get("saved"), curve.get("unit", "labels")
     if not saved or not saved.get("ratio") or not saved.get("low") or saved["low"] <= 1:
         return
     more = "at least " if saved.get("at_least") else ""
     high = f"{saved['high']:.2g}" if saved.get("high") else "∞"
-    about = f"{saved['labels']:,.0f} labels do what {saved['their_n']:,} do"
+    about = f"{saved['labels']:,.0f} {unit} do what {saved['their_n']:,} do"
     if f"{saved['low']:.2g}" != high:
         about = f"[{saved['low']:.2g}, {high}]: {about}"
-    yield _number(f"{more}{saved['ratio']:.2g} ×", "fewer labels needed", f"{about} for {saved['against']}")
+    yield _number(f"{more}{saved['ratio']:.2g} ×", f"fewer {unit} needed", f"{about} for {saved['against']}")
 
 
 def nouns(record: Mapping[str, Any]) -> tuple[str, str]:

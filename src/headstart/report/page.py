@@ -148,6 +148,7 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
     curve, depth = insight.get("learning_curve"), insight.get("depth")
     calibration, points = insight.get("reliability"), insight.get("scatter")
     counted, deeper = insight.get("lengths"), insight.get("depth_curve")
+    told = (insight.get("confusion") or {}).get("per_class") or ()
     name = record["task"]["labels"][0] if record["task"]["labels"] else ""
     return {
         "curve": curves.learning(curve) if curve and curve.get("points") else None,
@@ -155,6 +156,7 @@ def figures(record: Record, insight: Record) -> dict[str, Any]:
         "depths": forest.depths(deeper) if deeper and deeper.get("points") else None,
         "reliability": curves.reliability(calibration) if calibration and calibration.get("bins") else None,
         "scatter": curves.scatter(points, name) if points and points.get("points") else None,
+        "recall": curves.recall(told) if any(row.get("curve") for row in told) else None,
         "lengths": curves.histogram(counted, nouns(record)) if counted and counted.get("bins") else None,
         "map": cloud.cloud(insight["map"]) if (insight.get("map") or {}).get("points") else None,
     }

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart import modalities
-from headstart.core import maps
 from headstart.core.dataset import Dataset
 from headstart.errors import HeadstartError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from headstart.tasks.base import Places
 
 SIDE = 96
 """Pixels on the longer side of a picture in the report."""
@@ -36,11 +37,9 @@ def item(dataset: Dataset, row: int) -> dict[str, Any]:
     return {"source": data_uri(fitted(found[0], SIDE)), **({"sound": found[1]} if found[1] else {})}
 
 
-def masked(
-    dataset: Dataset, row: int, truth: np.ndarray, said: np.ndarray | None, classes: int
-) -> dict[str, Any]:
-    """`source`: a data URI of the picture beside its mask uint8 `[H, W]` laid over it and, where there is
-    one, what was said; nothing when it cannot be opened."""
+def beside(dataset: Dataset, row: int, said: Any, methods: Places, classes: int) -> dict[str, Any]:
+    """`source`: a data URI of the picture beside its target drawn on it and, where there is one, what was
+    said; nothing when it cannot be opened."""
     from PIL import Image
 
     found = opened(dataset, row)
@@ -51,13 +50,12 @@ def masked(
     size = (max(1, round(whole.width * factor)), max(1, round(whole.height * factor)))
     pixels = np.asarray(whole.resize(size, Image.Resampling.BILINEAR))
     parts = [pixels]
-    for mask in (truth, said):
-        if mask is not None:
-            small = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-            parts.append(maps.overlay(pixels, small, classes))
+    for answer in (dataset.targets[row] if dataset.labelled[row] else None, said):
+        if answer is not None:
+            parts.append(methods.over(pixels, answer, classes))
     gap = np.full((size[1], GAP, 3), 255, np.uint8)
-    beside = [part for one in parts for part in (gap, one)][1:]
-    return {"source": data_uri(Image.fromarray(np.concatenate(beside, axis=1)))}
+    row_of = [part for one in parts for part in (gap, one)][1:]
+    return {"source": data_uri(Image.fromarray(np.concatenate(row_of, axis=1)))}
 
 
 def of_map(

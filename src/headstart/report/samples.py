@@ -29,8 +29,8 @@ def gather(
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. Of masks and texts `said` gives what was predicted of a row, a map,
-    a text or None. With it comes what `of_map` gives. What cannot be opened is left out.
+    among them. Where answers say where, or are texts, `said` gives that of a row,
+    or None. With it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
     chosen, methods = examples(dataset, task), tasks.for_task(task)
@@ -38,9 +38,7 @@ def gather(
     items: dict[str, dict[str, Any]] = {}
     for row in dict.fromkeys([*rows, *chosen]):
         if isinstance(methods, Places):
-            answer = said(row)
-            drawn = None if answer is None else answer.unpacked()
-            found = pictures.masked(dataset, row, dataset.targets[row], drawn, task.outputs)
+            found = pictures.beside(dataset, row, said(row), methods, task.outputs)
         else:
             found = room.item(dataset, row)
         if found:
@@ -51,7 +49,7 @@ def gather(
             items[str(row)] = {**found, **named}
     return {
         "version": 1,
-        **({"masks": True} if isinstance(methods, Places) else {}),
+        **({"masks": methods.called} if isinstance(methods, Places) else {}),
         "items": items,
         "examples": [row for row in chosen if str(row) in items],
         **room.of_map(dataset, (insight.get("map") or {}).get("points") or [], clock),

@@ -73,9 +73,9 @@ def _searched(context: Context, budget: Budget) -> dict[str, Any]:
     rows: list[Standing] = []
     names: dict[str, str] = {}
 
-    def measure(some: Sequence[str], count: int) -> list[Ranked]:
+    def measure(some: Sequence[str], count: int, few: bool) -> list[Ranked]:
         nonlocal rows
-        evaluation, scored = _measured(context, some, count)
+        evaluation, scored = _measured(context, some, count, few=few)
         rows = evaluation.standing(list(scored.values()))
         names.update((one.source.spec, name) for name, one in scored.items())
         by_spec = {one.source.spec: costs[name] for name, one in scored.items()}
@@ -116,7 +116,9 @@ def ranked(rows: Sequence[Standing], scored: Sequence[Scored], costs: Mapping[st
     ]
 
 
-def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Evaluation, dict[str, Scored]]:
+def _measured(
+    context: Context, names: Sequence[str], items: int, *, few: bool
+) -> tuple[Evaluation, dict[str, Scored]]:
     """What sources are measured on, and what each that does not break scores, by name."""
     own = looked_at(context.dataset, context.split, context.seed, items)
     extract = context.extractor.over(own)
@@ -126,7 +128,7 @@ def _measured(context: Context, names: Sequence[str], items: int) -> tuple[Evalu
     for name in names:
         before = extract.seconds
         with surviving(context, name):
-            scored[name] = evaluation.measure(context.sources[name], context.backbone(name))
+            scored[name] = evaluation.measure(context.sources[name], context.backbone(name), few=few)
         context.paid[name] = context.paid.get(name, 0.0) + extract.seconds - before
     context.extractor.seconds += extract.seconds
     return evaluation, scored

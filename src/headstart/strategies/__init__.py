@@ -20,12 +20,13 @@ _BOTH = "items without a label are known to add to so few labels"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
-        places=f"{_HERE}.dense.baselines:Majority", texts=f"{_HERE}.sentences.baselines:Majority",
+        places=f"{_HERE}.dense.baselines:Majority", boxes=f"{_HERE}.detection.baselines:Usual",
+        texts=f"{_HERE}.sentences.baselines:Majority",
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
         "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
-        places=f"{_HERE}.dense.baselines:Colours",
+        places=f"{_HERE}.dense.baselines:Colours", boxes=f"{_HERE}.detection.baselines:Blobs",
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
@@ -53,8 +54,14 @@ _OWN = (
     ),
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
-        places=f"{_HERE}.dense.probe:Probe", texts=f"{_HERE}.sentences.recall:Recall",
+        places=f"{_HERE}.dense.probe:Probe", boxes=f"{_HERE}.detection.probe:Probe",
+        texts=f"{_HERE}.sentences.recall:Recall",
         reason="one pass over the data pays for it",
+    ),
+    Facts(
+        "decoder", "", "transfer", trains=True, share=0.5, turn=(0, 0, 0),
+        places=f"{_HERE}.dense.decoder:Decoder",
+        reason="{source} has the best probe; train a decoder on its maps",
     ),
     Facts(
         "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.05, 0.05), known_for=_BOTH,
@@ -70,12 +77,14 @@ _OWN = (
     ),
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
-        places=f"{_HERE}.dense.probe:RandomFrozen", texts=f"{_HERE}.sentences.recall:RandomFrozen",
+        places=f"{_HERE}.dense.probe:RandomFrozen", boxes=f"{_HERE}.detection.probe:RandomFrozen",
+        texts=f"{_HERE}.sentences.recall:RandomFrozen",
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),
     Facts(
-        "scratch", f"{_HERE}.scratch:Scratch", "scratch", trains=True, all_layers=True,
+        "scratch", f"{_HERE}.scratch:Scratch", "scratch",
+        places=f"{_HERE}.dense.decoder:Scratch", trains=True, all_layers=True,
         # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
         # hundred texts, however long it is trained
         share=0.5, share_of_few=0.2,
@@ -91,7 +100,8 @@ _OWN = (
         reason="few labels a class: learn from all pairs of texts what makes them alike",
     ),
     Facts(
-        "finetune", f"{_HERE}.finetune:Finetune", "transfer", trains=True, races=True, share=0.6,
+        "finetune", f"{_HERE}.finetune:Finetune", "transfer",
+        places=f"{_HERE}.dense.decoder:Finetune", trains=True, races=True, share=0.6,
         turn=(1, 1, 1), step="another source",
         reason="{source} has the best probe; train its last layers further",
     ),
@@ -104,7 +114,8 @@ _OWN = (
         all_layers=True, races=True, share=0.5, turn=(3, 3, 4), reason="biases and norms alone",
     ),
     Facts(
-        "full", f"{_HERE}.finetune:Full", "transfer", trains=True, all_layers=True, races=True,
+        "full", f"{_HERE}.finetune:Full", "transfer",
+        places=f"{_HERE}.dense.decoder:Full", trains=True, all_layers=True, races=True,
         turn=(4, 4, 2), reason="train every layer",
     ),
     Facts(
@@ -171,7 +182,7 @@ def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Bac
 
     _design.check(settings, modality)
     freeze, targets = settings.freeze, named_targets(settings.lora_targets)
-    if freeze is not None:
+    if freeze not in (None, _design.AUTO):
         _one_at_least(networks(), lambda backbone: _design.frozen_stage(backbone, freeze))
     if targets:
         _one_at_least(networks(), lambda one: resolve(one, one.tail(one.cuts[0]), targets))

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from headstart import modalities
 from headstart.core.evidence import Cost
-from headstart.core.features import StoredFeatures
+from headstart.core.features import FeatureSpec, StoredFeatures, Tap
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _averaging, _design
+from headstart.strategies.gradient import _arm, _design
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
-from headstart.strategies.gradient._training import Kind
+from headstart.strategies.gradient._training import Arm, Kind
+from headstart.strategies.linear import _taps
+from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
 from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 1_000, 30
@@ -33,9 +37,6 @@ SLOW = 0.1
 """Learning rates of slow fine-tuning, relative to the usual ones."""
 BACKWARD = 2
 """Forward passes that a step takes at least."""
-PLENTY = 1 / 3
-"""Share of the time that the folds may take when they choose averages of weights: that nearly doubles their
-work, and what it wins is small (`docs/measured.md`)."""
 PASS_SHARE = 0.35
 """Largest share of the time that the pass over the augmented views may take."""
 
@@ -96,23 +97,10 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
         lacking = _lacking(request, kind, design, once, behind)
         if lacking > 0:
             return _arm.cut_off(request, kind.name, lacking)
-    if kind.adapter is not None:
-        return _arm.fit(request, kind, lambda: design)
-    return _arm.fit(request, kind, lambda: design, shares=shares_to_try, finished=_averaging.averaged)
-
-
-def shares_to_try(settled: _arm.Settled) -> tuple[float, ...]:
-    """The shares of weights to average with the probe's, where time is plentiful: all folds with a second
-    training in each take no more than `PLENTY` of it. None otherwise, nor where the epochs are given: what is
-    asked for is trained, once."""
-    arm, pace = settled.arm, settled.pace
-    if arm.request.settings.epochs is not None:
-        return ()
-    if pace is None:
-        return _averaging.SHARES
-    (left,) = _arm.once(arm.request, ["left_for_shares"], lambda: [arm.request.budget.left])
-    trainings = settled.folds * (2 - _design.HELD)
-    return _averaging.SHARES if pace.seconds(arm.design.epochs, trainings) <= PLENTY * left else ()
+    # epochs that are asked for are trained, all of them; and with all layers an average wins nothing
+    if design.freeze != "none" and request.settings.epochs is None:
+        design = replace(design, share=modalities.get(request.dataset.modality).TUNING.share)
+    return _arm.fit(request, kind, lambda: design, tuned=at_own_cut)
 
 
 def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:
@@ -160,6 +148,7 @@ def recipe(request: Request, *, layer_decay: float) -> Recipe:
         weight_decay=1e-4 if optimizer == "sgd" else numbers.weight_decay,
         smoothing=numbers.smoothing,
         layer_decay=layer_decay,
+        layer_rates=settings.layer_rates or "",
         statistics_from=STATISTICS_FROM,
         seed=request.seed,
     )
@@ -186,14 +175,53 @@ def design_cut(request: Request) -> Design:
     """From the cut that was set by hand, or the default one."""
     design = design_whole(request)
     backbone, settings = request.network, request.settings
-    if settings.freeze is not None:
+    automatic = settings.freeze == _design.AUTO
+    if automatic:
+        freeze, cut = automatic_cut(request, request.split.development)
+    elif settings.freeze is not None:
         freeze, cut = _design.frozen_stage(backbone, settings.freeze)
     else:
         freeze, cut = default_cut(request)
     if freeze == "none":
         return design
     views = _design.views(settings, len(request.dataset), request.dataset.modality)
-    return replace(design, cut=cut, freeze=freeze, views=views, side=None, length=length_of(request, cut))
+    return replace(
+        design,
+        cut=cut,
+        freeze=freeze,
+        views=views,
+        side=None,
+        length=length_of(request, cut),
+        automatic=automatic,
+    )
+
+
+def automatic_cut(request: Request, rows: np.ndarray) -> tuple[str, str]:
+    """(stage, cut): behind the stage of which a tap has the least leave-one-out error on these rows.
+
+    What comes after it is the source's own. Behind the last but one where that is the last, and later where
+    the states would not fit on the disk.
+    """
+    taps = tuple(dict.fromkeys((*request.network.taps(), request.network.embedding)))
+    features = request.features(request.network, FeatureSpec(taps=taps))  # the probe's
+    some = rows[:: -(-len(rows) // _taps.SELECTION_ROWS)]
+    read = {str(tap): silenced(np.asarray(features.tap(tap)[some], np.float32)) for tap in taps}
+    blocks = _taps.Blocks.of(read, some)
+    errors = _taps.profile(blocks, ridge_targets(request, some), group_numbers(request, some))
+    best = Tap.parse(min(errors, key=lambda name: errors[name].mse)).stage
+    before = [stage.name for stage in request.network.stages[:-1]]
+    return _that_fits(request, before.index(best) if best in before else max(0, len(before) - 1))
+
+
+def at_own_cut(arm: Arm, rows: np.ndarray) -> Arm:
+    """The arm at the cut that these rows choose, where every fold has its own; else as it is."""
+    if not arm.design.automatic:
+        return arm
+    freeze, cut = automatic_cut(arm.request, rows)
+    if cut == arm.design.cut:
+        return arm
+    design = replace(arm.design, freeze=freeze, cut=cut, length=length_of(arm.request, cut))
+    return _arm.open_arm(arm.request, design, arm.kind)
 
 
 def default_cut(request: Request) -> tuple[str, str]:
@@ -210,7 +238,13 @@ def default_cut(request: Request) -> tuple[str, str]:
 
     rows = _design.training_rows(request)
     share = next(share for most, share in TAIL_SHARES if rows <= most)
-    start = next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0)
+    return _that_fits(request, next((i for i in range(last - 1, 0, -1) if trained(i) >= share), 0))
+
+
+def _that_fits(request: Request, start: int) -> tuple[str, str]:
+    """(stage, cut) of that number, or of the first later one whose states fit on the disk."""
+    backbone = request.network
+    stages, last = backbone.stages, len(backbone.stages) - 1
     copies = 1 + _design.views(request.settings, len(request.dataset), request.dataset.modality)
     contract = backbone.source.input
     for number in range(start, last):

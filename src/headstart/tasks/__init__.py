@@ -22,6 +22,7 @@ TASKS: Registry[type[TaskMethods]] = Registry(
     {
         "answer": "headstart.tasks.sentences.answer:Answer",
         "classification": "headstart.tasks.classification:Classification",
+        "detection": "headstart.tasks.detection:Detection",
         "generate": "headstart.tasks.sentences.generate:Generate",
         "multilabel": "headstart.tasks.multilabel:MultiLabel",
         "regression": "headstart.tasks.regression:Regression",
@@ -57,11 +58,11 @@ def judged_by(task: Task, metric: str) -> Task:
 
 def one_an_item(task: Task | None, where: object, command: str) -> None:
     """Raises `DataError` for a task whose answers are no labels or numbers, where a command does none."""
-    from headstart.tasks.base import Says
+    from headstart.tasks.base import Places
 
     methods = None if task is None else for_task(task)
     if task is not None and methods is not None and methods.form:
-        what = "texts" if isinstance(methods, Says) else "masks"
+        what = methods.called if isinstance(methods, Places) else methods.form
         problem = f"its labels are {what}, and {command} does not do {task.kind}"
         raise DataError(str(where), problem, "use fit, predict and evaluate")
 

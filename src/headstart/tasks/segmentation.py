@@ -6,32 +6,36 @@ Targets are `data.labels.masks.Masks` (read one at a time), predictions object a
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.core import words
-from headstart.core.maps import VOID, Maps, palette
+from headstart.core.maps import VOID, LabelMap, Maps, overlay, palette
 from headstart.core.task import SEGMENTATION, Task
 from headstart.measure import overlap
 from headstart.tasks.base import TaskMethods
 from headstart.tasks.base.scores import OverLabels, Ratio, Score
 
+Count = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
-def counted(y: Any, predictions: np.ndarray) -> np.ndarray:
-    """float64 `[N, 3, K]`: what is counted of each item (`measure.overlap`); each pair is counted once."""
-    found = np.zeros((len(y), 3, y.outputs))
+
+def counted(y: Any, predictions: np.ndarray, count: Count = overlap.counts) -> np.ndarray:
+    """float64 `[N, 3, K]`, of boundaries `[N, 4, K]`: what is counted of each item (`measure.overlap`); each
+    pair is counted once."""
+    found = []
     for place, (digest, said) in enumerate(zip(y.digests(), predictions, strict=True)):
-        if digest not in said.counted:
-            said.counted[digest] = overlap.counts(y[place], said.unpacked(), y.outputs)
-        found[place] = said.counted[digest]
-    return found
+        key = f"{count.__name__} {digest}"
+        if key not in said.counted:
+            said.counted[key] = count(y[place], said.unpacked(), y.outputs)
+        found.append(said.counted[key])
+    return np.stack(found) if found else np.zeros((0, 3, y.outputs))
 
 
-def _under(y: Any, predictions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 `[B, 3, K]`: the sums under each row of item weights `[B, N]`."""
-    table = counted(y, predictions)
+def _under(y: Any, predictions: np.ndarray, weights: np.ndarray, count: Count = overlap.counts) -> np.ndarray:
+    """float64 `[B, 3 or 4, K]`: the sums under each row of item weights `[B, N]`."""
+    table = counted(y, predictions, count)
     return np.asarray((weights @ table.reshape(len(table), -1)).reshape(-1, *table.shape[1:]))
 
 
@@ -51,6 +55,11 @@ SCORES = (
         lambda y, said: overlap.dices(counted(y, said).sum(axis=0)),
         lambda y, said, weights: overlap.dices(_under(y, said, weights)),
     ),
+    OverLabels(
+        "boundary F",
+        lambda y, said: overlap.boundary_fs(counted(y, said, overlap.boundaries).sum(axis=0)),
+        lambda y, said, weights: overlap.boundary_fs(_under(y, said, weights, overlap.boundaries)),
+    ),
     Ratio("pixel accuracy", _right),
 )
 
@@ -60,8 +69,15 @@ class _Masks(TaskMethods):
 
     kind = read_as = SEGMENTATION
     form = "places"
+    called = "masks"
+    drawing = "mask"
+    quick = True
     predictions = Maps
     constant_name = "the commonest class everywhere"
+    most_repeats = (
+        1  # every pixel of an image is predicted and measured: ten times over takes the whole budget
+    )
+    unit = "images"
 
     def sound(self, y: Any, outputs: int) -> bool:
         return bool(y.outputs == outputs)
@@ -145,12 +161,34 @@ class Segmentation(_Masks):
         found: np.ndarray = table[0].argmax(0).to(torch.uint8).numpy()
         return found
 
+    def kept(self, answer: np.ndarray) -> LabelMap:
+        return LabelMap.of(answer)
+
+    def over(self, pixels: np.ndarray, answer: np.ndarray | LabelMap, classes: int) -> np.ndarray:
+        from PIL import Image
+
+        mask = answer.unpacked() if isinstance(answer, LabelMap) else answer
+        size = (pixels.shape[1], pixels.shape[0])
+        return overlay(
+            pixels, np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)), classes
+        )
+
+    def drawn(self, answer: np.ndarray, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        from PIL import Image
+
+        image = Image.fromarray(answer)
+        image.putpalette(palette(classes).ravel().tolist())
+        return image
+
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
         table = counted(y, predictions).sum(axis=0)
         colours = [
             "#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette(task.outputs)[: task.outputs].tolist()
         ]
-        rows = zip(task.labels, colours, *table, overlap.ious(table), overlap.dices(table), strict=True)
+        edges = overlap.boundary_fs(counted(y, predictions, overlap.boundaries).sum(axis=0))
+        rows = zip(
+            task.labels, colours, *table, overlap.ious(table), overlap.dices(table), edges, strict=True
+        )
         return [
             {
                 "label": label, "colour": colour, "n": int(true), "predicted": int(said),
@@ -158,8 +196,9 @@ class Segmentation(_Masks):
                 "recall_low": None, "recall_high": None,
                 "f1": None if np.isnan(dice) else float(dice),
                 "iou": None if np.isnan(iou) else float(iou),
+                "boundary_f": None if np.isnan(edge) else float(edge),
             }
-            for label, colour, right, true, said, iou, dice in rows
+            for label, colour, right, true, said, iou, dice, edge in rows
         ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from headstart.errors import UnknownName
 from headstart.train import draws
 
-KINDS = ("crop-flip", "crop", "glyph", "none")
+KINDS = ("crop-flip", "crop", "glyph", "scene", "none")
 
 AREA = (0.5, 1.0)
 """Share of the stored image's area that a random crop keeps."""
@@ -40,7 +40,7 @@ class Augment:
 
     `kind` is "crop-flip" (random resized crop of 50 to 100 % of the area, mirrored half of the
     time), "crop" (never mirrored), "glyph" (small rotation, scale, shift and shear: for
-    handwriting) or "none" (the centre). Raises `UnknownName` for other kinds.
+    handwriting), "scene" (here as "crop-flip") or "none" (the centre). Raises `UnknownName` for other kinds.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Augment:
         if self.kind == "glyph":
             affine = glyph(draws.uniforms(self.seed, epoch, rows, 6), stored, self.size)
         else:
-            affine = crop(draws.uniforms(self.seed, epoch, rows, 5), stored, flip=self.kind == "crop-flip")
+            affine = crop(draws.uniforms(self.seed, epoch, rows, 5), stored, flip=self.kind != "crop")
         theta = torch.from_numpy(affine).to(pixels.device, torch.float32)
         # [B, 2, 3] -> [B, h, w, 2]
         grid = functional.affine_grid(theta, [len(pixels), pixels.shape[1], *self.size], align_corners=False)

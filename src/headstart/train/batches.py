@@ -47,6 +47,8 @@ class Batches:
     seed: int = 0
     augment: Vary | None = None
     """Applied on the training device."""
+    by_view: bool = False
+    """Whether targets are `[n, views, ...]`: what has a place in an item moves with its views."""
 
     @property
     def per_epoch(self) -> int:
@@ -66,8 +68,11 @@ class Batches:
     def read(self, step: int) -> Batch:
         members = self.members(step)
         epoch, rows = step // self.per_epoch, self.rows[members]
-        inputs = drawn(self.views, rows, self.seed, epoch)
-        return Batch(inputs, torch.from_numpy(self.targets[members]), rows, epoch)
+        inputs, targets = drawn(self.views, rows, self.seed, epoch), self.targets[members]
+        if self.by_view:
+            view = draws.choose(self.seed, epoch, rows, len(self.views))
+            targets = targets[np.arange(len(rows)), view]
+        return Batch(inputs, torch.from_numpy(targets), rows, epoch)
 
     def walk(self, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
         """(step, batch) from `start` up to `stop`; the next batch is read while one is in use."""

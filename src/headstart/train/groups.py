@@ -25,20 +25,26 @@ def stage_depths(backbone: Backbone) -> dict[int, int]:
 
 
 def parameter_groups(
-    body: nn.Module, head: nn.Module, recipe: Recipe, depths: Mapping[int, int] | None = None
+    body: nn.Module,
+    head: nn.Module,
+    recipe: Recipe,
+    depths: Mapping[int, int] | None = None,
+    scales: Mapping[int, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Optimiser groups, each with "scale" (share of the recipe's rate) and "head" (bool).
 
     A body parameter of stage d learns at `layer_decay ** (last stage - d)` of the recipe's rate
     (Howard & Ruder, ACL 2018; Clark et al., ICLR 2020). Vectors (biases, norm scales) get no
-    weight decay. Parameters that `depths` does not know count as the last stage.
+    weight decay. Parameters that `depths` does not know count as the last stage. `scales` are
+    shares of the rate by stage, in place of that decay.
     """
     last = max(depths.values(), default=0) if depths else 0
     groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for module, is_head in ((body, False), (head, True)):
         for parameter in module.parameters():
-            distance = last - (depths or {}).get(id(parameter), last)
-            scale = 1.0 if is_head else recipe.layer_decay**distance
+            stage = (depths or {}).get(id(parameter), last)
+            decayed = recipe.layer_decay ** (last - stage)
+            scale = 1.0 if is_head else (scales or {}).get(stage, decayed)
             groups.setdefault((is_head, scale, parameter.ndim > 1), []).append(parameter)
     return [
         {

@@ -26,6 +26,8 @@ class Recipe:
     weight_decay: float = 1e-4
     layer_decay: float = 1.0
     """Factor on the learning rate from each stage to the one before."""
+    layer_rates: str = ""
+    """"auto-rgn": each stage's rate by its first gradients (`train.rgn`) in place of `layer_decay`."""
     smoothing: float = 0.1
     """Label smoothing."""
     clip: float = 1.0
@@ -35,7 +37,9 @@ class Recipe:
     seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without what earlier versions did not have, where it is not used."""
+        found = asdict(self)
+        return found if self.layer_rates else {k: v for k, v in found.items() if k != "layer_rates"}
 
 
 def warm_steps(steps: int) -> int:

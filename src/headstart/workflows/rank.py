@@ -134,7 +134,7 @@ class _Reading:
         self.listen(Event("note", {"label": "left out", "text": f"{spec}: {reason}"}))
 
     def measured(
-        self, found: Sequence[Source], items: int, also: Sequence[str] = ()
+        self, found: Sequence[Source], items: int, also: Sequence[str] = (), *, few: bool = False
     ) -> tuple[Evaluation | None, list[scoring.Scored]]:
         """On what the sources were measured, and those that did not break."""
 
@@ -154,7 +154,7 @@ class _Reading:
                 if pairs is None:  # by the embedding of the first source that works, as in a fit
                     pairs = near_duplicates.find(backbone, own, extract)
                 evaluation = evaluation or Evaluation(own, self.task, _split(own, seed, pairs), extract, seed)
-                one = evaluation.measure(source, backbone, also)
+                one = evaluation.measure(source, backbone, also, few=few)
             except (DataError, StoreError):  # no fault of the source
                 raise
             except BaseException as error:
@@ -168,8 +168,8 @@ class _Reading:
         by_spec = {source.spec: source for source in found}
         behind: dict[str, str] = {}
 
-        def measure(specs: Sequence[str], count: int) -> list[Ranked]:
-            evaluation, scored = self.measured([by_spec[spec] for spec in specs], count)
+        def measure(specs: Sequence[str], count: int, few: bool) -> list[Ranked]:
+            evaluation, scored = self.measured([by_spec[spec] for spec in specs], count, few=few)
             if evaluation is None:
                 return []
             rows = evaluation.standing(scored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import shapes
 from headstart import data
 from headstart.core.maps import VOID
 from headstart.core.targets import Targets
+from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.data.masks import legend
 from headstart.errors import DataError, ItemError
@@ -168,3 +170,42 @@ def test_class_folders_stay_class_folders(tmp_path: Path) -> None:
     found = data.load(tmp_path)
     assert found.task is not None
     assert found.task.labels == ("cats", "images")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda mask: mask.unlink(), r"the folder masks/ is empty: no image has a mask"),
+        (
+            lambda mask: mask.rename(mask.with_stem(f"x{mask.stem}")),
+            r"no image has the name of a mask such as masks/x0",
+        ),
+        (
+            lambda mask: (Image.open(mask).save(mask.with_suffix(".jpg")), mask.unlink()),
+            r"none of the masks can be read \(masks/0.jpg: it is a JPEG",
+        ),
+    ],
+)
+def test_masks_that_are_missing_are_one_sentence(tmp_path: Path, broken: Any, said: str) -> None:
+    shapes.write(tmp_path, 3)
+    for mask in list((tmp_path / "masks").iterdir()):
+        broken(mask)
+    with pytest.raises(DataError, match=said):
+        data.load(tmp_path)
+
+
+def test_masks_of_too_many_pixels_are_told_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    shapes.write(tmp_path, 3)
+    Image.new("L", (12_000, 12_000)).save(tmp_path / "masks" / "1.png")
+    found = data.load(tmp_path)
+    with pytest.raises(ItemError, match="12000 x 12000 pixels, over 100 million"):
+        found.targets[1]
+    assert not [one for one in recwarn if "pixels" in str(one.message)]
+
+
+def test_images_with_masks_are_held_out_once(tmp_path: Path) -> None:
+    split = splits.make_split(data.load(shapes.write(tmp_path, 10)), seed=0)
+    assert split.repeats == 1
+    assert sorted(row for fold in split.folds for row in fold.test.tolist()) == list(range(10))

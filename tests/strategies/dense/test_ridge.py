@@ -20,7 +20,8 @@ def test_it_is_weighted_ridge_regression() -> None:
     x, classes = images()
     found = _ridge.fit(x, classes, 3, penalty=0.1)
     rows, labels = np.concatenate(x).astype(float), np.concatenate(classes)
-    weights = len(labels) / (3 * np.bincount(labels))[labels]
+    weights = np.bincount(labels)[labels] ** -0.25
+    weights *= len(labels) / weights.sum()
     mean = np.average(rows, axis=0, weights=weights)
     sd = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
     model = Ridge(alpha=0.1 * weights.sum()).fit((rows - mean) / sd, np.eye(3)[labels], weights)
@@ -50,11 +51,11 @@ def test_noise_is_penalised_and_a_class_that_is_not_there_never_said() -> None:
     assert (np.concatenate(wild) @ found.weight.T + found.bias).argmax(axis=1).max() < 3
 
 
-def test_places_are_drawn_evenly_and_read_between_cells() -> None:
+def test_places_are_drawn_by_the_root_of_the_sizes_and_read_between_cells() -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[:2, :3], mask[:, 29] = 1, 255
     points = _ridge.draw(mask, 4000, np.random.default_rng(0))
-    assert np.bincount(points.classes).tolist() == [32, 6]
+    assert np.bincount(points.classes).tolist() == [58, 5]
     at = np.floor(points.at * [20, 30]).astype(int)
     assert (mask[at[:, 0], at[:, 1]] == points.classes).all()
     ramp = np.stack([np.broadcast_to((np.arange(10) + 0.5)[:, None] / 10, (10, 15)),

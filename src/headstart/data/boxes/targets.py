@@ -69,3 +69,9 @@ class Annotations:
         known = [one for one in self.boxes if one is not None]
         found = [np.bincount(one.classes, minlength=self.outputs)[: self.outputs] for one in known]
         return np.stack(found) if found else np.zeros((0, self.outputs), np.int64)
+
+    def extent(self) -> tuple[int, int]:
+        """Median height and width of the images."""
+        sizes = [one.size for one in self.boxes if one is not None]
+        height, width = np.median(sizes, axis=0).round().astype(int).tolist() if sizes else (1, 1)
+        return height, width

@@ -13,6 +13,9 @@ from headstart import modalities, tasks
 from headstart.core import fingerprint, targets
 from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.untrusted import Damaged, parsing
+from headstart.data.boxes import checks as boxes
+from headstart.data.boxes.targets import Annotations
+from headstart.data.checks import videos
 from headstart.data.checks.duplicates import Pair, duplicate_groups, near_findings
 from headstart.data.checks.findings import CODES, ORDER, Finding, Report, finding, held_out
 from headstart.data.checks.findings.judge import duplicate_findings, group_findings, label_findings
@@ -56,6 +59,10 @@ def check(
     found += label_findings(dataset, usable) if usable.any() or not len(usable) else ()
     if isinstance(dataset.targets, Masks):
         found += masks.findings(dataset, dataset.targets, settled.looked)
+    if isinstance(dataset.targets, Annotations):
+        found += boxes.findings(dataset, dataset.targets, settled.looked)
+    if isinstance(dataset.targets, Masks | Annotations):
+        found += videos.findings(dataset)
     # two items that cannot be read are broken, not alike
     found += duplicate_findings(dataset, [d if ok else None for d, ok in zip(digests, usable, strict=True)])
     found += group_findings(dataset)

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset, Item, Note
+from headstart.core.maps import Maps
 from headstart.core.task import SEGMENTATION
 from headstart.core.untrusted import Damaged
 from headstart.data.folders.tree import Tree
@@ -19,12 +20,13 @@ from headstart.data.masks.legend import Legend
 from headstart.data.masks.targets import Masks, values_of
 from headstart.data.reading import SPLITS, Reading, printable, suffix_of
 from headstart.errors import DataError
-from headstart.tasks.base import Places
 
 IMAGES = frozenset({"images", "image", "imgs", "img", "jpegimages"})
 MASKS = frozenset(
     {"masks", "mask", "annotations", "segmentations", "segmentationclass", "labels", "annot", "gt"}
 )
+MEANT = frozenset({"masks", "mask", "segmentations", "segmentationclass", "annot"})
+"""Of these, names that nothing but masks has."""
 ENDINGS = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg"})
 """Of masks; a JPEG is told to be none."""
 MARKS = ("_mask", "-mask", "_masks", "_label", "_labels", "_labelids", "_gt", "_seg", "_segmentation", "_l")
@@ -102,13 +104,37 @@ def read(tree: Tree, pairs: Pairs, reading: Reading) -> Dataset:
 
 def wanted(reading: Reading) -> bool:
     """Whether the task that was asked for, if any, has masks."""
-    return reading.task is None or isinstance(tasks.get(reading.task), Places)
+    return reading.task is None or tasks.get(reading.task).predictions is Maps
+
+
+_PUT = "put each image's mask, a PNG of its name, into masks/, or give outlines: COCO JSON, say"
 
 
 def refuse(tree: Tree) -> DataError:
     """The error where masks were asked for, and there are none."""
-    problem = "there are no folders images/ and masks/ with files of like names"
-    return DataError(tree.origin, problem, "put each image's mask, a PNG of its name, into masks/")
+    return DataError(tree.origin, "there are no folders images/ and masks/ with files of like names", _PUT)
+
+
+def check_lacking(tree: Tree) -> None:
+    """Raises `DataError` where masks were meant and are missing: a folder of that name, beside one of images,
+    is empty or holds no mask of any."""
+    endings = modalities.get("image").SUFFIXES
+    seen = [PurePosixPath(path) for path in tree.paths if suffix_of(path) in endings]
+    beside = {kind.parent for one in seen for kind in one.parents if kind.name.lower() in IMAGES}
+    empty = [PurePosixPath(note.where) for note in tree.notes if note.code == "HS502"]
+    for folder in empty:
+        if folder.name.lower() in MEANT and folder.parent in beside:
+            raise DataError(
+                tree.origin, f"the folder {printable(str(folder))}/ is empty: no image has a mask", _PUT
+            )
+    meant = [
+        one
+        for one in seen
+        if any(kind.name.lower() in MEANT and kind.parent in beside for kind in one.parents)
+    ]
+    if meant:
+        problem = f"no image has the name of a mask such as {printable(str(meant[0]))}"
+        raise DataError(tree.origin, problem, "name each mask as its image, or put its image into images/")
 
 
 def _legend(tree: Tree, masks: list[Item]) -> Legend:
@@ -122,10 +148,12 @@ def _legend(tree: Tree, masks: list[Item]) -> Legend:
         path = min(listed, key=lambda one: (one.count("/"), one))
         return legends.of_file(printable(path), tree.item(path).read(), tree.origin)
     ids: Counter[int] = Counter()
+    first = ""
     for item in masks:
         try:
             values = values_of(item.read())
-        except (OSError, Damaged):
+        except (OSError, Damaged) as error:
+            first = first or f" ({item.id}: {error})"
             continue  # the doctor tells
         if values.ndim == 3:
             if (values[..., :1] != values).any():
@@ -136,5 +164,6 @@ def _legend(tree: Tree, masks: list[Item]) -> Legend:
         if len(ids) > 4 * legends.MOST_CLASSES:
             break
     if not ids:
-        raise DataError(tree.origin, "none of the masks can be read", "save them as PNG with ids of classes")
+        problem = f"none of the masks can be read{first}"
+        raise DataError(tree.origin, problem, "save them as PNG with ids of classes")
     return legends.of_ids(sorted(ids), tree.origin)

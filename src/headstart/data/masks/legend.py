@@ -13,6 +13,7 @@ import numpy as np
 
 from headstart.core.maps import MOST_CLASSES, VOID
 from headstart.core.untrusted import Damaged, read_json
+from headstart.core.words import count
 from headstart.errors import DataError, near
 
 FILES = ("classes", "labels", "codes", "class_dict", "label_colors", "label_names", "names", "categories")
@@ -64,11 +65,11 @@ class Legend:
     def said(self) -> str:
         """How masks are read, in words."""
         if self.colours:
-            text = f"{len(self.labels)} classes by their colours"
+            text = f"{count(len(self.labels), 'class', 'classes')} by their colours"
         else:
             text = ", ".join(f"{i} {label}" for i, label in zip(self.ids[:4], self.labels, strict=False))
             text += ", ..." if len(self.ids) > 4 else ""
-            text = f"{len(self.labels)} classes by their ids ({text})"
+            text = f"{count(len(self.labels), 'class', 'classes')} by their ids ({text})"
         void = ", ".join(map(str, sorted(self.void)))
         return f"{text}; {void} is void and counts nowhere" if void else text
 

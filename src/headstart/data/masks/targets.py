@@ -19,6 +19,7 @@ from headstart.core.maps import VOID
 from headstart.core.untrusted import Damaged, limits, parsing
 from headstart.data.masks.legend import OTHERS, Legend
 from headstart.errors import ItemError
+from headstart.modalities.image.decoding._quiet import quiet
 
 FORMATS = ("PNG", "BMP", "TIFF", "GIF")
 """Without loss: a JPEG has other values than were written into it."""
@@ -31,7 +32,7 @@ def values_of(data: bytes) -> np.ndarray:
     """
     if data.startswith(b"\xff\xd8"):
         raise Damaged("it is a JPEG, whose values are not those that were written: save masks as PNG")
-    with parsing():
+    with parsing(), quiet():
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > limits.PIXELS:
             raise Damaged(

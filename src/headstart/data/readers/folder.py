@@ -4,11 +4,13 @@ beside it, or a table for each split."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from headstart import modalities
-from headstart.core.dataset import Dataset
+from headstart.core.dataset import Dataset, Note
 from headstart.data import columns
+from headstart.data.boxes import folders as boxes
 from headstart.data.folders.layout import class_folders, items_in, read_folders
 from headstart.data.folders.tree import Tree, archive_tree, folder_tree
 from headstart.data.forms import fasttext
@@ -59,11 +61,8 @@ def read(data: Any, reading: Reading) -> Dataset:
 
 def read_tree(tree: Tree, reading: Reading) -> Dataset:
     """A data set from the files of a folder or an archive."""
-    if not reading.columns and masks.wanted(reading):
-        if pairs := masks.pairs_in(tree):
-            return masks.read(tree, pairs, reading)
-        if reading.task is not None:
-            raise masks.refuse(tree)
+    if not reading.columns and (found := _placed(tree, reading)):
+        return found
     tables = _candidates(tree, reading)
     chosen = find_tables(tree, tables, reading)
     if chosen:
@@ -79,6 +78,48 @@ def read_tree(tree: Tree, reading: Reading) -> Dataset:
             if suffix_of(path) != ".json":  # which may be anything
                 table.parse_member(tree, path)
     return dataset
+
+
+def _placed(tree: Tree, reading: Reading) -> Dataset | None:
+    """Images with masks or boxes. Raises `DataError` where these were asked for, and are not there."""
+    of_masks, of_boxes = masks.wanted(reading), boxes.wanted(reading)
+    pairs = masks.pairs_in(tree) if of_masks else None
+    found = boxes.found_in(tree) if of_masks or of_boxes else None
+    if found is None and (of_masks or of_boxes) and (whole := _with_archive(tree)):
+        found = boxes.found_in(whole)
+        tree = whole if found else tree
+    if pairs:
+        dataset = masks.read(tree, pairs, reading)
+        if found is None or not of_boxes:
+            return dataset
+        text = f"there are boxes, too ({found.form}): to learn those, say --task {boxes.DETECTION}"
+        return replace(dataset, notes=(*dataset.notes, Note("HS310", tree.origin, text)))
+    if found:
+        return boxes.read(tree, found, reading) if of_boxes else boxes.read_masks(tree, found, reading)
+    if reading.task is not None and (of_masks or of_boxes):
+        raise masks.refuse(tree) if of_masks else boxes.refuse(tree)
+    if of_masks:
+        masks.check_lacking(tree)
+    return None
+
+
+def _with_archive(tree: Tree) -> Tree | None:
+    """The files of a folder and of the one archive in it, where that alone has items."""
+    archives = [path for path in tree.paths if archive_ending(path)]
+    if tree.root is None or len(archives) != 1 or items_in(tree).paths:
+        return None
+    try:
+        inner = archive_tree(tree.root / archives[0])
+    except (DataError, PathError):  # which is told where it is read
+        return None
+    own = frozenset(inner.paths)
+    beside = [path for path in tree.paths if path not in {*own, *archives}]
+    return replace(
+        tree,
+        paths=(*inner.paths, *beside),
+        item=lambda path: inner.item(path) if path in own else tree.item(path),
+        notes=(*tree.notes, *inner.notes),
+    )
 
 
 def _candidates(tree: Tree, reading: Reading) -> list[str]:

@@ -14,6 +14,9 @@ from headstart.core.dataset import Dataset, Item, TextItem
 from headstart.core.task import CLASSIFICATION, MULTILABEL
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data import columns, labels, parts
+from headstart.data.boxes import folders as boxes
+from headstart.data.boxes.formats import records
+from headstart.data.boxes.formats.written import Sheet
 from headstart.data.columns import LOOKED_AT, Cells, Columns
 from headstart.data.items import cells, entries
 from headstart.data.items.entries import RowItem
@@ -63,6 +66,12 @@ def read(data: Any, reading: Reading) -> Dataset:
             "the hub data set", f"its part {unknown[0]!r} is no split", "rename it train, val or test"
         )
     first = next(iter(shards.values()))
+    if boxes.wanted(reading) and not reading.items_only:
+        if records.COLUMN in first.features and not reading.columns:
+            return _with_objects(shards, first, reading, hub)
+        if reading.task is not None:
+            problem = f"no column is called {records.COLUMN!r} among {', '.join(first.features)}"
+            raise DataError("the hub data set", problem, "give it records of bbox and category")
     use = _item_columns(first, reading, hub)
     if not reading.items_only:
         use = _others(first, use, reading, hub, named="" not in shards)
@@ -102,6 +111,38 @@ def read(data: Any, reading: Reading) -> Dataset:
         pairs=use.pair is not None,
         notes=(*notes, use.told(list(first.features), origin, parts="" if "" in shards else "its parts")),
     )
+
+
+def _with_objects(shards: Mapping[str, Any], first: Any, reading: Reading, hub: Any) -> Dataset:
+    """Images with a column of objects. Raises `DataError`."""
+    origin = str(getattr(first.info, "dataset_name", None) or "hub data set")
+    use = _item_columns(first, reading, hub)
+    if use.path is None:
+        raise DataError(origin, f"it has {records.COLUMN}, and no column of images")
+    names = _object_names(first.features[records.COLUMN], hub)
+    items: dict[str, Item] = {}
+    sheets: list[Sheet] = []
+    for name, part in shards.items():
+        some = _items(part, use, f"{name}/" if name else "", hub)
+        items |= {item.id: item for item in some}
+        for item, given in zip(some, part[records.COLUMN], strict=True):
+            try:
+                marks = records.marks_of(given if given is not None else [], names)
+            except Damaged as error:
+                raise DataError(origin, f"row {item.id}: {error}") from None
+            sheets.append(Sheet(item.id, marks, split=SPLITS.get(name.lower(), "")))
+    written = records.oriented(sheets, origin, names)
+    placed = {sheet.image: sheet for sheet in written.sheets}
+    return boxes.read_items(items, placed, written, reading, origin)
+
+
+def _object_names(feature: Any, hub: Any) -> tuple[str, ...]:
+    """The names of the classes of objects, where the feature says them."""
+    while not isinstance(feature, Mapping):
+        feature = feature[0] if isinstance(feature, list) else getattr(feature, "feature", {})
+    label = feature.get(next((name for name in records.LABELS if name in feature), ""))
+    label = getattr(label, "feature", label)
+    return tuple(label.names) if isinstance(label, hub.ClassLabel) else ()
 
 
 def _item_columns(first: Any, reading: Reading, hub: Any) -> Columns:

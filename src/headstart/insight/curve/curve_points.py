@@ -13,19 +13,24 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core import cells
 from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec, Tap
 from headstart.core.split import Fold
-from headstart.core.strategy import Trial
+from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
 from headstart.insight.curve import subsets
 from headstart.measure import intervals, partition, threads
 from headstart.strategies import probe as probing
+from headstart.strategies.dense import probe as dense
+from headstart.tasks.base import Places
 
 DRAWS = 6
 """Portions drawn for every size."""
+OF_PLACES = 2
+"""The same where an answer is a map: a fit takes half a second, and every pixel of an item is measured."""
 MOST_ROWS = 5_000
 """Development rows that are looked at; of more a sample is drawn blindly."""
 MOST_CELLS = 4e7
@@ -51,14 +56,21 @@ class Measured:
     """float64 `[S]`: single errors seen."""
     items: int
     """Held-out items at each size."""
+    draws: int = DRAWS
+    """Portions of each size."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """Predictions for held-out rows in one draw or repeat: the rows, and float `[n, K]`."""
+    """Predictions for held-out rows in one draw or repeat: the rows, and float `[n, K]`, or maps `[n]`."""
 
     rows: np.ndarray
     predictions: np.ndarray = field(repr=False)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """As scores take them."""
+        return self.predictions if self.predictions.dtype == object else self.predictions.astype(np.float64)
 
 
 def measure(
@@ -72,8 +84,12 @@ def measure(
     sampled = len(experiment.split.development) > EVERY_FOLD
     # those the probe has come to: for others it has chosen taps by all rows, their held-out ones among them
     known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
-    folds = [_folds(known, number, one=sampled) for number in range(DRAWS)]
-    stored = _read(experiment, networks, probe, sorted({fold for draw in folds for fold in draw}))
+    placed = isinstance(tasks.for_task(experiment.task), Places)
+    folds = [_folds(known, number, one=sampled) for number in range(OF_PLACES if placed else DRAWS)]
+    needed = sorted({fold for draw in folds for fold in draw})
+    stored = (
+        _maps(experiment, networks, probe, needed) if placed else _read(experiment, networks, probe, needed)
+    )
     parts = [stored.parts[fold] for draw in folds for fold in draw]
     total = int(np.mean([len(train) for train, _ in parts]))
     classes = experiment.task.outputs if tasks.for_task(experiment.task).exclusive else 1
@@ -89,7 +105,7 @@ def measure(
 
 
 def _own(
-    experiment: Experiment, probe: Trial, stored: Stored, known: Sequence[Fold]
+    experiment: Experiment, probe: Trial, stored: Stored | Maps, known: Sequence[Fold]
 ) -> dict[int, np.ndarray]:
     """By fold: what the probe itself has predicted, where the same model would be fitted here again."""
     fitted = zip(known, probe.choices.get("folds", ()), strict=False)
@@ -119,13 +135,52 @@ class Stored:
     """int64 `[N]`: the row of x, -1 for rows that are not looked at."""
     parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
     """By fold: its training and test rows that are looked at."""
-    columns: dict[int, np.ndarray] = field(repr=False)
-    """By fold: the columns it reads."""
+    columns: dict[int, list[slice]] = field(repr=False)
+    """By fold: the columns it reads, tap by tap."""
     penalty: dict[int, float]
 
     def matrix(self, rows: np.ndarray, fold: int) -> np.ndarray:
         """float32 `[len(rows), d]`"""
-        return np.asarray(self.x[np.ix_(self.place[rows], self.columns[fold])], np.float32)
+        taps = [self.x[self.place[rows], tap] for tap in self.columns[fold]]
+        return np.concatenate(taps, axis=1, dtype=np.float32)
+
+    def predict(self, experiment: Experiment, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """float32 `[len(test), K]`: what a model of these training rows says."""
+        task = experiment.task
+        y = experiment.targets.hidden(experiment.split.folds[fold].train)
+        with threads.suited_to(len(train)):
+            x, penalty = self.matrix(train, fold), self.penalty[fold]
+            linear = probing.at_penalty(task, x, y[train], penalty, seed=experiment.seed)
+            logits = linear.logits(self.matrix(test, fold).astype(np.float64))
+        return np.asarray(tasks.for_task(task).activate(logits), np.float32)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The same of stored maps."""
+
+    learnt: dense.Learner
+    place: np.ndarray = field(repr=False)
+    parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+
+    def predict(self, experiment: Experiment, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Object array `[len(test)]` of maps."""
+        with threads.suited_to(len(train)):
+            return cells.column(self.learnt(train, test))
+
+
+def _maps(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Maps:
+    data, split = experiment.dataset, experiment.split
+    request = Request(
+        data,
+        experiment.task,
+        split,
+        networks.extractor,
+        networks.backbone(str(probe.source)),
+        seed=experiment.seed,
+    )
+    parts = {fold: (split.folds[fold].train, split.folds[fold].test) for fold in folds}
+    return Maps(dense.learner(request), np.arange(len(data)), parts)
 
 
 def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Stored:
@@ -137,9 +192,10 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     taps = [Tap.parse(name) for name in names]
     features = networks.extractor(backbone, FeatureSpec(taps=tuple(taps)))
     ends = np.cumsum([0, *(features.tap(tap).shape[1] for tap in taps)])
-    span = {name: np.arange(ends[k], ends[k + 1]) for k, name in enumerate(names)}
-    columns = {fold: np.concatenate([span[name] for name in chosen[fold]["taps"]]) for fold in folds}
-    width = max(len(some) for some in columns.values())
+    span = {name: slice(ends[k], ends[k + 1]) for k, name in enumerate(names)}
+    columns = {fold: [span[name] for name in chosen[fold]["taps"]] for fold in folds}
+    widths = {fold: sum(tap.stop - tap.start for tap in taps) for fold, taps in columns.items()}
+    width = max(widths.values())
     methods, outputs = tasks.for_task(experiment.task), experiment.task.outputs
     most = int(np.clip(MOST_CELLS / (width * methods.work(outputs)), 10 * outputs, MOST_ROWS))
     rows = partition.blind_sample(experiment.split, most, seed=experiment.seed)
@@ -149,7 +205,7 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
     views = 1 + int(probe.choices.get("views", 0))
     penalty = {
         fold: methods.penalty_for(
-            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), len(columns[fold]), views
+            chosen[fold].get("C"), bool(chosen[fold].get("ridge")), int(widths[fold]), views
         )
         for fold in folds
     }
@@ -161,7 +217,7 @@ def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
 class _Draw:
     """One draw of nested portions on the folds of one repeat."""
 
-    def __init__(self, experiment: Experiment, stored: Stored, number: int, folds: list[int]) -> None:
+    def __init__(self, experiment: Experiment, stored: Stored | Maps, number: int, folds: list[int]) -> None:
         self.experiment, self.stored, self.orders = experiment, stored, {}
         for fold in folds:
             train, _ = stored.parts[fold]
@@ -177,20 +233,11 @@ class _Draw:
             train, test = self.stored.parts[fold]
             portion = train if whole else train[subsets.beginning(*order, n)]
             if whole and fold not in seen:
-                seen[fold] = self._predict(fold, portion, test)
+                seen[fold] = self.stored.predict(self.experiment, fold, portion, test)
             rows.append(test)
-            found.append(seen[fold] if whole else self._predict(fold, portion, test))
+            found.append(seen[fold] if whole else self.stored.predict(self.experiment, fold, portion, test))
             used.append(len(portion))
         return float(np.mean(used)), Held(np.concatenate(rows), np.concatenate(found))
-
-    def _predict(self, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-        task, stored = self.experiment.task, self.stored
-        y = self.experiment.targets.hidden(self.experiment.split.folds[fold].train)
-        with threads.suited_to(len(train)):
-            x, penalty = stored.matrix(train, fold), stored.penalty[fold]
-            linear = probing.at_penalty(task, x, y[train], penalty, seed=self.experiment.seed)
-            logits = linear.logits(stored.matrix(test, fold).astype(np.float64))
-        return np.asarray(tasks.for_task(task).activate(logits), np.float32)
 
 
 def _summed(
@@ -199,9 +246,7 @@ def _summed(
     """Errors, their covariance and their counts from the predictions of every draw `[draw][size]`."""
     task, y = experiment.task, experiment.targets
     judged = tasks.score_of(task)
-    values = np.array(
-        [[judged.value(y[h.rows], h.predictions.astype(np.float64)) for h in row] for row in found]
-    )
+    values = np.array([[judged.value(y[h.rows], h.numbers) for h in row] for row in found])
     each = turned(task, values)  # [draws, S]
     theirs = []
     if baseline is not None:
@@ -219,7 +264,7 @@ def _summed(
         for s in range(len(used))
     ]
     items = len(np.unique(np.concatenate([row[0].rows for row in found])))
-    return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items)
+    return Measured(used, each.mean(axis=0), covariance, np.array(counts, np.float64), items, len(found))
 
 
 def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np.ndarray]:
@@ -236,10 +281,7 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
         block = np.zeros((len(weights), len(columns)))
         for number, column in enumerate(columns):
             with np.errstate(invalid="ignore", divide="ignore"):  # a draw may miss all items of a column
-                better = [
-                    judged.resampled(y[h.rows], h.predictions.astype(np.float64), weights[:, of_row[h.rows]])
-                    for h in column
-                ]
+                better = [judged.resampled(y[h.rows], h.numbers, weights[:, of_row[h.rows]]) for h in column]
             if better:
                 mean = np.mean(better, axis=0)
                 block[:, number] = 1 - mean if experiment.task.higher_is_better else -mean

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from headstart import strategies
+from headstart import strategies, tasks
 from headstart.core import words
 from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.metric import named
 from headstart.core.strategy import Trial, common
 from headstart.evidence import leaderboard
-from headstart.insight.curve.curve_points import DRAWS, Measured, measure, turned
+from headstart.insight.curve.curve_points import Measured, measure, turned
 from headstart.measure import curves, intervals
 from headstart.measure.curves import Curve, Saved
 
@@ -88,6 +88,7 @@ class _Words:
             "source": self.probe.source,
             "arm": f"a linear probe on frozen {self.probe.source} ({' + '.join(self.probe.choices['taps'])})",
             "metric": self.experiment.task.metric,
+            "unit": self.unit,
             "points": self._points(),
             "band": self._band(),
             "twice": twice,
@@ -95,6 +96,11 @@ class _Words:
             "saved": saved,
             "sentences": [self._about(), *more, self._outlook(twice, why)],
         }
+
+    @property
+    def unit(self) -> str:
+        """What is labelled, and may be saved."""
+        return tasks.for_task(self.experiment.task).unit
 
     def _points(self) -> list[dict[str, Any]]:
         m = self.measured
@@ -105,7 +111,7 @@ class _Words:
             if self.experiment.task.metric == "accuracy":  # no interval of width 0 where nothing was wrong
                 wilson = intervals.wilson(error * m.items, m.items)
                 low, high = min(low, wilson.low), max(high, wilson.high)
-            out.append({"n": round(n), **self._value(error, low, high), "repeats": DRAWS})
+            out.append({"n": round(n), **self._value(error, low, high), "repeats": m.draws})
         return out
 
     def _value(self, error: float, low: float, high: float) -> dict[str, float]:
@@ -130,7 +136,7 @@ class _Words:
         largest = self.measured.sizes[-1]
         if 2 * n > self.fitted.farthest:
             return None, (
-                f"the curve was measured up to {largest:,.0f} labels, and nothing is said beyond "
+                f"the curve was measured up to {largest:,.0f} {self.unit}, and nothing is said beyond "
                 f"{curves.FARTHEST:g} times as many"
             )
         there, gain = self.fitted.at(2 * n), self.fitted.gain(n, 2 * n)
@@ -155,8 +161,8 @@ class _Words:
         against = f"{strategies.called(self.baseline.strategy)} with {their_n:,.0f}"
         if saved is None or saved.ratio < 1:
             return None, (
-                f"No labels are saved: with {m.sizes[-1]:,.0f} labels the frozen probe does not reach "
-                f"{against} ({words.value(experiment.task.metric, theirs)})."
+                f"No {self.unit} are saved: with {m.sizes[-1]:,.0f} {self.unit} the frozen probe does not "
+                f"reach {against} ({words.value(experiment.task.metric, theirs)})."
             )
         record = {
             "against": self.baseline.arm,
@@ -165,7 +171,7 @@ class _Words:
             **vars(saved),
             "labels": round(saved.labels),
         }
-        return record, _saving(saved, against)
+        return record, _saving(saved, against, self.unit)
 
     def _theirs(self) -> float:
         """The baseline's score on the curve's items: as far from the probe as on the items that both have."""
@@ -181,30 +187,31 @@ class _Words:
         first, last = (words.value(metric, float(turned(self.experiment.task, m.errors[k]))) for k in (0, -1))
         return (
             f"The curve is of a linear probe on frozen {self.probe.source}: {metric} {first} with "
-            f"{m.sizes[0]:,.0f} labels, {last} with {m.sizes[-1]:,.0f} (each trained on part of the labelled "
-            "items and measured on others). A network that is trained further may gain more from more labels."
+            f"{m.sizes[0]:,.0f} {self.unit}, {last} with {m.sizes[-1]:,.0f} (each trained on part of the "
+            "labelled items and measured on others). A network that is trained further may gain more from "
+            f"more {self.unit}."
         )
 
     def _outlook(self, twice: dict[str, Any] | None, why: str) -> str:
         if twice is None:
-            return f"What more labels would bring cannot be said: {why}."
+            return f"What more {self.unit} would bring cannot be said: {why}."
         ends = (twice["gain"][name] for name in ("value", "low", "high"))
         gain = words.gain_estimate(self.experiment.task.metric, *ends)
         better = "" if self.experiment.task.higher_is_better else " (how much smaller the error gets)"
         return (
-            f"Twice as many labels to learn from ({twice['n']:,} instead of {twice['n'] // 2:,}) would bring "
-            f"about {gain}{better}."
+            f"Twice as many {self.unit} to learn from ({twice['n']:,} instead of {twice['n'] // 2:,}) would "
+            f"bring about {gain}{better}."
         )
 
 
-def _saving(saved: Saved, against: str) -> str:
-    labels = f"With {saved.labels:,.0f} labels" + (
+def _saving(saved: Saved, against: str, unit: str) -> str:
+    labels = f"With {saved.labels:,.0f} {unit}" + (
         ", the fewest that were measured," if saved.at_least else ""
     )
     if saved.low <= 1:
         return (
-            f"{labels} transfer scores like {against}, but the interval does not exclude that no label "
-            "is saved."
+            f"{labels} transfer scores like {against}, but the interval does not exclude that no "
+            f"{unit.removesuffix('s')} is saved."
         )
     if saved.at_least:
         return f"{labels} transfer is as good as {against}: at least {saved.ratio:.1f} times fewer."

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from headstart.core.frame import Frame
 from headstart.core.source import Levels
 from headstart.errors import ImageError
 from headstart.modalities.base import Examination, Numbers, generator
 from headstart.modalities.image import _described
 from headstart.modalities.image._traits import looks as looks
 from headstart.modalities.image._traits import traits as traits
-from headstart.modalities.image._views import VIEWS, centre_cut, evaluation, resize_short
+from headstart.modalities.image._views import FRAMES, VIEWS, centre_cut, evaluation, resize_short
 from headstart.modalities.image.decoding import _decode, _deep, _kinds, _white
 from headstart.modalities.image.decoding._deep import ROUNDING as ROUNDING
 from headstart.modalities.image.decoding._quiet import ROOM
@@ -43,7 +44,10 @@ COMPARED_BY = "bundled/strokes"
 COPIES_FROM = None
 """On ants, bees, dogs and cats it found every one of 360 pairs of a photo with its re-encoded and rescaled
 copies, and no other pair; an ImageNet MobileNet found 346."""
-TUNING = Numbers(lr=1e-4, layer_decay=0.75, weight_decay=0.05, smoothing=0.1, from_scratch=(1e-3, 3e-3, 3e-4))
+TUNING = Numbers(
+    lr=1e-4, layer_decay=0.75, weight_decay=0.05, smoothing=0.1, from_scratch=(1e-3, 3e-3, 3e-4), share=0.5
+)
+"""The share by `benchmarks/averages.py`."""
 PREPROCESSING = ImagePreprocessing
 STORED = 32
 """Side in pixels of images that a model without a source reads."""
@@ -67,6 +71,12 @@ def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
     megapixels, or of values whose white is not known.
     """
     return _decode.pixels_of(_decode.recognise(data), levels)
+
+
+def outline(data: bytes) -> tuple[tuple[int, int], Image.Transpose | None]:
+    """Width and height of an image as stored, and how it is turned to be upright; of its header alone, so
+    that the beginning of a file may be enough. Raises `ImageError`."""
+    return _decode.outline(_decode.recognise(data))
 
 
 def examine(data: bytes) -> Examination:
@@ -130,6 +140,14 @@ def prepare(
     recipe = VIEWS[kind or DEFAULT_VIEW]
     out = evaluation(image, contract) if view == 0 else recipe(image, contract, generator(key, view, kind))
     return _channels_first(out)
+
+
+def frame(view: int, kind: str, key: str) -> Frame:
+    """Which part of an image `prepare` shows as that view, where view 0 is all of it (`crop_mode` "squash").
+
+    Raises `UnknownName` for a recipe whose views do not tell.
+    """
+    return FRAMES[kind](generator(key, view, kind)) if view else Frame()
 
 
 def pixels(data: bytes | Image.Image, side: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageOps
 
+from headstart.core.frame import Frame
 from headstart.core.registry import Registry
 from headstart.errors import BadOption
 from headstart.modalities.image.preprocessing import ImagePreprocessing, padding_of, sides_of
@@ -17,6 +18,9 @@ Recipe = Callable[[Image.Image, ImagePreprocessing, np.random.Generator], Image.
 
 VIEWS: Registry[Recipe] = Registry("view recipe")
 """Recipes of augmented views by name."""
+
+FRAMES: Registry[Callable[[np.random.Generator], Frame]] = Registry("view recipe with a frame")
+"""Of recipes whose views show a part that is known, what draws it: the first that the recipe draws."""
 
 _RESAMPLING = ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")
 
@@ -91,6 +95,41 @@ def _crop_flip(image: Image.Image, contract: ImagePreprocessing, rng: np.random.
     return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view
 
 
+def scene_frame(rng: np.random.Generator) -> Frame:
+    """Of a side of 0.55 to 1.25 of the item's (larger ones reach beyond it), 10 % wider or taller, somewhere;
+    mirrored half of the time."""
+    side, aspect = math.exp(rng.uniform(math.log(0.55), math.log(1.25))), math.exp(rng.uniform(-0.1, 0.1))
+    width, height = side * aspect, side / aspect
+    left, top = rng.random() * (1 - width), rng.random() * (1 - height)
+    return Frame(left, top, left + width, top + height, mirrored=bool(rng.random() < 0.5))
+
+
+def _scene(image: Image.Image, contract: ImagePreprocessing, rng: np.random.Generator) -> Image.Image:
+    """What `scene_frame` shows; brightness by up to 25 %, each channel by up to 10 %, gamma of 0.7 to 1.4."""
+    frame = scene_frame(rng)
+    gamma = math.exp(rng.uniform(math.log(0.7), math.log(1.4)))
+    gains = math.exp(rng.uniform(-0.22, 0.22)) * np.exp(rng.uniform(-0.1, 0.1, size=3))
+    box = (
+        frame.left * image.width,
+        frame.top * image.height,
+        frame.right * image.width,
+        frame.bottom * image.height,
+    )
+    # an item is filled up by the median colour of its rim, as far as a frame reaches beyond it
+    around = [
+        max(0, math.ceil(over)) for over in (-box[0], -box[1], box[2] - image.width, box[3] - image.height)
+    ]
+    if any(around):
+        image = ImageOps.expand(image, (around[0], around[1], around[2], around[3]), fill=_background(image))
+        box = (box[0] + around[0], box[1] + around[1], box[2] + around[0], box[3] + around[1])
+    height, width = contract.size
+    view = image.resize((width, height), resampling(contract.interpolation), box=box)
+    if frame.mirrored:
+        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    levels = (np.arange(256) / 255) ** gamma
+    return view.point([round(min(1.0, gain * level) * 255) for gain in gains for level in levels])
+
+
 def _glyph(image: Image.Image, contract: ImagePreprocessing, rng: np.random.Generator) -> Image.Image:
     """Shift by up to 8 %, turn by up to 12 degrees, scale and shear by up to 12 %; never mirrored."""
     view = evaluation(image, contract)
@@ -123,4 +162,6 @@ def _resize(image: Image.Image, size: tuple[int, int], how: Image.Resampling) ->
 VIEWS.add("crop-flip", _crop_flip)
 VIEWS.add("crop", random_resized_crop)
 VIEWS.add("glyph", _glyph)
+VIEWS.add("scene", _scene)
 VIEWS.add("none", lambda image, contract, _: evaluation(image, contract))
+FRAMES.add("scene", scene_frame)

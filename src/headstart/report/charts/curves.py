@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.core import words
@@ -50,7 +50,7 @@ def learning(curve: Mapping[str, Any]) -> dict[str, Any]:
     y = Scale(low, high, BOX["bottom"], BOX["top"])
 
     def mark(p: Mapping[str, Any]) -> dict[str, Any]:
-        text = f"{p['n']:,} labels: {words.value(metric, p['value'])}"
+        text = f"{p['n']:,} {curve.get('unit', 'labels')}: {words.value(metric, p['value'])}"
         if p["low"] is not None and p["high"] is not None:
             text += f" {words.interval(metric, p['low'], p['high'])}"
         at = {k: y.at(p["value"] if p[k] is None else p[k]) for k in ("low", "high")}
@@ -99,6 +99,25 @@ def reliability(found: Mapping[str, Any]) -> dict[str, Any]:
         "x_title": "how sure it was",
         "y_title": "how often it was right",
     }
+
+
+def recall(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Precision against recall, a line a class in its colour."""
+    x, y = Scale(0.0, 1.0, BOX["left"], BOX["right"]), Scale(0.0, 1.0, BOX["bottom"], BOX["top"])
+    lines = [
+        {
+            "path": path([(x.at(recall), y.at(precision)) for recall, precision in row["curve"]]),
+            "colour": row["colour"],
+            "title": f"{row['label']}: AP50 {words.value('accuracy', row['AP50'])}",
+        }
+        for row in rows
+        if row.get("curve")
+    ]
+    titles = {
+        "x_title": "share of the objects that are found",
+        "y_title": "share of the boxes that are right",
+    }
+    return {**_figure(x, y, "accuracy", "accuracy"), "lines": lines, **titles}
 
 
 def scatter(found: Mapping[str, Any], name: str = "") -> dict[str, Any]:

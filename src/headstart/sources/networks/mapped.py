@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+
+from torch import fx
 
 from headstart.core.features import MAP, Tap
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import image_input
 from headstart.sources.cuts import stages
+from headstart.sources.cuts.segments import segment
 from headstart.sources.cuts.traced import TracedBackbone, make_plan
 
 STEP = 32
@@ -29,6 +33,12 @@ class MappedBackbone(TracedBackbone):
         there."""
         layout = self._plan.layout(tap.stage)
         return layout.channels, layout.height, layout.width
+
+    def between(self, cut: str, cuts: Sequence[str]) -> fx.GraphModule:
+        """Module: state at `cut` -> the states at later `cuts`, see `Mapped`."""
+        _ = self.digest  # what follows may train the weights
+        ends = [self._plan.node(later) for later in cuts]
+        return segment(self._plan.flow, self._network, self._plan.node(cut), ends)
 
     def width(self, tap: Tap) -> int:
         """Numbers that a tap gives of an image."""

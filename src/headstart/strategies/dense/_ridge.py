@@ -1,8 +1,9 @@
 """Ridge regression of every place on its features, from a few places of each image.
 
-Places are drawn from each mask with its classes in equal shares, and every class weighs the same: the metric
-counts them alike, and rare ones are not found otherwise. The penalty is the one with the least squared error
-on images left out (in five parts); an image is never on both sides.
+The metric counts classes alike, so rare ones are drawn more often than they are, and weigh more: each half
+of the way, by the root of what would make classes equal and by its root again. All of the way on both sides
+makes of every doubt a rare class (CamVid, 180 images: mIoU .43; half of it on both .50). The penalty is the
+one with the least squared error on images left out (in five parts); an image is never on both sides.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ PARTS = 5
 RELATIVE = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Penalties against standardised columns, in parts of the weight of all places."""
 BLOCK = 8_192
+DRAWN, WEIGHED = 0.5, 0.25
+"""Places of a class are drawn by this power of its size in the mask; they weigh by minus that power of their
+number."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,18 @@ class Drawn:
 
 
 def draw(mask: np.ndarray, images: int, rng: np.random.Generator) -> Drawn:
-    """Places of a mask uint8 `[H, W]`, its classes in equal shares as far as they go."""
+    """Places of a mask uint8 `[H, W]`, its classes by the roots of their sizes, as far as they go."""
     most = int(np.clip(MOST_PLACES // max(1, images), *EACH))
     flat = mask.ravel()
     known = np.flatnonzero(flat != VOID)
     order = known[np.argsort(flat[known], kind="stable")]
-    present, start = np.unique(flat[order], return_index=True)
+    _, start, sizes = np.unique(flat[order], return_index=True, return_counts=True)
     groups = np.split(order, start[1:]) if len(order) else []
-    share = max(1, most // max(1, len(present)))
-    picked = [g if len(g) <= share else rng.choice(g, share, replace=False) for g in groups]
+    shares = np.maximum(1, most * sizes**DRAWN / max(1.0, (sizes**DRAWN).sum())).astype(int)
+    picked = [
+        g if len(g) <= share else rng.choice(g, share, replace=False)
+        for g, share in zip(groups, shares.tolist(), strict=True)
+    ]
     chosen = np.concatenate(picked) if picked else np.zeros(0, np.int64)
     height, width = mask.shape
     at = np.stack([(chosen // width + 0.5) / height, (chosen % width + 0.5) / width], axis=1)
@@ -129,7 +136,8 @@ def fit(
     that is chosen on images left out. A class that no image has is never said."""
     number = np.bincount(np.concatenate(classes), minlength=outputs).astype(np.float64)
     there = number > 0
-    weights = np.divide(number.sum(), there.sum() * number, out=np.zeros(outputs), where=there)
+    weights = np.where(there, np.maximum(number, 1) ** -WEIGHED, 0.0)
+    weights *= number.sum() / max(1e-12, weights @ number)
     parts = min(PARTS, len(x)) if penalty is None else 1
     sums = [
         Sums.of(np.concatenate(x[part::parts]), np.concatenate(classes[part::parts]), weights)

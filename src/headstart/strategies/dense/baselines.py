@@ -14,7 +14,8 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.strategies.dense import _ridge
-from headstart.strategies.dense._folds import extent, run_folds
+from headstart.strategies.dense._sizes import extent
+from headstart.strategies.shared._folds import run_folds
 
 SIDE = 240
 """Longer side of the images that the simple model sees."""
@@ -34,7 +35,7 @@ class Majority:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`."""
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             best = int(self._shares(request, fold.train).argmax())
             sizes = (extent(request.dataset, row) for row in fold.test.tolist())
             return (LabelMap.of(np.full(size, best, np.uint8)) for size in sizes), {}
@@ -68,13 +69,13 @@ class Colours:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` holds the "penalty" of each fold."""
         request = replace(request, backbone=None)
-        reader, drawn = _Reader(request), {}  # type: ignore[var-annotated]
+        reader, drawn = Reader(request), {}  # type: ignore[var-annotated]
         methods: Any = tasks.for_task(request.task)
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             linear = self._linear(request, reader, fold.train, drawn)
             maps = (
-                LabelMap.of(methods.placed(_scores(linear, reader(row)), extent(request.dataset, row)))
+                LabelMap.of(methods.placed(scores_of(linear, reader(row)), extent(request.dataset, row)))
                 for row in fold.test.tolist()
             )
             return maps, {"penalty": linear.penalty}
@@ -84,13 +85,13 @@ class Colours:
 
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "colours"."""
-        reader = _Reader(request)
+        reader = Reader(request)
         linear = self._linear(request, reader, request.split.development, {})
         head = {"head.weight": linear.weight.astype(np.float32), "head.bias": linear.bias.astype(np.float32)}
         return Model(request.task, reader.contract, {"kind": "colours"}, head)
 
     def _linear(
-        self, request: Request, reader: _Reader, rows: np.ndarray, drawn: dict[int, tuple[Any, Any]]
+        self, request: Request, reader: Reader, rows: np.ndarray, drawn: dict[int, tuple[Any, Any]]
     ) -> _ridge.Fitted:
         masks = request.dataset.targets[rows]
         for place, row in enumerate(rows.tolist()):
@@ -102,7 +103,7 @@ class Colours:
         return _ridge.fit(x, classes, request.task.outputs)
 
 
-class _Reader:
+class Reader:
     """The features of an image, from small pixels that are kept."""
 
     def __init__(self, request: Request) -> None:
@@ -149,7 +150,7 @@ def picked(table: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(found.T.astype(np.float16))
 
 
-def _scores(linear: _ridge.Fitted, table: np.ndarray) -> np.ndarray:
+def scores_of(linear: _ridge.Fitted, table: np.ndarray) -> np.ndarray:
     """float32 `[K, h, w]`"""
     flat = linear.weight.astype(np.float32) @ table.reshape(len(table), -1)
     return (flat + linear.bias[:, None].astype(np.float32)).reshape(-1, *table.shape[1:])

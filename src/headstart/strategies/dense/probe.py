@@ -7,6 +7,7 @@ whose scores are scaled and added.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +22,10 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.strategies.dense import _ridge
-from headstart.strategies.dense._folds import extent, run_folds
+from headstart.strategies.dense._sizes import extent
 from headstart.strategies.dense.baselines import picked
 from headstart.strategies.shared import _shipping
+from headstart.strategies.shared._folds import run_folds
 
 MOST_CHANNELS = 384
 """Of one tap in the closed form; more are projected onto as many random directions, which the head undoes."""
@@ -68,12 +70,29 @@ class RandomFrozen(Probe):
         return replace(refit(request, request.network.fresh(request.seed)), source={})
 
 
+Learner = Callable[[np.ndarray, np.ndarray], Iterator[LabelMap]]
+"""(training rows, test rows) -> the map of each test row."""
+
+
+def learner(request: Request) -> Learner:
+    """The closed form on the request's network, for any rows."""
+    reader = _Reader.of(request, request.network)
+    methods: Any = tasks.for_task(request.task)
+
+    def learnt(train: np.ndarray, test: np.ndarray) -> Iterator[LabelMap]:
+        linear = reader.linear(request.view(train), train)
+        for row in test.tolist():
+            yield LabelMap.of(methods.placed(reader.scores(linear, row), extent(request.dataset, row)))
+
+    return learnt
+
+
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     """Out-of-fold maps."""
     reader = _Reader.of(request, backbone)
     methods: Any = tasks.for_task(request.task)
 
-    def fit_fold(request: Request, fold: Fold) -> tuple[Any, dict[str, Any]]:
+    def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
         linear = reader.linear(request, fold.train)
         maps = (
             LabelMap.of(methods.placed(reader.scores(linear, row), extent(request.dataset, row)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +31,6 @@ from headstart.strategies.gradient._training import (
     Kind,
     Trained,
     chosen,
-    mixed,
     named_watch,
     predict,
     probe_head,
@@ -44,8 +43,6 @@ from headstart.train.engines import ENGINES
 from headstart.train.loop import RENEWED, Watch
 
 D = TypeVar("D")
-Finished = Callable[[Arm, Trained, np.ndarray], Trained]
-"""What an arm makes of what it has trained on some rows, by these rows."""
 PILOT_STEPS = 4
 """Steps of the throw-away training by which the pace is measured."""
 
@@ -234,7 +231,7 @@ def remember(request: Request, name: str, design: Mapping[str, Any], folds: int)
 
 
 def _key(request: Request, name: str = "") -> str:
-    settings = {k: dict(v) if isinstance(v, Mapping) else v for k, v in asdict(request.settings).items()}
+    settings = request.settings.to_json()
     return fingerprint.of_json([name, request.split.fingerprint(), request.digest, request.seed, settings])
 
 
@@ -247,37 +244,36 @@ def fit(
     design: Callable[[], Design],
     rates: Callable[[Settled], tuple[float, ...]] = lambda _: (),
     tuned: Callable[[Arm, np.ndarray], Arm] = lambda arm, _: arm,
-    shares: Callable[[Settled], tuple[float, ...]] = lambda _: (),
-    finished: Finished = lambda _, trained, __: trained,
 ) -> Trial:
     """The folds of an arm, as far as they fit the budget. Of the `rates` that there is time to try, `tuned`
-    takes one by a fold's training rows; the model on all rows gets that of most folds. Of the `shares` that
-    there is time to try `finished` takes one when a fold is trained; the model on all rows the middle one."""
+    takes one by a fold's training rows; the model on all rows gets that of most folds."""
     known = recall(request, kind.name, Design.from_json)
     arm = open_arm(request, design() if known is None else known[0], kind)
     if known is not None:
-        return run(arm, known[1], tuned, finished)
+        return run(arm, known[1], tuned)
     found = settle(arm)
     if isinstance(found, float):
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
-    arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found), shares=shares(found)))
+    arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
     remember(request, kind.name, arm.design.to_json(), found.folds)
     fold = 0.0 if found.pace is None else found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
-    trainings = request.part or found.folds * (2 - _design.HELD if arm.design.shares else 1)
-    request.expects(fold * trainings)
-    trial = run(arm, found.folds, tuned, finished)
+    request.expects(fold * (request.part or found.folds))
+    trial = run(arm, found.folds, tuned)
     if "part" in trial.choices and fold:  # what is not of its steps is paid but once
         trial = replace(trial, cost=replace(trial.cost, fold=fold))
     return trial
 
 
-def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm], finished: Finished) -> Trial:
+def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm]) -> Trial:
     """Out-of-fold predictions over the first folds."""
 
+    own = arm
+
     def training(request: Request, rows: np.ndarray, name: str) -> Trained:
+        nonlocal own
         own = tuned(replace(arm, request=request), rows)
         trained = train_on(own, rows, named_watch(request, own.design.to_json(), rows, name))
-        return finished(own, trained, rows)
+        return replace(trained, freeze=own.design.freeze if own.design.automatic else "")
 
     return run_trainings(
         arm.request,
@@ -285,7 +281,7 @@ def run(arm: Arm, folds: int, tuned: Callable[[Arm, np.ndarray], Arm], finished:
         arm.design.to_json(),
         folds,
         training=training,
-        predictions=lambda _, trained, fold: predict(arm, trained, fold.test),
+        predictions=lambda _, trained, fold: predict(own, trained, fold.test),
         reason=lambda design: summary(Design.from_json(design), folds, first_folds(arm.request)),
         before=Cost(arm.inputs.forward_passes),
     )
@@ -318,10 +314,10 @@ def run_trainings(
             "steps": trained.outcome.steps,
             "losses": [round(loss, 6) for loss in trained.outcome.losses],
         }
+        if trained.freeze:
+            choices["freeze"] = trained.freeze
         if trained.outcome.status == "paused":
             raise Paused(predictions(request, trained, fold))
-        if trained.share is not None:
-            choices["share"] = trained.share
         return predictions(request, trained, fold), choices
 
     name, about = request.arm(strategy), fingerprint.of_json(design)
@@ -332,9 +328,6 @@ def run_trainings(
     rates = Counter(fold["lr"] for fold in trial.choices["folds"] if design.get("rates"))
     if rates:
         design = {**design, "lr": rates.most_common(1)[0][0]}
-    shares = [fold["share"] for fold in trial.choices["folds"] if "share" in fold]
-    if shares:
-        design = {**design, "share": round(float(np.median(shares)), 2)}
     choices = {**design, "trained_folds": folds, **trial.choices}
     return replace(trial, choices=choices, reason=trial.reason or reason(design))
 
@@ -367,8 +360,6 @@ def refit(request: Request, trial: Trial, kind: Kind) -> Model:
     arm = open_arm(request, Design.from_json(trial.choices), kind)
     rows = request.split.development
     trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
-    if arm.design.share != 1.0:
-        trained = mixed(arm, trained, rows, arm.design.share)
     contract = arm.source.source.input
     if arm.inputs.size is not None:
         contract = contract.scaled(arm.inputs.size, stored=True)

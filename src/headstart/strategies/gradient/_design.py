@@ -22,13 +22,11 @@ from headstart.train.batches import Vary
 from headstart.train.choice import Choice
 from headstart.train.groups import OPTIMIZERS
 from headstart.train.recipe import Recipe
+from headstart.train.rgn import AUTO_RGN
 from headstart.train.trim import Trim, trimmed
 
 DEFAULT_VIEWS = ((2_000, 4), (10_000, 2))
 """(rows, views): up to so many rows, so many stored views to train on; none beyond. A view is a pass."""
-
-HELD = 0.2
-"""Share of a fold's training rows by which an average of weights is chosen after training on the others."""
 
 STEP = 8
 """Stored sequences are padded to a multiple of so many tokens."""
@@ -56,30 +54,31 @@ class Design:
     """Whether that is less than the source's own, for want of time."""
     rates: tuple[float, ...] = ()
     """Learning rates of which every fold chooses by its own training rows; empty: that of the recipe."""
-    shares: tuple[float, ...] = ()
-    """Shares of the trained weights in an average with the probe's, of which every fold chooses so; empty:
-    all that was trained."""
     share: float = 1.0
-    """What the model on all rows takes of them."""
+    """Of the trained weights in an average with the probe's."""
+    automatic: bool = False
+    """Whether every fold chooses its cut by its own training rows; `cut` is that of all rows then."""
     choice: Choice | None = None
     """The engine of its steps; None: as before there were any."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
-        tried = {name: list(values) for name in ("rates", "shares") if (values := data.pop(name))}
-        share, choice = data.pop("share"), data.pop("choice")
-        found = {**self.recipe.to_json(), **data, **tried, **({} if share == 1.0 else {"share": share})}
+        rates, choice = data.pop("rates"), data.pop("choice")
+        tried = {"rates": list(rates)} if rates else {}
+        for name, usual in (("share", 1.0), ("automatic", False)):  # which earlier versions did not have
+            if data[name] == usual:
+                del data[name]
+        found = {**self.recipe.to_json(), **data, **tried}
         return found if choice is None else {**found, "engine": choice.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Design:
         """Back from a trial's choices; other keys are ignored."""
-        recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
+        recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__ if name in data})
         own = {name: data[name] for name in cls.__dataclass_fields__ if name in data and name != "recipe"}
         choice = Choice.of(data.get("engine"))
-        tried = {name: tuple(own.get(name, ())) for name in ("rates", "shares")}
-        return cls(recipe=recipe, **{**own, **tried, "choice": choice})
+        return cls(recipe=recipe, **{**own, "rates": tuple(own.get("rates", ())), "choice": choice})
 
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
@@ -94,6 +93,8 @@ def check(settings: Settings, modality: str = "image") -> None:
     """Raises `BadOption` or `UnknownName` for settings that no training can follow."""
     if settings.optimizer is not None and settings.optimizer not in OPTIMIZERS:
         raise BadOption("--optimizer", settings.optimizer, " or ".join(OPTIMIZERS))
+    if settings.layer_rates not in (None, AUTO_RGN):
+        raise BadOption("--layer-rates", settings.layer_rates, AUTO_RGN)
     kinds = tuple(modalities.get(modality).VIEWS)
     if settings.augment is not None and settings.augment not in kinds:
         raise UnknownName("augmentation", settings.augment, kinds)
@@ -124,13 +125,17 @@ def views(settings: Settings, rows: int, modality: str = "image") -> int:
     return next((count for most, count in DEFAULT_VIEWS if rows <= most), 0)
 
 
+AUTO = "auto"
+"""For `--freeze`: the cut is chosen by the profile of the layers."""
+
+
 def frozen_stage(backbone: Backbone, name: str) -> tuple[str, str]:
     """(stage or "none", cut) for `--freeze NAME`. Raises `UnknownName`, `BadOption` for the last stage."""
     if name == "none":
         return "none", backbone.cuts[0]
     names = [stage.name for stage in backbone.stages]
     if name not in names:
-        raise UnknownName("stage", name, [*names, "none"])
+        raise UnknownName("stage", name, [*names, "none", AUTO])
     if name == names[-1]:
         raise BadOption(
             "--freeze", name, f"a stage before the last one ({', '.join(names[:-1])}) or none; "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from headstart import tasks
 from headstart.core import fingerprint
@@ -30,6 +30,7 @@ from headstart.train.freeze import FrozenPart, set_train_mode
 from headstart.train.groups import parameter_groups, stage_depths
 from headstart.train.loop import Outcome, Watch, train
 from headstart.train.recipe import Recipe
+from headstart.train.rgn import AUTO_RGN, relative_gradient_norms
 
 LEAST_TO_STOP_EARLY = 500
 """Rows of a validation part below which its loss is too noisy to stop by."""
@@ -76,26 +77,28 @@ class Arm:
 class Trained:
     """A network after training; predictions are `activate(z * scale + offset)`."""
 
-    net: Trainee
+    net: Any
+    """The `Trainee`; an arm may have one of its own."""
     backbone: Backbone
     outcome: Outcome
     lr: float
     """Peak rate of the attempt that succeeded."""
     offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
     scale: np.ndarray = field(default_factory=lambda: np.ones(1))
-    state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
-    """The weights after training, where `net` has an average of them and the probe's; else empty."""
-    share: float | None = None
-    """Of the trained weights in `net`, where it was chosen."""
+    freeze: str = ""
+    """The stage behind which it was trained, where its rows chose it."""
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch | None = None) -> Trained:
-    """Train on the given rows of the data set.
+    """Train on the given rows of the data set, and average the weights by the design's share.
 
     A loss that is not finite leads to one more attempt at a tenth of the learning rate, and then to
     `FloatingPointError`. Raises `FrozenChanged` when a frozen part did not stay as it was.
     """
-    return attempts(arm.design.recipe, lambda recipe: _attempt(arm, rows, recipe, watch or Watch()))
+    trained = attempts(arm.design.recipe, lambda recipe: _attempt(arm, rows, recipe, watch or Watch()))
+    if arm.design.share != 1.0 and trained.outcome.status == "done":
+        average(arm, trained, rows, arm.design.share)
+    return trained
 
 
 def attempts(recipe: Recipe, attempt: Callable[[Recipe], Trained]) -> Trained:
@@ -109,22 +112,22 @@ def attempts(recipe: Recipe, attempt: Callable[[Recipe], Trained]) -> Trained:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class Begun:
     """A training before its first step."""
 
-    net: Trainee
+    net: Any
     backbone: Backbone
     frozen: FrozenPart
     batches: Batches
     groups: list[dict[str, Any]]
     loss: Loss
-    held: np.ndarray
+    held: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows held back to stop by."""
-    offset: np.ndarray
-    scale: np.ndarray
+    offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1))
 
 
-def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> _Begun:
+def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> Begun:
     request, design = arm.request, arm.design
     methods = tasks.get(request.task.kind)
     offset, scale = methods.scaling(request.dataset.targets[rows], request.task.outputs)
@@ -136,13 +139,16 @@ def _begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> _Begun:
     part, held = hold_back(request, rows)
     targets = methods.targets(request.dataset.targets[part], offset, scale)
     vary = arm.inputs.varied(design.augment, request.seed)
-    return _Begun(
+    batches = Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary)
+    loss, depths = balanced_loss(request, part, recipe.smoothing), stage_depths(backbone)
+    scales = relative_gradient_norms(net, batches, loss, depths) if recipe.layer_rates == AUTO_RGN else None
+    return Begun(
         net,
         backbone,
         frozen,
-        Batches(arm.inputs.views, part, targets, design.batch_size, request.seed, vary),
-        parameter_groups(net.body, net.head, recipe, stage_depths(backbone)),
-        balanced_loss(request, part, recipe.smoothing),
+        batches,
+        parameter_groups(net.body, net.head, recipe, depths, scales),
+        loss,
         held,
         offset,
         scale,
@@ -154,22 +160,36 @@ def chosen(arm: Arm, trainings: float) -> Choice | None:
     for this machine, else the best of a trial on the first batch of the first fold; None where there is none
     to choose: on a GPU, of sequences, and where all of it is short."""
     request, design = arm.request, arm.design
-    if request.engine == EAGER:
-        return Choice()
-    if arm.inputs.layout is not None or torch.cuda.is_available():
+    if request.engine != EAGER and arm.inputs.layout is not None:
         return None
     of = [arm.source.digest, arm.source.source.input.to_json(), arm.kind.name, design.cut]
     batch = [design.batch_size, list(arm.inputs.size or ()), design.recipe.statistics_from]
-    memo, key = Memo(), choices.key({"trained": of, "batch": batch, "outputs": request.task.outputs})
+    rows = request.split.folds[0].train
+    return engine_for(
+        request,
+        {"trained": of, "batch": batch, "outputs": request.task.outputs},
+        lambda: _begin(replace(arm, request=request.view(rows)), rows, design.recipe),
+        design.recipe,
+        round(trainings * design.recipe.steps),
+    )
+
+
+def engine_for(
+    request: Request, about: Mapping[str, Any], begin: Callable[[], Begun], recipe: Recipe, steps: int
+) -> Choice | None:
+    """The engine for so many steps of what is trained (`about`, JSON) and was begun, see `chosen`."""
+    if request.engine == EAGER:
+        return Choice()
+    if torch.cuda.is_available():
+        return None
+    memo, key = Memo(), choices.key(about)
     kept = Choice.of(memo.get(key))
     if kept is not None:
         return kept
-    rows = request.split.folds[0].train
-    steps = round(trainings * design.recipe.steps)
     if steps < choices.FROM_STEPS:
         return None
-    begun = _begin(replace(arm, request=request.view(rows)), rows, design.recipe)
-    set_train_mode(begun.net, statistics=begun.batches.smallest >= design.recipe.statistics_from)
+    begun = begin()
+    set_train_mode(begun.net, statistics=begun.batches.smallest >= recipe.statistics_from)
     batch_one = begun.batches.read(0)
     found = choices.trial(
         begun.net,
@@ -214,23 +234,22 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> Traine
     return Trained(begun.net, begun.backbone, outcome, recipe.lr, offset, scale)
 
 
-def mixed(arm: Arm, trained: Trained, rows: np.ndarray, share: float) -> Trained:
-    """The same, its net in place at `share` of the weights trained on these rows and the rest of the probe's.
+def average(arm: Arm, trained: Trained, rows: np.ndarray, share: float) -> None:
+    """Bring a net in place to `share` of the weights trained on these rows and the rest of the probe's.
 
-    BatchNorm statistics are averaged as the weights are: with 0 it is the probe on the source's own, with 1
-    what was trained, both to the bit.
+    WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022). The probe is the network
+    before its first step: the source's weights under the converged head. BatchNorm statistics are averaged as
+    the weights are: with 0 it is the probe on the source's own.
     """
-    after = trained.state or copy_state(trained.net)
-    if share == 1.0:
-        load_state(trained.net, dict(after))
-        return replace(trained, state=after)
     before = copy_state(_start(arm, arm.source.copy(), rows, trained.offset, trained.scale))
-    average = {
-        name: before[name].to(now).lerp(now, share) if now.is_floating_point() else now
-        for name, now in after.items()
-    }
-    load_state(trained.net, average)
-    return replace(trained, state=after)
+    after = copy_state(trained.net)
+    load_state(
+        trained.net,
+        {
+            name: before[name].to(now).lerp(now, share) if now.is_floating_point() else now
+            for name, now in after.items()
+        },
+    )
 
 
 def balanced_loss(request: Request, part: np.ndarray, smoothing: float = 0.0) -> Loss:

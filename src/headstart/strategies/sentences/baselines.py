@@ -18,8 +18,8 @@ from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
 from headstart.core.texts import PARTS, part_of
 from headstart.modalities.text import Text
-from headstart.strategies.dense._folds import run_folds
 from headstart.strategies.linear._words import Words
+from headstart.strategies.shared._folds import run_folds
 from headstart.strategies.tfidf import read
 
 
@@ -35,7 +35,7 @@ class Majority:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`."""
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[list[str], dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             return [self._commonest(request, fold.train)] * len(fold.test), {}
 
         trial = run_folds(replace(request, backbone=None), arm_name(self.name, None), fit_fold)
@@ -64,7 +64,7 @@ class Copy:
         request = replace(request, backbone=None)
         texts = [text.own for text in read(request)]
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[list[str], dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             part = self._part(request, texts, fold.train)
             return [part_of(texts[row], part) for row in fold.test.tolist()], {"part": part}
 
@@ -104,7 +104,7 @@ class Nearest:
         request = replace(request, backbone=None)
         texts = read(request)
 
-        def fit_fold(request: Request, fold: Fold) -> tuple[list[str], dict[str, Any]]:
+        def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             words, known, answers = self._memory(request, texts, fold.train)
             near = words.matrix([texts[row] for row in fold.test]) @ known.T
             best = np.asarray(near.toarray().argmax(axis=1))

@@ -19,8 +19,8 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.measure.spectral import fit_scaling
-from headstart.strategies.dense._folds import run_folds
 from headstart.strategies.sentences.baselines import among, signed
+from headstart.strategies.shared._folds import run_folds
 from headstart.strategies.shared._shipping import taps_model
 
 LOOKED_AT = 400
@@ -90,7 +90,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
     """Out-of-fold answers."""
     features = stored(request, backbone)
 
-    def fit_fold(request: Request, fold: Fold) -> tuple[list[str], dict[str, Any]]:
+    def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
         tap = choose(request, features, fold.train)
         memory = Memory.of(rows_of(features, tap, fold.train), request.dataset.targets[fold.train])
         return memory.recalled(rows_of(features, tap, fold.test)), {"tap": str(tap)}

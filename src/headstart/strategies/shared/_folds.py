@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import fingerprint
+from headstart.core.cells import Cells, column
 from headstart.core.evidence import Cost
 from headstart.core.files import plain, write_atomic
 from headstart.core.split import Fold
@@ -21,9 +22,10 @@ from headstart.core.strategy import Request, Status, Trial
 from headstart.core.untrusted import Damaged, parsing, read_npz, read_object
 from headstart.measure import threads
 
-FitFold = Callable[[Request, Fold, int], tuple[np.ndarray, Mapping[str, Any]]]
-"""(request, fold, its number) -> (predictions `[len(fold.test), K]`, what was chosen, as JSON). In the data
-of the request only the labels of the fold's training part exist."""
+FitFold = Callable[[Request, Fold, int], tuple[Iterable[Any], Mapping[str, Any]]]
+"""(request, fold, its number) -> (predictions `[len(fold.test), K]`, or where the task's are `Cells` the
+answer of each row; what was chosen, as JSON). In the data of the request only the labels of the fold's
+training part exist."""
 
 NOTHING = Cost()
 
@@ -33,8 +35,8 @@ class OutOfTime(Exception):
 
 
 class Paused(Exception):
-    """Raised by a `FitFold` that has trained `Request.part` of its steps, with its predictions `[n, K]` of
-    now. The fold counts as not run, and goes on from its checkpoint."""
+    """Raised by a `FitFold` that has trained `Request.part` of its steps, with its predictions of now. The
+    fold counts as not run, and goes on from its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,6 @@ def run_folds(
     """
     numbers = list(range(len(request.split.folds))) if folds is None else list(folds)
     key = _key(request, arm, about)
-    shape = (request.split.repeats, len(request.dataset), request.task.outputs)
-    predictions = np.full(shape, np.nan, dtype=np.float32)
     done: list[_Done] = []
     for place, number in enumerate(numbers):
         fold = request.split.folds[number]
@@ -89,8 +89,7 @@ def run_folds(
             if finished is None:
                 break
             if not finished.part:
-                _save(request.workdir, number, key, finished)
-        predictions[fold.repeat, fold.test] = finished.predictions
+                _save(request, number, key, finished)
         done.append(finished)
         request.progress("folds", len(done), len(numbers))
     source, _, strategy = arm.rpartition(": ")
@@ -101,13 +100,29 @@ def run_folds(
         arm=arm,
         strategy=strategy,
         source=source or None,
-        predictions=predictions,
+        predictions=_together(request, numbers, done),
         cost=before + Cost(seconds=sum(d.seconds for d in done), fold=_slowest(done)),
         status="done" if complete else "cut off",
         reason="" if complete else f"{ended} after {len(done)} of {len(numbers)} folds",
         choices={"folds": [dict(d.choices) for d in done if not d.part], **part},
         digest=request.digest,
     )
+
+
+def _together(request: Request, numbers: Sequence[int], done: Sequence[_Done]) -> Any:
+    """The predictions of the folds that were run, each in its repeat and its rows."""
+    kind = tasks.for_task(request.task).predictions
+    shape = (request.split.repeats, len(request.dataset))
+    parts = [(request.split.folds[n], one.predictions) for n, one in zip(numbers, done, strict=False)]
+    if issubclass(kind, Cells):
+        cells: dict[tuple[int, int], Any] = {}
+        for fold, found in parts:
+            cells.update(zip(((fold.repeat, row) for row in fold.test.tolist()), found, strict=True))
+        return kind(shape, cells)
+    predictions = np.full((*shape, request.task.outputs), np.nan, dtype=np.float32)
+    for fold, found in parts:
+        predictions[fold.repeat, fold.test] = found
+    return predictions
 
 
 def _slowest(done: Sequence[_Done]) -> float:
@@ -124,7 +139,8 @@ def _tried(fit_fold: FitFold, request: Request, fold: Fold, number: int) -> _Don
     except OutOfTime:
         return None
     except Paused as now:
-        return _Done(np.asarray(now.args[0], np.float32), {}, time.monotonic() - start, request.part)
+        found = _checked(now.args[0], request, fold, number)
+        return _Done(found, {}, time.monotonic() - start, request.part)
 
 
 def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost: Cost = NOTHING) -> Trial:
@@ -146,13 +162,19 @@ def empty_trial(request: Request, arm: str, status: Status, reason: str, *, cost
 def _run(fit_fold: FitFold, request: Request, fold: Fold, number: int) -> _Done:
     start = time.monotonic()
     found, choices = fit_fold(request, fold, number)
-    predictions, expected = np.asarray(found, dtype=np.float32), (len(fold.test), request.task.outputs)
+    # as JSON has it at once, so that a resumed trial equals an uninterrupted one
+    return _Done(_checked(found, request, fold, number), plain(choices), time.monotonic() - start)
+
+
+def _checked(found: Iterable[Any], request: Request, fold: Fold, number: int) -> np.ndarray:
+    cells = issubclass(tasks.for_task(request.task).predictions, Cells)
+    predictions = column(found) if cells else np.asarray(found, dtype=np.float32)
+    expected = (len(fold.test),) if cells else (len(fold.test), request.task.outputs)
     if predictions.shape != expected:
         raise ValueError(f"fold {number}: predictions {predictions.shape}, expected {expected}")
-    if not np.isfinite(predictions).all():
+    if not cells and not np.isfinite(predictions).all():
         raise FloatingPointError(f"fold {number}: some predictions are not finite numbers")
-    # as JSON has it at once, so that a resumed trial equals an uninterrupted one
-    return _Done(predictions, plain(choices), time.monotonic() - start)
+    return predictions
 
 
 def _key(request: Request, arm: str, about: str) -> str:
@@ -168,10 +190,7 @@ def _key(request: Request, arm: str, about: str) -> str:
             # the same weights with another tokenizer, or other pixels, are another source
             "reads": request.backbone.source.input.to_json() if request.backbone is not None else {},
             "seed": request.seed,
-            "settings": {
-                name: dict(value) if isinstance(value, Mapping) else value
-                for name, value in asdict(request.settings).items()
-            },
+            "settings": request.settings.to_json(),
         }
     )
 
@@ -180,13 +199,24 @@ def _path(workdir: Path, number: int) -> Path:
     return workdir / f"fold-{number:04d}.npz"
 
 
-def _save(workdir: Path | None, number: int, key: str, done: _Done) -> None:
+def _answers(workdir: Path, number: int) -> Path:
+    """Beside the fold, where its predictions are no numbers."""
+    return workdir / f"fold-{number:04d}-answers.npz"
+
+
+def _save(request: Request, number: int, key: str, done: _Done) -> None:
+    workdir, predictions, digest = request.workdir, done.predictions, ""
     if workdir is None:
         return
     workdir.mkdir(parents=True, exist_ok=True)
-    record = json.dumps({"key": key, "choices": done.choices, "seconds": done.seconds})
-    buffer = io.BytesIO()
-    np.savez(buffer, predictions=done.predictions, record=np.frombuffer(record.encode(), np.uint8))
+    kind, buffer = tasks.for_task(request.task).predictions, io.BytesIO()
+    if issubclass(kind, Cells):
+        answers = kind((1, len(predictions)), {(0, row): one for row, one in enumerate(predictions)})
+        answers.save(buffer)
+        write_atomic(_answers(workdir, number), buffer.getvalue())
+        predictions, digest, buffer = predictions[:0].astype(np.float32), answers.digest(), io.BytesIO()
+    record = json.dumps({"key": key, "choices": done.choices, "seconds": done.seconds, "answers": digest})
+    np.savez(buffer, predictions=predictions, record=np.frombuffer(record.encode(), np.uint8))
     write_atomic(_path(workdir, number), buffer.getvalue())
 
 
@@ -200,11 +230,15 @@ def _load(request: Request, number: int, key: str) -> _Done | None:
             record = read_object(stored["record"].tobytes())
             if record["key"] != key:
                 return None
-            found = stored["predictions"]
-            if found.shape != (len(request.split.folds[number].test), request.task.outputs):
-                return None
-            if found.dtype != np.float32 or not np.isfinite(found).all():
-                return None
-            return _Done(found, dict(record["choices"]), float(record["seconds"]))
+            kind, rows = tasks.for_task(request.task).predictions, len(request.split.folds[number].test)
+            found: np.ndarray = stored["predictions"]
+            if issubclass(kind, Cells):
+                answers = kind.load(_answers(request.workdir, number))
+                sound = answers.digest() == record["answers"] and answers.covered.shape == (1, rows)
+                found = answers.take(0, slice(None)) if sound else found
+            else:
+                sound = found.shape == (rows, request.task.outputs) and found.dtype == np.float32
+                sound = sound and bool(np.isfinite(found).all())
+            return _Done(found, dict(record["choices"]), float(record["seconds"])) if sound else None
     except (OSError, Damaged):
         return None

@@ -9,14 +9,14 @@ Throughout: N rows, K outputs of the task; `y` is what `Dataset.targets` gives o
 A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
-`Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (an answer for
-every place of an item), `Says` (answers are texts).
+`Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (answers that
+say where on an item), `Says` (answers are texts), `Doubts` (labels may be told to look wrong).
 """
 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
@@ -226,7 +226,7 @@ class LinearFit(Protocol):
     def fit_linear(self, features: np.ndarray, y: np.ndarray, *, outputs: int, **how: Unpack[Fit]) -> Linear:
         """The linear probe: z-scored inside, penalty by grouped cross-validation on log-loss (or
         squared error) unless a single one is given, z-scoring folded into the result."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def weights(self, task: Task, y: np.ndarray) -> np.ndarray | None:
         """float64 `[N]`, 1 on average: how often each row is to count in a fit, by the metric; None where
@@ -237,12 +237,12 @@ class LinearFit(Protocol):
         self, features: Any, y: np.ndarray, outputs: int, penalty: float, weights: np.ndarray | None = None
     ) -> Linear:
         """scikit-learn's model of rows `[N, D]`, sparse or dense, that are taken as they are."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def penalty_for(self, chosen: float | None, ridge: bool, width: int, copies: int) -> float:
         """The penalty for single rows of `width` columns, from what was chosen on `copies` of each; the
         middle of the usual range where it chose none, or that of `ridge` regression in place of its own."""
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def work(self, outputs: int) -> int:
         """What a fit costs, in outputs of a logistic regression."""
@@ -253,7 +253,7 @@ class LinearFit(Protocol):
 
         More than 64 columns are projected onto as many: layers are chosen by squared errors, which stay.
         """
-        raise NotImplementedError(NO_LINEAR)
+        raise TypeError(NO_LINEAR)
 
     def chance(self, y: np.ndarray) -> tuple[float, float]:
         """(share of the largest class, variance of the ridge targets summed over them); 0 for no classes."""
@@ -267,8 +267,8 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     form: str = ""
-    """What its answers are where they are no numbers, "places" or "texts": the field of `core.facts.Facts`
-    that names the strategies for them."""
+    """What its answers are where they are no numbers, "places", "boxes" or "texts": the field of
+    `core.facts.Facts` that names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
     columns: tuple[tuple[str, ...], ...] = ()
@@ -277,6 +277,10 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
     """What the best constant prediction is called."""
+    most_repeats: int | None = None
+    """Repeats of the folds at most; None: as many as there are for so many items."""
+    unit: str = "labels"
+    """What is given by hand, one an item, and may be saved."""
 
     def make_task(self, labels: Sequence[str]) -> Task:
         """A `Task` of this kind with its default metric."""
@@ -296,7 +300,16 @@ class Confidence(Protocol):
 
 
 @runtime_checkable
-class Labels(Protocol):
+class Doubts(Protocol):
+    """Kinds of which labels that look wrong can be told."""
+
+    def doubts(self, labels: Sequence[str], y: Any, predictions: np.ndarray) -> list[Doubt]:
+        """Labels that look wrong by held-out predictions, the most suspicious first, one an item: its row;
+        what is "given" and "suggested", in words; and the probabilities "p_given" and "p_suggested"."""
+
+
+@runtime_checkable
+class Labels(Doubts, Protocol):
     """Kinds whose answers are labels: one of them for each item, or any number."""
 
     def membership(self, y: np.ndarray, outputs: int) -> np.ndarray:
@@ -308,10 +321,6 @@ class Labels(Protocol):
     def asked(self, target: Any, prediction: np.ndarray) -> tuple[int, bool]:
         """(output, whether its label was said): what of an answer `[K]` is worth a question. Its class, or
         the label that is the farthest off."""
-
-    def doubts(self, labels: Sequence[str], y: np.ndarray, predictions: np.ndarray) -> list[Doubt]:
-        """Labels that look wrong by held-out predictions, the most suspicious first, one an item: its row;
-        what is "given" and "suggested", in words; and the probabilities "p_given" and "p_suggested"."""
 
 
 @runtime_checkable
@@ -330,15 +339,30 @@ class Says(Protocol):
 
 @runtime_checkable
 class Places(Protocol):
-    """Kinds that answer for every place of an item: a network gives `[B, K, h, w]`, an answer is a map of
-    classes."""
+    """Kinds whose answers say where on an item: the class of every place, or boxes."""
 
-    def placed(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """uint8 `[H, W]`: the class of each place at that size, from scores float32 `[K, h, w]`, or `[K]` for
-        all places."""
+    called: str
+    """What answers and targets are: "masks", "boxes"; also the option that draws them."""
+    drawing: str
+    """What the file is called that shows an answer."""
+    quick: bool
+    """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
+
+    def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
+        """The answer for an item of that height and width, from what a network gives of it: scores float32
+        `[K, h, w]`, or `[K]` for all places; of boxes `[M, 6]`."""
+
+    def kept(self, answer: Any) -> Any:
+        """An answer as predictions hold it."""
+
+    def over(self, pixels: np.ndarray, answer: Any, classes: int) -> np.ndarray:
+        """uint8 `[H, W, 3]`: a picture of the item with an answer or a target drawn on it."""
+
+    def drawn(self, answer: Any, pixels: Callable[[], np.ndarray], classes: int) -> Any:
+        """An answer as a Pillow image; `pixels` gives the item's uint8 `[H, W, 3]`."""
 
     def per_class(self, task: Task, y: Any, predictions: np.ndarray) -> list[dict[str, Any]]:
-        """For each class how well its places are found: label, n, predicted, precision, recall, f1, iou."""
+        """For each class how well it is found: label, n, predicted, precision, recall, f1, and more."""
 
-    def told(self, task: Task, answer: np.ndarray) -> dict[str, Any]:
+    def told(self, task: Task, answer: Any) -> dict[str, Any]:
         """An answer as plain JSON."""

@@ -70,7 +70,7 @@ def solve(
     """Combinations float32 `[n + 1, F, K]` (intercept last) of each training part at penalty C, as
     `_logistic.solve` has coefficients; `to` is "loss" or "rough"."""
     problem = _Problem(kernel, parts, 1.0 / (C * parts.train.sum(axis=1)), predict(kernel, start))
-    enough = {"loss": 1e-5, "rough": 1e-7}[to]
+    enough = {"loss": 1e-4, "rough": 1e-7}[to]
     at = problem.at(start.astype(np.float32))
     memory = _Memory(at)
     for _ in range(steps):

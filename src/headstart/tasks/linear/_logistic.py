@@ -214,7 +214,7 @@ def solve(
             "maxcor": 10 if start.size < 1_000_000 else 5,
             "maxiter": steps,
             "maxfun": 2 * steps,
-            "ftol": {"loss": 1e-5, "rough": 1e-7}.get(to)
+            "ftol": {"loss": 1e-4, "rough": 1e-7}.get(to)
             or _exactness(design.matrix.size * parts.targets.shape[1]),
             "gtol": 1e-5 if to == "loss" else 1e-7,
         },

@@ -37,7 +37,9 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
             return
         if isinstance(methods, Places):
             if not methods.differ(values):
-                yield finding("HS303", where, f"all {len(values)} masks are of one class")
+                some = methods.occurring(values, dataset.task.outputs).any()
+                text = "are of one class" if some else "hold no class at all"
+                yield finding("HS303", where, f"the {methods.called} of all {len(values)} images {text}")
             return
         if not methods.differ(values):
             yield finding(

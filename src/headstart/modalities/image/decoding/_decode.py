@@ -229,6 +229,13 @@ def _loaded(opened: Opened) -> Image.Transpose | None:
     return _TURNS.get(_orientation(opened.image)) if known else None
 
 
+def outline(opened: Opened) -> tuple[tuple[int, int], Image.Transpose | None]:
+    """Width and height as stored, and how the image is to be turned; TIFF is turned by Pillow."""
+    if opened.image is None or "HS208" not in opened.facts or opened.format == "TIFF":
+        return opened.size, None
+    return opened.size, _TURNS.get(_orientation(opened.image))
+
+
 def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
     out = image.transpose(turn)
     out.info = dict(image.info)

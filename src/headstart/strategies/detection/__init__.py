@@ -1,0 +1,1 @@
+"""Strategies for tasks whose answers are boxes: the same arms, under the same names."""

@@ -1,0 +1,202 @@
+"""The probe for boxes: a small convolutional head on stored maps of a frozen network, and of views of the
+images. Nothing here runs the trunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from headstart import modalities
+from headstart.core.backbone import Backbone
+from headstart.core.evidence import Cost
+from headstart.core.features import Features, FeatureSpec, Tap
+from headstart.core.model import Model
+from headstart.core.split import Fold
+from headstart.core.strategy import Request, Trial
+from headstart.strategies.detection import _settle
+from headstart.strategies.shared import _shipping
+
+FINEST = 8
+"""Pixels of the input between two places of the largest map that is read."""
+VIEW = "scene"
+VIEWS, EACH = 1000, (3, 12)
+"""Views that are stored of all images together, and of each at least and at most."""
+STEPS, POWER = 80.0, 0.65
+"""Steps of a training on n images: STEPS * n**POWER."""
+STEP_SECONDS = 0.035
+LEFT = 0.4
+"""A box that a view shows less of is not one to find."""
+
+
+class Probe:
+    """A head on maps."""
+
+    name = "probe"
+
+    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
+        """A pass over the images and their views, and a training a fold."""
+        folds = request.split.folds
+        steps = sum(_steps(request, len(fold.train)) for fold in folds)
+        steps += _steps(request, len(request.split.development))
+        passes = 1.0 + _views(request)
+        return Cost(passes, passes * seconds_per_pass + STEP_SECONDS * steps)
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`. `Trial.choices` holds "taps", "steps" of each fold, "thresholds" and "said"."""
+        return fit(request, request.network, request.arm(self.name))
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "boxes"."""
+        return refit(request, request.network, trial)
+
+
+class RandomFrozen(Probe):
+    """The same on the same architecture with random weights: what the learned weights add."""
+
+    name = "random-frozen"
+
+    def fit(self, request: Request) -> Trial:
+        """See `Strategy`."""
+        return fit(request, request.network.fresh(request.seed), request.arm(self.name))
+
+    def refit(self, request: Request, trial: Trial) -> Model:
+        """A net of kind "boxes"; it owes nothing to the source's weights."""
+        return replace(refit(request, request.network.fresh(request.seed), trial), source={})
+
+
+def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
+    """Out-of-fold boxes."""
+    reader = Reader.of(request, backbone)
+
+    def fit_fold(request: Request, fold: Fold, number: int) -> tuple[Any, dict[str, Any]]:  # noqa: ARG001
+        head = reader.trained(request, fold.train)
+        found = [reader.found(head, row) for row in fold.test.tolist()]
+        return found, {"steps": _steps(request, len(fold.train))}
+
+    trial = _settle.run(request, arm, fit_fold)
+    names = [str(tap) for tap in reader.taps]
+    passes = Cost(forward_passes=reader.features.forward_passes, seconds=reader.features.seconds)
+    reason = f"a head on {len(names)} maps of {reader.sizes}, {reader.features.views} views of each image"
+    return replace(
+        trial,
+        cost=trial.cost + passes,
+        choices={**trial.choices, "taps": names},
+        reason=trial.reason or reason,
+        digest=backbone.digest,
+    )
+
+
+def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
+    """The model of all development rows."""
+    reader = Reader.of(request, backbone)
+    head = reader.trained(request, request.split.development)
+    net = {
+        "kind": "boxes",
+        "architecture": dict(backbone.source.architecture),
+        "taps": [str(tap) for tap in reader.taps],
+    }
+    tensors = {
+        **_shipping.state(backbone.module, "trunk"),
+        **_shipping.state(head, "head"),
+        **_settle.of(trial.choices, request.task.outputs),
+    }
+    return Model(request.task, backbone.source.input, net, tensors, source=_shipping.origin(backbone))
+
+
+def _steps(request: Request, images: int) -> int:
+    from headstart.strategies.detection._train import BATCH
+
+    epochs = request.settings.epochs
+    if epochs is not None:
+        return max(1, epochs * -(-images // BATCH))
+    return round(STEPS * images**POWER)
+
+
+def _views(request: Request) -> int:
+    if request.settings.views is not None:
+        return request.settings.views
+    return int(np.clip(VIEWS // max(1, len(request.dataset)), *EACH))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The stored maps of one source."""
+
+    features: Features
+    taps: tuple[Tap, ...]
+    shapes: tuple[tuple[int, int, int], ...]
+    """(channels, height, width) of each, the largest first."""
+    boxes: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
+    """By row and view, what is aimed at."""
+
+    @classmethod
+    def of(cls, request: Request, backbone: Any) -> Reader:
+        height, _ = backbone.source.input.size
+        known = [(tap, backbone.map_shape(tap)) for tap in backbone.taps() if tap.grid == "map"]
+        known.sort(key=lambda one: -one[1][1])
+        coarse = [one for one in known if height / one[1][1] >= 0.9 * FINEST] or known[-1:]
+        taps, shapes = zip(*coarse, strict=True)
+        spec = FeatureSpec(taps=taps, views=_views(request), view_kind=VIEW)
+        return cls(request.features(backbone, spec), taps, shapes)
+
+    @property
+    def sizes(self) -> str:
+        """Of the maps, in words."""
+        return ", ".join(f"{width} x {height}" for _, height, width in self.shapes)
+
+    def maps(self, row: int, view: int) -> list[np.ndarray]:
+        """float16 `[C, h, w]` of each tap."""
+        at = np.array([row])
+        return [
+            self.features.tap(tap, view)[at][0].reshape(shape)
+            for tap, shape in zip(self.taps, self.shapes, strict=True)
+        ]
+
+    def trained(self, request: Request, rows: np.ndarray) -> Any:
+        """A head for the boxes of some rows."""
+        from headstart.strategies.detection import _train
+
+        return _train.train(
+            self.maps,
+            partial(self.aim, request),
+            rows,
+            channels=[depth for depth, _, _ in self.shapes],
+            outputs=request.task.outputs,
+            views=self.features.views,
+            steps=_steps(request, len(rows)),
+            seed=request.seed,
+        )
+
+    def aim(self, request: Request, row: int, view: int) -> Any:
+        """What is to be said of a view of a row."""
+        from headstart.strategies.detection import _train
+
+        if (row, view) not in self.boxes:
+            room: Any = modalities.get(request.dataset.modality)
+            truth = request.dataset.targets[row]
+            frame = room.frame(view, VIEW, request.dataset.digests()[row])
+            kept = truth if truth.crowd is None else truth.take(~truth.crowd)
+            size = np.array(truth.size[::-1] * 2, np.float64)
+            points = frame.moved((kept.corners / size).reshape(-1, 2, 2)).reshape(-1, 4)
+            boxes = np.concatenate(
+                [np.minimum(points[:, :2], points[:, 2:]), np.maximum(points[:, :2], points[:, 2:])], axis=1
+            )
+            cut = boxes.clip(0, 1)
+            there = (cut[:, 2:] - cut[:, :2]).prod(axis=1) > LEFT * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+            classes, outputs = kept.classes[there], request.task.outputs
+            self.boxes[row, view] = _train.aim(cut[there], classes, outputs, self.shapes[0][1:])
+        return self.boxes[row, view]
+
+    def found(self, head: Any, row: int) -> np.ndarray:
+        """float32 `[M, 6]`: what a head says of a row."""
+        import torch
+
+        from headstart.nets.boxes import decoded
+
+        with torch.inference_mode():
+            maps = [torch.from_numpy(one.astype(np.float32))[None] for one in self.maps(row, 0)]
+            rows: np.ndarray = decoded(*head(maps))[0].numpy()
+        return rows

@@ -1,0 +1,114 @@
+"""Arms that answer with boxes: deterministic, blind to what is held out, and the same once they are saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import drawn
+from headstart import data, sources, strategies, tasks
+from headstart.core.boxes import Boxed, Boxes
+from headstart.core.strategy import Request, Settings, Trial
+from headstart.data.boxes.targets import Annotations
+from headstart.data.splits import make_split
+from headstart.export import bundle
+from headstart.predict.predictor import Predictor, stream
+from headstart.run import conclude
+from headstart.strategies.detection import _settle
+from headstart.testing.fakes import MemoryExtractor
+
+ARMS = ("majority", "pixels", "probe", "random-frozen")
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> Request:
+    dataset = data.load(drawn.write(tmp_path_factory.mktemp("drawn"), 14))
+    backbone = sources.mapped(sources.load("bundled/strokes"), (96, 96))
+    assert dataset.task is not None
+    split = make_split(dataset, seed=0)
+    settings = Settings(epochs=3, views=1)
+    return Request(dataset, dataset.task, split, MemoryExtractor(dataset), backbone, settings=settings)
+
+
+@pytest.fixture(scope="module")
+def trials(request_: Request) -> dict[str, Trial]:
+    return {name: strategies.get(name, request_.task).fit(request_) for name in ARMS}
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_each_image_is_held_out_once_and_its_boxes_have_no_say(
+    name: str, request_: Request, trials: dict[str, Trial]
+) -> None:
+    trial = trials[name]
+    assert isinstance(trial.predictions, Boxed)
+    assert trial.status == "done"
+    assert trial.covered[0].all()
+    assert not trial.covered[1:].any()
+    fold = request_.split.folds[0]
+    garbage = list(request_.dataset.targets.boxes)  # type: ignore[attr-defined]
+    for row in fold.test.tolist():
+        garbage[row] = Boxes((96, 96), np.array([[1, 1, 90, 90]]), np.array([0]))
+    other = replace(request_, dataset=replace(request_.dataset, targets=Annotations(garbage, 2)))
+    again = strategies.get(name, request_.task).fit(other)
+    for row in fold.test.tolist():
+        ours, theirs = (one.predictions.cells[0, row] for one in (trial, again))  # type: ignore[attr-defined]
+        for number in range(2):
+            a, b = (one.take(one.classes == number) for one in (ours, theirs))
+            np.testing.assert_array_equal(a.corners, b.corners)
+            odds = [
+                np.log(part.scores / (1 - part.scores)) + one.choices["thresholds"][number]
+                for part, one in ((a, trial), (b, again))
+            ]
+            np.testing.assert_allclose(*odds, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_a_saved_model_says_the_same_boxes(
+    name: str, request_: Request, trials: dict[str, Trial], tmp_path: Path
+) -> None:
+    strategy = strategies.get(name, request_.task)
+    model = strategy.refit(request_, trials[name])
+    levels = model.tensors["settled.thresholds"]
+    np.testing.assert_allclose(levels, trials[name].choices["thresholds"], rtol=1e-6)
+    probes = conclude.probes(model, pairs=False)
+    loaded = bundle.load(bundle.save(model, tmp_path / "model", probes=probes))
+    assert loaded.task == request_.task
+    assert loaded.input == model.input
+    items = request_.dataset.items[:4]
+    ours, theirs = ([row.answer for row in stream(Predictor(one), items)] for one in (model, loaded))
+    assert [one.to_bytes() for one in ours] == [one.to_bytes() for one in theirs]
+    # without thresholds the same boxes in the same order, with other scores
+    plain = replace(model, tensors={**model.tensors, "settled.thresholds": np.zeros_like(levels)})
+    for moved, raw in zip(ours, (row.answer for row in stream(Predictor(plain), items)), strict=True):
+        for number in range(2):
+            a, b = (one.take(one.classes == number) for one in (moved, raw))
+            np.testing.assert_array_equal(a.corners, b.corners)
+            odds = np.log(b.scores / (1 - b.scores)) - levels[number]
+            np.testing.assert_allclose(a.scores, 1 / (1 + np.exp(-odds)), atol=1e-5)
+
+
+def test_scores_are_moved_to_where_f1_is_best(request_: Request, trials: dict[str, Trial]) -> None:
+    trial = trials["pixels"]
+    assert trial.choices["said"]["disc"]["recall"] > 0.6
+    assert trial.choices["said"]["disc"]["precision"] > 0.6
+    rows = np.arange(len(request_.dataset))
+    y, answers = request_.dataset.targets[rows], trial.predictions.take(0, rows)
+    methods: Any = tasks.for_task(request_.task)
+    for row in methods.per_class(request_.task, y, answers):
+        said = trial.choices["said"][row["label"]]
+        assert row["precision"] == pytest.approx(said["precision"])
+        assert row["recall"] == pytest.approx(said["recall"])
+    # they are there already
+    np.testing.assert_allclose(_settle.settled(request_, trial).choices["thresholds"], 0, atol=0.1)
+
+
+def test_what_costs_and_what_is_left_out(request_: Request) -> None:
+    for name in ARMS:
+        cost = strategies.get(name, request_.task).cost(request_, 0.5)
+        assert cost.seconds > 0
+    one = replace(request_, settings=Settings())
+    assert strategies.get("probe", request_.task).cost(one, 0.5).forward_passes == 13
