@@ -53,7 +53,7 @@ def peer(made: Request, name: str, seed: int) -> Trial:
     return Trial(name, name.rpartition(": ")[2], "tiny", np.where(held[None, :, None], wide, np.nan))
 
 
-EVERY = [one.name for one in strategies.every() if one.where]
+EVERY = [one.name for one in strategies.every() if one.where]  # others are for answers of another form
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -10,9 +10,9 @@ import pytest
 from headstart import tasks
 from headstart.core.task import Task
 from headstart.errors import UnknownName
-from headstart.tasks.base import Confidence, Labels, Places
+from headstart.tasks.base import Confidence, Labels
 
-KINDS = sorted(kind for kind in tasks.TASKS if not isinstance(tasks.get(kind), Places))  # not [N, K]
+KINDS = sorted(kind for kind in tasks.TASKS if not tasks.get(kind).form)  # not [N, K]
 
 
 def example(kind: str, n: int = 40, outputs: int = 3, seed: int = 0):

@@ -72,7 +72,7 @@ def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> 
 
 def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
     """One document: the task, how the model was adapted where it was, and a list of predictions."""
-    yield '{\n  "task": ' + document(task.to_json(), indent=None)
+    yield '{\n  "task": ' + document(tasks.told(task), indent=None)
     if shown.adapted is not None:
         yield ',\n  "adapted": ' + document(shown.adapted.to_json(), indent=None)
     yield ',\n  "predictions": ['

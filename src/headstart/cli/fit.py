@@ -47,7 +47,8 @@ def fit_command(
             story.line("next", f"headstart predict {run.folder} YOUR-FILES --{methods.called} FOLDER")
             return
         story.line("next", f"headstart predict {run.folder} YOUR-FILES")
-        story.line("", f"headstart export {run.folder} --onnx")
+        if not methods.form:
+            story.line("", f"headstart export {run.folder} --onnx")
 
 
 @taking(*RUN)

@@ -21,13 +21,15 @@ class Facts:
 
     name: str
     where: str
-    """"module:class" of the `Strategy`, imported when it is run; empty: it is for `places` alone."""
+    """"module:class" of the `Strategy`, imported when it is run; empty: it is for other forms alone."""
     role: Role
     places: str = ""
     """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
     nothing does."""
     boxes: str = ""
     """The same for tasks whose answers are boxes."""
+    texts: str = ""
+    """The same for tasks whose answers are texts."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""

@@ -12,6 +12,7 @@ MULTILABEL = "multilabel"
 REGRESSION = "regression"
 SEGMENTATION = "segmentation"
 DETECTION = "detection"
+TRANSLATE = "translate"
 
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "text": str,

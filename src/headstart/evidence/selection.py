@@ -42,8 +42,13 @@ Chooser = Callable[..., str | None]
 def baselines(experiment: Experiment) -> tuple[str, ...]:
     """The baselines of a kind of data: there is one simple model on raw input for each. Those that are not
     made for the kind of task are among them: the verdict says that they were not run."""
-    modality = experiment.dataset.modality
-    return tuple(one.name for role in COMPARED for one in strategies.every(role) if one.knows(modality))
+    modality, form = experiment.dataset.modality, tasks.for_task(experiment.task).form
+    return tuple(
+        one.name
+        for role in COMPARED
+        for one in strategies.every(role)
+        if one.knows(modality) or one.knows(modality, form=form)
+    )
 
 
 def called(strategy: str, task: Task) -> str:

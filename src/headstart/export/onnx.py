@@ -28,7 +28,6 @@ from headstart.export.files.graph import FORMAT, OUTPUT, VERSION, companion, dig
 from headstart.export.files.schema import difference, shareable, tolerance
 from headstart.export.files.staging import staged
 from headstart.predict.predictor import Predictor
-from headstart.tasks.base import Places
 
 OPSET = 18
 BATCH = "N"
@@ -49,7 +48,7 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     (1e-3 of the largest value for regression). Nothing is left behind then.
     """
     target = Path(path).expanduser()
-    if isinstance(tasks.for_task(model.task), Places):
+    if tasks.for_task(model.task).form:
         raise ExportError(target, f"{model.task.kind} is not among what a graph is written for")
     if target.suffix.lower() != ".onnx":
         raise BadOption("the name of the exported file", target.name, "one that ends in .onnx")

@@ -109,6 +109,8 @@ def insight_of(result: Result) -> dict[str, Any]:
     fitting = set(PARTS)
     if isinstance(methods, Places):
         fitting = OF_PLACES - (set() if methods.quick else {"learning_curve"})
+    elif methods.form:
+        fitting = OF_TEXTS
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):
         if name not in fitting:
             found[name] = [] if name in LISTS else None
@@ -271,5 +273,7 @@ DEAR = {"map": 0.5, "learning_curve": 2.5, "depth_curve": 1.5, "occlusion": 0.5}
 """Parts that come last, and are left out where fewer seconds are left for them."""
 OF_PLACES = {"metrics", "confusion", "label_errors", "learning_curve", "mistakes"}
 """Parts that are made of maps and boxes, too."""
+OF_TEXTS = {"metrics", "confusion", "mistakes"}
+"""Parts that are made of texts, too."""
 LISTS = ("label_errors", "mistakes")
 """Parts that are lists: empty, not null, where there is nothing."""

@@ -7,7 +7,7 @@ method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
-* "constant": `head.bias [K]`.
+* "constant": `head.bias [K]`; {"part": one of `core.texts.PARTS`} where the answer is that of the item.
 * "pixels": {"side": int, "map": "linear" | "rbf", "gamma": float}: the image area-averaged to
   side x side, scaled to [0, 1], flattened; `pixels.mean`, `pixels.sd`; for "rbf" the features are
   exp(-gamma * |x - landmark|^2) with `landmarks [m, D]`; then `head.weight`, `head.bias`.

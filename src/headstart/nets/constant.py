@@ -23,5 +23,5 @@ class Constant(Net):
 
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
-    recipe.only()
+    recipe.only("part")
     return Constant(recipe.task, recipe.parts)

@@ -63,7 +63,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         small = self.confusion is not None and len(self.confusion) <= WHOLE_TABLE
         return {
-            "task": self.task.to_json(),
+            "task": tasks.told(self.task),
             "n": self.headline.n,
             "unit": self.headline.unit,
             "items": self.items,
@@ -100,8 +100,8 @@ def evaluate(
     found, unreadable, packed, methods = [], [], [], tasks.for_task(task)
     for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
         found.append(given)
-        if isinstance(methods, Places) and not given.error:  # kept small, and its scores let go
-            packed.append(methods.kept(given.answer))
+        if methods.form and not given.error:  # kept small, and its scores let go
+            packed.append(methods.kept(given.answer) if isinstance(methods, Places) else given.answer)
             found[-1] = replace(given, answer=None, scores=None)
         if given.error:
             unreadable.append((given.id, given.error))

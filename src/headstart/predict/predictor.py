@@ -28,7 +28,7 @@ from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.predict import adapting
 from headstart.predict.adapting.base import Adaptation, Job
 from headstart.predict.inputs import items_of
-from headstart.tasks.base import Places
+from headstart.tasks.base import Places, Says
 
 BATCH = 32
 AHEAD = 2
@@ -327,6 +327,8 @@ class Prepared:
     """Height and width of what was prepared, where each place of it is asked for."""
     unread: str = ""
     error: str = ""
+    text: str = ""
+    """Of the item itself, or the second of a pair, where answers are texts."""
 
 
 def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool = False) -> Prepared:
@@ -338,7 +340,8 @@ def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bo
                 return Prepared(error=f"{held}, but the model reads {wanted}")
             content = modality.prepare(opened, contract)
             size = modality.extent(opened) if places else (0, 0)
-            return Prepared(content, size, modality.unread(opened, content, contract))
+            own = opened.own if modality.IN_WORDS else ""
+            return Prepared(content, size, modality.unread(opened, content, contract), text=own)
     except FileNotFoundError:
         return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -357,8 +360,11 @@ def _finish(predictor: Answering, batch: list[tuple[str, Future[Prepared]]]) -> 
             yield Prediction(ident, error=found.error)
         else:
             row = next(scores)
+            answer: Any
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
+            elif isinstance(methods, Says):
+                answer = methods.said(task, predictor.model.net, row, found.text)
             else:
                 answer = task.typed(methods.decode(task, row[None])[0])
             yield Prediction(ident, answer, row, unread=found.unread)

@@ -13,7 +13,7 @@ from headstart.core.dataset import Dataset
 from headstart.core.task import Task
 from headstart.core.words import label as in_words
 from headstart.report import pictures, texts
-from headstart.tasks.base import Places
+from headstart.tasks.base import Places, Says
 
 EXAMPLES = 12
 
@@ -29,7 +29,7 @@ def gather(
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. Where answers say where, `said` gives that of a row,
+    among them. Where answers say where, or are texts, `said` gives that of a row,
     or None. With it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
@@ -44,6 +44,8 @@ def gather(
         if found:
             label = label_of(dataset, task, row)
             named = {"id": dataset.items[row].id, "label": None if label is None else in_words(label)}
+            if isinstance(methods, Says) and (answer := said(row)) is not None:
+                named["said"] = answer
             items[str(row)] = {**found, **named}
     return {
         "version": 1,

@@ -54,8 +54,8 @@ class Result:
     """How much slower the machine is now than at the start."""
 
     def said(self, row: int) -> Any:
-        """The map or the boxes that the arm which ships said of a row it was held out from; None where it
-        gives none."""
+        """The map, the boxes or the text that the arm which ships said of a row it was held out from; None
+        where it gives none."""
         predictions = self.trials[self.answer.winner].predictions
         if not isinstance(predictions, Cells):
             return None

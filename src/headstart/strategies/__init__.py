@@ -21,6 +21,7 @@ _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
         places=f"{_HERE}.dense.baselines:Majority", boxes=f"{_HERE}.detection.baselines:Usual",
+        texts=f"{_HERE}.sentences.baselines:Majority",
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
@@ -29,7 +30,12 @@ _OWN = (
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
+        "copy", "", "simple", modalities=("text",), texts=f"{_HERE}.sentences.baselines:Copy",
+        title="copying a part of the text", short="copying", reason="what needs no learning at all",
+    ),
+    Facts(
         "tfidf", f"{_HERE}.tfidf:Tfidf", "simple", modalities=("text",), share=0.2,
+        texts=f"{_HERE}.sentences.baselines:Nearest",
         title="a simple model on words", short="words", reason="what needs no source at all",
     ),
     Facts(
@@ -49,6 +55,7 @@ _OWN = (
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
         places=f"{_HERE}.dense.probe:Probe", boxes=f"{_HERE}.detection.probe:Probe",
+        texts=f"{_HERE}.sentences.recall:Recall",
         reason="one pass over the data pays for it",
     ),
     Facts(
@@ -71,6 +78,7 @@ _OWN = (
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
         places=f"{_HERE}.dense.probe:RandomFrozen", boxes=f"{_HERE}.detection.probe:RandomFrozen",
+        texts=f"{_HERE}.sentences.recall:RandomFrozen",
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),

@@ -7,7 +7,7 @@ To add one: write the file, add its line here; in a package of your own it is an
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headstart.core.registry import Registry
 from headstart.core.task import Task
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 TASKS: Registry[type[TaskMethods]] = Registry(
     "kind of task",
     {
+        "answer": "headstart.tasks.sentences.answer:Answer",
         "classification": "headstart.tasks.classification:Classification",
         "detection": "headstart.tasks.detection:Detection",
+        "generate": "headstart.tasks.sentences.generate:Generate",
         "multilabel": "headstart.tasks.multilabel:MultiLabel",
         "regression": "headstart.tasks.regression:Regression",
         "segmentation": "headstart.tasks.segmentation:Segmentation",
+        "summarize": "headstart.tasks.sentences.summarize:Summarize",
+        "transcribe": "headstart.tasks.sentences.transcribe:Transcribe",
+        "translate": "headstart.tasks.sentences.translate:Translate",
     },
     group="headstart.tasks",
 )
@@ -52,13 +57,21 @@ def judged_by(task: Task, metric: str) -> Task:
 
 
 def one_an_item(task: Task | None, where: object, command: str) -> None:
-    """Raises `DataError` for a task whose answers say where, where a command does none of these."""
+    """Raises `DataError` for a task whose answers are no labels or numbers, where a command does none."""
     from headstart.tasks.base import Places
 
     methods = None if task is None else for_task(task)
-    if task is not None and isinstance(methods, Places):
-        problem = f"its labels are {methods.called}, and {command} does not do {task.kind}"
+    if task is not None and methods is not None and methods.form:
+        what = methods.called if isinstance(methods, Places) else methods.form
+        problem = f"its labels are {what}, and {command} does not do {task.kind}"
         raise DataError(str(where), problem, "use fit, predict and evaluate")
+
+
+def told(task: Task) -> dict[str, Any]:
+    """A task as JSON for people and programs: without the labels where these are the texts that a model
+    recalls, which came with its data."""
+    said = task.to_json()
+    return {**said, "labels": []} if for_task(task).form == "texts" else said
 
 
 def _plain(name: str) -> str:

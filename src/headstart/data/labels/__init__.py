@@ -17,7 +17,7 @@ import numpy as np
 from headstart import tasks
 from headstart.core import targets
 from headstart.core.dataset import Note
-from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, Task
+from headstart.core.task import CLASSIFICATION, MULTILABEL, REGRESSION, TRANSLATE, Task
 from headstart.data.labels import names as naming
 from headstart.data.labels import several
 from headstart.data.labels.names import alike, match
@@ -25,6 +25,7 @@ from headstart.data.labels.several import flag, from_columns, is_flags
 from headstart.data.labels.values import missing as gaps
 from headstart.data.labels.values import numbers as numeric
 from headstart.data.labels.values.column import Cell, Column, cells_of, label_type, normal, shown, text_of
+from headstart.data.texts.targets import Sentences
 from headstart.errors import DataError
 
 __all__ = ["alike", "encode", "flag", "from_columns", "is_flags", "match"]
@@ -42,8 +43,9 @@ def encode(
     typed: bool = False,
     missing: Sequence[str] | None = None,
     known: Sequence[str] = (),
-) -> tuple[Task | None, np.ndarray | None, tuple[Note, ...]]:
-    """Labels, one for each item (text, number, list of texts, or None) -> task, targets, notes.
+) -> tuple[Task | None, Any, tuple[Note, ...]]:
+    """Labels, one for each item (text, number, list of texts, or None) -> task, targets (an array, or
+    those of `data.texts`; None without any), notes.
 
     `where` and `name` say in messages where the labels come from and what they are called; `classes`
     fixes the label space and its order. None, NaN and empty texts are no label; so are the texts in
@@ -55,7 +57,8 @@ def encode(
     """
     space = None if classes is None else naming.given(classes, where)
     column = Column(where, name, tuple(space if space is not None else map(normal, known)))
-    cells = gaps.drop(cells_of(values, column), column, typed=typed, marks=missing)
+    says = kind is not None and tasks.get(kind).read_as == TRANSLATE  # "NA" may well be said
+    cells = gaps.drop(cells_of(values, column), column, typed=typed or says, marks=missing)
     if all(cell is None for cell in cells):
         return None, None, tuple(column.notes)
     decided = kind or _decide(cells, column)
@@ -150,7 +153,15 @@ def _classes(
     return names, targets.classes(None if text is None else number[text] for text in texts)
 
 
-_WAYS = {CLASSIFICATION: _classes, MULTILABEL: _sets, REGRESSION: _numbers}
+def _texts(
+    cells: Sequence[Cell], column: Column, space: Space, asked: bool
+) -> tuple[Sequence[str], Sentences]:
+    del space, asked
+    single = _single(cells, column.where)
+    return [column.name], Sentences([None if cell is None else text_of(cell) for cell in single])
+
+
+_WAYS = {CLASSIFICATION: _classes, MULTILABEL: _sets, REGRESSION: _numbers, TRANSLATE: _texts}
 """Kind of task -> (names, targets) of the cells; `asked` says whether the user wants this kind."""
 
 

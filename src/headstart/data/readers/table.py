@@ -20,7 +20,7 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.core.untrusted.archive import decompressor
 from headstart.core.words import few
 from headstart.data import columns, labels, parts
-from headstart.data.columns import Cells, Columns, header
+from headstart.data.columns import Cells, Columns, header, sentences
 from headstart.data.folders.locate import Finder, on_disk, outside, within
 from headstart.data.folders.tree import Tree, archive_tree
 from headstart.data.forms import fasttext, is_table
@@ -151,8 +151,8 @@ def build(
     sheets, again = _once(sheets, origin)
     table = joined(sheets, origin)
     header.check(table, reading, origin)
-    find = columns.find_items if reading.items_only else columns.find
-    seen = Cells.of(table)
+    find, seen = columns.find_items if reading.items_only else columns.find, Cells.of(table)
+    reading, read_as = sentences.recognised(seen, reading, origin)
     use = find(seen, reading, origin, there=_there(sheets[0].find))
     header.check_doubled(table, use, origin)
     use = _named_classes(table, use, reading)
@@ -183,6 +183,7 @@ def build(
             *notes,
             *(n for sheet in sheets for n in sheet.notes),
             *again,
+            *read_as,
             *decided,
             *outside(items, sheets[0].root, origin),
             *use.unread(seen, reading, origin),

@@ -55,6 +55,11 @@ class Text(NamedTuple):
     def parts(self) -> tuple[str, ...]:
         return (self.first,) if self.second is None else (self.first, self.second)
 
+    @property
+    def own(self) -> str:
+        """What may stand for an answer: of a pair the second text, the passage of a question."""
+        return self.parts[-1]
+
 
 Recipe = Callable[[str, np.random.Generator], str]
 VIEWS: Registry[Recipe] = Registry("view recipe")

@@ -10,7 +10,7 @@ A method with a body does what most kinds do.
 
 `TaskMethods` is what every kind has. What only some have is a capability, asked for by `isinstance`:
 `Labels` (answers from a list of names), `Confidence` (predictions are probabilities), `Places` (answers that
-say where on an item), `Doubts` (labels may be told to look wrong).
+say where on an item), `Says` (answers are texts), `Doubts` (labels may be told to look wrong).
 """
 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
@@ -267,10 +267,12 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     form: str = ""
-    """What its answers are where they are no numbers, "places" or "boxes": the field of `core.facts.Facts`
-    that names the strategies for them."""
+    """What its answers are where they are no numbers, "places", "boxes" or "texts": the field of
+    `core.facts.Facts` that names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
+    columns: tuple[tuple[str, ...], ...] = ()
+    """Names of columns by which a table of this kind is recognised, the last that of the targets."""
     exclusive: bool = False
     """Whether each item has exactly one of the labels."""
     constant_name: str = "the majority class"
@@ -319,6 +321,20 @@ class Labels(Doubts, Protocol):
     def asked(self, target: Any, prediction: np.ndarray) -> tuple[int, bool]:
         """(output, whether its label was said): what of an answer `[K]` is worth a question. Its class, or
         the label that is the farthest off."""
+
+
+@runtime_checkable
+class Says(Protocol):
+    """Kinds whose answers are texts."""
+
+    inside: bool
+    """Whether an answer is a part of its item's text."""
+    longest: float
+    """How many times as long as its item a text may be without a word; 0: any length is usual."""
+
+    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
+        """The answer of a model with that recipe, from what its network gives of an item with that text:
+        scores float32 `[K]`."""
 
 
 @runtime_checkable

@@ -86,15 +86,15 @@ class OverLabels(_Named):
         if self.fast is not None:
             found = self.fast(y, predictions, weights)
             if found.ndim == 1:
-                return found
+                return self.sign * found
             filled_in = np.where(np.isnan(found), whole, found)[:, ~np.isnan(whole)]
-            return np.asarray(filled_in.mean(axis=1)) if filled_in.size else np.full(len(weights), np.nan)
+            return self.sign * filled_in.mean(axis=1) if filled_in.size else np.full(len(weights), np.nan)
 
         def filled(y: np.ndarray, predictions: np.ndarray) -> float:
             found = self.each(y, predictions)
             return known_mean(np.where(np.isnan(whole) | ~np.isnan(found), found, whole))
 
-        return _drawn(filled, y, predictions, weights)
+        return self.sign * _drawn(filled, y, predictions, weights)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.data import labels
-from headstart.data.checks.findings import CODES, Finding, finding, targets
-from headstart.tasks.base import Labels, Places
+from headstart.data.checks.findings import CODES, Finding, finding, said, targets
+from headstart.tasks.base import Labels, Places, Says
 
 FEW = 10
 """Classes with fewer items than this get a warning."""
@@ -32,6 +32,9 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
     methods = tasks.for_task(dataset.task)
     if not isinstance(methods, Labels):
         values = dataset.targets[development]
+        if isinstance(methods, Says):
+            yield from said.findings(dataset, usable)
+            return
         if isinstance(methods, Places):
             if not methods.differ(values):
                 some = methods.occurring(values, dataset.task.outputs).any()

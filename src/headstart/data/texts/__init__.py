@@ -1,0 +1,1 @@
+"""Texts as labels: what is to be said of an item."""
