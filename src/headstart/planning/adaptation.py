@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from headstart.strategies import adapt
-from headstart.strategies.adapt.assess import Assessed, Shift
+from headstart.strategies.adapt.assess import CLOSE, Assessed, Shift
 
 AUC, VARIATION = 0.60, 0.10
 """(a) Domain AUC whose interval, and total variation between class shares, that say there is a shift at
 all."""
-CLOSE = 0.01
+KEPT = CLOSE
 """(b) What circular validation may fall by. That it rises is not asked for: linear adapters that lost 15
 points rose in it, and clusters that won 35 fell."""
 GAIN, AGREEING = 0.02, 4
@@ -193,7 +193,7 @@ def _circular(shift: Shift, base: Assessed, one: Assessed) -> Check:
     theirs, *parts = _theirs(base, one)
     text = f"there and back it keeps {one.circular:.2f} of the source's classes instead of {theirs:.2f}"
     if not one.base:
-        return Check("b", _found(base, one) or one.circular >= theirs - CLOSE, text)
+        return Check("b", _found(base, one) or one.circular >= theirs - KEPT, text)
     agreeing = sum(ours >= part for ours, part in zip(one.again, parts, strict=True))
     text += f", and no less in {agreeing} of {len(parts)} parts"
     return Check("b", one.circular >= theirs + GAIN and agreeing >= AGREEING, text)

@@ -279,12 +279,11 @@ def _pool(
         if kept is not None and name != adapters.NONE:
             pool.append(kept)
             continue
-        if shift is not None and budget.left < slowest:
-            pool.append(_out_of_time(name, budget))
-            continue
         own = replace(request, workdir=place.workdir(arm), budget=Budget() if shift is None else budget)
         with threads.suited_to(len(request.dataset)):
             try:
+                if shift is not None and budget.left < slowest:
+                    raise OutOfTime
                 trial, seen, found = assess(adapter, own)
             except OutOfTime:
                 pool.append(_out_of_time(name, budget))
@@ -325,16 +324,15 @@ def _trained(
         if kept is not None:
             pool.append(kept)
             continue
-        if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+        own = replace(request, workdir=place.workdir(arm))
+        try:
+            if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+                raise OutOfTime
+            with threads.suited_to(len(request.dataset)):
+                trial, seen, found = assess_trained(adapter, own, witness, unadapted)
+        except OutOfTime:
             pool.append(_out_of_time(name, budget))
             continue
-        own = replace(request, workdir=place.workdir(arm))
-        with threads.suited_to(len(request.dataset)):
-            try:
-                trial, seen, found = assess_trained(adapter, own, witness, unadapted)
-            except OutOfTime:
-                pool.append(_out_of_time(name, budget))
-                continue
         place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
         if found is None:
             text = f"not applicable: {seen.refused}"
@@ -360,8 +358,7 @@ def _kept(trial: Any) -> Assessed | None:
             found = Assessed.from_json(trial.choices["assessed"])
     except Damaged:
         return None
-    # an earlier version did not ask whether halves agree
-    return found if found.refused or found.agreement or found.base else None
+    return found if found.refused or found.agreement or found.base else None  # earlier versions had none
 
 
 def _likeliest(decision: Decision, pool: list[Assessed]) -> str:

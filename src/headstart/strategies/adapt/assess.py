@@ -25,6 +25,8 @@ from headstart.strategies.shared._folds import OutOfTime
 
 SPLITS = 3
 """Ways in which the columns of the features are halved."""
+CLOSE = 0.01
+"""Circular scores as near as this are the same: the nuclear norm of the answers (BNM) is the second voice."""
 AGAIN = 5
 """Fifths of the target that are left out in turn: what holds must hold without any of them."""
 
@@ -198,7 +200,8 @@ WAY_BACK = "linot"
 def assess_trained(
     adapter: Adapter, request: Request, witness: Request, unadapted: np.ndarray
 ) -> tuple[Trial, Assessed, Adapted | None]:
-    """The same of an adapter that trains the network, with one fold, and at its best checkpoint.
+    """The same of an adapter that trains the network, with one fold, and at its best checkpoint: of those
+    from which about as much comes back, the one with the surest and most varied answers.
 
     Where a network has learnt the source's labels, whatever it says of the target leads back to them: there
     and back through itself says nothing. So all go back by a `witness`, the same request with a network that
@@ -224,7 +227,8 @@ def assess_trained(
         base = tuple(back(unadapted, kept) for kept in (every, *fifths))
         offered = [one.predict(target) for one in getattr(found, "checkpoints", (found,))]
         scores = [back(p, every) for p in offered]
-        number = int(np.argmax(scores))
+        near = [number for number, score in enumerate(scores) if score >= max(scores) - CLOSE]
+        number = max(near, key=lambda one: validators.bnm(offered[one].astype(np.float64)))
         again = [back(offered[number], kept) for kept in fifths]
     except NotApplicable as error:
         return trial, Assessed(adapter.name, str(error)), None
