@@ -11,7 +11,7 @@ from headstart.strategies.adapt.assess import Assessed, Shift
 
 SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9)
 BASE = Assessed(
-    "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, agreement=(0.5,) * 6, items=400, surer=0.0,
+    "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, agreement=(0.5,) * 6, items=400,
     said=(0.5, 0.5), low=(0.4, 0.4), high=(0.6, 0.6), bnm=0.8, im=0.5, snd=1.0,
 )  # fmt: skip
 GOOD = replace(BASE, adapter="coral", circular=0.80, again=(0.8,) * 5, agreement=(0.58,) * 6)
@@ -58,6 +58,13 @@ def test_a_lost_class_is_called_by_its_name() -> None:
         "'bee' is all but lost (5.0% instead of about 50.0%)"
         in decide(SHIFT, [BASE, lost], ("ant", "bee")).reason
     )
+
+
+def test_a_target_that_seems_to_be_of_one_class_is_left_to_labels() -> None:
+    """Adapted to, it would be said to hold the source's classes."""
+    assert decide(SHIFT, [replace(BASE, said=(0.86, 0.14)), GOOD]).decision == "adapted"
+    found = decide(SHIFT, [replace(BASE, said=(0.99, 0.01)), GOOD])
+    assert "99.0% are of one class" in found.reason
 
 
 def test_the_one_whose_halves_agree_best_is_chosen() -> None:

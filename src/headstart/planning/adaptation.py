@@ -139,8 +139,8 @@ def _titled(name: str) -> str:
 
 def _checks(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str]) -> tuple[Check, ...]:
     found = (
-        _told(shift), _circular(shift, base, one), _hangs_together(base, one), _classes(shift, one, labels),
-        _source(base, one),
+        _told(shift), _circular(shift, base, one), _hangs_together(base, one),
+        _classes(shift, base, one, labels), _source(base, one),
     )  # fmt: skip
     if one.adapter not in DOUBTED:
         return found
@@ -229,7 +229,7 @@ def _hangs_together(base: Assessed, one: Assessed) -> Check:
     return Check("f", ours >= theirs + AGREE, text)
 
 
-def _classes(shift: Shift, one: Assessed, labels: Sequence[str]) -> Check:
+def _classes(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str]) -> Check:
     wanted = shift.shares if shift.auc <= TRUSTED else shift.source
     for number, (said, share) in enumerate(zip(one.said, wanted, strict=True)):
         if share > 0 and said < LOST * share:
@@ -237,6 +237,10 @@ def _classes(shift: Shift, one: Assessed, labels: Sequence[str]) -> Check:
             return Check("c", False, f"{name} is all but lost ({said:.1%} instead of about {share:.1%})")
     if _shares_only(one):
         return Check("c", True, "every class keeps a share")
+    most, own = max(zip(base.said, shift.source, strict=True))
+    if 1 - most < LOST * (1 - own):
+        text = f"without adaptation {most:.1%} are of one class: whether others are missing is not told"
+        return Check("c", False, text)
     if shift.auc <= TRUSTED and shift.apart <= VARIATION:
         other = sum(abs(said - share) for said, share in zip(one.said, wanted, strict=True)) / 2
         if other > VARIATION:

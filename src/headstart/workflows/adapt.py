@@ -273,9 +273,8 @@ def _pool(
     slowest = 0.0
     shift: Shift | None = None
     for name in adapters.ADAPTERS:
-        adapter, arm = adapters.get(name), request.arm(name)
+        adapter, arm, began = adapters.get(name), request.arm(name), budget.spent
         kept = _kept(known.get(name))
-        began = budget.spent
         if kept is not None and name != adapters.NONE:
             pool.append(kept)
             continue

@@ -57,7 +57,7 @@ class Assessed:
     there are none they agree by chance. Empty where a network was trained."""
     items: int = 0
     """How many the target has."""
-    surer: float = float("nan")
+    surer: float = 0.0
     """Of a trained network: standard deviations by which its answers for the target are surer than those for
     noise would be."""
     said: tuple[float, ...] = ()
