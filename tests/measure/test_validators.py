@@ -57,3 +57,13 @@ def test_answers_for_noise_are_no_surer_than_for_noise(seed: int) -> None:
     noise = rng.normal(size=(400, 8)) @ rng.normal(size=(8, 8))
     classes = rng.normal(size=(400, 8)) * 0.5 + head.T[rng.integers(3, size=400)]
     assert validators.surer_than_noise(answers(noise)) < 3 < validators.surer_than_noise(answers(classes))
+
+
+def test_agreement_is_cohens_kappa() -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 4, 300)
+    b = np.where(rng.random(300) < 0.6, a, rng.integers(0, 4, 300))
+    assert validators.agreement(a, b, 4) == pytest.approx(cohen_kappa_score(a, b))
+    assert validators.agreement(a, a, 4) == pytest.approx(1.0)

@@ -11,16 +11,16 @@ from headstart.strategies.adapt.assess import Assessed, Shift
 
 SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9)
 BASE = Assessed(
-    "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, surer=5.0, said=(0.5, 0.5), low=(0.4, 0.4),
-    high=(0.6, 0.6), bnm=0.8, im=0.5, snd=1.0,
+    "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, agreement=(0.5,) * 6, items=400,
+    said=(0.5, 0.5), low=(0.4, 0.4), high=(0.6, 0.6), bnm=0.8, im=0.5, snd=1.0,
 )  # fmt: skip
-GOOD = replace(BASE, adapter="coral", circular=0.80, again=(0.8,) * 5)
+GOOD = replace(BASE, adapter="coral", circular=0.80, again=(0.8,) * 5, agreement=(0.58,) * 6)
 
 
 def test_all_rules_hold() -> None:
     found = decide(SHIFT, [BASE, GOOD])
     assert (found.decision, found.adapter) == ("adapted", "coral")
-    assert found.gain == pytest.approx((0.1, 0.1, 0.1))
+    assert found.gain == pytest.approx((0.08, 0.08, 0.08))
     assert "0.80" in found.reason
     assert HARM in found.reason
 
@@ -29,9 +29,9 @@ def test_all_rules_hold() -> None:
     ("rule", "shift", "candidate"),
     [
         ("a", replace(SHIFT, auc=0.55, auc_low=0.5), GOOD),
-        ("b", SHIFT, replace(GOOD, circular=0.715)),
-        ("b", SHIFT, replace(GOOD, again=(0.8, 0.8, 0.8, 0.6, 0.6))),
-        ("f", SHIFT, replace(GOOD, surer=2.0)),
+        ("b", SHIFT, replace(GOOD, circular=0.68)),
+        ("f", SHIFT, replace(GOOD, agreement=(0.51,) * 6)),
+        ("g", SHIFT, replace(GOOD, adapter="subspace")),
         ("c", SHIFT, replace(GOOD, said=(0.95, 0.05), low=(0.9, 0.0), high=(1.0, 0.1))),
         ("c", SHIFT, replace(GOOD, said=(0.7, 0.3), low=(0.4, 0.4), high=(0.6, 0.6))),
         ("d", SHIFT, replace(GOOD, source=0.80)),
@@ -41,36 +41,69 @@ def test_each_rule_stops_it(rule: str, shift: Shift, candidate: Assessed) -> Non
     found = decide(shift, [BASE, candidate])
     assert (found.decision, found.adapter, found.gain) == ("kept", "none", None)
     assert found.checks is not None
-    assert [check.rule for check in found.checks["coral"] if not check.passed] == [rule]
+    assert [check.rule for check in found.checks[candidate.adapter] if not check.passed] == [rule]
     assert found.reason.startswith("do not adapt: no evidence that it would help")
 
 
-def test_the_best_by_circle_and_of_equals_the_surer_one() -> None:
-    better = replace(GOOD, adapter="linot", circular=0.85, again=(0.85,) * 5)
+def test_halves_that_agree_by_chance_are_no_evidence() -> None:
+    """Even where they agree more than without adaptation."""
+    base, one = replace(BASE, agreement=(0.02,) * 6), replace(GOOD, agreement=(0.14,) * 6)
+    assert "no more than chance (0.15)" in decide(SHIFT, [base, one]).reason
+    assert decide(SHIFT, [base, replace(one, agreement=(0.16,) * 6)]).adapter == "coral"
+
+
+def test_a_lost_class_is_called_by_its_name() -> None:
+    lost = replace(GOOD, said=(0.95, 0.05), low=(0.9, 0.0), high=(1.0, 0.1))
+    assert (
+        "'bee' is all but lost (5.0% instead of about 50.0%)"
+        in decide(SHIFT, [BASE, lost], ("ant", "bee")).reason
+    )
+
+
+def test_a_target_that_seems_to_be_of_one_class_is_left_to_labels() -> None:
+    """Adapted to, it would be said to hold the source's classes."""
+    assert decide(SHIFT, [replace(BASE, said=(0.86, 0.14)), GOOD]).decision == "adapted"
+    found = decide(SHIFT, [replace(BASE, said=(0.99, 0.01)), GOOD])
+    assert "99.0% are of one class" in found.reason
+
+
+def test_the_one_whose_halves_agree_best_is_chosen() -> None:
+    better = replace(GOOD, adapter="linot", agreement=(0.6,) * 6, circular=0.7, bnm=0.7)
     assert decide(SHIFT, [BASE, GOOD, better]).adapter == "linot"
-    near = replace(better, circular=0.805, bnm=0.7)
-    assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
 
 
-def test_where_all_comes_back_one_that_was_tested_in_the_source_must_lose_nothing() -> None:
-    full = replace(BASE, circular=0.99, again=(0.99,) * 5)
-    refit = replace(full, adapter="clusters", circular=0.985, again=(0.985,) * 5, itself=True)
-    assert decide(SHIFT, [full, refit]).adapter == "clusters"
+def test_clusters_of_many_classes_are_believed_whatever_comes_back() -> None:
+    """Of few classes both halves find the same clusters of something else."""
+    shares = (0.2,) * 5
+    shift = replace(SHIFT, source=shares, shares=shares)
+    base = replace(BASE, said=shares, low=(0.1,) * 5, high=(0.3,) * 5)
+    refit = replace(base, adapter="clusters", circular=0.4, source=0.84, agreement=(0.6,) * 6, itself=True)
+    assert decide(shift, [base, refit]).adapter == "clusters"
     for one in (
         replace(refit, itself=False),
-        replace(refit, circular=0.97),
-        replace(refit, source=0.8),
-        replace(refit, again=(0.9, 0.9, 0.99, 0.99, 0.99)),
+        replace(refit, agreement=(0.54,) * 6),
+        replace(refit, source=0.79),
     ):
-        assert decide(SHIFT, [full, one]).decision == "kept"
-    assert decide(SHIFT, [BASE, replace(refit, circular=0.7, again=BASE.again)]).decision == "kept"
+        assert decide(shift, [base, one]).decision == "kept"
+    few = replace(refit, said=BASE.said, low=BASE.low, high=BASE.high)
+    assert decide(SHIFT, [BASE, few]).decision == "kept"
+    assert decide(SHIFT, [BASE, replace(few, circular=0.7, source=0.9)]).adapter == "clusters"
 
 
 def test_a_trained_network_is_held_against_no_adaptation_by_the_same_way_back() -> None:
-    own = replace(GOOD, adapter="shot", circular=0.75, again=(0.75,) * 5, base=(0.6,) * 6)
+    own = replace(
+        GOOD, adapter="shot", circular=0.85, again=(0.85,) * 5, base=(0.7,) * 6, agreement=(), surer=5.0
+    )
     found = decide(SHIFT, [BASE, GOOD, own])
     assert (found.adapter, found.gain) == ("shot", pytest.approx((0.15, 0.15, 0.15)))
-    assert decide(SHIFT, [BASE, replace(own, base=(0.74,) * 6)]).decision == "kept"
+    near = replace(own, circular=0.805, again=(0.805,) * 5, bnm=0.7)
+    assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
+    for one in (
+        replace(own, base=(0.84,) * 6),
+        replace(own, again=(0.85, 0.85, 0.85, 0.6, 0.6)),
+        replace(own, surer=2.0),
+    ):
+        assert decide(SHIFT, [BASE, one]).decision == "kept"
 
 
 def test_networks_are_trained_for_what_is_far_or_adapted_already() -> None:

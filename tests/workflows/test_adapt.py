@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -14,12 +15,15 @@ import pytest
 from PIL import Image
 
 import headstart as hs
+from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.targets import Dense
-from headstart.errors import DataError, RunError
+from headstart.errors import DataError, PathError, RunError
 from headstart.planning.adaptation import Decision
 from headstart.report import markdown
+from headstart.run.state.folder import RunFolder
 from headstart.strategies import adapt as adapters
+from headstart.strategies.adapt import assess
 from headstart.strategies.adapt.assess import Assessed
 from headstart.strategies.adapt.deep import _base as deep
 from headstart.testing.fakes import SHAPES, shape
@@ -194,6 +198,69 @@ def test_no_step_but_the_last_reads_a_label(place: Path, monkeypatch: pytest.Mon
     assert found.record["transfer"] == "inductive"
 
 
+def test_a_budget_ends_in_the_middle_of_an_adapter(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the parts of the target, not after all of them."""
+    turns, turned = [], assess.circular
+
+    def slow(adapter: Any, request: Any, p: np.ndarray) -> float:
+        turns.append(adapter.name)
+        if turns.count("linot") == 3:
+            patch.setattr(Budget, "over", True)
+        return turned(adapter, request, p)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assess, "circular", slow)
+        found = hs.adapt(place / "run", place / "target", out=place / "middle", budget="1h")
+    assert "no time is left" in found.record["pool"][1]["refused"]
+    assert turns.count("linot") == 3
+    assert hs.adapt(place / "run", place / "target", out=place / "middle").record["pool"][1]["refused"] == ""
+
+
+def test_killed_at_any_moment_the_same_call_goes_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on the disk after each adapter, and just before the run is complete, is what a kill leaves."""
+    saved, wrote = RunFolder.save_trial, RunFolder.write
+
+    def seen(act: Any) -> Any:
+        def acting(self: RunFolder, given: Any) -> None:
+            if self.path == tmp_path / "out" and (act is saved or given.get("complete")):
+                shutil.copytree(self.path, tmp_path / f"left-{len(list(tmp_path.iterdir()))}")
+            act(self, given)
+
+        return acting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save_trial", seen(saved))
+        patch.setattr(RunFolder, "write", seen(wrote))
+        whole = hs.adapt(place / "run", place / "target", out=tmp_path / "out")
+    left = sorted(tmp_path.glob("left-*"))
+    assert len(left) == 3
+    for folder in left[1:]:
+        resumed = hs.adapt(place / "run", place / "target", out=folder)
+        assert json.dumps(resumed.record["pool"]) == json.dumps(whole.record["pool"])
+        model = hs.open_run(folder).model.predictor.model
+        assert model.fingerprint() == hs.open_run(tmp_path / "out").model.predictor.model.fingerprint()
+
+
+def test_a_full_disk_leaves_what_the_same_call_goes_on_from(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = hs.adapt(place / "run", place / "target", out=tmp_path / "out")
+    answers = hs.open_run(before.folder).model.predict(place / "target").answers
+    with monkeypatch.context() as patch:
+        patch.setattr(workflow.domain_run.bundle, "save", full)
+        for out in ("out", "new"):  # over a finished run, and in a folder of its own
+            with pytest.raises(RunError, match=r"No space left on device.*free some space"):
+                hs.adapt(place / "run", place / "target", out=tmp_path / out)
+    assert hs.open_run(before.folder).model.predict(place / "target").answers == answers
+    again = hs.adapt(place / "run", place / "target", out=tmp_path / "new")
+    assert (again.decision, again.reason) == (before.decision, before.reason)
+
+
 def test_a_budget_is_kept(place: Path) -> None:
     found = hs.adapt(place / "run", place / "target", out=place / "short", budget=0.001)
     refused = [one["refused"] for one in found.record["pool"]]
@@ -225,6 +292,12 @@ def test_targets_that_cannot_be_used(place: Path, tmp_path: Path, what: str, mes
             (given / "0.png").write_bytes(b"nothing")
     with pytest.raises(DataError, match=message):
         hs.adapt(place / "run", given, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_is_not_there(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(PathError, match=r"phone: no such file or folder; name where the images"):
+        hs.adapt(place / "run", tmp_path / "phone", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

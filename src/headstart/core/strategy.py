@@ -137,6 +137,9 @@ class Request:
     """For an adapter: what the linear head reads; empty: the embedding."""
     penalty: float | None = None
     """For an adapter: that of the linear head; None: chosen anew by cross-validation."""
+    columns: np.ndarray | None = field(default=None, repr=False)
+    """For an adapter: bool `[D]`, which columns of what the head reads it may look at; to it all others are
+    0. None: all."""
 
     @property
     def network(self) -> Backbone:

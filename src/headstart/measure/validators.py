@@ -23,6 +23,13 @@ def balanced(y: np.ndarray, said: np.ndarray, outputs: int) -> float:
     return float((right[count > 0] / count[count > 0]).mean())
 
 
+def agreement(a: np.ndarray, b: np.ndarray, outputs: int) -> float:
+    """Cohen's kappa of two answers int64 `[N]` to the same items: 0 is chance, 1 the same everywhere (Cohen,
+    "A Coefficient of Agreement for Nominal Scales", 1960)."""
+    chance = float(np.bincount(a, minlength=outputs) @ np.bincount(b, minlength=outputs)) / len(a) ** 2
+    return (float((a == b).mean()) - chance) / max(1 - chance, 1e-12)
+
+
 def bnm(p: np.ndarray) -> float:
     """Nuclear norm over its bound `sqrt(N min(N, K))`: sure and varied answers have 1 (Cui et al., "Towards
     Discriminability and Diversity: Batch Nuclear-Norm Maximization", CVPR 2020)."""
@@ -53,8 +60,8 @@ def surer_than_noise(p: np.ndarray, *, seed: int = 0) -> float:
     """By how many standard deviations fewer answers lie near a boundary than for noise: Gaussian logits of
     the same mean and covariance.
 
-    A linear head that was fitted where the source was brought to a target without any classes still agrees
-    with itself there and back; but no gap lies where it draws its boundaries.
+    Only of use for networks that were trained on the target: a linear head draws its boundaries where there
+    is no gap, also in targets that it answers well.
     """
     logits = np.log(np.maximum(p, 1e-12))
     logits -= logits.mean(axis=1, keepdims=True)

@@ -17,7 +17,8 @@ RULES = {
     "c": "does every class keep its share?",
     "d": "are held-out source items still right?",
     "e": "what do labels of the target say?",
-    "f": "are answers surer than for noise?",
+    "f": "is there something to tell apart?",
+    "g": "is it known to be safe?",
 }
 """By the letters that the decision gives them."""
 SHOWN = 60

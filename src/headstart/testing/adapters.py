@@ -146,6 +146,8 @@ def check_contract(adapter: Adapter, given: Example, workdir: Path) -> None:
     assert np.array_equal(found.predict(request.target), adapter.adapt(request).predict(request.target)), (
         "twice the same gives two answers"
     )
+    if isinstance(request.features, ArrayExtractor):
+        check_columns(adapter, request)
     trial = adapter.fit(request)
     check_trial(adapter, request, trial)
     again = adapter.fit(replace(request, workdir=workdir))
@@ -156,6 +158,15 @@ def check_contract(adapter: Adapter, given: Example, workdir: Path) -> None:
         assert few.status == "not applicable", "it adapts to a single item"
         assert few.reason, "it does not say why it does not apply"
     check_model(adapter, request, found, trial)
+
+
+def check_columns(adapter: Adapter, request: Request) -> None:
+    """What it may not look at changes nothing: two halves of the features are two witnesses."""
+    columns, array = np.arange(WIDTH) % 2 == 0, request.features.array  # type: ignore[attr-defined]
+    part = replace(request, columns=columns)
+    other = replace(part, features=ArrayExtractor(np.where(columns, array, array[::-1])))
+    one, two = (adapter.adapt(each).predict(request.target) for each in (part, other))  # type: ignore[arg-type]
+    assert np.array_equal(one, two), "columns that it may not look at change its answers"
 
 
 def check_trial(adapter: Adapter, request: Request, trial: Trial) -> None:

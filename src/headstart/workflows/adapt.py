@@ -28,7 +28,8 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.data import splits
 from headstart.data.checks import doctor
 from headstart.data.checks.domains import KINDS
-from headstart.errors import DataError, RunError
+from headstart.data.items.entries import BadItem
+from headstart.errors import DataError, PathError, RunError
 from headstart.measure import threads
 from headstart.passes.extractor import StoreExtractor
 from headstart.planning import adaptation
@@ -38,6 +39,7 @@ from headstart.run.state.folder import RunFolder, load_trial, read_finished, slu
 from headstart.store.store import FeatureStore
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt.assess import Assessed, Shift, assess, assess_trained, at, diagnosed
+from headstart.strategies.shared._folds import OutOfTime
 from headstart.strategies.shared._shipping import state
 from headstart.tasks.base import Confidence
 from headstart.workflows import domain_run, label_next
@@ -133,11 +135,11 @@ def adapt(
     with RunFolder(wanted.out) as place:
         place.begin(question)
         pool, learnt, shift = _pool(place, request, budget, listen)
-        decision = adaptation.decide(shift, pool)
+        decision = adaptation.decide(shift, pool, request.task.labels)
         if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
             unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
             pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
-            decision = adaptation.decide(shift, pool)
+            decision = adaptation.decide(shift, pool, request.task.labels)
         _tell(listen, "decision", decision.reason)
         verdict = None
         if wanted.labels is not None:
@@ -215,12 +217,15 @@ def _request(
 
 def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
     """The items that can be read, and how many cannot. Raises `DataError` for what nothing can be learnt
-    from."""
+    from, `PathError` where nothing is."""
     one, several = modalities.nouns(pool.modality, pairs=pool.pairs)
     if not len(pool):
         raise DataError("the target", f"there are no {several} in it", "name where they are")
     target, errors = doctor.readable(pool)
     if not len(target):
+        for item in pool.items:
+            if isinstance(item, BadItem):
+                raise PathError(item.id, item.problem, f"name where the {several} of the target are")
         raise DataError(
             "the target", f"none of {words.count(len(pool), one, several)} can be read; the first: "
             f"{errors[0].where}: {errors[0].message}", "check them with `headstart check`",
@@ -266,19 +271,20 @@ def _pool(
     slowest = 0.0
     shift: Shift | None = None
     for name in adapters.ADAPTERS:
-        adapter, arm = adapters.get(name), request.arm(name)
+        adapter, arm, began = adapters.get(name), request.arm(name), budget.spent
         kept = _kept(known.get(name))
-        began = budget.spent
         if kept is not None and name != adapters.NONE:
             pool.append(kept)
             continue
-        if shift is not None and budget.left < slowest:
-            pool.append(
-                Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
-            )
-            continue
+        own = replace(request, workdir=place.workdir(arm), budget=Budget() if shift is None else budget)
         with threads.suited_to(len(request.dataset)):
-            trial, seen, found = assess(adapter, replace(request, workdir=place.workdir(arm)))
+            try:
+                if shift is not None and budget.left < slowest:
+                    raise OutOfTime
+                trial, seen, found = assess(adapter, own)
+            except OutOfTime:
+                pool.append(_out_of_time(name, budget))
+                continue
             place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
             if found is None:
                 text = f"not applicable: {seen.refused}"
@@ -315,17 +321,16 @@ def _trained(
         if kept is not None:
             pool.append(kept)
             continue
-        out_of_time = Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
-        if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
-            pool.append(out_of_time)
-            continue
         own = replace(request, workdir=place.workdir(arm))
-        with threads.suited_to(len(request.dataset)):
-            trial, seen, found = assess_trained(adapter, own, witness, unadapted)
-        if budget.over:
-            seen, found = out_of_time, None
-        else:
-            place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
+        try:
+            if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+                raise OutOfTime
+            with threads.suited_to(len(request.dataset)):
+                trial, seen, found = assess_trained(adapter, own, witness, unadapted)
+        except OutOfTime:
+            pool.append(_out_of_time(name, budget))
+            continue
+        place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
         if found is None:
             text = f"not applicable: {seen.refused}"
         else:
@@ -337,15 +342,20 @@ def _trained(
     return pool
 
 
+def _out_of_time(name: str, budget: Budget) -> Assessed:
+    return Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
+
+
 def _kept(trial: Any) -> Assessed | None:
     """What was found by a call before this one; None where there is nothing of use."""
     if trial is None or "assessed" not in trial.choices:
         return None
     try:
         with parsing():
-            return Assessed.from_json(trial.choices["assessed"])
+            found = Assessed.from_json(trial.choices["assessed"])
     except Damaged:
         return None
+    return found if found.refused or found.agreement or found.base else None  # earlier versions had none
 
 
 def _likeliest(decision: Decision, pool: list[Assessed]) -> str:

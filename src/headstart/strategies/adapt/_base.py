@@ -64,7 +64,7 @@ class Domains:
     def x(self, rows: np.ndarray) -> np.ndarray:
         """float64 `[n, D]`: the taps side by side."""
         taps = [np.asarray(self.features.tap(tap)[rows], np.float64) for tap in self.request.reads]
-        return np.concatenate(taps, axis=1)
+        return shown(np.concatenate(taps, axis=1), self.request)
 
     def fit(self, x: np.ndarray, weights: np.ndarray | None = None) -> Linear:
         """The task's linear model of the source's labels on features `[n, D]` of its rows, wherever these
@@ -158,6 +158,11 @@ class Domains:
         ratio = shares / np.maximum(self.frequencies, 1e-12)
         weights = np.maximum(ratio, ratio.max() / MOST)[y]
         return np.asarray(weights / weights.mean())
+
+
+def shown(x: np.ndarray, request: Request) -> np.ndarray:
+    """Of features `[n, D]` what may be looked at."""
+    return x if request.columns is None else np.where(request.columns, x, 0.0)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from headstart import modalities, tasks
 from headstart.core import fingerprint
 from headstart.core.model import Model
 from headstart.core.strategy import NotApplicable, Request
-from headstart.strategies.adapt._base import Adapts, Domains
+from headstart.strategies.adapt._base import Adapts, Domains, shown
+from headstart.strategies.shared._folds import OutOfTime
 from headstart.strategies.shared._shipping import taps_model
 from headstart.tasks.base import Linear
 
@@ -54,7 +55,8 @@ class AdaBN(Adapts):
         )
         own = self._trunk(request, domains.source if whole is None else whole)
         theirs = self._trunk(request, domains.target)
-        return Renormalised(domains, domains.fit(own(domains.source)), own, theirs)
+        linear = domains.fit(shown(own(domains.source), request))
+        return Renormalised(domains, linear, own, theirs)
 
     def _trunk(self, request: Request, rows: np.ndarray) -> Trunk:
         key = request.network.digest + request.dataset.fingerprint + fingerprint.of_array(rows)
@@ -64,7 +66,8 @@ class AdaBN(Adapts):
 
 
 class Trunk:
-    """The network under the statistics of some rows."""
+    """The network under the statistics of some rows. Raises `OutOfTime` where the request's budget ends
+    before these are known."""
 
     def __init__(self, request: Request, rows: np.ndarray) -> None:
         import torch
@@ -81,6 +84,8 @@ class Trunk:
         with torch.inference_mode():
             # parts of nearly equal size: a last batch of one item would count as much as a full one
             for part in np.array_split(rows, max(1, round(len(rows) / BATCH))):
+                if request.budget.over:
+                    raise OutOfTime
                 self._states(part)
         share = len(rows) / (len(rows) + PRIOR)
         for one, (mean, var, momentum) in zip(layers, before, strict=True):
@@ -140,7 +145,8 @@ class Renormalised:
 
     def _said(self, trunk: Trunk, rows: np.ndarray) -> np.ndarray:
         methods = tasks.for_task(self.domains.request.task)
-        return methods.activate(self.linear.logits(trunk(rows))).astype(np.float32)
+        x = shown(trunk(rows), self.domains.request)
+        return methods.activate(self.linear.logits(x)).astype(np.float32)
 
     def model(self) -> Model:
         request = self.domains.request

@@ -21,7 +21,12 @@ from headstart.measure import validators
 from headstart.measure.shift.label_shift import LabelShift, label_shift
 from headstart.measure.shift.separation import domain_auc
 from headstart.strategies import adapt
+from headstart.strategies.shared._folds import OutOfTime
 
+SPLITS = 3
+"""Ways in which the columns of the features are halved."""
+CLOSE = 0.01
+"""Circular scores as near as this are the same: the nuclear norm of the answers (BNM) is the second voice."""
 AGAIN = 5
 """Fifths of the target that are left out in turn: what holds must hold without any of them."""
 
@@ -46,9 +51,15 @@ class Assessed:
     """Whether these were found as a target's would be, in the source as its own target."""
     held: int = 0
     """How many these are."""
-    surer: float = float("nan")
-    """Standard deviations by which the answers for the target are surer than those for noise would be; for
-    each fifth of what was learnt without it, for clusters are found in any noise that is learnt from."""
+    agreement: tuple[float, ...] = ()
+    """Cohen's kappa, on the target, of what is learnt and answered by one half of the columns of the features
+    and by the other, and without each fifth of the answers: the classes are what both halves see, and where
+    there are none they agree by chance. Empty where a network was trained."""
+    items: int = 0
+    """How many the target has."""
+    surer: float = 0.0
+    """Of a trained network: standard deviations by which its answers for the target are surer than those for
+    noise would be."""
     said: tuple[float, ...] = ()
     """Share of the target that is said to be of each class."""
     low: tuple[float, ...] = ()
@@ -124,8 +135,8 @@ def stored(request: Request, rows: np.ndarray) -> np.ndarray:
 
 def assess(adapter: Adapter, request: Request) -> tuple[Trial, Assessed, Adapted | None]:
     """Its trial on the source, what is known of it, and what it learnt from all rows; None where it cannot
-    be used."""
-    trial = adapter.fit(request)
+    be used. Raises `OutOfTime` where the request's budget ends before."""
+    trial = _fitted(adapter, request)
     if not trial.covered.any():
         return trial, Assessed(adapter.name, trial.reason or "it has no result"), None
     try:
@@ -134,14 +145,52 @@ def assess(adapter: Adapter, request: Request) -> tuple[Trial, Assessed, Adapted
         assert target is not None
         p = found.predict(target).astype(np.float64)
         there = circular(adapter, request, p)
-        again, apart = [], np.empty_like(p)
+        again = []
         for kept in _fifths(len(target), request.seed):
-            score, left, said = _without(adapter, request, kept)
-            again.append(score)
-            apart[left] = said
+            _in_time(request)
+            part = replace(request, target=target[kept])
+            again.append(circular(adapter, part, adapter.adapt(part).predict(target[kept])))
+        alike = _agreement(adapter, request)
     except NotApplicable as error:
         return trial, Assessed(adapter.name, str(error)), None
-    return trial, _seen(adapter, request, trial, p, apart, there, again), found
+    return trial, replace(_seen(adapter, request, trial, p, there, again), agreement=alike), found
+
+
+def _agreement(adapter: Adapter, request: Request) -> tuple[float, ...]:
+    """See `Assessed.agreement`."""
+    target = request.target
+    assert target is not None
+    x = stored(request, np.concatenate([np.flatnonzero(request.dataset.targets.known), target]))
+    alive, parts = np.flatnonzero(x.std(axis=0) > 0), _fifths(len(target), request.seed)
+    found = []
+    for number in range(SPLITS):
+        order, said = np.random.default_rng(request.seed + number).permutation(alive), []
+        for half in (order[::2], order[1::2]):
+            _in_time(request)
+            columns = np.isin(np.arange(x.shape[1]), half)
+            learnt = adapter.adapt(replace(request, columns=columns))
+            said.append(learnt.predict(target).argmax(axis=1))
+        one, other = said
+        found.append(
+            [
+                validators.agreement(one[kept], other[kept], request.task.outputs)
+                for kept in (slice(None), *parts)
+            ]
+        )
+    return tuple(float(value) for value in np.mean(found, axis=0))
+
+
+def _fitted(adapter: Adapter, request: Request) -> Trial:
+    """Its trial, whole. Raises `OutOfTime`: what is finished of it is kept in the request's folder."""
+    trial = adapter.fit(request)
+    if trial.status == "cut off":
+        raise OutOfTime
+    return trial
+
+
+def _in_time(request: Request) -> None:
+    if request.budget.over:
+        raise OutOfTime
 
 
 WAY_BACK = "linot"
@@ -151,15 +200,16 @@ WAY_BACK = "linot"
 def assess_trained(
     adapter: Adapter, request: Request, witness: Request, unadapted: np.ndarray
 ) -> tuple[Trial, Assessed, Adapted | None]:
-    """The same of an adapter that trains the network, with one fold, and at its best checkpoint.
+    """The same of an adapter that trains the network, with one fold, and at its best checkpoint: of those
+    from which about as much comes back, the one with the surest and most varied answers.
 
     Where a network has learnt the source's labels, whatever it says of the target leads back to them: there
     and back through itself says nothing. So all go back by a `witness`, the same request with a network that
     has not seen these labels, which learns from the answers for the target, as it does from `unadapted`
-    float `[m, K]`, those of no adaptation.
+    float `[m, K]`, those of no adaptation. Raises `OutOfTime` as `assess` does.
     """
     first = replace(request.split, folds=request.split.folds[:1])
-    trial = adapter.fit(replace(request, split=first))
+    trial = _fitted(adapter, replace(request, split=first))
     if not trial.covered.any():
         return trial, Assessed(adapter.name, trial.reason or "it has no result"), None
     target = request.target
@@ -168,6 +218,7 @@ def assess_trained(
     fifths = _fifths(len(target), request.seed)
 
     def back(p: np.ndarray, kept: np.ndarray) -> float:
+        _in_time(request)
         return circular(judge, replace(witness, target=target[kept]), p[kept])
 
     try:
@@ -176,13 +227,15 @@ def assess_trained(
         base = tuple(back(unadapted, kept) for kept in (every, *fifths))
         offered = [one.predict(target) for one in getattr(found, "checkpoints", (found,))]
         scores = [back(p, every) for p in offered]
-        number = int(np.argmax(scores))
+        near = [number for number, score in enumerate(scores) if score >= max(scores) - CLOSE]
+        number = max(near, key=lambda one: validators.bnm(offered[one].astype(np.float64)))
         again = [back(offered[number], kept) for kept in fifths]
     except NotApplicable as error:
         return trial, Assessed(adapter.name, str(error)), None
     p = offered[number].astype(np.float64)
-    seen = _seen(adapter, request, trial, p, p, scores[number], again)
-    return trial, replace(seen, base=base, checkpoint=number), at(found, number)
+    seen = _seen(adapter, request, trial, p, scores[number], again)
+    surer = validators.surer_than_noise(p, seed=request.seed)
+    return trial, replace(seen, base=base, checkpoint=number, surer=surer), at(found, number)
 
 
 def at(found: Adapted, checkpoint: int | None) -> Adapted:
@@ -192,8 +245,7 @@ def at(found: Adapted, checkpoint: int | None) -> Adapted:
 
 
 def _seen(
-    adapter: Adapter, request: Request, trial: Trial, p: np.ndarray, apart: np.ndarray, there: float,
-    again: Sequence[float],
+    adapter: Adapter, request: Request, trial: Trial, p: np.ndarray, there: float, again: Sequence[float]
 ) -> Assessed:  # fmt: skip
     held = np.flatnonzero(trial.covered[0])
     y, q = request.dataset.targets[held], trial.predictions.take(0, held)
@@ -205,7 +257,7 @@ def _seen(
         source=float((q.argmax(axis=1) == y).mean()),
         held=len(held),
         itself=getattr(adapter, "itself", False),
-        surer=validators.surer_than_noise(apart, seed=request.seed),
+        items=len(p),
         said=tuple(np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)),
         low=tuple(shares.low),
         high=tuple(shares.high),
@@ -243,17 +295,6 @@ def _reweighted(p: np.ndarray, y: np.ndarray, shares: LabelShift) -> tuple[float
     value = float((w * won).mean())
     reach = 1.96 * float((w * (won - value)).std()) / np.sqrt(len(y))
     return value, value - reach, value + reach
-
-
-def _without(adapter: Adapter, request: Request, kept: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """`circular` of the target's rows at these places; the other places, and what is said of the rows
-    there."""
-    target = request.target
-    assert target is not None
-    part = replace(request, target=target[kept])
-    found = adapter.adapt(part)
-    left = np.setdiff1d(np.arange(len(target)), kept)
-    return circular(adapter, part, found.predict(target[kept])), left, found.predict(target[left])
 
 
 def _fifths(rows: int, seed: int) -> list[np.ndarray]:

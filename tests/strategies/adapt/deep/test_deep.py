@@ -14,7 +14,7 @@ from headstart.core.dataset import ArrayItem
 from headstart.core.strategy import Settings
 from headstart.planning.adaptation import TRAINED, decide
 from headstart.strategies import adapt
-from headstart.strategies.adapt.assess import WAY_BACK, assess, assess_trained, circular, diagnosed
+from headstart.strategies.adapt.assess import CLOSE, WAY_BACK, assess, assess_trained, circular, diagnosed
 from headstart.strategies.adapt.deep._base import Offered
 from headstart.strategies.adapt.deep.shot import Shot
 from headstart.testing.adapters import Example, check_contract, example
@@ -106,7 +106,7 @@ def test_a_witness_tells_better_answers_from_worse() -> None:
     assert found.number == seen.checkpoint
     assert seen.base[0] == circular(judge, request, none)
     scores = [circular(judge, request, one.predict(rows)) for one in found.checkpoints]
-    assert seen.circular == max(scores)
+    assert seen.circular >= max(scores) - CLOSE
     assert len(seen.again) == len(seen.base) - 1 == 5
 
 
