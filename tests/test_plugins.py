@@ -104,7 +104,9 @@ def test_a_strategy_a_reader_and_a_task_of_another_package_in_a_run(toy: None, t
     shades = np.linspace(40, 200, 24)
     pictures = np.stack([rng.normal(shade, 5, (16, 16, 3)) for shade in shades])
     drawer = Drawer(pictures.clip(0, 255).astype(np.uint8), shades.tolist())
-    with pytest.raises(BadOption, match="one of classification, multilabel, regression, segmentation, whole"):
+    with pytest.raises(
+        BadOption, match="one of classification, detection, multilabel, regression, segmentation, whole"
+    ):
         hs.load(drawer, task="half")
     run = hs.fit(
         drawer,
