@@ -163,7 +163,7 @@ def test_mistakes_are_named(write: Write, tmp_path: Path) -> None:
         load(tmp_path / "flowers", task="regression")
     with pytest.raises(DataError, match="no table here in which to find the column 'x'"):
         load(tmp_path / "flowers", label_column="x")
-    with pytest.raises(BadOption, match="one of classification"):
+    with pytest.raises(BadOption, match="one of answer, classification"):
         load(tmp_path / "flowers", task="guessing")
     with pytest.raises(BadOption, match="data is"):
         load(3)

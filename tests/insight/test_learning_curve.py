@@ -89,6 +89,7 @@ def test_every_field_of_the_contract(kind: str) -> None:
     assert curve is not None
     assert set(curve) == {
         "source", "arm", "metric", "points", "band", "twice", "twice_why", "saved", "sentences",
+        "unit",
     }  # fmt: skip
     assert curve["metric"] == setting.task.metric
     assert [p["n"] for p in curve["points"]] == sorted({p["n"] for p in curve["points"]})
@@ -156,13 +157,13 @@ def test_groups_stay_together_and_test_rows_stay_out(monkeypatch: pytest.MonkeyP
     setting.split = replace(setting.split, groups=groups, folds=tuple(parts))
     probe = probed(setting)
     seen: list[tuple[np.ndarray, np.ndarray]] = []
-    predict = curve_points._Draw._predict
+    predict = curve_points.Stored.predict
 
-    def watched(self: Any, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    def watched(self: Any, of: Any, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         seen.append((train, test))
-        return predict(self, fold, train, test)
+        return predict(self, of, fold, train, test)
 
-    monkeypatch.setattr(curve_points._Draw, "_predict", watched)
+    monkeypatch.setattr(curve_points.Stored, "predict", watched)
     assert curve_points.measure(setting, setting, probe) is not None
     assert seen
     for train, test in seen:

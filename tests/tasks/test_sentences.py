@@ -62,5 +62,5 @@ def test_lengths_are_the_strata() -> None:
 
 
 def test_there_is_no_linear_model() -> None:
-    with pytest.raises(NotImplementedError, match="no linear model"):
+    with pytest.raises(TypeError, match="no linear model"):
         tasks.get("summarize").fit_linear(np.zeros((4, 2)), WANTED, outputs=1)

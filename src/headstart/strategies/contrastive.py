@@ -79,7 +79,7 @@ class Plan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """Back from a trial's choices; other keys are ignored."""
-        recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__})
+        recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__ if name in data})
         return cls(recipe, int(data["batch_size"]), int(data["trained_folds"]))
 
 
