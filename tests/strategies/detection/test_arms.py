@@ -21,7 +21,8 @@ from headstart.run import conclude
 from headstart.strategies.detection import _settle
 from headstart.testing.fakes import MemoryExtractor
 
-ARMS = ("majority", "pixels", "probe", "random-frozen")
+TRAINED = ("finetune", "full", "scratch")
+ARMS = ("majority", "pixels", "probe", "random-frozen", *TRAINED)
 
 
 @pytest.fixture(scope="module")

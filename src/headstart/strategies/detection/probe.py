@@ -27,8 +27,6 @@ VIEWS, EACH = 1000, (3, 12)
 STEPS, POWER = 80.0, 0.65
 """Steps of a training on n images: STEPS * n**POWER."""
 STEP_SECONDS = 0.035
-LEFT = 0.4
-"""A box that a view shows less of is not one to find."""
 
 
 class Probe:
@@ -121,6 +119,15 @@ def _views(request: Request) -> int:
     return int(np.clip(VIEWS // max(1, len(request.dataset)), *EACH))
 
 
+def taps_of(backbone: Any) -> tuple[Tap, ...]:
+    """The maps that a head reads, the largest first."""
+    height, _ = backbone.source.input.size
+    known = [(tap, backbone.map_shape(tap)[1]) for tap in backbone.taps() if tap.grid == "map"]
+    known.sort(key=lambda one: -one[1])
+    coarse = [tap for tap, high in known if height / high >= 0.9 * FINEST]
+    return tuple(coarse) or (known[-1][0],)
+
+
 @dataclass(frozen=True)
 class Reader:
     """The stored maps of one source."""
@@ -134,11 +141,8 @@ class Reader:
 
     @classmethod
     def of(cls, request: Request, backbone: Any) -> Reader:
-        height, _ = backbone.source.input.size
-        known = [(tap, backbone.map_shape(tap)) for tap in backbone.taps() if tap.grid == "map"]
-        known.sort(key=lambda one: -one[1][1])
-        coarse = [one for one in known if height / one[1][1] >= 0.9 * FINEST] or known[-1:]
-        taps, shapes = zip(*coarse, strict=True)
+        taps = taps_of(backbone)
+        shapes = tuple(backbone.map_shape(tap) for tap in taps)
         spec = FeatureSpec(taps=taps, views=_views(request), view_kind=VIEW)
         return cls(request.features(backbone, spec), taps, shapes)
 
@@ -176,18 +180,9 @@ class Reader:
 
         if (row, view) not in self.boxes:
             room: Any = modalities.get(request.dataset.modality)
-            truth = request.dataset.targets[row]
             frame = room.frame(view, VIEW, request.dataset.digests()[row])
-            kept = truth if truth.crowd is None else truth.take(~truth.crowd)
-            size = np.array(truth.size[::-1] * 2, np.float64)
-            points = frame.moved((kept.corners / size).reshape(-1, 2, 2)).reshape(-1, 4)
-            boxes = np.concatenate(
-                [np.minimum(points[:, :2], points[:, 2:]), np.maximum(points[:, :2], points[:, 2:])], axis=1
-            )
-            cut = boxes.clip(0, 1)
-            there = (cut[:, 2:] - cut[:, :2]).prod(axis=1) > LEFT * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-            classes, outputs = kept.classes[there], request.task.outputs
-            self.boxes[row, view] = _train.aim(cut[there], classes, outputs, self.shapes[0][1:])
+            truth, outputs = request.dataset.targets[row], request.task.outputs
+            self.boxes[row, view] = _train.moved(truth, frame, outputs, self.shapes[0][1:])
         return self.boxes[row, view]
 
     def found(self, head: Any, row: int) -> np.ndarray:
