@@ -75,7 +75,7 @@ class Mapper(nn.Module):
         self.stages = (here, [name for name in later if name not in here])
         behind = list(dict.fromkeys(cuts[name] for name in self.stages[1]))
         self.body = backbone.between(arm.design.cut, behind) if behind else nn.Identity()
-        self.head = arm.head([backbone.map_shape(tap)[0] for tap in arm.taps])
+        self.head: Any = arm.head([backbone.map_shape(tap)[0] for tap in arm.taps])
         self.shapes, self._dense = arm.shapes, backbone.dense
 
     def maps(self, inputs: Tensor) -> list[Tensor]:
@@ -144,7 +144,8 @@ class Arm:
     @property
     def spec(self) -> FeatureSpec:
         cut = self.design.cut or None
-        return FeatureSpec(self.stored, cut, views=self.design.views, view_kind=VIEWS)
+        viewed = tuple(self.request.split.development.tolist())
+        return FeatureSpec(self.stored, cut, views=self.design.views, view_kind=VIEWS, viewed=viewed)
 
     @cached_property
     def views(self) -> tuple[Joined, ...]:

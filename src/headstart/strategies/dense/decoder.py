@@ -59,7 +59,7 @@ class Decoder:
         rows = _design.training_rows(request)
         trainings = _arm.first_folds(request) + 1
         each = seconds_per_pass / max(1, len(request.dataset))
-        passes = float(views(request, rows))
+        passes = views(request, rows) * len(request.split.development) / max(1, len(request.dataset))
         steps = trainings * steps_for(rows) * (request.settings.batch_size or BATCH) * self.work
         return Cost(passes, passes * seconds_per_pass + steps * each)
 
@@ -153,11 +153,12 @@ class Decoder:
         values = sum(int(np.prod(backbone.map_shape(tap))) for tap in self.arm.taps_of(backbone))
         if design.freeze == "none":
             values = 3 * int(np.prod(backbone.source.input.size))
-        fits = BYTES // (2 * values * max(1, len(request.dataset)))
+        fits = BYTES // (2 * values * max(1, len(request.split.development)))
         if request.budget.left < float("inf"):
             (once,) = _arm.once(
                 request, ["pass"], lambda: _arm.seconds_of_passes(request, backbone.cuts[0])[:1]
             )
+            once *= len(request.split.development) / max(1, len(request.dataset))
             fits = min(fits, int(PASS_SHARE * request.budget.left / max(once, 1e-9)))
         return int(max(0, min(wanted, fits)))
 

@@ -23,7 +23,7 @@ FINEST = 8
 """Pixels of the input between two places of the largest map that is read."""
 VIEW = "scene"
 VIEWS, EACH = 1000, (3, 12)
-"""Views that are stored of all images together, and of each at least and at most."""
+"""Views of all images together, and of each at least and at most; of those to test on none is stored."""
 STEPS, POWER = 80.0, 0.65
 """Steps of a training on n images: STEPS * n**POWER."""
 STEP_SECONDS = 0.035
@@ -39,7 +39,7 @@ class Probe:
         folds = request.split.folds
         steps = sum(_steps(request, len(fold.train)) for fold in folds)
         steps += _steps(request, len(request.split.development))
-        passes = 1.0 + _views(request)
+        passes = 1.0 + _views(request) * len(request.split.development) / max(1, len(request.dataset))
         return Cost(passes, passes * seconds_per_pass + STEP_SECONDS * steps)
 
     def fit(self, request: Request) -> Trial:
@@ -143,7 +143,8 @@ class Reader:
     def of(cls, request: Request, backbone: Any) -> Reader:
         taps = taps_of(backbone)
         shapes = tuple(backbone.map_shape(tap) for tap in taps)
-        spec = FeatureSpec(taps=taps, views=_views(request), view_kind=VIEW)
+        viewed = tuple(request.split.development.tolist())
+        spec = FeatureSpec(taps=taps, views=_views(request), view_kind=VIEW, viewed=viewed)
         return cls(request.features(backbone, spec), taps, shapes)
 
     @property
