@@ -12,7 +12,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,30 @@ def test_views_are_of_their_recipe_and_share_the_item_as_it_is(store: FeatureSto
     assert not np.array_equal(crops.tap(tap, 1)[:], glyphs.tap(tap, 1)[:])
     assert np.array_equal(more.tap(tap, 1)[:], glyphs.tap(tap, 1)[:])
     assert not np.array_equal(more.tap(tap, 1)[:], more.tap(tap, 2)[:])
+
+
+def test_views_are_made_of_the_rows_that_are_asked_for(store: FeatureStore) -> None:
+    dataset, backbone = shapes(per_class=3), TinyBackbone()
+    spec = FeatureSpec(taps=backbone.taps(), views=2, viewed=(1, 4, 7))
+    some = StoreExtractor(store, dataset)(backbone, spec)
+    assert some.forward_passes == pytest.approx(1 + 2 * 3 / len(dataset))
+    for number in (2, 1):  # what was left out is made later
+        rows = tuple(range(number, len(dataset)))
+        more = StoreExtractor(store, dataset)(backbone, replace(spec, viewed=rows))
+        whole = more if number == 2 else StoreExtractor(store, dataset)(backbone, replace(spec, viewed=None))
+        for tap in spec.taps:
+            np.testing.assert_array_equal(some.tap(tap)[:], whole.tap(tap)[:])
+            for view in (1, 2):
+                at = np.array([7, 4])
+                np.testing.assert_array_equal(some.tap(tap, view)[at], whole.tap(tap, view)[at])
+                assert some.tap(tap, view).shape == whole.tap(tap, view).shape
+                with pytest.raises(IndexError):
+                    some.tap(tap, view)[np.array([1, 2])]
+    alike = dataset.subset(np.array([0, 1, 0]))
+    twice = StoreExtractor(store, alike)(backbone, replace(spec, views=3, viewed=(2,)))
+    assert twice.forward_passes == 0.5, "the same content as the first row, which has no view by itself"
+    tap = spec.taps[0]
+    assert twice.tap(tap, 3)[np.array([2])].shape[0] == 1
 
 
 def test_a_file_is_opened_once_for_all_views(store: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:

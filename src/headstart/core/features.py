@@ -51,6 +51,8 @@ class FeatureSpec:
     views: int = 0
     view_kind: str = ""
     """Recipe of the augmented views, see `VIEWS` of the modality; empty: its default one."""
+    viewed: tuple[int, ...] | None = None
+    """Rows of which views are stored; None: all."""
 
 
 class Rows(Protocol):

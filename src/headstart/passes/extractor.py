@@ -306,7 +306,7 @@ class _Plan:
         if lengths:
             most = TOKENS[self.device.type if self.device.type in TOKENS else "cuda"]
             pack = by_weight(self._weight, most, self.batch)
-        return Chunks(store, self.wants, self.digests, pack=pack, large=lengths)
+        return Chunks(store, self.wants, self.digests, pack=pack, large=lengths, viewed=self.spec.viewed)
 
     def _weight(self, row: int) -> int:
         return self.modality.weight(self.dataset.items[row].read(), self.contract)

@@ -84,7 +84,8 @@ _OWN = (
     ),
     Facts(
         "scratch", f"{_HERE}.scratch:Scratch", "scratch",
-        places=f"{_HERE}.dense.decoder:Scratch", trains=True, all_layers=True,
+        places=f"{_HERE}.dense.decoder:Scratch", boxes=f"{_HERE}.detection.trained:Scratch",
+        trains=True, all_layers=True,
         # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
         # hundred texts, however long it is trained
         share=0.5, share_of_few=0.2,
@@ -101,7 +102,8 @@ _OWN = (
     ),
     Facts(
         "finetune", f"{_HERE}.finetune:Finetune", "transfer",
-        places=f"{_HERE}.dense.decoder:Finetune", trains=True, races=True, share=0.6,
+        places=f"{_HERE}.dense.decoder:Finetune", boxes=f"{_HERE}.detection.trained:Finetune",
+        trains=True, races=True, share=0.6,
         turn=(1, 1, 1), step="another source",
         reason="{source} has the best probe; train its last layers further",
     ),
@@ -115,7 +117,8 @@ _OWN = (
     ),
     Facts(
         "full", f"{_HERE}.finetune:Full", "transfer",
-        places=f"{_HERE}.dense.decoder:Full", trains=True, all_layers=True, races=True,
+        places=f"{_HERE}.dense.decoder:Full", boxes=f"{_HERE}.detection.trained:Full",
+        trains=True, all_layers=True, races=True,
         turn=(4, 4, 2), reason="train every layer",
     ),
     Facts(

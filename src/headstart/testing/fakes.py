@@ -302,10 +302,11 @@ class MemoryExtractor:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.forward_passes = 0.0
-        self._kept: dict[tuple[str, FeatureSpec], MemoryFeatures] = {}
+        self._kept: dict[tuple[str, FeatureSpec, Any], MemoryFeatures] = {}
 
     def __call__(self, backbone: Any, spec: FeatureSpec) -> MemoryFeatures:
-        key = (backbone.digest if backbone is not None else "", spec)
+        reads = None if backbone is None else backbone.source.input
+        key = (backbone.digest if backbone is not None else "", spec, reads)
         if key in self._kept:
             kept = self._kept[key]
             return MemoryFeatures(kept.backbone_digest, kept.taps, kept.views, 0.0, 0.0, kept.arrays)

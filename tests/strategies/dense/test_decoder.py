@@ -77,7 +77,7 @@ def test_an_arm_sees_no_mask_that_it_is_tested_on_and_ships_what_it_was(asked: R
 
 def test_masks_move_with_the_views(asked: Request) -> None:
     arm = _decoding.Arm(asked, asked.network, decoder.Decoder().design(asked), decoder.Decoder.kind)
-    masks = arm.masks(np.array([3, 5]))
+    masks = arm.targets(np.array([3, 5]))
     frame = modalities.get("image").frame(1, "scene", asked.dataset.digests()[5])  # type: ignore[attr-defined]
     np.testing.assert_array_equal(masks[1, 1], frame.nearest(asked.dataset.targets[5], masks.shape[2:], VOID))
     batches = _decoding.begin(arm, np.array([3, 5]), arm.design.lasting(1, 1).recipe).batches

@@ -8,20 +8,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import drawn
 from headstart import data, sources, strategies, tasks
 from headstart.core.boxes import Boxed, Boxes
+from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings, Trial
 from headstart.data.boxes.targets import Annotations
 from headstart.data.splits import make_split
 from headstart.export import bundle
 from headstart.predict.predictor import Predictor, stream
 from headstart.run import conclude
-from headstart.strategies.detection import _settle
+from headstart.strategies.dense import decoder
+from headstart.strategies.detection import _settle, probe, trained
 from headstart.testing.fakes import MemoryExtractor
 
-ARMS = ("majority", "pixels", "probe", "random-frozen")
+TRAINED = ("finetune", "full", "scratch")
+ARMS = ("majority", "pixels", "probe", "random-frozen", *TRAINED)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,9 @@ def test_each_image_is_held_out_once_and_its_boxes_have_no_say(
     trial = trials[name]
     assert isinstance(trial.predictions, Boxed)
     assert trial.status == "done"
-    assert trial.covered[0].all()
+    folds = request_.split.folds[: 3 if name == "random-frozen" else None]
+    tested = [row for fold in folds if fold.repeat == 0 for row in fold.test.tolist()]
+    assert np.flatnonzero(trial.covered[0]).tolist() == sorted(tested)
     assert not trial.covered[1:].any()
     fold = request_.split.folds[0]
     garbage = list(request_.dataset.targets.boxes)  # type: ignore[attr-defined]
@@ -104,6 +110,49 @@ def test_scores_are_moved_to_where_f1_is_best(request_: Request, trials: dict[st
         assert row["recall"] == pytest.approx(said["recall"])
     # they are there already
     np.testing.assert_allclose(_settle.settled(request_, trial).choices["thresholds"], 0, atol=0.1)
+
+
+def test_an_interrupted_arm_goes_on_and_the_same_seed_gives_the_same(
+    request_: Request, trials: dict[str, Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, begun = replace(request_, workdir=tmp_path), []  # type: ignore[var-annotated]
+    inner = decoder.train_on
+
+    def watched(arm: Any, rows: np.ndarray, watch: Any) -> Any:
+        begun.append(len(rows))
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return inner(arm, rows, watch)
+
+    monkeypatch.setattr(decoder, "train_on", watched)
+    with pytest.raises(KeyboardInterrupt):
+        strategies.get("finetune", request_.task).fit(kept)
+    again = strategies.get("finetune", request_.task).fit(kept)
+    assert len(begun) == len(request_.split.folds[: len(again.choices["folds"])]) + 1
+    ours, theirs = (one.predictions.cells for one in (again, trials["finetune"]))  # type: ignore[attr-defined]
+    assert {at: one.to_bytes() for at, one in ours.items()} == {
+        at: one.to_bytes() for at, one in theirs.items()
+    }
+
+
+def test_what_does_not_fit_says_so(request_: Request) -> None:
+    trial = strategies.get("scratch", request_.task).fit(replace(request_, budget=Budget(0.001)))
+    assert (trial.status, trial.choices["needs"] > 0.001) == ("cut off", True)
+    assert not trial.covered.any()
+
+
+def test_boxes_move_with_the_views(request_: Request) -> None:
+    design = trained.Full().design(request_)
+    arm = trained.Arm(request_, request_.network, design, trained.Full.kind)
+    numbers = arm.targets(np.array([3, 5]))
+    assert numbers.shape == (2, 2)
+    reader = probe.Reader.of(request_, request_.network)
+    for row, views in zip((3, 5), numbers.tolist(), strict=True):
+        for view, number in enumerate(views):
+            assert divmod(number, 2) == (row, view)
+            ours, theirs = arm.seen[row][view], reader.aim(request_, row, view)
+            assert all(torch.equal(getattr(ours, name), getattr(theirs, name)) for name in vars(ours))
+    assert not torch.equal(arm.seen[3][0].middles, arm.seen[3][1].middles)
 
 
 def test_what_costs_and_what_is_left_out(request_: Request) -> None:

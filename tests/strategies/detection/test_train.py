@@ -51,6 +51,18 @@ def test_boxes_apart_are_told_from_boxes_far_apart() -> None:
     np.testing.assert_allclose(_train.apart(boxes[:, 0], boxes[:, 1]), theirs, atol=1e-6)
 
 
+def test_the_loss_of_an_image_does_not_depend_on_the_others() -> None:
+    rng = np.random.default_rng(3)
+    aims = [_train.aim(BOXES[:n], np.array([0, 1, 0])[:n], 2, (8, 10)) for n in (3, 1, 0)]
+    z = torch.from_numpy(rng.normal(size=(3, 6, 8, 10)).astype(np.float32))
+    both = _train.each(z[:, :2], z[:, 2:], aims)
+    alone = [_train.each(z[i : i + 1, :2], z[i : i + 1, 2:], aims[i : i + 1]) for i in range(3)]
+    np.testing.assert_allclose(both, torch.cat(alone), rtol=1e-6)
+    # all of them by the number of objects is the loss of the batch
+    batch = _train.loss(lambda _: (z[:, :2], z[:, 2:]), [], aims)  # type: ignore[arg-type]
+    np.testing.assert_allclose(both.sum() / 4, batch, rtol=1e-5)
+
+
 def test_what_was_aimed_at_is_what_is_decoded() -> None:
     aimed = _train.aim(BOXES, np.array([0, 1, 0]), 2, (20, 40))
     middles = torch.where(aimed.middles == 1, 4.0, -9.0)[None]

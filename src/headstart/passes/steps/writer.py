@@ -95,9 +95,13 @@ class Chunks:
         *,
         pack: Packer,
         large: bool = False,
+        viewed: Sequence[int] | None = None,
     ) -> None:
         self._store, self._wants, self._digests, self._pack = store, tuple(wants), digests, pack
         self._items = keys.item_keys(digests)
+        self._viewed = np.ones(len(digests), bool)
+        if viewed is not None:  # by content: a row stands for all that are alike
+            self._viewed = np.isin(self._items, self._items[list(viewed)])
         rows = distinct(self._items)
         size = LARGE if large or len(rows) >= MANY else SMALL
         self._chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -175,7 +179,7 @@ class Chunks:
             for number, view in enumerate(want.views):
                 rows = slice(number * len(items), (number + 1) * len(items))
                 slots += [(want, view, column) for column in want.columns]
-                gone.append(found[rows])
+                gone.append(found[rows] & self._viewed[chunk, None] if view else found[rows])
         return slots, np.hstack(gone)
 
     def _jobs(self, chunk: np.ndarray) -> list[Job]:

@@ -1,7 +1,8 @@
-"""Training a decoder over maps: stored ones, and those that layers behind a cut make of a stored state.
+"""Training a head over maps: stored ones, and those that layers behind a cut make of a stored state.
 
-Every view of an image is a row of the store, and its mask moves as its pixels did (`core.frame`): an epoch
-reads no image, whatever is trained. From the first cut on that is the whole network, on stored pixels.
+Every view of an image is a row of the store, and its target moves as its pixels did (`core.frame`): an epoch
+reads no image, whatever is trained. From the first cut on that is the whole network, on stored pixels. What
+the head is and what it learns is the `Arm`'s: here a decoder and masks.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from headstart import modalities, tasks
 from headstart.core.features import Features, FeatureSpec, Rows, Tap
-from headstart.core.maps import VOID, LabelMap
+from headstart.core.maps import VOID
 from headstart.core.strategy import Request
 from headstart.nets.decoder import Decoder
 from headstart.passes.extractor import digests
@@ -43,14 +44,6 @@ RARE = 0.5
 """A class weighs by minus this power of its pixels."""
 SEEN = 32
 """Images by which maps are standardised."""
-
-
-def taps_of(backbone: Any) -> tuple[Tap, ...]:
-    """The maps that a decoder reads, the largest first."""
-    every = [tap for tap in backbone.taps() if tap.grid == "map"]
-    most = max(backbone.source.input.size) / FINEST
-    coarse = tuple(tap for tap in every if max(backbone.map_shape(tap)[1:]) <= most)
-    return coarse if len(coarse) > 1 else tuple(every)
 
 
 class Joined:
@@ -82,7 +75,7 @@ class Mapper(nn.Module):
         self.stages = (here, [name for name in later if name not in here])
         behind = list(dict.fromkeys(cuts[name] for name in self.stages[1]))
         self.body = backbone.between(arm.design.cut, behind) if behind else nn.Identity()
-        self.head = Decoder([backbone.map_shape(tap)[0] for tap in arm.taps], arm.request.task.outputs)
+        self.head: Any = arm.head([backbone.map_shape(tap)[0] for tap in arm.taps])
         self.shapes, self._dense = arm.shapes, backbone.dense
 
     def maps(self, inputs: Tensor) -> list[Tensor]:
@@ -115,13 +108,24 @@ class Arm:
     backbone: Any
     design: Design
     kind: Kind
-    seen: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
-    """By row, uint8 `[1 + views, h, w]`: its mask as each view shows it."""
+    seen: dict[int, Any] = field(default_factory=dict, repr=False)
+    """By row, its target as each view shows it: of masks uint8 `[1 + views, h, w]`."""
+
+    net: ClassVar[str] = "decoder"
+    """Kind of the net that is shipped."""
+
+    @staticmethod
+    def taps_of(backbone: Any) -> tuple[Tap, ...]:
+        """All maps that the head reads, the largest first: those that are not too fine."""
+        every = [tap for tap in backbone.taps() if tap.grid == "map"]
+        most = max(backbone.source.input.size) / FINEST
+        coarse = tuple(tap for tap in every if max(backbone.map_shape(tap)[1:]) <= most)
+        return coarse if len(coarse) > 1 else tuple(every)
 
     @cached_property
     def taps(self) -> tuple[Tap, ...]:
-        """All maps that the decoder reads."""
-        return taps_of(self.backbone)
+        """All maps that the head reads."""
+        return self.taps_of(self.backbone)
 
     @cached_property
     def stored(self) -> tuple[Tap, ...]:
@@ -140,7 +144,8 @@ class Arm:
     @property
     def spec(self) -> FeatureSpec:
         cut = self.design.cut or None
-        return FeatureSpec(self.stored, cut, views=self.design.views, view_kind=VIEWS)
+        viewed = tuple(self.request.split.development.tolist())
+        return FeatureSpec(self.stored, cut, views=self.design.views, view_kind=VIEWS, viewed=viewed)
 
     @cached_property
     def views(self) -> tuple[Joined, ...]:
@@ -168,18 +173,42 @@ class Arm:
             other.__dict__[name] = getattr(self, name)
         return other
 
-    def masks(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 `[n, 1 + views, h, w]`"""
+    def frames(self, row: int) -> list[Any]:
+        """What each view shows of a row (`core.frame.Frame`), the row itself first."""
         room: Any = modalities.get(self.request.dataset.modality)
-        targets, keys = self.request.dataset.targets[rows], digests(self.request.dataset)
+        key = digests(self.request.dataset)[row]
+        return [room.frame(view, VIEWS, key) for view in range(1 + self.design.views)]
+
+    # what is learnt: another kind of answer has its own
+
+    def head(self, channels: Sequence[int]) -> nn.Module:
+        """What reads maps `[B, C, h, w]` of so many channels and gives scores `[B, K, h, w]`."""
+        return Decoder(channels, self.request.task.outputs)
+
+    def start(self, net: Mapper, rows: np.ndarray) -> None:
+        """Fit what the head does not learn to the rows, where the trunk is not new."""
+        if not self.kind.fresh:
+            some = rows[np.linspace(0, len(rows) - 1, min(SEEN, len(rows))).astype(int)]
+            net.head.standardise(net.maps(torch.from_numpy(self.views[0][some])))
+
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """`[n, 1 + views, ...]`, what `loss` takes: of masks uint8 `[n, 1 + views, h, w]`."""
         height, width = self.backbone.map_shape(self.taps[0])[1:]
-        size = (FINER * height, FINER * width)
+        size, targets = (FINER * height, FINER * width), self.request.dataset.targets[rows]
         for place, row in enumerate(rows.tolist()):
             if row not in self.seen:
                 mask = targets[place]
-                frames = [room.frame(view, VIEWS, keys[row]) for view in range(1 + self.design.views)]
-                self.seen[row] = np.stack([frame.nearest(mask, size, VOID) for frame in frames])
+                self.seen[row] = np.stack([frame.nearest(mask, size, VOID) for frame in self.frames(row)])
         return np.stack([self.seen[row] for row in rows.tolist()])
+
+    def loss(self, rows: np.ndarray) -> Loss:
+        """Of a training on these rows."""
+        return loss_of(self.request, rows)
+
+    def answer(self, z: Tensor) -> np.ndarray:
+        """What the task places in an image, from the scores `[1, K, h, w]` of one."""
+        scores: np.ndarray = z[0].float().numpy()
+        return scores
 
 
 def loss_of(request: Request, rows: np.ndarray) -> Loss:
@@ -202,17 +231,15 @@ def begin(arm: Arm, rows: np.ndarray, recipe: Recipe) -> Begun:
     backbone = arm.backbone.fresh(request.seed) if arm.kind.fresh else arm.backbone.copy()
     with reproducible(request.seed):
         net = Mapper(backbone, arm)
-    if not arm.kind.fresh:
-        some = rows[np.linspace(0, len(rows) - 1, min(SEEN, len(rows))).astype(int)]
-        with torch.no_grad():
-            net.eval().head.standardise(net.maps(torch.from_numpy(arm.views[0][some])))
+    with torch.no_grad():
+        arm.start(net.eval(), rows)
     net.requires_grad_(True)
     batches = Batches(
-        arm.views, rows, arm.masks(rows), min(design.batch_size, len(rows)), request.seed, by_view=True
+        arm.views, rows, arm.targets(rows), min(design.batch_size, len(rows)), request.seed, by_view=True
     )
     groups = parameter_groups(net.body, net.head, recipe, stage_depths(backbone))
     frozen = FrozenPart.of(backbone.module, net.body)
-    return Begun(net, backbone, frozen, batches, groups, loss_of(request, rows))
+    return Begun(net, backbone, frozen, batches, groups, arm.loss(rows))
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch) -> Trained:
@@ -235,12 +262,12 @@ def train_on(arm: Arm, rows: np.ndarray, watch: Watch) -> Trained:
     return attempts(arm.design.recipe, attempt)
 
 
-def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> list[LabelMap]:
-    """The map of each row as it is, in its own size."""
+def predict(arm: Arm, trained: Trained, rows: np.ndarray) -> list[Any]:
+    """The answer for each row as it is, in its own size."""
     methods: Any = tasks.for_task(arm.request.task)
     net, found = trained.net.eval(), []
     with torch.inference_mode():
         for row in rows.tolist():
-            scores = net(torch.from_numpy(arm.views[0][np.array([row])]))[0].float().numpy()
-            found.append(LabelMap.of(methods.placed(scores, extent(arm.request.dataset, row))))
+            z = net(torch.from_numpy(arm.views[0][np.array([row])]))
+            found.append(methods.kept(methods.placed(arm.answer(z), extent(arm.request.dataset, row))))
     return found

@@ -17,7 +17,7 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
-from headstart.strategies.dense._decoding import Arm, begin, predict, taps_of, train_on
+from headstart.strategies.dense._decoding import Arm, begin, predict, train_on
 from headstart.strategies.gradient import _arm, _design, _ladder
 from headstart.strategies.gradient._design import Design
 from headstart.strategies.gradient._training import Kind, Trained, engine_for, named_watch
@@ -44,8 +44,13 @@ class Decoder:
 
     name = "decoder"
     kind = Kind("decoder", STEPS, 0)
+    arm = Arm
+    head = "decoder"
+    """What sentences call what is trained on the maps."""
     rates = (2e-3, 2e-3)
     """Peak learning rates of the trunk's last layers and of the decoder."""
+    statistics = OLD
+    """Smallest batch from which BatchNorm takes statistics of its own."""
     work = 0.3
     """Of an image's pass, what a step takes for each image of its batch, about."""
 
@@ -54,7 +59,7 @@ class Decoder:
         rows = _design.training_rows(request)
         trainings = _arm.first_folds(request) + 1
         each = seconds_per_pass / max(1, len(request.dataset))
-        passes = float(views(request, rows))
+        passes = views(request, rows) * len(request.split.development) / max(1, len(request.dataset))
         steps = trainings * steps_for(rows) * (request.settings.batch_size or BATCH) * self.work
         return Cost(passes, passes * seconds_per_pass + steps * each)
 
@@ -63,7 +68,7 @@ class Decoder:
         request = self.reads(request)
         known = _arm.recall(request, self.name, Design.from_json)
         design = self.design(request) if known is None else known[0]
-        arm = Arm(request, request.network, design, self.kind)
+        arm = self.arm(request, request.network, design, self.kind)
         before = Cost(arm.features.forward_passes)
         if known is None:
             settled = settle(arm)
@@ -94,13 +99,13 @@ class Decoder:
         )
 
     def refit(self, request: Request, trial: Trial) -> Model:
-        """A net of kind "decoder", trained on all development rows by the trial's design."""
+        """A net of the arm's kind, trained on all development rows by the trial's design."""
         request = replace(self.reads(request), budget=Budget())
-        arm = Arm(request, request.network, Design.from_json(trial.choices), self.kind)
+        arm = self.arm(request, request.network, Design.from_json(trial.choices), self.kind)
         rows = request.split.development
         trained = train_on(arm, rows, named_watch(request, arm.design.to_json(), rows, "all rows"))
         net = {
-            "kind": "decoder",
+            "kind": arm.net,
             "architecture": dict(arm.backbone.source.architecture),
             "taps": [str(tap) for tap in arm.taps],
         }
@@ -133,17 +138,35 @@ class Decoder:
             head_lr=settings.head_lr or (head if settings.lr is None else lr),
             weight_decay=0.05,
             smoothing=0.0,
-            statistics_from=2 if self.kind.fresh else OLD,
+            statistics_from=self.statistics,
             seed=request.seed,
         )
         design = Design(cut, freeze, recipe, settings.batch_size or BATCH, 0)
-        return replace(design, views=affordable(request, design, views(request, rows)))
+        return replace(design, views=self.affordable(request, design, views(request, rows)))
+
+    def affordable(self, request: Request, design: Design, wanted: int) -> int:
+        """As many views as fit on the disk and into a share of the time; what was asked for is left
+        alone."""
+        if request.settings.views is not None or not wanted:
+            return wanted
+        backbone: Any = request.network
+        values = sum(int(np.prod(backbone.map_shape(tap))) for tap in self.arm.taps_of(backbone))
+        if design.freeze == "none":
+            values = 3 * int(np.prod(backbone.source.input.size))
+        fits = BYTES // (2 * values * max(1, len(request.split.development)))
+        if request.budget.left < float("inf"):
+            (once,) = _arm.once(
+                request, ["pass"], lambda: _arm.seconds_of_passes(request, backbone.cuts[0])[:1]
+            )
+            once *= len(request.split.development) / max(1, len(request.dataset))
+            fits = min(fits, int(PASS_SHARE * request.budget.left / max(once, 1e-9)))
+        return int(max(0, min(wanted, fits)))
 
     def said(self, design: Mapping[str, Any], folds: int, of: int) -> str:
         """What was chosen, in words."""
-        told = Design.from_json(design)
-        trained = {"all": "a decoder on frozen maps", "none": "a decoder and all layers"}.get(
-            told.freeze, f"a decoder and the layers after {told.freeze}"
+        told, head = Design.from_json(design), self.head
+        trained = {"all": f"a {head} on frozen maps", "none": f"a {head} and all layers"}.get(
+            told.freeze, f"a {head} and the layers after {told.freeze}"
         )
         part = f", {folds} of {of} folds for want of time" if folds < of else ""
         engine = ENGINES[told.choice.engine] if told.choice is not None else None
@@ -162,7 +185,7 @@ class Finetune(Decoder):
     def cut(self, backbone: Any) -> tuple[str, str]:
         """The stage of the last map but one."""
         stages = {stage.name: stage.cut for stage in backbone.stages}
-        name = taps_of(backbone)[-2:][0].stage
+        name = self.arm.taps_of(backbone)[-2:][0].stage
         return name, stages[name]
 
 
@@ -184,6 +207,7 @@ class Scratch(Full):
     name = "scratch"
     kind = Kind("scratch", STEPS, 0, fresh=True)
     rates = (2e-3, 2e-3)
+    statistics = 2
     work = 1.0
 
     def reads(self, request: Request) -> Request:
@@ -205,21 +229,6 @@ def views(request: Request, rows: int) -> int:
     if settings.views is not None:
         return settings.views
     return next((number for most, number in VIEWS if rows <= most), 1)
-
-
-def affordable(request: Request, design: Design, wanted: int) -> int:
-    """As many views as fit on the disk and into a share of the time; what a user asked for is left alone."""
-    if request.settings.views is not None or not wanted:
-        return wanted
-    backbone: Any = request.network
-    values = sum(int(np.prod(backbone.map_shape(tap))) for tap in taps_of(backbone))
-    if design.freeze == "none":
-        values = 3 * int(np.prod(backbone.source.input.size))
-    fits = BYTES // (2 * values * max(1, len(request.dataset)))
-    if request.budget.left < float("inf"):
-        (once,) = _arm.once(request, ["pass"], lambda: _arm.seconds_of_passes(request, backbone.cuts[0])[:1])
-        fits = min(fits, int(PASS_SHARE * request.budget.left / max(once, 1e-9)))
-    return int(max(0, min(wanted, fits)))
 
 
 def settle(arm: Arm) -> tuple[Arm, int, float] | float:
@@ -248,7 +257,7 @@ def with_engine(arm: Arm, rows: np.ndarray, trainings: int) -> Arm:
     viewed = arm.of(arm.request.view(rows))
     about = {
         "trained": [arm.backbone.digest, arm.backbone.source.input.to_json(), arm.kind.name, design.cut],
-        "decoder": [list(shape) for shape in arm.shapes],
+        arm.net: [list(shape) for shape in arm.shapes],
         "batch": [design.batch_size, arm.request.task.outputs],
     }
     steps = trainings * design.recipe.steps

@@ -21,8 +21,9 @@ USUAL = 0.3
 """Where there is nothing to choose by."""
 
 
-def run(request: Request, arm: str, fit_fold: FitFold) -> Trial:
-    """Out-of-fold boxes, settled; a fold gives rows float32 `[M, 6]` of each of its test images."""
+def run(request: Request, arm: str, fit_fold: FitFold, folds: int | None = None) -> Trial:
+    """Out-of-fold boxes of the first folds (default: all), settled; a fold gives rows float32 `[M, 6]`
+    of each of its test images."""
     methods: Any = tasks.for_task(request.task)
 
     def placed(request: Request, fold: Fold, number: int) -> tuple[list[Boxes], Mapping[str, Any]]:
@@ -30,7 +31,7 @@ def run(request: Request, arm: str, fit_fold: FitFold) -> Trial:
         rows = zip(found, fold.test.tolist(), strict=True)
         return [methods.placed(one, extent(request.dataset, row)) for one, row in rows], choices
 
-    return settled(request, run_folds(request, arm, placed))
+    return settled(request, run_folds(request, arm, placed, folds=None if folds is None else range(folds)))
 
 
 def settled(request: Request, trial: Trial) -> Trial:

@@ -1,4 +1,4 @@
-"""Training a head of `nets.boxes` on stored maps.
+"""What a head of `nets.boxes` learns, and its training on stored maps.
 
 At the middle of each object its class is likely, less so around it: a Gaussian of 0.18 of its sides (TTFNet,
 Liu et al., 2020). The loss of the middles is the focal one of CornerNet (Law and Deng, 2018), that of the
@@ -7,7 +7,7 @@ sides one less the generalised IoU (Rezatofighi et al., 2019), weighted by the G
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from headstart.core.boxes import Boxes
+from headstart.core.frame import Frame
 from headstart.nets.boxes import Head, corners
 from headstart.train.device import reproducible
 
@@ -27,6 +29,8 @@ NEAR = 0.3
 """Height of a Gaussian from which the sides are learnt, too."""
 SIDES = 2.0
 """Weight of the loss of the sides."""
+LEFT = 0.4
+"""A box that a view shows less of is not one to find."""
 
 LAST = torch.channels_last
 """Order of the numbers in memory with which a step takes a quarter less time on a processor."""
@@ -47,6 +51,10 @@ class Aim:
     """float32 `[P, 4]`: ... the boxes that they are in, in cells, ..."""
     weight: Tensor = field(repr=False)
     """float32 `[P]`: ... and how much each counts: those of one box 1 in sum."""
+
+    def to(self, device: torch.device) -> Aim:
+        """On a device."""
+        return Aim(*(one.to(device) for one in (self.middles, self.at, self.box, self.weight)))
 
 
 def aim(boxes: np.ndarray, classes: np.ndarray, outputs: int, size: tuple[int, int]) -> Aim:
@@ -73,6 +81,19 @@ def aim(boxes: np.ndarray, classes: np.ndarray, outputs: int, size: tuple[int, i
         torch.from_numpy(middles), torch.from_numpy(at), torch.from_numpy(scaled[of].astype(np.float32)),
         torch.from_numpy((high / total[of]).astype(np.float32)),
     )  # fmt: skip
+
+
+def moved(truth: Boxes, frame: Frame, outputs: int, size: tuple[int, int]) -> Aim:
+    """What is to be said of a view of an image, on a map of `size`."""
+    kept = truth if truth.crowd is None else truth.take(~truth.crowd)
+    whole = np.array(truth.size[::-1] * 2, np.float64)
+    points = frame.moved((kept.corners / whole).reshape(-1, 2, 2)).reshape(-1, 4)
+    boxes = np.concatenate(
+        [np.minimum(points[:, :2], points[:, 2:]), np.maximum(points[:, :2], points[:, 2:])], axis=1
+    )
+    cut = boxes.clip(0, 1)
+    there = (cut[:, 2:] - cut[:, :2]).prod(axis=1) > LEFT * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return aim(cut[there], kept.classes[there], outputs, size)
 
 
 def focal(middles: Tensor, wanted: Tensor) -> Tensor:
@@ -104,6 +125,16 @@ def loss(head: Head, maps: Sequence[Tensor], aims: Sequence[Aim]) -> Tensor:
     weight = torch.cat([one.weight for one in aims])
     far = (apart(said, true) * weight).sum() / weight.sum().clamp(min=1)
     return focal(middles, torch.stack([one.middles for one in aims])) + SIDES * far
+
+
+def each(middles: Tensor, sides: Tensor, aims: Sequence[Aim]) -> Tensor:
+    """The loss of every image `[B]`, by itself: its objects are summed, not averaged."""
+    found, losses = corners(sides).flatten(2), []
+    for i, one in enumerate(aims):
+        objects = (one.middles == 1).sum().clamp(min=1)
+        far = (apart(found[i, :, one.at].T, one.box) * one.weight).sum()
+        losses.append(focal(middles[i], one.middles) * objects + SIDES * far)
+    return torch.stack(losses)
 
 
 def train(
@@ -153,21 +184,33 @@ def train(
 
 def _begin(head: Head, maps: Maps, aims: Callable[[int, int], Aim], rows: np.ndarray) -> None:
     """Scaling of each channel, few middles, and sides of the usual length."""
-    some = rows[np.unique(np.linspace(0, len(rows) - 1, min(64, len(rows))).round().astype(np.int64))]
+    some = seen(rows)
+    standardise(head, ([one.astype(np.float64) for one in maps(row, 0)] for row in some.tolist()))
+    expect(head, [aims(row, 0) for row in some.tolist()])
+
+
+def seen(rows: np.ndarray) -> np.ndarray:
+    """Those by which a head is begun."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(64, len(rows))).round().astype(np.int64))]
+
+
+def standardise(head: Head, maps: Iterable[Sequence[np.ndarray]]) -> None:
+    """Scale each channel by maps float64 `[C, h, w]` of some images."""
     sums: list[list[np.ndarray]] = []
-    for row in some.tolist():
-        sums.append([])
-        for one in maps(row, 0):
-            wide = one.astype(np.float64).reshape(len(one), -1)
-            sums[-1].append(np.stack([wide.mean(axis=1), (wide**2).mean(axis=1)]))
+    for read in maps:
+        flat = (one.reshape(len(one), -1) for one in read)
+        sums.append([np.stack([wide.mean(axis=1), (wide**2).mean(axis=1)]) for wide in flat])
     for number, parts in enumerate(zip(*sums, strict=True)):
         mean, square = np.mean(parts, axis=0)
         sd = np.sqrt(np.maximum(square - mean**2, 0))
         scale = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-6)
         head.get_buffer(f"mean{number}").copy_(torch.from_numpy(mean))
         head.get_buffer(f"scale{number}").copy_(torch.from_numpy(scale))
-    found = [aims(row, 0).box for row in some.tolist()]
-    boxes = torch.cat(found)
+
+
+def expect(head: Head, aims: Sequence[Aim]) -> None:
+    """Begin with few middles, and sides of the usual length."""
+    boxes = torch.cat([one.box for one in aims])
     usual = float((boxes[:, 2:] - boxes[:, :2]).clamp(min=0.1).log().mean()) if len(boxes) else 1.0
     with torch.no_grad():
         for layer, level in ((head.middle, -4.0), (head.sides, usual - float(np.log(2)))):
