@@ -344,7 +344,7 @@ def test_numbers_are_adapted_to_by_labels_alone(place: Path, tmp_path: Path) -> 
         hs.adapt(tmp_path / "run", target, out=tmp_path / "none")
     assert not (tmp_path / "none").exists()
     labelled = hs.load(labels, label_column="bright")
-    found = hs.adapt(tmp_path / "run", target, labels=labelled, out=tmp_path / "out")
+    found = hs.adapt(tmp_path / "run", target, labels=labels, out=tmp_path / "out")
     assert (found.decision, found.record["transfer"]) == ("adapted", "inductive")
     assert found.adapter in ("source model as prior", "target-only", "both")
     before, after = (

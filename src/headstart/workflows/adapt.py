@@ -93,7 +93,7 @@ def adapt(
         if by_classes(request.task):
             found = _guarded(place, request, witness, budget, wanted.labels, listen)
         else:
-            labelled = read_labels(wanted.labels, request)
+            labelled = read_labels(wanted.labels, request, (record.get("reading") or {}).get("label_column"))
             said = predict(predictor.model, request.dataset.subset(labelled.rows))
             raced = race(request, labelled, said.scores)
             _tell(listen, "labels", raced.decision.reason)

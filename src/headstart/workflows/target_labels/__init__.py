@@ -10,7 +10,7 @@ import numpy as np
 from headstart import data, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Adapted, Request
-from headstart.errors import DataError
+from headstart.errors import DataError, UnknownName
 from headstart.measure.paired import PairedGain, paired_gain
 from headstart.planning.adaptation import Decision, overridden
 from headstart.strategies import adapt as adapters
@@ -70,10 +70,14 @@ class Labelled:
     y: np.ndarray = field(repr=False)
 
 
-def read_labels(given: Any, request: Request) -> Labelled:
+def read_labels(given: Any, request: Request, column: Any = None) -> Labelled:
     """The target's rows that have a label in `given`, which is read here and nowhere before; items are told
-    by their content. Raises `DataError`."""
-    found = given if isinstance(given, Dataset) else data.load(given, task=request.task.kind)
+    by their content. `column` is that of the run's own labels, if it was named. Raises `DataError`."""
+    kind = request.task.kind
+    try:
+        found = given if isinstance(given, Dataset) else data.load(given, task=kind, label_column=column)
+    except UnknownName:  # that of the target is called otherwise
+        found = data.load(given, task=kind)
     where, labels, methods = found.origin or found.name, request.task.labels, tasks.for_task(request.task)
     if found.task is None or found.task.kind != request.task.kind:
         raise DataError(
