@@ -319,11 +319,11 @@ def adapt(
     help.
 
     `data` is anything `LoadedModel.predict` takes. `labels` are labelled items of the same, looked at when
-    all is decided: 50 of them overrule it. What is written to `out` (by default `RUN-adapted`) is a run
-    whose model predicts, evaluates and exports like any other; with the decision "kept" it is the untouched
-    model. Also `seed`, `labelled` (the run's own data, where it has moved), `download`, and of tables
-    `path_column`, `text_column`, `pair_column`. Raises `HeadstartError`. The same call on the same folder
-    resumes.
+    all is decided: 50 of them overrule it; for numbers and sets of labels they alone decide. What is
+    written to `out` (by default `RUN-adapted`) is a run whose model predicts, evaluates and exports like
+    any other; with the decision "kept" it is the untouched model. Also `seed`, `labelled` (the run's own
+    data, where it has moved), `download`, and of tables `path_column`, `text_column`, `pair_column`. Raises
+    `HeadstartError`. The same call on the same folder resumes.
 
     >>> import headstart as hs
     >>> found = hs.adapt("runs/catalogue-1", "phone/")  # doctest: +SKIP

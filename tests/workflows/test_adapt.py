@@ -5,8 +5,12 @@ from __future__ import annotations
 import builtins
 import errno
 import json
+import os
 import shutil
-from dataclasses import replace
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import pytest
 from PIL import Image
 
 import headstart as hs
+from headstart.cli import adapt as screen
 from headstart.core.budget import Budget
 from headstart.core.dataset import Dataset
 from headstart.core.targets import Dense
@@ -308,11 +313,86 @@ def test_labels_that_the_run_does_not_know(place: Path, tmp_path: Path) -> None:
         hs.adapt(place / "run", place / "target", labels=tmp_path / "labels", out=tmp_path / "out")
 
 
-def test_numbers_to_predict_are_refused(place: Path, tmp_path: Path) -> None:
-    run = hs.open_run(place / "run")
-    model = run.model.predictor.model
-    task = replace(model.task, kind="regression", labels=("size",), metric="MAE")
-    with pytest.raises(RunError, match="adapters are chosen by classes"):
-        workflow._request(
-            run.folder, run.record, replace(model, task=task), [place / "target"], workflow.Wanted(tmp_path)
-        )
+def test_numbers_are_adapted_to_by_labels_alone(place: Path, tmp_path: Path) -> None:
+    """How bright a shape is, where the target's are paler."""
+    for name, pale, seed in (("source", False, 0), ("target", True, 1)):
+        rng, rows = np.random.default_rng(seed), ["path,bright"]
+        (tmp_path / name).mkdir()
+        for number in range(60):
+            bright = rng.uniform(0.2, 1)
+            picture = shape(SHAPES[number % 3], rng, side=32) * bright
+            picture = 70 + 0.4 * picture if pale else picture
+            Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{number:02d}.png")
+            rows.append(f"{number:02d}.png,{10 * bright:.3f}")
+        (tmp_path / name / "data.csv").write_text("\n".join(rows))
+    source, target, labels = (
+        tmp_path / "source" / "data.csv",
+        tmp_path / "target",
+        tmp_path / "target" / "data.csv",
+    )
+    hs.fit(
+        source,
+        label_column="bright",
+        sources=["bundled/strokes"],
+        strategies=["probe"],
+        budget=20,
+        out=tmp_path / "run",
+    )
+    with pytest.raises(
+        RunError, match=r"without labels of the target .* give labelled items of the target with --labels"
+    ):
+        hs.adapt(tmp_path / "run", target, out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    labelled = hs.load(labels, label_column="bright")
+    found = hs.adapt(tmp_path / "run", target, labels=labels, out=tmp_path / "out")
+    assert (found.decision, found.record["transfer"]) == ("adapted", "inductive")
+    assert found.adapter in ("source model as prior", "target-only", "both")
+    before, after = (
+        hs.open_run(tmp_path / name).model.evaluate(labelled).headline.value for name in ("run", "out")
+    )
+    assert after < before / 2
+    assert hs.compare([tmp_path / "run", found.folder]).pairs[0].items == 60
+    page = (found.folder / "report.html").read_text()
+    assert "What 60 labels of the target say" in page
+    assert "How frequent the classes are" not in page
+    shown = "".join(screen.text(found))
+    assert "labels    60 of the target: MAE on those held out" in shown
+    assert "shift" not in shown.split("reason")[0]
+    assert markdown.render(hs.open_run(found.folder).record, {}, []).startswith(
+        f"## Adapted by {found.adapter}"
+    )
+
+
+KILLED = """
+import sys
+import headstart as hs
+from headstart.planning import adaptation
+from headstart.strategies import adapt
+adapt.ADAPTERS = {name: adapt.ADAPTERS[name] for name in ("none", "linot")}
+adaptation.TRAINED = ()
+hs.adapt(sys.argv[1], sys.argv[2], out=sys.argv[3])
+"""
+
+
+def test_a_kill_leaves_the_run_that_was_there_and_the_same_call_goes_on(place: Path, tmp_path: Path) -> None:
+    """Killed by the system between the first adapter and the second."""
+    given, out = (place / "run", place / "target"), tmp_path / "out"
+    whole = hs.adapt(*given, out=out)
+    answers = hs.open_run(out).model.predict(place / "target").answers
+    shutil.rmtree(out / "trials" / "strokes-linot")
+    first = out / "trials" / "strokes-none" / "trial.json"
+    seen, end = first.stat().st_mtime_ns, time.monotonic() + 60
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *map(str, (*given, out))], env=environment)
+    while first.stat().st_mtime_ns == seen:
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL, "it was done before"
+    assert not (out / "trials" / "strokes-linot" / "trial.json").exists()
+    assert hs.open_run(out).model.predict(place / "target").answers == answers
+    again = hs.adapt(*given, out=out)
+    assert json.dumps(again.record["pool"]) == json.dumps(whole.record["pool"])
+    assert again.reason == whole.reason
+    assert hs.open_run(out).model.predict(place / "target").answers == answers

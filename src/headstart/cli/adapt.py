@@ -74,24 +74,31 @@ def text(found: Adaptation) -> Iterator[str]:
     record = found.record
     shift = record["shift"]
     yield f"transfer  {record['kind_of_transfer']}\n"
-    yield f"shift     domain AUC {shift['auc']:.2f}, class shares {shift['variation']:.0%} apart\n"
+    if shift is not None:
+        yield f"shift     domain AUC {shift['auc']:.2f}, class shares {shift['variation']:.0%} apart\n"
     yield f"decision  {found.decision}\n"
     yield f"reason    {found.reason}\n"
     gain = record["expected_gain"]
-    if gain is not None:
+    if gain is not None and shift is not None:
         low, value, high = (f"{100 * gain[name]:+.1f}" for name in ("low", "value", "high"))
         yield f"expected  {value} points ({low} to {high})\n"
     if record["labels"] is not None:
         labels = record["labels"]
-        yield f"labels    {labels['items']:,} of the target: {labels['adapter']} {100 * labels['gain']['value']:+.1f} points\n"
+        if shift is None:
+            yield f"labels    {labels['items']:,} of the target: {labels['metric']} on those held out\n"
+        else:
+            yield f"labels    {labels['items']:,} of the target: {labels['adapter']} {100 * labels['gain']['value']:+.1f} points\n"
         for arm in labels["race"]:
-            yield f"          {arm['name']:<22} {arm['accuracy']:.3f}\n"
+            score = f"{arm['accuracy']:.3f}" if "accuracy" in arm else f"{arm['score']:.3g}"
+            yield f"          {arm['name']:<22} {score}\n"
         if labels["suffices"]:
             yield f"suffices  {labels['suffices']}\n"
     yield f"run       {found.folder}\n"
     yield f"page      {found.folder / 'report.html'}\n"
     if found.decision == "kept" and record["labels"] is None:
         yield f"next      headstart label-next {found.folder} TARGET, then give the labels with --labels\n"
+    if not record["pool"]:
+        return
     yield "\n"
     yield f"{'adapter':<10} {'comes back':>10} {'held out':>9}  why not\n"
     for one in record["pool"]:

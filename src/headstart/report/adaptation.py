@@ -42,7 +42,7 @@ def told(record: Record, domains: Record) -> dict[str, Any] | None:
         "numbers": list(numbers(found, pool)),
         "tried": [tried(one, found.get("checks") or {}) for one in found["pool"]],
         "rules": RULES,
-        "classes": classes(record["task"]["labels"], found, pool),
+        "classes": classes(record["task"]["labels"], found, pool) if pool else None,
         "map": shown,
         "before": picture(shown, "before"),
         "after": picture(shown, "after"),
@@ -57,6 +57,29 @@ def title(adapter: str) -> str:
 
 def numbers(found: Record, pool: Mapping[str, Record]) -> list[dict[str, str]]:
     """What a reader in a hurry takes along."""
+    items, bad = found["target"]["items"], found["target"]["unreadable"]
+    left = f"{bad:,} cannot be read" if bad else ""
+    last = [
+        ("unlabelled items of the target", f"{items:,}", left),
+        ("time until the decision", seconds_in_words(found["seconds"]), ""),
+    ]
+    found_out = _by_rules(found, pool) if pool else _by_labels(found)
+    return [{"what": what, "value": value, "detail": detail} for what, value, detail in (*found_out, *last)]
+
+
+def _by_labels(found: Record) -> list[tuple[str, str, str]]:
+    """Where labels alone have decided: what shipped against the model as it was, on held-out labels."""
+    labels, base = found["labels"], found["labels"]["race"][0]
+    own = next((arm for arm in labels["race"] if arm["name"] == found["adapter"]), base)
+    before = f"{number(base['score'], '.3g')} as it was"
+    out = [(f"{labels['metric']} on {labels['items']:,} labels", number(own["score"], ".3g"), before)]
+    if own["gain"] is not None:
+        low, value, high = (number(own["gain"][name], "+.3g") for name in ("low", "value", "high"))
+        out.append((f"gain in {labels['metric']}", value, f"[{low}, {high}]"))
+    return out
+
+
+def _by_rules(found: Record, pool: Mapping[str, Record]) -> list[tuple[str, str, str]]:
     shift, base, own = found["shift"], pool[adapters.NONE], pool[found["adapter"]]
     out = [
         (
@@ -79,11 +102,7 @@ def numbers(found: Record, pool: Mapping[str, Record]) -> list[dict[str, str]]:
     else:
         came = "there and back, without adaptation"
         out.append(("of the source comes back (circular validation)", number(base["circular"], ".0%"), came))
-    items, bad = found["target"]["items"], found["target"]["unreadable"]
-    left = f"{bad:,} cannot be read" if bad else ""
-    out.append(("unlabelled items of the target", f"{items:,}", left))
-    out.append(("time until the decision", seconds_in_words(found["seconds"]), ""))
-    return [{"what": what, "value": value, "detail": detail} for what, value, detail in out]
+    return out
 
 
 def tried(one: Record, checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,82 +6,35 @@ labels is opened when everything is decided.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart import modalities, nets, sources, strategies, tasks
-from headstart.core import environment, fingerprint, words
-from headstart.core.backbone import Backbone
-from headstart.core.budget import Budget, parse_seconds
+from headstart.core import environment, fingerprint
+from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
-from headstart.core.dataset import Dataset
 from headstart.core.events import Event, Listener, ignore
-from headstart.core.features import Tap
 from headstart.core.model import Model
-from headstart.core.strategy import Adapted, Request, arm_name
+from headstart.core.strategy import Adapted, Request
 from headstart.core.untrusted import Damaged, parsing
-from headstart.data import splits
-from headstart.data.checks import doctor
 from headstart.data.checks.domains import KINDS
-from headstart.data.items.entries import BadItem
-from headstart.errors import DataError, PathError, RunError
+from headstart.errors import DataError
 from headstart.measure import threads
-from headstart.passes.extractor import StoreExtractor
 from headstart.planning import adaptation
 from headstart.planning.adaptation import Decision
-from headstart.predict.predictor import Predictor
-from headstart.run.state.folder import RunFolder, load_trial, read_finished, slug
-from headstart.store.store import FeatureStore
+from headstart.predict.predictor import Predictor, predict
+from headstart.run.state.folder import RunFolder, read_finished
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt.assess import Assessed, Shift, assess, assess_trained, at, diagnosed
 from headstart.strategies.shared._folds import OutOfTime
-from headstart.strategies.shared._shipping import state
-from headstart.tasks.base import Confidence
 from headstart.workflows import domain_run, label_next
-from headstart.workflows.inputs.finished import best_source, data_of
+from headstart.workflows.domain_request import Wanted, by_classes, request_of
 from headstart.workflows.target_labels import Verdict, judged, read_labels
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked for."""
-
-    out: Path
-    budget: str | float = "5min"
-    labels: Any = None
-    """Labelled items of the target, as `headstart.load` reads them; looked at when all is decided."""
-    seed: int = 0
-    labelled: Any = None
-    """The run's data, where it is not at the place it was read from."""
-    download: bool = False
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Of tables: `path_column`, `text_column`, `pair_column`; those of the run's data if there."""
-    made_by: str = ""
-    """The command that asked for it, where that is another."""
-
-    def command(self, folder: Path, inputs: Any) -> str:
-        """The command line that asks for the same; "" where something was given in Python."""
-        several = inputs if isinstance(inputs, list | tuple) else [inputs]
-        if self.made_by:
-            return self.made_by
-        if not all(isinstance(one, str | Path) for one in (*several, self.labels or "", self.labelled or "")):
-            return ""
-        parts = ["headstart", "adapt", str(folder), *map(str, several), "--seed", str(self.seed)]
-        parts += ["--budget", f"{self.seconds:g}s", "--out", str(self.out)]
-        more = {"labels": self.labels, "data": self.labelled, **self.columns}
-        for name, value in more.items():
-            parts += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-        return shlex.join(parts)
-
-    @property
-    def seconds(self) -> float:
-        """Raises `BadOption`."""
-        return parse_seconds(self.budget) if isinstance(self.budget, str) else float(self.budget)
+from headstart.workflows.target_labels.race import race
 
 
 @dataclass(frozen=True)
@@ -118,12 +71,15 @@ def adapt(
     nothing is adapted, the run written has the untouched model and says why. The same call goes on where it
     was stopped.
 
-    Raises `DataError` for a target that cannot be used, `RunError` for a run whose answers are no classes,
-    `BadOption` for options, `SourceError` for a source that is not what it was.
+    Raises `DataError` for a target or labels that cannot be used, `RunError` for a run whose answers are not
+    one class an item without labels, `BadOption` for options, `SourceError` for a source that is not what it
+    was.
     """
     budget = Budget(wanted.seconds)
     record = read_finished(folder)
-    request, witness, unreadable = _request(folder, record, predictor.model, inputs, wanted)
+    ask = label_next.Wanted(columns=wanted.columns)
+    items = partial(label_next.pool_items, Predictor(predictor.model), inputs, ask, record)
+    request, witness, unreadable = request_of(folder, record, predictor.model, items, wanted)
     question = {
         **record["question"],
         "adapts": predictor.model.fingerprint(),
@@ -134,130 +90,79 @@ def adapt(
     }
     with RunFolder(wanted.out) as place:
         place.begin(question)
-        pool, learnt, shift = _pool(place, request, budget, listen)
-        decision = adaptation.decide(shift, pool, request.task.labels)
-        if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
-            unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
-            pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
-            decision = adaptation.decide(shift, pool, request.task.labels)
-        _tell(listen, "decision", decision.reason)
-        verdict = None
-        if wanted.labels is not None:
-            verdict = _by_labels(wanted.labels, request, decision, pool, learnt)
-            decision = verdict.decision
-            _tell(listen, "labels", decision.reason)
+        if by_classes(request.task):
+            found = _guarded(place, request, witness, budget, wanted.labels, listen)
+        else:
+            labelled = read_labels(wanted.labels, request, (record.get("reading") or {}).get("label_column"))
+            said = predict(predictor.model, request.dataset.subset(labelled.rows))
+            raced = race(request, labelled, said.scores)
+            _tell(listen, "labels", raced.decision.reason)
+            if raced.trial is not None:
+                place.save_trial(raced.trial)
+            found = _Found(raced.decision, raced.learned, {"labels": raced.to_json()})
+        transfer = "transductive" if wanted.labels is None else "inductive"
         answer = {
-            **decision.to_json(),
-            "transfer": "transductive" if verdict is None else "inductive",
-            "kind_of_transfer": KINDS["transductive" if verdict is None else "inductive"],
-            "shift": shift.to_json(),
-            "pool": [one.to_json() for one in pool],
+            **found.decision.to_json(),
+            "transfer": transfer,
+            "kind_of_transfer": KINDS[transfer],
+            "shift": None,
+            "pool": [],
             "target": {"items": len(request.target), "unreadable": unreadable},  # type: ignore[arg-type]
-            "labels": None if verdict is None else verdict.to_json(),
+            "labels": None,
             "base_rate_of_harm": adaptation.HARM,
+            **found.told,
             "seconds": budget.spent,
         }
-        learned: Adapted | None = None
-        model = predictor.model
-        if decision.decision == "adapted":
-            chosen = next(one for one in pool if one.adapter == decision.adapter)
-            learned = _learnt(request, chosen, learnt)
-            model = _model(request, predictor.model, learned, answer)
+        learned = found.learned
+        model = predictor.model if learned is None else _model(request, predictor.model, learned, answer)
         answer["names"] = [record["name"], domain_run.named(inputs)]
         answer["command"] = wanted.command(folder, inputs)
-        shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
-        domain_run.write(place, folder, record, model, answer, request, shown)
+        domain_run.write(place, folder, record, model, answer, request, found.shown)
         return Adaptation(wanted.out, answer)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was decided, and by what."""
+
+    decision: Decision
+    learned: Adapted | None
+    """What ships; None where the model stays."""
+    told: Mapping[str, Any]
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """Both domains in one map."""
+
+
+def _guarded(
+    place: RunFolder, request: Request, witness: Request, budget: Budget, labels: Any, listen: Listener
+) -> _Found:
+    """What the pool of adapters comes to, by the rules, and by labels of the target if there are any."""
+    pool, learnt, shift = _pool(place, request, budget, listen)
+    decision = adaptation.decide(shift, pool, request.task.labels)
+    if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
+        unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
+        pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
+        decision = adaptation.decide(shift, pool, request.task.labels)
+    _tell(listen, "decision", decision.reason)
+    verdict = None
+    if labels is not None:
+        verdict = _by_labels(labels, request, decision, pool, learnt)
+        decision = verdict.decision
+        _tell(listen, "labels", decision.reason)
+    learned = None
+    if decision.decision == "adapted":
+        learned = _learnt(request, next(one for one in pool if one.adapter == decision.adapter), learnt)
+    told = {
+        "shift": shift.to_json(),
+        "pool": [one.to_json() for one in pool],
+        "labels": None if verdict is None else verdict.to_json(),
+    }
+    shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
+    return _Found(decision, learned, told, shown)
 
 
 def _tell(listen: Listener, label: str, text: str) -> None:
     listen(Event("note", {"label": label, "text": text}))
-
-
-def _request(
-    folder: Path, record: Mapping[str, Any], model: Model, inputs: Any, wanted: Wanted
-) -> tuple[Request, Request, int]:
-    """What adapters may touch, the same with a network that has not seen the source's labels, and how many
-    items of the target cannot be read."""
-    task = model.task
-    methods = tasks.for_task(task)
-    if not (methods.exclusive and isinstance(methods, Confidence)):
-        raise RunError(
-            folder,
-            f"its answers are not one class an item ({methods.about(task)}): adapters are chosen by classes "
-            "that come back (circular validation)",
-            "give labels of the target to `headstart fit` instead",
-        )
-    ask = label_next.Wanted(columns=wanted.columns)
-    items = label_next.pool_items(Predictor(model), inputs, ask, record)
-    whole = data_of(folder, record, wanted.labelled)
-    known = whole.subset(np.flatnonzero(whole.labelled))
-    given = known.task
-    if given is None or given.kind != task.kind or not set(given.labels) <= set(task.labels):
-        raise RunError(folder, "the labelled data has other labels than the run", "give the data of this run")
-    levels = model.input.levels
-    pool = Dataset("target", known.modality, tuple(items), pairs=known.pairs, levels=levels)
-    target, bad = _usable(pool, known)
-    y = np.array([task.labels.index(given.labels[number]) for number in known.targets[:]], np.int64)
-    split = splits.make_split(known, seed=wanted.seed)
-    n = len(known) + len(target)
-    both = Dataset(
-        "both", known.modality, (*known.items, *target.items), task,
-        np.concatenate([y, np.full(len(target), -1)]), pairs=known.pairs, levels=levels,
-    ).view(labels=split.development)  # fmt: skip
-    free = int(split.groups.max(initial=0)) + 1
-    split = replace(split, groups=np.concatenate([split.groups, free + np.arange(len(target))]))
-    backbone, taps, original = _base(folder, record, model, wanted, known)
-    request = Request(
-        both, task, split, StoreExtractor(FeatureStore.default(), both), backbone, seed=wanted.seed,
-        target=np.arange(len(known), n), taps=taps,
-    )  # fmt: skip
-    return request, replace(request, backbone=original, taps=()), bad
-
-
-def _usable(pool: Dataset, known: Dataset) -> tuple[Dataset, int]:
-    """The items that can be read, and how many cannot. Raises `DataError` for what nothing can be learnt
-    from, `PathError` where nothing is."""
-    one, several = modalities.nouns(pool.modality, pairs=pool.pairs)
-    if not len(pool):
-        raise DataError("the target", f"there are no {several} in it", "name where they are")
-    target, errors = doctor.readable(pool)
-    if not len(target):
-        for item in pool.items:
-            if isinstance(item, BadItem):
-                raise PathError(item.id, item.problem, f"name where the {several} of the target are")
-        raise DataError(
-            "the target", f"none of {words.count(len(pool), one, several)} can be read; the first: "
-            f"{errors[0].where}: {errors[0].message}", "check them with `headstart check`",
-        )  # fmt: skip
-    different = set(target.digests())
-    if len(different) < 2:
-        what = f"it is a single {one}" if len(target) == 1 else f"all {len(target):,} {several} are the same"
-        raise DataError("the target", f"{what}: a domain is told by many different ones", "give more")
-    if different <= set(known.digests()):
-        raise DataError(
-            "the target", f"its {several} are the run's own labelled ones: there is nothing to adapt to",
-            f"give {several} of where the model will be used",
-        )  # fmt: skip
-    return target, len(pool) - len(target)
-
-
-def _base(
-    folder: Path, record: Mapping[str, Any], model: Model, wanted: Wanted, known: Dataset
-) -> tuple[Backbone, tuple[Tap, ...], Backbone]:
-    """The network whose features are adapted and what the head reads of it: those of the shipped model
-    where it is a head on taps, else those of the best probe; and the network as its source has it."""
-    name, backbone = best_source(folder, record, known, download=wanted.download)
-    if nets.kind_of(model.net) == "taps":
-        taps = tuple(map(Tap.parse, model.net["taps"]))
-        trunk = {k.removeprefix("trunk."): v for k, v in model.tensors.items() if k.startswith("trunk.")}
-        own = state(backbone.module, "trunk")
-        if all(np.array_equal(own.get(f"trunk.{k}", np.zeros(0)), v) for k, v in trunk.items()):
-            return backbone, taps, backbone  # whose features are stored already
-        return sources.from_state(model.net["architecture"], model.input, trunk), taps, backbone
-    trial = folder / "trials" / slug(arm_name(strategies.ranking(), name)) / "trial.json"
-    chosen = load_trial(trial).choices.get("taps", ()) if trial.is_file() else ()
-    return backbone, tuple(map(Tap.parse, chosen)), backbone
 
 
 def _pool(
@@ -394,5 +299,5 @@ def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str,
     }
     kept = {name: before.evidence[name] for name in ("arm", "data", "verdict") if name in before.evidence}
     # what a training reads may be stored, and so of another size, than what the model before it did
-    contract = model.input if adapters.facts(answer["adapter"]).trains else before.input
+    contract = model.input if answer["adapter"] in adapters.DEEP else before.input
     return replace(model, input=contract, source=before.source or model.source, evidence={**kept, **told})

@@ -71,8 +71,9 @@ def target_of(
     names = source.origin or source.name, target.origin
     methods = tasks.for_task(source.task)
     if not (methods.exclusive and isinstance(methods, Confidence)):
-        problem = f"the task is {source.task.kind}, and only models of one class an item are adapted"
-        raise DataError(names[1], problem, "leave the target out, and ask `headstart shift`")
+        problem = f"the task is {source.task.kind}: without labels of the target only classes are adapted to"
+        remedy = "leave the target out, and give labels of it: `headstart adapt RUN TARGET --labels FILE`"
+        raise DataError(names[1], problem, remedy)
     same_kind(names, source, target)
     labels_agree(names, source.task, target.task)
     kept, _, _ = usable(names[1], bare(target).with_levels(source.levels), memo, tell)

@@ -10,12 +10,13 @@ import numpy as np
 from headstart import data, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.strategy import Adapted, Request
-from headstart.errors import DataError
+from headstart.errors import DataError, UnknownName
 from headstart.measure.paired import PairedGain, paired_gain
 from headstart.planning.adaptation import Decision, overridden
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt.assess import stored
 from headstart.strategies.linear._ridge import silenced
+from headstart.tasks.base import Labels
 from headstart.tasks.linear import inner_folds
 
 OVERRIDES = 50
@@ -69,30 +70,36 @@ class Labelled:
     y: np.ndarray = field(repr=False)
 
 
-def read_labels(given: Any, request: Request) -> Labelled:
+def read_labels(given: Any, request: Request, column: Any = None) -> Labelled:
     """The target's rows that have a label in `given`, which is read here and nowhere before; items are told
-    by their content. Raises `DataError`."""
-    found = given if isinstance(given, Dataset) else data.load(given)
-    where, labels = found.origin or found.name, request.task.labels
+    by their content. `column` is that of the run's own labels, if it was named. Raises `DataError`."""
+    kind = request.task.kind
+    try:
+        found = given if isinstance(given, Dataset) else data.load(given, task=kind, label_column=column)
+    except UnknownName:  # that of the target is called otherwise
+        found = data.load(given, task=kind)
+    where, labels, methods = found.origin or found.name, request.task.labels, tasks.for_task(request.task)
     if found.task is None or found.task.kind != request.task.kind:
-        raise DataError(where, "it holds no classes of the target's items", "give one label an item")
+        raise DataError(
+            where, f"its labels are not those of {request.task.kind}", "label the items as the run's are"
+        )
     strange = sorted(set(found.task.labels) - set(labels))
-    if strange:
+    if strange and isinstance(methods, Labels):
         raise DataError(
             where, f"it has the label {strange[0]!r}, which the run does not know; {UNSUPPORTED}",
             f"the run's labels are {', '.join(map(repr, labels[:8]))}",
         )  # fmt: skip
-    known = {
-        digest: labels.index(found.task.labels[int(found.targets[row])])
-        for row, (digest, has) in enumerate(zip(found.digests(), found.labelled, strict=True))
-        if has
-    }
+    whole = np.flatnonzero(found.labelled)
+    places = {n: [labels.index(name)] for n, name in enumerate(found.task.labels) if name in labels}
+    given_y = methods.renumbered(found.targets[whole], places, request.task.outputs)
+    of_all = found.digests()
+    known = {of_all[row]: y for row, y in zip(whole, given_y, strict=True)}
     digests, target = request.dataset.digests(), request.target
     assert target is not None
     rows = np.array([row for row in target if digests[row] in known], np.int64)
     if not len(rows):
         raise DataError(where, "none of its items is among the unlabelled ones", "label some of these")
-    return Labelled(rows, np.array([known[digests[row]] for row in rows], np.int64))
+    return Labelled(rows, np.array([known[digests[row]] for row in rows], given_y.dtype))
 
 
 def judged(
