@@ -72,6 +72,25 @@ def test_masks_have_the_size_of_their_images(done: Path, forked: Command) -> Non
     assert "share:disc" in told[0]
 
 
+def test_a_large_image_is_read_in_tiles(done: Path, forked: Command) -> None:
+    rng = np.random.default_rng(3)
+    rows = [[drawn.picture(rng) for _ in range(4)] for _ in range(4)]
+    pixels, mask = (np.vstack([np.hstack([one[part] for one in row]) for row in rows]) for part in (0, 1))
+    Image.fromarray(pixels).save(done / "large.png")
+    said = forked(done, "predict", "run", "large.png", "--masks", "tiled", "--format", "json")
+    assert said.returncode == 0, said.stderr
+    assert "1 of 1 image is much larger than what the model has learnt from (64 x 48)" in said.stderr
+    assert json.loads(said.stdout)["predictions"][0]["tiles"] == 25
+    whole = forked(done, "predict", "run", "large.png", "--masks", "whole", "--tile", "0", "--format", "json")
+    assert "tiles" not in whole.stderr + whole.stdout
+    with Image.open(done / "tiled" / "large.png") as mine:
+        assert mine.size == (256, 192)
+        assert (np.asarray(mine) == mask).mean() > 0.75
+    refused = forked(done, "predict", "run", "large.png", "--tile", "5")
+    assert refused.returncode == 2
+    assert "at least 16 pixels" in refused.stderr
+
+
 ALONE = """
 import sys
 from headstart import light

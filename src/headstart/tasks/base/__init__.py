@@ -360,7 +360,7 @@ class Places(Protocol):
         scores of it."""
 
     def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What two copies of a network give of one batch, in an order in which the numbers may be compared."""
+        """What two copies of a network give of one batch, in an order in which numbers may be compared."""
 
     def reading(self) -> dict[str, Any]:
         """How a program reads what an exported network gives, as plain JSON."""
