@@ -26,7 +26,7 @@ from headstart.core.words import few
 from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
 from headstart.predict import adapting, tiles
-from headstart.predict.adapting.base import Adaptation, Job
+from headstart.predict.adapting.base import Adaptation, Job, learnt
 from headstart.predict.inputs import items_of
 from headstart.tasks.base import Places, Says
 
@@ -205,7 +205,7 @@ class Predictor:
                 torch.from_numpy(np.ascontiguousarray(collate(prepared[at : at + size]))).to(self.device)
                 for at in range(0, len(prepared), size)
             ]
-            job = Job(twin._net, self.model.task, batches, _frequencies(self.model))
+            job = Job(twin._net, self.model.task, batches, learnt(self.model))
             return twin, adapting.adapt(method, job)
 
     @contextmanager
@@ -249,10 +249,9 @@ def predict(
 ) -> Predictions:
     """Answers for everything `inputs` names (see `headstart.predict.inputs.items_of`).
 
-    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
-    decoding threads, `adapt` the way in which the model is brought to these items first (see `adapted`), `tile`
-    the longer side of the parts that large images are cut into (see `tiles.Tiling.of`).
-    Raises `BadOption` for a batch size below 1.
+    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of decoding
+    threads, `adapt` the way in which the model is brought to these items first (see `adapted`), `tile` that
+    in which large images are cut (see `tiles.Tiling.of`). Raises `BadOption` for a batch size below 1.
     """
     predictor = Predictor(model) if isinstance(model, Model) else model
     items = items_of(inputs, predictor.model.input.modality)
@@ -280,17 +279,6 @@ def adapted(predictor: Answering, items: Sequence[Item], method: str) -> tuple[P
         found = pool.map(lambda at: _prepare(items[at], model.input, wants_pairs(model)), order)
         prepared = [one.content for one in found if one.content is not None]
     return predictor.adapted(prepared, method)
-
-
-def _frequencies(model: Model) -> np.ndarray | None:
-    """Of the classes in the training part, as the model tells; None where it does not, or not soundly."""
-    said = model.evidence.get("frequencies")
-    try:
-        found = np.array(said, np.float64)
-    except (TypeError, ValueError):
-        return None
-    sound = found.shape == (model.task.outputs,) and (found >= 0).all() and 0 < found.sum() < np.inf
-    return found / found.sum() if sound else None
 
 
 def stream(
@@ -384,7 +372,7 @@ def _finish(
         elif found.content is None:
             assert isinstance(methods, Places)
             assert tiling is not None
-            whole, size, many = tiles.answer(predictor, item, tiling)
+            whole, size, many = tiles.answer(predictor.model, predictor.scores, item, tiling)
             yield Prediction(ident, methods.placed(whole, size), whole, tiles=many)
         else:
             row = next(scores)

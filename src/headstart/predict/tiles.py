@@ -7,10 +7,10 @@ share a quarter of their sides, and all tiles are alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from headstart.core.words import count
 from headstart.errors import BadOption
 from headstart.tasks.base import Places
 
-if TYPE_CHECKING:
-    from headstart.predict.predictor import Answering, Prediction
-
+Scores = Callable[[np.ndarray], np.ndarray]
 TILE, STEP = 4, 3
 """Units."""
 LARGER = 2.0
@@ -88,10 +86,11 @@ def number(units: tuple[int, int]) -> int:
     return high * wide
 
 
-def answer(predictor: Answering, item: Item, tiling: Tiling) -> tuple[np.ndarray, tuple[int, int], int]:
-    """(scores of an image as of one tile, its height and width, the number of tiles). The image is held once,
-    prepared tiles a few at a time. Raises as decoders do."""
-    model = predictor.model
+def answer(
+    model: Model, scores: Scores, item: Item, tiling: Tiling
+) -> tuple[np.ndarray, tuple[int, int], int]:
+    """(scores of an image as of one tile, its height and width, the number of tiles), from what gives the
+    scores of prepared batches. The image is held once, prepared tiles a few at a time. Raises as decoders do."""
     room: Any = modalities.get(model.input.modality)
     methods = tasks.for_task(model.task)
     assert isinstance(methods, Places)
@@ -110,13 +109,14 @@ def answer(predictor: Answering, item: Item, tiling: Tiling) -> tuple[np.ndarray
                                           (place[0] + TILE) / units[0], (place[1] + TILE) / units[1]])
                        for place in some]  # fmt: skip
                 batch = room.collate([room.prepare(one, model.input) for one in cut])
-                yield from zip(some, predictor.scores(batch), strict=True)
+                yield from zip(some, scores(batch), strict=True)
 
         return methods.joined(parts(), units), size, number(units)
 
 
-def told(rows: Iterable[Prediction], tiling: Tiling, total: int) -> str:
-    """In one sentence which of `total` items were cut without being asked for; nothing where none was."""
+def told(rows: Iterable[Any], tiling: Tiling, total: int) -> str:
+    """In one sentence which of `total` items, by their predictions, were cut without being asked for; nothing
+    where none was."""
     cut = [row for row in rows if row.tiles > 1]
     if not cut or tiling.beyond == 1:
         return ""
