@@ -90,7 +90,8 @@ def answer(
     model: Model, scores: Scores, item: Item, tiling: Tiling
 ) -> tuple[np.ndarray, tuple[int, int], int]:
     """(scores of an image as of one tile, its height and width, the number of tiles), from what gives the
-    scores of prepared batches. The image is held once, prepared tiles a few at a time. Raises as decoders do."""
+    scores of prepared batches. The image is held once, prepared tiles a few at a time. Raises as decoders
+    do."""
     room: Any = modalities.get(model.input.modality)
     methods = tasks.for_task(model.task)
     assert isinstance(methods, Places)

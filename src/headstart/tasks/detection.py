@@ -89,6 +89,9 @@ class _Boxes(TaskMethods):
     def occurring(self, y: Any, outputs: int) -> np.ndarray:
         return np.asarray(y.counts().any(axis=0))
 
+    def usual(self, y: Any) -> tuple[int, int]:
+        return tuple(np.median([one.size for one in y.boxes], axis=0).astype(int).tolist())
+
     def strata(self, y: Any, parts: int = 0) -> list[list[int]]:
         """The classes that an image has objects of, and -1 as every image."""
         return [[-1, *np.flatnonzero(row).tolist()] for row in y.counts()]
@@ -206,9 +209,6 @@ class Detection(_Boxes):
             "iou": OVERLAP,
             "threshold": SAID,
         }
-
-    def usual(self, y: Any) -> tuple[int, int]:
-        return tuple(np.median([one.size for one in y.boxes], axis=0).astype(int).tolist())
 
     def kept(self, answer: Any) -> Any:
         return answer
