@@ -80,7 +80,7 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
 def describe(model: Model, answer: tuple[int, ...]) -> dict[str, Any]:
     """What a program needs besides the graph, whose answers have that shape, as JSON."""
     methods = tasks.for_task(model.task)
-    how = {"reading": methods.reading()} if isinstance(methods, Places) else {}
+    how = {"reading": dict(methods.reading)} if isinstance(methods, Places) else {}
     reads, entry = model.input.alone(), model.input.signature()
     return {
         "format": FORMAT,

@@ -31,6 +31,16 @@ OVERLAP = 0.6
 UNSEEN, SURE = 0.2, 0.7
 """A box with this score that overlaps nothing labelled by more than so much may be an object whose label is
 missing."""
+READING: Mapping[str, Any] = {
+    "columns": ["left", "top", "right", "bottom", "label", "score"],
+    "corners": "shares of the item's width and height",
+    "label": "number of the label, from 0",
+    "none": "rows whose score is 0",
+    "answer": "of boxes of one label that overlap by more than `iou` the one with the best score, if "
+    "that is at least `threshold`",
+    "iou": OVERLAP,
+    "threshold": SAID,
+}
 _COUNTED: WeakKeyDictionary[Boxes, dict[str, detection.Matches]] = WeakKeyDictionary()
 """By answer and the digest of a truth: each pair is matched once."""
 
@@ -89,9 +99,6 @@ class _Boxes(TaskMethods):
     def occurring(self, y: Any, outputs: int) -> np.ndarray:
         return np.asarray(y.counts().any(axis=0))
 
-    def usual(self, y: Any) -> tuple[int, int]:
-        return tuple(np.median([one.size for one in y.boxes], axis=0).astype(int).tolist())
-
     def strata(self, y: Any, parts: int = 0) -> list[list[int]]:
         """The classes that an image has objects of, and -1 as every image."""
         return [[-1, *np.flatnonzero(row).tolist()] for row in y.counts()]
@@ -143,6 +150,7 @@ class Detection(_Boxes):
 
     called = "boxes"
     drawing = "picture"
+    reading = READING
     quick = False
     scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
@@ -198,17 +206,8 @@ class Detection(_Boxes):
         wanted[..., 4] = 0
         return beside, wanted
 
-    def reading(self) -> dict[str, Any]:
-        return {
-            "columns": ["left", "top", "right", "bottom", "label", "score"],
-            "corners": "shares of the item's width and height",
-            "label": "number of the label, from 0",
-            "none": "rows whose score is 0",
-            "answer": "of boxes of one label that overlap by more than `iou` the one with the best score, if "
-            "that is at least `threshold`",
-            "iou": OVERLAP,
-            "threshold": SAID,
-        }
+    def usual(self, y: Any) -> tuple[int, int]:
+        return tuple(np.median([one.size for one in y.boxes], axis=0).astype(int).tolist())
 
     def kept(self, answer: Any) -> Any:
         return answer

@@ -24,6 +24,10 @@ LARGE = 2**27
 """Scores (places x classes) beyond which an answer is made strip by strip."""
 LOOKED_AT = 32
 """Masks that are read to see how large most are."""
+READING: Mapping[str, Any] = {
+    "axes": "a score of each label at every place; of one axis: the same at all places",
+    "answer": "scale the scores bilinearly (middles on middles) to the item's size, take the largest",
+}
 
 Count = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
@@ -78,6 +82,7 @@ class _Masks(TaskMethods):
     form = "places"
     called = "masks"
     drawing = "mask"
+    reading = READING
     quick = True
     predictions = Maps
     constant_name = "the commonest class everywhere"
@@ -192,12 +197,6 @@ class Segmentation(_Masks):
 
     def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return found, expected
-
-    def reading(self) -> dict[str, Any]:
-        return {
-            "axes": "a score of each label at every place; of one axis: the same at all places",
-            "answer": "scale the scores bilinearly (middles on middles) to the item's size, take the largest",
-        }
 
     def usual(self, y: Any) -> tuple[int, int]:
         sizes = np.array([y[row].shape for row in range(min(len(y), LOOKED_AT))])

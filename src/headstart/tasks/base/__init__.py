@@ -345,6 +345,8 @@ class Places(Protocol):
     """What answers and targets are: "masks", "boxes"; also the option that draws them."""
     drawing: str
     """What the file is called that shows an answer."""
+    reading: Mapping[str, Any]
+    """How a program reads what an exported network gives, as plain JSON."""
     quick: bool
     """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
 
@@ -361,9 +363,6 @@ class Places(Protocol):
 
     def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What two copies of a network give of one batch, in an order in which numbers may be compared."""
-
-    def reading(self) -> dict[str, Any]:
-        """How a program reads what an exported network gives, as plain JSON."""
 
     def usual(self, y: Any) -> tuple[int, int]:
         """Height and width of most items, by their targets."""
