@@ -39,7 +39,7 @@ class LightModel(Opened):
         """`stands_in`: it answers in place of a bundle. Raises `BundleError` for a graph that cannot be run,
         `MissingExtra`."""
         super().__init__(content.model, content.graph)
-        self.stands_in = stands_in
+        self.stands_in, self._answer = stands_in, content.answer
         runtime = optional("onnxruntime", extra="export", needed_for="running an exported model")
         runtime.disable_telemetry_events()
         options = runtime.SessionOptions()
@@ -65,11 +65,12 @@ class LightModel(Opened):
         return not self.stands_in or (fast and adapt is None)
 
     def scores(self, prepared: np.ndarray) -> np.ndarray:
-        """A prepared batch -> float32 `[B, K]`: probabilities, or values. Raises `BundleError`."""
+        """A prepared batch -> float32 `[B, K]`: probabilities, or values; as `Predictor.scores` gives them.
+        Raises `BundleError`."""
         with _sound(self.path):
             entry = self._session.get_inputs()[0].name
             found: np.ndarray = self._session.run([graph.OUTPUT], {entry: np.ascontiguousarray(prepared)})[0]
-        if found.shape != (len(prepared), self.task.outputs):
+        if found.shape != (len(prepared), *self._answer):
             raise BundleError(self.path, f"it gives {list(found.shape)}, not what its description says")
         return found
 

@@ -114,7 +114,6 @@ def test_a_model_is_the_same_in_python(done: Path) -> None:
     [
         (["rank", "data"], "rank does not do detection"),
         (["shift", "data/train", "data/test"], "shift does not do detection"),
-        (["export", "run", "--onnx"], "detection is not among what a graph is written for"),
         (["label-next", "run", "data"], "does not do detection"),
         (["predict", "run", "data", "--masks", "m"], "draws no masks"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 import headstart as hs
 import shapes as drawn
 from headstart.errors import DataError
+from headstart.export.model import load_model
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,6 +72,59 @@ def test_masks_have_the_size_of_their_images(done: Path, forked: Command) -> Non
     assert "share:disc" in told[0]
 
 
+def test_a_large_image_is_read_in_tiles(done: Path, forked: Command) -> None:
+    rng = np.random.default_rng(3)
+    rows = [[drawn.picture(rng) for _ in range(4)] for _ in range(4)]
+    pixels, mask = (np.vstack([np.hstack([one[part] for one in row]) for row in rows]) for part in (0, 1))
+    Image.fromarray(pixels).save(done / "large.png")
+    said = forked(done, "predict", "run", "large.png", "--masks", "tiled", "--format", "json")
+    assert said.returncode == 0, said.stderr
+    assert "1 of 1 image is much larger than what the model has learnt from (64 x 48)" in said.stderr
+    assert json.loads(said.stdout)["predictions"][0]["tiles"] == 25
+    whole = forked(done, "predict", "run", "large.png", "--masks", "whole", "--tile", "0", "--format", "json")
+    assert "tiles" not in whole.stderr + whole.stdout
+    with Image.open(done / "tiled" / "large.png") as mine:
+        assert mine.size == (256, 192)
+        assert (np.asarray(mine) == mask).mean() > 0.75
+    refused = forked(done, "predict", "run", "large.png", "--tile", "5")
+    assert refused.returncode == 2
+    assert "at least 16 pixels" in refused.stderr
+
+
+ALONE = """
+import sys
+from headstart import light
+(row,) = light.load("run/model-onnx").predict("one.png")
+assert not {"torch", "scipy", "sklearn", "polars"} & set(sys.modules)
+print(row.answer.shape, (row.answer == light.np.load("wanted.npy")).mean())
+"""
+
+
+def test_the_exported_model_answers_without_torch(done: Path, forked: Command) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    Image.fromarray(drawn.picture(np.random.default_rng(9))[0]).save(done / "one.png")
+    wanted = load_model(done / "run").predict(done / "one.png")[0].answer
+    np.save(done / "wanted.npy", wanted)
+    assert forked(done, "export", "run", "--onnx").returncode == 0
+    alone = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=done, capture_output=True, text=True, check=True
+    )
+    shape, same = alone.stdout.rsplit(" ", 1)
+    assert shape == str(wanted.shape)
+    assert float(same) > 0.999
+    described = json.loads((done / "run" / "model-onnx" / "model.json").read_text())
+    assert described["task"]["labels"] == list(drawn.NAMES)
+    assert described["output"]["shape"][:2] == ["N", len(drawn.NAMES)]
+    assert "take the largest" in described["output"]["reading"]["answer"]
+    # predict takes it where it stands beside the bundle
+    (done / "run" / "model" / "model.safetensors").rename(done / "away")
+    try:
+        assert "64 x 48" in forked(done, "predict", "run", "one.png").stdout
+    finally:
+        (done / "away").rename(done / "run" / "model" / "model.safetensors")
+
+
 def test_evaluate_prints_miou(done: Path, forked: Command) -> None:
     # the model's classes are matched by their names, whatever their ids here
     other = done / "other"
@@ -92,7 +147,6 @@ def test_evaluate_prints_miou(done: Path, forked: Command) -> None:
     [
         (["rank", "data"], "rank does not do segmentation"),
         (["shift", "data/train", "data/test"], "shift does not do segmentation"),
-        (["export", "run", "--onnx"], "segmentation is not among what a graph is written for"),
         (["label-next", "run", "data"], "does not do segmentation"),
     ],
 )

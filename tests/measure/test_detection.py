@@ -134,6 +134,16 @@ def test_of_boxes_that_overlap_the_best_is_kept() -> None:
     assert kept.classes.tolist() == [0, 0, 1]
 
 
+def test_boxes_of_many_blocks_are_suppressed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    corners = np.tile(rng.uniform(0, 60, (400, 2)), 2) + np.array([0, 0, 20, 20])
+    boxes = Boxes((80, 80), corners, rng.integers(0, 3, 400), rng.random(400))
+    whole = detection.suppressed(boxes, 0.5)
+    assert 10 < len(whole) < 200
+    monkeypatch.setattr(detection, "CELLS", 1_000)
+    assert detection.suppressed(boxes, 0.5).to_bytes() == whole.to_bytes()
+
+
 def test_the_curve_is_that_of_scikit_learn() -> None:
     from sklearn.metrics import precision_recall_curve
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import f1_score, jaccard_score
 
 import shapes
 from headstart import data, tasks
+from headstart.core import maps
 from headstart.core.cells import column
 from headstart.core.maps import LabelMap
 from headstart.measure import overlap
@@ -70,6 +72,23 @@ def test_what_is_told(judged: tuple) -> None:
     assert placed.shape == (4, 6)
     assert set(placed[:, -1].tolist()) == {1}
     assert set(methods.placed(np.array([0, 0, 1.0]), (3, 2)).ravel().tolist()) == {2}
+
+
+def test_scores_are_scaled_as_torch_does_it() -> None:
+    rng = np.random.default_rng(0)
+    for cells, size in (((5, 7), (33, 20)), ((9, 8), (4, 3)), ((1, 1), (5, 6)), ((6, 6), (6, 6))):
+        scores = rng.normal(size=(4, *cells)).astype(np.float32)
+        table = torch.nn.functional.interpolate(torch.from_numpy(scores)[None], size, mode="bilinear")[0]
+        found = maps.largest(scores, size)
+        assert found.dtype == np.uint8
+        assert (found == table.argmax(0).numpy()).mean() > 0.999  # but for ties in the last digit
+
+
+def test_strips_are_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(1).normal(size=(3, 6, 5)).astype(np.float32)
+    whole = maps.largest(scores, (50, 40))
+    monkeypatch.setattr(maps, "STRIP", 123)
+    np.testing.assert_array_equal(maps.largest(scores, (50, 40)), whole)
 
 
 def test_boundaries_are_those_of_a_distance_transform() -> None:

@@ -93,6 +93,8 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
         more[methods.drawing] = row.drawing
     if row.unread:
         more["unread"] = row.unread
+    if row.tiles > 1:
+        more["tiles"] = row.tiles
     return {"id": row.id, **methods.to_json(task, row.answer, row.scores, top), **more}
 
 

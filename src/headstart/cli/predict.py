@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,6 +48,17 @@ Masks = Annotated[
 DrawnBoxes = Annotated[
     Path | None, typer.Option("--boxes", help="Write each image with its boxes drawn on it into this folder.")
 ]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="PIXELS",
+        help="Cut images with a longer side than this into overlapping tiles, for masks and boxes. Default: "
+        "those over twice as large as what the model has learnt from; 0: none.",
+        min=0,
+        show_default=False,
+    ),
+]
 
 
 @_options.taking(*_options.COLUMNS, *_options.ANSWERS)
@@ -61,6 +73,7 @@ def predict_command(
     batch_size: BatchSize = None,
     masks: Masks = None,
     boxes: DrawnBoxes = None,
+    tile: Tile = None,
     **given: Any,
 ) -> None:
     """Predict for images, texts or recordings with a trained model, or an exported one.
@@ -71,7 +84,7 @@ def predict_command(
     """
     from headstart import light
     from headstart.cli import _rows
-    from headstart.predict import drawings
+    from headstart.predict import drawings, tiles
     from headstart.predict.predictor import adapted, stream, told_unread
     from headstart.predict.selective import Caution
 
@@ -83,14 +96,16 @@ def predict_command(
     items = inputs(files or [], text or [], second or [], loaded.input.modality, given)
     if isinstance(loaded, light.LightModel) and not loaded.suits(len(items), adapt):
         loaded = _bundle(model)
+    tiling = tiles.Tiling.of(loaded.model, tile)
     predictor, told = (loaded.predictor, None) if adapt is None else adapted(loaded.predictor, items, adapt)
     shown = _rows.Shown(top, sets is not None, previews(items, loaded.input.modality, format), told)
     failed: list[tuple[str, str]] = []
     cut: list[Any] = []
+    tiled: list[Any] = []
     alone = output is not None or not sys.stdout.isatty()  # the answers do not go to the same screen
     with _destination(output) as write, bar("predict", show=alone) as tell:
-        answers = stream(predictor, items, batch_size=batch_size)
-        rows = _watch(answers, failed, cut, lambda done: tell(done, len(items)))
+        answers = stream(predictor, items, batch_size=batch_size, tiling=tiling)
+        rows = _watch(answers, failed, cut, tiled, lambda done: tell(done, len(items)))
         for called, folder in (("masks", masks), ("boxes", boxes)):
             if folder is not None:
                 rows = drawings.written(rows, items, loaded.model, folder, called)
@@ -103,6 +118,8 @@ def predict_command(
         warn(f"headstart: {len(failed)} of {len(items)} could not be predicted: {some_of(failed)}\n")
     if cut:
         warn(f"headstart: {told_unread(cut, len(items))}\n")
+    if tiling is not None and (said := tiles.told(tiled, tiling, len(items))):
+        warn(f"headstart: {said}\n")
     if len(failed) == len(items):
         raise typer.Exit(2)
 
@@ -155,13 +172,19 @@ def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ..
 
 
 def _watch(
-    rows: Iterable[Any], failed: list[tuple[str, str]], cut: list[Any], tell: Callable[[int], None]
+    rows: Iterable[Any],
+    failed: list[tuple[str, str]],
+    cut: list[Any],
+    tiled: list[Any],
+    tell: Callable[[int], None],
 ) -> Iterator[Any]:
     for done, row in enumerate(rows, start=1):
         if row.error:
             failed.append((row.id, row.error))
         if row.unread:
             cut.append(row)
+        if row.tiles > 1:
+            tiled.append(replace(row, answer=None, scores=None))  # kept small
         tell(done)
         yield row
 

@@ -71,6 +71,42 @@ class Maps(Cells[LabelMap]):
         return found
 
 
+STRIP = 4_000_000
+"""Numbers that are scaled at once."""
+
+
+def largest(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 `[H, W]`: the class with the largest score at each place, after float32 scores `[K, h, w]` are
+    scaled bilinearly (middles of cells on middles of cells); strip by strip, so that no more than the answer
+    is held."""
+    out = np.zeros(size, np.uint8)
+    (above, below, down), (left, right, across) = (
+        _between(*sides) for sides in zip(scores.shape[1:], size, strict=True)
+    )
+    rows = max(1, STRIP // size[1])
+    for start in range(0, size[0], rows):
+        part = slice(start, start + rows)
+        share = down[part, None]
+        best: np.ndarray | None = None
+        for number, table in enumerate(scores):
+            strip = table[above[part]] * (1 - share) + table[below[part]] * share
+            strip = strip[:, left] * (1 - across) + strip[:, right] * across
+            if best is None:
+                best = strip
+            else:
+                more = strip > best
+                out[part][more] = number
+                np.maximum(best, strip, out=best)
+    return out
+
+
+def _between(cells: int, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each of so many places along a side: the cell before it, the one after, and how near that is."""
+    at = ((np.arange(places) + 0.5) * (cells / places) - 0.5).clip(0, cells - 1)
+    before = at.astype(np.int64)
+    return before, np.minimum(before + 1, cells - 1), (at - before).astype(np.float32)
+
+
 def palette(classes: int) -> np.ndarray:
     """uint8 `[256, 3]`: colours that differ as much for neighbours as for others; black is void.
 

@@ -28,6 +28,7 @@ from headstart.export.files.graph import FORMAT, OUTPUT, VERSION, companion, dig
 from headstart.export.files.schema import difference, shareable, tolerance
 from headstart.export.files.staging import staged
 from headstart.predict.predictor import Predictor
+from headstart.tasks.base import Places, TaskMethods
 
 OPSET = 18
 BATCH = "N"
@@ -39,7 +40,8 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     """Write `model` as ONNX to `path`, and its description to the same name ending in .json.
 
     Input `pixels`: uint8 `[N, 3, H, W]`, or `tokens`: int32 `[N, channels, T]` (tokens, mask, types), as
-    `headstart.modalities` prepares them. Output `predictions`: float32 `[N, K]`, probabilities or values.
+    `headstart.modalities` prepares them. Output `predictions`: float32 `[N, K]`, probabilities or values; of
+    maps `[N, K, h, w]`, of boxes rows `[N, M, 6]`, which the description says how to read.
     `probes` (a prepared batch) are run through onnxruntime in several batch sizes (and lengths) and compared
     with the model.
 
@@ -48,22 +50,24 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     (1e-3 of the largest value for regression). Nothing is left behind then.
     """
     target = Path(path).expanduser()
-    if tasks.for_task(model.task).form:
+    methods = tasks.for_task(model.task)
+    if methods.form and not isinstance(methods, Places):
         raise ExportError(target, f"{model.task.kind} is not among what a graph is written for")
     if target.suffix.lower() != ".onnx":
         raise BadOption("the name of the exported file", target.name, "one that ends in .onnx")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         optional(module, extra="export", needed_for="export to ONNX")
     expected = Predictor(model, device="cpu").scores(probes)
-    description = describe(model)
+    description = describe(model, expected.shape[1:])
     beside = target.with_suffix(".json")
     others = {companion(target, name): raw for name, raw in model.input.alone().files().items()}
     _check_targets(target, beside, others)
     with staged(target, beside, *others) as room:
         _write(model, room / target.name, description)
         batches = lengths(probes, model.input.signature())
-        worst = max(parity(room / target.name, batch, expected) for batch in batches)
-        allowed = tolerance(model.task, expected)
+        worst = max(parity(room / target.name, batch, expected, methods) for batch in batches)
+        compared = methods.aligned(expected, expected)[1] if isinstance(methods, Places) else expected
+        allowed = tolerance(model.task, compared)
         if not worst <= allowed:
             raise ExportMismatch(target, worst, allowed)
         more = {"evidence": dict(model.evidence), "graph": digest_of(room / target.name)}
@@ -73,8 +77,10 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     return target
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """What a program needs besides the graph, as JSON."""
+def describe(model: Model, answer: tuple[int, ...]) -> dict[str, Any]:
+    """What a program needs besides the graph, whose answers have that shape, as JSON."""
+    methods = tasks.for_task(model.task)
+    how = {"reading": dict(methods.reading)} if isinstance(methods, Places) else {}
     reads, entry = model.input.alone(), model.input.signature()
     return {
         "format": FORMAT,
@@ -83,7 +89,7 @@ def describe(model: Model) -> dict[str, Any]:
         "preprocessing": reads.to_json(),
         "preparation": modalities.get(reads.modality).described(reads),
         "input": {"name": entry.name, "type": entry.dtype, "shape": [BATCH, *entry.shape]},
-        "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, model.task.outputs]},
+        "output": {"name": OUTPUT, "type": "float32", "shape": [BATCH, *answer], **how},
         "note": "`preparation` says step by step how an item becomes the input; `preprocessing` holds the "
         "numbers of the source",
         "source": shareable(model.source),
@@ -168,7 +174,7 @@ def lengths(probes: np.ndarray, entry: Signature) -> list[np.ndarray]:
     return [probes, np.pad(probes, [(0, 0), *more])] if any(end for _, end in more) else [probes]
 
 
-def parity(path: Path, probes: np.ndarray, expected: np.ndarray) -> float:
+def parity(path: Path, probes: np.ndarray, expected: np.ndarray, methods: TaskMethods) -> float:
     """Largest difference from `expected` over several batch sizes. Raises `ExportError`."""
     import onnxruntime
 
@@ -181,7 +187,8 @@ def parity(path: Path, probes: np.ndarray, expected: np.ndarray) -> float:
         for size in sorted({min(size, len(probes)) for size in (*BATCHES, len(probes))}):
             parts = [probes[start : start + size] for start in range(0, len(probes), size)]
             found = np.concatenate([session.run([OUTPUT], {entry: part})[0] for part in parts])
-            worst = max(worst, difference(found, expected))
+            pair = methods.aligned(found, expected) if isinstance(methods, Places) else (found, expected)
+            worst = max(worst, difference(*pair))
     except Exception as error:  # onnxruntime's own exceptions derive from Exception directly
         raise ExportError(path.name, f"onnxruntime cannot run it: {_first_line(error)}") from error
     return worst

@@ -49,11 +49,14 @@ def suppressed(boxes: Boxes, most: float) -> Boxes:
     kept: list[int] = []
     for number in np.unique(boxes.classes).tolist():
         rows = order[boxes.classes[order] == number]
-        close = overlaps(boxes.corners[rows], boxes.corners[rows]) > most
         there = np.ones(len(rows), bool)
-        for place in range(len(rows)):
-            if there[place]:
-                there[place + 1 :] &= ~close[place, place + 1 :]
+        block = max(1, CELLS // len(rows))  # of a large image there are too many pairs for memory
+        for start in range(0, len(rows), block):
+            some = start + np.flatnonzero(there[start : start + block])
+            close = overlaps(boxes.corners[rows[some]], boxes.corners[rows]) > most
+            for place, near in zip(some.tolist(), close, strict=True):
+                if there[place]:
+                    there[place + 1 :] &= ~near[place + 1 :]
         kept += rows[there].tolist()
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))

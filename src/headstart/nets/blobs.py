@@ -51,6 +51,8 @@ class Blobs(Found):
         )
 
     def found(self, prepared: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            raise NotImplementedError("boxes around connected parts are nothing that a graph can give")
         scores = torch.einsum("kd,bdhw->bkhw", self.head.weight, features(prepared))
         scores = scores + self.head.bias[None, :, None, None]
         least, most = (self.sides.get_buffer(name).cpu().numpy() for name in ("least", "most"))

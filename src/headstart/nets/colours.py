@@ -32,7 +32,7 @@ def features(prepared: Tensor) -> Tensor:
     height, width = cells.shape[2:]
     y = torch.linspace(-1, 1, height, device=x.device)[:, None].expand(height, width)
     z = torch.linspace(-1, 1, width, device=x.device)[None].expand(height, width)
-    place = torch.stack([y, z])[None].expand(len(x), 2, height, width)
+    place = torch.stack([y, z])[None].expand(x.shape[0], 2, height, width)  # len() would fix it in a graph
     plain = torch.cat(
         [colours, near[:, :3], far[:, :3], steep, 4 * near[:, 3:5], *vary, place], 1
     )  # [B, 17, h, w]

@@ -16,7 +16,9 @@ class Grid(Found):
         self.head = Block(boxes=recipe.parts.take("head.boxes", (None, 6)))
 
     def found(self, prepared: Tensor) -> Tensor:
-        return self.head.get_buffer("boxes")[None].expand(len(prepared), -1, -1)
+        return self.head.get_buffer("boxes")[None].expand(
+            prepared.shape[0], -1, -1
+        )  # len() would fix it in a graph
 
 
 def build(recipe: Recipe) -> Grid:

@@ -25,8 +25,8 @@ from headstart.core.untrusted import Damaged, parsing
 from headstart.core.words import few
 from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
-from headstart.predict import adapting
-from headstart.predict.adapting.base import Adaptation, Job
+from headstart.predict import adapting, tiles
+from headstart.predict.adapting.base import Adaptation, Job, learnt
 from headstart.predict.inputs import items_of
 from headstart.tasks.base import Places, Says
 
@@ -56,6 +56,8 @@ class Prediction:
     """The file that it was drawn to, where it was."""
     unread: str = ""
     """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
+    tiles: int = 1
+    """In how many parts it was read (`headstart.predict.tiles`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,13 +156,16 @@ class Opened(ABC):
         *,
         batch_size: int | None = None,
         adapt: str | None = None,
+        tile: int | None = None,
         progress: Progress | None = None,
     ) -> Predictions:
         """Answers, in order, for whatever `headstart.load` takes, labelled or not, or for one item of it.
 
         Unreadable items get a row that says why; see `headstart.predict.predictor.predict`.
         """
-        return predict(self.predictor, inputs, batch_size=batch_size, adapt=adapt, progress=progress)
+        return predict(
+            self.predictor, inputs, batch_size=batch_size, adapt=adapt, tile=tile, progress=progress
+        )
 
 
 class Predictor:
@@ -200,7 +205,7 @@ class Predictor:
                 torch.from_numpy(np.ascontiguousarray(collate(prepared[at : at + size]))).to(self.device)
                 for at in range(0, len(prepared), size)
             ]
-            job = Job(twin._net, self.model.task, batches, _frequencies(self.model))
+            job = Job(twin._net, self.model.task, batches, learnt(self.model))
             return twin, adapting.adapt(method, job)
 
     @contextmanager
@@ -239,20 +244,21 @@ def predict(
     batch_size: int | None = None,
     workers: int | None = None,
     adapt: str | None = None,
+    tile: int | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Answers for everything `inputs` names (see `headstart.predict.inputs.items_of`).
 
-    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of
-    decoding threads, `adapt` the way in which the model is brought to these items first (see `adapted`).
-    Raises `BadOption` for a batch size below 1.
+    Unreadable items get a row with `error`; the rest is predicted. `workers` is the number of decoding
+    threads, `adapt` the way in which the model is brought to these items first (see `adapted`), `tile` that
+    in which large images are cut (see `tiles.Tiling.of`). Raises `BadOption` for a batch size below 1.
     """
     predictor = Predictor(model) if isinstance(model, Model) else model
     items = items_of(inputs, predictor.model.input.modality)
-    told, rows = None, []
+    told, rows, tiling = None, [], tiles.Tiling.of(predictor.model, tile)
     if adapt is not None:
         predictor, told = adapted(predictor, items, adapt)
-    for row in stream(predictor, items, batch_size=batch_size, workers=workers):
+    for row in stream(predictor, items, batch_size=batch_size, workers=workers, tiling=tiling):
         rows.append(row)
         if progress is not None:
             progress("predict", len(rows), len(items))
@@ -275,38 +281,32 @@ def adapted(predictor: Answering, items: Sequence[Item], method: str) -> tuple[P
     return predictor.adapted(prepared, method)
 
 
-def _frequencies(model: Model) -> np.ndarray | None:
-    """Of the classes in the training part, as the model tells; None where it does not, or not soundly."""
-    said = model.evidence.get("frequencies")
-    try:
-        found = np.array(said, np.float64)
-    except (TypeError, ValueError):
-        return None
-    sound = found.shape == (model.task.outputs,) and (found >= 0).all() and 0 < found.sum() < np.inf
-    return found / found.sum() if sound else None
-
-
 def stream(
-    predictor: Answering, items: Iterable[Item], *, batch_size: int | None = None, workers: int | None = None
+    predictor: Answering,
+    items: Iterable[Item],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    tiling: tiles.Tiling | None = None,
 ) -> Iterator[Prediction]:
-    """The same one row after the other; holds no more than a few batches."""
+    """The same one row after the other; holds no more than a few batches, and one image that is cut."""
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise BadOption("batch_size", size, "at least 1")
     contract, pairs = predictor.model.input, wants_pairs(predictor.model)
     places = isinstance(tasks.for_task(predictor.model.task), Places)
     pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
-    pending: deque[list[tuple[str, Future[Prepared]]]] = deque()
+    pending: deque[list[tuple[Item, Future[Prepared]]]] = deque()
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
             pending.append(
-                [(item.id, pool.submit(_prepare, item, contract, pairs, places)) for item in batch]
+                [(item, pool.submit(_prepare, item, contract, pairs, places, tiling)) for item in batch]
             )
             if len(pending) > AHEAD:
-                yield from _finish(predictor, pending.popleft())
+                yield from _finish(predictor, pending.popleft(), tiling)
         while pending:
-            yield from _finish(predictor, pending.popleft())
+            yield from _finish(predictor, pending.popleft(), tiling)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -331,15 +331,23 @@ class Prepared:
     """Of the item itself, or the second of a pair, where answers are texts."""
 
 
-def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bool = False) -> Prepared:
+def _prepare(
+    item: Item,
+    contract: Preprocessing,
+    pairs: bool | None,
+    places: bool = False,
+    tiling: tiles.Tiling | None = None,
+) -> Prepared:
     modality: Any = modalities.get(contract.modality)
     try:
         with modality.held(item.read(), contract.levels) as opened:
             if pairs is not None and (opened.second is not None) != pairs:
                 held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
                 return Prepared(error=f"{held}, but the model reads {wanted}")
-            content = modality.prepare(opened, contract)
             size = modality.extent(opened) if places else (0, 0)
+            if tiling is not None and tiles.number(tiling.units(size)) > 1:
+                return Prepared(size=size)  # it is opened again when its turn is
+            content = modality.prepare(opened, contract)
             own = opened.own if modality.IN_WORDS else ""
             return Prepared(content, size, modality.unread(opened, content, contract), text=own)
     except FileNotFoundError:
@@ -348,16 +356,24 @@ def _prepare(item: Item, contract: Preprocessing, pairs: bool | None, places: bo
         return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
 
 
-def _finish(predictor: Answering, batch: list[tuple[str, Future[Prepared]]]) -> Iterator[Prediction]:
-    prepared = [(ident, future.result()) for ident, future in batch]
+def _finish(
+    predictor: Answering, batch: list[tuple[Item, Future[Prepared]]], tiling: tiles.Tiling | None
+) -> Iterator[Prediction]:
+    prepared = [(item, future.result()) for item, future in batch]
     good = [found.content for _, found in prepared if found.content is not None]
     collate = modalities.get(predictor.model.input.modality).collate
     scores = iter(predictor.scores(collate(good)) if good else ())
     task = predictor.model.task
     methods = tasks.get(task.kind)
-    for ident, found in prepared:
-        if found.content is None:
+    for item, found in prepared:
+        ident = item.id
+        if found.error:
             yield Prediction(ident, error=found.error)
+        elif found.content is None:
+            assert isinstance(methods, Places)
+            assert tiling is not None
+            whole, size, many = tiles.answer(predictor.model, predictor.scores, item, tiling)
+            yield Prediction(ident, methods.placed(whole, size), whole, tiles=many)
         else:
             row = next(scores)
             answer: Any

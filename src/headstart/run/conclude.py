@@ -30,7 +30,7 @@ from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
 from headstart.run.state.context import Context
 from headstart.strategies import ensemble
-from headstart.tasks.base import Confidence
+from headstart.tasks.base import Confidence, Places
 
 AGAIN = 1.2
 """Folds kept back for training on all rows: as many steps, or closed forms of a quarter more rows. It took
@@ -271,6 +271,9 @@ def evidence(
     row = next(r for r in rows if r.arm == winner.arm)
     lacking = Coverage.of(context.dataset, context.split).to_json()
     again = leaderboard.row(winner, context.experiment)
+    methods, y = tasks.for_task(context.task), context.dataset.targets
+    known = np.flatnonzero(context.dataset.labelled)
+    extent = {"extent": list(methods.usual(y[known]))} if isinstance(methods, Places) else {}
     return {
         "arm": winner.arm,
         "choices": dict(winner.choices),
@@ -285,6 +288,7 @@ def evidence(
             "learnt": context.dataset.subset(context.split.development).fingerprint,
             "items": len(context.dataset),
             "pairs": context.dataset.pairs,
+            **extent,
         },
         "split": context.split.to_json(),
         "seed": context.seed,

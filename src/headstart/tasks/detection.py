@@ -24,11 +24,23 @@ from headstart.tasks.base.scores import OverLabels, Score
 
 SAID = 0.5
 """Score from which a box is said."""
+FAINT = 0.05
+"""Score under which boxes of tiles are let go: of a large image there are hundreds of thousands."""
 OVERLAP = 0.6
 """IoU from which two boxes of one class are the same object."""
 UNSEEN, SURE = 0.2, 0.7
 """A box with this score that overlaps nothing labelled by more than so much may be an object whose label is
 missing."""
+READING: Mapping[str, Any] = {
+    "columns": ["left", "top", "right", "bottom", "label", "score"],
+    "corners": "shares of the item's width and height",
+    "label": "number of the label, from 0",
+    "none": "rows whose score is 0",
+    "answer": "of boxes of one label that overlap by more than `iou` the one with the best score, if "
+    "that is at least `threshold`",
+    "iou": OVERLAP,
+    "threshold": SAID,
+}
 _COUNTED: WeakKeyDictionary[Boxes, dict[str, detection.Matches]] = WeakKeyDictionary()
 """By answer and the digest of a truth: each pair is matched once."""
 
@@ -138,6 +150,7 @@ class Detection(_Boxes):
 
     called = "boxes"
     drawing = "picture"
+    reading = READING
     quick = False
     scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
@@ -160,6 +173,41 @@ class Detection(_Boxes):
         whole = (corners[:, 2:] - corners[:, :2] > 0).all(axis=1)
         found = Boxes(size, corners[whole], rows[whole, 4].astype(np.int64), rows[whole, 5])
         return detection.suppressed(found, OVERLAP)
+
+    def joined(
+        self, parts: Iterable[tuple[tuple[int, int], np.ndarray]], units: tuple[int, int]
+    ) -> np.ndarray:
+        """Rows `[M, 6]` of the whole: of each tile the boxes whose middles are not in the outer eighth of it,
+        where another tile shows more of the object. What two tiles have found, `placed` makes one."""
+        found = [np.zeros((0, 6), np.float32)]
+        for place, given in parts:
+            rows = given[given[:, 5] >= FAINT]
+            inside = np.ones(len(rows), bool)
+            corners = np.empty((len(rows), 4), np.float32)
+            for start, length, columns in zip(place, units, ([1, 3], [0, 2]), strict=True):
+                middle = rows[:, columns].mean(axis=1)
+                inside &= (middle >= 1 / 8) | (start == 0)
+                inside &= (middle <= 7 / 8) | (start + 4 == length)
+                corners[:, columns] = (start + 4 * rows[:, columns].clip(0, 1)) / length
+            found.append(np.concatenate([corners, rows[:, 4:]], axis=1)[inside])
+        return np.concatenate(found)
+
+    def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each row of the second beside the one of the first that is nearest to it, classes as differences of
+        their numbers. Rows are sorted by scores, so those of nearly one score may change places, and the last
+        tenth may give way to others."""
+        if found.shape != expected.shape:
+            return found, expected
+        wanted = expected[:, : expected.shape[1] - expected.shape[1] // 10].copy()
+        nearest = [np.abs(other[:, None] - one).max(axis=2).argmin(axis=1)
+                   for one, other in zip(found, wanted, strict=True)]  # fmt: skip
+        beside = np.take_along_axis(found, np.stack(nearest)[..., None], axis=1)
+        beside[..., 4] -= wanted[..., 4]
+        wanted[..., 4] = 0
+        return beside, wanted
+
+    def usual(self, y: Any) -> tuple[int, int]:
+        return tuple(np.median([one.size for one in y.boxes], axis=0).astype(int).tolist())
 
     def kept(self, answer: Any) -> Any:
         return answer

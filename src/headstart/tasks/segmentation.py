@@ -6,17 +6,28 @@ Targets are `data.labels.masks.Masks` (read one at a time), predictions object a
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from headstart.core import words
-from headstart.core.maps import VOID, LabelMap, Maps, overlay, palette
+from headstart.core.maps import VOID, LabelMap, Maps, largest, overlay, palette
 from headstart.core.task import SEGMENTATION, Task
 from headstart.measure import overlap
 from headstart.tasks.base import TaskMethods
 from headstart.tasks.base.scores import OverLabels, Ratio, Score
+
+LARGE = 2**27
+"""Scores (places x classes) beyond which an answer is made strip by strip."""
+LOOKED_AT = 32
+"""Masks that are read to see how large most are."""
+READING: Mapping[str, Any] = {
+    "axes": "a score of each label at every place; of one axis: the same at all places",
+    "answer": "scale the scores bilinearly (middles on middles) to the item's size, take the largest",
+}
 
 Count = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
@@ -71,6 +82,7 @@ class _Masks(TaskMethods):
     form = "places"
     called = "masks"
     drawing = "mask"
+    reading = READING
     quick = True
     predictions = Maps
     constant_name = "the commonest class everywhere"
@@ -149,7 +161,10 @@ class Segmentation(_Masks):
         return float(self.off(y, predictions).mean())
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """The class with the largest score, after the scores are scaled bilinearly."""
+        """The class with the largest score, after the scores are scaled bilinearly: by torch where it is
+        loaded, which is the faster, in strips where an exported model answers or an image is large."""
+        if "torch" not in sys.modules or scores.shape[0] * size[0] * size[1] > LARGE:
+            return largest(scores if scores.ndim == 3 else scores[:, None, None], size)
         import torch
         from torch.nn.functional import interpolate
 
@@ -160,6 +175,32 @@ class Segmentation(_Masks):
             table = interpolate(table, size, mode="bilinear", align_corners=False)
         found: np.ndarray = table[0].argmax(0).to(torch.uint8).numpy()
         return found
+
+    def joined(
+        self, parts: Iterable[tuple[tuple[int, int], np.ndarray]], units: tuple[int, int]
+    ) -> np.ndarray:
+        """Averages where tiles overlap, float32 `[K, h, w]`."""
+        total = count = np.zeros(0, np.float32)
+        for (down, across), given in parts:
+            scores = given if given.ndim == 3 else given[:, None, None]
+            for axis in (1, 2):  # a whole number of cells in each unit
+                scores = scores.repeat(4 // math.gcd(4, scores.shape[axis]), axis)
+            high, wide = scores.shape[1] // 4, scores.shape[2] // 4
+            if not total.size:
+                count = np.zeros((units[0] * high, units[1] * wide), np.float32)
+                total = np.zeros((len(scores), *count.shape), np.float32)
+            window = np.s_[down * high : (down + 4) * high, across * wide : (across + 4) * wide]
+            total[:, *window] += scores
+            count[window] += 1
+        total /= count
+        return total
+
+    def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return found, expected
+
+    def usual(self, y: Any) -> tuple[int, int]:
+        sizes = np.array([y[row].shape for row in range(min(len(y), LOOKED_AT))])
+        return tuple(np.median(sizes, axis=0).astype(int).tolist())
 
     def kept(self, answer: np.ndarray) -> LabelMap:
         return LabelMap.of(answer)

@@ -11,12 +11,14 @@ import pytest
 import torch
 
 import shapes as drawn
-from headstart import data, modalities, nets, sources, strategies, tasks
+from headstart import data, light, modalities, nets, sources, strategies, tasks
 from headstart.core.budget import Budget
 from headstart.core.maps import VOID
 from headstart.core.strategy import Request, Settings
 from headstart.data import splits
+from headstart.export.onnx import export_onnx
 from headstart.passes.extractor import StoreExtractor
+from headstart.run import conclude
 from headstart.store.store import FeatureStore
 from headstart.strategies.dense import _decoding, decoder
 
@@ -41,7 +43,9 @@ def cells(trial: Any) -> dict[tuple[int, int], bytes]:
 
 
 @pytest.mark.parametrize("name", ARMS)
-def test_an_arm_sees_no_mask_that_it_is_tested_on_and_ships_what_it_was(asked: Request, name: str) -> None:
+def test_an_arm_sees_no_mask_that_it_is_tested_on_and_ships_what_it_was(
+    asked: Request, name: str, tmp_path: Path
+) -> None:
     before = [p.clone() for p in asked.network.module.parameters()]
     strategy = strategies.get(name, asked.task)
     trial = strategy.fit(asked)
@@ -64,6 +68,10 @@ def test_an_arm_sees_no_mask_that_it_is_tested_on_and_ships_what_it_was(asked: R
     with torch.inference_mode():
         z = net(torch.from_numpy(room.prepare(item.read(), model.input)[None]))
     assert z.shape[:2] == (1, 3)
+    if name == "decoder":
+        graph = export_onnx(model, tmp_path / "model.onnx", probes=conclude.probes(model, pairs=False))
+        found = light.load(graph).scores(room.prepare(item.read(), model.input)[None])
+        np.testing.assert_allclose(found, z.numpy(), atol=1e-3)
     placed = tasks.for_task(asked.task).placed(z[0].numpy(), (48, 64))  # type: ignore[attr-defined]
     assert placed.shape == (48, 64)
     after = list(asked.network.module.parameters())

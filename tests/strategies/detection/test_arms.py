@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import pytest
 import torch
 
 import drawn
-from headstart import data, sources, strategies, tasks
+from headstart import data, light, sources, strategies, tasks
 from headstart.core.boxes import Boxed, Boxes
 from headstart.core.budget import Budget
 from headstart.core.strategy import Request, Settings, Trial
 from headstart.data.boxes.targets import Annotations
 from headstart.data.splits import make_split
+from headstart.errors import ExportError
 from headstart.export import bundle
+from headstart.export.onnx import export_onnx
 from headstart.predict.predictor import Predictor, stream
 from headstart.run import conclude
 from headstart.strategies.dense import decoder
@@ -95,6 +98,41 @@ def test_a_saved_model_says_the_same_boxes(
             np.testing.assert_array_equal(a.corners, b.corners)
             odds = np.log(b.scores / (1 - b.scores)) - levels[number]
             np.testing.assert_allclose(a.scores, 1 / (1 + np.exp(-odds)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["majority", "probe"])
+def test_an_exported_model_says_the_same_boxes(
+    name: str, request_: Request, trials: dict[str, Trial], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    model = strategies.get(name, request_.task).refit(request_, trials[name])
+    graph = export_onnx(model, tmp_path / "model.onnx", probes=conclude.probes(model, pairs=False))
+    exported = light.load(graph)
+    assert (exported.task, exported.input) == (model.task, model.input)  # names, their number, preparation
+    for item in request_.dataset.items[:3]:
+        wanted, found = (next(stream(one, [item])).answer for one in (Predictor(model), exported))
+        assert len(wanted) > 0
+        assert found.size == wanted.size
+        known = np.sort(wanted.scores[wanted.scores > 0.1])
+        np.testing.assert_allclose(np.sort(found.scores[found.scores > 0.1]), known, atol=1e-4)
+        best = wanted.scores.argmax()
+        np.testing.assert_allclose(found.corners[found.scores.argmax()], wanted.corners[best], atol=0.1)
+        assert found.classes[found.scores.argmax()] == wanted.classes[best]
+    said = json.loads(graph.with_suffix(".json").read_text())
+    assert said["output"]["shape"][0] == "N"
+    assert said["output"]["shape"][2] == len(said["output"]["reading"]["columns"])
+    assert said["output"]["reading"]["threshold"] == 0.5
+
+
+def test_an_export_that_cannot_be_made_is_one_sentence(
+    request_: Request, trials: dict[str, Trial], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    model = strategies.get("pixels", request_.task).refit(request_, trials["pixels"])
+    with pytest.raises(ExportError, match="boxes around connected parts"):
+        export_onnx(model, tmp_path / "model.onnx", probes=conclude.probes(model, pairs=False))
+    assert not list(tmp_path.iterdir())
 
 
 def test_scores_are_moved_to_where_f1_is_best(request_: Request, trials: dict[str, Trial]) -> None:

@@ -28,6 +28,8 @@ class Exported:
     """Without recipe and numbers: these are in the graph."""
     fingerprint: str
     """Of the model that was exported (`Model.fingerprint`)."""
+    answer: tuple[int, ...]
+    """Shape of what it gives of one item."""
 
 
 def beside(bundle: Path) -> Path:
@@ -74,10 +76,11 @@ def read(graph: Path) -> Exported:
                 field(said, "evidence", dict),
             )
             fingerprint = str(field(said, "fingerprint", str))
+            answer = tuple(int(side) for side in field(said, "output.shape", list)[1:])
     except Damaged as error:
         raise BundleError(described, f"cannot be read ({error})", again) from error
     except FileNotFoundError as error:
         raise BundleError(graph, f"{Path(str(error.filename)).name} is missing beside it", again) from error
     if digest_of(graph) != about:
         raise BundleError(graph, "is damaged, or not the one that its description is of", again)
-    return Exported(graph, model, fingerprint)
+    return Exported(graph, model, fingerprint, answer)

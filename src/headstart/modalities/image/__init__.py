@@ -191,6 +191,14 @@ def extent(opened: Image.Image) -> tuple[int, int]:
     return opened.height, opened.width
 
 
+def part(opened: Image.Image, box: Sequence[float]) -> Image.Image:
+    """The part between top, left, bottom and right, shares of height and width."""
+    top, left, bottom, right = (
+        round(share * side) for share, side in zip(box, (opened.height, opened.width) * 2, strict=True)
+    )
+    return opened.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+
 def unread(opened: Image.Image, prepared: np.ndarray, contract: ImagePreprocessing) -> str:
     """The share of the picture that is left, where most of it is cut away; and that its values do not fit
     what is black and white for the model."""

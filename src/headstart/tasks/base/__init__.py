@@ -16,7 +16,7 @@ say where on an item), `Says` (answers are texts), `Doubts` (labels may be told 
 # ruff: noqa: ARG002  (the contract fixes the parameters; not every kind needs all of them)
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
@@ -345,12 +345,27 @@ class Places(Protocol):
     """What answers and targets are: "masks", "boxes"; also the option that draws them."""
     drawing: str
     """What the file is called that shows an answer."""
+    reading: Mapping[str, Any]
+    """How a program reads what an exported network gives, as plain JSON."""
     quick: bool
     """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
         """The answer for an item of that height and width, from what a network gives of it: scores float32
         `[K, h, w]`, or `[K]` for all places; of boxes `[M, 6]`."""
+
+    def joined(
+        self, parts: Iterable[tuple[tuple[int, int], np.ndarray]], units: tuple[int, int]
+    ) -> np.ndarray:
+        """What a network gives of an item that was cut into tiles, as of one: `units` is how many the item is
+        high and wide, and a tile is 4 x 4 of them; each part is where its tile begins (down, across) and the
+        scores of it."""
+
+    def aligned(self, found: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What two copies of a network give of one batch, in an order in which numbers may be compared."""
+
+    def usual(self, y: Any) -> tuple[int, int]:
+        """Height and width of most items, by their targets."""
 
     def kept(self, answer: Any) -> Any:
         """An answer as predictions hold it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from headstart.core import words
+from headstart.core.model import Model
 from headstart.core.task import Task
 
 if TYPE_CHECKING:
@@ -135,6 +136,18 @@ def diversity(p: np.ndarray) -> float:
     certain, and classes equally frequent."""
     n, outputs = p.shape
     return float(np.linalg.norm(p.astype(np.float64), "nuc") / math.sqrt(n * min(n, outputs)))
+
+
+def learnt(model: Model) -> np.ndarray | None:
+    """float64 `[K]`: of the classes in the training part, as the model tells; None where it does not, or not
+    soundly."""
+    said = model.evidence.get("frequencies")
+    try:
+        found = np.array(said, np.float64)
+    except (TypeError, ValueError):
+        return None
+    sound = found.shape == (model.task.outputs,) and (found >= 0).all() and 0 < found.sum() < np.inf
+    return found / found.sum() if sound else None
 
 
 def frequencies(p: np.ndarray) -> np.ndarray:
