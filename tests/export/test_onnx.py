@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from headstart import tasks
 from headstart.errors import BadOption, ExportError, ExportMismatch, MissingExtra, PathError
 from headstart.export import onnx as exporter
 from headstart.modalities.text import PLAIN
@@ -137,8 +138,10 @@ def test_a_baked_in_batch_size_is_noticed(exported: Path, tmp_path: Path) -> Non
     content.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 5
     path = tmp_path / "model.onnx"
     onnx.save_model(content, str(path))
+    model = tiny_model()
+    expected = Predictor(model, device="cpu").scores(PROBES)
     with pytest.raises(ExportError, match="onnxruntime cannot run it"):
-        exporter.parity(path, PROBES, Predictor(tiny_model(), device="cpu").scores(PROBES))
+        exporter.parity(path, PROBES, expected, tasks.for_task(model.task))
 
 
 def test_what_cannot_be_exported_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
