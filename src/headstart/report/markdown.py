@@ -37,7 +37,7 @@ def render(
         _board(answer, metric),
     ]
     if held := answer.get("domains"):
-        head = ["domain", f"held out: {safe(held['arm'])}", "items", "the probe: unseen", "seen", "gain"]
+        head = [*story.domain_heads(safe(held["arm"]))]
         cells = [[safe(cell) for cell in story.domain_cells(row, metric)] for row in held["rows"]]
         parts += ["### Domains, each held out", table(head, cells, right=(2,))]
     if verdict["comparisons"]:

@@ -78,9 +78,14 @@ def arm_cells(row: Mapping[str, Any], metric: str) -> tuple[str, str, str]:
     return score, gained, items + (f" ({row['covers']})" if row.get("covers") else "")
 
 
+def domain_heads(arm: str) -> tuple[str, str, str, str, str, str]:
+    """What stands above `domain_cells`."""
+    return "domain", f"held out: {arm}", "items", "the probe: unseen", "seen", "difference"
+
+
 def domain_cells(row: Mapping[str, Any], metric: str) -> tuple[str, str, str, str, str, str]:
     """A domain that was held out: its name, the score of the shipped arm, its items, and the probe's score
-    with the domain not seen, with it seen, and the gain."""
+    with the domain not seen, with it seen, and the difference."""
     score = "not run"
     if row["score"] is not None:
         score = words.estimate(metric, row["score"], row["low"], row["high"])

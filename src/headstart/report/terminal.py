@@ -177,7 +177,7 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
 def domains(found: Mapping[str, Any]) -> Table:
     """Each domain with the score of the shipped arm when it was held out."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("domain", f"held out: {found['arm']}", "items", "the probe: unseen", "seen", "gain"):
+    for head in story.domain_heads(found["arm"]):
         table.add_column(head, overflow="fold")
     for row in found["rows"]:
         table.add_row(*map(Text, story.domain_cells(row, found["metric"])))
