@@ -10,6 +10,7 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.boxes import Boxes
 from headstart.core.cells import column
+from headstart.core.untrusted import Damaged
 
 
 class Annotations:
@@ -55,6 +56,35 @@ class Annotations:
             None if one is None else np.column_stack([one.corners, one.classes]).tolist()
             for one in self.boxes
         ]
+
+    def kept(self) -> list[bytes | None]:
+        """See `data.kept`: height, width, then left, top, right, bottom, class and crowd of each box."""
+        found = []
+        for one in self.boxes:
+            crowd = None if one is None else np.zeros(len(one), bool) if one.crowd is None else one.crowd
+            table = None if one is None else np.column_stack([one.corners, one.classes, crowd])
+            found.append(None if table is None else np.append([*one.size], table).astype("<f4").tobytes())
+        return found
+
+    @classmethod
+    def of_kept(cls, rows: Sequence[bytes | None], labels: Sequence[str]) -> Annotations:
+        """Back from `kept`. Raises `Damaged`."""
+        found: list[Boxes | None] = []
+        for row in rows:
+            if row is None:
+                found.append(None)
+                continue
+            if len(row) % 24 != 8:
+                raise Damaged("it holds boxes that are none")
+            numbers = np.frombuffer(row, "<f4")
+            table = numbers[2:].reshape(-1, 6)
+            sound = np.isfinite(numbers).all() and (numbers[:2] >= 1).all()
+            if not sound or not ((table[:, 4] >= 0) & (table[:, 4] < len(labels))).all():
+                raise Damaged("it holds boxes that are none")
+            crowd = table[:, 5] > 0 if table[:, 5].any() else None
+            size = (int(numbers[0]), int(numbers[1]))
+            found.append(Boxes(size, table[:, :4], table[:, 4].astype(np.int64), crowd=crowd))
+        return cls(found, len(labels))
 
     def column(self) -> np.ndarray:
         """Object array `[n]` of the `Boxes` of the rows that have any known."""

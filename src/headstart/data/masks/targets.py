@@ -62,6 +62,17 @@ class Seen:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A mask in memory."""
+
+    id: str
+    data: bytes = field(repr=False)
+
+    def read(self) -> bytes:
+        return self.data
+
+
 class Masks:
     """Targets (`core.targets`) of N rows: the item of each row's mask, or None.
 
@@ -122,6 +133,23 @@ class Masks:
     def to_list(self) -> list[Any]:
         """The name of each mask's file."""
         return [None if item is None else item.id for item in self.items]
+
+    def kept(self) -> list[bytes | None]:
+        """See `data.kept`: PNG of class numbers."""
+        found: list[bytes | None] = []
+        for row, item in enumerate(self.items):
+            buffer = io.BytesIO()
+            if item is not None:
+                Image.fromarray(self[row]).save(buffer, "PNG")
+            found.append(None if item is None else buffer.getvalue())
+        return found
+
+    @classmethod
+    def of_kept(cls, rows: Sequence[bytes | None], labels: Sequence[str]) -> Masks:
+        """Back from `kept`."""
+        legend = Legend(tuple(labels), ids=tuple(range(len(labels))), void=frozenset({VOID}))
+        items = [None if row is None else _Kept(f"mask {number}", row) for number, row in enumerate(rows)]
+        return cls(items, legend)
 
     def digests(self) -> list[str]:
         """Of each row that has a mask, in order."""

@@ -148,9 +148,7 @@ class Context:
             told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
             if told:  # what was chosen or left out in its file
                 self.listen(Event("note", {"label": name, "text": told}))
-            if isinstance(tasks.for_task(self.task), Places):
-                found = _over(found, self.dataset.targets)
-            self._loaded[name] = found
+            self._loaded[name] = suited(found, self.dataset)
         return self._loaded[name]
 
     def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
@@ -244,8 +242,12 @@ LONGEST, SHORTEST = 480, 96
 """Of images that are read as maps, the longer side in pixels, at most and at least."""
 
 
-def _over(backbone: Backbone, targets: Any) -> Backbone:
-    """The network over whole images of the data's proportions. Raises `SourceError` for one without maps."""
+def suited(backbone: Backbone, dataset: Dataset) -> Backbone:
+    """The network as the data's task wants it: where answers are places or boxes over whole images of their
+    proportions. Raises `SourceError` for one without maps."""
+    if dataset.task is None or not isinstance(tasks.for_task(dataset.task), Places):
+        return backbone
+    targets: Any = dataset.targets
     height, width = targets.extent()
     factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
     return sources.mapped(backbone, (round(factor * height), round(factor * width)))
