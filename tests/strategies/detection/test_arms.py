@@ -54,7 +54,7 @@ def test_each_image_is_held_out_once_and_its_boxes_have_no_say(
     trial = trials[name]
     assert isinstance(trial.predictions, Boxed)
     assert trial.status == "done"
-    folds = request_.split.folds[: 3 if name == "random-frozen" else None]
+    folds = request_.split.folds[: 3 if name in ("probe", "random-frozen") else None]
     tested = [row for fold in folds if fold.repeat == 0 for row in fold.test.tolist()]
     assert np.flatnonzero(trial.covered[0]).tolist() == sorted(tested)
     assert not trial.covered[1:].any()

@@ -267,8 +267,8 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     form: str = ""
-    """What its answers are where they are no numbers, "places", "boxes" or "texts": the field of
-    `core.facts.Facts` that names the strategies for them."""
+    """What its answers are where they are no numbers, "places", "boxes" or "texts": by that
+    `core.facts.Facts.forms` names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
     columns: tuple[tuple[str, ...], ...] = ()
