@@ -25,8 +25,8 @@ class Facts:
     """"module:class" of the `Strategy`, imported when it is run; empty: it is for other forms alone."""
     role: Role
     forms: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """"module:class" of what does the same for tasks whose answers are no numbers, by the form that these have
-    (`TaskMethods.form`)."""
+    """"module:class" of what does the same for tasks whose answers are no numbers, by the form that these
+    have (`TaskMethods.form`)."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
