@@ -161,3 +161,8 @@ class Source:
     paper: str | None = None
     note: str = ""
     """What it is good and bad at, in one sentence."""
+
+    @property
+    def form(self) -> str:
+        """What its own answers are (`TaskMethods.form`): "boxes" of a detector, else ""."""
+        return "boxes" if self.architecture.get("boxes") else ""

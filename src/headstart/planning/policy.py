@@ -40,6 +40,10 @@ KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
 
+READ_SHARE = 0.5
+"""Of the time left, the part that a reader of a source may take where answers are no numbers: a head is
+trained in each fold there, and what it is compared with must have its turn."""
+
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 
@@ -284,7 +288,10 @@ def next_step(known: Known) -> Step | None:
         if (ran is not None and not again) or _obstacle(known, one, source):
             continue
         few = one.share_of_few if expert_first(known) else None
-        seconds = max(0.0, known.left) * (1.0 if again else one.share if few is None else few)
+        share = one.share if few is None else few
+        if known.form and one.reads:
+            share = min(share, READ_SHARE)
+        seconds = max(0.0, known.left) * (1.0 if again else share)
         if _due(known, one):
             seconds = max(seconds, LEAST)
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))

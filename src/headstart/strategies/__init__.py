@@ -51,7 +51,7 @@ _OWN = (
     ),
     Facts(
         "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, own_pass=True,
-        classifies=True,
+        classifies=True, forms={"boxes": f"{_HERE}.detection.direct:Direct"},
         reason="its own classifier may know these labels",
     ),
     Facts(

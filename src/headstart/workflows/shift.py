@@ -39,8 +39,8 @@ from headstart.run.state.config import RunConfig
 from headstart.run.state.folder import SHIFTS, read_object
 from headstart.store.store import FeatureStore
 from headstart.tasks.base import Places
-from headstart.workflows import answers as of
-from headstart.workflows.answered import Answered, Share
+from headstart.workflows.answers import given as of
+from headstart.workflows.answers.follow import Answered, Share
 from headstart.workflows.inputs import domains as inputs
 from headstart.workflows.inputs.domains import Domains, Wanted
 from headstart.workflows.inputs.finished import best_source

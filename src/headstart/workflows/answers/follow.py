@@ -22,7 +22,7 @@ from headstart.measure.shift import (
 )
 from headstart.measure.shift.signature import Circle
 from headstart.tasks.base import Labels, Places
-from headstart.workflows import answers as of
+from headstart.workflows.answers import given as of
 from headstart.workflows.inputs.domains import Domains
 
 
