@@ -59,11 +59,14 @@ class Annotations:
 
     def kept(self) -> list[bytes | None]:
         """See `data.kept`: height, width, then left, top, right, bottom, class and crowd of each box."""
-        found = []
+        found: list[bytes | None] = []
         for one in self.boxes:
-            crowd = None if one is None else np.zeros(len(one), bool) if one.crowd is None else one.crowd
-            table = None if one is None else np.column_stack([one.corners, one.classes, crowd])
-            found.append(None if table is None else np.append([*one.size], table).astype("<f4").tobytes())
+            if one is None:
+                found.append(None)
+                continue
+            crowd = np.zeros(len(one), bool) if one.crowd is None else one.crowd
+            table = np.column_stack([one.corners, one.classes, crowd])
+            found.append(np.append(np.array(one.size, np.float64), table).astype("<f4").tobytes())
         return found
 
     @classmethod
