@@ -32,7 +32,7 @@ from headstart.core.split import Split
 from headstart.core.strategy import Learnt, Maps, Request
 from headstart.measure import selection
 from headstart.passes.extractor import StoreExtractor
-from headstart.run.state.context import suited
+from headstart.passes.suited import suited
 from headstart.store.store import FeatureStore
 from headstart.strategies.dense import probe as dense_probe
 from headstart.tasks.base import Places

@@ -32,28 +32,21 @@ MANY = 2_000
 
 CHEAP = ("floor", "simple", "random")
 """Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
-
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
-
 KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
-
 READ_SHARE = 0.5
 """Of the time left, the part that a reader of a source may take where answers are no numbers: a head is
 trained in each fold there, and what it is compared with must have its turn."""
-
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
-
 AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
-
 NAMED = 12
 """Arms that a sentence names at most."""
-
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
 

@@ -133,9 +133,6 @@ class _Boxes(TaskMethods):
         found = {} if answer is None else tally(task, said(answer))
         return {f"count:{label}": str(found.get(label, "")) for label in task.labels}
 
-    def amounts(self, task: Task, answer: Any) -> np.ndarray:
-        return np.array(list(tally(task, said(answer)).values()), np.float64)
-
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         return self.told(task, answer)
 
@@ -216,6 +213,9 @@ class Detection(_Boxes):
 
     def kept(self, answer: Any) -> Any:
         return answer
+
+    def amounts(self, task: Task, answer: Any) -> np.ndarray:
+        return np.array(list(tally(task, said(answer)).values()), np.float64)
 
     def glance(self, answer: Boxes, scores: np.ndarray) -> np.ndarray:
         """float32 `[2, n]`: score and class of each box."""

@@ -140,11 +140,6 @@ class _Masks(TaskMethods):
         found = {} if answer is None else dict(shares(task, answer))
         return {f"share:{label}": f"{found.get(label, 0.0):.6g}" for label in task.labels}
 
-    def amounts(self, task: Task, answer: np.ndarray | LabelMap) -> np.ndarray:
-        mask = answer.unpacked() if isinstance(answer, LabelMap) else answer
-        found = dict(shares(task, mask))
-        return np.array([found.get(label, 0.0) for label in task.labels])
-
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         return {**self.told(task, answer)}
 
@@ -213,6 +208,11 @@ class Segmentation(_Masks):
 
     def kept(self, answer: np.ndarray) -> LabelMap:
         return LabelMap.of(answer)
+
+    def amounts(self, task: Task, answer: np.ndarray | LabelMap) -> np.ndarray:
+        mask = answer.unpacked() if isinstance(answer, LabelMap) else answer
+        found = dict(shares(task, mask))
+        return np.array([found.get(label, 0.0) for label in task.labels])
 
     def glance(self, answer: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """float32 `[3, P]`: by how much the best class is better than the next, and which two these are."""

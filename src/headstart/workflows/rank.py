@@ -20,6 +20,7 @@ from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.suited import suited
 from headstart.planning import policy, shortlist
 from headstart.planning.shortlist import Ranked
 from headstart.ranking import scoring
@@ -29,7 +30,6 @@ from headstart.run.search import ranked
 from headstart.run.set_up import check_memory
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import suited
 from headstart.store.memo import Memo
 from headstart.store.store import FeatureStore
 

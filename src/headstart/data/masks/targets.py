@@ -144,13 +144,6 @@ class Masks:
             found.append(None if item is None else buffer.getvalue())
         return found
 
-    @classmethod
-    def of_kept(cls, rows: Sequence[bytes | None], labels: Sequence[str]) -> Masks:
-        """Back from `kept`."""
-        legend = Legend(tuple(labels), ids=tuple(range(len(labels))), void=frozenset({VOID}))
-        items = [None if row is None else _Kept(f"mask {number}", row) for number, row in enumerate(rows)]
-        return cls(items, legend)
-
     def digests(self) -> list[str]:
         """Of each row that has a mask, in order."""
         return [seen.digest for seen in self.seen() if seen is not None]
@@ -199,3 +192,10 @@ def look(item: Item, legend: Legend) -> Seen:
         others = tuple(int(code) for code in np.unique(codes)[:4])
     shape = (values.shape[0], values.shape[1])
     return Seen(digest, shape, counts[: len(legend.labels)], others, int(counts[OTHERS]))
+
+
+def of_kept(rows: Sequence[bytes | None], labels: Sequence[str]) -> Masks:
+    """Back from `kept`."""
+    legend = Legend(tuple(labels), ids=tuple(range(len(labels))), void=frozenset({VOID}))
+    items = [None if row is None else _Kept(f"mask {number}", row) for number, row in enumerate(rows)]
+    return Masks(items, legend)

@@ -24,11 +24,11 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
+from headstart.passes.suited import suited
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
-from headstart.tasks.base import Places
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
@@ -236,21 +236,6 @@ class Context:
         kind = tasks.for_task(self.task).predictions
         nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
-
-
-LONGEST, SHORTEST = 480, 96
-"""Of images that are read as maps, the longer side in pixels, at most and at least."""
-
-
-def suited(backbone: Backbone, dataset: Dataset) -> Backbone:
-    """The network as the data's task wants it: where answers are places or boxes over whole images of their
-    proportions. Raises `SourceError` for one without maps."""
-    if dataset.task is None or not isinstance(tasks.for_task(dataset.task), Places):
-        return backbone
-    targets: Any = dataset.targets
-    height, width = targets.extent()
-    factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
-    return sources.mapped(backbone, (round(factor * height), round(factor * width)))
 
 
 def peak_memory() -> int:

@@ -13,9 +13,9 @@ from headstart.core.predictions import Dense
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, RunError
+from headstart.passes.suited import suited
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import suited
 from headstart.run.state.folder import load_trial, slug
 from headstart.store.memo import Memo
 

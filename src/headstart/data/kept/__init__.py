@@ -12,10 +12,10 @@ from headstart.core.task import Task
 from headstart.core.untrusted import Damaged
 
 KINDS = {
-    "boxes": "headstart.data.boxes.targets:Annotations",
-    "places": "headstart.data.masks.targets:Masks",
+    "boxes": "headstart.data.boxes.targets:of_kept",
+    "places": "headstart.data.masks.targets:of_kept",
 }
-"""Targets by the form of a task's answers; each has `of_kept`."""
+"""Targets by the form of a task's answers; each its function."""
 
 
 def of_kept(task: Task, rows: Sequence[Any]) -> Targets:
@@ -23,5 +23,5 @@ def of_kept(task: Task, rows: Sequence[Any]) -> Targets:
     place = KINDS.get(tasks.for_task(task).form)
     if place is None or not all(row is None or isinstance(row, bytes) for row in rows):
         raise Damaged(f"its labels are none of {task.kind}")
-    found: Targets = found_at(place).of_kept(rows, task.labels)
+    found: Targets = found_at(place)(rows, task.labels)
     return found
