@@ -17,6 +17,7 @@ import torch
 
 from headstart._lazy import optional
 from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.generators import writing
 from headstart.sources.text.networks import transformer
 from headstart.testing.texts import WORDS
 
@@ -93,6 +94,18 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """Name -> (model type of transformers, its configuration)."""
 CAUSAL = ("gpt2", "llama", "qwen2")
+_PAIR = {**FAMILIES["bart"][1], "decoder_layers": 2, "encoder_layers": 2}
+WRITERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "t5": ("t5", {**FAMILIES["t5"][1], "num_layers": 2, "eos_token_id": 3, "decoder_start_token_id": 0}),
+    "bart": ("bart", {**_PAIR, "forced_bos_token_id": 0}),
+    "marian": ("marian", {**_PAIR, "decoder_start_token_id": 1}),
+    "mbart": ("mbart", {**_PAIR, "forced_bos_token_id": 5}),
+    "pegasus": ("pegasus", {**_PAIR, "decoder_start_token_id": 1}),
+    "gpt2": ("gpt2", {**FAMILIES["gpt2"][1], "n_layer": 2, "eos_token_id": 3}),
+    "llama": ("llama", {**FAMILIES["llama"][1], "num_hidden_layers": 2, "eos_token_id": 3}),
+    "qwen2": ("qwen2", {**FAMILIES["qwen2"][1], "num_hidden_layers": 2, "eos_token_id": 3}),
+}
+"""The same for networks that write; 2 or 3 ends a text, as the tokenizer has it."""
 
 
 def configuration(family: str, words: int) -> dict[str, Any]:
@@ -101,10 +114,10 @@ def configuration(family: str, words: int) -> dict[str, Any]:
     return {"pad_token_id": 0, **fields, "model_type": kind, "vocab_size": words}
 
 
-def tokenizer(family: str, words: Sequence[str] = WORDS) -> Any:
+def tokenizer(family: str, words: Sequence[str] = WORDS, pad: int | None = None) -> Any:
     """A tokenizer of whole words, with the family's special tokens."""
     tokenizers = optional("tokenizers", extra="text", needed_for="tiny text models")
-    pad = int(FAMILIES[family][1].get("pad_token_id") or 0)
+    pad = int(FAMILIES[family][1].get("pad_token_id") or 0) if pad is None else pad
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     if pad == 1:
         special[:3] = ["[CLS]", "[PAD]", "[UNK]"]
@@ -148,11 +161,32 @@ def write_model(folder: Path, family: str = "bert", *, seed: int = 0, words: Seq
     return folder
 
 
+def write_writer(
+    folder: Path, family: str = "t5", *, seed: int = 0, words: Sequence[str] = WORDS, **fields: Any
+) -> Path:
+    """A network of that family that writes, with random weights, laid out as Hugging Face does; gives the folder.
+    `fields` of its configuration are as given."""
+    kind, own = WRITERS[family]
+    encoder = tokenizer(family, words, pad=int(own.get("pad_token_id") or 0))
+    config = {"pad_token_id": 0, **own, "model_type": kind, "vocab_size": encoder.get_vocab_size(), **fields}
+    architecture = layouts.architecture(config, family)
+    with transformer.quietly(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: Any = writing.build(architecture)
+        _spread(network)
+        network.save_pretrained(str(folder))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": LENGTH}))
+    return folder
+
+
 @torch.no_grad()
 def _spread(network: torch.nn.Module) -> None:
     """Weights large enough that the layers do something: the families' own are meant for wide networks."""
     for name, parameter in network.named_parameters():
-        if parameter.ndim > 1:
+        if parameter.ndim > 1 and parameter.requires_grad:  # what a formula gives is left alone
             parameter.normal_(0, 0.3)
         elif name.endswith("bias"):
             parameter.normal_(0, 0.1)
