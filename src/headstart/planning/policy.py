@@ -29,7 +29,6 @@ FURTHER = "finetune"
 """Of the arms that train further the one that every kind of data has: another source is tried with it."""
 MANY = 2_000
 """Labelled items from which training from scratch comes first again, though there be few a class."""
-
 CHEAP = ("floor", "simple", "random")
 """Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
 LEAST = 3.0
@@ -38,8 +37,7 @@ KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
 READ_SHARE = 0.5
-"""Of the time left, the part that a reader of a source may take where answers are no numbers: a head is
-trained in each fold there, and what it is compared with must have its turn."""
+"""Of the time left, what a probe may take that trains in each fold: the others must have their turn."""
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 AT_LEAST = 0.6
@@ -58,9 +56,10 @@ class Candidate:
     name: str
     classifies: bool = False
     """Whether it brings a classifier of its own with named labels."""
+    writes: bool = False  # texts
     second_way: bool = False
-    """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
-    is asked of pairs: it need not leave time for the proof, as a further source must."""
+    """Whether it is another source of the run that reads pairs in its other way, which is what is asked of
+    pairs: it need not leave time for the proof."""
     left_out: str = ""
     """Why it is not probed though there be time; empty: it is."""
 
@@ -168,8 +167,7 @@ class Skipped:
 
 
 def best_source(known: Known) -> Candidate | None:
-    """The source whose probe (or own classifier) scored best; the earlier one on a tie. Without scores, the
-    first."""
+    """The source of which a reader scored best, the earlier one on a tie. Without scores, the first."""
     scored = [
         (outcome.score, -index, candidate)
         for index, candidate in enumerate(known.sources)
@@ -199,14 +197,19 @@ def agenda(known: Known) -> list[Arm]:
         random, scratch = every("random"), every("scratch")
         second = (first, scratch) if expert_first(known) else (scratch, first)
         order = (random, [one for one in every("transfer") if one.unlabelled], *second)
-        arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
+        writer = best_source(replace(known, sources=tuple(c for c in known.sources if c.writes))) or best
+        for one in (*chain(*order), *further):
+            own = writer if one.needs_writer(known.form) else best
+            arms += [(one, own, one.reason.format(source=own.name))]
         arms += answers(known, best)
-    return [arm for arm in arms if possible(known, arm[0])]
+    return [arm for arm in arms if possible(known, *arm[:2])]
 
 
-def possible(known: Known, one: Facts) -> bool:
-    """Whether a strategy belongs to this run."""
+def possible(known: Known, one: Facts, source: Candidate | None = None) -> bool:
+    """Whether a strategy belongs to this run, with that source."""
     able = one.knows(known.modality, form=known.form)
+    if able and one.needs_writer(known.form):
+        able = any(c.writes for c in (known.sources if source is None else (source,)))
     if not able or (one.unlabelled and not known.unlabelled):
         return False
     if known.allowed is not None or known.quality == BEST:
@@ -281,9 +284,7 @@ def next_step(known: Known) -> Step | None:
         if (ran is not None and not again) or _obstacle(known, one, source):
             continue
         few = one.share_of_few if expert_first(known) else None
-        share = one.share if few is None else few
-        if known.form and one.reads:
-            share = min(share, READ_SHARE)
+        share = READ_SHARE if known.form and one.ranks else one.share if few is None else few
         seconds = max(0.0, known.left) * (1.0 if again else share)
         if _due(known, one):
             seconds = max(seconds, LEAST)

@@ -37,6 +37,7 @@ def state(
             classifies=bool(source.labels or source.architecture.get("num_classes"))
             and source.form == methods.form
             and (methods.exclusive or bool(methods.form)),
+            writes=source.writes,
             second_way=sources.joint(source).spec in specs - {source.spec},
             left_out=context.left_out.get(name, ""),
         )

@@ -303,6 +303,9 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
     of_row[rows] = unit
     cells = sum(held.predictions.size for column in columns for held in column)
     count = int(np.clip(WORK // max(1, cells), FEWEST, RESAMPLES))
+    methods = tasks.for_task(experiment.task)
+    if isinstance(methods, Places) and methods.counted:  # every resample sorts all boxes anew
+        count = FEWEST
     for weights in intervals.resamples(n, count, seed=experiment.seed):
         block = np.zeros((len(weights), len(columns)))
         for number, column in enumerate(columns):
