@@ -189,6 +189,13 @@ class Predictor:
             found: np.ndarray = np.ascontiguousarray(self._net(batch).cpu().numpy())
         return found
 
+    def text(self, row: np.ndarray, texts: Sequence[str]) -> str | None:
+        """What a row of `scores` of an item with these texts says, of a network that chooses itself; None of
+        any other."""
+        says = getattr(self._net, "text", None)
+        with self._sound():
+            return None if says is None else str(says(row, texts))
+
     def adapted(self, prepared: Sequence[np.ndarray], method: str) -> tuple[Predictor, Adaptation]:
         """A copy, brought to prepared items by a method of `headstart.predict.adapting`, and what was done.
 
@@ -327,8 +334,8 @@ class Prepared:
     """Height and width of what was prepared, where each place of it is asked for."""
     unread: str = ""
     error: str = ""
-    text: str = ""
-    """Of the item itself, or the second of a pair, where answers are texts."""
+    texts: tuple[str, ...] = ()
+    """Of what is in words: the text, or both of a pair."""
 
 
 def _prepare(
@@ -348,8 +355,8 @@ def _prepare(
             if tiling is not None and tiles.number(tiling.units(size)) > 1:
                 return Prepared(size=size)  # it is opened again when its turn is
             content = modality.prepare(opened, contract)
-            own = opened.own if modality.IN_WORDS else ""
-            return Prepared(content, size, modality.unread(opened, content, contract), text=own)
+            texts = opened.parts if modality.IN_WORDS else ()
+            return Prepared(content, size, modality.unread(opened, content, contract), texts=texts)
     except FileNotFoundError:
         return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -380,7 +387,9 @@ def _finish(
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
             elif isinstance(methods, Says):
-                answer = methods.said(task, predictor.model.net, row, found.text)
+                told = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
+                answer = methods.said(task, predictor.model.net, row, found.texts) if told is None else told
+                row = row if told is None else None  # that of a network that chooses is large
             else:
                 answer = task.typed(methods.decode(task, row[None])[0])
             yield Prediction(ident, answer, row, unread=found.unread)

@@ -11,5 +11,5 @@ class Answer(Sentences):
     kind = "answer"
     asks = "an answer"
     columns = (("question", "context", "answer"), ("question", "passage", "answer"))
-    inside = True
+    part = "span"
     scores = by_name(F1, EXACT)

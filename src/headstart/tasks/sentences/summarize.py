@@ -14,5 +14,6 @@ class Summarize(Sentences):
         ("document", "summary"), ("article", "summary"), ("dialogue", "summary"), ("text", "summary"),
         ("article", "highlights"),
     )  # fmt: skip
+    part = "sentences"
     longest = 1.0
     scores = by_name(ROUGE_1, ROUGE_2, ROUGE_L, REPETITION)

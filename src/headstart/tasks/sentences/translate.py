@@ -12,5 +12,6 @@ class Translate(Sentences):
     kind = TRANSLATE
     asks = "a translation"
     columns = (("source", "target"), ("source", "translation"))
+    differs = True
     longest = 4.0
     scores = by_name(CHRF, BLEU, REPETITION)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from headstart.core.dataset import Dataset
@@ -65,15 +65,22 @@ def language_of(text: str) -> str:
 
 def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
     """HS214 when a clear part of the texts is in another language than most."""
+    if mixed := told(dataset, dict(enumerate(texts)))[1]:
+        yield finding("HS214", dataset.origin or dataset.name, mixed)
+
+
+def told(dataset: Dataset, texts: Mapping[int, str]) -> tuple[str, str]:
+    """(the language of most of the texts, by their rows; what is told where a clear part is in another)."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for row, text in enumerate(texts):
+    for row, text in texts.items():
         if found := language_of(text):
             rows[found].append(row)
     order = sorted(rows, key=lambda language: (-len(rows[language]), language))
     total = sum(map(len, rows.values()))
-    told = [name for name in order[1:] if len(rows[name]) >= max(LEAST_TEXTS, LEAST_SHARE * total)]
-    if told:
-        some = {name: ", ".join(dataset.items[row].id for row in rows[name][:3]) for name in told}
-        parts = [f"{len(rows[name]):,} {name} (such as {some[name]})" for name in told]
-        text = f"of {total:,} texts whose language is clear {len(rows[order[0]]):,} are {order[0]}"
-        yield finding("HS214", dataset.origin or dataset.name, f"{text}, {', '.join(parts)}")
+    others = [name for name in order[1:] if len(rows[name]) >= max(LEAST_TEXTS, LEAST_SHARE * total)]
+    if not others:
+        return (order[0] if total >= LEAST_TEXTS else ""), ""
+    some = {name: ", ".join(dataset.items[row].id for row in rows[name][:3]) for name in others}
+    parts = [f"{len(rows[name]):,} {name} (such as {some[name]})" for name in others]
+    text = f"of {total:,} texts whose language is clear {len(rows[order[0]]):,} are {order[0]}"
+    return order[0], f"{text}, {', '.join(parts)}"
