@@ -40,6 +40,9 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "extract": {"architecture", "stage", "part": "sentences" or "span"}: a backbone (`trunk.*`) whose states of
   single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.parts`): states
   float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`.
+* "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
+  that writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
+  (`words.tokenizer`, uint8, its JSON): tokens float32 `[B, longest]`, -1 after the end.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -77,6 +80,7 @@ KINDS = (
     "blobs",
     "boxes",
     "extract",
+    "generator",
 )
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""

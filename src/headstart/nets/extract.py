@@ -41,10 +41,10 @@ class Extract(Net):
         """A prepared batch -> states float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`."""
         return self.raw(prepared).float()
 
-    def text(self, state: np.ndarray, texts: Sequence[str]) -> str:
-        """What is said of an item with these texts."""
+    def text(self, row: np.ndarray, texts: Sequence[str] = ()) -> str:
+        """What is said of an item with these texts, by a row of `forward`."""
         contract = self._backbone.source.input
-        found = self._way.prepared(texts, sides(Text(*texts), state, contract))
+        found = self._way.prepared(texts, sides(Text(*texts), row, contract))
         said: str = self._learnt.chosen(*found)
         return said
 

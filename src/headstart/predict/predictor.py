@@ -190,11 +190,10 @@ class Predictor:
         return found
 
     def text(self, row: np.ndarray, texts: Sequence[str]) -> str | None:
-        """What a row of `scores` of an item with these texts says, of a network that chooses itself; None of
-        any other."""
-        says = getattr(self._net, "text", None)
+        """What a row of `scores` of an item with these texts says, of a network that writes or chooses; None
+        of any other."""
         with self._sound():
-            return None if says is None else str(says(row, texts))
+            return self._net.text(row, texts)
 
     def adapted(self, prepared: Sequence[np.ndarray], method: str) -> tuple[Predictor, Adaptation]:
         """A copy, brought to prepared items by a method of `headstart.predict.adapting`, and what was done.
@@ -383,13 +382,13 @@ def _finish(
             yield Prediction(ident, methods.placed(whole, size), whole, tiles=many)
         else:
             row = next(scores)
-            answer: Any
+            answer: Any = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
             elif isinstance(methods, Says):
-                told = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
-                answer = methods.said(task, predictor.model.net, row, found.texts) if told is None else told
-                row = row if told is None else None  # that of a network that chooses is large
+                said = methods.said
+                row = row if answer is None else None  # of what writes or chooses they are no scores
+                answer = said(task, predictor.model.net, row, found.texts) if answer is None else answer
             else:
                 answer = task.typed(methods.decode(task, row[None])[0])
             yield Prediction(ident, answer, row, unread=found.unread)

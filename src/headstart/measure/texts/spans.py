@@ -27,8 +27,10 @@ SHORT = 3
 """Letters up to which a word in small letters is taken for one that only joins others."""
 GOOD, BAD = 20, 40
 """Runs of a passage that are learnt from: those that share a word with the answer, and others."""
-PENALTY = 0.02
-"""Of the ridge, for each run that is learnt from."""
+PENALTY, OF_STATES = 0.02, 5.0
+"""Of the ridge, for each run that is learnt from, and the same of the states themselves, of which there are many."""
+MATCHED = 4
+"""Columns of `matched`."""
 
 
 class Asked(NamedTuple):
@@ -228,11 +230,12 @@ class Reader:
         mean, sd = x.mean(0), x.std(0)
         sd = np.where(sd > 1e-9, sd, 1)
         x = (x - mean) / sd
-        gram = x.T @ x
-        gram[np.diag_indices(len(gram))] += PENALTY * len(x)
-        weight = np.linalg.solve(gram, x.T @ (y - y.mean())) / sd
         width = features[0].shape[1]
-        plain = len(weight) - 3 * width
+        plain = x.shape[1] - 3 * width
+        gram = x.T @ x
+        own = np.concatenate([np.full(width - MATCHED, OF_STATES), np.full(MATCHED, PENALTY)])
+        gram[np.diag_indices(len(gram))] += len(x) * np.concatenate([np.full(plain, PENALTY), *[own] * 3])
+        weight = np.linalg.solve(gram, x.T @ (y - y.mean())) / sd
         return cls(weight[:plain], weight[plain:].reshape(3, width))
 
     def scores(self, asked: Asked, found: np.ndarray, features: np.ndarray) -> np.ndarray:

@@ -16,4 +16,5 @@ class Summarize(Sentences):
     )  # fmt: skip
     part = "sentences"
     longest = 1.0
+    prompts = ("summarization",)
     scores = by_name(ROUGE_1, ROUGE_2, ROUGE_L, REPETITION)

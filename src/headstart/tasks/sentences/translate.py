@@ -14,4 +14,5 @@ class Translate(Sentences):
     columns = (("source", "target"), ("source", "translation"))
     differs = True
     longest = 4.0
+    prompts = ("translation",)
     scores = by_name(CHRF, BLEU, REPETITION)
