@@ -28,7 +28,7 @@ SHORT = 3
 GOOD, BAD = 20, 40
 """Runs of a passage that are learnt from: those that share a word with the answer, and others."""
 PENALTY, OF_STATES = 0.02, 5.0
-"""Of the ridge, for each run that is learnt from, and the same of the states themselves, of which there are many."""
+"""Of the ridge, for each run that is learnt from; the second of states, of which there are many."""
 MATCHED = 4
 """Columns of `matched`."""
 
