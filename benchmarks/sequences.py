@@ -6,7 +6,7 @@ summaries: `headstart fit` on DialogSum (train and validation part), sources all
 model of the arm `probe` against the first three sentences on the test part, by ROUGE-1.
 
 answers: the same on XQuAD in English, folds by passage; against the words that stand nearest to those of the question
-(`measure.texts.spans.nearest`, nothing learnt) on the test part, by F1.
+(`measure.texts.chosen.spans.nearest`, nothing learnt) on the test part, by F1.
 
 characters: a network of characters (`weights/text_charlstm`) on 100 questions of TREC, nats a character on 300 others.
 
@@ -99,7 +99,7 @@ def chosen(run: Any, inputs: Any) -> list[str]:
 
 def summaries(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """DialogSum."""
-    from headstart.measure.texts.parts import part_of
+    from headstart.measure.texts.chosen.parts import part_of
     from headstart.measure.texts.shared import rouge
 
     learn = drawn(rows_of(options.shared, "summ_dialogsum", "train", "val"), options.rows, options.seed)
@@ -122,8 +122,8 @@ def summaries(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 def answers(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """XQuAD."""
+    from headstart.measure.texts.chosen.spans import nearest
     from headstart.measure.texts.shared import exact, token_f1
-    from headstart.measure.texts.spans import nearest
 
     learn = rows_of(options.shared, "qa_xquad_en", "train")[: options.rows]
     test = rows_of(options.shared, "qa_xquad_en", "test")[: options.rows]

@@ -7,8 +7,8 @@ method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
-* "constant": `head.bias [K]`; {"part": one of `measure.texts.parts.PARTS`} where the answer is that part of
-  the item.
+* "constant": `head.bias [K]`; {"part": one of `measure.texts.chosen.parts.PARTS`} where the answer is that
+  part of the item.
 * "pixels": {"side": int, "map": "linear" | "rbf", "gamma": float}: the image area-averaged to
   side x side, scaled to [0, 1], flattened; `pixels.mean`, `pixels.sd`; for "rbf" the features are
   exp(-gamma * |x - landmark|^2) with `landmarks [m, D]`; then `head.weight`, `head.bias`.
@@ -38,7 +38,7 @@ Kinds of `net` (the key "kind"), with their tensors:
   far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
   score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
 * "extract": {"architecture", "stage", "part": "sentences" or "span"}: a backbone (`trunk.*`) whose states of
-  single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.parts`): states
+  single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.chosen`): states
   float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`.
 * "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
   that writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers

@@ -11,8 +11,7 @@ from torch import Tensor
 from headstart import sources
 from headstart.core.task import Task
 from headstart.errors import UnknownName
-from headstart.measure.texts.parts import WAYS
-from headstart.modalities.text import Text
+from headstart.measure.texts.chosen.parts import WAYS
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.modalities.text.sides import sides
 from headstart.nets.base import Block, Net, Parts, Recipe
@@ -44,7 +43,7 @@ class Extract(Net):
     def text(self, row: np.ndarray, texts: Sequence[str] = ()) -> str:
         """What is said of an item with these texts, by a row of `forward`."""
         contract = self._backbone.source.input
-        found = self._way.prepared(texts, sides(Text(*texts), row, contract))
+        found = self._way.prepared(texts, sides(texts, row, contract))
         said: str = self._learnt.chosen(*found)
         return said
 

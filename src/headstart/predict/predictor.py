@@ -190,8 +190,7 @@ class Predictor:
         return found
 
     def text(self, row: np.ndarray, texts: Sequence[str]) -> str | None:
-        """What a row of `scores` of an item with these texts says, of a network that writes or chooses; None
-        of any other."""
+        """What a row of `scores` of an item with these texts says, by a network that writes or chooses."""
         with self._sound():
             return self._net.text(row, texts)
 
@@ -334,7 +333,7 @@ class Prepared:
     unread: str = ""
     error: str = ""
     texts: tuple[str, ...] = ()
-    """Of what is in words: the text, or both of a pair."""
+    """Of what is in words."""
 
 
 def _prepare(
@@ -354,8 +353,8 @@ def _prepare(
             if tiling is not None and tiles.number(tiling.units(size)) > 1:
                 return Prepared(size=size)  # it is opened again when its turn is
             content = modality.prepare(opened, contract)
-            texts = opened.parts if modality.IN_WORDS else ()
-            return Prepared(content, size, modality.unread(opened, content, contract), texts=texts)
+            unread = modality.unread(opened, content, contract)
+            return Prepared(content, size, unread, texts=opened.parts if modality.IN_WORDS else ())
     except FileNotFoundError:
         return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -383,15 +382,14 @@ def _finish(
         else:
             row = next(scores)
             answer: Any = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
+            kept = row if answer is None else None  # what a text follows from are no scores
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
-            elif isinstance(methods, Says):
-                said = methods.said
-                row = row if answer is None else None  # of what writes or chooses they are no scores
-                answer = said(task, predictor.model.net, row, found.texts) if answer is None else answer
-            else:
+            elif isinstance(methods, Says) and answer is None:
+                answer = methods.said(task, predictor.model.net, row, found.texts)
+            elif answer is None:
                 answer = task.typed(methods.decode(task, row[None])[0])
-            yield Prediction(ident, answer, row, unread=found.unread)
+            yield Prediction(ident, answer, kept, unread=found.unread)
 
 
 def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str:

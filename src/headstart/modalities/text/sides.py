@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from headstart.modalities.text import Text
 from headstart.modalities.text.preprocessing import TextPreprocessing, encoder_of
 
 Side = tuple[np.ndarray, np.ndarray]
-"""As `measure.texts.words.Side`, of one of the texts."""
+"""As `measure.texts.chosen.words.Side`, of one of the texts."""
 
 
-def sides(text: Text, state: np.ndarray, contract: TextPreprocessing) -> list[Side]:
+def sides(texts: Sequence[str], state: np.ndarray, contract: TextPreprocessing) -> list[Side]:
     """Of each of the texts, from the state `[T, D + 1]` of a backbone, of two texts apart `[2, T, D + 1]`.
 
     `state` may have fewer steps than the contract reads; tokens beyond have none. Raises `ValueError` for a
@@ -19,10 +20,10 @@ def sides(text: Text, state: np.ndarray, contract: TextPreprocessing) -> list[Si
     """
     encoder, prefix = encoder_of(contract), contract.prefix
     if contract.apart:
-        apart = [encoder.places(prefix + part) for part in text.parts]
+        apart = [encoder.places(prefix + part) for part in texts]
         return [_own(side, places, 0, len(prefix)) for side, places in zip(state, apart, strict=True)]
-    places = encoder.places(prefix + text.first, text.second)
-    return [_own(state, places, number, 0 if number else len(prefix)) for number in range(len(text.parts))]
+    places = encoder.places(prefix + texts[0], *texts[1:])
+    return [_own(state, places, number, 0 if number else len(prefix)) for number in range(len(texts))]
 
 
 def _own(state: np.ndarray, places: np.ndarray, number: int, skipped: int) -> Side:

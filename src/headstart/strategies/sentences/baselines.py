@@ -16,7 +16,7 @@ from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.measure.texts.parts import NEAREST, PARTS, part_of
+from headstart.measure.texts.chosen.parts import NEAREST, PARTS, part_of
 from headstart.modalities.text import Text
 from headstart.strategies.linear._words import Words
 from headstart.strategies.shared._folds import run_folds

@@ -1,7 +1,7 @@
 """Answers that are parts of their item, chosen by the states of single tokens of a frozen network.
 
 The pass stores the states at the last stage; nothing here runs the trunk. What is learnt of them is in
-`measure.texts.parts`.
+`measure.texts.chosen.parts`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from headstart.core.features import Features, FeatureSpec
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.measure.texts.parts import WAYS, Learnt
+from headstart.measure.texts.chosen.parts import WAYS, Learnt
 from headstart.modalities.text import Text
 from headstart.modalities.text.preprocessing import text_input
 from headstart.modalities.text.sides import sides
-from headstart.strategies.sentences.recall import taps
 from headstart.strategies.shared import _shipping
 from headstart.strategies.shared._folds import run_folds
 from headstart.strategies.tfidf import read
@@ -98,14 +97,15 @@ class Reading:
     def features(self) -> Features:
         """The states, and what other arms read, of the same pass."""
         longest = modalities.longest(self.request.dataset.items, self.backbone.source.input)
-        spec = FeatureSpec(taps=taps(self.backbone), cut=self.stage.cut, length=longest)
+        taps = tuple(dict.fromkeys((*self.backbone.taps(), self.backbone.embedding)))
+        spec = FeatureSpec(taps=taps, cut=self.stage.cut, length=longest)
         return self.request.features(self.backbone, spec)
 
     def item(self, row: int) -> Any:
         """The words of a row, and features of each."""
         if row not in self.read:
             text, state = self.texts[row], self.features.state()[np.array([row])][0]
-            found = sides(text, state, text_input(self.backbone.source))
+            found = sides(text.parts, state, text_input(self.backbone.source))
             self.read[row] = WAYS[self.part].prepared(text.parts, found)
         return self.read[row]
 

@@ -86,12 +86,8 @@ def refit(request: Request, backbone: Backbone) -> Model:
 
 def stored(request: Request, backbone: Backbone) -> Features:
     """What the pass has stored of all taps."""
-    return request.features(backbone, FeatureSpec(taps=taps(backbone)))
-
-
-def taps(backbone: Backbone) -> tuple[Tap, ...]:
-    """All of them, and what the source itself makes of an item."""
-    return tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
+    taps = tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
+    return request.features(backbone, FeatureSpec(taps=taps))
 
 
 def rows_of(features: Features, tap: Tap, rows: np.ndarray) -> np.ndarray:

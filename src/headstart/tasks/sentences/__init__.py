@@ -17,7 +17,7 @@ from headstart.core import words
 from headstart.core.task import TRANSLATE, Task
 from headstart.core.texts import Texts
 from headstart.measure.texts import edits, ngrams, shared
-from headstart.measure.texts.parts import part_of
+from headstart.measure.texts.chosen.parts import part_of
 from headstart.tasks.base import FIFTHS, TaskMethods
 from headstart.tasks.base.scores import Mean, OverLabels, Score
 

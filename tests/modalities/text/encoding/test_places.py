@@ -42,14 +42,14 @@ def test_every_token_stands_where_its_word_does(number: int, most: int, second: 
 def test_sides_leave_out_the_prefix_and_read_two_texts_apart() -> None:
     contract = TextPreprocessing(WORDS, max_length=8, prefix="very very ")
     state = np.arange(20.0).reshape(5, 4)
-    (own, places), *_ = sides(Text("the bread salt"), state, contract)
+    (own, places), *_ = sides(["the bread salt"], state, contract)
     np.testing.assert_array_equal(own, state[2:5, :3])
     np.testing.assert_array_equal(places, [[0, 3], [4, 9], [10, 14]])
     apart = TextPreprocessing(WORDS, max_length=8, pairs=BI_ENCODER)
     text = Text("the bread", "very much snow")
     shape = prepare(text, apart).reshape(2, 3, -1).shape
     both = np.random.default_rng(0).normal(size=(2, shape[-1], 3))
-    found = sides(text, both, apart)
+    found = sides(text.parts, both, apart)
     np.testing.assert_array_equal(found[1][0], both[1, :2, :2])
     assert found[1][1].tolist() == [[0, 4], [10, 14]]
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from headstart.core.dataset import Dataset
-from headstart.data.checks.findings import Finding, finding
 
 _KNOWN = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 """`words`: language -> its commonest words. `scripts`: writing -> its letters in Unicode; Chinese is what has
@@ -61,12 +60,6 @@ def language_of(text: str) -> str:
     (best, score), *others = scores.most_common(2)
     second = others[0][1] if others else 0
     return best if hits[best] >= LEAST_HITS and score >= 1.5 * second else ""
-
-
-def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
-    """HS214 when a clear part of the texts is in another language than most."""
-    if mixed := told(dataset, dict(enumerate(texts)))[1]:
-        yield finding("HS214", dataset.origin or dataset.name, mixed)
 
 
 def told(dataset: Dataset, texts: Mapping[int, str]) -> tuple[str, str]:

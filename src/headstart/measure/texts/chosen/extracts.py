@@ -16,8 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from headstart.measure.texts.chosen.words import Side, Words
 from headstart.measure.texts.shared import plain
-from headstart.measure.texts.words import Side, Words
 
 TIMES = 4
 """A word that was said before so often, or oftener, counts alike."""

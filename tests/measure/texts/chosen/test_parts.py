@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.measure.texts import extracts, spans
-from headstart.measure.texts.parts import NEAREST, PARTS, WAYS, part_of
+from headstart.measure.texts.chosen import extracts, spans
+from headstart.measure.texts.chosen.parts import NEAREST, PARTS, WAYS, part_of
+from headstart.measure.texts.chosen.words import WORD, Words
 from headstart.measure.texts.shared import token_f1
-from headstart.measure.texts.words import WORD, Words
 
 LETTERS = st.text("aB1 .!?\n,-'é。", max_size=40).filter(str.strip)
 

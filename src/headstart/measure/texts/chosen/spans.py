@@ -14,8 +14,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from headstart.measure.texts.chosen.words import WORD, Side, Words
 from headstart.measure.texts.shared import squad
-from headstart.measure.texts.words import WORD, Side, Words
 
 LONGEST = 10
 """Words of an answer."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.core.texts import sentences
-from headstart.measure.texts.extracts import Selection
-from headstart.measure.texts.spans import Reader, nearest
-from headstart.measure.texts.words import central
+from headstart.measure.texts.chosen.extracts import Selection
+from headstart.measure.texts.chosen.spans import Reader, nearest
+from headstart.measure.texts.chosen.words import central
 
 Learnt = Selection | Reader
 WAYS: dict[str, Any] = {"sentences": Selection, "span": Reader}
