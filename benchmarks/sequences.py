@@ -93,7 +93,8 @@ def fitted(
 
 def chosen(run: Any, inputs: Any) -> list[str]:
     """What the model of the arm `probe`, which must have been chosen, says."""
-    assert run.model.net["kind"] == "extract", run.model.net["kind"]
+    kind = run.model.model.net["kind"]
+    assert kind == "extract", f"a net of kind {kind} was chosen"
     return [str(row.answer) for row in run.predict(inputs)]
 
 

@@ -38,8 +38,8 @@ Kinds of `net` (the key "kind"), with their tensors:
   far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
   score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
 * "extract": {"architecture", "stage", "part": "sentences" or "span"}: a backbone (`trunk.*`) whose states of
-  single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.chosen`): states
-  float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`.
+  single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.chosen`):
+  states float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`.
 * "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
   that writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
   (`words.tokenizer`, uint8, its JSON): tokens float32 `[B, longest]`, -1 after the end.

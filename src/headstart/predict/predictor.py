@@ -332,8 +332,7 @@ class Prepared:
     """Height and width of what was prepared, where each place of it is asked for."""
     unread: str = ""
     error: str = ""
-    texts: tuple[str, ...] = ()
-    """Of what is in words."""
+    texts: tuple[str, ...] = ()  # of what is in words
 
 
 def _prepare(
@@ -382,7 +381,7 @@ def _finish(
         else:
             row = next(scores)
             answer: Any = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
-            kept = row if answer is None else None  # what a text follows from are no scores
+            kept = None if answer is not None else row  # what a text follows from are no scores
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
             elif isinstance(methods, Says) and answer is None:
