@@ -95,7 +95,7 @@ def chosen(run: Any, inputs: Any) -> list[str]:
     """What the model of the arm `probe`, which must have been chosen, says."""
     kind = run.model.model.net["kind"]
     assert kind == "extract", f"a net of kind {kind} was chosen"
-    return [str(row.answer) for row in run.predict(inputs)]
+    return [str(row.answer) for row in run.model.predict(inputs)]
 
 
 def summaries(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from headstart import sources
 from headstart.core.task import Task
 from headstart.errors import UnknownName
 from headstart.measure.texts.chosen.parts import WAYS
-from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.preprocessing import text_input
 from headstart.modalities.text.sides import sides
 from headstart.nets.base import Block, Net, Parts, Recipe
 
@@ -42,8 +42,7 @@ class Extract(Net):
 
     def text(self, row: np.ndarray, texts: Sequence[str] = ()) -> str:
         """What is said of an item with these texts, by a row of `forward`."""
-        contract = self._backbone.source.input
-        found = self._way.prepared(texts, sides(texts, row, contract))
+        found = self._way.prepared(texts, sides(texts, row, text_input(self._backbone.source)))
         said: str = self._learnt.chosen(*found)
         return said
 
@@ -54,7 +53,7 @@ def build(recipe: Recipe) -> Net:
     part = recipe.field("part", str)
     if part not in WAYS:
         raise recipe.error(f"says a part of a text that this version does not know: {part}")
-    if not isinstance(recipe.input, TextPreprocessing):
+    if recipe.input.signature().dtype != "int32":
         raise recipe.error("reads texts, but its inputs are others")
     architecture = recipe.field("architecture", Mapping)
     backbone = sources.from_state(architecture, recipe.input, recipe.parts.under("trunk"))
