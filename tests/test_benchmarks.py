@@ -8,7 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -111,3 +113,38 @@ def test_the_made_source_reads_the_made_texts(load: Any, tmp_path: Path) -> None
     assert dataset.task is not None
     assert dataset.task.outputs == 4
     assert backbone.width(backbone.embedding) == 8
+
+
+def test_a_network_of_characters_is_trained_behind_what_is_stored(load: Any) -> None:
+    characters = load("_characters")
+    torch.manual_seed(0)
+    network, vocabulary = characters.Characters(6, 4, 5), {"<s>": 1, "a": 2, "b": 3, "c": 4}
+    given, wanted, of = characters.windows(["abab", "cz"], vocabulary)
+    assert wanted.tolist() == [2, 3, 2, 3, 1, 4, 1]  # z has no number
+    assert of.tolist() == [0] * 5 + [1] * 2
+    assert given[2].tolist()[-3:] == [1, 2, 3]
+    own = torch.nn.functional.cross_entropy(network(given), wanted, reduction="none").detach()
+    np.testing.assert_allclose(characters.nats(network, given, wanted), own, rtol=1e-5)
+    found, texts = characters.arms(network, vocabulary, ["abab"] * 20, ["abab", "ab"], 0)
+    assert found.keys() == {"single characters", "untouched", "scratch", "last layers"}
+    assert found["last layers"].mean() < found["untouched"].mean()
+    assert len(texts) == len(found["scratch"]) == 8
+
+
+def test_a_training_of_the_last_layers_leaves_the_first_alone(load: Any) -> None:
+    characters = load("_characters")
+    torch.manual_seed(0)
+    network = characters.Characters(6, 4, 5)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    given, wanted, _ = characters.windows(["aab"] * 20, {"<s>": 1, "a": 2, "b": 3})
+    characters.trained(network, given, wanted, np.arange(len(wanted)) % 5 == 0, last=True, seed=0)
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if not name.startswith(("embedding", "rnn_1"))}
+
+
+def test_a_difference_is_a_ratio_of_sums_over_groups(load: Any) -> None:
+    sequences = load("sequences")
+    found = sequences.interval([3.0, 5.0, 1.0], [1.0, 5.0, 0.0], ["a", "a", "b"], [4, 4, 2])
+    assert (found["difference"], found["groups"], found["items"]) == (0.3, 2, 3)
+    assert found["low"] == pytest.approx(2 / 8)  # both draws are of the one group, or of the other
+    assert found["high"] == pytest.approx(1 / 2)

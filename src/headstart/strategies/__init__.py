@@ -64,7 +64,7 @@ _OWN = (
         forms={
             "places": f"{_HERE}.dense.probe:Probe",
             "boxes": f"{_HERE}.detection.probe:Probe",
-            "texts": f"{_HERE}.sentences.recall:Recall",
+            "texts": f"{_HERE}.sentences.probe:Probe",
         },
         reason="one pass over the data pays for it",
     ),
@@ -95,7 +95,7 @@ _OWN = (
         forms={
             "places": f"{_HERE}.dense.probe:RandomFrozen",
             "boxes": f"{_HERE}.detection.probe:RandomFrozen",
-            "texts": f"{_HERE}.sentences.recall:RandomFrozen",
+            "texts": f"{_HERE}.sentences.probe:RandomFrozen",
         },
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",

@@ -327,16 +327,20 @@ class Labels(Doubts, Protocol):
 class Says(Protocol):
     """Kinds whose answers are texts."""
 
-    inside: bool
-    """Whether an answer is a part of its item's text."""
+    part: str
+    """Where an answer is a part of its item's text, which: "sentences" or a "span"; "" where it is none."""
+    differs: bool
+    """Whether an answer is in another language than its item."""
+    spelt: bool
+    """Whether answers are written character by character, so that each has to be learnt."""
     longest: float
     """How many times as long as its item a text may be without a word; 0: any length is usual."""
     prompts: tuple[str, ...]
     """What sources call such a task, or how that begins, where they name a prompt for it."""
 
-    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
-        """The answer of a model with that recipe, from what its network gives of an item with that text:
-        scores float32 `[K]`."""
+    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, texts: Sequence[str]) -> str:
+        """The answer of a model with that recipe, from what its network gives of an item with these texts
+        (none of a recording): scores float32 `[K]`."""
 
 
 @runtime_checkable
