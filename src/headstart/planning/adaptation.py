@@ -30,6 +30,9 @@ AGREE, CHANCE = 0.02, 3.0
 """(f) By how much the agreement of two halves of the features must rise, and above how many standard errors
 of chance it must lie: circular validation alone is fooled by a target without any classes, from which
 whatever was said comes back."""
+CLUSTERED = 3.0
+"""(f) Standard deviations by which the target's items must form clusters better than noise of the same
+covariance, on which two halves agree as far as columns are correlated."""
 MANY, STRONG = 5, 0.05
 """Classes from which a refit on clusters is believed where the agreement rises by so much, whatever comes
 back: with fewer both halves find the same clusters of something else."""
@@ -139,7 +142,7 @@ def _titled(name: str) -> str:
 
 def _checks(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str]) -> tuple[Check, ...]:
     found = (
-        _told(shift), _circular(shift, base, one), _hangs_together(base, one),
+        _told(shift), _circular(shift, base, one), _hangs_together(shift, base, one),
         _classes(shift, base, one, labels), _source(base, one),
     )  # fmt: skip
     if one.adapter not in DOUBTED:
@@ -213,9 +216,15 @@ def _found(base: Assessed, one: Assessed) -> bool:
     return one.itself and len(one.said) >= MANY and _risen(base, one) >= STRONG
 
 
-def _hangs_together(base: Assessed, one: Assessed) -> Check:
+def _hangs_together(shift: Shift, base: Assessed, one: Assessed) -> Check:
     if _shares_only(one):  # these are the answers of the source's head, that its own items stand for
         return Check("f", True, "nothing but biases changes")
+    if shift.clustered < CLUSTERED:
+        text = (
+            f"the target's items form clusters no better than noise of the same spread "
+            f"({shift.clustered:+.1f} standard deviations; {CLUSTERED:.0f} are asked for)"
+        )
+        return Check("f", False, text)
     if one.base:
         sure = "surer than" if one.surer >= SURER else "no surer than"
         by = f"{one.surer:+.1f} standard deviations"

@@ -20,6 +20,7 @@ from headstart.core.strategy import Adapted, Adapter, NotApplicable, Request, Tr
 from headstart.measure import validators
 from headstart.measure.shift.label_shift import LabelShift, label_shift
 from headstart.measure.shift.separation import domain_auc
+from headstart.measure.shift.structure import clustered
 from headstart.strategies import adapt
 from headstart.strategies.shared._folds import OutOfTime
 
@@ -103,6 +104,11 @@ class Shift:
     """Domain AUC once the source's classes are as frequent as the target's."""
     apart: float = 0.0
     """Total variation between the shares by MLLS and those by BBSE: two ways that should agree."""
+    clustered: float = 0.0
+    """Standard deviations by which the target's items are nearer to as many centres as there are classes than
+    noise of the same covariance (`measure.shift.structure`): their features, or the logits of the unadapted
+    head, whichever shows it better. In columns that are stretched clusters are not seen, but a head that has
+    learnt where the classes lie still finds some of them; noise stays noise in both."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,8 +120,9 @@ def diagnosed(request: Request, trial: Trial, found: Adapted) -> Shift:
     assert target is not None
     held = np.flatnonzero(trial.covered[0])
     xs, xt, y = stored(request, held), stored(request, target), request.dataset.targets[held]
-    shares = label_shift(trial.predictions.take(0, held), y, found.predict(target), seed=request.seed)
-    groups = request.split.groups
+    p = found.predict(target)
+    shares = label_shift(trial.predictions.take(0, held), y, p, seed=request.seed)
+    groups, logits = request.split.groups, np.log(np.maximum(p.astype(np.float64), 1e-12))
     auc, alike = (
         domain_auc(xs, xt, groups_s=groups[held], groups_t=groups[target], weights_s=w, seed=request.seed)
         for w in (None, shares.weights[y])
@@ -123,6 +130,10 @@ def diagnosed(request: Request, trial: Trial, found: Adapted) -> Shift:
     return Shift(
         auc.value, auc.low, shares.total_variation, shares.tv_low, tuple(shares.source), tuple(shares.prior),
         alike.value, 1.0 if shares.bbse is None else float(np.abs(shares.bbse - shares.prior).sum() / 2),
+        max(
+            clustered(rows, request.task.outputs, groups=groups[target], seed=request.seed)
+            for rows in (xt, logits - logits.mean(axis=1, keepdims=True))
+        ),
     )  # fmt: skip
 
 
