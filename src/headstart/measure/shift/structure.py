@@ -30,10 +30,10 @@ def clustered(x: np.ndarray, classes: int, *, groups: np.ndarray | None = None, 
     if groups is not None:
         x = x[np.sort(np.unique(groups, return_index=True)[1])]
     x = x[np.sort(rng.permutation(len(x))[:ROWS])].astype(np.float64)
-    x -= x.mean(axis=0)
     width = min(WIDTH, len(x) // EACH, x.shape[1])
     if width < 2:
         return 0.0
+    x -= x.mean(axis=0)
     left, scale = np.linalg.svd(x, full_matrices=False)[:2]
     width = min(width, int((scale > 1e-6 * max(scale[0], 1e-12)).sum()))
     if width < 2:
