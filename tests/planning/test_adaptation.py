@@ -93,15 +93,16 @@ def test_clusters_of_many_classes_are_believed_whatever_comes_back() -> None:
 
 def test_a_trained_network_is_held_against_no_adaptation_by_the_same_way_back() -> None:
     own = replace(
-        GOOD, adapter="shot", circular=0.85, again=(0.85,) * 5, base=(0.7,) * 6, agreement=(), surer=5.0
-    )
+        GOOD, adapter="shot", circular=0.85, again=(0.85,) * 5, base=(0.7,) * 6, agreement=(0.75,) * 6,
+        beside=(0.7,) * 6, surer=5.0,
+    )  # fmt: skip
     found = decide(SHIFT, [BASE, GOOD, own])
-    assert (found.adapter, found.gain) == ("shot", pytest.approx((0.15, 0.15, 0.15)))
+    assert (found.adapter, found.gain) == ("shot", pytest.approx((0.05, 0.05, 0.05)))
     near = replace(own, circular=0.805, again=(0.805,) * 5, bnm=0.7)
     assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
     for one in (
-        replace(own, base=(0.84,) * 6),
-        replace(own, again=(0.85, 0.85, 0.85, 0.6, 0.6)),
+        replace(own, base=(0.87,) * 6),
+        replace(own, beside=(0.74,) * 6),
         replace(own, surer=2.0),
     ):
         assert decide(SHIFT, [BASE, one]).decision == "kept"

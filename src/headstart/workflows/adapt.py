@@ -233,8 +233,7 @@ class _Pool:
                 found = Assessed.from_json(trial.choices["assessed"])
         except Damaged:
             return None
-        # earlier versions had neither
-        return found if found.refused or found.agreement or found.base else None
+        return found if found.refused or found.agreement else None  # earlier versions had none
 
 
 def _shallow(pool: _Pool, request: Request) -> Shift:

@@ -55,7 +55,10 @@ class Assessed:
     agreement: tuple[float, ...] = ()
     """Cohen's kappa, on the target, of what is learnt and answered by one half of the columns of the features
     and by the other, and without each fifth of the answers: the classes are what both halves see, and where
-    there are none they agree by chance. Empty where a network was trained."""
+    there are none they agree by chance. Where a network was trained, of its answers and those of a
+    witness."""
+    beside: tuple[float, ...] = ()
+    """What the answers of no adaptation have of the latter; empty where no network was trained."""
     items: int = 0
     """How many the target has."""
     surer: float = 0.0
@@ -217,7 +220,8 @@ def assess_trained(
     Where a network has learnt the source's labels, whatever it says of the target leads back to them: there
     and back through itself says nothing. So all go back by a `witness`, the same request with a network that
     has not seen these labels, which learns from the answers for the target, as it does from `unadapted`
-    float `[m, K]`, those of no adaptation. Raises `OutOfTime` as `assess` does.
+    float `[m, K]`, those of no adaptation. What the witness says of the target itself, with a head of the
+    source's labels, is held against both. Raises `OutOfTime` as `assess` does.
     """
     first = replace(request.split, folds=request.split.folds[:1])
     trial = _fitted(adapter, replace(request, split=first))
@@ -232,9 +236,15 @@ def assess_trained(
         _in_time(request)
         return circular(judge, replace(witness, target=target[kept]), p[kept])
 
+    def alike(p: np.ndarray, other: np.ndarray) -> tuple[float, ...]:
+        ours, theirs = p.argmax(axis=1), other.argmax(axis=1)
+        parts = (slice(None), *fifths)
+        return tuple(validators.agreement(ours[k], theirs[k], request.task.outputs) for k in parts)
+
     try:
         found = adapter.adapt(request)
         every = np.arange(len(target))
+        witnessed = judge.adapt(witness).predict(target)
         base = tuple(back(unadapted, kept) for kept in (every, *fifths))
         offered = [one.predict(target) for one in getattr(found, "checkpoints", (found,))]
         scores = [back(p, every) for p in offered]
@@ -246,7 +256,9 @@ def assess_trained(
     p = offered[number].astype(np.float64)
     seen = _seen(adapter, request, trial, p, scores[number], again)
     surer = validators.surer_than_noise(p, seed=request.seed)
-    return trial, replace(seen, base=base, checkpoint=number, surer=surer), at(found, number)
+    known = replace(seen, base=base, checkpoint=number, surer=surer)
+    known = replace(known, agreement=alike(p, witnessed), beside=alike(unadapted, witnessed))
+    return trial, known, at(found, number)
 
 
 def at(found: Adapted, checkpoint: int | None) -> Adapted:
