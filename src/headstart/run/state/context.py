@@ -189,16 +189,15 @@ class Context:
 
     def peers(self, names: Iterable[str], trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
         """Arms that have run, for a strategy that builds on them."""
-        return tuple(self._peer(trials[name], trials) for name in names)
 
-    def _peer(self, trial: Trial, trials: Mapping[str, Trial]) -> Peer:
-        def refit() -> Model:
+        def refit(trial: Trial) -> Model:
             request = self.request(trial.arm, trial.source, float("inf"))
             own = self.peers(trial.choices.get("members", ()), trials)
             request = replace(request, workdir=self.folder.workdir(trial.arm), peers=own)
             return strategies.get(trial.strategy, self.task).refit(request, trial)
 
-        return Peer(trial, self.sources.get(trial.source or ""), refit)
+        found = [trials[name] for name in names]
+        return tuple(Peer(one, self.sources.get(one.source or ""), partial(refit, one)) for one in found)
 
     def run(self, step: Step, peers: tuple[Peer, ...] = ()) -> Trial:
         """Run one arm. Whatever it raises (memory, a diverged training, a fault in it) ends that arm only.
