@@ -36,11 +36,9 @@ def shift_command(
     b: Annotated[str, typer.Argument(metavar="B", help="The target: data of the same kind, with or without labels (they are not looked at).", show_default=False)],
     source: Source = None,
     page: Page = None,
-    data: Annotated[
-        str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of folds, draws and resamples.", min=0)] = 0,
-    download: Annotated[bool, typer.Option("--download", help="Allow fetching the source's weights.")] = False,
+    data: options.Moved = None,
+    seed: options.Seed = 0,
+    download: options.Download = False,
     json_output: options.AsJson = False,
     **reading: Any,
 ) -> None:  # fmt: skip

@@ -155,7 +155,7 @@ def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial])
     """The winner on all development rows, with the choices of its trial."""
     source = winner.source if winner.strategy != ensemble.NAME else None
     request = context.request(winner.arm, source, float("inf"))
-    peers = tuple(context.peer(trials[name]) for name in winner.choices.get("members", ()))
+    peers = context.peers(winner.choices.get("members", ()), trials)
     request = replace(request, workdir=context.folder.workdir(winner.arm), peers=peers)
     with threads.suited_to(len(context.split.development)):
         return as_read(strategies.get(winner.strategy, context.task).refit(request, winner), context.dataset)

@@ -290,9 +290,7 @@ def told_of_races(context: Context, trials: Mapping[str, Trial], known: policy.K
 def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     start = time.monotonic()
-    trial = context.run(
-        step, peers(context, trials) if strategies.facts(step.strategy).role == "ensemble" else ()
-    )
+    trial = context.run(step, peers(context, step, trials))
     before = trials.get(step.arm)
     if "part" in trial.choices:
         heats = [] if before is None else before.choices.get("heats", [])
@@ -314,19 +312,23 @@ def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> T
     return replace(trial, cost=cost, choices={**trial.choices, **kept})
 
 
-def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
-    """The arms to average: the best with a source, and the same architecture from scratch; without the second
-    where there is none."""
-    trials = conclude.in_order(trials, context)
-    transfer = [name for name, trial in trials.items() if verdict.transfers(trial)]
-    ours = selection.best(transfer, trials, context.experiment)
+def peers(context: Context, step: policy.Step, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
+    """The arms that a strategy builds on. Of an ensemble the best with a source, and the same architecture
+    from scratch, without the second where there is none; of what learns from items without a label, the
+    same source's probe."""
+    one, found = strategies.facts(step.strategy), conclude.in_order(trials, context)
+    if one.unlabelled:
+        alone = arm_name(strategies.ranking(), step.source)
+        return context.peers([alone] if alone in found and found[alone].covered.any() else [], found)
+    if one.role != "ensemble":
+        return ()
+    transfer = [name for name, trial in found.items() if verdict.transfers(trial)]
+    ours = selection.best(transfer, found, context.experiment)
     if ours is None:
         return ()
-    twins = [
-        n for n, t in trials.items() if selection.role(t) == "scratch" and t.source == trials[ours].source
-    ]
-    theirs = selection.best(twins, trials, context.experiment)
-    return tuple(context.peer(trials[name]) for name in (ours, theirs) if name is not None)
+    twins = [n for n, t in found.items() if selection.role(t) == "scratch" and t.source == found[ours].source]
+    theirs = selection.best(twins, found, context.experiment)
+    return context.peers([name for name in (ours, theirs) if name is not None], found)
 
 
 def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str, Trial]:

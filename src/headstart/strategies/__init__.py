@@ -79,15 +79,15 @@ _OWN = (
         reason="{source} has the best probe; train a decoder on its maps",
     ),
     Facts(
-        "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.05, 0.05), known_for=_BOTH,
-        reason="items without a label: learn from those on which two layers of {source} agree",
+        "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.04, 0.04), known_for=_BOTH,
+        reason="items without a label: learn from those on which layers of {source} agree",
     ),
     Facts(
-        "propagation", f"{_HERE}.propagation:Propagation", "transfer", unlabelled=True, prior=(0.03, 0.065),
+        "propagation", f"{_HERE}.propagation:Propagation", "transfer", unlabelled=True, prior=(0.02, 0.04),
         known_for=_BOTH, reason="items without a label: their neighbours may tell",
     ),
     Facts(
-        "match", f"{_HERE}.match:Match", "transfer", unlabelled=True, prior=(0.02, 0.03), known_for=_BOTH,
+        "match", f"{_HERE}.match:Match", "transfer", unlabelled=True, prior=(0.015, 0.03), known_for=_BOTH,
         reason="items without a label: another view of each must get the same answer",
     ),
     Facts(

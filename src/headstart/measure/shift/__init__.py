@@ -11,8 +11,9 @@ from headstart.measure.shift.label_shift import LabelShift, label_shift
 from headstart.measure.shift.mmd import Mmd, mmd
 from headstart.measure.shift.separation import Separation, domain_auc
 from headstart.measure.shift.signature import signature
+from headstart.measure.shift.structure import clustered
 
 __all__ = [
     "AccuracyBound", "Bbsd", "LabelShift", "Mmd", "Separation",
-    "accuracy_on_target", "amounts", "bbsd", "domain_auc", "label_shift", "mmd", "signature",
+    "accuracy_on_target", "amounts", "bbsd", "clustered", "domain_auc", "label_shift", "mmd", "signature",
 ]  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
@@ -185,15 +186,17 @@ class Context:
         ).seconds  # closed forms and the like, as if they ran alone on a usual core
         return arm.cost(request, seconds_per_pass).seconds + (self.closing.usual - 1) * fixed
 
-    def peer(self, trial: Trial) -> Peer:
-        """An arm that has run, for a strategy that builds on it."""
+    def peers(self, names: Iterable[str], trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
+        """Arms that have run, for a strategy that builds on them."""
 
-        def refit() -> Model:
+        def refit(trial: Trial) -> Model:
             request = self.request(trial.arm, trial.source, float("inf"))
-            request = replace(request, workdir=self.folder.workdir(trial.arm))
+            own = self.peers(trial.choices.get("members", ()), trials)
+            request = replace(request, workdir=self.folder.workdir(trial.arm), peers=own)
             return strategies.get(trial.strategy, self.task).refit(request, trial)
 
-        return Peer(trial, self.sources.get(trial.source or ""), refit)
+        found = [trials[name] for name in names]
+        return tuple(Peer(one, self.sources.get(one.source or ""), partial(refit, one)) for one in found)
 
     def run(self, step: Step, peers: tuple[Peer, ...] = ()) -> Trial:
         """Run one arm. Whatever it raises (memory, a diverged training, a fault in it) ends that arm only.
