@@ -48,6 +48,16 @@ def test_no_difference_is_no_evidence_and_says_what_could_have_been_seen() -> No
     assert any("smallest gain" in note for note in verdict.notes)
 
 
+def test_what_the_clock_cut_is_said_in_a_sentence() -> None:
+    setting = experiment()
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    assert not any("budget" in note for note in verdict_of(arms, setting).notes)
+    scratch = arms["net: scratch"]
+    arms["net: scratch"] = replace(scratch, choices={**scratch.choices, "epochs": 12, "aimed": 30})
+    notes = verdict_of(arms, setting).notes
+    assert notes[-1].startswith("The budget cut training short: net: scratch at 12 of 30 epochs. ")
+
+
 def test_without_scratch_nothing_is_claimed() -> None:
     setting = experiment()
     arms = trials(setting, probe=0.95, scratch=0.6)

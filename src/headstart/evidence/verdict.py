@@ -67,7 +67,7 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         notes=(
             *filter(None, [covered.sentence]),
             *_notes(outcome, found, missing, experiment),
-            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment)]),
+            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment), _cut(trials)]),
         ),
     )
 
@@ -178,6 +178,19 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
         f"because {strategies.facts(arm.strategy).known_for}, not because these"
         " items show it: they are too few to outweigh that."
     )
+
+
+def _cut(trials: Mapping[str, Trial]) -> str:
+    """Which arms were trained for less than was aimed at, for want of time; empty for none."""
+    cut = [
+        f"{name} at {trial.choices[unit]:,} of {trial.choices['aimed']:,} {unit}"
+        for name, trial in trials.items()
+        if trial.choices.get("aimed") and trial.covered.any()
+        for unit in ("epochs" if "epochs" in trial.choices else "steps",)
+    ]
+    if not cut:
+        return ""
+    return f"The budget cut training short: {words.few(cut)}. With more time these may score otherwise."
 
 
 def _notes(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from headstart import strategies, tasks
-from headstart.core import environment
+from headstart.core import environment, fingerprint
 from headstart.core.budget import Budget
 from headstart.core.cells import Cells
 from headstart.core.dataset import Dataset
@@ -126,6 +126,7 @@ def fit(
             yield path, None, target
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
+        context.asked = fingerprint.of_json([asked, config.time, config.aim])
         context.closing.standby, context.closing.startup = standby, ahead.seconds
         config, budget = set_up.set_up(config, context, data, budget)
         search.shorten(config, context, budget)

@@ -123,6 +123,11 @@ class RunConfig:
         return replace(self, budget=self.passes * max(passes.values()))
 
     @property
+    def time(self) -> str:
+        """The budget, as `--budget` reads it."""
+        return f"{self.budget:g}s" if self.passes is None else f"{self.passes:g}passes"
+
+    @property
     def aim(self) -> str:
         """What is wanted beside the budget; empty for what is by default."""
         stop = "" if self.until is None else f" until {self.until:g}"
@@ -165,8 +170,7 @@ class RunConfig:
         """
         folder = folder.resolve()
         data = absolute(str(self.data)) if self.from_path else "DATA"
-        time = f"{self.budget:g}s" if self.passes is None else f"{self.passes:g}passes"
-        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", time]
+        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", self.time]
         parts += ["--quality", self.quality] if self.quality != policy.BALANCED else []
         parts += ["--until", f"{self.until:g}"] if self.until is not None else []
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
+from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.broken import why
 from headstart.core.budget import Budget
@@ -87,6 +88,8 @@ class Context:
     folder: RunFolder
     listen: Listener
     settings: Settings = Settings()
+    asked: str = ""
+    """Fingerprint of what makes two runs the same, with their time; see `Request`."""
     download: bool = False
     reserve: float = 0.0
     """Seconds kept back for training the winner on all rows."""
@@ -216,6 +219,7 @@ class Context:
                 part=step.part,
                 expects=expects,
                 workdir=self.folder.workdir(step.arm),
+                asked=fingerprint.of_parts([self.asked, step.arm]) if self.asked else "",
                 peers=peers,
             )
             trial = strategy.fit(request)

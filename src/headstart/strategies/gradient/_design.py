@@ -60,13 +60,19 @@ class Design:
     """Whether every fold chooses its cut by its own training rows; `cut` is that of all rows then."""
     choice: Choice | None = None
     """The engine of its steps; None: as before there were any."""
+    aimed: int = 0
+    """Epochs aimed at, where there is time for fewer; 0: there is for all of them."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
         rates, choice = data.pop("rates"), data.pop("choice")
         tried = {"rates": list(rates)} if rates else {}
-        for name, usual in (("share", 1.0), ("automatic", False)):  # which earlier versions did not have
+        for name, usual in (
+            ("share", 1.0),
+            ("automatic", False),
+            ("aimed", 0),
+        ):  # which earlier versions did not have
             if data[name] == usual:
                 del data[name]
         found = {**self.recipe.to_json(), **data, **tried}
@@ -83,6 +89,10 @@ class Design:
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+    def aiming(self, epochs: int) -> Design:
+        """The same, which says so where it lasts for fewer epochs than that."""
+        return replace(self, aimed=epochs if self.epochs < epochs else 0)
 
     def at(self, rate: float) -> Design:
         """The same at a learning rate."""
