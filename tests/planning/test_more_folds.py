@@ -80,3 +80,18 @@ def test_arms_that_were_not_begun_come_before_more_folds() -> None:
     step = next_step(known({name: SOME[name] for name in ("net: full", "net: bitfit")}, 200.0))
     assert step is not None
     assert (step.arm, step.folds) == ("net: scratch", 0)
+
+
+def test_a_baseline_that_alone_keeps_the_verdict_open_comes_before_new_arms() -> None:
+    begun = {"net: scratch": SOME["net: scratch"]}
+    step = next_step(known(begun, 200.0, open=("net: scratch",)))
+    assert step is not None
+    assert (step.arm, step.folds) == ("net: scratch", 2)
+    assert step.reason.startswith("time is left, and the verdict hangs on it")
+    begins = next_step(known(begun, 200.0))
+    assert begins is not None
+    assert (begins.arm, begins.folds) == ("net: bitfit", 0), "it is beaten, or others are not"
+    dear = {"net: scratch": replace(SOME["net: scratch"], fold=110.0)}
+    step = next_step(known(dear, 200.0, open=("net: scratch",)))
+    assert step is not None
+    assert step.arm == "net: bitfit", "one fold takes more than half of what is left"

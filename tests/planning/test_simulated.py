@@ -52,8 +52,13 @@ class Race:
             {"net: probe": FOLDS * self.seconds["net: probe"], **self.estimates},
             spare=left - max(refits.values(), default=0.0), settled=left - max(kept.values(), default=0.0),
             hangs=tuple(a for a in ("net: scratch", best) if a in self.outcomes and self.outcomes[a].folds),
-            doubt=doubt,
+            open=tuple(a for a in ("net: scratch",) if best and self.unbeaten(a, best)), doubt=doubt,
         )  # fmt: skip
+
+    def unbeaten(self, arm: str, best: str) -> bool:
+        """Whether few folds of an arm cannot tell it from the best."""
+        one = self.outcomes.get(arm)
+        return bool(one and one.rungs) and self.score(best) < self.score(arm) + 2 * NOISE / one.folds**0.5
 
     @property
     def estimates(self) -> dict[str, float]:

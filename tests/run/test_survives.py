@@ -124,8 +124,15 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     trials, ledger = run(setting, clock, 110.0)
     _, folds = evidence(setting, trials)
     assert folds == {"majority": 10, "pixels": 10, "net: probe": 10, "net: scratch": 5, "net: full": 5}
-    assert [s["arm"] for s in ledger.steps[3:]] == 4 * ["net: scratch", "net: full"], "in step"
-    assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
+    scratch, full = (
+        [s["folds"] for s in ledger.steps if s["arm"] == f"net: {arm}"] for arm in ("scratch", "full")
+    )
+    assert scratch == full == [0, 2, 3, 5]
+    order = [s["arm"].removeprefix("net: ") for s in ledger.steps[3:]]
+    # ten items do not tell the probe from scratch, twenty do
+    assert order == ["scratch", "scratch", "full", "full", *2 * ["scratch", "full"]], "in step"
+    more = [s["reason"] for s in ledger.steps if s["folds"]]
+    assert all("the verdict hangs on it" in reason for reason in more)
 
 
 def test_the_first_verdict_comes_before_anything_is_trained_and_once(

@@ -42,16 +42,8 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     if not covered.differ:
         sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
         return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
-    rivals = {  # of those that have a source only those of its own architecture
-        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
-        for strategy in baselines(experiment)
-    }
-    found: dict[str, tuple[Trial, PairedGain]] = {}
-    for strategy, names in rivals.items():
-        rival = best(names, trials, experiment)
-        result = None if rival is None else gain(ours, trials[rival], experiment)
-        if rival is not None and result is not None:
-            found[strategy] = (trials[rival], result)
+    rivals = _rivals(ours, trials, experiment)
+    found = _gains(ours, rivals, trials, experiment)
     missing = tuple(
         _missing(called(strategy, experiment.task), [trials[name] for name in names])
         for strategy, names in rivals.items()
@@ -70,6 +62,39 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
             *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment), _cut(trials)]),
         ),
     )
+
+
+def _rivals(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> dict[str, list[str]]:
+    """The arms of each baseline; of those that have a source only those of the arm's own architecture."""
+    return {
+        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
+        for strategy in baselines(experiment)
+    }
+
+
+def _gains(
+    ours: Trial, rivals: Mapping[str, list[str]], trials: Mapping[str, Trial], experiment: Experiment
+) -> dict[str, tuple[Trial, PairedGain]]:
+    """The best arm of each baseline that has one, with the gain over it."""
+    found: dict[str, tuple[Trial, PairedGain]] = {}
+    for strategy, names in rivals.items():
+        rival = best(names, trials, experiment)
+        result = None if rival is None else gain(ours, trials[rival], experiment)
+        if rival is not None and result is not None:
+            found[strategy] = (trials[rival], result)
+    return found
+
+
+def hangs_on(trials: Mapping[str, Trial], experiment: Experiment) -> list[str]:
+    """The arms that transfer is not shown to beat, where nothing else keeps the verdict from saying that it
+    helps; none where it says something, or a baseline was not run."""
+    ours = nested([n for n, t in trials.items() if transfers(t)], trials, experiment)
+    if ours is None:
+        return []
+    found = _gains(ours, _rivals(ours, trials, experiment), trials, experiment)
+    if judge({name: result for name, (_, result) in found.items()}) != "no evidence":
+        return []
+    return [rival.arm for rival, result in found.values() if result.low <= 0 or result.too_few]
 
 
 def transfers(trial: Trial) -> bool:

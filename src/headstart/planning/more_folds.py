@@ -2,8 +2,9 @@
 
 A verdict that rests on one fold of eight items is little worth while half of the time is left. Folds are
 added in whole rungs (1, 2, 3, 5 of five; whole repeats of a simple model), so that the clock seldom has a say
-in how many there are, and first to the arms on which the verdict hangs; then to those that score best. What
-is clearly worse than an arm that trains nothing gets no more.
+in how many there are. They come first to the arms on which the verdict hangs, even before arms that were not
+begun where a baseline with few folds is all that keeps it open; then to those that score best. What is
+clearly worse than an arm that trains nothing gets no more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from headstart.planning import policy
 from headstart.planning.policy import Known, Outcome, Step
 from headstart.strategies import facts
 
+OPEN = 0.5
+"""Share of the time left that a rung of what alone keeps the verdict open may take before new arms begin."""
 CHEAP = 0.1
 """Share of the time left that the rest of a baseline may take to be finished before anything dear begins."""
 
@@ -24,6 +27,7 @@ def next_step(known: Known) -> Step | None:
         return policy.next_step(known)
     return (
         _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
+        or _more(known, list(known.open), OPEN * known.left)
         or policy.next_step(known)
         or _heat(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
@@ -86,7 +90,8 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
         if fitting:
             # what trains goes on rung by rung, for another arm may need the time more
             rung = fitting[0] if outcome.trains else fitting[-1]
-            why = "the verdict hangs on it" if arm in known.hangs else _why(known, outcome)
+            hangs = arm in known.hangs or arm in known.open
+            why = "the verdict hangs on it" if hangs else _why(known, outcome)
             added = words.count(rung - outcome.folds, "more fold")
             reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
             given, takes = max(seconds, known.left), _takes(outcome, rung)

@@ -128,6 +128,7 @@ class Known:
     """The same without those that are `behind`: where transfer is not in doubt nothing averages with them."""
     hangs: tuple[str, ...] = ()
     """Arms on which the verdict, or what ships, hangs."""
+    open: tuple[str, ...] = ()  # baselines of which more folds alone can make the verdict say "helps"
     reached: str = ""
     """What ships, where it is as good as was asked for: nothing more is tried then."""
     doubt: str = ""

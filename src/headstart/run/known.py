@@ -9,7 +9,7 @@ from headstart import sources, strategies, tasks
 from headstart.core import words
 from headstart.core.budget import Budget
 from headstart.core.strategy import Trial, arm_name
-from headstart.evidence import leaderboard, selection
+from headstart.evidence import leaderboard, selection, verdict
 from headstart.planning import policy
 from headstart.planning.race import Heat
 from headstart.run import conclude
@@ -65,6 +65,7 @@ def state(
         spare=left - max(again.values(), default=0.0),
         settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),
         hangs=hanging(outcomes),
+        open=still_open(trials, outcomes, context),
         reached=reached(context, config, trials),
     )
 
@@ -141,6 +142,19 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
         trains=selection.heavy(trial),
         begin=begin,
     )
+
+
+def still_open(
+    trials: Mapping[str, Trial], outcomes: Mapping[str, policy.Outcome], context: Context
+) -> tuple[str, ...]:
+    """The arms from scratch of which more folds alone can make the verdict say that transfer helps."""
+    more = [
+        arm
+        for arm, outcome in outcomes.items()
+        if outcome.folds and outcome.rungs and strategies.facts(outcome.strategy).role == "scratch"
+    ]
+    found = verdict.hangs_on(conclude.in_order(trials, context), context.experiment) if more else []
+    return tuple(found) if set(found) <= set(more) else ()
 
 
 def hanging(outcomes: Mapping[str, policy.Outcome]) -> tuple[str, ...]:
