@@ -135,6 +135,17 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     assert all("the verdict hangs on it" in reason for reason in more)
 
 
+def test_time_that_is_left_holds_what_keeps_the_verdict_open_out_again(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    arms["scratch"].accuracy, arms["full"].accuracy = 0.78, 0.5
+    trials, ledger = run(setting, clock, 150.0)
+    sentence, folds = evidence(setting, trials)
+    assert sentence.startswith("No evidence")
+    assert (folds["net: scratch"], folds["net: probe"]) == (10, 10)
+    assert ledger.steps[-1]["reason"] == "time is left, and the verdict hangs on it: 5 more folds, 10 of 10"
+
+
 def test_the_first_verdict_comes_before_anything_is_trained_and_once(
     setting: Context, arms: dict[str, Fake], clock: Clock
 ) -> None:

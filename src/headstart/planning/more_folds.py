@@ -9,6 +9,8 @@ clearly worse than an arm that trains nothing gets no more.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headstart.core import words
 from headstart.core.evidence import DOUBTS
 from headstart.planning import policy
@@ -32,7 +34,14 @@ def next_step(known: Known) -> Step | None:
         or _heat(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
         or (_more(known, _undecided(known), _left(known)) if known.doubt else None)
+        or (_repeat(known) if known.doubt else None)
     )
+
+
+def _repeat(known: Known) -> Step | None:
+    """One more repeat of what alone keeps the verdict open, held out as often as what it is compared with."""
+    own = {arm: replace(known.outcomes[arm], rungs=known.outcomes[arm].again[:1]) for arm in known.open}
+    return _more(replace(known, outcomes={**known.outcomes, **own}), list(own), _left(known))
 
 
 def _undecided(known: Known) -> list[str]:

@@ -47,8 +47,7 @@ AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
 
-NAMED = 12
-"""Arms that a sentence names at most."""
+NAMED = 12  # arms that a sentence names at most
 
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
@@ -93,6 +92,7 @@ class Outcome:
     not ship."""
     heat: Heat | None = None
     """Where it stands while its first fold is not trained to the end."""
+    again: tuple[int, ...] = ()  # like rungs, where items are held out once more, in further repeats
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,14 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
     done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
+    again: tuple[int, ...] = ()
     begun = done or "part" in trial.choices
     if begun and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
         # what trains a trunk is held out once; a simple model goes on by whole repeats
         steps = _ladder.rungs(once) if selection.heavy(trial) else range(once, len(split.folds) + 1, once)
         rungs = tuple(sorted(rung for rung in steps if rung > done))
+        if strategies.facts(trial.strategy).role == "scratch" and not rungs:
+            again = tuple(range(done + once, len(split.folds) + 1, once))
     one = trial.cost.fold or trial.cost.seconds / max(1, done)
     # what trains a trunk measures its pace and tries its rates but once
     begin = 0.0 if selection.heavy(trial) else max(0.0, trial.cost.seconds - one * done)
@@ -138,6 +141,7 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
         trial.choices.get("needs"),
         folds=done,
         rungs=rungs,
+        again=again,
         fold=one,
         trains=selection.heavy(trial),
         begin=begin,
@@ -147,11 +151,15 @@ def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
 def still_open(
     trials: Mapping[str, Trial], outcomes: Mapping[str, policy.Outcome], context: Context
 ) -> tuple[str, ...]:
-    """The arms from scratch of which more folds alone can make the verdict say that transfer helps."""
+    """The arms from scratch of which more folds alone can make the verdict say that transfer helps: what they
+    are compared with was held out as often."""
+    most = max((outcomes[arm].folds for arm in hanging(outcomes)[-1:]), default=0)
     more = [
         arm
         for arm, outcome in outcomes.items()
-        if outcome.folds and outcome.rungs and strategies.facts(outcome.strategy).role == "scratch"
+        if strategies.facts(outcome.strategy).role == "scratch"
+        and outcome.folds
+        and (outcome.rungs or (outcome.again and outcome.again[0] <= most))
     ]
     found = verdict.hangs_on(conclude.in_order(trials, context), context.experiment) if more else []
     return tuple(found) if set(found) <= set(more) else ()
