@@ -13,7 +13,7 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec, StoredFeatures, Tap
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design, _settled
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Arm, Kind
@@ -115,7 +115,9 @@ def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: 
     left -= share * (1 + design.views) * once
     per_epoch = max(1, round(_design.training_rows(request) / design.batch_size))
     pace = Pace(BACKWARD * behind * design.batch_size / len(request.dataset), per_epoch)
-    plan = _arm.fitting(request, pace, left, _arm.epochs_of(request, kind, design.batch_size))
+    epochs = _arm.epochs_of(request, kind, design.batch_size)
+    plans = _ladder.options(epochs, _arm.first_folds(request), warm=True)
+    plan = _arm.fitting(request, pace, left, epochs, plans)
     return plan if isinstance(plan, float) else 0.0
 
 
