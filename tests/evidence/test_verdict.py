@@ -73,6 +73,20 @@ def test_what_the_clock_cut_is_said_in_a_sentence() -> None:
     assert notes[-1].startswith("The budget cut training short: net: scratch at 12 of 30 epochs. ")
 
 
+def test_what_is_trained_is_compared_with_the_untouched_source() -> None:
+    setting = experiment()
+    arms = trials(setting, probe=0.7, scratch=0.5)
+    arms["net: untouched"] = replace(arm(setting, "net: untouched", "untouched", 0.8, seed=5), source="net")
+    arms["net: finetune"] = replace(arm(setting, "net: finetune", "finetune", 0.95, seed=6), source="net")
+    verdict = verdict_of(arms, setting)
+    assert verdict.arm == "net: finetune"
+    assert "net: untouched" in {c.against for c in verdict.comparisons}
+    arms["net: finetune"] = replace(arm(setting, "net: finetune", "finetune", 0.6, seed=6), source="net")
+    verdict = verdict_of(arms, setting)
+    assert verdict.arm == "net: untouched"
+    assert "net: untouched" not in {c.against for c in verdict.comparisons}
+
+
 def test_without_scratch_nothing_is_claimed() -> None:
     setting = experiment()
     arms = trials(setting, probe=0.95, scratch=0.6)

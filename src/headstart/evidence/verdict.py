@@ -65,11 +65,17 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
 
 
 def _rivals(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> dict[str, list[str]]:
-    """The arms of each baseline; of those that have a source only those of the arm's own architecture."""
-    return {
+    """The arms of each baseline, of what is trained the untouched source among them; of those that have a
+    source only those of the arm's own architecture."""
+    rivals = {
         strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
         for strategy in baselines(experiment)
     }
+    if not strategies.facts(ours.strategy).untouched:
+        for one in strategies.every("transfer"):
+            names = [n for n, t in trials.items() if t.strategy == one.name and t.source == ours.source]
+            rivals |= {one.name: names} if one.untouched and names else {}
+    return rivals
 
 
 def _gains(

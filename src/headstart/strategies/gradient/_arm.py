@@ -19,7 +19,6 @@ from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.core.words import count
 from headstart.strategies.gradient import _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, load_inputs
 from headstart.strategies.gradient._trainee import outputs_of
@@ -273,12 +272,11 @@ def summary(design: Design, folds: int, of: int) -> str:
     frozen = "all layers" if design.freeze == "none" else f"layers after {design.freeze}"
     size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
-    epochs = (
-        count(design.epochs, "epoch") if not design.aimed else f"{design.epochs} of {design.aimed} epochs"
-    )
     engine = ENGINES[design.choice.engine] if design.choice is not None else None
     numbers = " in bfloat16" if engine is not None and engine.half else ""
-    return f"{frozen}{size}, {epochs}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    return (
+        f"{frozen}{size}, {design.duration}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    )
 
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:

@@ -16,6 +16,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.features import FeatureSpec, Rows, Tap
 from headstart.core.masked import Layout, layout_at
 from headstart.core.strategy import Request, Settings
+from headstart.core.words import count
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
 from headstart.train.batches import Vary
@@ -90,6 +91,11 @@ class Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
 
+    @property
+    def duration(self) -> str:
+        """In words: "30 epochs", "12 of 30 epochs"."""
+        return f"{self.epochs} of {self.aimed} epochs" if self.aimed else count(self.epochs, "epoch")
+
     def aiming(self, epochs: int) -> Design:
         """The same, which says so where it lasts for fewer epochs than that."""
         return replace(self, aimed=epochs if self.epochs < epochs else 0)
@@ -111,9 +117,9 @@ def check(settings: Settings, modality: str = "image") -> None:
     for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
         if value is not None and not (isinstance(value, int | float) and 0 < value < 1e3):
             raise BadOption(option, value, "a positive number")
-    for option, count in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
-        if count is not None and not (isinstance(count, int) and count >= 1):
-            raise BadOption(option, count, "a whole number of at least 1")
+    for option, number in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise BadOption(option, number, "a whole number of at least 1")
     if settings.views is not None and not (isinstance(settings.views, int) and 0 <= settings.views <= 64):
         raise BadOption("--views", settings.views, "a whole number from 0 to 64")
 
