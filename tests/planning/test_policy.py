@@ -5,16 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.planning.policy import (
-    LEAST,
-    Candidate,
-    Known,
-    Outcome,
-    best_source,
-    next_step,
-    outline,
-    skipped,
-)
+from headstart.planning.policy import LEAST, best_source, next_step, outline, skipped
+from headstart.planning.seen import Candidate, Known, Outcome
 from headstart.strategies import STRATEGIES
 
 TWO = (Candidate("a", classifies=True), Candidate("b"))

@@ -18,7 +18,7 @@ from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
-from headstart.planning.policy import Step
+from headstart.planning.seen import Step
 from headstart.run import conclude, fit, known, set_up
 from headstart.run.state.closing import Closing
 from headstart.run.state.config import RunConfig
@@ -124,8 +124,26 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     trials, ledger = run(setting, clock, 110.0)
     _, folds = evidence(setting, trials)
     assert folds == {"majority": 10, "pixels": 10, "net: probe": 10, "net: scratch": 5, "net: full": 5}
-    assert [s["arm"] for s in ledger.steps[3:]] == 4 * ["net: scratch", "net: full"], "in step"
-    assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
+    scratch, full = (
+        [s["folds"] for s in ledger.steps if s["arm"] == f"net: {arm}"] for arm in ("scratch", "full")
+    )
+    assert scratch == full == [0, 2, 3, 5]
+    order = [s["arm"].removeprefix("net: ") for s in ledger.steps[3:]]
+    # ten items do not tell the probe from scratch, twenty do
+    assert order == ["scratch", "scratch", "full", "full", *2 * ["scratch", "full"]], "in step"
+    more = [s["reason"] for s in ledger.steps if s["folds"]]
+    assert all("the verdict hangs on it" in reason for reason in more)
+
+
+def test_time_that_is_left_holds_what_keeps_the_verdict_open_out_again(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    arms["scratch"].accuracy, arms["full"].accuracy = 0.78, 0.5
+    trials, ledger = run(setting, clock, 150.0)
+    sentence, folds = evidence(setting, trials)
+    assert sentence.startswith("No evidence")
+    assert (folds["net: scratch"], folds["net: probe"]) == (10, 10)
+    assert ledger.steps[-1]["reason"] == "time is left, and the verdict hangs on it: 5 more folds, 10 of 10"
 
 
 def test_the_first_verdict_comes_before_anything_is_trained_and_once(

@@ -117,6 +117,9 @@ class Request:
     settings: Settings = Settings()
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
+    asked: str = ""
+    """Fingerprint of all that was asked for, its time and this arm: for that, what the clock says is kept on
+    this machine, so that the same command does the same again. Empty: it is not kept."""
     progress: Progress = silent
     expects: Callable[[float], None] = lambda _: None
     """Told how many seconds the rest of the arm takes, once its pace is measured."""

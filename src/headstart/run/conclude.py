@@ -25,7 +25,7 @@ from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
-from headstart.planning.policy import Skipped
+from headstart.planning.seen import Skipped
 from headstart.predict import selective
 from headstart.predict.evaluate import alike, evaluate
 from headstart.run.state.context import Context

@@ -21,7 +21,7 @@ from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 from headstart.passes.suited import suited
-from headstart.planning import policy, shortlist
+from headstart.planning import seen, shortlist
 from headstart.planning.shortlist import Ranked
 from headstart.ranking import scoring
 from headstart.ranking.evaluation import Counted, Evaluation, looked_at
@@ -100,7 +100,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     listen(Event("data", {"summary": told}))
     listen(Event("sources", {"summary": f"{len(found)} to rank on {items:,} labelled items"}))
     reading = _Reading(config, dataset, task, split, left_out, listen)
-    if config.quality == policy.FAST and len(found) > shortlist.KEPT:
+    if config.quality == seen.FAST and len(found) > shortlist.KEPT:
         found = reading.searched(found, items)
     evaluation, scored = reading.measured(found, items, also)
     if not scored:

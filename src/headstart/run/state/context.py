@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
+from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.broken import why
 from headstart.core.budget import Budget
@@ -26,7 +27,7 @@ from headstart.core.strategy import Peer, Progress, Request, Settings, Status, T
 from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
 from headstart.passes.suited import suited
-from headstart.planning.policy import Step
+from headstart.planning.seen import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
@@ -88,6 +89,8 @@ class Context:
     folder: RunFolder
     listen: Listener
     settings: Settings = Settings()
+    asked: str = ""
+    """Fingerprint of what makes two runs the same, with their time; see `Request`."""
     download: bool = False
     reserve: float = 0.0
     """Seconds kept back for training the winner on all rows."""
@@ -217,6 +220,7 @@ class Context:
                 part=step.part,
                 expects=expects,
                 workdir=self.folder.workdir(step.arm),
+                asked=fingerprint.of_parts([self.asked, step.arm]) if self.asked else "",
                 peers=peers,
             )
             trial = strategy.fit(request)

@@ -18,7 +18,7 @@ from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
 from headstart.strategies.dense._decoding import Arm, begin, predict, train_on
-from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design
 from headstart.strategies.gradient._training import Kind, Trained, engine_for, named_watch
 from headstart.strategies.shared import _shipping
@@ -66,7 +66,7 @@ class Decoder:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         request = self.reads(request)
-        known = _arm.recall(request, self.name, Design.from_json)
+        known = _settled.recall(request, self.name, Design.from_json)
         design = self.design(request) if known is None else known[0]
         arm = self.arm(request, request.network, design, self.kind)
         before = Cost(arm.features.forward_passes)
@@ -75,7 +75,7 @@ class Decoder:
             if isinstance(settled, float):
                 return _arm.cut_off(request, self.name, settled, before)
             arm, folds, fold = settled
-            _arm.remember(request, self.name, arm.design.to_json(), folds)
+            _settled.remember(request, self.name, arm.design.to_json(), folds)
             request.expects(fold * (request.part or folds))
         else:
             folds = known[1]
@@ -155,11 +155,13 @@ class Decoder:
             values = 3 * int(np.prod(backbone.source.input.size))
         fits = BYTES // (2 * values * max(1, len(request.split.development)))
         if request.budget.left < float("inf"):
-            (once,) = _arm.once(
-                request, ["pass"], lambda: _arm.seconds_of_passes(request, backbone.cuts[0])[:1]
+            once, left = _settled.once(
+                request,
+                ["pass", "left for views"],
+                lambda: [_arm.seconds_of_passes(request, backbone.cuts[0])[0], request.budget.left],
             )
             once *= len(request.split.development) / max(1, len(request.dataset))
-            fits = min(fits, int(PASS_SHARE * request.budget.left / max(once, 1e-9)))
+            fits = min(fits, int(PASS_SHARE * left / max(once, 1e-9)))
         return int(max(0, min(wanted, fits)))
 
     def said(self, design: Mapping[str, Any], folds: int, of: int) -> str:
@@ -171,7 +173,9 @@ class Decoder:
         part = f", {folds} of {of} folds for want of time" if folds < of else ""
         engine = ENGINES[told.choice.engine] if told.choice is not None else None
         numbers = " in bfloat16" if engine is not None and engine.half else ""
-        return f"{trained}, {count(told.recipe.steps, 'step')}{numbers}, {count(told.views, 'view')}{part}"
+        less = f" ({told.epochs} of {told.aimed} epochs)" if told.aimed else ""
+        steps = f"{count(told.recipe.steps, 'step')}{less}"
+        return f"{trained}, {steps}{numbers}, {count(told.views, 'view')}{part}"
 
 
 class Finetune(Decoder):
@@ -242,13 +246,14 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
     lasting = with_engine(lasting, request.split.folds[0].train, folds + 1)
     if request.budget.left == float("inf"):
         return lasting, folds, 0.0
-    pace, left = _arm.paced(request, lambda: measure(lasting, per_epoch))
+    pace, left = _settled.paced(request, lambda: measure(lasting, per_epoch))
     plans = _ladder.options(epochs, folds, warm=not arm.kind.fresh)
     plan = _arm.fitting(request, pace, left, epochs, plans)
     if isinstance(plan, float):
         return plan
     fold = pace.seconds(plan.epochs, 1) / _ladder.MARGIN
-    return replace(lasting, design=lasting.design.lasting(plan.epochs, per_epoch)), plan.folds, fold
+    design = lasting.design.lasting(plan.epochs, per_epoch).aiming(epochs)
+    return replace(lasting, design=design), plan.folds, fold
 
 
 def with_engine(arm: Arm, rows: np.ndarray, trainings: int) -> Arm:
