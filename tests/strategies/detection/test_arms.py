@@ -173,6 +173,20 @@ def test_an_interrupted_arm_goes_on_and_the_same_seed_gives_the_same(
     }
 
 
+@pytest.mark.parametrize("name", ["finetune", "full"])
+def test_a_pretrained_trunk_keeps_its_statistics(
+    name: str, request_: Request, trials: dict[str, Trial]
+) -> None:
+    tensors = strategies.get(name, request_.task).refit(request_, trials[name]).tensors
+    own = {f"trunk.{key}": value.numpy() for key, value in request_.network.module.state_dict().items()}
+    statistics = [key for key in own if "running" in key]
+    assert statistics
+    for key in statistics:
+        np.testing.assert_array_equal(tensors[key], own[key])
+    assert any(not np.array_equal(tensors[key], value) for key, value in own.items())  # it was trained
+    assert not np.allclose(tensors["head.norms.0.running_mean"], 0)
+
+
 def test_what_does_not_fit_says_so(request_: Request) -> None:
     trial = strategies.get("scratch", request_.task).fit(replace(request_, budget=Budget(0.001)))
     assert (trial.status, trial.choices["needs"] > 0.001) == ("cut off", True)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from headstart import modalities, tasks
 from headstart.core.features import Features, FeatureSpec, Rows, Tap
@@ -77,6 +78,16 @@ class Mapper(nn.Module):
         self.body = backbone.between(arm.design.cut, behind) if behind else nn.Identity()
         self.head: Any = arm.head([backbone.map_shape(tap)[0] for tap in arm.taps])
         self.shapes, self._dense = arm.shapes, backbone.dense
+        self._settled = not arm.kind.fresh
+
+    def train(self, mode: bool = True) -> Mapper:
+        """A pretrained trunk keeps its own BatchNorm statistics: those of four images are no better."""
+        super().train(mode)
+        if self._settled:
+            for module in self.body.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def maps(self, inputs: Tensor) -> list[Tensor]:
         """float32 `[B, C, h, w]`, the largest first."""

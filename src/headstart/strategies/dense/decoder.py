@@ -35,8 +35,8 @@ BYTES = 4_000_000_000
 """Of the views of all images, on disk."""
 PASS_SHARE = 0.35
 """Largest share of the time left that the passes over the views may take."""
-OLD = 10**6
-"""Smallest batch from which statistics are estimated again: a pretrained trunk keeps its own."""
+STATISTICS = 2
+"""Smallest batch from which BatchNorm of what is new takes statistics; a pretrained trunk keeps its own."""
 
 
 class Decoder:
@@ -49,8 +49,6 @@ class Decoder:
     """What sentences call what is trained on the maps."""
     rates = (2e-3, 2e-3)
     """Peak learning rates of the trunk's last layers and of the decoder."""
-    statistics = OLD
-    """Smallest batch from which BatchNorm takes statistics of its own."""
     work = 0.3
     """Of an image's pass, what a step takes for each image of its batch, about."""
 
@@ -138,7 +136,7 @@ class Decoder:
             head_lr=settings.head_lr or (head if settings.lr is None else lr),
             weight_decay=0.05,
             smoothing=0.0,
-            statistics_from=self.statistics,
+            statistics_from=STATISTICS,
             seed=request.seed,
         )
         design = Design(cut, freeze, recipe, settings.batch_size or BATCH, 0)
@@ -207,7 +205,6 @@ class Scratch(Full):
     name = "scratch"
     kind = Kind("scratch", STEPS, 0, fresh=True)
     rates = (2e-3, 2e-3)
-    statistics = 2
     work = 1.0
 
     def reads(self, request: Request) -> Request:

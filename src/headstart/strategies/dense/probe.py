@@ -172,10 +172,10 @@ class _Reader:
         return ", ".join(f"{width} x {height}" for _, height, width in self.shapes)
 
     def maps(self, row: int) -> list[np.ndarray]:
-        """float32 `[C, h, w]` of each tap."""
+        """float16 `[C, h, w]` of each tap."""
         at = np.array([row])
         return [
-            self.features.tap(tap)[at][0].astype(np.float32).reshape(shape)
+            self.features.tap(tap)[at][0].reshape(shape)
             for tap, shape in zip(self.taps, self.shapes, strict=True)
         ]
 
@@ -211,7 +211,7 @@ class _Reader:
         from headstart.nets.maps import added
 
         with torch.inference_mode():
-            maps = [torch.from_numpy(one)[None] for one in self.maps(row)]
+            maps = [torch.from_numpy(one)[None].float() for one in self.maps(row)]
             weight, bias = (torch.from_numpy(a.astype(np.float32)) for a in (linear.weight, linear.bias))
             found: np.ndarray = added(maps, weight, bias)[0].numpy()
         return found

@@ -79,8 +79,6 @@ class Boxed:
 
     arm = Arm
     head = "head"
-    statistics = 2
-    """That of the head has never seen a batch."""
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` has "thresholds" and "said", too."""
