@@ -75,7 +75,7 @@ def design_of(arm: Any, request: Request) -> dict[str, Any]:
     rows = request.split.development
     made = _decoding.Arm(request, request.network, arm.design(request), arm.kind)
     per_epoch = max(1, round(len(rows) / min(made.design.batch_size, len(rows))))
-    epochs = -(-decoder.steps_for(len(rows)) // per_epoch)
+    epochs = -(-arm.arm.steps(len(rows)) // per_epoch)
     made = decoder.with_engine(replace(made, design=made.design.lasting(epochs, per_epoch)), rows, 1)
     times = []
     pilot = replace(made, design=made.design.lasting(1, _arm.PILOT_STEPS))

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import update_bn
 
 from headstart.core import fingerprint
 from headstart.core.budget import Budget
@@ -204,17 +203,7 @@ def renew_statistics(net: nn.Module, batches: Batches, device: Any) -> None:
     """BatchNorm statistics of the weights as they are now, over at most `RENEWED` batches of one epoch.
 
     The moving statistics are those of weights some steps back, and averaged weights never had any
-    (Izmailov et al., UAI 2018). Nothing happens in a network without BatchNorm, and to layers that are in
-    eval mode.
+    (Izmailov et al., UAI 2018). Nothing happens in a network without BatchNorm.
     """
-    moving = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.training]
-    kept = [module.momentum for module in moving]
-    for module in moving:
-        module.reset_running_stats()
-        module.momentum = None  # the mean of all batches
-    if moving:
-        with torch.no_grad():
-            for _, batch in batches.walk(0, min(RENEWED, batches.per_epoch)):
-                net(batches.inputs(batch, device))
-    for module, momentum in zip(moving, kept, strict=True):
-        module.momentum = momentum
+    seen = (batches.inputs(batch, device) for _, batch in batches.walk(0, min(RENEWED, batches.per_epoch)))
+    update_bn(seen, net)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from headstart import modalities, tasks
 from headstart.core.features import Features, FeatureSpec, Rows, Tap
@@ -41,6 +40,9 @@ are as good when they are scaled, at a third of the time of a step."""
 FINER = 2
 """Masks are compared at so many times the size of the largest map."""
 VIEWS = "scene"
+STEPS, POWER = 65, 0.7
+"""Steps aimed at: so many times the images to this power. Few are soon known by heart: with 570 steps in
+place of 340 ten of CamVid gave an mIoU that was .02 lower."""
 RARE = 0.5
 """A class weighs by minus this power of its pixels."""
 SEEN = 32
@@ -78,16 +80,6 @@ class Mapper(nn.Module):
         self.body = backbone.between(arm.design.cut, behind) if behind else nn.Identity()
         self.head: Any = arm.head([backbone.map_shape(tap)[0] for tap in arm.taps])
         self.shapes, self._dense = arm.shapes, backbone.dense
-        self._settled = not arm.kind.fresh
-
-    def train(self, mode: bool = True) -> Mapper:
-        """A pretrained trunk keeps its own BatchNorm statistics: those of four images are no better."""
-        super().train(mode)
-        if self._settled:
-            for module in self.body.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
 
     def maps(self, inputs: Tensor) -> list[Tensor]:
         """float32 `[B, C, h, w]`, the largest first."""
@@ -132,6 +124,11 @@ class Arm:
         most = max(backbone.source.input.size) / FINEST
         coarse = tuple(tap for tap in every if max(backbone.map_shape(tap)[1:]) <= most)
         return coarse if len(coarse) > 1 else tuple(every)
+
+    @staticmethod
+    def steps(rows: int) -> int:
+        """Aimed at with so many images."""
+        return max(1, round(STEPS * rows**POWER))
 
     @cached_property
     def taps(self) -> tuple[Tap, ...]:

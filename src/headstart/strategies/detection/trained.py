@@ -32,6 +32,7 @@ class Arm(_decoding.Arm):
 
     net: ClassVar[str] = "boxes"
     taps_of = staticmethod(probe.taps_of)
+    steps = staticmethod(probe.steps)
 
     def head(self, channels: Sequence[int]) -> nn.Module:
         return Joined(channels, self.request.task.outputs)
@@ -79,6 +80,8 @@ class Boxed:
 
     arm = Arm
     head = "head"
+    statistics = 2
+    """That of the head has never seen a batch."""
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` has "thresholds" and "said", too."""
