@@ -126,9 +126,9 @@ class Arm:
         return coarse if len(coarse) > 1 else tuple(every)
 
     @staticmethod
-    def steps(rows: int) -> int:
-        """Aimed at with so many images."""
-        return max(1, round(STEPS * rows**POWER))
+    def steps(images: int) -> int:
+        """Aimed at with so many."""
+        return max(1, round(STEPS * images**POWER))
 
     @cached_property
     def taps(self) -> tuple[Tap, ...]:
