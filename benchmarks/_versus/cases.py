@@ -185,8 +185,8 @@ def masks(place: Place) -> list[Arm]:
         Arm(OURS, place.script("masks", "product", *given, "decoder")),
         Arm(f"{OURS}, closed form", place.script("masks", "product", *given, "probe")),
         theirs("linear, last map, 10 epochs", "linear", 10),
-        theirs("linear, three maps, 100 epochs", "linear-all", 100),
-        theirs("DPT of 64 channels, three maps, 40 epochs", "dpt", 40),
+        theirs("linear, three maps, 40 epochs", "linear-all", 40),
+        theirs("DPT of 64 channels, three maps, 10 epochs", "dpt", 10),
     ]
 
 
