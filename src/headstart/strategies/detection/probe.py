@@ -121,8 +121,8 @@ def _steps(request: Request, images: int) -> int:
 
 
 def steps(images: int) -> int:
-    """Aimed at with so many images, whatever is trained: with the last layers twice as many gave 50 blood cells
-    the same mAP50 (.85), and .465 mAP50:95 in place of .442."""
+    """Aimed at with so many, whatever is trained: with the last layers twice as many gave 50 images of blood
+    cells the same mAP50 (.85), and .465 mAP50:95 in place of .442."""
     return max(FEWEST, round(STEPS * images**POWER))
 
 
