@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 from sklearn.linear_model import Ridge
 
 from headstart.strategies.dense import _ridge
@@ -76,3 +77,10 @@ def test_places_are_drawn_by_the_root_of_the_sizes_and_read_between_cells() -> N
                      np.broadcast_to((np.arange(15) + 0.5) / 15, (10, 15))]).astype(np.float32)  # fmt: skip
     inside = points.at[(points.at > 0.05).all(axis=1) & (points.at < 0.95).all(axis=1)]
     np.testing.assert_allclose(picked(ramp, inside), inside, atol=2e-3)
+    noise, edge = (
+        np.random.default_rng(0).normal(size=(3, 7, 5)),
+        np.array([[0, 0], [0.99, 0.01], [1, 1], [0.5, 0.97]]),
+    )
+    within = np.clip(edge * [7, 5] - 0.5, 0, [6, 4]).T
+    wanted = np.stack([map_coordinates(one, within, order=1) for one in noise], axis=1)
+    np.testing.assert_allclose(picked(noise, edge.astype(np.float32)), wanted, atol=2e-3)

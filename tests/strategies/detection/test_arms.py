@@ -200,6 +200,15 @@ def test_an_interrupted_arm_goes_on_and_the_same_seed_gives_the_same(
     }
 
 
+def test_with_the_trunk_as_many_steps_are_trained_as_without(request_: Request) -> None:
+    request = replace(request_, settings=Settings(views=1), engine="eager")
+    arm = trained.Arm(request, request.network, trained.Finetune().design(request), trained.Finetune.kind)
+    settled = decoder.settle(arm)
+    assert isinstance(settled, tuple)
+    images, design = len(request.split.folds[0].train), settled[0].design
+    assert 0 <= design.recipe.steps - probe.steps(images) < design.recipe.steps / design.epochs
+
+
 def test_what_does_not_fit_says_so(request_: Request) -> None:
     trial = strategies.get("scratch", request_.task).fit(replace(request_, budget=Budget(0.001)))
     assert (trial.status, trial.choices["needs"] > 0.001) == ("cut off", True)

@@ -17,7 +17,7 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
-from headstart.strategies.dense._decoding import Arm, begin, predict, train_on
+from headstart.strategies.dense._decoding import STEPS, Arm, begin, predict, train_on
 from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design
 from headstart.strategies.gradient._training import Kind, Trained, engine_for, named_watch
@@ -26,9 +26,6 @@ from headstart.train.engines import ENGINES
 from headstart.train.recipe import Recipe
 
 BATCH = 4
-STEPS, POWER = 65, 0.7
-"""Steps aimed at: so many times the images to this power. Few are soon known by heart: with 570 steps in
-place of 340 ten of CamVid gave an mIoU that was .02 lower."""
 VIEWS = ((24, 12), (80, 8), (400, 4), (2_000, 2))
 """(images, views): up to so many images to train on, so many stored views; one beyond."""
 BYTES = 4_000_000_000
@@ -60,7 +57,7 @@ class Decoder:
         trainings = _arm.first_folds(request) + 1
         each = seconds_per_pass / max(1, len(request.dataset))
         passes = views(request, rows) * len(request.split.development) / max(1, len(request.dataset))
-        steps = trainings * steps_for(rows) * (request.settings.batch_size or BATCH) * self.work
+        steps = trainings * self.arm.steps(rows) * (request.settings.batch_size or BATCH) * self.work
         return Cost(passes, passes * seconds_per_pass + steps * each)
 
     def fit(self, request: Request) -> Trial:
@@ -220,11 +217,6 @@ class Scratch(Full):
         return replace(request, backbone=sources.mapped(backbone, (height // 2, width // 2)))
 
 
-def steps_for(rows: int) -> int:
-    """Steps aimed at with so many images."""
-    return max(1, round(STEPS * rows**POWER))
-
-
 def views(request: Request, rows: int) -> int:
     """How many stored views to train on, as time and disk allow."""
     settings = request.settings
@@ -241,7 +233,7 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
     request, design = arm.request, arm.design
     rows, folds = _design.training_rows(request), _arm.first_folds(request)
     per_epoch = max(1, round(rows / min(design.batch_size, rows)))
-    epochs = request.settings.epochs or -(-steps_for(rows) // per_epoch)
+    epochs = request.settings.epochs or -(-arm.steps(rows) // per_epoch)
     lasting = replace(arm, design=design.lasting(epochs, per_epoch))
     lasting = with_engine(lasting, request.split.folds[0].train, folds + 1)
     if request.budget.left == float("inf"):

