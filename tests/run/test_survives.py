@@ -363,7 +363,7 @@ def test_the_test_part_is_counted_without_the_engine_of_the_passes(setting: Cont
     setting.experiment = replace(setting.experiment, split=held)
     setting.passes, setting.slower = {"net": 10.0, "other": 50.0}, {"net": 2.5}
     setting.left_out = {"other": "not probed"}
-    assert conclude.test_seconds(setting) == pytest.approx(0.2 * 2.5 * 10.0)
+    assert conclude.seconds_on_test(setting) == pytest.approx(0.2 * 2.5 * 10.0)
 
 
 def test_an_average_is_trained_as_long_as_its_members() -> None:

@@ -262,11 +262,9 @@ def check_memory(source: Source) -> None:
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
-    from headstart.passes import extractor
-
     backbone = context.backbone(name)
     if name not in passes:
-        passes[name] = extractor.measure_pass(backbone, context.dataset, context.extractor.choice(backbone))
+        passes[name] = context.extractor.measured(backbone)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():
