@@ -253,7 +253,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         taps = own.choose(fold.train)
         linear = own.fit(taps, fold.train, rough=True)
         predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
-        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
+        return predictions, {"taps": [str(tap) for tap in taps], **linear.choices}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((str(_taps.Rules()), *map(str, only)))
