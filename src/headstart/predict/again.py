@@ -1,27 +1,22 @@
-"""The test part: the model that ships, asked once.
+"""A model that answered by what is stored of the items, held against its whole network.
 
-Where its head reads what the one pass has stored, that is what it answers by: the files are not read again.
-It is the model that ships all the same: some items are read again, by its whole network in float32, and must
-have those answers; the proof asks the saved copy for them once more, in a fresh process.
+Where the head of what ships reads what the one pass has stored, the test part is answered by that: the files
+are not read again. It is the model that ships all the same: some items are read again, by its whole network in
+float32, and must have those answers; the proof asks the saved copy for them once more, in a fresh process.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from headstart import strategies, tasks
+from headstart import tasks
 from headstart.core.dataset import Item
-from headstart.core.evidence import Cost
 from headstart.core.model import Model
-from headstart.core.strategy import FromStore, Trial
-from headstart.predict.evaluate import Evaluation, align, evaluate, judged
 from headstart.predict.predictor import Predictor, stream, told_unread
-from headstart.run.state.context import Context
 from headstart.tasks.base import Confidence
 
 READ_AGAIN = 16
@@ -46,31 +41,6 @@ class Again:
 
     def to_json(self) -> dict[str, Any]:
         return {"read_again": len(self.inputs), "worst": self.worst, "allowed": self.allowed}
-
-
-def measured(context: Context, winner: Trial, model: Model) -> tuple[Evaluation, Again | None]:
-    """What the model is worth on the test part, and the items that prove it; None where all were read."""
-    dataset = context.dataset.subset(context.split.test)
-    strategy = strategies.get(winner.strategy, context.task)
-    if isinstance(strategy, FromStore):
-        start = time.perf_counter()
-        request = context.request(winner.arm, winner.source, float("inf"))
-        rows = np.flatnonzero(dataset.labelled)
-        answers = strategy.stored_answers(request, model, context.split.test[rows])
-        again, unread = read_again(model, [dataset.items[row] for row in rows], answers)
-        if again is not None:
-            found = judged(
-                model,
-                dataset,
-                rows,
-                answers.astype(np.float64),
-                align(dataset, model.task),
-                seed=context.seed,
-                cost=Cost(0.0, time.perf_counter() - start),
-                unread=unread,
-            )
-            return found, again
-    return evaluate(model, dataset, seed=context.seed), None
 
 
 class _Listening:
