@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from headstart._lazy import optional
 from headstart.sources.text.files import folder as layouts
+from headstart.sources.text.generators import writing
 from headstart.sources.text.networks import transformer
 from headstart.testing.texts import WORDS
 
@@ -93,6 +95,18 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """Name -> (model type of transformers, its configuration)."""
 CAUSAL = ("gpt2", "llama", "qwen2")
+_PAIR = {**FAMILIES["bart"][1], "decoder_layers": 2, "encoder_layers": 2}
+WRITERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "t5": ("t5", {**FAMILIES["t5"][1], "num_layers": 2, "eos_token_id": 3, "decoder_start_token_id": 0}),
+    "bart": ("bart", {**_PAIR, "forced_bos_token_id": 0}),
+    "marian": ("marian", {**_PAIR, "decoder_start_token_id": 1}),
+    "mbart": ("mbart", {**_PAIR, "forced_bos_token_id": 5}),
+    "pegasus": ("pegasus", {**_PAIR, "decoder_start_token_id": 1}),
+    "gpt2": ("gpt2", {**FAMILIES["gpt2"][1], "n_layer": 2, "eos_token_id": 3}),
+    "llama": ("llama", {**FAMILIES["llama"][1], "num_hidden_layers": 2, "eos_token_id": 3}),
+    "qwen2": ("qwen2", {**FAMILIES["qwen2"][1], "num_hidden_layers": 2, "eos_token_id": 3}),
+}
+"""The same for networks that write; 2 or 3 ends a text, as the tokenizer has it."""
 
 
 def configuration(family: str, words: int) -> dict[str, Any]:
@@ -101,10 +115,10 @@ def configuration(family: str, words: int) -> dict[str, Any]:
     return {"pad_token_id": 0, **fields, "model_type": kind, "vocab_size": words}
 
 
-def tokenizer(family: str, words: Sequence[str] = WORDS) -> Any:
+def tokenizer(family: str, words: Sequence[str] = WORDS, pad: int | None = None) -> Any:
     """A tokenizer of whole words, with the family's special tokens."""
     tokenizers = optional("tokenizers", extra="text", needed_for="tiny text models")
-    pad = int(FAMILIES[family][1].get("pad_token_id") or 0)
+    pad = int(FAMILIES[family][1].get("pad_token_id") or 0) if pad is None else pad
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     if pad == 1:
         special[:3] = ["[CLS]", "[PAD]", "[UNK]"]
@@ -148,11 +162,71 @@ def write_model(folder: Path, family: str = "bert", *, seed: int = 0, words: Seq
     return folder
 
 
+def write_writer(
+    folder: Path, family: str = "t5", *, seed: int = 0, words: Sequence[str] = WORDS, **fields: Any
+) -> Path:
+    """A network of that family that writes, with random weights, laid out as Hugging Face does; gives the folder.
+    `fields` of its configuration are as given."""
+    kind, own = WRITERS[family]
+    encoder = tokenizer(family, words, pad=int(own.get("pad_token_id") or 0))
+    config = {"pad_token_id": 0, **own, "model_type": kind, "vocab_size": encoder.get_vocab_size(), **fields}
+    architecture = layouts.architecture(config, family)
+    with transformer.quietly(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network: Any = writing.build(architecture)
+        _spread(network)
+        network.save_pretrained(str(folder))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": LENGTH}))
+    return folder
+
+
+COLOURS = {"red": "rote", "blue": "blaue", "black": "schwarze", "white": "weisse"}
+BEASTS = {"dog": "hund", "horse": "pferd", "bird": "vogel", "sheep": "schaf"}
+DEEDS = {"runs fast": "rennt schnell", "sleeps here": "schlummert dort", "eats bread": "frisst brot"}
+PAIRS = [
+    (f"the {c} {b} {d}", f"der {COLOURS[c]} {BEASTS[b]} {DEEDS[d]}")
+    for c, b, d in product(COLOURS, BEASTS, DEEDS)
+]
+"""48 sentences in English and, nearly, in German."""
+SPOKEN = tuple(dict.fromkeys(" ".join(map(" ".join, PAIRS)).split()))
+"""Their words."""
+
+
+def write_taught(folder: Path, family: str = "t5", *, steps: int = 120, pairs: Any = PAIRS) -> Path:
+    """A network of that family that has learnt pairs of sentences, laid out as Hugging Face does; gives the
+    folder."""
+    from headstart import modalities, sources
+    from headstart.modalities.text import Text
+    from headstart.strategies.sentences._writing import table, token_loss
+
+    backbone: Any = sources.load(f"hf:{write_writer(folder, family, words=SPOKEN)}").prompted(())  # type: ignore[attr-defined]
+    generator = backbone.generator().fresh(0)
+    room = modalities.get("text")
+    prepared = [room.prepare(Text(first), backbone.source.input) for first, _ in pairs]
+    states = torch.from_numpy(room.collate(prepared))
+    answers = torch.from_numpy(table(generator, [second for _, second in pairs]))
+    optimizer = torch.optim.AdamW(generator.module.parameters(), lr=1e-2)
+    generator.module.eval()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        token_loss(generator.logits(states, answers, "input"), answers).mean().backward()
+        optimizer.step()
+    with transformer.quietly():
+        generator.module.save_pretrained(str(folder))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": WRITERS[family][0]}))
+    return folder
+
+
 @torch.no_grad()
 def _spread(network: torch.nn.Module) -> None:
     """Weights large enough that the layers do something: the families' own are meant for wide networks."""
     for name, parameter in network.named_parameters():
-        if parameter.ndim > 1:
+        if parameter.ndim > 1 and parameter.requires_grad:  # what a formula gives is left alone
             parameter.normal_(0, 0.3)
         elif name.endswith("bias"):
             parameter.normal_(0, 0.1)

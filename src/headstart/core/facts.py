@@ -51,6 +51,10 @@ class Facts:
     """Whether its score is what sources are ranked by."""
     classifies: bool = False
     """Whether it needs a source with a classifier of its own."""
+    writes: bool = False
+    """Whether its answers are written, where they are texts: it needs a source that can (`Source.writes`)."""
+    untouched: bool = False
+    """Whether it is the source as it is: what is trained further is compared with it, too."""
     trains: bool = False
     """Whether weights of the trunk change: such arms have few folds, and must show more to be preferred."""
     all_layers: bool = False
@@ -88,6 +92,10 @@ class Facts:
     def knows(self, modality: str, *, form: str = "") -> bool:
         """Whether it knows a kind of data, and gives answers of a form."""
         return (not self.modalities or modality in self.modalities) and bool(self.of(form))
+
+    def needs_writer(self, form: str) -> bool:
+        """Whether it needs a source that writes, for answers of a form."""
+        return self.writes and bool(self.texts) and self.of(form) == self.texts
 
     @property
     def needs_source(self) -> bool:

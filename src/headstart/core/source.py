@@ -161,3 +161,5 @@ class Source:
     paper: str | None = None
     note: str = ""
     """What it is good and bad at, in one sentence."""
+    writes: bool = False
+    """Whether it can write texts (`core.generator`), as far as its record tells."""

@@ -46,6 +46,10 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
         for strategy in baselines(experiment)
     }
+    if not strategies.facts(ours.strategy).untouched:
+        for one in strategies.every("transfer"):
+            names = [n for n, t in trials.items() if t.strategy == one.name and t.source == ours.source]
+            rivals |= {one.name: names} if one.untouched and names else {}
     found: dict[str, tuple[Trial, PairedGain]] = {}
     for strategy, names in rivals.items():
         rival = best(names, trials, experiment)

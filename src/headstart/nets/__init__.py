@@ -36,6 +36,10 @@ Kinds of `net` (the key "kind"), with their tensors:
   convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how
   far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
   score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
+* "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
+that
+  writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
+  (`words.tokenizer`, uint8, its JSON): tokens float32 `[B, longest]`, -1 after the end.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -72,6 +76,7 @@ KINDS = (
     "grid",
     "blobs",
     "boxes",
+    "generator",
 )
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""

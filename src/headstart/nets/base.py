@@ -46,6 +46,10 @@ class Net(nn.Module, ABC):
         predictions: Tensor = self._activate(self.logits(prepared))
         return predictions.float()
 
+    def text(self, row: np.ndarray) -> str | None:  # noqa: ARG002
+        """What a row of predictions says, of a network that writes; None of any other."""
+        return None
+
 
 class Parts:
     """The tensors of one network, taken by name; what is missing or left over is an error."""

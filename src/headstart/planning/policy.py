@@ -32,24 +32,20 @@ MANY = 2_000
 
 CHEAP = ("floor", "simple", "random")
 """Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
-
 LEAST = 3.0
 """Seconds under which no arm with a trunk is started, and that what is run in any case gets at the least."""
-
 KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
 
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
-
 AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
 
 NAMED = 12
 """Arms that a sentence names at most."""
-
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
 
@@ -61,9 +57,10 @@ class Candidate:
     name: str
     classifies: bool = False
     """Whether it brings a classifier of its own with named labels."""
+    writes: bool = False  # texts
     second_way: bool = False
-    """Whether it is another source of the run that reads pairs in its other way. Which way is better is what
-    is asked of pairs: it need not leave time for the proof, as a further source must."""
+    """Whether it is another source of the run that reads pairs in its other way, which is what is asked of
+    pairs: it need not leave time for the proof."""
     left_out: str = ""
     """Why it is not probed though there be time; empty: it is."""
 
@@ -171,8 +168,7 @@ class Skipped:
 
 
 def best_source(known: Known) -> Candidate | None:
-    """The source whose probe (or own classifier) scored best; the earlier one on a tie. Without scores, the
-    first."""
+    """The source of which a reader scored best, the earlier one on a tie. Without scores, the first."""
     scored = [
         (outcome.score, -index, candidate)
         for index, candidate in enumerate(known.sources)
@@ -202,14 +198,19 @@ def agenda(known: Known) -> list[Arm]:
         random, scratch = every("random"), every("scratch")
         second = (first, scratch) if expert_first(known) else (scratch, first)
         order = (random, [one for one in every("transfer") if one.unlabelled], *second)
-        arms += [(one, best, one.reason.format(source=best.name)) for one in (*chain(*order), *further)]
+        writer = best_source(replace(known, sources=tuple(c for c in known.sources if c.writes))) or best
+        for one in (*chain(*order), *further):
+            own = writer if one.needs_writer(known.form) else best
+            arms += [(one, own, one.reason.format(source=own.name))]
         arms += answers(known, best)
-    return [arm for arm in arms if possible(known, arm[0])]
+    return [arm for arm in arms if possible(known, *arm[:2])]
 
 
-def possible(known: Known, one: Facts) -> bool:
-    """Whether a strategy belongs to this run."""
+def possible(known: Known, one: Facts, source: Candidate | None = None) -> bool:
+    """Whether a strategy belongs to this run, with that source."""
     able = one.knows(known.modality, form=known.form)
+    if able and one.needs_writer(known.form):
+        able = any(c.writes for c in (known.sources if source is None else (source,)))
     if not able or (one.unlabelled and not known.unlabelled):
         return False
     if known.allowed is not None or known.quality == BEST:

@@ -189,6 +189,10 @@ class Predictor:
             found: np.ndarray = np.ascontiguousarray(self._net(batch).cpu().numpy())
         return found
 
+    def text(self, row: np.ndarray) -> str | None:
+        """What a row of `scores` says, of a network that writes; None of any other."""
+        return self._net.text(row)
+
     def adapted(self, prepared: Sequence[np.ndarray], method: str) -> tuple[Predictor, Adaptation]:
         """A copy, brought to prepared items by a method of `headstart.predict.adapting`, and what was done.
 
@@ -376,11 +380,12 @@ def _finish(
             yield Prediction(ident, methods.placed(whole, size), whole, tiles=many)
         else:
             row = next(scores)
-            answer: Any
+            answer: Any = predictor.text(row) if isinstance(predictor, Predictor) else None
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
             elif isinstance(methods, Says):
-                answer = methods.said(task, predictor.model.net, row, found.text)
+                said = methods.said
+                answer = said(task, predictor.model.net, row, found.text) if answer is None else answer
             else:
                 answer = task.typed(methods.decode(task, row[None])[0])
             yield Prediction(ident, answer, row, unread=found.unread)

@@ -35,6 +35,7 @@ def state(
             # the names of its classes may only be known once it is open: the arm says so where there are none
             classifies=bool(source.labels or source.architecture.get("num_classes"))
             and tasks.for_task(context.task).exclusive,
+            writes=source.writes,
             second_way=sources.joint(source).spec in specs - {source.spec},
             left_out=context.left_out.get(name, ""),
         )

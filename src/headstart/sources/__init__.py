@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from headstart import modalities
 from headstart.core.backbone import Backbone
+from headstart.core.generator import Generator, Writing
 from headstart.core.source import Preprocessing, Source
-from headstart.errors import MissingExtra, SourceError
+from headstart.errors import MissingExtra, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import providers
 from headstart.sources.networks import audit
@@ -214,6 +215,30 @@ def from_state(
     from headstart.sources.networks import opening
 
     return opening.restore(record, tensors, classifier or {})
+
+
+def generator_from_state(
+    architecture: Mapping[str, Any],
+    input: Preprocessing,
+    tensors: Mapping[str, Any],
+    how: Writing,
+    tokenizer: str,
+) -> Generator:
+    """The network that writes of an architecture, with the given weights (`core.generator`).
+
+    Raises `NetError` when names or shapes do not fit, `SourceError` or `UnknownName` for an architecture that
+    cannot be built, or that does not write.
+    """
+    audit.check(architecture)
+    restored = getattr(_restoring(input.modality), "restore_generator", None)
+    if restored is None:
+        raise UnknownName("kind of data that texts are written of", input.modality, sorted(RESTORED_BY))
+    found: Generator = restored(architecture, tensors, how, tokenizer)
+    return found
+
+
+def _restoring(modality: str) -> Any:
+    return import_module(RESTORED_BY[modality]) if modality in RESTORED_BY else None
 
 
 def mapped(backbone: Backbone, size: tuple[int, int]) -> Backbone:

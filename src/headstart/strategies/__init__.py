@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from headstart import tasks
 from headstart.core.backbone import Backbone
 from headstart.core.facts import Facts, Role
+from headstart.core.generator import Writes
 from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.core.task import Task
@@ -59,6 +60,11 @@ _OWN = (
         reason="one pass over the data pays for it",
     ),
     Facts(
+        "untouched", "", "transfer", texts=f"{_HERE}.sentences.generated:Untouched",
+        reads=True, own_pass=True, writes=True, untouched=True,
+        title="the untouched source", reason="what it writes without any training",
+    ),
+    Facts(
         "decoder", "", "transfer", trains=True, share=0.5, turn=(0, 0, 0),
         places=f"{_HERE}.dense.decoder:Decoder",
         reason="{source} has the best probe; train a decoder on its maps",
@@ -85,6 +91,7 @@ _OWN = (
     Facts(
         "scratch", f"{_HERE}.scratch:Scratch", "scratch",
         places=f"{_HERE}.dense.decoder:Scratch", boxes=f"{_HERE}.detection.trained:Scratch",
+        texts=f"{_HERE}.sentences.generated:Scratch", writes=True,
         trains=True, all_layers=True,
         # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
         # hundred texts, however long it is trained
@@ -103,12 +110,14 @@ _OWN = (
     Facts(
         "finetune", f"{_HERE}.finetune:Finetune", "transfer",
         places=f"{_HERE}.dense.decoder:Finetune", boxes=f"{_HERE}.detection.trained:Finetune",
+        texts=f"{_HERE}.sentences.generated:Finetune", writes=True,
         trains=True, races=True, share=0.6,
         turn=(1, 1, 1), step="another source",
         reason="{source} has the best probe; train its last layers further",
     ),
     Facts(
-        "lora", f"{_HERE}.lora:Lora", "transfer", by_hand=("image", "audio"), trains=True, all_layers=True,
+        "lora", f"{_HERE}.lora:Lora", "transfer", texts=f"{_HERE}.sentences.generated:Lora", writes=True,
+        by_hand=("image", "audio"), trains=True, all_layers=True,
         races=True, share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
     ),
     Facts(
@@ -118,6 +127,7 @@ _OWN = (
     Facts(
         "full", f"{_HERE}.finetune:Full", "transfer",
         places=f"{_HERE}.dense.decoder:Full", boxes=f"{_HERE}.detection.trained:Full",
+        texts=f"{_HERE}.sentences.generated:Full", writes=True,
         trains=True, all_layers=True, races=True,
         turn=(4, 4, 2), reason="train every layer",
     ),
@@ -182,13 +192,23 @@ def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Bac
     from headstart.strategies.gradient import _design
     from headstart.strategies.gradient._adapters import resolve
     from headstart.strategies.lora import named_targets
+    from headstart.strategies.sentences.generated import LowRank
+
+    def layers(backbone: Backbone) -> object:
+        """Those that are meant, of the network or of its decoder."""
+        try:
+            return resolve(backbone, backbone.tail(backbone.cuts[0]), targets)
+        except BadOption:
+            if not isinstance(backbone, Writes):
+                raise
+            return LowRank(targets).names(backbone.generator())
 
     _design.check(settings, modality)
     freeze, targets = settings.freeze, named_targets(settings.lora_targets)
     if freeze not in (None, _design.AUTO):
         _one_at_least(networks(), lambda backbone: _design.frozen_stage(backbone, freeze))
     if targets:
-        _one_at_least(networks(), lambda one: resolve(one, one.tail(one.cuts[0]), targets))
+        _one_at_least(networks(), layers)
 
 
 def _one_at_least(backbones: Iterable[Backbone], test: Callable[[Backbone], object]) -> None:

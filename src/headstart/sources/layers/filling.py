@@ -29,6 +29,28 @@ def filled(build: Callable[[], N], tensors: Mapping[str, Any], arch: str) -> N:
     return network
 
 
+def filled_shared(build: Callable[[], N], tensors: Mapping[str, Any], arch: str) -> N:
+    """The same where each tensor that the network has under several names is given under one of them."""
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        shapes = build()
+    names: dict[int, list[str]] = {}
+    for name, value in shapes.state_dict(keep_vars=True).items():
+        names.setdefault(id(value), []).append(name)
+    every = dict(tensors)
+    for shared in names.values():
+        there = next((name for name in shared if name in tensors), None)
+        every |= {} if there is None else dict.fromkeys(shared, tensors[there])
+    return filled(build, every, arch)
+
+
+def unshared(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network, each tensor under the first of its names."""
+    found: dict[int, tuple[str, Tensor]] = {}
+    for name, value in network.state_dict(keep_vars=True).items():
+        found.setdefault(id(value), (name, value.detach()))
+    return dict(found.values())
+
+
 def _compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
     for name, value in network.state_dict().items():
         if name in tensors and tuple(tensors[name].shape) != tuple(value.shape):

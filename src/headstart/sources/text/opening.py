@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from headstart.core.generator import Generator, Writing
 from headstart.core.source import Source
 from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
@@ -15,9 +18,10 @@ from headstart.modalities.text import largest_number
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files import weights
 from headstart.sources.layers import filling
-from headstart.sources.text.files import folder
+from headstart.sources.text.files import folder, generation
 from headstart.sources.text.files.tokenizer import SETTINGS
 from headstart.sources.text.files.vectors import ARCH, LIBRARY, from_arrays
+from headstart.sources.text.generators import writing
 from headstart.sources.text.networks import backbone as backbones
 from headstart.sources.text.networks import transformer
 from headstart.sources.text.networks.backbone import TextBackbone
@@ -33,9 +37,31 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
     network = transformer.fill(architecture, tensors, source.spec)
     _check_words(network, layout.contract, source.spec)
     found = filling.described(source, network, architecture, layout.contract)
+    if folder.writes(architecture):
+        found = replace(found, writes=True)
     backbone = backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
     _check_length(backbone, layout.contract, source.spec)
-    return backbone
+    return writing.of(backbone, cache(lambda: open_generator(found, root))) if found.writes else backbone
+
+
+def open_generator(source: Source, root: Path) -> Generator:
+    """The whole network in the source's folder, decoder and all. Raises `SourceError`, `MissingExtra`."""
+    layout = folder.read(root, source.spec)
+    architecture, how = layout.architecture, generation.read(layout)
+    kind = writing.AUTO[writing.is_pair(architecture)]
+    network = transformer.fill(
+        architecture, weights.read_folder(layout.weights, source)[1], source.spec, kind
+    )
+    return writing.around(network, architecture, how, layout.contract.encoder)
+
+
+def restore_generator(
+    architecture: Mapping[str, Any], tensors: Mapping[str, Any], how: Writing, tokenizer: str
+) -> Generator:
+    """A generator from the state of its network, tensors that are shared under one of their names. Raises
+    `NetError` when they do not fit."""
+    network = filling.filled_shared(lambda: writing.build(architecture), tensors, str(architecture["arch"]))
+    return writing.around(network, architecture, how, tokenizer)
 
 
 def open_sentences(source: Source, path: Path) -> TextBackbone:

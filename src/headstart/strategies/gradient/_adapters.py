@@ -58,13 +58,7 @@ class LowRank:
 
     def begin(self, backbone: Backbone, body: nn.Module, seed: int) -> None:
         """Raises `BadOption` for a name that matches nothing, `MissingExtra` without peft."""
-        peft = optional("peft", extra="text", needed_for="LoRA")
-        names = resolve(backbone, body, self.targets)
-        config = peft.LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=names, lora_dropout=0.0)
-        with reproducible(seed):
-            peft.inject_adapter_in_model(config, body)
-        for name, parameter in body.named_parameters():
-            parameter.requires_grad_("lora_" in name)
+        inject(body, resolve(backbone, body, self.targets), seed)
 
     def end(self, body: nn.Module) -> None:
         """The products are added to the weights, and the layers put back."""
@@ -102,29 +96,50 @@ class Vectors:
         body.requires_grad_(True)
 
 
+def inject(body: nn.Module, names: list[str], seed: int) -> None:
+    """Put matrices of low rank beside linear layers of these names: nothing else is trained. Raises
+    `MissingExtra` without peft."""
+    peft = optional("peft", extra="text", needed_for="LoRA")
+    turned = any(not isinstance(body.get_submodule(name), nn.Linear) for name in names)
+    config = peft.LoraConfig(
+        r=RANK, lora_alpha=ALPHA, target_modules=names, lora_dropout=0.0, fan_in_fan_out=turned
+    )
+    with reproducible(seed):
+        peft.inject_adapter_in_model(config, body)
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether it is a linear layer; GPT-2's are a class of transformers, "Conv1D"."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
 def linear_layers(backbone: Backbone, body: nn.Module) -> Iterator[str]:
     """Name in the body of each linear layer inside the network's layers: what stands before them is not
     trained."""
     inside = {id(module) for module in backbone.tail(backbone.stages[0].cut).modules()}
     for name, module in body.named_modules():
-        # GPT-2's linear layers are a class of transformers, "Conv1D"
-        linear = isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
-        if linear and id(module) in inside:
+        if is_linear(module) and id(module) in inside:
             yield name
 
 
 def resolve(backbone: Backbone, body: nn.Module, targets: tuple[str, ...]) -> list[str]:
     """Names of the linear layers meant. Raises `BadOption` for a target that matches none."""
-    layers = list(linear_layers(backbone, body))
+    return meant(list(linear_layers(backbone, body)), targets)
+
+
+def meant(layers: list[str], targets: tuple[str, ...]) -> list[str]:
+    """Those of the layers, by name, that are meant; all where there are no targets. Raises `BadOption`."""
     if not targets:
         return layers
     found: list[str] = []
     for target in targets:
-        meant = [name for name in layers if name == target or name.endswith(f".{target}")]
-        if not meant:
+        own = [name for name in layers if name == target or name.endswith(f".{target}")]
+        if not own:
             there = sorted({name.rsplit(".", 1)[-1] for name in layers})
             raise BadOption(
                 "--lora-targets", target, f"names of linear layers there are: {', '.join(there) or 'none'}"
             )
-        found += [name for name in meant if name not in found]
+        found += [name for name in own if name not in found]
     return found

@@ -348,6 +348,8 @@ class Says(Protocol):
     """Whether an answer is a part of its item's text."""
     longest: float
     """How many times as long as its item a text may be without a word; 0: any length is usual."""
+    prompts: tuple[str, ...]
+    """What sources call such a task, or how that begins, where they name a prompt for it."""
 
     def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
         """The answer of a model with that recipe, from what its network gives of an item with that text:

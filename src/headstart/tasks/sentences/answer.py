@@ -12,4 +12,5 @@ class Answer(Sentences):
     asks = "an answer"
     columns = (("question", "context", "answer"), ("question", "passage", "answer"))
     inside = True
+    prompts = ("question-answering", "question_answering")
     scores = by_name(F1, EXACT)

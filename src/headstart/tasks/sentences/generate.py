@@ -11,4 +11,5 @@ class Generate(Sentences):
     kind = "generate"
     asks = "a text"
     columns = (("prompt", "completion"), ("prompt", "response"), ("instruction", "output"))
+    prompts = ("text-generation", "text_generation")
     scores = by_name(CHRF, ROUGE_L, EXACT, REPETITION)

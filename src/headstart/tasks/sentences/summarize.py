@@ -15,4 +15,5 @@ class Summarize(Sentences):
         ("article", "highlights"),
     )  # fmt: skip
     longest = 1.0
+    prompts = ("summarization",)
     scores = by_name(ROUGE_1, ROUGE_2, ROUGE_L, REPETITION)

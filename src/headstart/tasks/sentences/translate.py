@@ -13,4 +13,5 @@ class Translate(Sentences):
     asks = "a translation"
     columns = (("source", "target"), ("source", "translation"))
     longest = 4.0
+    prompts = ("translation",)
     scores = by_name(CHRF, BLEU, REPETITION)

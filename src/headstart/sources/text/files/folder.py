@@ -54,6 +54,16 @@ CAUSAL = frozenset(
     }
 )  # fmt: skip
 """Model types whose tokens see only those before them."""
+PAIRS = frozenset(
+    {
+        "bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "fsmt", "led", "longt5", "m2m_100",
+        "marian",
+        "mbart", "mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet",
+        "switch_transformers",
+        "t5", "t5gemma", "umt5", "xlm-prophetnet",
+    }
+)  # fmt: skip
+"""Model types that are an encoder with a decoder that writes."""
 OFFSET = frozenset(
     {
         "camembert", "data2vec-text", "esm", "luke", "markuplm", "mpnet", "roberta", "roberta-prelayernorm",
@@ -196,7 +206,8 @@ def _length(config: dict[str, Any], wanted: Any) -> int:
 
 def described(source: Source, root: Path) -> Source:
     """The record, completed with what a folder says. Raises `SourceError`."""
-    return completed(source, root, read(root, source.spec))
+    found = completed(source, root, read(root, source.spec))
+    return replace(found, writes=writes(found.architecture))
 
 
 def completed(source: Source, root: Path, layout: Any) -> Source:
@@ -213,6 +224,11 @@ def completed(source: Source, root: Path, layout: Any) -> Source:
         local=True,
         size_bytes=sum(file.stat().st_size for file in weights),
     )
+
+
+def writes(architecture: Mapping[str, Any]) -> bool:
+    """Whether a source writes texts, by its record alone: its files may still lack the decoder."""
+    return architecture.get("arch") in PAIRS | CAUSAL
 
 
 def is_usable(root: Path) -> bool:

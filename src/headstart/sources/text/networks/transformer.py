@@ -71,18 +71,25 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
     return config
 
 
-def build(architecture: Mapping[str, Any]) -> nn.Module:
-    """The encoder with random weights by its own initialisation, in eval mode.
+ENCODER = "AutoModel"
+"""Of which the encoder is kept; of the library's other classes, which write, all of the network."""
+
+
+def build(architecture: Mapping[str, Any], kind: str = ENCODER) -> nn.Module:
+    """The encoder, or another `kind` of network, with random weights by its own initialisation, in eval mode.
 
     Draws from torch's global generator. Raises `SourceError`, `MissingExtra`.
     """
     config = configuration(architecture)
     with blaming(f"{LIBRARY}/{architecture['arch']}", "cannot be built"), quietly():
-        return encoder(library().AutoModel.from_config(config))
+        found: Any = getattr(library(), kind).from_config(config)
+        return encoder(found) if kind == ENCODER else found.eval()  # type: ignore[no-any-return]
 
 
-def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: str) -> nn.Module:
-    """The encoder with the weights of a file, put in place by transformers, which knows old names.
+def fill(
+    architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: str, auto: str = ENCODER
+) -> nn.Module:
+    """The same with the weights of a file, put in place by transformers, which knows old names.
 
     Raises `SourceError` when weights are missing or have other shapes.
     """
@@ -94,7 +101,7 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
     misfit = "its weights do not fit its configuration"
     with blaming(spec, misfit), quietly(), torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
-            kind: Any = type(library().AutoModel.from_config(config))
+            kind: Any = type(getattr(library(), auto).from_config(config))
         network, report = kind.from_pretrained(
             None,
             config=config,
@@ -102,7 +109,7 @@ def fill(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: s
             dtype=torch.float32,
             output_loading_info=True,
         )
-    found = encoder(network)
+    found = encoder(network) if auto == ENCODER else network.eval()
     _check(found, network, report, spec)
     return found
 
@@ -149,7 +156,11 @@ def _untied(architecture: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> d
 def _check(found: nn.Module, network: nn.Module, report: Mapping[str, Any], spec: str) -> None:
     wanted = set(found.state_dict())
     prefix = next((f"{name}." for name, part in network.named_modules() if part is found and name), "")
-    own = {name.removeprefix(prefix) for name in report["missing_keys"]} & wanted
+    # what a formula gives is in no file: the library fills it in
+    computed = {
+        f"{name}.weight" for name, part in found.named_modules() if "Sinusoidal" in type(part).__name__
+    }
+    own = {name.removeprefix(prefix) for name in report["missing_keys"]} & wanted - computed
     shapes = [str(entry[0]) for entry in report["mismatched_keys"]]
     strange = [name for name in report["unexpected_keys"] if _inside(name, wanted)]
     problems = [

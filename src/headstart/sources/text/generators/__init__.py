@@ -1,0 +1,1 @@
+"""Text sources that write: their networks."""
