@@ -1,8 +1,8 @@
 """A model that answered by what is stored of the items, held against its whole network.
 
 Where the head of what ships reads what the one pass has stored, the test part is answered by that: the files
-are not read again. It is the model that ships all the same: some items are read again, by its whole network in
-float32, and must have those answers; the proof asks the saved copy for them once more, in a fresh process.
+are not read again. It is the model that ships all the same: some items are read again, by its whole network
+in float32, and must have those answers; the proof asks the saved copy for them once more, in a fresh process.
 """
 
 from __future__ import annotations
