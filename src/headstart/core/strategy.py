@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -180,6 +180,33 @@ class Strategy(Protocol):
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """The model on all development rows, with the choices of the trial."""
+
+
+class Learnt(Protocol):
+    """A head in closed form on stored maps, asked for models of any rows: each takes about a second."""
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that it reads."""
+
+    @property
+    def stand_in(self) -> str:
+        """What it is called where the arm itself trains for longer; "" where it is what the arm ships."""
+
+    def __call__(self, train: np.ndarray, test: np.ndarray) -> Iterable[Any]:
+        """Learn from the labels of some rows (int64): the answer of each of the others, as predictions hold
+        it."""
+
+    def error(self) -> float:
+        """Its mean squared error on items left out, of a model of all development rows."""
+
+
+@runtime_checkable
+class Maps(Strategy, Protocol):
+    """A strategy whose head reads stored maps."""
+
+    def closed(self, request: Request) -> Learnt:
+        """Its head in closed form."""
 
 
 @runtime_checkable

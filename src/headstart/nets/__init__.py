@@ -36,6 +36,8 @@ Kinds of `net` (the key "kind"), with their tensors:
   convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how
   far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
   score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
+* "detector": {"architecture", "columns": [[source class, ...] for each target label]}: a whole detector
+  (`detector.*`) with its library's post-processing, rows as "grid" has them; `settled.thresholds`.
 * "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
 that
   writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
@@ -76,6 +78,7 @@ KINDS = (
     "grid",
     "blobs",
     "boxes",
+    "detector",
     "generator",
 )
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To

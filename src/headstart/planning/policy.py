@@ -29,7 +29,6 @@ FURTHER = "finetune"
 """Of the arms that train further the one that every kind of data has: another source is tried with it."""
 MANY = 2_000
 """Labelled items from which training from scratch comes first again, though there be few a class."""
-
 CHEAP = ("floor", "simple", "random")
 """Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
 LEAST = 3.0
@@ -37,13 +36,13 @@ LEAST = 3.0
 KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
-
+READ_SHARE = 0.5
+"""Of the time left, what a probe may take that trains in each fold: the others must have their turn."""
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
-
 NAMED = 12
 """Arms that a sentence names at most."""
 CONTROL_SHARE = 0.2
@@ -285,7 +284,8 @@ def next_step(known: Known) -> Step | None:
         if (ran is not None and not again) or _obstacle(known, one, source):
             continue
         few = one.share_of_few if expert_first(known) else None
-        seconds = max(0.0, known.left) * (1.0 if again else one.share if few is None else few)
+        share = READ_SHARE if known.form and one.ranks else one.share if few is None else few
+        seconds = max(0.0, known.left) * (1.0 if again else share)
         if _due(known, one):
             seconds = max(seconds, LEAST)
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))

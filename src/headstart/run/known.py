@@ -28,13 +28,15 @@ def state(
     outcomes = {
         n: replace(outcome_of(t, context), behind=n in lost, heat=heats.get(n)) for n, t in trials.items()
     }
+    methods = tasks.for_task(context.task)
     specs = {source.spec for source in context.sources.values()}
     candidates = tuple(
         policy.Candidate(
             name,
             # the names of its classes may only be known once it is open: the arm says so where there are none
             classifies=bool(source.labels or source.architecture.get("num_classes"))
-            and tasks.for_task(context.task).exclusive,
+            and source.form == methods.form
+            and (methods.exclusive or bool(methods.form)),
             writes=source.writes,
             second_way=sources.joint(source).spec in specs - {source.spec},
             left_out=context.left_out.get(name, ""),

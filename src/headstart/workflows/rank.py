@@ -20,6 +20,7 @@ from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
+from headstart.passes.suited import suited
 from headstart.planning import policy, shortlist
 from headstart.planning.shortlist import Ranked
 from headstart.ranking import scoring
@@ -91,7 +92,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     environment.check_alone("rank")
     also = scoring.wanted(also)
     dataset, task, _ = resolve.read(config, Memo(), listen)
-    tasks.one_an_item(task, dataset.origin or dataset.name, "rank")
+    tasks.measurable(task, dataset.origin or dataset.name, "rank")
     found, left_out = candidates(config, dataset)
     split = splits.make_split(dataset, seed=config.seed)
     items = len(looked_at(dataset, split, config.seed))
@@ -150,7 +151,7 @@ class _Reading:
             start, before = time.perf_counter(), extract.passes
             try:
                 check_memory(source)
-                backbone = sources.load(source, download=self.config.download)
+                backbone = suited(sources.load(source, download=self.config.download), self.dataset)
                 if pairs is None:  # by the embedding of the first source that works, as in a fit
                     pairs = near_duplicates.find(backbone, own, extract)
                 evaluation = evaluation or Evaluation(own, self.task, _split(own, seed, pairs), extract, seed)

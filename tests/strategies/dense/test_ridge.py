@@ -35,10 +35,24 @@ def test_errors_come_from_sums_alone() -> None:
     x, classes = images()
     weights = np.array([1.0, 2.0, 0.5])
     fitted = _ridge.fit(x[:3], classes[:3], 3, penalty=0.01)
-    sums = _ridge.Sums.of(np.concatenate(x[3:]), np.concatenate(classes[3:]), weights)
     labels = np.concatenate(classes[3:])
+    each = weights[labels].astype(np.float32)
+    sums = _ridge.Sums.of(np.concatenate(x[3:]), np.eye(3, dtype=np.float32)[labels], each)
     off = np.concatenate(x[3:]) @ fitted.weight.T + fitted.bias - np.eye(3)[labels]
     np.testing.assert_allclose(_ridge.error(fitted, sums), (weights[labels] * (off**2).sum(axis=1)).sum(), rtol=1e-4)  # fmt: skip
+
+
+def test_the_error_is_that_of_images_left_out() -> None:
+    x, classes = images(5)
+    wanted = [np.eye(3, dtype=np.float32)[one] for one in classes]
+    ones = [np.ones(len(one), np.float32) for one in classes]
+    found = _ridge.solved(x, wanted, ones)
+    errors = []
+    for left in range(5):
+        kept = [number for number in range(5) if number != left]
+        model = _ridge.solved(*([one[number] for number in kept] for one in (x, wanted, ones)), found.penalty)
+        errors.append(((x[left] @ model.weight.T + model.bias - wanted[left]) ** 2).sum(axis=1).mean())
+    assert abs(found.error - np.mean(errors)) < 1e-4 * np.mean(errors)
 
 
 def test_noise_is_penalised_and_a_class_that_is_not_there_never_said() -> None:

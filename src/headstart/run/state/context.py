@@ -24,11 +24,11 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
+from headstart.passes.suited import suited
 from headstart.planning.policy import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
-from headstart.tasks.base import Places
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
@@ -154,9 +154,7 @@ class Context:
             told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
             if told:  # what was chosen or left out in its file
                 self.listen(Event("note", {"label": name, "text": told}))
-            if isinstance(tasks.for_task(self.task), Places):
-                found = _over(found, self.dataset.targets)
-            self._loaded[name] = found
+            self._loaded[name] = suited(found, self.dataset)
         return self._loaded[name]
 
     def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
@@ -244,17 +242,6 @@ class Context:
         kind = tasks.for_task(self.task).predictions
         nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
-
-
-LONGEST, SHORTEST = 480, 96
-"""Of images that are read as maps, the longer side in pixels, at most and at least."""
-
-
-def _over(backbone: Backbone, targets: Any) -> Backbone:
-    """The network over whole images of the data's proportions. Raises `SourceError` for one without maps."""
-    height, width = targets.extent()
-    factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
-    return sources.mapped(backbone, (round(factor * height), round(factor * width)))
 
 
 def peak_memory() -> int:

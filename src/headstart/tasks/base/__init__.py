@@ -284,8 +284,8 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     form: str = ""
-    """What its answers are where they are no numbers, "places", "boxes" or "texts": the field of
-    `core.facts.Facts` that names the strategies for them."""
+    """What its answers are where they are no numbers, "places", "boxes" or "texts": by that
+    `core.facts.Facts.forms` names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
     columns: tuple[tuple[str, ...], ...] = ()
@@ -366,8 +366,9 @@ class Places(Protocol):
     """What the file is called that shows an answer."""
     reading: Mapping[str, Any]
     """How a program reads what an exported network gives, as plain JSON."""
-    quick: bool
-    """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
+
+    counted: bool
+    """Whether `amounts` are numbers of objects, not shares."""
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
         """The answer for an item of that height and width, from what a network gives of it: scores float32
@@ -400,3 +401,14 @@ class Places(Protocol):
 
     def told(self, task: Task, answer: Any) -> dict[str, Any]:
         """An answer as plain JSON."""
+
+    def amounts(self, task: Task, answer: Any) -> np.ndarray:
+        """float64 `[K]`: how much of each class there is in an answer (also as predictions hold it) or a
+        target: boxes that are said, or the share of places."""
+
+    def glance(self, answer: Any, scores: np.ndarray) -> np.ndarray:
+        """What `unsure` needs of an answer and its scores: a few kilobytes."""
+
+    def unsure(self, task: Task, glances: Sequence[np.ndarray]) -> list[tuple[float, str]]:
+        """Of each of a pool's answers: how sure the model is, in numbers that only compare within the pool,
+        and of what it is not, in words."""
