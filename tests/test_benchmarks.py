@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,6 +83,23 @@ def test_exponents_of_powers(load: Any) -> None:
     assert exponents([(10, 5.0), (100, 5.0), (1000, 500.0)])["last"] == 2.0
 
 
+def test_an_environment_that_is_there_is_taken_where_its_versions_are_those(
+    load: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environments = load("environments")
+    here = {"layered": False, "install": [f"numpy=={np.__version__}"], "pins": []}
+    monkeypatch.setitem(environments.PEERS, "numbers", here)
+    assert environments.fits("numbers", Path(sys.executable))
+    for other in (["numpy==0.1"], ["headstart-of-nobody==1"]):
+        monkeypatch.setitem(environments.PEERS, "others", {**here, "install": other})
+        assert not environments.fits("others", Path(sys.executable))
+    (tmp_path / "numbers" / "bin").mkdir(parents=True)
+    (tmp_path / "numbers" / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(environments, "fits", lambda peer, python: peer == "numbers" and python.is_file())
+    monkeypatch.setattr(environments.venv, "create", lambda *_, **__: pytest.fail("it was made again"))
+    assert environments.python_of("numbers", tmp_path) == tmp_path / "numbers" / "bin" / "python"
+
+
 def test_every_package_of_a_peer_has_one_version(load: Any) -> None:
     environments, cases = load("environments"), load("cases")
     lock = dict(line.split("==") for line in environments.CONSTRAINTS.read_text().splitlines()[1:])
@@ -91,7 +109,7 @@ def test_every_package_of_a_peer_has_one_version(load: Any) -> None:
         assert len(names) == len(set(names))
         assert ("torch" in names) == wanted["layered"]
         for package in wanted["install"]:
-            assert "==" in package or package in lock or peer == "tllib"
+            assert "==" in package or package in lock
     place = cases.Place(Path("data"), Path("room"), quick=True, one_thread=True)
     asked = {
         arm.peer

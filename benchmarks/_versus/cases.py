@@ -142,7 +142,6 @@ def scores(shape: str) -> Callable[[Place], list[Arm]]:
         return [
             Arm(OURS, place.script("scores", "product", *arrays)),
             Arm("as published", place.script("scores", "published", *arrays)),
-            Arm("TLlib", place.script("scores", "tllib", *arrays), "tllib"),
         ]
 
     return arms

@@ -318,6 +318,22 @@ def test_the_last_source_that_breaks_is_one_sentence(setting: Context) -> None:
         raise BadOption("--freeze", "x", "a stage")
 
 
+@pytest.mark.parametrize(("estimate", "begun"), [(10.0, ()), (500.0, ("majority", "pixels", "probe"))])
+def test_the_fresh_process_starts_when_little_is_left_to_do(
+    setting: Context, arms: dict[str, Fake], clock: Clock, estimate: float, begun: tuple[str, ...]
+) -> None:
+    class Fresh:
+        ready, started = False, ("nothing",)
+
+        def start(self) -> None:
+            self.started = tuple(name for name, arm in arms.items() if arm.given)
+
+    setting.closing.standby = fresh = Fresh()
+    setting.estimates = {"majority": 0.1, "pixels": 1.0, "net: probe": estimate}
+    run(setting, clock, 5_000.0, strategies=("probe",))
+    assert fresh.started == begun
+
+
 def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
     setting: Context, arms: dict[str, Fake], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,7 +397,7 @@ def test_the_test_part_is_counted_without_the_engine_of_the_passes(setting: Cont
     setting.experiment = replace(setting.experiment, split=held)
     setting.passes, setting.slower = {"net": 10.0, "other": 50.0}, {"net": 2.5}
     setting.left_out = {"other": "not probed"}
-    assert conclude.test_seconds(setting) == pytest.approx(0.2 * 2.5 * 10.0)
+    assert conclude.seconds_on_test(setting) == pytest.approx(0.2 * 2.5 * 10.0)
 
 
 def test_an_average_is_trained_as_long_as_its_members() -> None:

@@ -37,6 +37,9 @@ class Facts:
     """Kinds of data it knows; empty: all."""
     by_hand: tuple[str, ...] = ()
     """Kinds of data for which it runs only where strategies are named."""
+    plain: int = 0
+    """The side of the small pictures that it reads without a source: the first pass stores them on the way,
+    so that nothing is decoded twice. 0: none."""
     reads: bool = False
     """Whether it runs for every source, on what the pass over the items has stored."""
     own_pass: bool = False

@@ -213,6 +213,15 @@ class Maps(Strategy, Protocol):
 
 
 @runtime_checkable
+class FromStore(Protocol):
+    """A strategy whose model can be asked by what the pass has stored of an item, without its network."""
+
+    def stored_answers(self, request: Request, model: Model, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, K]`: what `model` says of these rows (int64). `refit` has made it; it may have
+        been given a temperature since."""
+
+
+@runtime_checkable
 class Adapted(Protocol):
     """What an adapter has learnt from labelled rows of the source and unlabelled ones of the target."""
 

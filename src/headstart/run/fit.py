@@ -219,8 +219,11 @@ def run_arms(
         context.listen(Event("note", {"label": "budget", "text": manifest.too_small(context, ledger.budget)}))
     doubt = ""
     while True:
-        context.closing.warm(ledger.budget.left)
         known = replace(state(context, config, trials, ledger.budget, ledger.pace), doubt=doubt)
+        if context.closing.started is None:
+            steps, _ = policy.outline(known)
+            expected = sum(step.seconds if step.estimate is None else step.estimate for step in steps)
+            context.closing.warm(min(ledger.budget.left, expected))
         tell_first_verdict(context, trials, known, ledger)
         tell_races(context, known)
         step = None if ledger.ended else more_folds.next_step(known)

@@ -43,7 +43,7 @@ def state(
         )
         for name, source in context.sources.items()
     )
-    left = budget.left - context.closing.seconds() - pace * conclude.test_seconds(context)
+    left = budget.left - context.closing.seconds() - pace * conclude.seconds_on_test(context)
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}
     again = {

@@ -29,7 +29,7 @@ _OWN = (
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
-        "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
+        "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",), plain=32,
         forms={
             "places": f"{_HERE}.dense.baselines:Colours",
             "boxes": f"{_HERE}.detection.baselines:Blobs",

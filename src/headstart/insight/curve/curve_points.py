@@ -26,8 +26,10 @@ from headstart.measure import intervals, partition, threads
 from headstart.strategies import probe as probing
 from headstart.tasks.base import Places
 
-DRAWS = 6
-"""Portions drawn for every size."""
+DRAWS, MANY = 6, 3
+"""Portions drawn for every size; the second where more than `SOME` rows are all measured: of so many, which
+are drawn moves a point by less than which there are."""
+SOME = 500
 OF_PLACES = 2
 """The same where an answer is a map: a fit takes half a second, and every pixel of an item is measured."""
 MOST_ROWS = 5_000
@@ -88,7 +90,8 @@ def measure(
     # those the probe has come to: for others it has chosen taps by all rows, their held-out ones among them
     known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
     placed = isinstance(tasks.for_task(experiment.task), Places)
-    folds = [_folds(known, number, one=sampled) for number in range(OF_PLACES if placed else DRAWS)]
+    draws = OF_PLACES if placed else MANY if SOME < len(experiment.split.development) <= EVERY_FOLD else DRAWS
+    folds = [_folds(known, number, one=sampled) for number in range(draws)]
     needed = sorted({fold for draw in folds for fold in draw})
     stored = (
         _maps(experiment, networks, probe, needed) if placed else _read(experiment, networks, probe, needed)
@@ -99,9 +102,9 @@ def measure(
     wanted = subsets.sizes(total, classes)
     if len(wanted) < 2 or not all(len(rows) for part in parts for rows in part):
         return None
-    draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
+    drawn = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     seen = _own(experiment, probe, stored, known)
-    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
+    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in drawn]
     used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
     measured = _summed(experiment, used, [[held for _, held in row] for row in found], baseline)
     if not np.isfinite(measured.errors).all():

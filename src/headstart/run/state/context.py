@@ -55,6 +55,12 @@ class Timed:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
 
+    def measured(self, backbone: Backbone) -> float:
+        """Seconds that a pass of a source takes, from a few items."""
+        from headstart.passes import extractor
+
+        return extractor.measure_pass(backbone, self._extractor.dataset, self._extractor)
+
     def over(self, dataset: Dataset) -> Timed:
         """The same of some of the items, by the engines that were chosen."""
         from headstart.passes.extractor import StoreExtractor

@@ -32,6 +32,15 @@ FIFTHS = 5
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """That the penalty of a linear model was chosen by some of its rows."""
+
+    rows: int
+    error: float
+    """Standard error of the mean squared error that it was chosen by, as a share of that."""
+
+
+@dataclass(frozen=True)
 class Linear:
     """A fitted linear model on raw (not z-scored) features: `logits = X @ weight.T + bias`."""
 
@@ -42,6 +51,14 @@ class Linear:
     penalty: float
     """The chosen C of logistic regression; lambda where it is `ridge` regression."""
     ridge: bool = False
+    sampled: Sampled | None = None
+    """Where the penalty was not chosen by all rows."""
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """How it was penalised, as JSON."""
+        some = {} if self.sampled is None else {"C_by": vars(self.sampled)}
+        return {"C": self.penalty, "ridge": self.ridge, **some}
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         return features @ self.weight.T + self.bias
