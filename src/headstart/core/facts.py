@@ -30,6 +30,8 @@ class Facts:
     """The same for tasks whose answers are boxes."""
     texts: str = ""
     """The same for tasks whose answers are texts."""
+    heard: str = ""
+    """The same where such a text follows its item in time (`tasks.base.Says.heard`), if it differs."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""

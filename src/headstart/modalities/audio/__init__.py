@@ -243,12 +243,14 @@ def count(data: bytes | Recording, contract: AudioPreprocessing) -> Counted:
     """Frames of a recording, and how many of them the source reads; of bytes the header tells it."""
     seconds = (data if isinstance(data, Recording) else _decode.header_of(data)).seconds
     frames = contract.frames(seconds) + (0 if contract.waves else 1)  # the first may lie around the beginning
+    frames = max(frames, contract.window) if contract.whole else frames
     return Counted(frames, min(frames, contract.max_length), 0, "samples" if contract.waves else "frames")
 
 
-def weight(data: bytes, contract: AudioPreprocessing) -> int:  # noqa: ARG001 - time is time
+def weight(data: bytes, contract: AudioPreprocessing) -> int:
     """By its length in time: recordings of like length share a batch."""
+    least = contract.seconds if contract.whole else 0.0
     try:
-        return max(1, round(min(_decode.header_of(data).seconds, limits.SECONDS) * WEIGHT))
+        return max(1, round(max(least, min(_decode.header_of(data).seconds, limits.SECONDS)) * WEIGHT))
     except AudioError:
         return 1

@@ -331,6 +331,8 @@ class Says(Protocol):
     """Whether an answer is a part of its item's text."""
     longest: float
     """How many times as long as its item a text may be without a word; 0: any length is usual."""
+    heard: bool
+    """Whether an answer follows its item in time, sign by sign."""
     prompts: tuple[str, ...]
     """What sources call such a task, or how that begins, where they name a prompt for it."""
 

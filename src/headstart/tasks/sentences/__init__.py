@@ -75,6 +75,7 @@ class Sentences(TaskMethods):
     """What is to be done, in words: "a translation"."""
     inside: bool = False
     longest: float = 0.0
+    heard: bool = False
     prompts: tuple[str, ...] = ()
 
     def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:

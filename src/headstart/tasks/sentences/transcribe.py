@@ -10,5 +10,6 @@ class Transcribe(Sentences):
 
     kind = "transcribe"
     asks = "a transcript"
+    heard = True
     columns = (("audio", "transcript"), ("audio", "transcription"), ("path", "transcript"))
     scores = by_name(WER, CER, EXACT)
