@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,45 @@ def write_writer(
     (folder / "config.json").write_text(json.dumps(config))
     encoder.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": LENGTH}))
+    return folder
+
+
+COLOURS = {"red": "rote", "blue": "blaue", "black": "schwarze", "white": "weisse"}
+BEASTS = {"dog": "hund", "horse": "pferd", "bird": "vogel", "sheep": "schaf"}
+DEEDS = {"runs fast": "rennt schnell", "sleeps here": "schlummert dort", "eats bread": "frisst brot"}
+PAIRS = [
+    (f"the {c} {b} {d}", f"der {COLOURS[c]} {BEASTS[b]} {DEEDS[d]}")
+    for c, b, d in product(COLOURS, BEASTS, DEEDS)
+]
+"""48 sentences in English and, nearly, in German."""
+SPOKEN = tuple(dict.fromkeys(" ".join(map(" ".join, PAIRS)).split()))
+"""Their words."""
+
+
+def write_taught(folder: Path, family: str = "t5", *, steps: int = 120, pairs: Any = PAIRS) -> Path:
+    """A network of that family that has learnt pairs of sentences, laid out as Hugging Face does; gives the
+    folder."""
+    from headstart import modalities, sources
+    from headstart.modalities.text import Text
+    from headstart.strategies.sentences._writing import table, token_loss
+
+    backbone: Any = sources.load(f"hf:{write_writer(folder, family, words=SPOKEN)}").prompted(())  # type: ignore[attr-defined]
+    generator = backbone.generator().fresh(0)
+    room = modalities.get("text")
+    prepared = [room.prepare(Text(first), backbone.source.input) for first, _ in pairs]
+    states = torch.from_numpy(room.collate(prepared))
+    answers = torch.from_numpy(table(generator, [second for _, second in pairs]))
+    optimizer = torch.optim.AdamW(generator.module.parameters(), lr=1e-2)
+    generator.module.eval()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        token_loss(generator.logits(states, answers, "input"), answers).mean().backward()
+        optimizer.step()
+    with transformer.quietly():
+        generator.module.save_pretrained(str(folder))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": WRITERS[family][0]}))
     return folder
 
 
