@@ -54,16 +54,18 @@ _VALUES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"
 def open_whisper(source: Source, path: Path, tokenizer: Path, settings: Path) -> WritingSounds:
     """Whisper from a file of CTranslate2: its encoder, and all of it where texts are written. Raises
     `SourceError`."""
-    encoder = _restored(source, dict(whisper_side(_whisper(source, path), "encoder")))
+    with weights.readable(source.spec, f"{path.name} cannot be read", "install it again"):
+        tensors = dict(whisper_side(_variables(path), "encoder"))
+    encoder = _restored(source, tensors)
     opens = cache(lambda: open_whisper_writer(source, path, tokenizer, settings))
     return WritingSounds.around(encoder, opens)
 
 
 def open_whisper_writer(source: Source, path: Path, tokenizer: Path, settings: Path) -> Generator:
     """The whole network, which writes what its tokenizer says. Raises `SourceError`."""
-    found = _whisper(source, path)
-    unread = f"{settings.name} or {tokenizer.name} cannot be read"
+    unread = f"{path.name}, {settings.name} or {tokenizer.name} cannot be read"
     with weights.readable(source.spec, unread, "install it again"):
+        found = _variables(path)
         told, text = read_object(settings), tokenizer.read_text(encoding="utf-8")
         names = ("endoftext", "startoftranscript", "notimestamps")
         numbers = [vocabulary(text).number(f"<|{name}|>") for name in names]
@@ -94,11 +96,10 @@ def open_whisper_writer(source: Source, path: Path, tokenizer: Path, settings: P
         raise SourceError(source.spec, f"its decoder is not whole ({error})", "install it again") from error
 
 
-def _whisper(source: Source, path: Path) -> Mapping[str, np.ndarray]:
-    with weights.readable(source.spec, f"{path.name} cannot be read", "install it again"):
-        kind, found = ctranslate.read(path)
-        if kind != WHISPER:
-            raise Damaged(f"it is a {kind}, not a {WHISPER}")
+def _variables(path: Path) -> Mapping[str, np.ndarray]:
+    kind, found = ctranslate.read(path)
+    if kind != WHISPER:
+        raise Damaged(f"it is a {kind}, not a {WHISPER}")
     return found
 
 

@@ -1,9 +1,9 @@
 """Sources of sounds that write what is said: Whisper, whose decoder reads whole windows alone.
 
 Without the silence that fills up a window Whisper's decoder does not end: of 50 strings of spoken digits, of
-about 3 seconds, tiny.en gets 23 % of the words wrong behind whole windows, and writes several times as many as
-were said behind the recording's own frames. With 5 seconds of silence it still gets 68 % wrong, and where states
-of whole windows are cut 4 seconds behind the recording's end 40 %.
+about 3 seconds, tiny.en gets 23 % of the words wrong behind whole windows, and writes several times as many
+as were said behind the recording's own frames. With 5 seconds of silence it still gets 68 % wrong, and where
+states of whole windows are cut 4 seconds behind the recording's end 40 %.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ def read(root: Path, spec: str) -> Writing:
             data: dict[str, Any] = {
                 "end": end if isinstance(end, list) else [end], "start": start,
                 "longest": min(LONGEST, int(told.get("max_target_positions") or 2 * LONGEST) - len(start)),
-                "never": told.get("suppress_tokens") or [], "not_first": told.get("begin_suppress_tokens") or [],
+                "never": told.get("suppress_tokens") or [],
+                "not_first": told.get("begin_suppress_tokens") or [],
             }  # fmt: skip
             return Writing.from_json(data)
     except (OSError, untrusted.Damaged) as error:
