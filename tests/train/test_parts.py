@@ -205,6 +205,16 @@ class TestFreeze:
         with pytest.raises(FrozenChanged):
             part.verify()
 
+    def test_a_zero_may_lose_its_sign(self) -> None:
+        """Averaging frozen weights makes 0.0 of -0.0, which weights from half precision often are."""
+        model = toy.net()
+        model.body[0].weight.data[:] = -0.0
+        part = FrozenPart.of(model, model.head)
+        average = Average(model, 0.5)
+        average.update(model)
+        load_state(model, average.tensors)
+        part.verify()
+
     def test_batchnorm_mode(self) -> None:
         model = toy.net()
         set_train_mode(model, statistics=False)

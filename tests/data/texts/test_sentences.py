@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -73,3 +75,24 @@ def test_the_doctor_tells_what_cannot_be_meant() -> None:
     found = [f"{i} o'clock" for i in range(12)]
     assert "HS341" not in codes({**asked, "answer": found})
     assert "HS341" in codes({**asked, "answer": ["noon", *found[1:]]})
+
+
+def test_the_doctor_tells_which_transcripts_cannot_have_been_said(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    names = [f"clip{number}.wav" for number in range(12)]
+    for number, name in enumerate(names):
+        noise = np.random.default_rng(number).normal(0, 0.1, 8_000)
+        soundfile.write(str(tmp_path / name), noise, 8_000)
+
+    def told(transcripts: list[str]) -> list[tuple[str, str]]:
+        table = pl.DataFrame({"audio": [str(tmp_path / name) for name in names], "transcript": transcripts})
+        found = check(load(table)).findings
+        return [(one.code, one.where) for one in found if one.code in ("HS302", "HS344", "HS345", "HS346")]
+
+    good = [f"this is number {number}" for number in range(12)]
+    assert not told(good)
+    (code, where), *more = told(["clip0.wav", *good[1:]])
+    assert (code, where.endswith("clip0.wav"), more) == ("HS344", True, [])
+    assert [code for code, _ in told([*good[:-1], "on and on " * 20])] == ["HS345"]
+    assert [code for code, _ in told([*good[:-1], "a"])] == ["HS345"]
+    assert [code for code, _ in told([*good[:-1], ""])] == ["HS302"]

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
-from headstart.modalities.audio import _described, _shown
+from headstart.modalities.audio import _described, _shown, _windows
 from headstart.modalities.audio._spectra import frames_of
 from headstart.modalities.audio._traits import looks as looks
 from headstart.modalities.audio._traits import traits as traits
@@ -237,6 +237,16 @@ def summary(opened: Recording) -> np.ndarray:
 def telling(opened: Iterable[Recording]) -> bool:
     """Whether most recordings are no shorter than a second: a click is like any other."""
     return float(np.median([one.seconds for one in opened])) >= 1
+
+
+def seconds(data: bytes) -> float:
+    """Of a whole recording, as its header says. Raises `AudioError`."""
+    return _decode.header_of(data).seconds
+
+
+def windows(opened: Recording, contract: AudioPreprocessing) -> list[tuple[float, float, Recording]]:
+    """(begin, end, part) in seconds, no more in each than the source reads at a time."""
+    return _windows.windows(opened, contract.seconds)
 
 
 def count(data: bytes | Recording, contract: AudioPreprocessing) -> Counted:

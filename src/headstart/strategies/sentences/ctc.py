@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone, Stage
 from headstart.core.budget import Budget
@@ -152,7 +153,8 @@ class _Arm:
             seed=self.request.seed,
         )  # fmt: skip
         length = length_of(self.request, self.stage.cut)
-        return Design(self.stage.cut, self.stage.name, recipe, size, epochs, length=length)
+        kind = modalities.get(self.request.dataset.modality).DEFAULT_VIEW
+        return Design(self.stage.cut, self.stage.name, recipe, size, epochs, augment=kind, length=length)
 
     @cached_property
     def inputs(self) -> Inputs:

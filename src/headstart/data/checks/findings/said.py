@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,15 +14,23 @@ from headstart.core.words import shortened
 from headstart.data.checks.findings import Finding, finding
 from headstart.errors import HeadstartError
 from headstart.measure.texts.shared import squad
+from headstart.modalities.base import Timed
 from headstart.tasks.base import Says
 
 SHOWN = 40
 """Characters of a text that are shown."""
+LEAST, MANY = 10, 100
+"""Recordings from which on their paces are compared; and transcripts of which one in so many has a character
+that hardly any has."""
+FASTER, SLOWER, POSSIBLE = 3.0, 6.0, 25.0
+"""How many times the usual pace is too fast, or too slow: strings of words with pauses between them are within;
+and characters a second that a quick speaker reaches."""
 
 
 def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
-    """HS303 and HS340 to HS343: all the same; copies of their item; answers that their passage does not hold;
-    texts far longer than their item; texts of the test part that the training part has, too."""
+    """HS303 and HS340 to HS346: all the same; copies of their item; answers that their passage does not
+    hold; texts far longer than their item; texts of the test part that the training part has, too; and
+    transcripts that cannot be what was said."""
     assert dataset.task is not None
     methods = tasks.for_task(dataset.task)
     assert isinstance(methods, Says)
@@ -31,6 +41,8 @@ def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
             "HS303", dataset.task.labels[0], f"all {len(wanted):,} texts are {_shown(*wanted.values())}"
         )
     room = modalities.get(dataset.modality)
+    if methods.heard and isinstance(room, Timed):
+        yield from _heard(dataset, wanted, room)
     for row, target in wanted.items() if room.IN_WORDS else ():
         name = dataset.items[row].id
         try:
@@ -49,6 +61,34 @@ def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
         for row in sorted(test):
             if wanted[row] in known:
                 yield finding("HS343", dataset.items[row].id, _shown(wanted[row]), row)
+
+
+def _heard(dataset: Dataset, wanted: dict[int, str], room: Timed) -> Iterator[Finding]:
+    """HS344 to HS346."""
+    paces: dict[int, float] = {}
+    for row, target in wanted.items():
+        item = dataset.items[row]
+        name = target.strip().replace("\\", "/").rpartition("/")[2]
+        if name and name in (item.id.rpartition("/")[2], item.id.rpartition("/")[2].rpartition(".")[0]):
+            yield finding("HS344", item.id, _shown(target), row)
+        try:
+            seconds = room.seconds(item.read())
+        except (OSError, HeadstartError):  # told already
+            continue
+        if seconds > 0 and target.strip():
+            paces[row] = len("".join(target.split())) / seconds
+    usual = float(np.median(list(paces.values()))) if len(paces) >= LEAST else 0.0
+    for row, pace in paces.items():
+        if usual and not usual / SLOWER <= pace <= max(usual * FASTER, POSSIBLE):
+            many = f"{pace:.3g} characters a second, where {usual:.3g} are usual: {_shown(wanted[row])}"
+            yield finding("HS345", dataset.items[row].id, many, row)
+    if len(wanted) >= MANY:
+        counts = Counter(sign for text in wanted.values() for sign in set(text.casefold()))
+        for row, text in wanted.items():
+            rare = sorted(sign for sign in set(text.casefold()) if counts[sign] <= len(wanted) / MANY)
+            if rare:
+                signs = ", ".join(f"{sign!r} ({unicodedata.name(sign, 'no name')})" for sign in rare[:3])
+                yield finding("HS346", dataset.items[row].id, f"{signs} in {_shown(text)}", row)
 
 
 def _shown(text: str, *_: str) -> str:
