@@ -48,6 +48,20 @@ def test_no_difference_is_no_evidence_and_says_what_could_have_been_seen() -> No
     assert any("smallest gain" in note for note in verdict.notes)
 
 
+def test_what_is_trained_is_compared_with_the_untouched_source() -> None:
+    setting = experiment()
+    arms = trials(setting, probe=0.7, scratch=0.5)
+    arms["net: untouched"] = replace(arm(setting, "net: untouched", "untouched", 0.8, seed=5), source="net")
+    arms["net: finetune"] = replace(arm(setting, "net: finetune", "finetune", 0.95, seed=6), source="net")
+    verdict = verdict_of(arms, setting)
+    assert verdict.arm == "net: finetune"
+    assert "net: untouched" in {c.against for c in verdict.comparisons}
+    arms["net: finetune"] = replace(arm(setting, "net: finetune", "finetune", 0.6, seed=6), source="net")
+    verdict = verdict_of(arms, setting)
+    assert verdict.arm == "net: untouched"
+    assert "net: untouched" not in {c.against for c in verdict.comparisons}
+
+
 def test_without_scratch_nothing_is_claimed() -> None:
     setting = experiment()
     arms = trials(setting, probe=0.95, scratch=0.6)

@@ -55,7 +55,7 @@ class Writing:
 
 
 class Generator(Protocol):
-    """The contract; `headstart.testing.generator` holds its conformance suite.
+    """The contract; `tests/sources/text/test_generators.py` holds every family to it.
 
     Tensors are named `Any`, as in `core.backbone`. States are those of the backbone at `place`, `[B, T, D +
     1]` with the mask as last channel, or prepared inputs where that is its first cut. Answers are int64 `[B,
