@@ -14,7 +14,7 @@ from torch import nn
 
 from headstart.errors import BadOption, FrozenChanged
 from headstart.train import checkpoint, draws
-from headstart.train.average import Average, decay_for
+from headstart.train.average import Average, decay_for, load_state
 from headstart.train.batches import in_order
 from headstart.train.freeze import FrozenPart, set_train_mode
 from headstart.train.groups import make_optimizer, parameter_groups, set_rates

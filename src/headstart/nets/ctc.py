@@ -12,8 +12,8 @@ from torch.nn import functional
 from headstart import sources
 from headstart.core.task import Task
 from headstart.errors import UnknownName
+from headstart.measure.texts.paths import BLANK, collapsed
 from headstart.nets.base import Net, Parts, Recipe
-from headstart.train.losses.ctc import BLANK, collapsed
 
 HIDDEN = 128
 SPAN = 5

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-BLANK = 0
-"""The output that stands for no character."""
+from headstart.measure.texts.paths import BLANK
 
 
 def ctc_loss(z: Tensor, targets: Tensor) -> Tensor:
@@ -24,8 +23,3 @@ def ctc_loss(z: Tensor, targets: Tensor) -> Tensor:
         z.float().transpose(0, 1), targets.clamp(min=0), steps, lengths, BLANK, "none", zero_infinity=True
     )
     return each * len(targets) / lengths.sum().clamp(min=1)
-
-
-def collapsed(best: list[int]) -> list[int]:
-    """The likeliest output of each step -> signs: what recurs from step to step is one, blanks are none."""
-    return [one for place, one in enumerate(best) if one != BLANK and (not place or best[place - 1] != one)]
