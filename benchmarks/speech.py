@@ -54,7 +54,7 @@ from headstart.strategies.sentences import generated
 RESULTS = Path(__file__).parent / "results" / "speech.json"
 WHISPER = "package/whisper-tiny-en"
 ARMS = ("majority", "untouched", "random-frozen", "probe", "finetune", "lora", "full", "scratch")
-EPOCHS = {"finetune": 4, "lora": 4, "full": 3, "scratch": 6}
+EPOCHS = {"finetune": 2, "lora": 2, "full": 2, "scratch": 6}
 COUNTS = (50, 200)
 TESTED, CHECKED = 60, 40
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

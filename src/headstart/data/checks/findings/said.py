@@ -23,7 +23,7 @@ LEAST, MANY = 10, 100
 """Recordings from which on their paces are compared; and transcripts of which one in so many has a character
 that hardly any has."""
 FASTER, SLOWER, POSSIBLE = 3.0, 6.0, 25.0
-"""How many times the usual pace is too fast, or too slow; and characters a second that a quick speaker reaches."""
+"""How many times the usual pace is too fast, or too slow; and characters a second of a quick speaker."""
 
 
 def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
