@@ -26,6 +26,9 @@ class Head(nn.Module):
     """Steps `[B, T, D]` and their mask -> log-probabilities `[B, T, K]`, which are sure of the blank where it
     hides them."""
 
+    mean: Tensor
+    sd: Tensor
+
     def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
