@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,15 +17,14 @@ from headstart.tasks.base import Says
 
 SHOWN = 40
 """Characters of a text that are shown."""
-LEAST, MANY = 10, 100
-"""Recordings from which on their paces are compared; and transcripts of which one in so many has a character
-that hardly any has."""
+LEAST = 10
+"""Recordings from which on their paces are compared."""
 FASTER, SLOWER, POSSIBLE = 3.0, 6.0, 25.0
 """How many times the usual pace is too fast, or too slow; and characters a second of a quick speaker."""
 
 
 def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
-    """HS303 and HS340 to HS346: all the same; copies of their item; answers that their passage does not
+    """HS303 and HS340 to HS343, HS347: all the same; copies of their item; answers that their passage does not
     hold; texts far longer than their item; texts of the test part that the training part has, too; and
     transcripts that cannot be what was said."""
     assert dataset.task is not None
@@ -63,13 +60,10 @@ def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
 
 
 def _heard(dataset: Dataset, wanted: dict[int, str], room: Timed) -> Iterator[Finding]:
-    """HS344 to HS346."""
+    """HS347: transcripts with far more or fewer characters a second than others."""
     paces: dict[int, float] = {}
     for row, target in wanted.items():
         item = dataset.items[row]
-        name = target.strip().replace("\\", "/").rpartition("/")[2]
-        if name and name in (item.id.rpartition("/")[2], item.id.rpartition("/")[2].rpartition(".")[0]):
-            yield finding("HS344", item.id, _shown(target), row)
         try:
             seconds = room.seconds(item.read())
         except (OSError, HeadstartError):  # told already
@@ -80,14 +74,7 @@ def _heard(dataset: Dataset, wanted: dict[int, str], room: Timed) -> Iterator[Fi
     for row, pace in paces.items():
         if usual and not usual / SLOWER <= pace <= max(usual * FASTER, POSSIBLE):
             many = f"{pace:.3g} characters a second, where {usual:.3g} are usual: {_shown(wanted[row])}"
-            yield finding("HS345", dataset.items[row].id, many, row)
-    if len(wanted) >= MANY:
-        counts = Counter(sign for text in wanted.values() for sign in set(text.casefold()))
-        for row, text in wanted.items():
-            rare = sorted(sign for sign in set(text.casefold()) if counts[sign] <= len(wanted) / MANY)
-            if rare:
-                signs = ", ".join(f"{sign!r} ({unicodedata.name(sign, 'no name')})" for sign in rare[:3])
-                yield finding("HS346", dataset.items[row].id, f"{signs} in {_shown(text)}", row)
+            yield finding("HS347", dataset.items[row].id, many, row)
 
 
 def _shown(text: str, *_: str) -> str:
