@@ -24,7 +24,7 @@ FASTER, SLOWER, POSSIBLE = 3.0, 6.0, 25.0
 
 
 def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
-    """HS303 and HS340 to HS343, HS347: all the same; copies of their item; answers that their passage does not
+    """HS303 and HS340 to HS343, HS347: all the same; copies of their item; answers their passage does not
     hold; texts far longer than their item; texts of the test part that the training part has, too; and
     transcripts that cannot be what was said."""
     assert dataset.task is not None
