@@ -95,6 +95,8 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
         more["unread"] = row.unread
     if row.tiles > 1:
         more["tiles"] = row.tiles
+    if row.segments:
+        more["segments"] = [segment.to_json() for segment in row.segments]
     return {"id": row.id, **methods.to_json(task, row.answer, row.scores, top), **more}
 
 

@@ -26,7 +26,8 @@ class Facts:
     role: Role
     forms: Mapping[str, str] = field(default_factory=dict, hash=False)
     """"module:class" of what does the same for tasks whose answers are no numbers, by the form that these
-    have (`TaskMethods.form`)."""
+    have (`TaskMethods.form`); "heard": for texts that follow their item in time (`tasks.base.Says.heard`), if
+    it differs."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""

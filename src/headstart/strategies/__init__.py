@@ -15,6 +15,7 @@ from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, UnknownName
+from headstart.tasks.base import Says
 
 _HERE = "headstart.strategies"
 _BOTH = "items without a label are known to add to so few labels"
@@ -65,6 +66,7 @@ _OWN = (
             "places": f"{_HERE}.dense.probe:Probe",
             "boxes": f"{_HERE}.detection.probe:Probe",
             "texts": f"{_HERE}.sentences.probe:Probe",
+            "heard": f"{_HERE}.sentences.ctc:Ctc",
         },
         reason="one pass over the data pays for it",
     ),
@@ -96,6 +98,7 @@ _OWN = (
             "places": f"{_HERE}.dense.probe:RandomFrozen",
             "boxes": f"{_HERE}.detection.probe:RandomFrozen",
             "texts": f"{_HERE}.sentences.probe:RandomFrozen",
+            "heard": f"{_HERE}.sentences.ctc:RandomFrozen",
         },
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
@@ -191,8 +194,9 @@ def ranking() -> str:
 
 def get(name: str, task: Task | None = None) -> Strategy:
     """The strategy of that name, as it is for a task. Raises `UnknownName`."""
-    one = facts(name)
-    strategy: Strategy = found_at(one.of("" if task is None else tasks.for_task(task).form))()
+    one, methods = facts(name), None if task is None else tasks.for_task(task)
+    heard = one.forms.get("heard", "") if isinstance(methods, Says) and methods.heard else ""
+    strategy: Strategy = found_at(heard or one.of("" if methods is None else methods.form))()
     return strategy
 
 

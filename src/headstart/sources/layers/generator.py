@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -71,9 +71,10 @@ class Written(ABC):
         found.digest = self.digest
         return found
 
-    def writes(self, longest: int) -> Self:
-        """The same network, no copy of it, with answers of at most so many tokens."""
-        found = replace(self, writing=replace(self.writing, longest=longest))
+    def writes(self, longest: int, known: Collection[int] = ()) -> Self:
+        """The same network, no copy of it, with answers of at most so many tokens; `known` ones may occur."""
+        never = tuple(token for token in self.writing.never if token not in known)
+        found = replace(self, writing=replace(self.writing, longest=longest, never=never))
         if "digest" in self.__dict__:
             found.digest = self.digest
         return found
@@ -135,7 +136,9 @@ class Written(ABC):
         tokens, cache = begun.tokens, None
         for at in range(self.writing.longest):
             out = self.module(**begun.arguments(tokens, at), past_key_values=cache, use_cache=True)
-            said, cache = out.logits[:, -1].argmax(-1), out.past_key_values
+            z, cache = out.logits[:, -1], out.past_key_values
+            z[:, list(self.writing.never + (self.writing.not_first if at == 0 else ()))] = -torch.inf
+            said = z.argmax(-1)
             found[alive, at] = said[alive]
             alive &= ~torch.isin(said, end)
             if not alive.any():

@@ -111,9 +111,11 @@ def table(generator: Generator, texts: Sequence[str]) -> np.ndarray:
 
 
 def fitted(generator: Generator, texts: Sequence[str]) -> Generator:
-    """With room for answers like these, never more than the source allows."""
-    longest = max((len(generator.tokens(text, LONGEST)) for text in texts), default=1)
-    return generator.writes(min(generator.writing.longest, round(ROOM * longest) + MORE))
+    """With room for answers like these, no more than the source allows; their tokens may be written."""
+    tokens = [generator.tokens(text, LONGEST) for text in texts]
+    longest = max(map(len, tokens), default=1)
+    known = {token for row in tokens for token in row}
+    return generator.writes(min(generator.writing.longest, round(ROOM * longest) + MORE), known)
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch) -> tuple[Trained, Learnt]:
