@@ -152,6 +152,32 @@ def test_what_cannot_write_is_not_applicable(request_of: Any) -> None:
         assert "no network that writes" in trial.reason
 
 
+def test_a_prompt_that_is_asked_for_is_taken_and_several_are_told(where: Path, request_of: Any) -> None:
+    told = {f"translation_en_to_{one}": {"prefix": f"{one} "} for one in ("de", "fr")}
+    backbone = sources.load(f"hf:{write_writer(where / 'two', words=SPOKEN, task_specific_params=told)}")
+    for prompt, reason in (
+        (None, "as it is, behind no prompt: its record has 'de ' or 'fr ', so name one with --prompt"),
+        ("fr ", "as it is, behind 'fr'"),
+        ("", "as it is"),
+    ):
+        asked = request_of(backbone, prompt=prompt)
+        asked = replace(asked, split=replace(asked.split, folds=asked.split.folds[:1]))
+        trial = strategies.get("untouched", TASK).fit(asked)
+        assert trial.reason.partition(";")[0] == reason
+        model = strategies.get("untouched", TASK).refit(asked, trial)
+        assert getattr(model.input, "prefix", None) == (prompt or "")
+    assert "prompt" not in Settings().to_json(), "what earlier versions kept is found by it"
+
+
+def test_a_prompt_that_nothing_reads_is_refused(taught: Any) -> None:
+    asked = Settings(prompt="so: ")
+    strategies.check(asked, "text", lambda: [taught], form="texts")
+    with pytest.raises(BadOption, match="no answer of this task is written"):
+        strategies.check(asked, "text", lambda: [taught])
+    with pytest.raises(BadOption, match="no source here writes"):
+        strategies.check(asked, "text", lambda: [TinyTextBackbone()], form="texts")
+
+
 def test_the_loss_is_that_of_the_answers_tokens_alone() -> None:
     z = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(0))
     answers = torch.tensor([[1, 2, 3], [4, -1, -1]])
