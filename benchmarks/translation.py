@@ -7,7 +7,7 @@ Parents are folders in `--parents`: `captions`, taught on 15,000 English caption
 taught on the same captions with those of others. `--packs` holds the wheels of the language packs of JupyterLab
 (`pip download --no-deps jupyterlab-language-pack-fr-FR jupyterlab-language-pack-nl-NL`).
 
-Children: en-fr and en-nl are strings of an interface, en-nl all that are there; de-en are captions that no parent has seen,
+Children: en-fr and en-nl are strings of an interface, of en-nl all that there are (about 300); de-en are captions that no parent has seen,
 the other way round. A child is fitted by the arms of `headstart fit` on one fold: the pairs to learn from, and those held
 out. Each arm has the steps and rates that it has by itself, unless `--lr` or `--epochs` are given, and no limit of time; the
 seconds are those of the processor. Then the verdict by BLEU, as `fit` gives it, and the gains with 95 % intervals.
@@ -50,6 +50,7 @@ LEARNT = ("untouched", "full", "scratch")
 CHEAP = ("majority", "copy", "tfidf")
 PACKS = {"en-fr": "fr_FR", "en-nl": "nl_NL"}
 MOST_TEST, LEAST_TEST = 500, 100
+WORDS = 40
 METRIC = tasks.get("translate").scores["BLEU"].metric
 TASK = replace(
     tasks.get("translate").make_task(["target"]),
@@ -59,7 +60,8 @@ TASK = replace(
 
 
 def strings(packs: Path, language: str) -> list[tuple[str, str]]:
-    """(English, translation) of all that are translated, each text once."""
+    """(English, translation) of all that are translated, each text once: of at most `WORDS` words, fewer than half
+    of which stand in the English text as well (names of settings, and what was left as it is)."""
     found: dict[str, str] = {}
     (wheel,) = packs.glob(f"*{language.lower()}*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -67,7 +69,8 @@ def strings(packs: Path, language: str) -> list[tuple[str, str]]:
             for key, value in json.loads(archive.read(name)).items():
                 said = value[0] if isinstance(value, list) and value else ""
                 english, other = (" ".join(str(one).split()) for one in (key.rpartition("\x04")[2], said))
-                if english and other and english != other:
+                known, told = english.lower().split(), other.lower().split()
+                if told and len(known) <= WORDS and 2 * sum(word in known for word in told) < len(told):
                     found.setdefault(english, other)
     return sorted({other: (english, other) for english, other in found.items()}.values())
 
@@ -108,7 +111,7 @@ def trial_of(name: str, parent: str, experiment: Experiment, options: argparse.N
     settings = Settings(lr=options.lr, epochs=options.epochs)
     hand = "".join(f"-{key}{value:g}" for key, value in vars(settings).items() if value is not None)
     place = options.parents / "answers" / f"{child}-{whose}-{name}-{rows}-{options.seed}{hand}.json"
-    held = experiment.split.folds[0].test.tolist()
+    held = experiment.split.folds[0].test
     if place.exists():
         kept = json.loads(place.read_text(encoding="utf-8"))
     else:
@@ -126,9 +129,8 @@ def trial_of(name: str, parent: str, experiment: Experiment, options: argparse.N
         )
         start = time.process_time()
         trial = strategies.get(name, TASK).fit(asked)
-        answers = trial.predictions.averaged()
         kept = {
-            "said": [str(answers[row]) for row in held],
+            "said": [str(text) for text in trial.predictions.take(0, held)],
             "seconds": time.process_time() - start,
             "reason": trial.reason,
             "choices": dict(trial.choices),
@@ -136,7 +138,8 @@ def trial_of(name: str, parent: str, experiment: Experiment, options: argparse.N
         place.parent.mkdir(exist_ok=True)
         place.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
     cells = Texts(
-        (1, len(experiment.dataset)), {(0, row): s for row, s in zip(held, kept["said"], strict=True)}
+        (1, len(experiment.dataset)),
+        {(0, row): text for row, text in zip(held.tolist(), kept["said"], strict=True)},
     )
     source = parent if strategies.facts(name).needs_source else None
     return Trial(

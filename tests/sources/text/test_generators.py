@@ -69,6 +69,14 @@ def test_it_keeps_what_the_contract_promises(backbone: Any) -> None:
     check_generator(backbone, "rain snow")
 
 
+def test_weights_that_the_backbone_has_are_in_memory_once(backbone: Any) -> None:
+    apart = {p.data_ptr() for p in backbone.generator().copy().module.parameters()}
+    own = {p.data_ptr() for p in backbone.module.parameters()}
+    whole = {p.data_ptr() for p in backbone.generator().module.parameters()}
+    assert own <= whole
+    assert not own & apart
+
+
 def test_a_prompt_comes_from_the_record(tmp_path: Path) -> None:
     tasks = {"summarization": {"prefix": "the "}, "translation_en_to_de": {"prefix": "a "}}
     tasks["translation_en_to_fr"] = {"prefix": "it "}
@@ -84,6 +92,15 @@ def test_a_causal_network_leaves_room_for_the_answer(tmp_path: Path) -> None:
     found: Any = sources.load(f"hf:{write_writer(tmp_path / 'gpt2', 'gpt2')}")
     assert found.prompted(()).source.input.max_length == found.source.input.max_length // 2
     assert found.generator().place == "input"
+
+
+def test_a_tokenizer_for_each_language_says_what_to_do(tmp_path: Path) -> None:
+    folder = write_writer(tmp_path / "marian", "marian")
+    (folder / "tokenizer.json").unlink()
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        (folder / name).write_text("{}")
+    with pytest.raises(SourceError, match=r"a pair of files, source\.spm and target\.spm"):
+        sources.load(f"hf:{folder}")
 
 
 def test_what_cannot_write_says_so(tmp_path: Path) -> None:
