@@ -83,6 +83,28 @@ def test_what_is_trained_on_few_pairs_ends_by_itself(where: Path, request_of: An
     assert score > 0.4
 
 
+def test_batches_are_as_long_as_their_longest_answer(taught: Any, request_of: Any) -> None:
+    asked = request_of(taught, batch_size=2)
+    longer = {
+        row: f"{text} {text}" for row, text in enumerate(asked.dataset.targets[:].tolist()) if row % 3 == 0
+    }
+    targets = [longer.get(row, text) for row, text in enumerate(asked.dataset.targets[:].tolist())]
+    asked = replace(asked, dataset=replace(asked.dataset, targets=Sentences(targets)))
+    arm = arm_of(generated.Finetune(), asked, 1)
+    given: list[int] = []
+    logits = type(arm.generator).logits
+
+    def spied(self: Any, states: Any, answers: Any, cut: str) -> Any:
+        given.append(answers.shape[1])
+        return logits(self, states, answers, cut)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(arm.generator), "logits", spied)
+        trained, _ = _writing.train_on(arm, asked.split.folds[0].train, Watch())
+    assert len(set(given)) > 1
+    assert np.isfinite(trained.outcome.losses).all()
+
+
 def test_lora_learns_on_stored_states_without_the_encoder(taught: Any, request_of: Any) -> None:
     arm = arm_of(generated.Lora(), request_of(taught, lr=5e-3), 12)
     fold = arm.request.split.folds[0]
@@ -183,6 +205,8 @@ def test_the_loss_is_that_of_the_answers_tokens_alone() -> None:
     answers = torch.tensor([[1, 2, 3], [4, -1, -1]])
     chosen = z.log_softmax(-1)[[0, 0, 0, 1], [0, 1, 2, 0], [1, 2, 3, 4]]
     assert torch.isclose(_writing.token_loss(z, answers).mean(), -chosen.mean())
+    filled = torch.cat([answers, torch.full((2, 4), -1)], 1)
+    assert torch.equal(_writing.token_loss(z, filled), _writing.token_loss(z, answers))
 
 
 def test_answers_that_repeat_or_do_not_end_are_told() -> None:

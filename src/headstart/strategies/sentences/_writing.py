@@ -96,7 +96,9 @@ class Taught(nn.Module):
 
 
 def token_loss(z: Tensor, answers: Tensor) -> Tensor:
-    """Cross-entropy of each item `[B]`, whose mean is that over all tokens of the batch."""
+    """Cross-entropy of each item `[B]`, whose mean is that over all tokens of the batch. Answers may be
+    filled up further than the logits reach."""
+    answers = answers[:, : z.shape[1]]
     each = cross_entropy(z.transpose(1, 2), answers, ignore_index=-1, reduction="none")  # [B, L]
     return each.sum(1) * len(answers) / (answers >= 0).sum().clamp(min=1)
 
