@@ -8,8 +8,10 @@ nobody used. Accuracy on the target rows themselves (transductive), two draws of
 below source-only. With `--environments` skada's estimators answer the same rows of the same features, in an environment
 of their own. The rules are also judged with their thresholds chosen on all other families of pairs (`left_out`), and on
 pairs that nobody had looked at when they were settled (`_domains.JUDGED`). `--features` names a folder where features are
-kept between calls.
-Pairs that an earlier run finished are kept; delete the results file to make them again.
+kept between calls. `--pair deep` is MNIST to USPS and back from a small network trained on the source, with the adapters
+in the pool that train it (`domains_deep.py`; accuracy on rows that nothing has seen). Everything but that pair runs when
+none is named; `--noise` runs it with each target replaced by Gaussian noise of its mean and covariance, in which there is
+nothing to adapt to. Pairs that an earlier run finished are kept; delete the results file to make them again.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from scipy.signal import decimate
 import headstart as hs
 from _domains import CENSUS, DESIGNED, GLYPHS, JUDGED, PHOTOS, SPEECH, WORDS, Domain, Family
 from _versus import environments
+from domains_deep import chosen as deep
 from headstart.core import environment
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.split import Fold, Split
@@ -237,6 +240,14 @@ def measured(source: Domain, target: Domain, rows: int, seed: int, names: Sequen
     }  # fmt: skip
 
 
+def noise(domain: Domain) -> Domain:
+    """Gaussian, of the same mean and covariance; the labels stand for nothing."""
+    x, y = domain
+    rng = np.random.default_rng(0)
+    centred = x - x.mean(axis=0)
+    return x.mean(axis=0) + rng.standard_normal((len(x), len(x))) @ centred / len(x) ** 0.5, y
+
+
 def told(results: dict[str, Any]) -> Iterator[str]:
     """The table, and what it amounts to."""
     seen = {name for cells in results.values() for cell in cells for name in cell["accuracy"]}
@@ -354,7 +365,8 @@ def beside(cells: dict[str, tuple[Request, np.ndarray]], folder: Path) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", type=Path, required=True)
-    parser.add_argument("--pair", choices=sorted(PAIRS))
+    parser.add_argument("--pair", choices=[*sorted(PAIRS), "deep"])
+    parser.add_argument("--noise", action="store_true", help="targets without classes, which must be refused")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--adapters", default=",".join(ASKED))
@@ -371,27 +383,34 @@ def main() -> None:
             )
         )
 
-    for name in [given.pair] if given.pair else PAIRS:
+    adapters, cells = given.adapters.split(","), content.setdefault("noise" if given.noise else "cells", {})
+    if given.pair == "deep":
+        cells = content.setdefault("deep", {})
+        for one, other in permutations(("mnist", "usps"), 2):
+            key = f"deep: {one} > {other}"
+            if key not in cells:
+                cells[key] = [deep(given.shared, (one, other), adapters, seed) for seed in range(given.draws)]
+                keep()
+    for name in [] if given.pair == "deep" else [given.pair] if given.pair else PAIRS:
         domains = stored(name, given.shared, given.features)
         for one, other in permutations(domains, 2):
             key = f"{name}: {one} > {other}"
-            if key not in content["cells"]:
-                cells = [
-                    measured(domains[one], domains[other], given.rows, seed, given.adapters.split(","))
-                    for seed in range(given.draws)
+            target = noise(domains[other]) if given.noise else domains[other]
+            if key not in cells or "clustered" not in cells[key][0]["shift"]:  # by rules that ask for it
+                cells[key] = [
+                    measured(domains[one], target, given.rows, seed, adapters) for seed in range(given.draws)
                 ]
-                content["cells"][key] = cells
                 keep()
-                print("".join(told({key: cells})).splitlines()[1], flush=True)
-            if given.environments and "skada" not in content["cells"][key][0]:
+                print("".join(told({key: cells[key]})).splitlines()[1], flush=True)
+            if given.environments and not given.noise and "skada" not in cells[key][0]:
                 drawn = {
                     str(n): request_of(domains[one], domains[other], given.rows, n)
                     for n in range(given.draws)
                 }
                 for number, accuracy in beside(drawn, given.environments).items():
-                    content["cells"][key][int(number)]["skada"] = accuracy
+                    cells[key][int(number)]["skada"] = accuracy
                 keep()
-    print("".join(told(content["cells"])))
+    print("".join(told(cells)))
 
 
 def stored(name: str, shared: Path, folder: Path | None) -> dict[str, Domain]:

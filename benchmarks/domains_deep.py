@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,31 @@ from headstart import sources
 from headstart.core.dataset import ArrayItem, Dataset
 from headstart.core.source import Source
 from headstart.core.split import Fold, Split
-from headstart.core.strategy import NotApplicable, Request, Settings
+from headstart.core.strategy import Adapted, NotApplicable, Request, Settings
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.measure import validators
+from headstart.measure.threads import suited_to
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.planning import adaptation
 from headstart.sources.networks import architectures
 from headstart.strategies import adapt, scratch
-from headstart.strategies.adapt.assess import CLOSE, WAY_BACK, circular
+from headstart.strategies.adapt.assess import (
+    CLOSE,
+    WAY_BACK,
+    Assessed,
+    assess,
+    assess_trained,
+    circular,
+    diagnosed,
+)
 from headstart.strategies.gradient import _arm
 from headstart.strategies.gradient._training import predict, train_on
 from headstart.testing.adapters import ArrayExtractor
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
 
 SIDE, TEST = 28, 1_500
+ROWS, EPOCHS, SOURCE_EPOCHS, WITNESS = 1_500, 12, 15, "bundled/strokes"
+"""Of a cell of `domains.py`."""
 PENALTY = 0.1
 """Of the probes: one for all, so that none is searched for in each of them."""
 
@@ -165,6 +178,53 @@ def pair(shared: Path, names: tuple[str, str], asked: argparse.Namespace) -> Non
     say(**about, what=what, adapter=chosen[0], checkpoint=chosen[1], accuracy=scores[chosen][2], gain=gain)
 
 
+def chosen(shared: Path, names: tuple[str, str], shallow: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """A cell of `domains.py`: what the product's automatic choice makes of the small network, deep adapters in the
+    pool. `accuracy` is on the target's rows that nothing has seen, `transductive` on those that were adapted to."""
+    began = time.process_time()
+    source, target = (digits(shared, name, ROWS) for name in names)
+    settings = Settings(epochs=EPOCHS, augment="glyph", batch_size=64)
+    request, tested, y = request_of(source, target, settings)
+    request = replace(request, seed=seed, penalty=None)
+    _, network_trained = trained(request, SOURCE_EPOCHS, "glyph")
+    witness = replace(request, features=ArrayExtractor(read(request, WITNESS)), backbone=TinyBackbone())
+    request = replace(request, backbone=network_trained.backbone)
+    own = target[1][target[2]]
+    pool, accuracy, transductive, found = [], {}, {}, None
+
+    def kept(name: str, seen: Assessed, learnt: Adapted | None) -> None:
+        pool.append(seen)
+        if learnt is not None:
+            assert request.target is not None
+            accuracy[name] = float((learnt.predict(tested).argmax(axis=1) == y).mean())
+            transductive[name] = float((learnt.predict(request.target).argmax(axis=1) == own).mean())
+
+    with suited_to(len(request.dataset)):
+        for name in shallow:
+            trial, seen, learnt = assess(adapt.get(name), request)
+            kept(name, seen, learnt)
+            if name == adapt.NONE:
+                assert learnt is not None
+                shift, found = diagnosed(request, trial, learnt), learnt
+                request = replace(request, penalty=float(learnt.choices["C"]))
+        decision = adaptation.decide(shift, pool)
+        if adaptation.may_train(shift, decision, len(own)):
+            assert found is not None
+            assert request.target is not None
+            unadapted = found.predict(request.target)
+            for name in adaptation.TRAINED:
+                _, seen, learnt = assess_trained(
+                    adapt.get(name), replace(request, penalty=None), witness, unadapted
+                )
+                kept(name, seen, learnt)
+            decision = adaptation.decide(shift, pool)
+    return {
+        "accuracy": accuracy, "transductive": transductive, "chosen": decision.adapter, "reason": decision.reason,
+        "auc": shift.auc, "rows": [int(source[2].sum()), len(own)], "seconds": time.process_time() - began,
+        "pool": [one.to_json() for one in pool], "shift": shift.to_json(),
+    }  # fmt: skip
+
+
 def read(request: Request, source: str) -> np.ndarray:
     """Features of every item by another network, which has seen no label of these domains."""
     shown = [
@@ -181,9 +241,7 @@ def main() -> None:
     parser.add_argument("--source-epochs", type=int, default=20)
     parser.add_argument("--lr", type=float, default=None)
     parser.add_argument("--adapters", default=",".join(adapt.DEEP))
-    parser.add_argument(
-        "--witness", default="bundled/strokes", help="the source through which answers go back"
-    )
+    parser.add_argument("--witness", default=WITNESS, help="the source through which answers go back")
     parser.add_argument("--pairs", default="mnist-usps,usps-mnist")
     asked = parser.parse_args()
     for one in asked.pairs.split(","):

@@ -19,8 +19,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch, as the comm
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it of what it runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also what tests start can be stopped then
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search")
+settings.register_profile(
+    "same", derandomize=True, deadline=None
+)  # no test is timed: a busy machine is no fault
+settings.register_profile("search", deadline=None)
 settings.load_profile("same")  # the same examples in every run; --hypothesis-profile search draws others
 
 

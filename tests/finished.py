@@ -19,6 +19,7 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Trial
 from headstart.evidence import selection
 from headstart.evidence.verdict import verdict_of
+from headstart.passes import extractor
 from headstart.passes.engines import AUTO
 from headstart.passes.steps.choice import Choice
 from headstart.run import conclude, fit, manifest
@@ -71,6 +72,9 @@ class Stored(MemoryExtractor):
 
     def choice(self, backbone: Any, kept: Any = None) -> Choice:
         return Choice()
+
+    def measured(self, backbone: Any) -> float:
+        return extractor.measure_pass(backbone, self.dataset)
 
     engine = AUTO
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -80,6 +83,23 @@ def test_exponents_of_powers(load: Any) -> None:
     assert exponents([(10, 5.0), (100, 5.0), (1000, 500.0)])["last"] == 2.0
 
 
+def test_an_environment_that_is_there_is_taken_where_its_versions_are_those(
+    load: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environments = load("environments")
+    here = {"layered": False, "install": [f"numpy=={np.__version__}"], "pins": []}
+    monkeypatch.setitem(environments.PEERS, "numbers", here)
+    assert environments.fits("numbers", Path(sys.executable))
+    for other in (["numpy==0.1"], ["headstart-of-nobody==1"]):
+        monkeypatch.setitem(environments.PEERS, "others", {**here, "install": other})
+        assert not environments.fits("others", Path(sys.executable))
+    (tmp_path / "numbers" / "bin").mkdir(parents=True)
+    (tmp_path / "numbers" / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(environments, "fits", lambda peer, python: peer == "numbers" and python.is_file())
+    monkeypatch.setattr(environments.venv, "create", lambda *_, **__: pytest.fail("it was made again"))
+    assert environments.python_of("numbers", tmp_path) == tmp_path / "numbers" / "bin" / "python"
+
+
 def test_every_package_of_a_peer_has_one_version(load: Any) -> None:
     environments, cases = load("environments"), load("cases")
     lock = dict(line.split("==") for line in environments.CONSTRAINTS.read_text().splitlines()[1:])
@@ -89,7 +109,7 @@ def test_every_package_of_a_peer_has_one_version(load: Any) -> None:
         assert len(names) == len(set(names))
         assert ("torch" in names) == wanted["layered"]
         for package in wanted["install"]:
-            assert "==" in package or package in lock or peer == "tllib"
+            assert "==" in package or package in lock
     place = cases.Place(Path("data"), Path("room"), quick=True, one_thread=True)
     asked = {
         arm.peer
@@ -111,3 +131,38 @@ def test_the_made_source_reads_the_made_texts(load: Any, tmp_path: Path) -> None
     assert dataset.task is not None
     assert dataset.task.outputs == 4
     assert backbone.width(backbone.embedding) == 8
+
+
+def test_a_network_of_characters_is_trained_behind_what_is_stored(load: Any) -> None:
+    characters = load("_characters")
+    torch.manual_seed(0)
+    network, vocabulary = characters.Characters(6, 4, 5), {"<s>": 1, "a": 2, "b": 3, "c": 4}
+    given, wanted, of = characters.windows(["abab", "cz"], vocabulary)
+    assert wanted.tolist() == [2, 3, 2, 3, 1, 4, 1]  # z has no number
+    assert of.tolist() == [0] * 5 + [1] * 2
+    assert given[2].tolist()[-3:] == [1, 2, 3]
+    own = torch.nn.functional.cross_entropy(network(given), wanted, reduction="none").detach()
+    np.testing.assert_allclose(characters.nats(network, given, wanted), own, rtol=1e-5)
+    found, texts = characters.arms(network, vocabulary, ["abab"] * 20, ["abab", "ab"], 0)
+    assert found.keys() == {"single characters", "untouched", "scratch", "last layers"}
+    assert found["last layers"].mean() < found["untouched"].mean()
+    assert len(texts) == len(found["scratch"]) == 8
+
+
+def test_a_training_of_the_last_layers_leaves_the_first_alone(load: Any) -> None:
+    characters = load("_characters")
+    torch.manual_seed(0)
+    network = characters.Characters(6, 4, 5)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    given, wanted, _ = characters.windows(["aab"] * 20, {"<s>": 1, "a": 2, "b": 3})
+    characters.trained(network, given, wanted, np.arange(len(wanted)) % 5 == 0, last=True, seed=0)
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if not name.startswith(("embedding", "rnn_1"))}
+
+
+def test_a_difference_is_a_ratio_of_sums_over_groups(load: Any) -> None:
+    sequences = load("sequences")
+    found = sequences.interval([3.0, 5.0, 1.0], [1.0, 5.0, 0.0], ["a", "a", "b"], [4, 4, 2])
+    assert (found["difference"], found["groups"], found["items"]) == (0.3, 2, 3)
+    assert found["low"] == pytest.approx(2 / 8)  # both draws are of the one group, or of the other
+    assert found["high"] == pytest.approx(1 / 2)

@@ -109,9 +109,7 @@ def prove_here(patch: pytest.MonkeyPatch) -> None:
     """The cold process in which a saved copy is opened is what the journeys show: here this one opens it."""
     from headstart.export import bundle, fresh
 
-    patch.setattr(
-        bundle, "_reopen", lambda place, target: bundle._judge(bundle.verify(place).to_json(), target)
-    )
+    patch.setattr(bundle, "_reopen", lambda job, target: bundle._judge(bundle.reported(job), target))
     patch.setattr(fresh.Standby, "start", lambda self: None)
 
 

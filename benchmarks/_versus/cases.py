@@ -142,7 +142,6 @@ def scores(shape: str) -> Callable[[Place], list[Arm]]:
         return [
             Arm(OURS, place.script("scores", "product", *arrays)),
             Arm("as published", place.script("scores", "published", *arrays)),
-            Arm("TLlib", place.script("scores", "tllib", *arrays), "tllib"),
         ]
 
     return arms
@@ -174,6 +173,22 @@ def readings(place: Place) -> list[Arm]:
     ]
 
 
+def masks(place: Place) -> list[Arm]:
+    given = [place.data, place.weights("mobilenetv2_100"), place.room]
+
+    def theirs(name: str, head: str, epochs: int) -> Arm:
+        script = place.script("masks", "visbench", *given, head, place.fewer(epochs))
+        return Arm(f"VisBench, {name}", script, "visbench")
+
+    return [
+        Arm(OURS, place.script("masks", "product", *given, "decoder")),
+        Arm(f"{OURS}, closed form", place.script("masks", "product", *given, "probe")),
+        theirs("linear, last map, 10 epochs", "linear", 10),
+        theirs("linear, three maps, 40 epochs", "linear-all", 40),
+        theirs("DPT of 64 channels, three maps, 10 epochs", "dpt", 10),
+    ]
+
+
 CASES = {
     "floors": Case("floors: 1,250 pictures of 128 px, ResNet-18", "photos", floors, ""),
     "probe": Case("linear probe, ten frozen epochs, ResNet-18 (random weights)", "photos", probe("resnet18")),
@@ -193,6 +208,7 @@ CASES = {
     "one-photo": Case(
         "one photograph from a cold start, learnt from 20 a class", "few", one_photo, before=taught
     ),
+    "masks": Case("masks from 45 images of 352 px, MobileNetV2 (ImageNet)", "scenes", masks),
     "readings": Case("features of 1,250 pictures, ResNet-18", "photos", readings, "cosine"),
 }
 

@@ -3,6 +3,7 @@
 data.py photos SHARED OUT QUICK     pictures/{train,test} of 128 px; resnet18 (random weights) and mobilenetv2_100 (ImageNet)
 data.py few SHARED OUT QUICK        photos/{train,test}: 20 a class of ants and bees; the product's model of them, exported
 data.py texts SHARED OUT QUICK      texts.jsonl: news; captions.jsonl: of dogs or children, few labels and a test part
+data.py scenes SHARED OUT QUICK     {train,test}/{images,masks}: CamVid, the middle square; mobilenetv2_100 (ImageNet)
 data.py arrays SHARED OUT QUICK     NAME-features.npy, NAME-labels.npy, NAME-answers.npy
 """
 
@@ -22,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 SHAPES = {"5,000 x 512": (5_000, 512), "50,000 x 2,048": (50_000, 2_048)}
 CLASSES = 100
+SIDE = 352
+"""Of the squares of `scenes`, in pixels."""
 DOG = re.compile(r"\b(dogs?|puppy|puppies)\b", re.IGNORECASE)
 CHILD = re.compile(r"\b(child|children|kids?|boys?|girls?|toddlers?|baby|babies)\b", re.IGNORECASE)
 
@@ -31,6 +34,10 @@ def photos(shared: Path, out: Path, quick: bool) -> None:
 
     pictures(shared, out, {"train": 12, "test": 5} if quick else {"train": 100, "test": 25})
     resnet(out)
+    mobilenet(shared, out)
+
+
+def mobilenet(shared: Path, out: Path) -> None:
     name = "mobilenetv2_100.torchvision_ptq_in1k.safetensors"
     shutil.copyfile(shared / "weights" / "imagenet" / name, out / "mobilenetv2_100.safetensors")
 
@@ -82,6 +89,33 @@ def texts(shared: Path, out: Path, quick: bool) -> None:
     write(out / "captions.jsonl", rows)
 
 
+def scenes(shared: Path, out: Path, quick: bool) -> None:
+    """Draw 0 of `dense.py`; nothing is resampled: what a peer reads is square."""
+    from PIL import Image
+
+    from dense import CLASSES as NAMES
+    from dense import unpacked
+
+    whole = unpacked(shared / "data" / "seg_camvid", out / "whole")
+    pool, held = (
+        sorted(path.stem for path in (whole / part / "images").iterdir()) for part in ("train", "test")
+    )
+    some = [pool[i] for i in np.random.default_rng(100).permutation(len(pool))[: 5 if quick else 45]]
+    for part, names in (("train", some), ("test", held[:5] if quick else held)):
+        for kind, ending in (("images", "jpg"), ("masks", "png")):
+            (out / part / kind).mkdir(parents=True)
+            for name in names:
+                with Image.open(whole / part / kind / f"{name}.{ending}") as image:
+                    left, top = ((length - SIDE) // 2 for length in image.size)
+                    cut = np.array(image)[top : top + SIDE, left : left + SIDE]
+                if kind == "masks":
+                    cut = np.where(cut == NAMES.index("void"), 255, cut).astype(np.uint8)
+                Image.fromarray(cut).save(out / part / kind / f"{name}.png")
+    (out / "classes.txt").write_text("\n".join(name for name in NAMES if name != "void"), encoding="utf-8")
+    mobilenet(shared, out)
+    shutil.rmtree(whole)
+
+
 def arrays(shared: Path, out: Path, quick: bool) -> None:
     """Classes that overlap, in features whose columns have spreads from 1 to 0.01."""
     del shared
@@ -101,6 +135,5 @@ def arrays(shared: Path, out: Path, quick: bool) -> None:
 if __name__ == "__main__":
     kind, packs, place, small = sys.argv[1:]
     Path(place).mkdir(parents=True, exist_ok=True)
-    {"photos": photos, "few": few, "texts": texts, "arrays": arrays}[kind](
-        Path(packs), Path(place), small == "quick"
-    )
+    made = {"photos": photos, "few": few, "texts": texts, "arrays": arrays, "scenes": scenes}
+    made[kind](Path(packs), Path(place), small == "quick")

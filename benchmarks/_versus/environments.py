@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -34,17 +33,17 @@ def constraints_of(peer: str) -> str:
 
 
 def python_of(peer: str, folder: Path) -> Path:
-    """The interpreter of a peer's environment under `folder`, made where it is not there. Raises `NotInstalled`."""
-    home, wanted, constraints = folder / peer, PEERS[peer], constraints_of(peer)
-    python, stamp = home / "bin" / "python", home / "installed.json"
-    asked = json.dumps([wanted, constraints, sys.prefix])
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == asked:
-        return python
+    """The interpreter of a peer's environment under `folder`, made where none with its versions is there. Raises
+    `NotInstalled`."""
+    home, wanted = folder / peer, PEERS[peer]
+    python = home / "bin" / "python"
+    if python.is_file():
+        layer(peer, home)
+        if fits(peer, python):
+            return python
     venv.create(home, with_pip=True, clear=True)
-    (home / "pins.txt").write_text(constraints, encoding="utf-8")
-    if wanted["layered"]:
-        packages = next((home / "lib").glob("python*/site-packages"))
-        (packages / "layer.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (home / "pins.txt").write_text(constraints_of(peer), encoding="utf-8")
+    layer(peer, home)
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
         done = subprocess.run(
@@ -56,8 +55,27 @@ def python_of(peer: str, folder: Path) -> Path:
     if done.returncode:
         told = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise NotInstalled(" ".join(told) or f"pip ended with {done.returncode}")
-    stamp.write_text(asked, encoding="utf-8")
     return python
+
+
+def layer(peer: str, home: Path) -> None:
+    """Let a layered environment see the packages of this interpreter."""
+    if PEERS[peer]["layered"]:
+        packages = next((home / "lib").glob("python*/site-packages"))
+        (packages / "layer.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+
+
+def fits(peer: str, python: Path) -> bool:
+    """Whether an environment has what the peer is made of, in these versions."""
+    pinned = dict(line.split("==") for line in constraints_of(peer).splitlines() if "==" in line)
+    names = [name.partition("==") for name in (*PEERS[peer]["install"], *PEERS[peer]["pins"])]
+    wanted = {name: version or pinned[name] for name, _, version in names}
+    code = (
+        "import importlib.metadata as m, json, sys; wanted = json.loads(sys.argv[1]);"
+        "sys.exit(any(m.version(name) != version for name, version in wanted.items()))"
+    )
+    done = subprocess.run([str(python), "-c", code, json.dumps(wanted)], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def versions_of(peer: str, python: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Scores of how well features fit labels: the product's, and the published algorithms written down as they are.
 
-    scores.py product|published|tllib FEATURES.npy LABELS.npy ANSWERS.npy
+    scores.py product|published FEATURES.npy LABELS.npy ANSWERS.npy
 
 FEATURES float32 `[N, D]`, LABELS int `[N]`, ANSWERS float `[N, Z]` (of the source's own classifier: rows sum to one).
 "published" follows the papers: LogME by fixed point from a thin singular value decomposition (You et al., ICML 2021),
@@ -93,28 +93,16 @@ def product(f: np.ndarray, y: np.ndarray, theta: np.ndarray) -> Scores:
     }
 
 
-def tllib(f: np.ndarray, y: np.ndarray, theta: np.ndarray) -> Scores:
-    from tllib.ranking import h_score, log_expected_empirical_prediction, log_maximum_evidence
-    from tllib.ranking.transrate import transrate
-
-    return {
-        "LogME": lambda: float(log_maximum_evidence(f, y)),
-        "H-score": lambda: float(h_score(f, y)),
-        "TransRate": lambda: float(transrate(f, y)),
-        "LEEP": lambda: float(log_expected_empirical_prediction(theta, y)),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", choices=("product", "published", "tllib"))
+    parser.add_argument("side", choices=("product", "published"))
     parser.add_argument("arrays", nargs=3)
     asked = parser.parse_args()
     if asked.side == "product" and importlib.util.find_spec("headstart.measure.transferability") is None:
         say(skip="this version of Headstart has no measure.transferability yet")
         return
     given = [np.load(path) for path in asked.arrays]
-    scores = {"product": product, "published": published, "tllib": tllib}[asked.side](*given)
+    scores = {"product": product, "published": published}[asked.side](*given)
     parts = {}
     for name, score in scores.items():
         value, took = timed(score)

@@ -145,7 +145,9 @@ def conclude(result: Result, config: RunConfig, fresh: Standby | None = None) ->
         ThreadPoolExecutor(1, thread_name_prefix="proof") as pool,
     ):
         proof = probes(model, pairs=dataset.pairs)
-        saving = pool.submit(bundle.save, model, folder / "model", probes=proof, fresh=fresh)
+        saving = pool.submit(
+            bundle.save, model, folder / "model", probes=proof, fresh=fresh, again=result.answer.again
+        )
         insight = insight_of(result)
         shown = samples.gather(dataset, task, insight, said=result.said)
         path = saving.result()

@@ -109,12 +109,70 @@ def test_a_model_is_the_same_in_python(done: Path) -> None:
     assert model.evidence["choices"]["said"].keys() <= set(drawn.NAMES)
 
 
+def test_images_to_annotate_next(done: Path, forked: Command) -> None:
+    pool = drawn.write(done / "pool", 9, seed=5) / "images"
+    said = forked(done, "label-next", "run", "pool/images", "--n", "5", "--format", "json", "--seed", "1")
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)
+    assert found["policy"].startswith("few labels (12 images)")
+    picks = [pick["item"] for pick in found["picks"]]
+    assert len(set(picks)) == 5
+    assert {Path(item).name for item in picks} <= {file.name for file in pool.iterdir()}
+    assert [pick["how"] for pick in found["picks"]].count("random") == 1
+    again = forked(done, "label-next", "run", "pool/images", "--n", "5", "--format", "json", "--seed", "1")
+    assert json.loads(again.stdout) == found
+
+
+def test_sources_are_ranked_by_boxes(done: Path, forked: Command) -> None:
+    named = ("--source", "bundled/strokes", "--source", "bundled/textures")
+    said = forked(done, "rank", "data", *named, "--json", "--also", "leep")
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)
+    assert {row["source"] for row in found["ranking"]} == {"bundled/strokes", "bundled/textures"}
+    assert found["metric"] == "mAP50:95"
+    assert found["n"] == 12
+    for row in found["ranking"]:
+        low, value, high = (row["expected"][name] for name in ("low", "value", "high"))
+        assert 0 <= low <= value <= high <= 1
+        assert row["scores"].keys() == {"ridge"}
+        assert row["left_out"].keys() == {"leep"}
+
+
+def test_two_domains_of_boxes(done: Path, forked: Command) -> None:
+    drawn.write(done / "there", 8, seed=6)
+    said = forked(done, "shift", "run", "there", "--json", "--page", "shift.html")
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout)
+    assert found["amounts"] == "objects"
+    assert [row["label"] for row in found["classes"]] == list(drawn.NAMES)
+    truth = json.loads((done / "data" / "train" / "annotations.json").read_text())
+    discs = sum(box["category_id"] == 1 for box in truth["annotations"])
+    tests = json.loads((done / "data" / "test" / "annotations.json").read_text())
+    of_all = discs + sum(box["category_id"] == 1 for box in tests["annotations"])
+    assert found["classes"][0]["source"] in (pytest.approx(discs / 12), pytest.approx(of_all / 17))
+    assert found["accuracy_bound"] is None
+    page = (done / "shift.html").read_text()
+    assert "How many objects images have" in page
+    alone = forked(done, "shift", "data/train", "there")
+    assert "without a run whose model gives boxes, only the items are compared" in alone.stdout
+
+
+def test_runs_of_boxes_are_compared(done: Path, forked: Command) -> None:
+    brief = ("--budget", "30s", "--quiet", "--source", "bundled/strokes", "--strategy", "majority")
+    assert forked(done, "fit", "data", "--out", "plain", *brief).returncode == 0
+    said = forked(done, "compare", "run", "plain", "--format", "json")
+    assert said.returncode == 0, said.stderr
+    (pair,) = json.loads(said.stdout)["pairs"]
+    assert pair["items"] == 12
+    assert pair["low"] <= pair["gain"] <= pair["high"]
+    assert pair["gain"] <= 0
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["rank", "data"], "rank does not do detection"),
-        (["shift", "data/train", "data/test"], "shift does not do detection"),
-        (["label-next", "run", "data"], "does not do detection"),
+        (["adapt", "run", "data"], "its answers are boxes"),
+        (["predict", "run", "data", "--adapt", "batchnorm"], "only answers of one class an item"),
         (["predict", "run", "data", "--masks", "m"], "draws no masks"),
     ],
 )

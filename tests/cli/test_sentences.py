@@ -107,3 +107,29 @@ def test_what_is_refused_is_one_sentence(done: Path, forked: Command, command: l
     assert found.returncode == 2
     assert said in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_answers_are_chosen_from_their_passages(tmp_path: Path, forked: Command) -> None:
+    rng = np.random.default_rng(0)
+    rows = [("question", "context", "answer", "split")]
+    for place in range(40):
+        beast, deed = rng.permutation(list(BEASTS))[:2], rng.permutation(list(DEEDS))[:2]
+        first, second = rng.permutation(list(COLOURS))[:2]
+        passage = f"The {first} {beast[0]} {deed[0]}. In the yard the {second} {beast[1]} {deed[1]}."
+        rows.append(
+            (f"Which colour is the {beast[1]}?", passage, str(second), "test" if place % 4 == 0 else "train")
+        )
+    with (tmp_path / "asked.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    arms = [part for name in ("majority", "copy", "probe") for part in ("--strategy", name)]
+    said = ("--task", "answer", "--source", SOURCE, "--budget", "60s", "--engine", "eager", "--quiet", *arms)
+    made = forked(tmp_path, "fit", "asked.csv", "--out", "run", *said)
+    assert made.returncode == 0, made.stdout + made.stderr
+    rows_of = {
+        row["strategy"]: row["score"]
+        for row in json.loads((tmp_path / "run" / "run.json").read_text())["answer"]["rows"]
+    }
+    assert rows_of["probe"] > max(rows_of["majority"], rows_of["copy"])
+    found = json.loads(forked(tmp_path, "evaluate", "run", "asked.csv", "--format", "json").stdout)
+    assert found["metrics"].keys() == {"F1", "exact_match"}
+    assert found["headline"]["value"] > 0.5

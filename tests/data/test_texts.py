@@ -475,3 +475,9 @@ def test_texts_that_are_not_read_are_named(tmp_path: Path) -> None:
     assert warned() == ["'dialogue': only 'summary' is read"]
     assert warned(text_column="summary") == []
     assert warned(text_column="dialogue", pair_column="summary") == []
+
+
+def test_a_file_that_is_no_table_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(bytes(np.random.default_rng(0).integers(0, 256, 2000, np.uint8)))
+    with pytest.raises(DataError, match=r"it is no text: \d+ of its first 1,000 characters are control"):
+        load(tmp_path / "items.csv")

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headstart.evidence import follow_ups
-from headstart.planning.policy import Candidate, Known, Outcome, next_step, skipped
+from headstart.planning.policy import next_step, skipped
+from headstart.planning.seen import Candidate, Known, Outcome
 from made.simulated import arm, experiment
 
 DONE = {

@@ -15,7 +15,7 @@ from headstart.core.split import Fold
 from headstart.core.strategy import Trial, common
 from headstart.core.task import Task
 from headstart.evidence import leaderboard, selection
-from headstart.evidence.verdict import verdict_of
+from headstart.evidence.verdict import hangs_on, verdict_of
 from headstart.run.conclude import in_order
 from made.simulated import arm, experiment, trials
 
@@ -46,6 +46,31 @@ def test_no_difference_is_no_evidence_and_says_what_could_have_been_seen() -> No
     assert verdict.outcome == "no evidence"
     assert verdict.sentence.startswith("No evidence that transfer helps: ")
     assert any("smallest gain" in note for note in verdict.notes)
+
+
+def test_what_keeps_a_verdict_open_is_known() -> None:
+    setting = experiment()
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    assert hangs_on(arms, setting) == [], "it helps"
+    assert hangs_on(trials(setting, probe=0.6, scratch=0.95), setting) == [], "it hurts"
+    assert hangs_on(trials(setting, probe=0.8, scratch=0.8), setting) == ["net: scratch"]
+    scratch = arms["net: scratch"]
+    hidden = np.ones_like(scratch.covered)
+    hidden[0, setting.split.folds[0].test[:6]] = False
+    arms["net: scratch"] = replace(scratch, predictions=scratch.predictions.hide(hidden))
+    assert hangs_on(arms, setting) == ["net: scratch"], "six items show nothing"
+    del arms["net: scratch"]
+    assert hangs_on(arms, setting) == []
+
+
+def test_what_the_clock_cut_is_said_in_a_sentence() -> None:
+    setting = experiment()
+    arms = trials(setting, probe=0.95, scratch=0.6)
+    assert not any("budget" in note for note in verdict_of(arms, setting).notes)
+    scratch = arms["net: scratch"]
+    arms["net: scratch"] = replace(scratch, choices={**scratch.choices, "epochs": 12, "aimed": 30})
+    notes = verdict_of(arms, setting).notes
+    assert notes[-1].startswith("The budget cut training short: net: scratch at 12 of 30 epochs. ")
 
 
 def test_what_is_trained_is_compared_with_the_untouched_source() -> None:

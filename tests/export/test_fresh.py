@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,14 +29,14 @@ def test_it_answers_for_a_copy_and_ends(tmp_path: Path, monkeypatch: pytest.Monk
         assert fresh.ready
         path = bundle.save(model, tmp_path / "model", probes=probes(model, pairs=False), fresh=fresh)
         assert bundle.load(path).fingerprint() == model.fingerprint()
-        assert fresh.answer(path) is None, "it proves one copy, knowing of no other"
+        assert fresh.answer({"verify": str(path)}) is None, "it proves one copy, knowing of no other"
     finally:
         fresh.close()
 
 
 def test_what_it_says_counts(tmp_path: Path) -> None:
     class Sceptic(Standby):
-        def answer(self, place: Path) -> dict[str, object]:
+        def answer(self, job: Mapping[str, Any]) -> dict[str, object]:
             return {"error": "its network does not run"}
 
     with pytest.raises(BundleError, match=r"does not open .its network does not run., so it was not kept"):
@@ -46,6 +48,6 @@ def test_what_it_says_counts(tmp_path: Path) -> None:
 
 def test_where_there_is_none_another_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(bundle, "_reopen", lambda place, target: asked.append(place.name))
+    monkeypatch.setattr(bundle, "_reopen", lambda job, target: asked.append(Path(job["verify"]).name))
     bundle.save(tiny_model(), tmp_path / "model", probes=probes(tiny_model(), pairs=False), fresh=Standby())
     assert asked == ["model"]

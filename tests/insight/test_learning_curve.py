@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import drawn as boxed
 import shapes as drawn
-from headstart import data, sources, strategies
+from headstart import data, sources, strategies, tasks
 from headstart.core.budget import Budget
-from headstart.core.strategy import Request, Trial
+from headstart.core.cells import column
+from headstart.core.strategy import Request, Settings, Trial
 from headstart.core.task import Task
 from headstart.data import splits
 from headstart.evidence import leaderboard
@@ -258,18 +260,48 @@ def test_the_penalty_of_ridge_regression_is_no_c() -> None:
     assert values[True] > values[False] + 0.2
 
 
-def test_of_masks_it_counts_images(tmp_path: Path) -> None:
-    dataset = data.load(drawn.write(tmp_path / "data", 20))
-    assert dataset.task is not None
-    backbone = sources.mapped(sources.load("bundled/strokes"), (32, 32))
+def of_images(dataset: Any, tmp_path: Path, side: int) -> tuple[Any, Request]:
+    """(a run on such data, what its arms may touch)."""
+    backbone = sources.mapped(sources.load("bundled/strokes"), (side, side))
     extractor = StoreExtractor(FeatureStore(tmp_path / "store"), dataset, engine="eager")
     split = splits.make_split(dataset, seed=0)
     split = replace(split, folds=tuple(fold for fold in split.folds if fold.repeat == 0)[:2])
-    request = Request(dataset, dataset.task, split, extractor, backbone)
+    settings = Settings(epochs=2, views=0)
+    request = Request(dataset, dataset.task, split, extractor, backbone, settings=settings)
     setting = SimpleNamespace(
         dataset=dataset, task=dataset.task, split=split, seed=0, extractor=extractor,
         backbone=lambda _: backbone, targets=dataset.targets,
     )  # fmt: skip
+    return setting, request
+
+
+def test_of_boxes_it_is_of_the_closed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RESAMPLES", "FEWEST"):
+        monkeypatch.setattr(curve_points, name, 10)
+    dataset = data.load(boxed.write(tmp_path / "data", 20))
+    setting, request = of_images(dataset, tmp_path, 96)
+    probe = strategies.get("probe", dataset.task).fit(request)
+    rival = replace(strategies.get("majority", dataset.task).fit(request), arm="pixels", strategy="pixels")
+    curve = learning_curve(setting, setting, {probe.arm: probe, "pixels": rival}, probe.arm)
+    assert curve is not None
+    assert curve["unit"] == "images"
+    assert curve["arm"].startswith("a head in closed form on frozen")
+    learnt: Any = strategies.get("probe", dataset.task)
+    closed = learnt.closed(request)
+    said = {row: one for fold in request.split.folds
+            for row, one in zip(fold.test.tolist(), closed(fold.train, fold.test), strict=True)}  # fmt: skip
+    rows = np.array(sorted(said))
+    whole = tasks.score_of(dataset.task).value(dataset.targets[rows], column(said[row] for row in rows))
+    assert curve["points"][-1]["value"] == pytest.approx(whole, abs=1e-9)
+    assert curve["saved"]["labels"] == curve["points"][0]["n"]  # boxes at the usual places are soon reached
+    # the rival is held against the closed form, not against the head that was trained for longer
+    assert curve["saved"]["their_value"] == pytest.approx(leaderboard.row(rival, setting).score, abs=1e-9)
+
+
+def test_of_masks_it_counts_images(tmp_path: Path) -> None:
+    dataset = data.load(drawn.write(tmp_path / "data", 20))
+    assert dataset.task is not None
+    setting, request = of_images(dataset, tmp_path, 32)
     probe = strategies.get("probe", dataset.task).fit(request)
     rival = replace(strategies.get("majority", dataset.task).fit(request), arm="pixels", strategy="pixels")
     curve = learning_curve(setting, setting, {probe.arm: probe, "pixels": rival}, probe.arm)

@@ -346,13 +346,16 @@ def test_without_a_network_there_is_no_map(make_run: Any) -> None:
 def test_a_large_set_is_drawn_by_class() -> None:
     y = np.repeat([0, 1, 2], [3000, 1000, 2])
     shown = embedding_map.spread_sample(y, np.arange(4002), seed=0)
-    assert len(shown) == len(set(shown.tolist())) == 1500
+    assert len(shown) == len(set(shown.tolist())) == embedding_map.POINTS
     count = np.bincount(y[shown])
     assert count[2] >= 1
     assert count[0] / count[1] == pytest.approx(3, rel=0.02)
-    assert len(embedding_map.spread_sample(None, np.arange(3000), seed=0)) == 1500
+    assert len(embedding_map.spread_sample(None, np.arange(3000), seed=0)) == embedding_map.POINTS
     many = np.arange(3000) // 2
-    assert len(np.unique(many[embedding_map.spread_sample(many, np.arange(3000), seed=0)])) == 1500
+    assert (
+        len(np.unique(many[embedding_map.spread_sample(many, np.arange(3000), seed=0)]))
+        == embedding_map.POINTS
+    )
 
 
 def test_many_classes_stay_small() -> None:

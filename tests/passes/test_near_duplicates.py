@@ -11,12 +11,16 @@ import pytest
 from PIL import Image, ImageFilter
 
 import headstart as hs
-from headstart import sources
+from headstart import sources, strategies
+from headstart.core.features import FeatureSpec
 from headstart.data.checks.duplicates import Pair
 from headstart.errors import SourceError, StoreError
+from headstart.modalities import image
 from headstart.modalities.text.preprocessing import text_input
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
+from headstart.store.store import FeatureStore
+from headstart.testing.fakes import TinyBackbone, shapes
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +82,15 @@ def test_a_source_that_does_not_suit_the_check(photos: Path, tmp_path: Path) -> 
         hs.check(tmp_path / "t.csv", source="bundled/strokes")
     with pytest.raises(SourceError, match="not on this machine"):
         hs.check(tmp_path / "t.csv", source="hf/nobody/nothing")
+
+
+def test_small_pictures_are_stored_in_the_same_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an arm without a source reads need not be decoded again."""
+    assert strategies.facts("pixels").plain == image.STORED
+    extract = StoreExtractor(FeatureStore(tmp_path), shapes(per_class=4))
+    near_duplicates.find(TinyBackbone(), extract.dataset, extract, inputs=8)
+    monkeypatch.setattr(image, "held", lambda *_: pytest.fail("it was decoded again"))
+    assert extract(None, FeatureSpec(inputs=8)).inputs().shape == (12, 3, 8, 8)
 
 
 def test_a_store_that_cannot_be_written_does_not_hinder_a_check(monkeypatch: pytest.MonkeyPatch) -> None:

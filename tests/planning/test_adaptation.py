@@ -9,7 +9,7 @@ import pytest
 from headstart.planning.adaptation import HARM, Decision, decide, may_train, overridden
 from headstart.strategies.adapt.assess import Assessed, Shift
 
-SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9)
+SHIFT = Shift(0.9, 0.85, 0.02, 0.0, (0.5, 0.5), (0.5, 0.5), 0.9, clustered=12.0)
 BASE = Assessed(
     "none", circular=0.70, again=(0.7,) * 5, source=0.90, held=500, agreement=(0.5,) * 6, items=400,
     said=(0.5, 0.5), low=(0.4, 0.4), high=(0.6, 0.6), bnm=0.8, im=0.5, snd=1.0,
@@ -31,6 +31,7 @@ def test_all_rules_hold() -> None:
         ("a", replace(SHIFT, auc=0.55, auc_low=0.5), GOOD),
         ("b", SHIFT, replace(GOOD, circular=0.68)),
         ("f", SHIFT, replace(GOOD, agreement=(0.51,) * 6)),
+        ("f", replace(SHIFT, clustered=2.9), GOOD),
         ("g", SHIFT, replace(GOOD, adapter="subspace")),
         ("c", SHIFT, replace(GOOD, said=(0.95, 0.05), low=(0.9, 0.0), high=(1.0, 0.1))),
         ("c", SHIFT, replace(GOOD, said=(0.7, 0.3), low=(0.4, 0.4), high=(0.6, 0.6))),
@@ -92,15 +93,16 @@ def test_clusters_of_many_classes_are_believed_whatever_comes_back() -> None:
 
 def test_a_trained_network_is_held_against_no_adaptation_by_the_same_way_back() -> None:
     own = replace(
-        GOOD, adapter="shot", circular=0.85, again=(0.85,) * 5, base=(0.7,) * 6, agreement=(), surer=5.0
-    )
+        GOOD, adapter="shot", circular=0.85, again=(0.85,) * 5, base=(0.7,) * 6, agreement=(0.75,) * 6,
+        beside=(0.7,) * 6, surer=5.0,
+    )  # fmt: skip
     found = decide(SHIFT, [BASE, GOOD, own])
-    assert (found.adapter, found.gain) == ("shot", pytest.approx((0.15, 0.15, 0.15)))
+    assert (found.adapter, found.gain) == ("shot", pytest.approx((0.05, 0.05, 0.05)))
     near = replace(own, circular=0.805, again=(0.805,) * 5, bnm=0.7)
     assert decide(SHIFT, [BASE, GOOD, near]).adapter == "coral"
     for one in (
-        replace(own, base=(0.84,) * 6),
-        replace(own, again=(0.85, 0.85, 0.85, 0.6, 0.6)),
+        replace(own, base=(0.87,) * 6),
+        replace(own, beside=(0.74,) * 6),
         replace(own, surer=2.0),
     ):
         assert decide(SHIFT, [BASE, one]).decision == "kept"

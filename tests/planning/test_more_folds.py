@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headstart.planning.more_folds import next_step
-from headstart.planning.policy import Candidate, Known, Outcome
+from headstart.planning.seen import Candidate, Known, Outcome
 
 DONE = {
     "majority": Outcome("majority", None, 0.5, folds=50),
@@ -80,3 +80,30 @@ def test_arms_that_were_not_begun_come_before_more_folds() -> None:
     step = next_step(known({name: SOME[name] for name in ("net: full", "net: bitfit")}, 200.0))
     assert step is not None
     assert (step.arm, step.folds) == ("net: scratch", 0)
+
+
+def test_a_baseline_that_alone_keeps_the_verdict_open_comes_before_new_arms() -> None:
+    begun = {"net: scratch": SOME["net: scratch"]}
+    step = next_step(known(begun, 200.0, open=("net: scratch",)))
+    assert step is not None
+    assert (step.arm, step.folds) == ("net: scratch", 2)
+    assert step.reason.startswith("time is left, and the verdict hangs on it")
+    begins = next_step(known(begun, 200.0))
+    assert begins is not None
+    assert (begins.arm, begins.folds) == ("net: bitfit", 0), "it is beaten, or others are not"
+    dear = {"net: scratch": replace(SOME["net: scratch"], fold=110.0)}
+    step = next_step(known(dear, 200.0, open=("net: scratch",)))
+    assert step is not None
+    assert step.arm == "net: bitfit", "one fold takes more than half of what is left"
+
+
+def test_with_all_its_folds_it_is_held_out_once_more_at_the_end() -> None:
+    once = replace(SOME["net: scratch"], folds=5, rungs=(), again=(10, 15))
+    ran = {"net: scratch": once, "net: full": replace(SOME["net: full"], folds=5, rungs=(), behind=True)}
+    state = known({**ran, "net: bitfit": replace(SOME["net: bitfit"], folds=5, rungs=())}, 200.0)
+    at_end = replace(state, open=("net: scratch",), doubt="no evidence")
+    step = next_step(at_end)
+    assert step is not None
+    assert (step.arm, step.folds) == ("net: scratch", 10)
+    assert next_step(replace(at_end, open=())) is None, "the verdict says something, or hangs on others, too"
+    assert next_step(replace(at_end, spare=30.0, settled=30.0)) is None, "five folds of six seconds and more"

@@ -5,16 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.planning.policy import (
-    LEAST,
-    Candidate,
-    Known,
-    Outcome,
-    best_source,
-    next_step,
-    outline,
-    skipped,
-)
+from headstart.planning.policy import LEAST, best_source, next_step, outline, skipped
+from headstart.planning.seen import Candidate, Known, Outcome
 from headstart.strategies import STRATEGIES
 
 TWO = (Candidate("a", classifies=True), Candidate("b"))
@@ -227,3 +219,13 @@ def test_counting_words_leaves_time_for_what_it_is_compared_with() -> None:
     step = next_step(known(sources=TWO[1:], modality="text", outcomes=done, left=100.0))
     assert step is not None
     assert (step.strategy, step.seconds) == ("tfidf", 20.0)
+
+
+def test_what_reads_a_source_leaves_time_where_a_head_is_trained_in_each_fold() -> None:
+    done = {arm: Outcome(arm, None, 0.1) for arm in ("majority", "pixels")}
+    step = next_step(known(form="boxes", outcomes=done))
+    assert step is not None
+    assert (step.arm, step.seconds) == ("a: probe", 300.0)
+    step = next_step(known(outcomes=done))
+    assert step is not None
+    assert (step.arm, step.seconds) == ("a: probe", 600.0)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.planning import more_folds
-from headstart.planning.policy import LEAST, MARGIN, Candidate, Known, Outcome, Step
+from headstart.planning.policy import LEAST, MARGIN
 from headstart.planning.race import Heat
+from headstart.planning.seen import Candidate, Known, Outcome, Step
 from headstart.strategies import facts
 
 TRAINED = ("scratch", "finetune", "full", "finetune-slow", "stack")
@@ -52,8 +53,13 @@ class Race:
             {"net: probe": FOLDS * self.seconds["net: probe"], **self.estimates},
             spare=left - max(refits.values(), default=0.0), settled=left - max(kept.values(), default=0.0),
             hangs=tuple(a for a in ("net: scratch", best) if a in self.outcomes and self.outcomes[a].folds),
-            doubt=doubt,
+            open=tuple(a for a in ("net: scratch",) if best and self.unbeaten(a, best)), doubt=doubt,
         )  # fmt: skip
+
+    def unbeaten(self, arm: str, best: str) -> bool:
+        """Whether few folds of an arm cannot tell it from the best."""
+        one = self.outcomes.get(arm)
+        return bool(one and one.rungs) and self.score(best) < self.score(arm) + 2 * NOISE / one.folds**0.5
 
     @property
     def estimates(self) -> dict[str, float]:

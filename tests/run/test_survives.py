@@ -18,7 +18,7 @@ from headstart.core.evidence import Cost
 from headstart.core.strategy import Request, Trial
 from headstart.errors import BadOption, RunError, SourceError
 from headstart.evidence.verdict import verdict_of
-from headstart.planning.policy import Step
+from headstart.planning.seen import Step
 from headstart.run import conclude, fit, known, set_up
 from headstart.run.state.closing import Closing
 from headstart.run.state.config import RunConfig
@@ -124,8 +124,26 @@ def test_no_arm_stays_cut_off_while_there_is_time(
     trials, ledger = run(setting, clock, 110.0)
     _, folds = evidence(setting, trials)
     assert folds == {"majority": 10, "pixels": 10, "net: probe": 10, "net: scratch": 5, "net: full": 5}
-    assert [s["arm"] for s in ledger.steps[3:]] == 4 * ["net: scratch", "net: full"], "in step"
-    assert all("the verdict hangs on it" in s["reason"] for s in ledger.steps[5:])
+    scratch, full = (
+        [s["folds"] for s in ledger.steps if s["arm"] == f"net: {arm}"] for arm in ("scratch", "full")
+    )
+    assert scratch == full == [0, 2, 3, 5]
+    order = [s["arm"].removeprefix("net: ") for s in ledger.steps[3:]]
+    # ten items do not tell the probe from scratch, twenty do
+    assert order == ["scratch", "scratch", "full", "full", *2 * ["scratch", "full"]], "in step"
+    more = [s["reason"] for s in ledger.steps if s["folds"]]
+    assert all("the verdict hangs on it" in reason for reason in more)
+
+
+def test_time_that_is_left_holds_what_keeps_the_verdict_open_out_again(
+    setting: Context, arms: dict[str, Fake], clock: Clock
+) -> None:
+    arms["scratch"].accuracy, arms["full"].accuracy = 0.78, 0.5
+    trials, ledger = run(setting, clock, 150.0)
+    sentence, folds = evidence(setting, trials)
+    assert sentence.startswith("No evidence")
+    assert (folds["net: scratch"], folds["net: probe"]) == (10, 10)
+    assert ledger.steps[-1]["reason"] == "time is left, and the verdict hangs on it: 5 more folds, 10 of 10"
 
 
 def test_the_first_verdict_comes_before_anything_is_trained_and_once(
@@ -300,6 +318,22 @@ def test_the_last_source_that_breaks_is_one_sentence(setting: Context) -> None:
         raise BadOption("--freeze", "x", "a stage")
 
 
+@pytest.mark.parametrize(("estimate", "begun"), [(10.0, ()), (500.0, ("majority", "pixels", "probe"))])
+def test_the_fresh_process_starts_when_little_is_left_to_do(
+    setting: Context, arms: dict[str, Fake], clock: Clock, estimate: float, begun: tuple[str, ...]
+) -> None:
+    class Fresh:
+        ready, started = False, ("nothing",)
+
+        def start(self) -> None:
+            self.started = tuple(name for name, arm in arms.items() if arm.given)
+
+    setting.closing.standby = fresh = Fresh()
+    setting.estimates = {"majority": 0.1, "pixels": 1.0, "net: probe": estimate}
+    run(setting, clock, 5_000.0, strategies=("probe",))
+    assert fresh.started == begun
+
+
 def test_a_winner_that_breaks_on_all_rows_makes_way_for_the_next(
     setting: Context, arms: dict[str, Fake], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +397,7 @@ def test_the_test_part_is_counted_without_the_engine_of_the_passes(setting: Cont
     setting.experiment = replace(setting.experiment, split=held)
     setting.passes, setting.slower = {"net": 10.0, "other": 50.0}, {"net": 2.5}
     setting.left_out = {"other": "not probed"}
-    assert conclude.test_seconds(setting) == pytest.approx(0.2 * 2.5 * 10.0)
+    assert conclude.seconds_on_test(setting) == pytest.approx(0.2 * 2.5 * 10.0)
 
 
 def test_an_average_is_trained_as_long_as_its_members() -> None:

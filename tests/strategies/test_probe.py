@@ -13,6 +13,7 @@ from headstart.core.features import FeatureSpec, Tap
 from headstart.core.strategy import Request, Settings
 from headstart.modalities.image import prepare
 from headstart.nets import assemble
+from headstart.predict.predictor import Predictor
 from headstart.strategies import probe
 from headstart.strategies.linear import _taps
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
@@ -56,6 +57,26 @@ def test_the_model_computes_what_was_fitted(name: str, kind: str) -> None:
     found = assemble(model.net, model.tensors, model.input, model.task)(torch.from_numpy(pixels)).numpy()
     scale = np.abs(expected).max()
     assert np.abs(found - expected).max() < 0.02 * scale  # features are stored as float16
+    rows = np.array([5, 1, 7])
+    np.testing.assert_allclose(
+        strategy.stored_answers(asked, model, rows), expected[rows], rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+def test_what_is_stored_answers_with_the_temperature_of_the_model(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, strategy = real(kind), strategies.get("probe")
+    model = strategy.refit(asked, strategy.fit(asked))
+    warm = replace(model, tensors={**model.tensors, "temperature": np.array([2.5], np.float32)})
+    rows = np.arange(len(asked.dataset))
+    pixels = np.stack([prepare(item.read(), model.input) for item in asked.dataset.items])
+    expected = Predictor(warm, device="cpu").scores(pixels)
+    monkeypatch.setattr(probe, "AT_ONCE", 5)
+    found = strategy.stored_answers(asked, warm, rows)
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert np.abs(found - strategy.stored_answers(asked, model, rows)).max() > 0.05
 
 
 def test_the_early_probe_reads_the_first_half_alone() -> None:

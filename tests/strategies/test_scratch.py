@@ -9,10 +9,10 @@ import pytest
 
 from headstart import strategies, tasks
 from headstart.core.budget import Budget
-from headstart.core.strategy import Request, Settings
+from headstart.core.strategy import Request, Settings, Trial
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.strategies import scratch
-from headstart.strategies.gradient import _arm, _ladder
+from headstart.strategies.gradient import _arm, _ladder, _settled
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone, folds, shapes
 
 
@@ -148,8 +148,36 @@ def test_a_damaged_measurement_counts_as_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
 ) -> None:
     asked = replace(request(Settings(), seconds=60.0), workdir=tmp_path)
-    assert _arm.paced(asked, lambda: _ladder.Pace(0.5, 2))[0].seconds_per_step == 0.5
+    assert _settled.paced(asked, lambda: _ladder.Pace(0.5, 2))[0].seconds_per_step == 0.5
     kept = json.loads((tmp_path / "measured.json").read_text())
     (tmp_path / "measured.json").write_text(damage.replace("KEY", kept["key"]))
-    assert _arm.paced(asked, lambda: _ladder.Pace(0.7, 2))[0].seconds_per_step == 0.7
-    assert _arm.paced(asked, lambda: _ladder.Pace(0.9, 2))[0].seconds_per_step == 0.7
+    assert _settled.paced(asked, lambda: _ladder.Pace(0.7, 2))[0].seconds_per_step == 0.7
+    assert _settled.paced(asked, lambda: _ladder.Pace(0.9, 2))[0].seconds_per_step == 0.7
+
+
+def test_the_same_command_trains_as_long_again_however_busy_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def settled(arm, folds, tuned):  # in place of trainings
+        reason = _arm.summary(arm.design, folds, 3)
+        return Trial("net: scratch", "scratch", "net", reason=reason, choices=arm.design.to_json())
+
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
+    monkeypatch.setattr(_arm, "run", settled)
+
+    def epochs(run: str, pace: float, *, asked: str = "command", seconds: float = 60.0) -> tuple[int, str]:
+        monkeypatch.setattr(_arm, "measure", lambda arm: _ladder.Pace(pace, 2))
+        of = replace(request(Settings(lr=1e-3), seconds=seconds), workdir=tmp_path / run, asked=asked)
+        trial = strategies.get("scratch").fit(of)
+        return trial.choices["epochs"], trial.reason
+
+    # 80 epochs of 2 steps and 4 trainings take 59 s with the margin, at the pace of the second run 74 s
+    assert epochs("first", 0.08)[0] == 80
+    assert epochs("second", 0.10)[0] == 80
+    assert epochs("less time", 0.08, seconds=50.0)[0] == 80
+    assert epochs("another command", 0.10, asked="other")[0] == 50
+    assert epochs("none", 0.10, asked="")[0] == 50
+    much_slower, reason = epochs("much slower", 0.20)
+    assert much_slower == 30
+    assert "30 of 80 epochs" in reason, "what the clock has cut is told"
+    assert epochs("as slow again", 0.17)[0] == 30

@@ -11,8 +11,9 @@ import pytest
 
 from headstart import strategies
 from headstart.core.dataset import ArrayItem
-from headstart.core.features import FeatureSpec
-from headstart.core.strategy import Settings
+from headstart.core.features import FeatureSpec, Tap
+from headstart.core.model import Model
+from headstart.core.strategy import Peer, Settings
 from headstart.strategies import _unlabelled
 from headstart.strategies.match import Match
 from headstart.testing.fakes import MemoryExtractor, TinyBackbone
@@ -109,6 +110,31 @@ def test_one_layer_cannot_vote() -> None:
     trial = strategies.get("voted").fit(replace(example(free=60), backbone=OneLayer()))
     assert trial.status == "not applicable"
     assert "two must agree" in trial.reason
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_answers_is_the_mean_with_the_probe(name: str) -> None:
+    """In every fold, and in the model: a head of all taps that either reads, with the mean of both logits."""
+    asked = example(free=60, repeats=1)
+    probe, strategy = strategies.get("probe"), strategies.get(name)
+    alone = probe.fit(asked)
+    peer = Peer(alone, asked.network.source, lambda: probe.refit(asked, alone))
+    both, own = replace(asked, peers=(peer,)), strategy.fit(asked)
+    trial, rows = strategy.fit(both), asked.split.folds[0].test
+    assert trial.choices["members"] == [alone.arm]
+    logits = np.log(numbers(own)[0, rows]) + np.log(numbers(alone)[0, rows])
+    p = np.exp(logits / 2)
+    np.testing.assert_allclose(numbers(trial)[0, rows], p / p.sum(axis=1, keepdims=True), atol=1e-5)
+
+    def said(model: Model) -> np.ndarray:
+        taps = [Tap.parse(tap) for tap in model.net["taps"]]
+        stored = asked.features(asked.network, FeatureSpec(taps=tuple(taps)))
+        x = np.concatenate([stored.tap(tap) for tap in taps], axis=1).astype(np.float64)
+        return x @ model.tensors["head.weight"].T + model.tensors["head.bias"]
+
+    models = strategy.refit(both, trial), strategy.refit(asked, own), probe.refit(asked, alone)
+    found, learnt, known = map(said, models)
+    np.testing.assert_allclose(found, (learnt + known) / 2, atol=1e-4)
 
 
 class Clusters(MemoryExtractor):

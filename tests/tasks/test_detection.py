@@ -8,7 +8,9 @@ import pytest
 from headstart import tasks
 from headstart.core.boxes import Boxes
 from headstart.core.cells import column
+from headstart.core.untrusted import Damaged
 from headstart.data.boxes.targets import Annotations
+from headstart.data.kept import of_kept
 from headstart.tasks.base import Confidence, Doubts, Labels, Places
 
 LABELS = ("cat", "dog")
@@ -106,6 +108,38 @@ def test_rows_of_a_network_become_boxes_of_the_image() -> None:
     picture = METHODS.over(np.zeros((50, 100, 3), np.uint8), found.take(np.array([0])), 2)
     assert picture[10, 10:50].any(axis=1).all()
     assert not picture[20, 20].any()
+
+
+def test_an_image_is_doubtful_by_its_open_boxes() -> None:
+    sure = boxes((1, 1, 9, 9, 0, 0.95), (20, 20, 40, 40, 1, 0.01), scores=True)
+    one = boxes((1, 1, 9, 9, 1, 0.5), (20, 20, 40, 40, 0, 0.9), scores=True)
+    two = boxes((1, 1, 9, 9, 1, 0.5), (20, 20, 40, 40, 1, 0.6), (50, 1, 60, 9, 0, 0.3), scores=True)
+    glances = [METHODS.glance(answer, np.zeros(0)) for answer in (sure, one, two, boxes(scores=True))]
+    found = METHODS.unsure(TASK, glances)
+    level = [value for value, _ in found]
+    assert level[2] < level[1] < level[0] < level[3]
+    assert [text for _, text in found] == [
+        "unsure of 0 boxes, sure of 1", "unsure of 1 box, mostly dog, sure of 1",
+        "unsure of 3 boxes, mostly dog, sure of 0", "unsure of 0 boxes, sure of 0",
+    ]  # fmt: skip
+
+
+def test_what_is_said_is_counted() -> None:
+    answer = boxes((1, 1, 9, 9, 1, 0.5), (20, 20, 40, 40, 0, 0.4), scores=True)
+    assert METHODS.amounts(TASK, answer).tolist() == [0, 1]
+    assert METHODS.amounts(TASK, boxes((1, 1, 9, 9, 0), (2, 2, 5, 5, 0))).tolist() == [2, 0]
+
+
+def test_boxes_are_kept_as_bytes() -> None:
+    crowd = Boxes((30, 40), np.array([[1.25, 2, 3, 4]]), np.array([1]), crowd=np.array([True]))
+    y = Annotations([boxes((10, 10, 50, 50, 0), (100, 10, 150, 60, 1)), None, boxes(), crowd], 2)
+    back = of_kept(TASK, y.kept())
+    assert back.digests() == y.digests()
+    assert back.known.tolist() == [True, False, True, True]
+    assert back.boxes[3].size == (30, 40)
+    for damaged in ([b"123"], [y.kept()[0][:-1]], ["a text"], [np.full(8, np.nan, "<f4").tobytes()]):
+        with pytest.raises(Damaged):
+            of_kept(TASK, damaged)
 
 
 def test_what_detection_is_and_is_not() -> None:

@@ -15,6 +15,7 @@ from headstart import data, tasks
 from headstart.core import maps
 from headstart.core.cells import column
 from headstart.core.maps import LabelMap
+from headstart.data.kept import of_kept
 from headstart.measure import overlap
 
 
@@ -120,3 +121,33 @@ def test_boundaries_are_those_of_a_distance_transform() -> None:
     np.testing.assert_array_equal(same, [1, 1, 1, 1, np.nan])
     one_sided = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 0.0], [0.0, 4.0]])
     np.testing.assert_array_equal(overlap.boundary_fs(one_sided), [0, 0])
+
+
+def test_an_image_is_doubtful_by_its_share_of_the_least_sure_places() -> None:
+    methods, task = tasks.get("segmentation"), tasks.get("segmentation").make_task(("a", "b", "c"))
+    clear = np.zeros((3, 40, 50), np.float32)
+    clear[0] = 5
+    torn = clear.copy()
+    torn[1, :30] = 4.9  # three quarters of it between a and b
+    found = methods.unsure(task, [methods.glance(None, one) for one in (clear, torn)])
+    assert found[0] == (1.0, "unsure at 0% of its places")
+    assert found[1][1] == "unsure at 75% of its places, mostly between a and b"
+    assert found[1][0] == 0.25
+    # the same in other units, and of scores for the image as a whole
+    again = methods.unsure(task, [methods.glance(None, 100 * one) for one in (clear, torn)])
+    assert again == found
+    np.testing.assert_allclose(methods.glance(None, np.array([0.5, 0.2, 0.3])), [[0.2], [0], [2]], rtol=1e-6)
+
+
+def test_masks_are_kept_as_bytes(judged: tuple) -> None:
+    task, y, answers, truth, said = judged
+    back = of_kept(task, [*y.kept(), None])
+    assert back.known.tolist() == [True] * len(y) + [False]
+    for row, mask in enumerate(truth):
+        np.testing.assert_array_equal(back[row], mask)
+    methods = tasks.for_task(task)
+    np.testing.assert_allclose(
+        methods.amounts(task, answers[0]), methods.amounts(task, said[0].astype(np.uint8))
+    )
+    score = methods.scores["mIoU"]
+    assert score.value(back[np.arange(len(y))], answers) == score.value(y, answers)

@@ -49,9 +49,9 @@ def test_what_is_farther_off_is_worse(kind: str) -> None:
 def test_a_model_recalls_a_text_or_takes_a_part_of_the_item() -> None:
     methods = tasks.get("translate")
     task = methods.make_task(["eins", "zwei"])
-    assert methods.said(task, {"kind": "words"}, np.array([0.1, 0.3]), "two") == "zwei"
+    assert methods.said(task, {"kind": "words"}, np.array([0.1, 0.3]), ["two"]) == "zwei"
     text = "First. Second one is longer! Third."
-    assert methods.said(task, {"kind": "constant", "part": "longest sentence"}, np.zeros(2), text) == (
+    assert methods.said(task, {"kind": "constant", "part": "longest sentence"}, np.zeros(2), [text]) == (
         "Second one is longer!"
     )
     assert tasks.told(task)["labels"] == []

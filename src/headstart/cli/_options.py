@@ -32,6 +32,12 @@ FILES_HELP = (
 Files = Annotated[list[str], typer.Argument(metavar="FILES...", help=FILES_HELP, show_default=False)]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)]
+Moved = Annotated[
+    str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of all parts and random draws.", min=0)]
+Download = Annotated[bool, typer.Option("--download", help="Allow fetching the source's weights again.")]
 
 
 COLUMNS = ("path_column", "text_column", "pair_column")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @_options.taking(*_options.COLUMNS)
 def adapt_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
+    run: _options.RunPath,
     unlabelled: Files,
     labels: Annotated[
         str | None,
@@ -35,19 +35,15 @@ def adapt_command(
         typer.Option("--out", "-o", help="Folder for the new run. Default: RUN-adapted.", show_default=False),
     ] = None,
     budget: Annotated[str, typer.Option("--budget", "-b", help="Time to spend: 90s, 5min.")] = "5min",
-    data: Annotated[
-        str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of parts and random draws.", min=0)] = 0,
-    download: Annotated[
-        bool, typer.Option("--download", help="Allow fetching the source's weights again.")
-    ] = False,
+    data: _options.Moved = None,
+    seed: _options.Seed = 0,
+    download: _options.Download = False,
     as_json: _options.AsJson = False,
     **columns: Any,
 ) -> None:
     """Adapt a run to unlabelled items of another domain, if there is evidence that it would help.
 
-    The shift is measured, adapters are tried within the time, the cheapest first, and five rules decide without a label
+    The shift is measured, adapters are tried within the time, the cheapest first, and rules decide without a label
     of the target; "do not adapt" is an answer, and the new run then has the untouched model. A stopped call goes on when
     the same command is given again.
     """

@@ -22,20 +22,16 @@ if TYPE_CHECKING:
 
 @_options.taking(*_options.COLUMNS)
 def label_next_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run folder.", show_default=False)],
+    run: _options.RunPath,
     unlabelled: Files,
     n: Annotated[int, typer.Option("--n", "-n", help="How many items to propose.", min=1)] = 20,
     format: Annotated[str, typer.Option("--format", "-f", help="text, json or csv.")] = "text",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the list to this .csv file as well.")
     ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of clusters and random draws.", min=0)] = 0,
-    download: Annotated[
-        bool, typer.Option("--download", help="Allow fetching the source's weights again.")
-    ] = False,
+    data: _options.Moved = None,
+    seed: _options.Seed = 0,
+    download: _options.Download = False,
     **columns: Any,
 ) -> None:
     """Which unlabelled items to label next, and why."""

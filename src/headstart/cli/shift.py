@@ -36,11 +36,9 @@ def shift_command(
     b: Annotated[str, typer.Argument(metavar="B", help="The target: data of the same kind, with or without labels (they are not looked at).", show_default=False)],
     source: Source = None,
     page: Page = None,
-    data: Annotated[
-        str | None, typer.Option("--data", help="The run's data, where it has moved.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of folds, draws and resamples.", min=0)] = 0,
-    download: Annotated[bool, typer.Option("--download", help="Allow fetching the source's weights.")] = False,
+    data: options.Moved = None,
+    seed: options.Seed = 0,
+    download: options.Download = False,
     json_output: options.AsJson = False,
     **reading: Any,
 ) -> None:  # fmt: skip
@@ -75,9 +73,11 @@ def text(found: Shift, page: Path | None = None) -> Iterator[str]:
     yield from aligned(list(_numbers(found)))
     if found.classes:
         yield "\n"
-        head = ("class", "in A", "said of B", "estimated in B", "95 %")
+        each = {"objects": "objects an item", "shares": "share of an item"}.get(found.amounts, "class")
+        head = (each, "in A", "said of B", "estimated in B", "95 %")
         shown = sorted(found.classes, key=lambda one: -abs(one.estimate - one.source))[:MOST]
-        yield from aligned([head, *(_class(one) for one in shown)], right=(1, 2, 3))
+        rows = [_class(one, objects=found.amounts == "objects") for one in shown]
+        yield from aligned([head, *rows], right=(1, 2, 3))
     if found.artefacts:
         yield "\n"
         rows = [
@@ -115,9 +115,10 @@ def _numbers(found: Shift) -> Iterator[tuple[str, str]]:
         yield "accuracy on B", f"{told} (on A, held out: {one_.source:.1%})"
 
 
-def _class(one: Any) -> tuple[str, ...]:
-    shares = (f"{share:.1%}" for share in (one.source, one.predicted, one.estimate))
-    return (cell(one.label), *shares, f"[{one.low:.1%}, {one.high:.1%}]")
+def _class(one: Any, *, objects: bool) -> tuple[str, ...]:
+    numbers = (one.source, one.predicted, one.estimate, one.low, one.high)
+    *means, low, high = (f"{value:.2f}" if objects else f"{value:.1%}" for value in numbers)
+    return (cell(one.label), *means, f"[{low}, {high}]")
 
 
 def _features(found: Shift) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["floor", "simple", "random", "scratch", "transfer", "fallback", "ensemble", "adapt"]
@@ -23,13 +24,9 @@ class Facts:
     where: str
     """"module:class" of the `Strategy`, imported when it is run; empty: it is for other forms alone."""
     role: Role
-    places: str = ""
-    """"module:class" of what does the same for tasks with an answer for every place of an item; empty:
-    nothing does."""
-    boxes: str = ""
-    """The same for tasks whose answers are boxes."""
-    texts: str = ""
-    """The same for tasks whose answers are texts."""
+    forms: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """"module:class" of what does the same for tasks whose answers are no numbers, by the form that these
+    have (`TaskMethods.form`)."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
@@ -40,6 +37,9 @@ class Facts:
     """Kinds of data it knows; empty: all."""
     by_hand: tuple[str, ...] = ()
     """Kinds of data for which it runs only where strategies are named."""
+    plain: int = 0
+    """The side of the small pictures that it reads without a source: the first pass stores them on the way,
+    so that nothing is decoded twice. 0: none."""
     reads: bool = False
     """Whether it runs for every source, on what the pass over the items has stored."""
     own_pass: bool = False
@@ -84,7 +84,7 @@ class Facts:
 
     def of(self, form: str) -> str:
         """ "module:class" of the one for answers of a form (`TaskMethods.form`); "" for none."""
-        return str(getattr(self, form)) if form else self.where
+        return self.forms.get(form, "") if form else self.where
 
     def knows(self, modality: str, *, form: str = "") -> bool:
         """Whether it knows a kind of data, and gives answers of a form."""
@@ -92,7 +92,7 @@ class Facts:
 
     def needs_writer(self, form: str) -> bool:
         """Whether it needs a source that writes, for answers of a form."""
-        return self.writes and bool(self.texts) and self.of(form) == self.texts
+        return self.writes and form == "texts" and bool(self.of(form))
 
     @property
     def needs_source(self) -> bool:

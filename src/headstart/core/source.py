@@ -163,3 +163,8 @@ class Source:
     """What it is good and bad at, in one sentence."""
     writes: bool = False
     """Whether it can write texts (`core.generator`), as far as its record tells."""
+
+    @property
+    def form(self) -> str:
+        """What its own answers are (`TaskMethods.form`): "boxes" of a detector, else ""."""
+        return "boxes" if self.architecture.get("boxes") else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -120,6 +120,9 @@ class Request:
     settings: Settings = Settings()
     workdir: Path | None = None
     """A folder of this arm's own for checkpoints; exact resume reads it."""
+    asked: str = ""
+    """Fingerprint of all that was asked for, its time and this arm: for that, what the clock says is kept on
+    this machine, so that the same command does the same again. Empty: it is not kept."""
     progress: Progress = silent
     expects: Callable[[float], None] = lambda _: None
     """Told how many seconds the rest of the arm takes, once its pace is measured."""
@@ -183,6 +186,42 @@ class Strategy(Protocol):
 
     def refit(self, request: Request, trial: Trial) -> Model:
         """The model on all development rows, with the choices of the trial."""
+
+
+class Learnt(Protocol):
+    """A head in closed form on stored maps, asked for models of any rows: each takes about a second."""
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that it reads."""
+
+    @property
+    def stand_in(self) -> str:
+        """What it is called where the arm itself trains for longer; "" where it is what the arm ships."""
+
+    def __call__(self, train: np.ndarray, test: np.ndarray) -> Iterable[Any]:
+        """Learn from the labels of some rows (int64): the answer of each of the others, as predictions hold
+        it."""
+
+    def error(self) -> float:
+        """Its mean squared error on items left out, of a model of all development rows."""
+
+
+@runtime_checkable
+class Maps(Strategy, Protocol):
+    """A strategy whose head reads stored maps."""
+
+    def closed(self, request: Request) -> Learnt:
+        """Its head in closed form."""
+
+
+@runtime_checkable
+class FromStore(Protocol):
+    """A strategy whose model can be asked by what the pass has stored of an item, without its network."""
+
+    def stored_answers(self, request: Request, model: Model, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, K]`: what `model` says of these rows (int64). `refit` has made it; it may have
+        been given a temperature since."""
 
 
 @runtime_checkable

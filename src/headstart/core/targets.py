@@ -99,6 +99,14 @@ def of(given: Targets | np.ndarray | None, rows: int) -> Targets:
     return Dense(given) if isinstance(given, np.ndarray) else given
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """Targets that are no numbers, and are kept as bytes where they must be known without the data."""
+
+    def kept(self) -> list[bytes | None]:
+        """Row by row, None where nothing is known."""
+
+
 def of_list(values: Sequence[Any]) -> Dense:
     """Back from `Dense.to_list`. Raises `ValueError` for what are no numbers."""
     several = bool(values) and isinstance(values[0], list)

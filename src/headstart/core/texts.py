@@ -1,4 +1,4 @@
-"""Texts as answers: predictions made of them, and the parts of a text that may stand for it."""
+"""Texts as answers: predictions made of them, and the sentences of a text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 from headstart.core.cells import Cells
 from headstart.core.untrusted import Damaged
 
-PARTS = ("whole", "first sentence", "first 2 sentences", "first 3 sentences", "longest sentence")
-"""What may stand for a text, where nothing is learnt."""
 _ENDS = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|[\r\n]+|(?<=[。！？])")
 
 
@@ -44,15 +42,3 @@ def sentences(text: str) -> list[str]:
     """The sentences of a text, and its lines; what has none is one."""
     found = [part.strip() for part in _ENDS.split(text)]
     return [part for part in found if part] or [text.strip()]
-
-
-def part_of(text: str, part: str) -> str:
-    """One of `PARTS` of a text. Raises `ValueError` for another."""
-    if part not in PARTS:
-        raise ValueError(f"no part of a text is called {part!r}")
-    if part == "whole":
-        return text.strip()
-    found = sentences(text)
-    if part == "longest sentence":
-        return max(found, key=len)
-    return " ".join(found[: PARTS.index(part)])

@@ -75,6 +75,8 @@ def make_split(
             group = group_of(dataset, development)
             those = f"a single group ({group})" if group else "a single group of copies"
             why, remedy = f"all {len(development):,} of them lie in {those}", "add items of a second group"
+            if len(development) == 1:
+                why, remedy = "it is the only one with a label", "label more of them"
         raise DataError(where, f"no item can be held out: {why}", remedy)
     most = None if dataset.task is None else tasks.for_task(dataset.task).most_repeats
     folds, kind = _folds(

@@ -42,20 +42,8 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
     if not covered.differ:
         sentence = f"Not compared: {covered.sentence[0].lower()}{covered.sentence[1:]}"
         return Verdict("not compared", sentence, ours.arm, notes=(UNTOLD,))
-    rivals = {  # of those that have a source only those of its own architecture
-        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
-        for strategy in baselines(experiment)
-    }
-    if not strategies.facts(ours.strategy).untouched:
-        for one in strategies.every("transfer"):
-            names = [n for n, t in trials.items() if t.strategy == one.name and t.source == ours.source]
-            rivals |= {one.name: names} if one.untouched and names else {}
-    found: dict[str, tuple[Trial, PairedGain]] = {}
-    for strategy, names in rivals.items():
-        rival = best(names, trials, experiment)
-        result = None if rival is None else gain(ours, trials[rival], experiment)
-        if rival is not None and result is not None:
-            found[strategy] = (trials[rival], result)
+    rivals = _rivals(ours, trials, experiment)
+    found = _gains(ours, rivals, trials, experiment)
     missing = tuple(
         _missing(called(strategy, experiment.task), [trials[name] for name in names])
         for strategy, names in rivals.items()
@@ -71,9 +59,48 @@ def verdict_of(trials: Mapping[str, Trial], experiment: Experiment) -> Verdict:
         notes=(
             *filter(None, [covered.sentence]),
             *_notes(outcome, found, missing, experiment),
-            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment)]),
+            *filter(None, [_luck(ours, trials, experiment), _prior(ours, trials, experiment), _cut(trials)]),
         ),
     )
+
+
+def _rivals(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> dict[str, list[str]]:
+    """The arms of each baseline, of what is trained the untouched source among them; of those that have a
+    source only those of the arm's own architecture."""
+    rivals = {
+        strategy: [n for n, t in trials.items() if t.strategy == strategy and t.source in (None, ours.source)]
+        for strategy in baselines(experiment)
+    }
+    if not strategies.facts(ours.strategy).untouched:
+        for one in strategies.every("transfer"):
+            names = [n for n, t in trials.items() if t.strategy == one.name and t.source == ours.source]
+            rivals |= {one.name: names} if one.untouched and names else {}
+    return rivals
+
+
+def _gains(
+    ours: Trial, rivals: Mapping[str, list[str]], trials: Mapping[str, Trial], experiment: Experiment
+) -> dict[str, tuple[Trial, PairedGain]]:
+    """The best arm of each baseline that has one, with the gain over it."""
+    found: dict[str, tuple[Trial, PairedGain]] = {}
+    for strategy, names in rivals.items():
+        rival = best(names, trials, experiment)
+        result = None if rival is None else gain(ours, trials[rival], experiment)
+        if rival is not None and result is not None:
+            found[strategy] = (trials[rival], result)
+    return found
+
+
+def hangs_on(trials: Mapping[str, Trial], experiment: Experiment) -> list[str]:
+    """The arms that transfer is not shown to beat, where nothing else keeps the verdict from saying that it
+    helps; none where it says something, or a baseline was not run."""
+    ours = nested([n for n, t in trials.items() if transfers(t)], trials, experiment)
+    if ours is None:
+        return []
+    found = _gains(ours, _rivals(ours, trials, experiment), trials, experiment)
+    if judge({name: result for name, (_, result) in found.items()}) != "no evidence":
+        return []
+    return [rival.arm for rival, result in found.values() if result.low <= 0 or result.too_few]
 
 
 def transfers(trial: Trial) -> bool:
@@ -182,6 +209,19 @@ def _prior(ours: Trial, trials: Mapping[str, Trial], experiment: Experiment) -> 
         f"because {strategies.facts(arm.strategy).known_for}, not because these"
         " items show it: they are too few to outweigh that."
     )
+
+
+def _cut(trials: Mapping[str, Trial]) -> str:
+    """Which arms were trained for less than was aimed at, for want of time; empty for none."""
+    cut = [
+        f"{name} at {trial.choices[unit]:,} of {trial.choices['aimed']:,} {unit}"
+        for name, trial in trials.items()
+        if trial.choices.get("aimed") and trial.covered.any()
+        for unit in ("epochs" if "epochs" in trial.choices else "steps",)
+    ]
+    if not cut:
+        return ""
+    return f"The budget cut training short: {words.few(cut)}. With more time these may score otherwise."
 
 
 def _notes(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,13 +68,37 @@ class Verification:
         return {**vars(self), "versions": dict(self.versions), "passed": self.passed}
 
 
-def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby | None = None) -> Path:
+class Answered(Protocol):
+    """Items and what is known of their answers, which a saved copy must give, too."""
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """A prepared batch."""
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """float32 `[m, K]`"""
+
+    @property
+    def allowed(self) -> float:
+        """How far the copy's answers may be from these."""
+
+
+def save(
+    model: Model,
+    path: Path | str,
+    *,
+    probes: np.ndarray,
+    fresh: Standby | None = None,
+    again: Answered | None = None,
+) -> Path:
     """Write `model` to a folder, or to an archive when `path` ends in .zip; returns the path.
 
     `probes` is a prepared batch of a few items (1 to 256) whose answers are stored and checked in a
     fresh process, `fresh` where one was started before, until then nothing is put in place. The same
     model and probes give the same bytes. An older bundle at `path` is replaced, anything else there
-    is left alone.
+    is left alone. The fresh process is also asked `again` for answers that are known; of these items
+    nothing is in the bundle.
 
     Raises `ExportMismatch` when the copy answers differently, `PathError` when the place cannot be
     written; in both cases what was at `path` is as it was.
@@ -86,12 +110,23 @@ def save(model: Model, path: Path | str, *, probes: np.ndarray, fresh: Standby |
     archive.check_target(target)
     with staged(target) as room:
         archive.write(room / target.name, files)
-        report = fresh.answer(room / target.name) if fresh is not None else None
+        job: dict[str, Any] = {"verify": str(room / target.name)}
+        if again is not None:
+            file = room / "again.safetensors"
+            file.write_bytes(_serialised(again.inputs, again.outputs))
+            job |= {"again": str(file), "allowed": again.allowed}
+        report = fresh.answer(job) if fresh is not None else None
         if report is None:
-            _reopen(room / target.name, target)
+            _reopen(job, target)
         else:
             _judge(report, target)
     return target
+
+
+def _serialised(inputs: np.ndarray, outputs: np.ndarray) -> bytes:
+    from safetensors.numpy import save as serialise
+
+    return serialise({"inputs": np.ascontiguousarray(inputs), "outputs": np.ascontiguousarray(outputs)})
 
 
 def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
@@ -104,7 +139,7 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
         TENSORS: serialise(
             {name: np.asarray(model.tensors[name], order="C") for name in sorted(model.tensors)}
         ),
-        PROBES: serialise({"inputs": probes, "outputs": outputs}),
+        PROBES: _serialised(probes, outputs),
     }
     files |= model.input.files()
     digests = {name: {"sha256": fingerprint.of_bytes(raw), "bytes": len(raw)} for name, raw in files.items()}
@@ -114,11 +149,11 @@ def _files(model: Model, probes: np.ndarray) -> dict[str, bytes]:
     return {MANIFEST: manifest, **files}
 
 
-def _reopen(place: Path, target: Path) -> None:
-    """Open the copy in a process of its own. Raises `ExportMismatch`, or `BundleError` when it fails."""
+def _reopen(job: Mapping[str, Any], target: Path) -> None:
+    """Have a process of its own do the job. Raises `ExportMismatch`, or `BundleError` when it fails."""
     with closing(Standby()) as fresh:
         fresh.begin()
-        report = fresh.answer(place)
+        report = fresh.answer(job)
     if report is None:
         raise BundleError(target, "a fresh process could not open the saved copy, so it was not kept")
     _judge(report, target)
@@ -128,17 +163,27 @@ def _judge(report: Mapping[str, Any], target: Path) -> None:
     """Raises `BundleError` or `ExportMismatch` where a fresh process says no good of the copy."""
     if "error" in report:
         raise BundleError(target, f"the saved copy does not open ({report['error']}), so it was not kept")
-    if not report["passed"]:
-        raise ExportMismatch(target, report["worst"], report["allowed"])
+    for worst, allowed in report["proved"]:
+        if not worst <= allowed:  # NaN is no pass
+            raise ExportMismatch(target, worst, allowed)
 
 
-def answer_for(path: str) -> None:
-    """What the fresh process does: verify, and print the outcome as the last line, in JSON."""
+def reported(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fresh process finds of the copy at job["verify"]: "proved", how far it is from the answers of
+    its probes, then from those in the file job["again"], each with what is allowed; or "error"."""
+    from safetensors.numpy import load as deserialise
+
     try:
-        report = verify(path).to_json()
+        bundle = read(job["verify"])
+        predictor = Predictor(bundle.model, device="cpu", name=str(bundle.path))
+        asked = [(bundle.inputs, bundle.outputs, bundle.allowed)]
+        if "again" in job:
+            known = deserialise(Path(job["again"]).read_bytes())
+            asked.append((known["inputs"], known["outputs"], job["allowed"]))
+        proved = [(difference(predictor.scores(given), told), most) for given, told, most in asked]
     except HeadstartError as error:
-        report = {"error": str(error)}
-    sys.stdout.write("\n" + json.dumps(report) + "\n")
+        return {"error": str(error)}
+    return {"proved": proved}
 
 
 def stand_by() -> None:
@@ -147,7 +192,7 @@ def stand_by() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         if "verify" in job:
-            answer_for(job["verify"])
+            sys.stdout.write("\n" + json.dumps(reported(job)) + "\n")
             return
         with environment.importing():
             for name in job["import"]:

@@ -1,7 +1,7 @@
 """A fresh process for the proof that is started early: it imports while the run is still at work, then waits.
 
 Importing is nearly all that a proof takes (12 s of 13 with a small encoder of texts). What it then does is
-what one started for the purpose does (`bundle.answer_for`): it knows nothing of the run but the path of the
+what one started for the purpose does (`bundle.reported`): it knows nothing of the run but the path of the
 copy. It ends with the process that started it.
 """
 
@@ -12,8 +12,8 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from headstart.core.environment import waiting
@@ -58,9 +58,9 @@ class Standby:
             self._process is not None and self._process.poll() is None and self._lines.qsize() >= self._sent
         )
 
-    def answer(self, place: Path) -> dict[str, Any] | None:
-        """What it says of the copy at `place`; None where there is no such process (any more)."""
-        if self._process is None or not self._send({"verify": str(place)}):
+    def answer(self, job: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What it says of a copy (see `bundle.reported`); None where there is no such process (any more)."""
+        if self._process is None or not self._send(dict(job)):
             return None
         found = None
         with suppress(queue.Empty, ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from headstart import tasks
+from headstart.core.cells import Cells
 from headstart.core.predictions import Predictions
 from headstart.core.split import Fold
 from headstart.core.strategy import Trial
@@ -36,12 +37,13 @@ class Finished:
         """Raises `RunError` for what is no run, not finished, damaged, or too old to keep its items."""
         record = read_finished(folder)
         task = Task.from_json(record["task"])
-        tasks.one_an_item(task, folder, "compare")
-        found = items.read(folder)
+        tasks.measurable(task, folder, "compare")
+        found = items.read(folder, task)
         path = folder / "trials" / slug(record["answer"]["winner"]) / "trial.json"
         methods = tasks.for_task(task)
         trial = load_trial(path, methods.predictions)
-        whole = (trial.covered.shape[1], trial.predictions.width) == (len(found), task.outputs)
+        wide = isinstance(trial.predictions, Cells) or trial.predictions.width == task.outputs
+        whole = wide and trial.covered.shape[1] == len(found)
         if not whole or not methods.sound(found.targets[found.targets.known], task.outputs):
             raise RunError(folder, "its items and its predictions do not belong together", "run it again")
         return cls(folder, record, task, found, trial)

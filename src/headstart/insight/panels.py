@@ -108,7 +108,7 @@ def insight_of(result: Result) -> dict[str, Any]:
     methods = tasks.for_task(view.experiment.task)
     fitting = set(PARTS)
     if isinstance(methods, Places):
-        fitting = OF_PLACES - (set() if methods.quick else {"learning_curve"})
+        fitting = OF_PLACES
     elif methods.form:
         fitting = OF_TEXTS
     for name in (*(name for name in PARTS if name not in DEAR), *DEAR):

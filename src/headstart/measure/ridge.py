@@ -157,6 +157,20 @@ def coefficients(basis: Basis, targets: np.ndarray, penalty: float) -> tuple[np.
     return weight, centre - weight @ basis.mean
 
 
+def normal_equations(
+    standard: np.ndarray, targets: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """`coefficients` for features `[N, D]` whose columns have mean 0, and many more rows than columns:
+    nothing else of N x D is made."""
+    from scipy.linalg import solve
+
+    y = np.asarray(targets, np.float64)
+    y = y[:, None] if y.ndim == 1 else y
+    centre, gram = y.mean(axis=0), standard.T @ standard
+    gram.flat[:: len(gram) + 1] += penalty
+    return solve(gram, standard.T @ (y - centre), assume_a="pos", overwrite_a=True).T, centre
+
+
 def centred_gram(gram: np.ndarray) -> np.ndarray:
     """float64 `[n, n]`: the products of rows less their mean, from the products of the rows."""
     mean = gram.mean(axis=0, dtype=np.float64)

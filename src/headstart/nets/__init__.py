@@ -7,7 +7,8 @@ method `logits` stops before the activation.
 
 Kinds of `net` (the key "kind"), with their tensors:
 
-* "constant": `head.bias [K]`; {"part": one of `core.texts.PARTS`} where the answer is that of the item.
+* "constant": `head.bias [K]`; {"part": one of `measure.texts.chosen.parts.PARTS`} where the answer is that
+  part of the item.
 * "pixels": {"side": int, "map": "linear" | "rbf", "gamma": float}: the image area-averaged to
   side x side, scaled to [0, 1], flattened; `pixels.mean`, `pixels.sd`; for "rbf" the features are
   exp(-gamma * |x - landmark|^2) with `landmarks [m, D]`; then `head.weight`, `head.bias`.
@@ -36,9 +37,13 @@ Kinds of `net` (the key "kind"), with their tensors:
   convolutional head (`head.*`, see `nets.boxes`) that says how likely an object's middle is there, and how
   far its sides are. These three give rows float32 `[B, M, 6]` as "grid" has them, with 0 for no box; the
   score of a class is moved by `settled.thresholds [K]` (log-odds), so that one half is where it is said.
+* "detector": {"architecture", "columns": [[source class, ...] for each target label]}: a whole detector
+  (`detector.*`) with its library's post-processing, rows as "grid" has them; `settled.thresholds`.
+* "extract": {"architecture", "stage", "part": "sentences" or "span"}: a backbone (`trunk.*`) whose states of
+  single tokens at that stage choose what part of an item is said, by `head.*` (`measure.texts.chosen`):
+  states float32 `[B, T, D + 1]`, of two texts apart `[B, 2, T, D + 1]`.
 * "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
-that
-  writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
+  that writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
   (`words.tokenizer`, uint8, its JSON): tokens float32 `[B, longest]`, -1 after the end.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
@@ -76,6 +81,8 @@ KINDS = (
     "grid",
     "blobs",
     "boxes",
+    "detector",
+    "extract",
     "generator",
 )
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +46,9 @@ class Net(nn.Module, ABC):
         predictions: Tensor = self._activate(self.logits(prepared))
         return predictions.float()
 
-    def text(self, row: np.ndarray) -> str | None:  # noqa: ARG002
-        """What a row of predictions says, of a network that writes; None of any other."""
+    def text(self, row: np.ndarray, texts: Sequence[str] = ()) -> str | None:  # noqa: ARG002
+        """What a row of predictions of an item with these texts says, of a network that writes or chooses;
+        None of any other."""
         return None
 
 

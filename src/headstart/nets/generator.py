@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from torch import Tensor
 
@@ -31,7 +33,7 @@ class Written(Net):
     def forward(self, prepared: Tensor) -> Tensor:
         return self.raw(prepared)
 
-    def text(self, row: np.ndarray) -> str:
+    def text(self, row: np.ndarray, texts: Sequence[str] = ()) -> str:  # noqa: ARG002
         """What a row of `forward` says."""
         return self._generator.text(row.astype(np.int64).tolist())
 

@@ -32,7 +32,7 @@ from headstart.passes.engines.base import Engine
 from headstart.passes.steps import choice as choices
 from headstart.passes.steps import spec as specs
 from headstart.passes.steps.choice import Choice
-from headstart.passes.steps.forward import TOKENS, Columns, Forward, batch_on, device_of
+from headstart.passes.steps.forward import TOKENS, Built, Columns, Forward, batch_on, device_of
 from headstart.passes.steps.loader import MOST_WORKERS, Reader, cores, flow, remedy
 from headstart.passes.steps.writer import Block, Chunks, Job, Part, by_number, by_weight
 from headstart.store import upkeep
@@ -50,7 +50,7 @@ MEASURED = 32
 def measure_pass(
     backbone: Any,
     dataset: Dataset,
-    choice: Choice | None = None,
+    like: StoreExtractor | None = None,
     *,
     n: int = MEASURED,
     store: FeatureStore | None = None,
@@ -59,16 +59,17 @@ def measure_pass(
 ) -> float:
     """Seconds that a pass of `backbone` over `dataset` takes here, from `n` items spread over it.
 
-    `choice` is the engine's, found for the whole data set unless given. What was computed is stored. On many
-    cores more items are taken, so that all have work.
+    The engine is that of `like`, found for the whole data set unless given, and built once for both. What was
+    computed is stored. On many cores more items are taken, so that all have work.
     """
     store = store or FeatureStore.default()
-    extractor = StoreExtractor(store, dataset, device=device, workers=workers)
+    extractor = like or StoreExtractor(store, dataset, device=device, workers=workers)
     batch = batch_on(extractor.device, backbone.source.input)
     n = min(len(dataset), max(n, 2 * extractor.workers * batch))
     rows = np.unique(np.linspace(0, len(dataset) - 1, n).round().astype(np.int64))
     measured = StoreExtractor(store, dataset.subset(rows), device=device, workers=workers)
-    measured.choices[backbone.digest] = choice or extractor.choice(backbone)
+    measured.choices[backbone.digest] = extractor.choice(backbone)
+    measured.built = extractor.built
     return measured.rehearse(backbone, FeatureSpec(taps=backbone.taps())) / len(rows) * len(dataset)
 
 
@@ -120,6 +121,9 @@ class StoreExtractor:
         self.batch, self.engine = batch_size, engine
         self.choices: dict[str, Choice] = {}
         """By the digest of a network."""
+        self.built: dict[tuple[str, str], Built] = {}
+        """By the digest of a network and an engine's numbers, until its pass is made: a trial builds what the
+        pass uses."""
         available = cores() if self.device.type == "cuda" else min(cores(), torch.get_num_threads())
         self.workers = workers or min(available, MOST_WORKERS)
         self.threads = max(1, available // self.workers)
@@ -155,6 +159,7 @@ class StoreExtractor:
                 self.store.prepare(want.section)
                 self.store.pin(want.section, want.columns, pin)
             self._run(plan, chunks, missing, tally)
+        self.built = {}
         return pin, tally, chunks.items
 
     def missing(self, backbone: Any, spec: FeatureSpec) -> float:
@@ -213,14 +218,18 @@ class StoreExtractor:
 
         @contextmanager
         def opened(engine: Engine) -> Iterator[Any]:
-            with Forward(plan.backbone, self.device, engine).ready(columns) as forward:
+            built = self.built.setdefault((plan.backbone.digest, engine.PRECISION), {})
+            with Forward(plan.backbone, self.device, engine, built).ready(columns) as forward:
                 yield lambda batch: forward(batch, columns)[0]
 
         with ThreadPoolExecutor(1, "trial", initializer=lambda: torch.set_num_threads(1)) as pool:
             stack = ExitStack()
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             with stack:
-                return pool.submit(choices.trial, self.engine, tried, batches, items, opened).result()
+                found = pool.submit(choices.trial, self.engine, tried, batches, items, opened).result()
+        taken = (plan.backbone.digest, ENGINES[(found or Choice()).engine].PRECISION)
+        self.built = {key: built for key, built in self.built.items() if key == taken}
+        return found
 
     def rehearse(self, backbone: Any, spec: FeatureSpec) -> float:
         """Seconds that a pass takes without its start; everything is computed whatever is stored."""
@@ -288,8 +297,9 @@ class _Plan:
         self.spec = specs.complete(backbone, spec, self.modality)
         computes = backbone is not None and bool(self.spec.taps or self.spec.cut)
         name = engine or (extractor.choice(backbone).engine if computes else EAGER)
-        self.forward = Forward(backbone, self.device, ENGINES[name]) if computes else None
         precision = ENGINES[name].PRECISION
+        built = extractor.built.get((backbone.digest, precision)) if computes else None
+        self.forward = Forward(backbone, self.device, ENGINES[name], built) if computes else None
         self.sections = specs.sections(backbone, self.spec, precision, self.modality)
         self.inputs = specs.input_section(backbone, self.spec, self.modality)
         self.wants = specs.wants(self.spec, self.sections, self.inputs)

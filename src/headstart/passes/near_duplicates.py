@@ -68,12 +68,13 @@ def _too_long(dataset: Dataset, spec: str | None) -> list[findings.Finding]:
     return text_checks.length_findings(dataset, source.input, source.name)
 
 
-def find(backbone: Any, dataset: Dataset, extract: Extractor) -> list[Pair]:
-    """Pairs of near-duplicates; the whole pass of the source is stored on the way.
+def find(backbone: Any, dataset: Dataset, extract: Extractor, *, inputs: int | None = None) -> list[Pair]:
+    """Pairs of near-duplicates; the whole pass of the source is stored on the way, and so are prepared inputs
+    where they are asked for (see `FeatureSpec`).
 
     Texts are compared by their letters, other items by the source's embedding.
     """
-    features = extract(backbone, FeatureSpec(taps=backbone.taps()))
+    features = extract(backbone, FeatureSpec(taps=backbone.taps(), inputs=inputs))
     among = without_source(dataset)
     if among is not None:
         return among

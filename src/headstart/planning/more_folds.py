@@ -2,18 +2,23 @@
 
 A verdict that rests on one fold of eight items is little worth while half of the time is left. Folds are
 added in whole rungs (1, 2, 3, 5 of five; whole repeats of a simple model), so that the clock seldom has a say
-in how many there are, and first to the arms on which the verdict hangs; then to those that score best. What
-is clearly worse than an arm that trains nothing gets no more.
+in how many there are. They come first to the arms on which the verdict hangs, even before arms that were not
+begun where a baseline with few folds is all that keeps it open; then to those that score best. What is
+clearly worse than an arm that trains nothing gets no more.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headstart.core import words
 from headstart.core.evidence import DOUBTS
 from headstart.planning import policy
-from headstart.planning.policy import Known, Outcome, Step
+from headstart.planning.seen import Known, Outcome, Step
 from headstart.strategies import facts
 
+OPEN = 0.5
+"""Share of the time left that a rung of what alone keeps the verdict open may take before new arms begin."""
 CHEAP = 0.1
 """Share of the time left that the rest of a baseline may take to be finished before anything dear begins."""
 
@@ -24,11 +29,19 @@ def next_step(known: Known) -> Step | None:
         return policy.next_step(known)
     return (
         _more(known, [a for a, o in known.outcomes.items() if _baseline(o)], CHEAP * known.left)
+        or _more(known, list(known.open), OPEN * known.left)
         or policy.next_step(known)
         or _heat(known)
         or _more(known, [arm for arm in known.hangs if arm in known.outcomes], known.spare)
         or (_more(known, _undecided(known), _left(known)) if known.doubt else None)
+        or (_repeat(known) if known.doubt else None)
     )
+
+
+def _repeat(known: Known) -> Step | None:
+    """One more repeat of what alone keeps the verdict open, held out as often as what it is compared with."""
+    own = {arm: replace(known.outcomes[arm], rungs=known.outcomes[arm].again[:1]) for arm in known.open}
+    return _more(replace(known, outcomes={**known.outcomes, **own}), list(own), _left(known))
 
 
 def _undecided(known: Known) -> list[str]:
@@ -86,7 +99,8 @@ def _more(known: Known, arms: list[str], seconds: float) -> Step | None:
         if fitting:
             # what trains goes on rung by rung, for another arm may need the time more
             rung = fitting[0] if outcome.trains else fitting[-1]
-            why = "the verdict hangs on it" if arm in known.hangs else _why(known, outcome)
+            hangs = arm in known.hangs or arm in known.open
+            why = "the verdict hangs on it" if hangs else _why(known, outcome)
             added = words.count(rung - outcome.folds, "more fold")
             reason = f"time is left, and {why}: {added}, {rung} of {max(outcome.rungs)}"
             given, takes = max(seconds, known.left), _takes(outcome, rung)

@@ -9,8 +9,8 @@ the answers to that, from the one that takes nothing of the last layers to the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 from headstart.core.budget import words
@@ -19,17 +19,13 @@ from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
 from headstart.core.words import few
 from headstart.planning import race
-from headstart.planning.race import Heat
+from headstart.planning.seen import BEST, FAST, Candidate, Known, Outcome, Skipped, Step
 from headstart.strategies import every, facts
 
-FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
-"""How much is tried where no strategy is named. fast: nothing that trains a trunk, so that nothing is
-compared with training from scratch either; best: also what otherwise runs by hand only."""
 FURTHER = "finetune"
 """Of the arms that train further the one that every kind of data has: another source is tried with it."""
 MANY = 2_000
 """Labelled items from which training from scratch comes first again, though there be few a class."""
-
 CHEAP = ("floor", "simple", "random")
 """Roles of what is compared with first: a verdict without training from scratch says that it lacks that."""
 LEAST = 3.0
@@ -37,134 +33,17 @@ LEAST = 3.0
 KEPT_FOR_PROOF = 0.25
 """Share of the time left that a further source's probe must leave for training from scratch: one more
 source without it would be a better model that nothing is known about."""
-
+READ_SHARE = 0.5
+"""Of the time left, what a probe may take that trains in each fold: the others must have their turn."""
 MARGIN = 1.1
 """What an arm that is tried once more may need beyond what it said."""
 AT_LEAST = 0.6
 """Part of the time that an arm through all layers needs which another such arm needs at the least: without
 gradients of the weights a step takes two thirds."""
-
 NAMED = 12
 """Arms that a sentence names at most."""
 CONTROL_SHARE = 0.2
 """A random-frozen control is dropped rather than take more than this share of what is left."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A source as the plan sees it."""
-
-    name: str
-    classifies: bool = False
-    """Whether it brings a classifier of its own with named labels."""
-    writes: bool = False  # texts
-    second_way: bool = False
-    """Whether it is another source of the run that reads pairs in its other way, which is what is asked of
-    pairs: it need not leave time for the proof."""
-    left_out: str = ""
-    """Why it is not probed though there be time; empty: it is."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished arm as the plan sees it."""
-
-    strategy: str
-    source: str | None
-    score: float | None
-    """Out-of-fold headline metric turned so that higher is better; None when there is none."""
-    needs: float | None = None
-    """Seconds without which it could not even begin; None for one that did."""
-    folds: int = 0
-    """Folds that it has."""
-    rungs: tuple[int, ...] = ()
-    """Numbers of folds that it may still go on to, fewest first."""
-    fold: float = 0.0
-    """Seconds that one more may take."""
-    trains: bool = True
-    """Whether it trains a trunk: others have cheap folds, and go on as far as the time goes at once."""
-    begin: float = 0.0
-    """Seconds that it takes to begin again."""
-    behind: bool = False
-    """Whether it trains a trunk and is clearly worse, on the same items, than the best that does not: it will
-    not ship."""
-    heat: Heat | None = None
-    """Where it stands while its first fold is not trained to the end."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """Everything the next decision may depend on."""
-
-    sources: tuple[Candidate, ...]
-    left: float
-    """Seconds left for arms (the time to finish and save is kept back by the caller)."""
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    """By arm name. Arms that failed or were cut off are in here too: they are not tried again."""
-    estimates: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by arm name, each as if it alone were run, where an estimate exists."""
-    passes: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of one pass over the items, by source."""
-    read: frozenset[str] = frozenset()
-    """Sources whose pass is made."""
-    allowed: frozenset[str] | None = None
-    """Strategies to run; None: those of the quality."""
-    quality: str = BALANCED
-    """One of `QUALITIES`."""
-    modality: str = "image"
-    form: str = ""  # of the answers, where they are no numbers
-    per_class: float | None = None
-    """Labels a class on average; None where there are no classes, one an item."""
-    labelled: int = 0
-    """Items to learn from."""
-    unlabelled: int = 0
-    spare: float = 0.0
-    """Seconds left for more folds of arms that have run: what the end takes is known by then, the training on
-    all rows of whatever arm may ship."""
-    settled: float = 0.0
-    """The same without those that are `behind`: where transfer is not in doubt nothing averages with them."""
-    hangs: tuple[str, ...] = ()
-    """Arms on which the verdict, or what ships, hangs."""
-    reached: str = ""
-    """What ships, where it is as good as was asked for: nothing more is tried then."""
-    doubt: str = ""
-    """The verdict so far, "hurts" or "no evidence", once every other arm has run: asks for answers to it."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One arm to run next."""
-
-    arm: str
-    strategy: str
-    source: str | None
-    seconds: float
-    """Time it may take."""
-    estimate: float | None
-    """Seconds that it is expected to take; of what trains, until its pace is measured, without a limit."""
-    reason: str
-    answer: bool = False
-    """Whether it was only tried because transfer hurts, or is not shown to help."""
-    folds: int = 0
-    """Folds to go on to, for an arm that has some of them; 0 for one that begins."""
-    part: float = 0.0
-    """Of the steps of the first fold, the part to go on to; 0: all of them."""
-
-    @property
-    def predicted(self) -> float | None:
-        """Seconds that it will take; None for a training that begins, which settles on what fits its time."""
-        begins = not self.folds and self.part in (0.0, race.PARTS[0])
-        return None if begins and facts(self.strategy).trains else self.estimate
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An arm that will not be run, and why."""
-
-    arm: str
-    strategy: str
-    reason: str
-    estimate: float | None = None
 
 
 def best_source(known: Known) -> Candidate | None:
@@ -285,7 +164,8 @@ def next_step(known: Known) -> Step | None:
         if (ran is not None and not again) or _obstacle(known, one, source):
             continue
         few = one.share_of_few if expert_first(known) else None
-        seconds = max(0.0, known.left) * (1.0 if again else one.share if few is None else few)
+        share = READ_SHARE if known.form and one.ranks else one.share if few is None else few
+        seconds = max(0.0, known.left) * (1.0 if again else share)
         if _due(known, one):
             seconds = max(seconds, LEAST)
         answer = bool(known.doubt) and reason.startswith(tuple(DOUBTS.values()))

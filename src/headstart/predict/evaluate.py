@@ -22,7 +22,7 @@ from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
-from headstart.predict.predictor import Prediction, Predictor, stream, told_unread
+from headstart.predict.predictor import Predictor, stream, told_unread
 from headstart.tasks.base import Labels, Places
 
 WHOLE_TABLE = 100
@@ -34,6 +34,7 @@ WORK = 20_000_000
 """Cells (resample x item x output) spent on the intervals of metrics that must be recomputed."""
 FEWEST = 100
 """Resamples for these, however large the data are."""
+NOTHING = Cost()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,27 +113,43 @@ def evaluate(
         raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
     scores = [row.scores for row in found if row.scores is not None]
     predictions = np.stack(scores).astype(np.float64) if scores else column(packed)
-    kept, truth = rows[good], truth[good]
-    record = {
-        "seed": seed,
-        "data": dataset.fingerprint,
-        "model": predictor.model.fingerprint(),
-        "cost": Cost(1.0, time.perf_counter() - start),
-    }
-    groups = None if dataset.groups is None else dataset.groups[kept]
+    cost = Cost(1.0, time.perf_counter() - start)
+    unread = told_unread(found, len(found))
+    done = judged(
+        predictor.model, dataset, rows[good], predictions, truth[good], seed=seed, cost=cost, unread=unread
+    )
+    return replace(done, unreadable=tuple(unreadable))
+
+
+def judged(
+    model: Model,
+    dataset: Dataset,
+    rows: np.ndarray,
+    predictions: np.ndarray,
+    truth: np.ndarray,
+    *,
+    seed: int = 0,
+    cost: Cost = NOTHING,
+    unread: str = "",
+) -> Evaluation:
+    """What a model's answers are worth: `predictions` float64 `[n, K]` (or an object array `[n]`) for rows
+    (int64) of `dataset`, whose labels in the model's numbering are `truth`. `unread`: what of the items it
+    did not see, in words."""
+    task = model.task
+    record = {"seed": seed, "data": dataset.fingerprint, "model": model.fingerprint(), "cost": cost}
+    groups = None if dataset.groups is None else dataset.groups[rows]
     measured = measure(task, truth, predictions, groups=groups, record=record)
     classes, confusion = by_class(task, truth, predictions)
     return Evaluation(
         task=task,
         headline=measured[task.metric],
-        items=len(kept),
+        items=len(rows),
         metrics=measured,
         per_class=tuple(classes),
         confusion=confusion,
-        unreadable=tuple(unreadable),
-        unlabelled=len(dataset) - len(rows),
+        unlabelled=len(dataset) - int(dataset.labelled.sum()),
         notes=(
-            *notes(predictor.model, dataset, found),
+            *notes(model, dataset, unread),
             *alike(task, truth),
             *(n.message for n in dataset.notes if n.code in TOLD),
         ),
@@ -357,14 +374,13 @@ def alike(task: Task, y: np.ndarray) -> tuple[str, ...]:
     return (f"all items are labelled {label!r}: no number says how well that is told from anything else",)
 
 
-def notes(model: Model, dataset: Dataset, rows: Sequence[Prediction] = ()) -> tuple[str, ...]:
+def notes(model: Model, dataset: Dataset, unread: str) -> tuple[str, ...]:
     """What a reader must know: above all, whether the model was trained on these very items."""
-    cut = told_unread(rows, len(rows))
-    more = (cut,) if cut else ()
+    more = (unread,) if unread else ()
     about = model.evidence.get("data")
     known = about if isinstance(about, Mapping) else {"fingerprint": about}
-    if dataset.fingerprint in (known.get("fingerprint"), known.get("learnt")):
-        _, several = nouns(dataset.modality, pairs=dataset.pairs)
-        said = f"the model was trained on this very data: these numbers say nothing about new {several}"
-        return (said, *more)
-    return more
+    if dataset.fingerprint not in (known.get("fingerprint"), known.get("learnt")):
+        return more
+    _, several = nouns(dataset.modality, pairs=dataset.pairs)
+    said = f"the model was trained on this very data: these numbers say nothing about new {several}"
+    return (said, *more)

@@ -189,9 +189,10 @@ class Predictor:
             found: np.ndarray = np.ascontiguousarray(self._net(batch).cpu().numpy())
         return found
 
-    def text(self, row: np.ndarray) -> str | None:
-        """What a row of `scores` says, of a network that writes; None of any other."""
-        return self._net.text(row)
+    def text(self, row: np.ndarray, texts: Sequence[str]) -> str | None:
+        """What a row of `scores` of an item with these texts says, by a network that writes or chooses."""
+        with self._sound():
+            return self._net.text(row, texts)
 
     def adapted(self, prepared: Sequence[np.ndarray], method: str) -> tuple[Predictor, Adaptation]:
         """A copy, brought to prepared items by a method of `headstart.predict.adapting`, and what was done.
@@ -331,8 +332,7 @@ class Prepared:
     """Height and width of what was prepared, where each place of it is asked for."""
     unread: str = ""
     error: str = ""
-    text: str = ""
-    """Of the item itself, or the second of a pair, where answers are texts."""
+    texts: tuple[str, ...] = ()  # of what is in words
 
 
 def _prepare(
@@ -352,8 +352,8 @@ def _prepare(
             if tiling is not None and tiles.number(tiling.units(size)) > 1:
                 return Prepared(size=size)  # it is opened again when its turn is
             content = modality.prepare(opened, contract)
-            own = opened.own if modality.IN_WORDS else ""
-            return Prepared(content, size, modality.unread(opened, content, contract), text=own)
+            unread = modality.unread(opened, content, contract)
+            return Prepared(content, size, unread, texts=opened.parts if modality.IN_WORDS else ())
     except FileNotFoundError:
         return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
     except Exception as error:  # whatever one file does to its decoder, the others are predicted
@@ -380,15 +380,15 @@ def _finish(
             yield Prediction(ident, methods.placed(whole, size), whole, tiles=many)
         else:
             row = next(scores)
-            answer: Any = predictor.text(row) if isinstance(predictor, Predictor) else None
+            answer: Any = predictor.text(row, found.texts) if isinstance(predictor, Predictor) else None
+            kept = None if answer is not None else row  # what a text follows from are no scores
             if isinstance(methods, Places):
                 answer = methods.placed(row, found.size)
-            elif isinstance(methods, Says):
-                said = methods.said
-                answer = said(task, predictor.model.net, row, found.text) if answer is None else answer
-            else:
+            elif isinstance(methods, Says) and answer is None:
+                answer = methods.said(task, predictor.model.net, row, found.texts)
+            elif answer is None:
                 answer = task.typed(methods.decode(task, row[None])[0])
-            yield Prediction(ident, answer, row, unread=found.unread)
+            yield Prediction(ident, answer, kept, unread=found.unread)
 
 
 def told_unread(rows: Iterable[Prediction], total: int, *, most: int = 3) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.backbone import Backbone
 from headstart.core.dataset import Dataset
 from headstart.core.features import Extractor, Features, FeatureSpec
@@ -20,15 +21,20 @@ from headstart.measure.partition import blind_sample
 from headstart.ranking import scoring
 from headstart.ranking.scoring import Scored
 from headstart.ranking.standing import Standing, standing
+from headstart.tasks.base import Places
 
 MOST = 5_000
 """Labelled items that are looked at; an accuracy over so many is known to half a point."""
+OF_PLACES = 300
+"""The same where each answer is one for thousands of places, or boxes."""
 
 
 def looked_at(dataset: Dataset, split: Split, seed: int, most: int = MOST) -> Dataset:
     """The labelled items outside of the test part, or `most` of them, in whole groups: those of a smaller
     number are among those of a larger one. They are drawn without a look at their labels."""
-    rows = blind_sample(split, min(most, MOST), seed=seed)
+    task = dataset.task
+    limit = OF_PLACES if task is not None and isinstance(tasks.for_task(task), Places) else MOST
+    rows = blind_sample(split, min(most, limit), seed=seed)
     return replace(dataset.subset(rows), split=None, groups=split.groups[rows], group_names=())
 
 
@@ -64,7 +70,7 @@ class Evaluation:
     @property
     def held(self) -> np.ndarray:
         """int64 `[M]`: the items that are held out at all."""
-        return self.split.development[scoring.held_out(self.split)]
+        return self.split.development[scoring.held_out(self.split, self.task)]
 
     @property
     def units(self) -> int:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import strategies, tasks
 from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
+from headstart.core.cells import column
 from headstart.core.features import FeatureSpec
 from headstart.core.source import Source
 from headstart.core.split import Split
 from headstart.core.strategy import Request
+from headstart.core.task import Task
 from headstart.errors import UnknownName
 from headstart.measure import threads
 from headstart.measure.spectral import basis, standardise
@@ -27,7 +30,7 @@ from headstart.measure.transferability.parc import parc
 from headstart.measure.transferability.transrate import transrate
 from headstart.strategies import direct, probe
 from headstart.strategies.linear._ridge import group_numbers, silenced
-from headstart.tasks.base import Confidence, Labels
+from headstart.tasks.base import Confidence, Labels, Places
 
 DECIDERS = ("logme", "ridge", "knn")
 """Scores whose ranks are added: evidence, minus the squared error of ridge regression, nearest neighbours."""
@@ -50,7 +53,8 @@ class Scored:
     items: str
     """Fingerprint of items, labels, groups, metric and seed: sources are compared where it is the same."""
     predictions: np.ndarray = field(repr=False)
-    """float64 `[R, M, K]`: what each item that is held out at all is told when it is, in every repeat."""
+    """float64 `[R, M, K]`: what each item that is held out at all is told when it is, in every repeat; object
+    array `[1, M]` of places or boxes."""
     scores: Mapping[str, float]
     left_out: Mapping[str, str]
     """Scores that do not apply, with the reason."""
@@ -111,6 +115,8 @@ def score(request: Request, also: Sequence[str] = (), *, few: bool = False) -> S
 
     Raises what the pass and `loo` raise.
     """
+    if isinstance(tasks.for_task(request.task), Places):
+        return _of_places(request, also)
     backbone, rows = request.network, request.split.development
     methods = tasks.for_task(request.task)
     taps = tuple(dict.fromkeys((*backbone.taps(), backbone.embedding)))
@@ -136,7 +142,7 @@ def score(request: Request, also: Sequence[str] = (), *, few: bool = False) -> S
             # of classes: without its own row each is a little rarer, and would never be voted for
             tilt = probe.left_out_tilt(targets, groups) if methods.exclusive else 0.0
             outputs = (left.predictions + tilt)[None]
-        held = held_out(request.split)
+        held = held_out(request.split, request.task)
         near = knn.knn(
             reading.matrix((backbone.embedding,), rows), targets,
             k=knn.neighbours(len(y), request.task.outputs), groups=groups,
@@ -160,9 +166,30 @@ def score(request: Request, also: Sequence[str] = (), *, few: bool = False) -> S
     )
 
 
-def held_out(split: Split) -> np.ndarray:
+def _of_places(request: Request, also: Sequence[str]) -> Scored:
+    """Ridge regression at every place, on the stored maps, in each fold of the split."""
+    probe: Any = strategies.get(strategies.ranking(), request.task)
+    learnt = probe.closed(request)
+    found: dict[int, Any] = {}
+    for fold in request.split.folds:
+        if fold.repeat == 0:
+            with threads.suited_to(len(fold.train)):
+                found.update(zip(fold.test.tolist(), learnt(fold.train, fold.test), strict=True))
+    held = request.split.development[held_out(request.split, request.task)]
+    return Scored(
+        request.network.source,
+        request.digest,
+        items_of(request),
+        column(found[row] for row in held.tolist())[None],
+        {"ridge": -learnt.error()},
+        dict.fromkeys(also, NO_CLASSES),
+        tuple(map(str, learnt.taps)),
+    )
+
+
+def held_out(split: Split, task: Task) -> np.ndarray:
     """int64 `[M]`: the places among the development rows of those that are held out at all."""
-    if len(split.development) >= CLOSED_FROM:
+    if len(split.development) >= CLOSED_FROM and not isinstance(tasks.for_task(task), Places):
         return np.arange(len(split.development))
     return np.flatnonzero(np.isin(split.development, np.concatenate([fold.test for fold in split.folds])))
 
@@ -174,7 +201,7 @@ def _by_folds(reading: probe.Reading, targets: np.ndarray) -> np.ndarray:
     leave-one-out than it is: by 20 points with 10 labels, 3 with 200.
     """
     request, rows = reading.request, reading.request.split.development
-    held = rows[held_out(request.split)]
+    held = rows[held_out(request.split, request.task)]
     most = next(count for limit, count in REPEATS if len(rows) < limit)
     outputs = np.full((min(most, request.split.repeats), len(held), targets.shape[1]), np.nan)
     weights = tasks.for_task(request.task).weights(request.task, np.asarray(request.dataset.targets[rows]))

@@ -15,6 +15,7 @@ import numpy as np
 
 from headstart import tasks
 from headstart.core import words
+from headstart.core.cells import Cells
 from headstart.core.metric import named
 from headstart.core.task import Task
 from headstart.errors import RankingError
@@ -121,7 +122,8 @@ def standing(
     _comparable(scored)
     drawn = draw(task, y, scored, groups=groups, seed=seed)
     prior, called = known_before(scored)
-    measured = {name: [one.scores[name] for one in scored] for name in DECIDERS}
+    decide = [name for name in DECIDERS if name in scored[0].scores]
+    measured = {name: [one.scores[name] for one in scored] for name in decide}
     score = combined(measured, prior, weight=KNOWN.get(called, 0.0))
     sizes = (float("inf") if one.source.parameters is None else one.source.parameters for one in scored)
     equals = [(size, one.source.spec) for size, one in zip(sizes, scored, strict=True)]
@@ -190,9 +192,15 @@ def draw(
     methods = tasks.for_task(task)
     metric = methods.scores[task.metric]
     unit, n = units(len(y), groups)
-    repeats, _, width = scored[0].predictions.shape
+    repeats, _, *width = scored[0].predictions.shape
     means = metric.per_item(y, scored[0].predictions[0]) is not None
-    count = COUNT if means else int(np.clip(WORK // (repeats * len(y) * width), LEAST_RESAMPLES, COUNT))
+    count = (
+        COUNT
+        if means
+        else int(
+            np.clip(WORK // (repeats * len(y) * (width[0] if width else Cells.width)), LEAST_RESAMPLES, COUNT)
+        )
+    )
     sign = 1.0 if metric.metric.higher_is_better else -1.0
     whole = [np.mean([sign * metric.value(y, told) for told in one.predictions]) for one in scored]
     blocks = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,10 +13,10 @@ from headstart import modalities, strategies, tasks
 from headstart.core import environment, words
 from headstart.core.broken import why
 from headstart.core.dataset import Dataset
-from headstart.core.evidence import Evidence, Verdict
+from headstart.core.evidence import Cost, Evidence, Verdict
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
-from headstart.core.strategy import Trial, arm_name
+from headstart.core.strategy import FromStore, Trial, arm_name
 from headstart.data import splits
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
@@ -25,9 +26,10 @@ from headstart.evidence.unlabelled import brought, panel
 from headstart.evidence.verdict import verdict_of
 from headstart.measure import threads
 from headstart.planning import policy
-from headstart.planning.policy import Skipped
+from headstart.planning.seen import Skipped
 from headstart.predict import selective
-from headstart.predict.evaluate import alike, evaluate
+from headstart.predict.again import READ_AGAIN, Again, read_again
+from headstart.predict.evaluate import Evaluation, align, alike, evaluate, judged
 from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence, Places
@@ -47,6 +49,8 @@ class Answer:
     model: Model
     test: Evidence | None
     test_metrics: dict[str, Any]
+    again: Again | None = None
+    """Items of the test part for the proof, where it was answered by what is stored."""
     response: list[dict[str, Any]] = field(default_factory=list)
     """What was tried because the verdict was bad: {"step", "arm", "text"}."""
     domains: dict[str, Any] | None = None
@@ -85,17 +89,19 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     model = replace(model, evidence=evidence(context, again, rows, verdict))
     if isinstance(tasks.for_task(context.task), Confidence):
         model = calibrated(model, winner, context)
-    test, metrics = None, {}
+    test, metrics, known = None, {}, None
     if len(context.split.test):
-        with context.timed("test part", test_seconds(context)):
-            outcome = evaluate(model, context.dataset.subset(context.split.test), seed=context.seed)
+        with context.timed("test part", seconds_on_test(context, winner)):
+            outcome, known = on_test(context, winner, model)
         test, metrics = outcome.headline, outcome.to_json()
+        if known is not None:
+            metrics["stored"] = known.to_json()
         same = alike(context.task, context.experiment.targets[context.split.test])
         verdict = replace(verdict, notes=(*verdict.notes, *(f"In the test part {text}." for text in same)))
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     answers = response(trials, context.experiment)
     three = panel(trials, context.experiment)
-    return Answer(rows, verdict, winner.arm, model, test, metrics, answers, held_out, three)
+    return Answer(rows, verdict, winner.arm, model, test, metrics, known, answers, held_out, three)
 
 
 def by_domain(context: Context, trials: Mapping[str, Trial], winner: Trial) -> dict[str, Any] | None:
@@ -141,21 +147,49 @@ def refit_seconds(trial: Trial, trials: Mapping[str, Trial]) -> float:
     return AGAIN * trial.cost.fold + sum(refit_seconds(member, trials) for member in members)
 
 
-def test_seconds(context: Context) -> float:
-    """What the test part takes: the model that ships reads it by itself, without an engine for passes."""
+def on_test(context: Context, winner: Trial, model: Model) -> tuple[Evaluation, Again | None]:
+    """What the model is worth on the test part, and the items that prove it; None where all were read."""
+    dataset = context.dataset.subset(context.split.test)
+    strategy = strategies.get(winner.strategy, context.task)
+    if isinstance(strategy, FromStore):
+        start = time.perf_counter()
+        request = context.request(winner.arm, winner.source, float("inf"))
+        rows = np.flatnonzero(dataset.labelled)
+        answers = strategy.stored_answers(request, model, context.split.test[rows])
+        again, unread = read_again(model, [dataset.items[row] for row in rows], answers)
+        if again is not None:
+            found = judged(
+                model,
+                dataset,
+                rows,
+                answers.astype(np.float64),
+                align(dataset, model.task),
+                seed=context.seed,
+                cost=Cost(0.0, time.perf_counter() - start),
+                unread=unread,
+            )
+            return found, again
+    return evaluate(model, dataset, seed=context.seed), None
+
+
+def seconds_on_test(context: Context, winner: Trial | None = None) -> float:
+    """What the test part takes: the model that ships reads it without an engine, or only some of it where the
+    winner answers by what is stored."""
+    stored = winner and isinstance(strategies.get(winner.strategy, context.task), FromStore)
+    count = min(len(context.split.test), READ_AGAIN if stored else len(context.dataset))
     passes = (
         seconds * context.slower.get(name, 1.0)
         for name, seconds in context.passes.items()
         if name not in context.left_out
     )
-    return max(passes, default=0.0) * len(context.split.test) / len(context.dataset)
+    return max(passes, default=0.0) * count / len(context.dataset)
 
 
 def trained_on_all(context: Context, winner: Trial, trials: Mapping[str, Trial]) -> Model:
     """The winner on all development rows, with the choices of its trial."""
     source = winner.source if winner.strategy != ensemble.NAME else None
     request = context.request(winner.arm, source, float("inf"))
-    peers = tuple(context.peer(trials[name]) for name in winner.choices.get("members", ()))
+    peers = context.peers(winner.choices.get("members", ()), trials)
     request = replace(request, workdir=context.folder.workdir(winner.arm), peers=peers)
     with threads.suited_to(len(context.split.development)):
         return as_read(strategies.get(winner.strategy, context.task).refit(request, winner), context.dataset)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from headstart import strategies, tasks
-from headstart.core import environment
+from headstart.core import environment, fingerprint
 from headstart.core.budget import Budget
 from headstart.core.cells import Cells
 from headstart.core.dataset import Dataset
@@ -23,7 +23,7 @@ from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.errors import RunError
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.passes import near_duplicates
-from headstart.planning import more_folds, policy
+from headstart.planning import more_folds, policy, seen
 from headstart.run import conclude, manifest, search, set_up
 from headstart.run.known import state
 from headstart.run.state import closing, resolve
@@ -126,6 +126,7 @@ def fit(
             yield path, None, target
             return
         context = set_up.new_context(config, dataset, task, named, folder, log)
+        context.asked = fingerprint.of_json([asked, config.time, config.aim])
         context.closing.standby, context.closing.startup = standby, ahead.seconds
         config, budget = set_up.set_up(config, context, data, budget)
         search.shorten(config, context, budget)
@@ -204,7 +205,7 @@ def concluded(context: Context, trials: dict[str, Trial]) -> conclude.Answer:
 
 def run_arms(
     context: Context, config: RunConfig, ledger: Ledger
-) -> tuple[dict[str, Trial], list[policy.Skipped]]:
+) -> tuple[dict[str, Trial], list[seen.Skipped]]:
     """Ask the plan for the next arm and run it, until the plan is at its end."""
     trials = kept_trials(context, config, ledger)
     for name, reason in context.broken.items():
@@ -218,8 +219,11 @@ def run_arms(
         context.listen(Event("note", {"label": "budget", "text": manifest.too_small(context, ledger.budget)}))
     doubt = ""
     while True:
-        context.closing.warm(ledger.budget.left)
         known = replace(state(context, config, trials, ledger.budget, ledger.pace), doubt=doubt)
+        if context.closing.started is None:
+            steps, _ = policy.outline(known)
+            expected = sum(step.seconds if step.estimate is None else step.estimate for step in steps)
+            context.closing.warm(min(ledger.budget.left, expected))
         tell_first_verdict(context, trials, known, ledger)
         tell_races(context, known)
         step = None if ledger.ended else more_folds.next_step(known)
@@ -244,7 +248,7 @@ def run_arms(
 
 
 def tell_first_verdict(
-    context: Context, trials: Mapping[str, Trial], known: policy.Known, ledger: Ledger
+    context: Context, trials: Mapping[str, Trial], known: seen.Known, ledger: Ledger
 ) -> None:
     """Tell the verdict so far once in a run, as soon as there is one, and write it down."""
     content = context.folder.read()
@@ -257,7 +261,7 @@ def tell_first_verdict(
     context.folder.write({**content, "first_verdict": first})
 
 
-def tell_races(context: Context, known: policy.Known) -> None:
+def tell_races(context: Context, known: seen.Known) -> None:
     """Tell where arms that race stand, and which are dropped, each once in a run; kept in its folder."""
     content = context.folder.read()
     kept = list(content.get("race", ()))
@@ -276,7 +280,7 @@ def tell_races(context: Context, known: policy.Known) -> None:
         context.folder.write({**content, "race": [*kept, *found]})
 
 
-def told_of_races(context: Context, trials: Mapping[str, Trial], known: policy.Known) -> dict[str, Trial]:
+def told_of_races(context: Context, trials: Mapping[str, Trial], known: seen.Known) -> dict[str, Trial]:
     """The arms as others may see them: one whose first fold was not trained to the end has no predictions,
     and says why in its reason."""
     found = {}
@@ -287,12 +291,10 @@ def told_of_races(context: Context, trials: Mapping[str, Trial], known: policy.K
     return found
 
 
-def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> Trial:
+def run_step(context: Context, step: seen.Step, trials: dict[str, Trial]) -> Trial:
     """Run one arm, or go on with it. One that only answers a bad verdict has the reason in its choices."""
     start = time.monotonic()
-    trial = context.run(
-        step, peers(context, trials) if strategies.facts(step.strategy).role == "ensemble" else ()
-    )
+    trial = context.run(step, peers(context, step, trials))
     before = trials.get(step.arm)
     if "part" in trial.choices:
         heats = [] if before is None else before.choices.get("heats", [])
@@ -314,19 +316,23 @@ def run_step(context: Context, step: policy.Step, trials: dict[str, Trial]) -> T
     return replace(trial, cost=cost, choices={**trial.choices, **kept})
 
 
-def peers(context: Context, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
-    """The arms to average: the best with a source, and the same architecture from scratch; without the second
-    where there is none."""
-    trials = conclude.in_order(trials, context)
-    transfer = [name for name, trial in trials.items() if verdict.transfers(trial)]
-    ours = selection.best(transfer, trials, context.experiment)
+def peers(context: Context, step: seen.Step, trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
+    """The arms that a strategy builds on. Of an ensemble the best with a source, and the same architecture
+    from scratch, without the second where there is none; of what learns from items without a label, the
+    same source's probe."""
+    one, found = strategies.facts(step.strategy), conclude.in_order(trials, context)
+    if one.unlabelled:
+        alone = arm_name(strategies.ranking(), step.source)
+        return context.peers([alone] if alone in found and found[alone].covered.any() else [], found)
+    if one.role != "ensemble":
+        return ()
+    transfer = [name for name, trial in found.items() if verdict.transfers(trial)]
+    ours = selection.best(transfer, found, context.experiment)
     if ours is None:
         return ()
-    twins = [
-        n for n, t in trials.items() if selection.role(t) == "scratch" and t.source == trials[ours].source
-    ]
-    theirs = selection.best(twins, trials, context.experiment)
-    return tuple(context.peer(trials[name]) for name in (ours, theirs) if name is not None)
+    twins = [n for n, t in found.items() if selection.role(t) == "scratch" and t.source == found[ours].source]
+    theirs = selection.best(twins, found, context.experiment)
+    return context.peers([name for name in (ours, theirs) if name is not None], found)
 
 
 def kept_trials(context: Context, config: RunConfig, ledger: Ledger) -> dict[str, Trial]:

@@ -9,8 +9,8 @@ from headstart import sources, strategies, tasks
 from headstart.core import words
 from headstart.core.budget import Budget
 from headstart.core.strategy import Trial, arm_name
-from headstart.evidence import leaderboard, selection
-from headstart.planning import policy
+from headstart.evidence import leaderboard, selection, verdict
+from headstart.planning import seen
 from headstart.planning.race import Heat
 from headstart.run import conclude
 from headstart.run.state.config import RunConfig
@@ -21,27 +21,29 @@ from headstart.strategies.gradient import _ladder
 
 def state(
     context: Context, config: RunConfig, trials: dict[str, Trial], budget: Budget, pace: float = 1.0
-) -> policy.Known:
+) -> seen.Known:
     """What the plan may know at this moment; `pace` is that of the ledger."""
     heats, trials = heats_of(trials, context), {n: conclude.whole(t) for n, t in trials.items()}
     lost = behind(trials, context) | {name for name, heat in heats.items() if heat.hopeless}
     outcomes = {
         n: replace(outcome_of(t, context), behind=n in lost, heat=heats.get(n)) for n, t in trials.items()
     }
+    methods = tasks.for_task(context.task)
     specs = {source.spec for source in context.sources.values()}
     candidates = tuple(
-        policy.Candidate(
+        seen.Candidate(
             name,
             # the names of its classes may only be known once it is open: the arm says so where there are none
             classifies=bool(source.labels or source.architecture.get("num_classes"))
-            and tasks.for_task(context.task).exclusive,
+            and source.form == methods.form
+            and (methods.exclusive or bool(methods.form)),
             writes=source.writes,
             second_way=sources.joint(source).spec in specs - {source.spec},
             left_out=context.left_out.get(name, ""),
         )
         for name, source in context.sources.items()
     )
-    left = budget.left - context.closing.seconds() - pace * conclude.test_seconds(context)
+    left = budget.left - context.closing.seconds() - pace * conclude.seconds_on_test(context)
     ranks = [t for t in trials.values() if strategies.facts(t.strategy).ranks and t.status == "done"]
     probed = {t.source for t in ranks if t.source}
     again = {
@@ -49,7 +51,7 @@ def state(
         for name, trial in trials.items()
         if not (name in heats and name in lost)
     }
-    return policy.Known(
+    return seen.Known(
         candidates,
         left - context.reserve,
         outcomes,
@@ -66,6 +68,7 @@ def state(
         spare=left - max(again.values(), default=0.0),
         settled=left - max((seconds for name, seconds in again.items() if name not in lost), default=0.0),
         hangs=hanging(outcomes),
+        open=still_open(trials, outcomes, context),
         reached=reached(context, config, trials),
     )
 
@@ -116,35 +119,56 @@ def reached(context: Context, config: RunConfig, trials: Mapping[str, Trial]) ->
     return f"{best} has {value} {metric}, and {words.value(metric, config.until)} was asked for"
 
 
-def outcome_of(trial: Trial, context: Context) -> policy.Outcome:
+def outcome_of(trial: Trial, context: Context) -> seen.Outcome:
     """A finished arm as the plan sees it."""
     split, known = context.split, trial.covered
     score = leaderboard.signed_score(trial, context.experiment)
     done = sum(fold.repeat < len(known) and bool(known[fold.repeat, fold.test].all()) for fold in split.folds)
     once = sum(fold.repeat == 0 for fold in split.folds)
     rungs: tuple[int, ...] = ()
+    again: tuple[int, ...] = ()
     begun = done or "part" in trial.choices
     if begun and trial.strategy != ensemble.NAME and "no_more" not in trial.choices:
         # what trains a trunk is held out once; a simple model goes on by whole repeats
         steps = _ladder.rungs(once) if selection.heavy(trial) else range(once, len(split.folds) + 1, once)
         rungs = tuple(sorted(rung for rung in steps if rung > done))
+        if strategies.facts(trial.strategy).role == "scratch" and not rungs:
+            again = tuple(range(done + once, len(split.folds) + 1, once))
     one = trial.cost.fold or trial.cost.seconds / max(1, done)
     # what trains a trunk measures its pace and tries its rates but once
     begin = 0.0 if selection.heavy(trial) else max(0.0, trial.cost.seconds - one * done)
-    return policy.Outcome(
+    return seen.Outcome(
         trial.strategy,
         trial.source,
         score,
         trial.choices.get("needs"),
         folds=done,
         rungs=rungs,
+        again=again,
         fold=one,
         trains=selection.heavy(trial),
         begin=begin,
     )
 
 
-def hanging(outcomes: Mapping[str, policy.Outcome]) -> tuple[str, ...]:
+def still_open(
+    trials: Mapping[str, Trial], outcomes: Mapping[str, seen.Outcome], context: Context
+) -> tuple[str, ...]:
+    """The arms from scratch of which more folds alone can make the verdict say that transfer helps: what they
+    are compared with was held out as often."""
+    most = max((outcomes[arm].folds for arm in hanging(outcomes)[-1:]), default=0)
+    more = [
+        arm
+        for arm, outcome in outcomes.items()
+        if strategies.facts(outcome.strategy).role == "scratch"
+        and outcome.folds
+        and (outcome.rungs or (outcome.again and outcome.again[0] <= most))
+    ]
+    found = verdict.hangs_on(conclude.in_order(trials, context), context.experiment) if more else []
+    return tuple(found) if set(found) <= set(more) else ()
+
+
+def hanging(outcomes: Mapping[str, seen.Outcome]) -> tuple[str, ...]:
     """The arms on which the verdict, or what ships, hangs: the one with a source that scores best, and the
     same architecture from scratch."""
     scored = {

@@ -16,7 +16,7 @@ from headstart.core.task import Task
 from headstart.data.checks.findings import Report
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
-from headstart.planning import policy
+from headstart.planning import policy, seen
 from headstart.planning.race import Heat
 from headstart.run import conclude
 from headstart.run.state import items, resolve
@@ -28,7 +28,7 @@ from headstart.run.state.folder import RunFolder, read_finished, sound
 def write_answer(
     context: Context,
     answer: conclude.Answer,
-    skipped: list[policy.Skipped],
+    skipped: list[seen.Skipped],
     data: dict[str, Any],
     budget: Budget,
     config: RunConfig,
@@ -82,12 +82,12 @@ def finished(folder: RunFolder, config: RunConfig) -> bool:
     if not whole or not folder.read().get("complete"):
         return False
     content = read_finished(folder.path)
-    answer, order = content["answer"], policy.QUALITIES.index
+    answer, order = content["answer"], seen.QUALITIES.index
     with sound(folder.path, "run.json", "choose another --out"):
         asked = config.measured({name: float(s) for name, s in content["seconds_per_pass"].items()})
         return (
             asked.budget <= float(answer["budget"])
-            and order(asked.quality) <= order(answer.get("quality", policy.BALANCED))
+            and order(asked.quality) <= order(answer.get("quality", seen.BALANCED))
             and answer.get("until") in (None, asked.until)
         )
 
@@ -174,7 +174,7 @@ def beginning(data: dict[str, Any], named: str, away: list[tuple[str, str]]) -> 
         yield Event("note", {"label": "left out", "text": text})
 
 
-def plan_summary(known: policy.Known, config: RunConfig) -> dict[str, Any]:
+def plan_summary(known: seen.Known, config: RunConfig) -> dict[str, Any]:
     """The plan in one line, and its steps."""
     steps, left_out = policy.outline(known)
     total = sum(min(step.seconds, step.estimate or 0.0) for step in steps)

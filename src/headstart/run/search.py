@@ -11,7 +11,7 @@ from headstart.core import words
 from headstart.core.budget import Budget
 from headstart.core.events import Event
 from headstart.data import splits
-from headstart.planning import policy, shortlist
+from headstart.planning import seen, shortlist
 from headstart.planning.shortlist import KEPT, Ranked
 from headstart.ranking.evaluation import MOST, Evaluation, looked_at
 from headstart.ranking.scoring import Scored
@@ -61,7 +61,7 @@ def _needed(config: RunConfig, context: Context) -> bool:
     """Whether there are more sources than are probed."""
     allowed = config.allowed()
     ranks = allowed is None or strategies.ranking() in allowed
-    return ranks and len(context.sources) > KEPT and config.quality != policy.BEST
+    return ranks and len(context.sources) > KEPT and config.quality != seen.BEST
 
 
 def _searched(context: Context, budget: Budget) -> dict[str, Any]:

@@ -170,10 +170,23 @@ def _first_pass(context: Context, first: str, config: RunConfig, budget: Budget)
             f"the fastest source, over {len(context.dataset):,} items",
         )
     before = context.extractor.seconds
-    pairs = near_duplicates.find(backbone, context.dataset, context.extractor)
+    pairs = near_duplicates.find(
+        backbone, context.dataset, context.extractor, inputs=_read_besides(context, config)
+    )
     context.paid[first] = context.extractor.seconds - before
     context.read.add(first)
     return pairs
+
+
+def _read_besides(context: Context, config: RunConfig) -> int | None:
+    """The side of small pictures that an arm without a source will read; None where there is none."""
+    allowed, form = config.allowed(), tasks.for_task(context.task).form
+    sides = [
+        one.plain
+        for one in strategies.every()
+        if one.knows(context.dataset.modality) and not form and (allowed is None or one.name in allowed)
+    ]
+    return max(sides, default=0) or None
 
 
 @contextmanager
@@ -263,11 +276,9 @@ def check_memory(source: Source) -> None:
 
 
 def _measure_source(context: Context, name: str, passes: dict[str, float], arms: dict[str, float]) -> None:
-    from headstart.passes import extractor
-
     backbone = context.backbone(name)
     if name not in passes:
-        passes[name] = extractor.measure_pass(backbone, context.dataset, context.extractor.choice(backbone))
+        passes[name] = context.extractor.measured(backbone)
     if not context.extractor.missing(backbone, FeatureSpec(taps=backbone.taps())):
         context.read.add(name)
     for one in strategies.every():

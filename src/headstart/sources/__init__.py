@@ -217,6 +217,23 @@ def from_state(
     return opening.restore(record, tensors, classifier or {})
 
 
+def detector(architecture: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
+    """A whole detector (a torch module) of an architecture that counts "boxes", with the given weights.
+
+    Raises `SourceError` when these do not fit, and for what cannot be built.
+    """
+    from headstart.sources.networks import opening
+
+    return opening.detector_of(architecture, tensors, str(architecture.get("arch", "?")))
+
+
+def boxes_of(detector: Any, prepared: Any) -> list[dict[str, Any]]:
+    """What a detector says of a prepared batch (`sources.networks.detectors.found`)."""
+    from headstart.sources.networks import detectors
+
+    return detectors.found(detector, prepared)
+
+
 def generator_from_state(
     architecture: Mapping[str, Any],
     input: Preprocessing,

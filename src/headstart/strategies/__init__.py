@@ -21,22 +21,28 @@ _BOTH = "items without a label are known to add to so few labels"
 _OWN = (
     Facts(
         "majority", f"{_HERE}.baselines:Majority", "floor",
-        places=f"{_HERE}.dense.baselines:Majority", boxes=f"{_HERE}.detection.baselines:Usual",
-        texts=f"{_HERE}.sentences.baselines:Majority",
+        forms={
+            "places": f"{_HERE}.dense.baselines:Majority",
+            "boxes": f"{_HERE}.detection.baselines:Usual",
+            "texts": f"{_HERE}.sentences.baselines:Majority",
+        },
         title="the majority class", reason="the least any model must beat",
     ),
     Facts(
-        "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",),
-        places=f"{_HERE}.dense.baselines:Colours", boxes=f"{_HERE}.detection.baselines:Blobs",
+        "pixels", f"{_HERE}.baselines:Pixels", "simple", modalities=("image",), plain=32,
+        forms={
+            "places": f"{_HERE}.dense.baselines:Colours",
+            "boxes": f"{_HERE}.detection.baselines:Blobs",
+        },
         title="a simple model on raw pixels", short="raw pixels", reason="what needs no source at all",
     ),
     Facts(
-        "copy", "", "simple", modalities=("text",), texts=f"{_HERE}.sentences.baselines:Copy",
+        "copy", "", "simple", modalities=("text",), forms={"texts": f"{_HERE}.sentences.baselines:Copy"},
         title="copying a part of the text", short="copying", reason="what needs no learning at all",
     ),
     Facts(
         "tfidf", f"{_HERE}.tfidf:Tfidf", "simple", modalities=("text",), share=0.2,
-        texts=f"{_HERE}.sentences.baselines:Nearest",
+        forms={"texts": f"{_HERE}.sentences.baselines:Nearest"},
         title="a simple model on words", short="words", reason="what needs no source at all",
     ),
     Facts(
@@ -46,7 +52,7 @@ _OWN = (
     ),
     Facts(
         "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, own_pass=True,
-        classifies=True,
+        classifies=True, forms={"boxes": f"{_HERE}.detection.direct:Direct"},
         reason="its own classifier may know these labels",
     ),
     Facts(
@@ -55,43 +61,53 @@ _OWN = (
     ),
     Facts(
         "probe", f"{_HERE}.probe:Probe", "transfer", reads=True, ranks=True,
-        places=f"{_HERE}.dense.probe:Probe", boxes=f"{_HERE}.detection.probe:Probe",
-        texts=f"{_HERE}.sentences.recall:Recall",
+        forms={
+            "places": f"{_HERE}.dense.probe:Probe",
+            "boxes": f"{_HERE}.detection.probe:Probe",
+            "texts": f"{_HERE}.sentences.probe:Probe",
+        },
         reason="one pass over the data pays for it",
     ),
     Facts(
-        "untouched", "", "transfer", texts=f"{_HERE}.sentences.generated:Untouched",
+        "untouched", "", "transfer", forms={"texts": f"{_HERE}.sentences.generated:Untouched"},
         reads=True, own_pass=True, writes=True, untouched=True,
         title="the untouched source", reason="what it writes without any training",
     ),
     Facts(
         "decoder", "", "transfer", trains=True, share=0.5, turn=(0, 0, 0),
-        places=f"{_HERE}.dense.decoder:Decoder",
+        forms={"places": f"{_HERE}.dense.decoder:Decoder"},
         reason="{source} has the best probe; train a decoder on its maps",
     ),
     Facts(
-        "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.05, 0.05), known_for=_BOTH,
-        reason="items without a label: learn from those on which two layers of {source} agree",
+        "voted", f"{_HERE}.voted:Voted", "transfer", unlabelled=True, prior=(0.04, 0.04), known_for=_BOTH,
+        reason="items without a label: learn from those on which layers of {source} agree",
     ),
     Facts(
-        "propagation", f"{_HERE}.propagation:Propagation", "transfer", unlabelled=True, prior=(0.03, 0.065),
+        "propagation", f"{_HERE}.propagation:Propagation", "transfer", unlabelled=True, prior=(0.02, 0.04),
         known_for=_BOTH, reason="items without a label: their neighbours may tell",
     ),
     Facts(
-        "match", f"{_HERE}.match:Match", "transfer", unlabelled=True, prior=(0.02, 0.03), known_for=_BOTH,
+        "match", f"{_HERE}.match:Match", "transfer", unlabelled=True, prior=(0.015, 0.03), known_for=_BOTH,
         reason="items without a label: another view of each must get the same answer",
     ),
     Facts(
         "random-frozen", f"{_HERE}.probe:RandomFrozen", "random",
-        places=f"{_HERE}.dense.probe:RandomFrozen", boxes=f"{_HERE}.detection.probe:RandomFrozen",
-        texts=f"{_HERE}.sentences.recall:RandomFrozen",
+        forms={
+            "places": f"{_HERE}.dense.probe:RandomFrozen",
+            "boxes": f"{_HERE}.detection.probe:RandomFrozen",
+            "texts": f"{_HERE}.sentences.probe:RandomFrozen",
+        },
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
     ),
     Facts(
         "scratch", f"{_HERE}.scratch:Scratch", "scratch",
-        places=f"{_HERE}.dense.decoder:Scratch", boxes=f"{_HERE}.detection.trained:Scratch",
-        texts=f"{_HERE}.sentences.generated:Scratch", writes=True,
+        forms={
+            "places": f"{_HERE}.dense.decoder:Scratch",
+            "boxes": f"{_HERE}.detection.trained:Scratch",
+            "texts": f"{_HERE}.sentences.generated:Scratch",
+        },
+        writes=True,
         trains=True, all_layers=True,
         # as much as it can use without starving fine-tuning; but an encoder learns next to nothing from a few
         # hundred texts, however long it is trained
@@ -109,14 +125,19 @@ _OWN = (
     ),
     Facts(
         "finetune", f"{_HERE}.finetune:Finetune", "transfer",
-        places=f"{_HERE}.dense.decoder:Finetune", boxes=f"{_HERE}.detection.trained:Finetune",
-        texts=f"{_HERE}.sentences.generated:Finetune", writes=True,
+        forms={
+            "places": f"{_HERE}.dense.decoder:Finetune",
+            "boxes": f"{_HERE}.detection.trained:Finetune",
+            "texts": f"{_HERE}.sentences.generated:Finetune",
+        },
+        writes=True,
         trains=True, races=True, share=0.6,
         turn=(1, 1, 1), step="another source",
         reason="{source} has the best probe; train its last layers further",
     ),
     Facts(
-        "lora", f"{_HERE}.lora:Lora", "transfer", texts=f"{_HERE}.sentences.generated:Lora", writes=True,
+        "lora", f"{_HERE}.lora:Lora", "transfer",
+        forms={"texts": f"{_HERE}.sentences.generated:Lora"}, writes=True,
         by_hand=("image", "audio"), trains=True, all_layers=True,
         races=True, share=0.5, turn=(2, 2, 3), reason="small changes of low rank to every layer",
     ),
@@ -126,8 +147,12 @@ _OWN = (
     ),
     Facts(
         "full", f"{_HERE}.finetune:Full", "transfer",
-        places=f"{_HERE}.dense.decoder:Full", boxes=f"{_HERE}.detection.trained:Full",
-        texts=f"{_HERE}.sentences.generated:Full", writes=True,
+        forms={
+            "places": f"{_HERE}.dense.decoder:Full",
+            "boxes": f"{_HERE}.detection.trained:Full",
+            "texts": f"{_HERE}.sentences.generated:Full",
+        },
+        writes=True,
         trains=True, all_layers=True, races=True,
         turn=(4, 4, 2), reason="train every layer",
     ),

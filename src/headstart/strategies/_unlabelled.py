@@ -3,11 +3,16 @@ help.
 
 A fold's own items are no part of what it learns from, not even without their labels: what is held out stands
 for items that the model has never seen.
+
+What answers is the mean of what is learnt so and of what the same source's probe has learnt from the labels
+alone: either may be the worse one by much, and so few labels do not tell which; their mean seldom is
+(docs/measured.md).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -36,6 +41,8 @@ SECONDS = 0.15
 """That a fit to `MOST` items takes, about."""
 LEAST, TIMES = 20, 2
 """Without so many, and so many times the labelled ones, they are not asked."""
+TINY = 1e-12
+"""Least probability."""
 EVEN = 4.0
 """Rows of each class beside those that are there, where it is asked how frequent the classes are."""
 PER_CLASS = 25
@@ -105,7 +112,8 @@ class Lesson:
 
 
 class LearnsFromBoth(ABC):
-    """A linear model on the embedding, learnt from labelled items and from those without a label."""
+    """A linear model on the embedding, learnt from labelled items and from those without a label; averaged
+    with the probe where that is the request's peer."""
 
     name: str
     told: str
@@ -158,15 +166,25 @@ class LearnsFromBoth(ABC):
             )
             return empty_trial(request, arm, "not applicable", why)
 
+        alone = request.peers[0].trial if request.peers else None
+
         def fit_fold(request: Request, fold: Fold, number: int) -> tuple[np.ndarray, dict[str, Any]]:  # noqa: ARG001
             apart = ~np.isin(request.split.groups[every], request.split.groups[fold.test])
             lesson = Lesson(request, stored, fold.train, every[apart])
             x = np.asarray(read[fold.test], np.float64)
-            return lesson.methods.activate(self.learn(lesson).logits(x)), {}
+            p = lesson.methods.activate(self.learn(lesson).logits(x))
+            return p if alone is None else between(p, alone.predictions.take(fold.repeat, fold.test)), {}
 
-        about = f"{self.told}|{MOST}|{self.__dict__}"
-        trial = run_folds(request, arm, fit_fold, about=about)
+        beside = "" if alone is None else alone.predictions.digest()
+        about = f"{self.told}|{MOST}|{self.__dict__}|{beside}"
+        folds = [
+            number
+            for number, fold in enumerate(request.split.folds)
+            if alone is None or alone.covered[fold.repeat, fold.test].all()
+        ]
+        trial = run_folds(request, arm, fit_fold, folds=folds, about=about)
         choices = {
+            "members": [] if alone is None else [alone.arm],
             "unlabelled": len(every),
             "domain_auc": [found.value, found.low, found.high],
             **trial.choices,
@@ -175,10 +193,32 @@ class LearnsFromBoth(ABC):
         return replace(trial, choices=choices, reason=trial.reason or seen)
 
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
-        """A net of kind "taps"."""
+        """A net of kind "taps", whose head is the mean of both: logits are linear in it."""
         lesson = Lesson(request, _stored(request), request.split.development, pool(request))
         linear = self.learn(lesson)
-        return taps_model(request.task, request.network, [lesson.embedding], linear.weight, linear.bias)
+        taps, weight, bias = [lesson.embedding], linear.weight, linear.bias
+        for peer in request.peers:
+            alone = peer.refit()
+            more = [Tap.parse(name) for name in alone.net["taps"]]
+            theirs = dict(zip(more, _columns(alone.tensors["head.weight"], lesson.stored, more), strict=True))
+            own = theirs.pop(lesson.embedding, np.zeros_like(weight))
+            taps += theirs
+            weight = np.concatenate([weight + own, *theirs.values()], axis=1) / 2
+            bias = (bias + alone.tensors["head.bias"]) / 2
+        return taps_model(request.task, request.network, taps, weight, bias)
+
+
+def between(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Probabilities `[n, K]` by the mean logits of two heads."""
+    z = (np.log(np.maximum(ours, TINY)) + np.log(np.maximum(theirs, TINY))) / 2
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def _columns(weight: np.ndarray, stored: Features, taps: Sequence[Tap]) -> list[np.ndarray]:
+    """The parts of a head `[K, D]` that read each tap."""
+    ends = np.cumsum([stored.tap(tap).shape[1] for tap in taps])
+    return np.split(weight.astype(np.float64), ends[:-1], axis=1)
 
 
 def _stored(request: Request) -> Features:

@@ -20,7 +20,7 @@ from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._contrast import (
     Embedder,
     PairBatches,
@@ -72,15 +72,18 @@ class Plan:
     recipe: Recipe
     batch_size: int
     folds: int
+    aimed: int = 0
+    """Steps aimed at, where there is time for fewer; 0: there is for all of them."""
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.recipe.to_json(), "batch_size": self.batch_size, "trained_folds": self.folds}
+        plan = {**self.recipe.to_json(), "batch_size": self.batch_size, "trained_folds": self.folds}
+        return {**plan, "aimed": self.aimed} if self.aimed else plan
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """Back from a trial's choices; other keys are ignored."""
         recipe = Recipe(**{name: data[name] for name in Recipe.__dataclass_fields__ if name in data})
-        return cls(recipe, int(data["batch_size"]), int(data["trained_folds"]))
+        return cls(recipe, int(data["batch_size"]), int(data["trained_folds"]), int(data.get("aimed", 0)))
 
 
 class Contrastive:
@@ -101,11 +104,11 @@ class Contrastive:
         if obstacle:
             name = request.arm(self.name)
             return empty_trial(request, name, "not applicable", obstacle)
-        settled = _arm.recall(request, self.name, Plan.from_json)
+        settled = _settled.recall(request, self.name, Plan.from_json)
         plan = settle(request) if settled is None else replace(settled[0], folds=settled[1])
         if isinstance(plan, float):
             return _arm.cut_off(request, self.name, plan)
-        _arm.remember(request, self.name, plan.to_json(), plan.folds)
+        _settled.remember(request, self.name, plan.to_json(), plan.folds)
         return run(request, plan)
 
     def refit(self, request: Request, trial: Trial) -> Model:
@@ -153,10 +156,10 @@ def plan_of(request: Request, count: int, folds: int) -> Plan:
 def settle(request: Request) -> Plan | float:
     """What fits the budget, measured on a few steps; or the seconds that are missing."""
     first, folds, pace = request.split.folds[0], _arm.first_folds(request), None
-    count = steps(request, len(first.train))
+    count = aimed = steps(request, len(first.train))
     if request.budget.left < float("inf"):
         whole = plan_of(request, count, folds)
-        pace, left = _arm.paced(request, lambda: measure(request, whole))
+        pace, left = _settled.paced(request, lambda: measure(request, whole))
         rounds = max(1, round(count / ROUND))
         found = _arm.fitting(request, pace, left, rounds, options(rounds, folds, len(first.test)))
         if isinstance(found, float):
@@ -164,7 +167,7 @@ def settle(request: Request) -> Plan | float:
         folds = found.folds
         if request.settings.epochs is None:
             count = found.epochs * ROUND
-    plan = plan_of(request, count, folds)
+    plan = replace(plan_of(request, count, folds), aimed=aimed if count < aimed else 0)
     seconds = pace.seconds(count // ROUND, folds + 1) if pace is not None else None
     request.progress(summary(request, plan, seconds), 0, folds)  # the cost, before it begins
     if seconds is not None:
@@ -205,7 +208,8 @@ def summary(request: Request, plan: Plan, seconds: float | None = None) -> str:
     of = _arm.first_folds(request)
     part = f", {plan.folds} of {of} folds for want of time" if plan.folds < of else ""
     about = f", about {words(seconds)} in all" if seconds is not None else ""
-    return f"{pairs:,} pairs of texts in {plan.recipe.steps} steps, lr {plan.recipe.lr:g}{about}{part}"
+    less = f" of {plan.aimed}" if plan.aimed else ""
+    return f"{pairs:,} pairs of texts in {plan.recipe.steps}{less} steps, lr {plan.recipe.lr:g}{about}{part}"
 
 
 def view_of(request: Request) -> Tokens:

@@ -85,15 +85,20 @@ def columns_for(request: Request, backbone: Backbone) -> list[list[int]] | str:
         return "the source comes without a classifier"
     if not backbone.source.labels:
         return "the source has no classifier with named classes"
+    return named(request, backbone.source.labels)
+
+
+def named(request: Request, labels: Sequence[str]) -> list[list[int]] | str:
+    """Which of a source's classes each target label names; or, in words, why that cannot be."""
     chosen = request.settings.label_map or {}
-    problem = _misnamed(chosen, backbone.source.labels, request.task.labels)
+    problem = _misnamed(chosen, labels, request.task.labels)
     if problem:
         return problem
-    found = match(request.task.labels, backbone.source.labels, chosen)
+    found = match(request.task.labels, labels, chosen)
     missing = [label for label, columns in zip(request.task.labels, found, strict=True) if not columns]
     if missing:
         are = f"{few(missing, each=repr)} {'is' if len(missing) == 1 else 'are'}"
-        return f"{are} not among the source's {len(backbone.source.labels)} classes"
+        return f"{are} not among the source's {len(labels)} classes"
     return found
 
 

@@ -13,7 +13,7 @@ from headstart import modalities
 from headstart.core.evidence import Cost
 from headstart.core.features import FeatureSpec, StoredFeatures, Tap
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._ladder import Pace
 from headstart.strategies.gradient._training import Arm, Kind
@@ -87,14 +87,16 @@ class Full(_arm.Trains):
 
 def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
     """The folds of an arm of that kind, as far as they fit the budget."""
-    known = _arm.recall(request, kind.name, Design.from_json)
+    known = _settled.recall(request, kind.name, Design.from_json)
     if known is None and design.freeze != "none" and request.budget.left < float("inf"):
-        names = ["pass", "behind the cut"]
-        once, behind = _arm.once(request, names, lambda: _arm.seconds_of_passes(request, design.cut))
-        if once > request.budget.left:
-            return _arm.cut_off(request, kind.name, once - request.budget.left)
-        design = replace(design, views=_affordable(request, design.views, once))
-        lacking = _lacking(request, kind, design, once, behind)
+        names = ["pass", "behind the cut", "left for views"]
+        once, behind, left = _settled.once(
+            request, names, lambda: [*_arm.seconds_of_passes(request, design.cut), request.budget.left]
+        )
+        if once > left:
+            return _arm.cut_off(request, kind.name, once - left)
+        design = replace(design, views=_affordable(request, design.views, once, left))
+        lacking = _lacking(request, kind, design, once, behind, left)
         if lacking > 0:
             return _arm.cut_off(request, kind.name, lacking)
     # epochs that are asked for are trained, all of them; and with all layers an average wins nothing
@@ -103,26 +105,28 @@ def fit_design(request: Request, kind: Kind, design: Design) -> Trial:
     return _arm.fit(request, kind, lambda: design, tuned=at_own_cut)
 
 
-def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float) -> float:
+def _lacking(request: Request, kind: Kind, design: Design, once: float, behind: float, left: float) -> float:
     """Seconds that the passes and the smallest training lack at least; 0 where they may fit.
 
     A step is more than `BACKWARD` forward passes of its rows: what cannot fit so need not be stored first.
     """
     stored, spec = request.features, _design.states_at(request, design, probe=True)
     share = stored.missing(request.network, spec) if isinstance(stored, StoredFeatures) else 1.0
-    left = request.budget.left - share * (1 + design.views) * once
+    left -= share * (1 + design.views) * once
     per_epoch = max(1, round(_design.training_rows(request) / design.batch_size))
     pace = Pace(BACKWARD * behind * design.batch_size / len(request.dataset), per_epoch)
-    plan = _arm.fitting(request, pace, left, _arm.epochs_of(request, kind, design.batch_size))
+    epochs = _arm.epochs_of(request, kind, design.batch_size)
+    plans = _ladder.options(epochs, _arm.first_folds(request), warm=True)
+    plan = _arm.fitting(request, pace, left, epochs, plans)
     return plan if isinstance(plan, float) else 0.0
 
 
-def _affordable(request: Request, views: int, once: float) -> int:
+def _affordable(request: Request, views: int, once: float, left: float) -> int:
     """As many views as can be made in a share of the time; what a user asked for is left alone."""
     if request.settings.views is not None:
         return views
     ladder = [v for v in (views, 2, 1) if v <= views]
-    return next((v for v in ladder if (1 + v) * once <= PASS_SHARE * request.budget.left), 0)
+    return next((v for v in ladder if (1 + v) * once <= PASS_SHARE * left), 0)
 
 
 # designs

@@ -36,6 +36,8 @@ photos with ImageNet networks; on handwriting with a small network 3 points, but
 
 WIDE = 1_000
 """Columns that a linear model is taken to have."""
+AT_ONCE = 4_096
+"""Rows that are read from the store at a time to be answered."""
 
 
 class Probe:
@@ -57,6 +59,10 @@ class Probe:
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"."""
         return refit(request, request.network, trial)
+
+    def stored_answers(self, request: Request, model: Model, rows: np.ndarray) -> np.ndarray:
+        """See `core.strategy.FromStore`."""
+        return stored_answers(request, request.network, model, rows)
 
 
 class EarlyProbe(Probe):
@@ -89,6 +95,10 @@ class RandomFrozen(Probe):
     def refit(self, request: Request, trial: Trial) -> Model:
         """A net of kind "taps"; it owes nothing to the source's weights."""
         return replace(refit(request, _random(request), trial), source={})
+
+    def stored_answers(self, request: Request, model: Model, rows: np.ndarray) -> np.ndarray:
+        """See `core.strategy.FromStore`."""
+        return stored_answers(request, _random(request), model, rows)
 
 
 def _random(request: Request) -> Backbone:
@@ -243,7 +253,7 @@ def fit(request: Request, backbone: Backbone, arm: str, only: tuple[Tap, ...] = 
         taps = own.choose(fold.train)
         linear = own.fit(taps, fold.train, rough=True)
         predictions = methods.activate(linear.logits(own.matrix(taps, fold.test).astype(np.float64)))
-        return predictions, {"taps": [str(tap) for tap in taps], "C": linear.penalty, "ridge": linear.ridge}
+        return predictions, {"taps": [str(tap) for tap in taps], **linear.choices}
 
     before = Cost(reading.features.forward_passes, reading.features.seconds)
     about = "|".join((str(_taps.Rules()), *map(str, only)))
@@ -287,3 +297,17 @@ def refit(request: Request, backbone: Backbone, trial: Trial) -> Model:
     reading = Reading(request, backbone, features, count, nothing)
     linear = reading.fit(taps, request.split.development)
     return taps_model(request.task, backbone, taps, linear.weight, linear.bias)
+
+
+def stored_answers(request: Request, backbone: Backbone, model: Model, rows: np.ndarray) -> np.ndarray:
+    """float32 `[n, K]`: what a model that `refit` made says of rows, from what is stored of them."""
+    taps = tuple(Tap.parse(name) for name in model.net["taps"])
+    features, methods = request.features(backbone, spec(request, taps, 0)), tasks.for_task(model.task)
+    weight, bias = (model.tensors[f"head.{name}"].astype(np.float64) for name in ("weight", "bias"))
+    found = []
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        x = np.concatenate([_block(features, tap, some) for tap in taps], axis=1)
+        logits = (x @ weight.T + bias) / model.tensors.get("temperature", 1.0)
+        found.append(np.asarray(methods.activate(logits), np.float32))
+    return np.concatenate(found)

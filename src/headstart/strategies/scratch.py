@@ -16,7 +16,7 @@ import torch
 from headstart import modalities, tasks
 from headstart.core.backbone import Backbone
 from headstart.core.strategy import Request, Trial
-from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, Inputs, length_of
 from headstart.strategies.gradient._trainee import outputs_of
 from headstart.strategies.gradient._training import Arm, Kind, divide, train_on
@@ -77,8 +77,8 @@ def design(request: Request) -> Design:
     if size is None:
         return whole
     own = max(size)
-    (side,) = _arm.once(request, ["side"], lambda: [choose_side(request, replace(whole, side=own))])
-    return replace(whole, side=int(side), smaller=side < own)
+    side = choose_side(request, replace(whole, side=own))
+    return replace(whole, side=side, smaller=side < own)
 
 
 def rates(request: Request, optimizer: str) -> tuple[float, ...]:
@@ -100,10 +100,11 @@ def choose_side(request: Request, whole: Design) -> int:
         return own
     epochs = _arm.epochs_of(request, Scratch.kind, whole.batch_size)
     folds = _arm.first_folds(request)
-    least = _arm.measure(noise_arm(request, replace(whole, side=smaller[-1])))
+    arm = noise_arm(request, replace(whole, side=smaller[-1]))
+    least, left = _settled.paced(request, lambda: _arm.measure(arm), " at the least side")
     for side in (own, *smaller):
         pace = replace(least, seconds_per_step=least.seconds_per_step * (side / smaller[-1]) ** 2)
-        plan = _ladder.fitting(pace, request.budget.left, epochs=epochs, folds=folds, reserve=request.reserve)
+        plan = _ladder.fitting(pace, left, epochs=epochs, folds=folds, reserve=request.reserve)
         if isinstance(plan, _ladder.Plan) and plan.folds == folds and 2 * plan.epochs >= epochs:
             return side
     return smaller[-1]
@@ -137,7 +138,7 @@ def rates_to_try(settled: _arm.Settled) -> tuple[float, ...]:
         return ()
     if pace is None:
         return tried
-    (left,) = _arm.once(request, ["left_for_rates"], lambda: [request.budget.left])
+    (left,) = _settled.once(request, ["left for rates"], lambda: [request.budget.left])
     trainings = settled.folds * (1 + len(tried) * trial_epochs(design.epochs) / design.epochs)
     return tried if pace.seconds(design.epochs, trainings) <= left else ()
 

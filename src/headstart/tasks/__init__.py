@@ -56,14 +56,14 @@ def judged_by(task: Task, metric: str) -> Task:
     return replace(task, metric=found, higher_is_better=known[found].metric.higher_is_better)
 
 
-def one_an_item(task: Task | None, where: object, command: str) -> None:
-    """Raises `DataError` for a task whose answers are no labels or numbers, where a command does none."""
+def measurable(task: Task | None, where: object, command: str) -> None:
+    """Raises `DataError` for a task whose answers are no labels, numbers, places or boxes, where a command
+    does none but these."""
     from headstart.tasks.base import Places
 
     methods = None if task is None else for_task(task)
-    if task is not None and methods is not None and methods.form:
-        what = methods.called if isinstance(methods, Places) else methods.form
-        problem = f"its labels are {what}, and {command} does not do {task.kind}"
+    if task is not None and methods is not None and methods.form and not isinstance(methods, Places):
+        problem = f"its labels are {methods.form}, and {command} does not do {task.kind}"
         raise DataError(str(where), problem, "use fit, predict and evaluate")
 
 

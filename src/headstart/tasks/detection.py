@@ -26,6 +26,8 @@ SAID = 0.5
 """Score from which a box is said."""
 FAINT = 0.05
 """Score under which boxes of tiles are let go: of a large image there are hundreds of thousands."""
+OPEN = (0.25, 0.75)
+"""Between these scores a box is one that the model is unsure of."""
 OVERLAP = 0.6
 """IoU from which two boxes of one class are the same object."""
 UNSEEN, SURE = 0.2, 0.7
@@ -151,7 +153,7 @@ class Detection(_Boxes):
     called = "boxes"
     drawing = "picture"
     reading = READING
-    quick = False
+    counted = True
     scores: Mapping[str, Score] = {score.name: score for score in SCORES}
 
     def off(self, y: Any, predictions: np.ndarray) -> np.ndarray:
@@ -211,6 +213,28 @@ class Detection(_Boxes):
 
     def kept(self, answer: Any) -> Any:
         return answer
+
+    def amounts(self, task: Task, answer: Any) -> np.ndarray:
+        return np.array(list(tally(task, said(answer)).values()), np.float64)
+
+    def glance(self, answer: Boxes, scores: np.ndarray) -> np.ndarray:
+        """float32 `[2, n]`: score and class of each box."""
+        assert answer.scores is not None
+        use = answer.scores >= FAINT
+        return np.stack([answer.scores[use], answer.classes[use]]).astype(np.float32)
+
+    def unsure(self, task: Task, glances: Sequence[np.ndarray]) -> list[tuple[float, str]]:
+        """By the sum over boxes of how near each score is to one half: where a box more or less is an error
+        more or less."""
+        found = []
+        for scores, classes in glances:
+            near, sure = (scores >= OPEN[0]) & (scores <= OPEN[1]), int((scores > OPEN[1]).sum())
+            text = f"unsure of {words.count(int(near.sum()), 'box', 'boxes')}, sure of {sure:,}"
+            if near.any():
+                most = np.bincount(classes[near].astype(int)).argmax()
+                text = text.replace(",", f", mostly {task.labels[most]},", 1)
+            found.append((-float((1 - np.abs(2 * scores - 1)).sum()), text))
+        return found
 
     def over(self, pixels: np.ndarray, answer: Any, classes: int) -> np.ndarray:
         from PIL import Image, ImageDraw

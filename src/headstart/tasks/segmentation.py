@@ -24,6 +24,10 @@ LARGE = 2**27
 """Scores (places x classes) beyond which an answer is made strip by strip."""
 LOOKED_AT = 32
 """Masks that are read to see how large most are."""
+GLANCE = 32
+"""Places a side at which is looked to tell how sure an answer is."""
+LEAST_SURE = 0.25
+"""Share of the places of a pool that count as unsure: scores of heads have no common scale."""
 READING: Mapping[str, Any] = {
     "axes": "a score of each label at every place; of one axis: the same at all places",
     "answer": "scale the scores bilinearly (middles on middles) to the item's size, take the largest",
@@ -83,7 +87,7 @@ class _Masks(TaskMethods):
     called = "masks"
     drawing = "mask"
     reading = READING
-    quick = True
+    counted = False
     predictions = Maps
     constant_name = "the commonest class everywhere"
     most_repeats = (
@@ -204,6 +208,35 @@ class Segmentation(_Masks):
 
     def kept(self, answer: np.ndarray) -> LabelMap:
         return LabelMap.of(answer)
+
+    def amounts(self, task: Task, answer: np.ndarray | LabelMap) -> np.ndarray:
+        mask = answer.unpacked() if isinstance(answer, LabelMap) else answer
+        found = dict(shares(task, mask))
+        return np.array([found.get(label, 0.0) for label in task.labels])
+
+    def glance(self, answer: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """float32 `[3, P]`: by how much the best class is better than the next, and which two these are."""
+        table = scores if scores.ndim == 3 else scores[:, None, None]
+        step = -(-max(table.shape[1:]) // GLANCE)
+        some = table[:, ::step, ::step].reshape(len(table), -1)
+        best = some.argsort(axis=0)[::-1][[0, min(1, len(some) - 1)]]
+        top = np.take_along_axis(some, best, axis=0)
+        return np.stack([top[0] - top[1], *best]).astype(np.float32)
+
+    def unsure(self, task: Task, glances: Sequence[np.ndarray]) -> list[tuple[float, str]]:
+        """By the share of places that are among the pool's least sure ones."""
+        level = np.quantile(np.concatenate([one[0] for one in glances]), LEAST_SURE)
+        found = []
+        for margin, *pair in glances:
+            low = margin <= level
+            text = f"unsure at {low.mean():.0%} of its places"
+            if low.any():
+                one, two = np.sort(np.stack(pair)[:, low].astype(int), axis=0)
+                most = int(np.bincount(one * task.outputs + two).argmax())
+                first, second = (task.labels[number] for number in divmod(most, task.outputs))
+                text += f", mostly between {first} and {second}"
+            found.append((1 - float(low.mean()), text))
+        return found
 
     def over(self, pixels: np.ndarray, answer: np.ndarray | LabelMap, classes: int) -> np.ndarray:
         from PIL import Image

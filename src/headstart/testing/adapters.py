@@ -28,7 +28,7 @@ from headstart.strategies.adapt.assess import assess, diagnosed
 from headstart.testing.fakes import SHAPES, MemoryExtractor, MemoryFeatures, TinyBackbone, shapes
 from headstart.testing.strategy import numbers, same
 
-Case = Literal["equal", "linear", "shares", "covariates", "statistics", "destroyed"]
+Case = Literal["equal", "linear", "shares", "covariates", "statistics", "destroyed", "noise"]
 WIDTH, CLASSES = 24, 3
 """Features of `TinyBackbone`'s embedding, and classes."""
 NOISE = 0.05
@@ -69,7 +69,7 @@ def example(case: Case, *, rows: int = 150, seed: int = 0, pictures: bool = Fals
 
     The target: "equal": the same (with `pictures` as pictures); "linear": columns stretched and moved;
     "shares": one class common, the others rare; "covariates": one side of each blob more common;
-    "destroyed": noise without classes.
+    "destroyed": noise without classes; "noise": such noise with the mean and covariance of "linear".
     """
     if case == "statistics" or pictures:
         return _pictures(rows, seed, pale=case == "statistics")
@@ -77,9 +77,9 @@ def example(case: Case, *, rows: int = 150, seed: int = 0, pictures: bool = Fals
     centres = 0.7 * rng.normal(size=(CLASSES, WIDTH))
     shares = [0.8, 0.1, 0.1] if case == "shares" else [1 / 3] * 3
     ys, yt = rng.permutation(np.arange(rows) % CLASSES), rng.choice(CLASSES, rows, p=shares)
-    spread = 1.0 if case in ("equal", "linear", "destroyed") else 1.6
+    spread = 1.6 if case in ("shares", "covariates") else 1.0
     xs, xt = (centres[y] + spread * rng.normal(size=(rows, WIDTH)) for y in (ys, yt))
-    if case == "linear":
+    if case in ("linear", "noise"):
         xt = xt * rng.uniform(0.3, 3.0, WIDTH) + rng.normal(0, 4, WIDTH)
     elif case == "covariates":
         # the rule of one half of the space is another one's in the other half: what is seen matters
@@ -87,6 +87,8 @@ def example(case: Case, *, rows: int = 150, seed: int = 0, pictures: bool = Fals
         xt, yt = xt[kept], yt[kept]
     elif case == "destroyed":
         xt = rng.normal(0, xs.std(), (rows, WIDTH)) + rng.normal(0, 4, WIDTH)
+    if case == "noise":
+        xt = rng.multivariate_normal(xt.mean(axis=0), np.cov(xt, rowvar=False), rows)
     items = tuple(ArrayItem(f"{i:04d}", np.full((2, 2, 3), i % 251, np.uint8)) for i in range(rows + len(xt)))
     task = Task(CLASSIFICATION, SHAPES[:CLASSES], "accuracy")
     return _example(items, task, ys, yt, ArrayExtractor(np.concatenate([xs, xt])))
@@ -252,13 +254,15 @@ def check_equal(adapter: Adapter, *, pictures: bool) -> None:
 
 
 def check_destroyed(adapter: Adapter) -> None:
-    """A target without any classes is refused by the guard, whatever the adapter says of it."""
-    given = example("destroyed")
-    before, base, found = assess(adapt.get(adapt.NONE), given.request)
-    assert found is not None
-    _, seen, _ = assess(adapter, given.request)
-    decision = adaptation.decide(diagnosed(given.request, before, found), [base, seen])
-    assert decision.decision == "kept", f"a target without classes is adapted to: {decision.reason}"
+    """A target without any classes is refused by the guard, whatever the adapter says of it; also where means
+    and covariances are as if it had some."""
+    for case in ("destroyed", "noise"):
+        given = example(case)
+        before, base, found = assess(adapt.get(adapt.NONE), given.request)
+        assert found is not None
+        _, seen, _ = assess(adapter, given.request)
+        decision = adaptation.decide(diagnosed(given.request, before, found), [base, seen])
+        assert decision.decision == "kept", f"a target without classes is adapted to: {decision.reason}"
 
 
 def check_mends(adapter: Adapter, shift: Case) -> None:

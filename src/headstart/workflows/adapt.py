@@ -6,7 +6,8 @@ labels is opened when everything is decided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from headstart.core.budget import Budget
 from headstart.core.budget import words as seconds_in_words
 from headstart.core.events import Event, Listener, ignore
 from headstart.core.model import Model
-from headstart.core.strategy import Adapted, Request
+from headstart.core.strategy import Adapted, Request, Trial
 from headstart.core.untrusted import Damaged, parsing
 from headstart.data.checks.domains import KINDS
 from headstart.errors import DataError
@@ -137,27 +138,29 @@ def _guarded(
     place: RunFolder, request: Request, witness: Request, budget: Budget, labels: Any, listen: Listener
 ) -> _Found:
     """What the pool of adapters comes to, by the rules, and by labels of the target if there are any."""
-    pool, learnt, shift = _pool(place, request, budget, listen)
+    tries = _Pool(place, budget, listen)
+    pool = tries.found
+    shift = _shallow(tries, request)
     decision = adaptation.decide(shift, pool, request.task.labels)
     if adaptation.may_train(shift, decision, len(request.target)):  # type: ignore[arg-type]
-        unadapted = _learnt(request, pool[0], learnt).predict(request.target)  # type: ignore[arg-type]
-        pool += _trained(place, replace(request, budget=budget), witness, unadapted, learnt, listen)
+        unadapted = tries.learnt(pool[0]).predict(request.target)  # type: ignore[arg-type]
+        _trained(tries, request, witness, unadapted)
         decision = adaptation.decide(shift, pool, request.task.labels)
     _tell(listen, "decision", decision.reason)
     verdict = None
     if labels is not None:
-        verdict = _by_labels(labels, request, decision, pool, learnt)
+        verdict = _by_labels(labels, request, decision, tries)
         decision = verdict.decision
         _tell(listen, "labels", decision.reason)
     learned = None
     if decision.decision == "adapted":
-        learned = _learnt(request, next(one for one in pool if one.adapter == decision.adapter), learnt)
+        learned = tries.learnt(next(one for one in pool if one.adapter == decision.adapter))
     told = {
         "shift": shift.to_json(),
         "pool": [one.to_json() for one in pool],
         "labels": None if verdict is None else verdict.to_json(),
     }
-    shown = domain_run.drawn(request, _learnt(request, pool[0], learnt), learned)
+    shown = domain_run.drawn(request, tries.learnt(pool[0]), learned)
     return _Found(decision, learned, told, shown)
 
 
@@ -165,102 +168,104 @@ def _tell(listen: Listener, label: str, text: str) -> None:
     listen(Event("note", {"label": label, "text": text}))
 
 
-def _pool(
-    place: RunFolder, request: Request, budget: Budget, listen: Listener
-) -> tuple[list[Assessed], dict[str, Adapted], Shift]:
-    """Every adapter assessed as far as the budget goes, what those that ran now have learnt, and the
-    shift."""
-    known = {trial.strategy: trial for trial in place.trials().values()}
-    pool: list[Assessed] = []
-    learnt: dict[str, Adapted] = {}
-    slowest = 0.0
-    shift: Shift | None = None
-    for name in adapters.ADAPTERS:
-        adapter, arm, began = adapters.get(name), request.arm(name), budget.spent
-        kept = _kept(known.get(name))
-        if kept is not None and name != adapters.NONE:
-            pool.append(kept)
-            continue
-        own = replace(request, workdir=place.workdir(arm), budget=Budget() if shift is None else budget)
-        with threads.suited_to(len(request.dataset)):
-            try:
-                if shift is not None and budget.left < slowest:
-                    raise OutOfTime
-                trial, seen, found = assess(adapter, own)
-            except OutOfTime:
-                pool.append(_out_of_time(name, budget))
-                continue
-            place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
-            if found is None:
-                text = f"not applicable: {seen.refused}"
-            else:
-                learnt[name] = found
-                text = f"{seen.circular:.3f} of the source comes back, {seen.source:.3f} held out"
-            if name == adapters.NONE:
-                if found is None:
-                    raise DataError("the target", seen.refused, "give more items")
-                shift = diagnosed(request, trial, found)
-                if not trial.choices["folds"][0].get("ridge"):
-                    request = replace(request, penalty=float(found.choices["C"]))
-        slowest = max(slowest, budget.spent - began)
-        _tell(listen, adapters.facts(name).title, text)
-        pool.append(seen)
-    assert shift is not None
-    return pool, learnt, shift
+Found = tuple[Trial, Assessed, Adapted | None]
+"""A trial, what is known of the adapter, and what it has learnt; None where it cannot be used."""
 
 
-def _trained(
-    place: RunFolder,
-    request: Request,
-    witness: Request,
-    unadapted: np.ndarray,
-    learnt: dict[str, Adapted],
-    listen: Listener,
-) -> list[Assessed]:
-    """The cheapest adapters that train the network, assessed while time is left."""
-    known = {trial.strategy: trial for trial in place.trials().values()}
-    budget, pool, longest = request.budget, [], 0.0
-    for name in adaptation.TRAINED:
-        adapter, arm, began = adapters.get(name), request.arm(name), request.budget.spent
-        kept = _kept(known.get(name))
+@dataclass
+class _Pool:
+    """The adapters assessed so far."""
+
+    place: RunFolder
+    budget: Budget
+    listen: Listener
+    found: list[Assessed] = field(default_factory=list)
+    asked: dict[str, Request] = field(default_factory=dict)
+    """By adapter."""
+    known: dict[str, Adapted] = field(default_factory=dict)
+    """What those that ran now have learnt."""
+
+    def learnt(self, one: Assessed) -> Adapted:
+        """What an adapter has learnt, at the checkpoint that was assessed."""
+        if one.adapter not in self.known:  # found by a call before this one
+            request = replace(self.asked[one.adapter], budget=Budget())
+            self.known[one.adapter] = at(adapters.get(one.adapter).adapt(request), one.checkpoint)
+        return self.known[one.adapter]
+
+    def tried(
+        self, name: str, request: Request, by: Callable[..., Found], needed: float
+    ) -> tuple[Trial, Adapted | None] | None:
+        """An adapter assessed, and kept for the next call. None where an earlier call has, or where less than
+        `needed` seconds or not enough of them are left."""
+        arm = request.arm(name)
+        self.asked[name] = request
+        kept = self._kept(name) if name != adapters.NONE else None
         if kept is not None:
-            pool.append(kept)
-            continue
-        own = replace(request, workdir=place.workdir(arm))
+            self.found.append(kept)
+            return None
         try:
-            if budget.left < max(longest, adaptation.SPARE * (budget.seconds or 0) * (not pool)):
+            if self.budget.left < needed:
                 raise OutOfTime
             with threads.suited_to(len(request.dataset)):
-                trial, seen, found = assess_trained(adapter, own, witness, unadapted)
+                trial, seen, found = by(adapters.get(name), replace(request, workdir=self.place.workdir(arm)))
         except OutOfTime:
-            pool.append(_out_of_time(name, budget))
-            continue
-        place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
+            why = f"no time is left ({seconds_in_words(self.budget.seconds or 0)} were given)"
+            self.found.append(Assessed(name, why))
+            return None
+        self.place.save_trial(replace(trial, choices={**trial.choices, "assessed": seen.to_json()}))
         if found is None:
             text = f"not applicable: {seen.refused}"
         else:
-            learnt[name] = found
-            text = f"{seen.circular:.3f} of the source comes back instead of {seen.base[0]:.3f}"
-        longest = max(longest, budget.spent - began)
-        _tell(listen, adapters.facts(name).title, text)
-        pool.append(seen)
-    return pool
+            self.known[name] = found
+            beside = f"instead of {seen.base[0]:.3f}" if seen.base else f"{seen.source:.3f} held out"
+            text = f"{seen.circular:.3f} of the source comes back, {beside}"
+        _tell(self.listen, adapters.facts(name).title, text)
+        self.found.append(seen)
+        return trial, found
+
+    def _kept(self, name: str) -> Assessed | None:
+        """What was found by a call before this one; None where there is nothing of use."""
+        trial = next((one for one in self.place.trials().values() if one.strategy == name), None)
+        if trial is None or "assessed" not in trial.choices:
+            return None
+        try:
+            with parsing():
+                found = Assessed.from_json(trial.choices["assessed"])
+        except Damaged:
+            return None
+        return found if found.refused or found.agreement else None  # earlier versions had none
 
 
-def _out_of_time(name: str, budget: Budget) -> Assessed:
-    return Assessed(name, f"no time is left ({seconds_in_words(budget.seconds or 0)} were given)")
+def _shallow(pool: _Pool, request: Request) -> Shift:
+    """Every adapter assessed as far as the budget goes, no adaptation whatever it takes; and the shift."""
+    shift: Shift | None = None
+    slowest = -math.inf
+    for name in adapters.ADAPTERS:
+        began = pool.budget.spent
+        own = replace(request, budget=Budget() if shift is None else pool.budget)
+        done = pool.tried(name, own, assess, slowest)
+        if done is None:
+            continue
+        trial, found = done
+        slowest = max(slowest, pool.budget.spent - began)
+        if name == adapters.NONE:
+            if found is None:
+                raise DataError("the target", pool.found[0].refused, "give more items")
+            shift = diagnosed(request, trial, found)
+            if not trial.choices["folds"][0].get("ridge"):
+                request = replace(request, penalty=float(found.choices["C"]))
+    assert shift is not None
+    return shift
 
 
-def _kept(trial: Any) -> Assessed | None:
-    """What was found by a call before this one; None where there is nothing of use."""
-    if trial is None or "assessed" not in trial.choices:
-        return None
-    try:
-        with parsing():
-            found = Assessed.from_json(trial.choices["assessed"])
-    except Damaged:
-        return None
-    return found if found.refused or found.agreement or found.base else None  # earlier versions had none
+def _trained(pool: _Pool, request: Request, witness: Request, unadapted: np.ndarray) -> None:
+    """The cheapest adapters that train the network, assessed while time is left."""
+    by, longest = partial(assess_trained, witness=witness, unadapted=unadapted), 0.0
+    spare = adaptation.SPARE * (pool.budget.seconds or 0)
+    for name in adaptation.TRAINED:
+        began = pool.budget.spent
+        if pool.tried(name, replace(request, budget=pool.budget), by, longest or spare) is not None:
+            longest = max(longest, pool.budget.spent - began)
 
 
 def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
@@ -271,21 +276,11 @@ def _likeliest(decision: Decision, pool: list[Assessed]) -> str:
     return max(able, key=lambda one: one.circular).adapter if able else adapters.NONE
 
 
-def _by_labels(
-    labels: Any, request: Request, decision: Decision, pool: list[Assessed], learnt: dict[str, Adapted]
-) -> Verdict:
+def _by_labels(labels: Any, request: Request, decision: Decision, tries: _Pool) -> Verdict:
     """What labelled items of the target say of the untouched model and of the likeliest adapter."""
-    best, labelled = _likeliest(decision, pool), read_labels(labels, request)
-    found = {
-        one.adapter: _learnt(request, one, learnt) for one in pool if one.adapter in (adapters.NONE, best)
-    }
+    best, labelled = _likeliest(decision, tries.found), read_labels(labels, request)
+    found = {one.adapter: tries.learnt(one) for one in tries.found if one.adapter in (adapters.NONE, best)}
     return judged(request, labelled, found[adapters.NONE], found[best], best, decision)
-
-
-def _learnt(request: Request, one: Assessed, learnt: dict[str, Adapted]) -> Adapted:
-    if one.adapter not in learnt:  # found by a call before this one
-        learnt[one.adapter] = at(adapters.get(one.adapter).adapt(request), one.checkpoint)
-    return learnt[one.adapter]
 
 
 def _model(request: Request, before: Model, found: Adapted, answer: Mapping[str, Any]) -> Model:

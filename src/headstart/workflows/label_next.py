@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart import modalities, tasks
 from headstart.core import words
+from headstart.core.cells import column
 from headstart.core.dataset import Dataset, Item
 from headstart.core.features import FeatureSpec
 from headstart.core.metric import named
@@ -23,13 +24,15 @@ from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Predictor, stream, told_unread
+from headstart.predict.tiles import Tiling
 from headstart.run.state.folder import read_finished
 from headstart.store.store import FeatureStore
-from headstart.tasks.base import Confidence
+from headstart.tasks.base import Confidence, Places
 from headstart.workflows.inputs.finished import best_source, data_of
 
 FEW_LABELS = 15
-"""Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022)."""
+"""Up to so many labels a class typical items are worth more than doubtful ones (Hacohen et al., 2022). Of
+items with places or boxes, each of which shows several classes, up to so many items."""
 SHOWN = 200
 """Characters of a text that are told."""
 GOOD = 0.6
@@ -90,7 +93,7 @@ class Pool:
 
     items: tuple[Item, ...]
     predictions: np.ndarray
-    """float32 `[N, K]`"""
+    """float32 `[N, K]`; object array `[N]` of glances (`tasks.base.Places`)."""
     unreadable: tuple[tuple[str, str], ...]
     unread: str = ""
     """Which items the model saw only in part, in one sentence."""
@@ -172,27 +175,36 @@ def pool_items(
 
 def read_pool(predictor: Predictor, items: Sequence[Item]) -> Pool:
     """Every item predicted once, without what cannot be read. Raises `DataError` when nothing is left."""
-    good, scores, bad, cut = [], [], [], []
-    for item, found in zip(items, stream(predictor, items), strict=True):
+    good, said, bad, cut = [], [], [], []
+    methods, tiling = tasks.for_task(predictor.model.task), Tiling.of(predictor.model, None)
+    for item, found in zip(items, stream(predictor, items, tiling=tiling), strict=True):
         if found.unread:
             cut.append(found)
         if found.scores is None:
             bad.append((found.id, found.error))
         else:
             good.append(item)
-            scores.append(found.scores)
+            if isinstance(methods, Places):
+                said.append(methods.glance(found.answer, found.scores))
+            else:
+                said.append(found.scores)
     if not good:
         first = f"; the first: {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise DataError("the unlabelled items", f"none of {len(bad):,} can be read{first}")
-    return Pool(tuple(good), np.stack(scores), tuple(bad), told_unread(cut, len(items)))
+    predictions = column(said) if isinstance(methods, Places) else np.stack(said)
+    return Pool(tuple(good), predictions, tuple(bad), told_unread(cut, len(items)))
 
 
 def choose_policy(record: Mapping[str, Any], known: Dataset, task: Task) -> tuple[bool, str]:
     """(whether labels are few, how items are chosen in words)."""
     typical = "typical items of groups without labels"
+    learnt = len(known) if known.split is None else int((known.split != "test").sum())
+    if isinstance(tasks.for_task(task), Places):
+        few, several = learnt <= FEW_LABELS, words.count(learnt, *modalities.nouns(known.modality))
+        doubted = f"enough labels to doubt ({several}): items on which the model hesitates"
+        return few, f"few labels ({several}): {typical}" if few else doubted
     if not isinstance(tasks.for_task(task), Confidence):
         return True, f"numbers to predict: {typical}"
-    learnt = len(known) if known.split is None else int((known.split != "test").sum())
     score = next((row["score"] for row in record["answer"]["rows"] if row["shipped"]), None)
     if learnt <= FEW_LABELS * task.outputs:
         return True, f"few labels ({learnt:,} for {words.count(task.outputs, 'class', 'classes')}): {typical}"
@@ -212,7 +224,7 @@ class Room:
     free: np.ndarray
     """bool `[L + N]`: rows that may be proposed."""
     predictions: np.ndarray
-    """float32 `[N, K]`, of the pool."""
+    """float32 `[N, K]`, or object array `[N]` of glances, of the pool."""
     task: Task
     nouns: tuple[str, str] = ("item", "items")
     """What one of them is called, and several."""
@@ -233,10 +245,10 @@ def choose(room: Room, n: int, *, few: bool, seed: int = 0) -> list[tuple[int, s
             why[pick.row] = stands_for(pick, room.nouns)
     else:
         first = len(room.labelled) - len(room.predictions)
-        margin = np.ones(len(room.labelled))
-        margin[first:] = selection.margins(room.predictions, exclusive=tasks.for_task(room.task).exclusive)
+        sure, reasons = zip(*hesitation(room.task, room.predictions), strict=True)
+        margin = np.append(np.ones(first), sure)
         for row in selection.hesitant(room.features, margin, free, count - len(places), seed=seed):
-            why[row] = doubt(room.task, room.predictions[row - first])
+            why[row] = reasons[row - first]
     ranked = selection.interleaved(list(why), [int(row) for row in drawn], places)
     check = "drawn at random: an unbiased check"
     return [(row, "random", check) if chance else (row, how, why[row]) for row, chance in ranked]
@@ -248,6 +260,15 @@ def stands_for(pick: selection.Typical, nouns: tuple[str, str]) -> str:
     if pick.size == 1:
         return "unlike the others, no label near"
     return f"typical of a group of {words.count(pick.size, *nouns)} with {near_it}"
+
+
+def hesitation(task: Task, predictions: np.ndarray) -> list[tuple[float, str]]:
+    """(how sure the model is, why it is not) of each item of a pool."""
+    methods = tasks.for_task(task)
+    if isinstance(methods, Places):
+        return methods.unsure(task, list(predictions))
+    margin = selection.margins(predictions, exclusive=methods.exclusive)
+    return [(sure, doubt(task, one)) for sure, one in zip(margin.tolist(), predictions, strict=True)]
 
 
 def doubt(task: Task, probabilities: np.ndarray) -> str:

@@ -20,7 +20,8 @@ from headstart.data.checks import duplicates
 from headstart.errors import BadOption, DataError, SourceError, StoreError
 from headstart.passes import near_duplicates
 from headstart.passes.extractor import StoreExtractor
-from headstart.planning import policy, shortlist
+from headstart.passes.suited import suited
+from headstart.planning import seen, shortlist
 from headstart.planning.shortlist import Ranked
 from headstart.ranking import scoring
 from headstart.ranking.evaluation import Counted, Evaluation, looked_at
@@ -91,7 +92,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     environment.check_alone("rank")
     also = scoring.wanted(also)
     dataset, task, _ = resolve.read(config, Memo(), listen)
-    tasks.one_an_item(task, dataset.origin or dataset.name, "rank")
+    tasks.measurable(task, dataset.origin or dataset.name, "rank")
     found, left_out = candidates(config, dataset)
     split = splits.make_split(dataset, seed=config.seed)
     items = len(looked_at(dataset, split, config.seed))
@@ -99,7 +100,7 @@ def rank(config: RunConfig, also: Sequence[str] = (), listen: Listener = ignore)
     listen(Event("data", {"summary": told}))
     listen(Event("sources", {"summary": f"{len(found)} to rank on {items:,} labelled items"}))
     reading = _Reading(config, dataset, task, split, left_out, listen)
-    if config.quality == policy.FAST and len(found) > shortlist.KEPT:
+    if config.quality == seen.FAST and len(found) > shortlist.KEPT:
         found = reading.searched(found, items)
     evaluation, scored = reading.measured(found, items, also)
     if not scored:
@@ -150,7 +151,7 @@ class _Reading:
             start, before = time.perf_counter(), extract.passes
             try:
                 check_memory(source)
-                backbone = sources.load(source, download=self.config.download)
+                backbone = suited(sources.load(source, download=self.config.download), self.dataset)
                 if pairs is None:  # by the embedding of the first source that works, as in a fit
                     pairs = near_duplicates.find(backbone, own, extract)
                 evaluation = evaluation or Evaluation(own, self.task, _split(own, seed, pairs), extract, seed)

@@ -25,10 +25,7 @@ from headstart.measure.shift import (
     LabelShift,
     Mmd,
     Separation,
-    accuracy_on_target,
-    bbsd,
     domain_auc,
-    label_shift,
     mmd,
     signature,
 )
@@ -41,8 +38,9 @@ from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
 from headstart.run.state.folder import SHIFTS, read_object
 from headstart.store.store import FeatureStore
-from headstart.tasks.base import Labels
-from headstart.workflows import answers as of
+from headstart.tasks.base import Places
+from headstart.workflows.answers import given as of
+from headstart.workflows.answers.follow import Answered, Share
 from headstart.workflows.inputs import domains as inputs
 from headstart.workflows.inputs.domains import Domains, Wanted
 from headstart.workflows.inputs.finished import best_source
@@ -55,6 +53,7 @@ NOTED = 12
 """Targets of which a run keeps what was found."""
 BEGINNING = 200
 """Characters of a text that are told."""
+UNADAPTED = "label items of the target and learn from both: nothing adapts {} without labels"
 ADVICE: Mapping[Kind, str] = {
     "none": "use the source's model on the target as it is",
     "covariate": "align the features (CORAL, LinOT, AdaBN), and keep that only where it is shown to help",
@@ -78,21 +77,6 @@ class Telling:
     """Held-out probability that it is of the target."""
     text: str = ""
     """The beginning of a text; nothing for other items."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """How frequent a class is."""
-
-    label: str
-    source: float
-    """Among the labels of the source."""
-    predicted: float
-    """Among the answers for the target."""
-    estimate: float
-    low: float
-    high: float
-    """In the target, and its 95 % interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +111,10 @@ class Shift:
     """float32 `[S + T, D]`"""
     folder: Path | None = None
     """That of the run, where A is one."""
+    amounts: str = ""
+    """Where an item shows several classes, what `classes` tells: "objects" an item, or "shares" of it."""
+    called: str = ""
+    """What answers are that no adapter knows: "masks", "boxes", ..."""
 
     @property
     def kind(self) -> Kind:
@@ -152,10 +140,13 @@ class Shift:
         if self.warning:
             named = words.few([one.name for one in self.artefacts if one.alone], 3)
             return f"bring both to one form first ({named}), and ask again: until then all else is in doubt"
+        advice = ADVICE[self.kind]
+        if self.called and self.kind != "none":
+            advice = UNADAPTED.format(self.called)
         if self.kind not in ("none", "label") and self.auc.value > COMPLETE:
             first = "look at what differs most: so clear a difference may be one of how items were collected"
-            return f"{first}; if it is not, {ADVICE[self.kind]}"
-        return ADVICE[self.kind]
+            return f"{first}; if it is not, {advice}"
+        return advice
 
     @property
     def next(self) -> str:
@@ -164,7 +155,7 @@ class Shift:
         if self.warning or self.kind == "none" or not self.model:
             return ""
         run = "RUN" if self.folder is None else str(self.folder)
-        command = "label-next" if self.kind == "concept" else "adapt"
+        command = "label-next" if self.kind == "concept" or self.called else "adapt"
         first = "" if self.folder else f"headstart fit {shlex.quote(self.names[0])} --out RUN && "
         return f"{first}{shlex.join(['headstart', command, run, self.names[1]])}"
 
@@ -187,6 +178,7 @@ class Shift:
             "label_shift": plain(self.label_shift),
             "accuracy_bound": plain(self.accuracy_bound),
             "classes": [vars(one) for one in self.classes],
+            **({"amounts": self.amounts} if self.amounts else {}),
             "artefacts": [one.to_json() for one in self.artefacts],
             "features": [dict(one) for one in self.features],
             "items": [{key: value for key, value in vars(one).items() if key != "row"} for one in self.items],
@@ -238,12 +230,13 @@ def shift(
     if predictor is not None and domains.folder is not None and domains.source.rows is not None:
         said = of.of_run(domains, predictor(domains.folder))
     said = said or of.of_probe(domains, rows, groups, wanted.seed)
-    answered = _Answered.of(domains, said, rows, groups, auc, wanted.seed)
+    answered = Answered.of(domains, said, rows, groups, auc, wanted.seed)
     two_samples = mmd(rows[:n], rows[n:], wanted.seed, groups_s=a_groups, groups_t=b_groups)
     found = signature(
         auc, mmd=two_samples, bbsd=answered.bbsd, label_shift=answered.label_shift,
-        reweighted=answered.reweighted, circle=answered.circle,
+        reweighted=answered.reweighted, circle=answered.circle, amounts=answered.moved,
     )  # fmt: skip
+    methods = None if domains.task is None else tasks.for_task(domains.task)
     return Shift(
         found, auc, two_samples, answered.bbsd, answered.label_shift, answered.accuracy, answered.circle,
         tuple(artefacts(domains, wanted.seed)), tuple(features(domains, wanted.seed)),
@@ -252,6 +245,7 @@ def shift(
         said.model if said else "", domains.nouns, wanted.seed,
         (*domains.notes, *_notes(domains, groups, answered)),
         (*domains.source.unreadable, *domains.target.unreadable), both, rows, domains.folder,
+        answered.amounts, methods.called if isinstance(methods, Places) else "",
     )  # fmt: skip
 
 
@@ -277,62 +271,6 @@ def _source(domains: Domains, wanted: Wanted) -> tuple[str, Any]:
     return name, sources.load(source, download=wanted.download)
 
 
-@dataclass(frozen=True)
-class _Answered:
-    """What follows from a model's answers; nothing without them."""
-
-    bbsd: Bbsd | None = None
-    label_shift: LabelShift | None = None
-    accuracy: AccuracyBound | None = None
-    reweighted: Separation | None = None
-    circle: Circle | None = None
-    classes: tuple[Share, ...] = ()
-    note: str = "without labels of the source only the items are compared: classes may differ, too"
-
-    @classmethod
-    def of(
-        cls,
-        domains: Domains,
-        said: of.Answers | None,
-        rows: np.ndarray,
-        groups: np.ndarray,
-        auc: Separation,
-        seed: int,
-    ) -> _Answered:
-        task, n = domains.task, len(domains.source)
-        if said is None or task is None:
-            return cls()
-        tested = bbsd(said.held, said.target)
-        if not tasks.for_task(task).exclusive:
-            several = isinstance(tasks.for_task(task), Labels)
-            why = "an item may have several labels" if several else "the answers are numbers"
-            return cls(
-                tested,
-                note=f"{why}: class frequencies and accuracy are estimated only where an item has one class",
-            )
-        y = domains.source.dataset.targets[said.rows]
-        moved = label_shift(said.held, y, said.target, seed=seed)
-        again = None
-        if moved.told:
-            weights = moved.weights[y]
-            again = domain_auc(
-                rows[said.rows], rows[n:], groups_s=groups[said.rows], groups_t=groups[n:],
-                weights_s=weights, seed=seed,
-            )  # fmt: skip
-        counted = np.bincount(said.target.argmax(axis=1), minlength=task.outputs) / len(said.target)
-        columns = (moved.source, counted, moved.prior, moved.low, moved.high)
-        classes = [Share(label, *map(float, row)) for label, *row in zip(task.labels, *columns, strict=True)]
-        return cls(
-            tested,
-            moved,
-            accuracy_on_target(said.held, y, said.target, auc=auc.value),
-            again,
-            of.circle(domains, said, rows, seed),
-            tuple(classes),
-            "",
-        )
-
-
 def _items(both: Dataset, n: int, auc: Separation, groups: np.ndarray) -> list[Telling]:
     """The items that are surest of their domain, those of the target first, one of each group."""
     room, out = modalities.get(both.modality), []
@@ -350,7 +288,7 @@ def _items(both: Dataset, n: int, auc: Separation, groups: np.ndarray) -> list[T
     return out
 
 
-def _notes(domains: Domains, groups: np.ndarray, answered: _Answered) -> list[str]:
+def _notes(domains: Domains, groups: np.ndarray, answered: Answered) -> list[str]:
     n, out = len(domains.source), []
     copies = int(np.isin(groups[n:], groups[:n]).sum())
     if copies:

@@ -6,8 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from headstart import tasks
+from headstart.core.dataset import Dataset, TextItem
 from headstart.data import load
 from headstart.data.checks.doctor import check
+from headstart.data.checks.findings import said
 from headstart.data.texts.targets import Sentences
 
 PAIRS = {
@@ -56,14 +59,14 @@ def test_targets_can_be_hidden_and_picked() -> None:
     assert not np.array_equal(held.content(), held.hidden(np.array([2])).content())
 
 
-def codes(table: dict[str, list[str]]) -> set[str]:
-    return {one.code for one in check(load(pl.DataFrame(table))).findings}
+def codes(table: dict[str, list[str]], **said: str) -> set[str]:
+    return {one.code for one in check(load(pl.DataFrame(table), **said)).findings}
 
 
 def test_the_doctor_tells_what_cannot_be_meant() -> None:
     texts = [f"the sentence number {i} is here" for i in range(12)]
     good = {"source": texts, "target": [text[::-1] for text in texts]}
-    wrong = {f"HS34{i}" for i in range(4)}
+    wrong = {f"HS34{i}" for i in range(7)}
     assert not codes(good) & wrong
     assert "HS340" in codes({**good, "target": [texts[0], *good["target"][1:]]})
     assert "HS342" in codes({**good, "target": ["long " * 60, *good["target"][1:]]})
@@ -73,3 +76,27 @@ def test_the_doctor_tells_what_cannot_be_meant() -> None:
     found = [f"{i} o'clock" for i in range(12)]
     assert "HS341" not in codes({**asked, "answer": found})
     assert "HS341" in codes({**asked, "answer": ["noon", *found[1:]]})
+
+
+def test_the_doctor_tells_paths_languages_and_characters_of_texts() -> None:
+    english = [f"the man and the woman are in the house number {i}" for i in range(12)]
+    german = [f"der Mann und die Frau sind in dem Haus Nummer {i}" for i in range(12)]
+    good = {"source": english, "target": german}
+    assert not codes(good) & {"HS344", "HS345", "HS346"}
+    assert "HS344" in codes({**good, "target": ["clips/one.wav", *german[1:]]})
+    assert "HS344" not in codes({**good, "target": ["see clips/one.wav", *german[1:]]})
+    others = [f"the woman is not with the man and the dog {i}" for i in range(12)]
+    assert "HS345" in codes({**good, "target": others})
+    assert "HS345" not in codes({"document": english, "summary": [one[:40] for one in others]})
+    assert "HS345" in codes({**good, "target": [*english[8:], *german[:8]]}, task="translate")
+
+
+def test_the_doctor_tells_characters_that_cannot_be_learnt() -> None:
+    task = tasks.get("transcribe").make_task(["transcript"])
+    wanted = ["red dog", "red god", "a dog", "a god", "red æ", "dog žž", "god žž"]
+    items = tuple(TextItem(f"clip {row}", f"clip {row}") for row in range(len(wanted)))
+    parts = np.array(["train"] * 5 + ["test"] * 2)
+    data = Dataset("clips", "text", items, task, Sentences(wanted), split=parts)
+    found = [one for one in said.findings(data, np.ones(len(data), bool)) if one.code == "HS346"]
+    assert [(one.row, one.message.split("'")[1]) for one in found] == [(4, "æ"), (5, "ž")]
+    assert "2 of the test part alone" in found[1].message

@@ -54,3 +54,12 @@ def test_what_no_line_tells_is_said() -> None:
     assert "MMD, p = 0.002" in found.reason
     assert "BBSD, p = 0.001" in found.reason
     assert ";" not in signature(SAME, mmd=Mmd(0.0, 0.4, 1.0)).reason
+
+
+def test_amounts_of_classes_may_move() -> None:
+    told = "there is an estimated 3.0 cell an image instead of 6.0"
+    assert signature(SAME, bbsd=REJECTS, amounts=told).kind == "label"
+    assert signature(FAR, bbsd=REJECTS, amounts=told).kind == "both"
+    assert told in signature(SAME, bbsd=REJECTS, amounts=told).reason
+    assert signature(SAME, bbsd=ACCEPTS, amounts=told).kind == "none"
+    assert signature(FAR, bbsd=REJECTS, amounts="").kind == "covariate"

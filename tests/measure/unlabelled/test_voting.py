@@ -16,6 +16,17 @@ def test_only_what_all_say_and_the_surest_first() -> None:
     assert (rows.tolist(), classes.tolist()) == ([0], [0])
 
 
+def test_one_that_knows_nothing_is_outvoted() -> None:
+    one = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    noise = np.array([[0.4, 0.6], [0.6, 0.4], [0.1, 0.9]])
+    rows, classes = agreed([one, noise, one], np.array([3, 3]), 2)
+    assert (rows.tolist(), classes.tolist()) == (
+        [0, 1],
+        [0, 1],
+    )  # of the third item the mean is another one's
+    assert not len(agreed([one, noise, one], np.array([3, 3]))[0])
+
+
 @given(st.integers(1, 30), st.integers(2, 4), st.integers(1, 3), st.integers(0, 99))
 def test_no_class_has_more_than_its_share(n: int, classes: int, voters: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ import pytest
 
 from headstart.core.features import FeatureSpec
 from headstart.passes.engines import ENGINES
-from headstart.passes.extractor import StoreExtractor
+from headstart.passes.extractor import StoreExtractor, measure_pass
 from headstart.passes.steps import choice
 from headstart.passes.steps.choice import Choice
 from headstart.store.store import FeatureStore
@@ -150,6 +150,41 @@ def test_the_choice_is_kept_and_the_next_pass_makes_no_trial(tmp_path: Path, wor
     assert worth == [30]
     other = SimpleNamespace(source=backbone.source, digest="of another network")
     assert choice.key("auto", backbone, "cpu") != choice.key("auto", other, "cpu")
+
+
+def test_an_engine_is_built_once_for_trial_measurement_and_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    for name in ("eager", "autocast"):
+        build = ENGINES[name].build
+
+        def counted(backbone: Any, cuts: Any, name: str = name, build: Any = build) -> Any:
+            built.append(name)
+            return build(backbone, cuts)
+
+        monkeypatch.setattr(ENGINES[name], "build", counted)
+
+    def trial(asked: str, tried: Any, batches: Any, items: int, opened: Any) -> Choice:
+        del asked, tried, items
+        for name in ("eager", "autocast"):
+            with opened(ENGINES[name]) as run:
+                run(batches[0])
+        return Choice("autocast", 2.0, 1.0, 12)
+
+    monkeypatch.setattr(choice, "trial", trial)
+    data, backbone = shapes(per_class=60), TinyBackbone()
+    extract = StoreExtractor(FeatureStore(tmp_path), data, batch_size=4)
+    extract.choice(backbone)
+    assert [kept for _, kept in extract.built] == [ENGINES["autocast"].PRECISION]
+    measure_pass(backbone, data, extract, n=8, store=extract.store)
+    features = extract(backbone, FeatureSpec(taps=backbone.taps()))
+    assert built == ["eager", "autocast"]
+    assert not extract.built, "what the pass has used is let go"
+    plain = StoreExtractor(FeatureStore(tmp_path / "other"), data, batch_size=4, engine="eager")
+    expected = plain(backbone, FeatureSpec(taps=backbone.taps()))
+    last = backbone.taps()[-1]
+    np.testing.assert_allclose(features.tap(last)[:], expected.tap(last)[:], atol=0.05)
 
 
 def test_features_that_are_stored_already_are_taken_whatever_computed_them(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from headstart.run.state import items
 def test_what_is_written_is_read(make_run: Any, kind: str) -> None:
     made = make_run(kind=kind)
     dataset, split = made.context.dataset, made.context.split
-    found = items.read(made.folder)
+    found = items.read(made.folder, made.context.task)
     assert found.ids == tuple(item.id for item in dataset.items)
     assert found.digests == dataset.digests()
     np.testing.assert_array_equal(found.targets.array, dataset.y)
@@ -41,16 +40,17 @@ def test_items_without_a_label(make_run: Any) -> None:
         return replace(dataset, targets=y), replace(split, test=np.zeros(0, np.int64))
 
     made = make_run(change=change)
-    found = items.read(made.folder)
+    found = items.read(made.folder, made.context.task)
     assert set(found.part) == {"development", "unlabelled"}
     assert (found.targets.known == (found.part != "unlabelled")).all()
 
 
 def test_a_file_that_is_not_there_or_damaged(make_run: Any) -> None:
-    folder: Path = make_run().folder
+    made = make_run()
+    folder, task = made.folder, made.context.task
     (folder / "items.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(RunError, match=r"items.parquet is damaged"):
-        items.read(folder)
+        items.read(folder, task)
     (folder / "items.parquet").unlink()
     with pytest.raises(RunError, match="older Headstart"):
-        items.read(folder)
+        items.read(folder, task)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headstart.errors import RunError
-from headstart.planning.policy import Step
+from headstart.planning.seen import Step
 from headstart.run.state.folder import RunFolder
 from headstart.run.state.ledger import Ledger
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 from sklearn.linear_model import Ridge
 
 from headstart.strategies.dense import _ridge
@@ -35,10 +36,24 @@ def test_errors_come_from_sums_alone() -> None:
     x, classes = images()
     weights = np.array([1.0, 2.0, 0.5])
     fitted = _ridge.fit(x[:3], classes[:3], 3, penalty=0.01)
-    sums = _ridge.Sums.of(np.concatenate(x[3:]), np.concatenate(classes[3:]), weights)
     labels = np.concatenate(classes[3:])
+    each = weights[labels].astype(np.float32)
+    sums = _ridge.Sums.of(np.concatenate(x[3:]), np.eye(3, dtype=np.float32)[labels], each)
     off = np.concatenate(x[3:]) @ fitted.weight.T + fitted.bias - np.eye(3)[labels]
     np.testing.assert_allclose(_ridge.error(fitted, sums), (weights[labels] * (off**2).sum(axis=1)).sum(), rtol=1e-4)  # fmt: skip
+
+
+def test_the_error_is_that_of_images_left_out() -> None:
+    x, classes = images(5)
+    wanted = [np.eye(3, dtype=np.float32)[one] for one in classes]
+    ones = [np.ones(len(one), np.float32) for one in classes]
+    found = _ridge.solved(x, wanted, ones)
+    errors = []
+    for left in range(5):
+        kept = [number for number in range(5) if number != left]
+        model = _ridge.solved(*([one[number] for number in kept] for one in (x, wanted, ones)), found.penalty)
+        errors.append(((x[left] @ model.weight.T + model.bias - wanted[left]) ** 2).sum(axis=1).mean())
+    assert abs(found.error - np.mean(errors)) < 1e-4 * np.mean(errors)
 
 
 def test_noise_is_penalised_and_a_class_that_is_not_there_never_said() -> None:
@@ -62,3 +77,10 @@ def test_places_are_drawn_by_the_root_of_the_sizes_and_read_between_cells() -> N
                      np.broadcast_to((np.arange(15) + 0.5) / 15, (10, 15))]).astype(np.float32)  # fmt: skip
     inside = points.at[(points.at > 0.05).all(axis=1) & (points.at < 0.95).all(axis=1)]
     np.testing.assert_allclose(picked(ramp, inside), inside, atol=2e-3)
+    noise, edge = (
+        np.random.default_rng(0).normal(size=(3, 7, 5)),
+        np.array([[0, 0], [0.99, 0.01], [1, 1], [0.5, 0.97]]),
+    )
+    within = np.clip(edge * [7, 5] - 0.5, 0, [6, 4]).T
+    wanted = np.stack([map_coordinates(one, within, order=1) for one in noise], axis=1)
+    np.testing.assert_allclose(picked(noise, edge.astype(np.float32)), wanted, atol=2e-3)

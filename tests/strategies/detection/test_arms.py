@@ -15,7 +15,8 @@ import drawn
 from headstart import data, light, sources, strategies, tasks
 from headstart.core.boxes import Boxed, Boxes
 from headstart.core.budget import Budget
-from headstart.core.strategy import Request, Settings, Trial
+from headstart.core.cells import column
+from headstart.core.strategy import Maps, Request, Settings, Trial
 from headstart.data.boxes.targets import Annotations
 from headstart.data.splits import make_split
 from headstart.errors import ExportError
@@ -53,7 +54,7 @@ def test_each_image_is_held_out_once_and_its_boxes_have_no_say(
     trial = trials[name]
     assert isinstance(trial.predictions, Boxed)
     assert trial.status == "done"
-    folds = request_.split.folds[: 3 if name == "random-frozen" else None]
+    folds = request_.split.folds[: 3 if name in ("probe", "random-frozen") else None]
     tested = [row for fold in folds if fold.repeat == 0 for row in fold.test.tolist()]
     assert np.flatnonzero(trial.covered[0]).tolist() == sorted(tested)
     assert not trial.covered[1:].any()
@@ -98,6 +99,32 @@ def test_a_saved_model_says_the_same_boxes(
             np.testing.assert_array_equal(a.corners, b.corners)
             odds = np.log(b.scores / (1 - b.scores)) - levels[number]
             np.testing.assert_allclose(a.scores, 1 / (1 + np.exp(-odds)), atol=1e-5)
+
+
+def test_the_closed_form_finds_what_is_plain(request_: Request) -> None:
+    arm = strategies.get("probe", request_.task)
+    assert isinstance(arm, Maps)
+    learnt = arm.closed(request_)
+    assert learnt.stand_in
+    fold, methods = request_.split.folds[0], tasks.for_task(request_.task)
+    found = list(learnt(fold.train, fold.test))
+    y = request_.dataset.targets[fold.test]
+    assert methods.metrics(request_.task, y, column(found))["mAP50"] > 0.3
+    # boxes of images held out have no say
+    garbage = list(request_.dataset.targets.boxes)  # type: ignore[attr-defined]
+    for row in fold.test.tolist():
+        garbage[row] = Boxes((96, 96), np.array([[1, 1, 90, 90]]), np.array([0]))
+    other = replace(request_, dataset=replace(request_.dataset, targets=Annotations(garbage, 2)))
+    again = list(arm.closed(other)(fold.train, fold.test))
+    assert [one.to_bytes() for one in again] == [one.to_bytes() for one in found]
+    assert 0 < learnt.error() < 1
+
+
+def test_the_closed_form_of_images_without_boxes(request_: Request) -> None:
+    nothing = Annotations([Boxes((96, 96))] * len(request_.dataset), 2)
+    empty = replace(request_, dataset=replace(request_.dataset, targets=nothing))
+    (found,) = strategies.get("probe", request_.task).closed(empty)(np.arange(5), np.array([6]))  # type: ignore[attr-defined]
+    assert np.isfinite(found.corners).all()
 
 
 @pytest.mark.parametrize("name", ["majority", "probe"])
@@ -171,6 +198,15 @@ def test_an_interrupted_arm_goes_on_and_the_same_seed_gives_the_same(
     assert {at: one.to_bytes() for at, one in ours.items()} == {
         at: one.to_bytes() for at, one in theirs.items()
     }
+
+
+def test_with_the_trunk_as_many_steps_are_trained_as_without(request_: Request) -> None:
+    request = replace(request_, settings=Settings(views=1), engine="eager")
+    arm = trained.Arm(request, request.network, trained.Finetune().design(request), trained.Finetune.kind)
+    settled = decoder.settle(arm)
+    assert isinstance(settled, tuple)
+    images, design = len(request.split.folds[0].train), settled[0].design
+    assert 0 <= design.recipe.steps - probe.steps(images) < design.recipe.steps / design.epochs
 
 
 def test_what_does_not_fit_says_so(request_: Request) -> None:

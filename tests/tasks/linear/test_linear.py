@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from headstart import tasks
 from headstart.errors import DataError
+from headstart.tasks import regression
 from headstart.tasks.linear import _kernel, _logistic, inner_folds
 
 CLASSIFICATION, MULTILABEL, REGRESSION = (
@@ -88,6 +89,29 @@ def test_regression_is_ridge_by_leave_one_out() -> None:
     assert found.penalty == pytest.approx(model.alpha_)
     expected = model.predict(scaler.transform(features))
     np.testing.assert_allclose(found.logits(features)[:, 0], expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_of_many_rows_some_choose_the_ridge_and_say_how_surely(
+    grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, y = blobs(1_500, 40, 2, apart=0.2)
+    y = y + 0.3 * features[:, 0].astype(np.float64)
+    groups = np.arange(1_500) // 2 if grouped else None
+    whole = REGRESSION.fit_linear(features, y, outputs=1, groups=groups)
+    assert whole.sampled is None
+    assert "C_by" not in whole.choices
+    monkeypatch.setattr(regression, "CHOOSING", 600)
+    found = REGRESSION.fit_linear(features, y, outputs=1, groups=groups)
+    assert found.sampled is not None
+    assert found.choices["C_by"] == {"rows": 600, "error": found.sampled.error}
+    assert 0.01 < found.sampled.error < 0.2
+    same = REGRESSION.fit_linear(features, y, outputs=1, penalties=[found.penalty])
+    assert same.sampled is None
+    np.testing.assert_allclose(found.weight, same.weight, rtol=1e-6)
+    np.testing.assert_allclose(found.bias, same.bias, rtol=1e-6)
+    left = [y - one.logits(features.astype(np.float64))[:, 0] for one in (found, whole)]
+    assert np.mean(left[0] ** 2) < 1.05 * np.mean(left[1] ** 2)
 
 
 def test_chosen_penalty_is_about_as_good_as_any() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from headstart.core import fingerprint
 from headstart.core.boxes import Boxes
 from headstart.core.cells import column
+from headstart.core.untrusted import Damaged
 
 
 class Annotations:
@@ -56,6 +57,18 @@ class Annotations:
             for one in self.boxes
         ]
 
+    def kept(self) -> list[bytes | None]:
+        """See `data.kept`: height, width, then left, top, right, bottom, class and crowd of each box."""
+        found: list[bytes | None] = []
+        for one in self.boxes:
+            if one is None:
+                found.append(None)
+                continue
+            crowd = np.zeros(len(one), bool) if one.crowd is None else one.crowd
+            table = np.column_stack([one.corners, one.classes, crowd])
+            found.append(np.append(np.array(one.size, np.float64), table).astype("<f4").tobytes())
+        return found
+
     def column(self) -> np.ndarray:
         """Object array `[n]` of the `Boxes` of the rows that have any known."""
         return column(one for one in self.boxes if one is not None)
@@ -75,3 +88,23 @@ class Annotations:
         sizes = [one.size for one in self.boxes if one is not None]
         height, width = np.median(sizes, axis=0).round().astype(int).tolist() if sizes else (1, 1)
         return height, width
+
+
+def of_kept(rows: Sequence[bytes | None], labels: Sequence[str]) -> Annotations:
+    """Back from `kept`. Raises `Damaged`."""
+    found: list[Boxes | None] = []
+    for row in rows:
+        if row is None:
+            found.append(None)
+            continue
+        if len(row) % 24 != 8:
+            raise Damaged("it holds boxes that are none")
+        numbers = np.frombuffer(row, "<f4")
+        table = numbers[2:].reshape(-1, 6)
+        sound = np.isfinite(numbers).all() and (numbers[:2] >= 1).all()
+        if not sound or not ((table[:, 4] >= 0) & (table[:, 4] < len(labels))).all():
+            raise Damaged("it holds boxes that are none")
+        crowd = table[:, 5] > 0 if table[:, 5].any() else None
+        size = (int(numbers[0]), int(numbers[1]))
+        found.append(Boxes(size, table[:, :4], table[:, 4].astype(np.int64), crowd=crowd))
+    return Annotations(found, len(labels))

@@ -18,6 +18,9 @@ from headstart.modalities.text import decode
 _PEEKED = 1_000
 """Bytes from which the encoding of a file without a mark is told."""
 
+CONTROL = 50
+"""Control characters among the first `_PEEKED` that no text has; of random bytes they are a tenth."""
+
 
 def read(content: str, ending: str) -> tuple[pl.DataFrame, tuple[tuple[str, str], ...]]:
     """(a table whose cells stay text: "007" is a name; what to say of what is not read).
@@ -56,10 +59,16 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_text(content: bytes) -> tuple[str, str]:
-    """(the text without its mark, what to say of its encoding: nothing for UTF-8)."""
+    """(the text without its mark, what to say of its encoding: nothing for UTF-8). Raises `ValueError` for
+    what is none, whatever its name says."""
     if content[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0" in content[:_PEEKED]:
         content = _marked(content)
     text, encoding = decode(content)
+    odd = sum(sign < " " and not sign.isspace() for sign in text[:_PEEKED])
+    if odd > CONTROL:
+        raise ValueError(
+            f"it is no text: {odd} of its first {len(text[:_PEEKED]):,} characters are control characters"
+        )
     said = "it is no UTF-8: read as Windows-1252" if encoding == "cp1252" else ""
     return text.removeprefix("\ufeff"), said
 

@@ -62,6 +62,17 @@ class Seen:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A mask in memory."""
+
+    id: str
+    data: bytes = field(repr=False)
+
+    def read(self) -> bytes:
+        return self.data
+
+
 class Masks:
     """Targets (`core.targets`) of N rows: the item of each row's mask, or None.
 
@@ -123,6 +134,16 @@ class Masks:
         """The name of each mask's file."""
         return [None if item is None else item.id for item in self.items]
 
+    def kept(self) -> list[bytes | None]:
+        """See `data.kept`: PNG of class numbers."""
+        found: list[bytes | None] = []
+        for row, item in enumerate(self.items):
+            buffer = io.BytesIO()
+            if item is not None:
+                Image.fromarray(self[row]).save(buffer, "PNG")
+            found.append(None if item is None else buffer.getvalue())
+        return found
+
     def digests(self) -> list[str]:
         """Of each row that has a mask, in order."""
         return [seen.digest for seen in self.seen() if seen is not None]
@@ -171,3 +192,10 @@ def look(item: Item, legend: Legend) -> Seen:
         others = tuple(int(code) for code in np.unique(codes)[:4])
     shape = (values.shape[0], values.shape[1])
     return Seen(digest, shape, counts[: len(legend.labels)], others, int(counts[OTHERS]))
+
+
+def of_kept(rows: Sequence[bytes | None], labels: Sequence[str]) -> Masks:
+    """Back from `kept`."""
+    legend = Legend(tuple(labels), ids=tuple(range(len(labels))), void=frozenset({VOID}))
+    items = [None if row is None else _Kept(f"mask {number}", row) for number, row in enumerate(rows)]
+    return Masks(items, legend)

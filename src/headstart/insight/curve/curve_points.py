@@ -7,28 +7,29 @@ fold. Nothing passes through the network again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from headstart import tasks
+from headstart import strategies, tasks
 from headstart.core import cells
 from headstart.core.backbone import Networks
 from headstart.core.experiment import Experiment
 from headstart.core.features import FeatureSpec, Tap
 from headstart.core.split import Fold
-from headstart.core.strategy import Request, Trial
+from headstart.core.strategy import Learnt, Request, Trial
 from headstart.core.task import Task
 from headstart.evidence import leaderboard
 from headstart.insight.curve import subsets
 from headstart.measure import intervals, partition, threads
 from headstart.strategies import probe as probing
-from headstart.strategies.dense import probe as dense
 from headstart.tasks.base import Places
 
-DRAWS = 6
-"""Portions drawn for every size."""
+DRAWS, MANY = 6, 3
+"""Portions drawn for every size; the second where more than `SOME` rows are all measured: of so many, which
+are drawn moves a point by less than which there are."""
+SOME = 500
 OF_PLACES = 2
 """The same where an answer is a map: a fit takes half a second, and every pixel of an item is measured."""
 MOST_ROWS = 5_000
@@ -58,6 +59,10 @@ class Measured:
     """Held-out items at each size."""
     draws: int = DRAWS
     """Portions of each size."""
+    trial: Trial | None = field(default=None, repr=False)
+    """The probe with the predictions that the curve ends in: its own, or those of what stands in for it."""
+    called: str = "a linear probe"
+    """What was fitted."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def measure(
     # those the probe has come to: for others it has chosen taps by all rows, their held-out ones among them
     known = experiment.split.folds[: len(probe.choices.get("folds", ())) or None]
     placed = isinstance(tasks.for_task(experiment.task), Places)
-    folds = [_folds(known, number, one=sampled) for number in range(OF_PLACES if placed else DRAWS)]
+    draws = OF_PLACES if placed else MANY if SOME < len(experiment.split.development) <= EVERY_FOLD else DRAWS
+    folds = [_folds(known, number, one=sampled) for number in range(draws)]
     needed = sorted({fold for draw in folds for fold in draw})
     stored = (
         _maps(experiment, networks, probe, needed) if placed else _read(experiment, networks, probe, needed)
@@ -96,12 +102,14 @@ def measure(
     wanted = subsets.sizes(total, classes)
     if len(wanted) < 2 or not all(len(rows) for part in parts for rows in part):
         return None
-    draws = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
+    drawn = [_Draw(experiment, stored, number, mine) for number, mine in enumerate(folds)]
     seen = _own(experiment, probe, stored, known)
-    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in draws]
+    found = [[draw.held(n, n == wanted[-1], seen) for n in wanted] for draw in drawn]
     used = np.array([[n for n, _ in row] for row in found]).mean(axis=0)
     measured = _summed(experiment, used, [[held for _, held in row] for row in found], baseline)
-    return measured if np.isfinite(measured.errors).all() else None
+    if not np.isfinite(measured.errors).all():
+        return None
+    return replace(measured, **stored.ended(experiment, probe, seen))
 
 
 def _own(
@@ -109,6 +117,8 @@ def _own(
 ) -> dict[int, np.ndarray]:
     """By fold: what the probe itself has predicted, where the same model would be fitted here again."""
     fitted = zip(known, probe.choices.get("folds", ()), strict=False)
+    if isinstance(stored, Maps) and stored.learnt.stand_in:
+        return {}
     return {
         number: probe.predictions.take(fold.repeat, fold.test)
         for number, (fold, chosen) in enumerate(fitted)
@@ -144,6 +154,10 @@ class Stored:
         taps = [self.x[self.place[rows], tap] for tap in self.columns[fold]]
         return np.concatenate(taps, axis=1, dtype=np.float32)
 
+    def ended(self, experiment: Experiment, probe: Trial, seen: dict[int, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """What `Measured` tells of the last point, which `seen` has by fold."""
+        return {"trial": probe}
+
     def predict(self, experiment: Experiment, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
         """float32 `[len(test), K]`: what a model of these training rows says."""
         task = experiment.task
@@ -159,12 +173,26 @@ class Stored:
 class Maps:
     """The same of stored maps."""
 
-    learnt: dense.Learner
+    learnt: Learnt
     place: np.ndarray = field(repr=False)
     parts: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
+    def ended(self, experiment: Experiment, probe: Trial, seen: dict[int, Any]) -> dict[str, Any]:
+        """See `Stored.ended`."""
+        if not self.learnt.stand_in:
+            return {"trial": probe}
+        folds = experiment.split.folds
+        answers = {
+            (folds[fold].repeat, row): one
+            for fold, said in seen.items()
+            for row, one in zip(folds[fold].test.tolist(), said, strict=True)
+        }
+        kind: Any = type(probe.predictions)
+        trial = replace(probe, predictions=kind(probe.covered.shape, answers))
+        return {"trial": trial, "called": self.learnt.stand_in}
+
     def predict(self, experiment: Experiment, fold: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:  # noqa: ARG002
-        """Object array `[len(test)]` of maps."""
+        """Object array `[len(test)]` of answers."""
         with threads.suited_to(len(train)):
             return cells.column(self.learnt(train, test))
 
@@ -180,7 +208,8 @@ def _maps(experiment: Experiment, networks: Networks, probe: Trial, folds: list[
         seed=experiment.seed,
     )
     parts = {fold: (split.folds[fold].train, split.folds[fold].test) for fold in folds}
-    return Maps(dense.learner(request), np.arange(len(data)), parts)
+    arm: Any = strategies.get(probe.strategy, experiment.task)
+    return Maps(arm.closed(request), np.arange(len(data)), parts)
 
 
 def _read(experiment: Experiment, networks: Networks, probe: Trial, folds: list[int]) -> Stored:
@@ -277,6 +306,9 @@ def _resampled(experiment: Experiment, columns: list[list[Held]]) -> Iterator[np
     of_row[rows] = unit
     cells = sum(held.predictions.size for column in columns for held in column)
     count = int(np.clip(WORK // max(1, cells), FEWEST, RESAMPLES))
+    methods = tasks.for_task(experiment.task)
+    if isinstance(methods, Places) and methods.counted:  # every resample sorts all boxes anew
+        count = FEWEST
     for weights in intervals.resamples(n, count, seed=experiment.seed):
         block = np.zeros((len(weights), len(columns)))
         for number, column in enumerate(columns):

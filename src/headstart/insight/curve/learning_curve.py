@@ -86,7 +86,7 @@ class _Words:
         more = [without] if without else []
         return {
             "source": self.probe.source,
-            "arm": f"a linear probe on frozen {self.probe.source} ({' + '.join(self.probe.choices['taps'])})",
+            "arm": f"{self.measured.called} on frozen {self.probe.source} ({' + '.join(self.taps)})",
             "metric": self.experiment.task.metric,
             "unit": self.unit,
             "points": self._points(),
@@ -161,7 +161,7 @@ class _Words:
         against = f"{strategies.called(self.baseline.strategy)} with {their_n:,.0f}"
         if saved is None or saved.ratio < 1:
             return None, (
-                f"No {self.unit} are saved: with {m.sizes[-1]:,.0f} {self.unit} the frozen probe does not "
+                f"No {self.unit} are saved: with {m.sizes[-1]:,.0f} {self.unit} {self._model} does not "
                 f"reach {against} ({words.value(experiment.task.metric, theirs)})."
             )
         record = {
@@ -173,12 +173,20 @@ class _Words:
         }
         return record, _saving(saved, against, self.unit)
 
+    @property
+    def taps(self) -> list[str]:
+        """What of the source was read."""
+        return list(self.probe.choices["taps"])
+
+    @property
+    def _model(self) -> str:
+        stand_in = self.measured.called
+        return "the frozen probe" if stand_in == "a linear probe" else f"the {stand_in.removeprefix('a ')}"
+
     def _theirs(self) -> float:
         """The baseline's score on the curve's items: as far from the probe as on the items that both have."""
-        scores = [
-            leaderboard.score(trial, self.experiment)
-            for trial in common(self.probe, self.baseline or self.probe)
-        ]
+        ours = self.measured.trial or self.probe
+        scores = [leaderboard.score(trial, self.experiment) for trial in common(ours, self.baseline or ours)]
         last = float(turned(self.experiment.task, self.measured.errors[-1]))
         return last if scores[0] is None or scores[1] is None else last + scores[1] - scores[0]
 
@@ -186,7 +194,7 @@ class _Words:
         m, metric = self.measured, self.experiment.task.metric
         first, last = (words.value(metric, float(turned(self.experiment.task, m.errors[k]))) for k in (0, -1))
         return (
-            f"The curve is of a linear probe on frozen {self.probe.source}: {metric} {first} with "
+            f"The curve is of {self.measured.called} on frozen {self.probe.source}: {metric} {first} with "
             f"{m.sizes[0]:,.0f} {self.unit}, {last} with {m.sizes[-1]:,.0f} (each trained on part of the "
             "labelled items and measured on others). A network that is trained further may gain more from "
             f"more {self.unit}."

@@ -52,15 +52,21 @@ def signature(
     label_shift: LabelShift | None = None,
     reweighted: Separation | None = None,
     circle: Circle | None = None,
+    amounts: str = "",
 ) -> Signature:
     """The kind: "none", "covariate" (items look different), "label" (classes are not as frequent), "both", or
     "concept" (what is known of the source does not hold in the target).
 
     `reweighted` is the AUC with the source's classes as frequent as the target's: when it falls to chance,
     classes alone make the difference. Without answers of a model (`bbsd`, `label_shift`) items are all that
-    is looked at.
+    is looked at. `amounts` says which class has moved where items show several (`Amounts.told`).
     """
     answers = bbsd is None or bbsd.rejects
+    if amounts and answers:
+        held = f"{_said(auc)}, and {amounts}"
+        if auc.told and auc.value > STRONG:
+            held += ", which cannot be relied on while items look so different"
+        return Signature("both" if auc.told else "label", held)
     labels = label_shift is not None and label_shift.told and answers
     items = auc if reweighted is None or not labels else reweighted
     said = _said(auc)

@@ -1,4 +1,4 @@
-"""Labels that several models agree on, in each class its share.
+"""Labels that several models, or most of them, agree on, in each class its share.
 
 What one model is sure of it has usually known before, and what it is wrong about it learns once more; models
 that see the items differently teach each other (Blum and Mitchell, "Combining labeled and unlabeled data with
@@ -12,16 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def agreed(votes: Sequence[np.ndarray], most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, their classes), int64: of each class the rows that all `votes` (probabilities `[N, K]`) give
-    to it, those of the highest mean probability first, and at most `most` `[K]` of them. Rows are in
-    increasing order.
+def agreed(votes: Sequence[np.ndarray], most: np.ndarray, least: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, their classes), int64: of each class the rows to which all `votes` (probabilities `[N, K]`) give
+    it on average, and `least` of them (0: all) each by itself; the surest first, at most `most` `[K]` of
+    them. Rows are in increasing order.
     """
-    answers = np.array([p.argmax(axis=1) for p in votes])
-    alike, mean = (answers == answers[0]).all(axis=0), np.mean(votes, axis=0)
+    mean = np.mean(votes, axis=0)
+    answer = mean.argmax(axis=1)
+    alike = np.sum([p.argmax(axis=1) == answer for p in votes], axis=0) >= (least or len(votes))
     kept = []
     for number, room in enumerate(most):
-        rows = np.flatnonzero(alike & (answers[0] == number))
+        rows = np.flatnonzero(alike & (answer == number))
         kept.append(rows[np.argsort(-mean[rows, number], kind="stable")][: int(room)])
     rows = np.sort(np.concatenate(kept))
-    return rows, answers[0][rows]
+    return rows, answer[rows]

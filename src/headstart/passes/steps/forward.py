@@ -22,6 +22,8 @@ LARGEST = 65_504.0
 """Of float16."""
 
 Columns = dict[str, np.ndarray]
+Built = dict[tuple[str, ...], States]
+"""By the cuts that an engine computes."""
 
 
 def device_of(name: str | None) -> torch.device:
@@ -56,9 +58,13 @@ class Forward:
     `backbone` is left as it was found; on a GPU a copy of it runs.
     """
 
-    def __init__(self, backbone: Any, device: torch.device, engine: Engine) -> None:
+    def __init__(
+        self, backbone: Any, device: torch.device, engine: Engine, built: Built | None = None
+    ) -> None:
+        """`built`: what the engine has made of this network before, on a processor; it is added to."""
         self.backbone, self.device, self.engine = backbone, device, engine
-        self._built: dict[tuple[str, ...], States] = {}
+        self._kept = built if device.type == "cpu" else None
+        self._built: Built = {} if self._kept is None else self._kept
         self._building = threading.Lock()
 
     @contextmanager
@@ -70,7 +76,6 @@ class Forward:
             self.backbone.module.to(self.device)
         training = [part for part in self.backbone.module.modules() if part.training]
         self.backbone.module.eval()
-        self._built.clear()
         try:
             self(self.backbone.example(1), columns, check=False)
             yield self
@@ -78,7 +83,8 @@ class Forward:
             for part in training:
                 part.training = True
             self.backbone = found
-            self._built.clear()
+            if self._kept is None:
+                self._built.clear()
 
     def __call__(
         self, prepared: np.ndarray, columns: Sequence[str], *, check: bool = True

@@ -16,7 +16,7 @@ from headstart.core.strategy import Settings
 from headstart.data.reading import Reading, levels_of, white_text
 from headstart.errors import BadOption, UnknownName
 from headstart.passes.engines import AUTO, ENGINES
-from headstart.planning import policy
+from headstart.planning import seen
 from headstart.sources.files.paths import with_path
 
 READING = tuple(one.name for one in fields(Reading) if one.name not in ("items_only", "known"))
@@ -25,7 +25,7 @@ SOURCE_SHARE = 0.7
 """Of the budget, where the model is then to be adapted to a target."""
 BY_DOMAIN = "domain"
 """What `split` says where each fold is to hold out one domain."""
-BUDGETS = {policy.FAST: 600.0, policy.BALANCED: 600.0, policy.BEST: 2400.0}
+BUDGETS = {seen.FAST: 600.0, seen.BALANCED: 600.0, seen.BEST: 2400.0}
 """Seconds where no budget is given, by quality."""
 
 
@@ -39,8 +39,8 @@ class RunConfig:
     """Seconds; infinite while `passes` say it, and how long one takes is not measured yet."""
     passes: float | None = None
     """The budget in passes of the slowest source over the items."""
-    quality: str = policy.BALANCED
-    """One of `planning.policy.QUALITIES`."""
+    quality: str = seen.BALANCED
+    """One of `planning.seen.QUALITIES`."""
     until: float | None = None
     """Held-out value of the metric at which the run stops."""
     out: Path | None = None
@@ -73,9 +73,9 @@ class RunConfig:
             if name not in plain and name not in READING and name not in SETTINGS:
                 raise UnknownName("option", name, [*sorted(plain), *READING, *SETTINGS])
         given = {name: value for name, value in options.items() if value is not None}
-        quality, until = given.get("quality", policy.BALANCED), given.get("until")
-        if quality not in policy.QUALITIES:
-            raise BadOption("--quality", quality, "one of " + ", ".join(policy.QUALITIES))
+        quality, until = given.get("quality", seen.BALANCED), given.get("until")
+        if quality not in seen.QUALITIES:
+            raise BadOption("--quality", quality, "one of " + ", ".join(seen.QUALITIES))
         seed, budget = given.get("seed", 0), given.get("budget", BUDGETS[quality])
         if not isinstance(seed, int) or not 0 <= seed < 2**32:
             raise BadOption("seed", seed, "a whole number from 0 to 4294967295")
@@ -123,10 +123,15 @@ class RunConfig:
         return replace(self, budget=self.passes * max(passes.values()))
 
     @property
+    def time(self) -> str:
+        """The budget, as `--budget` reads it."""
+        return f"{self.budget:g}s" if self.passes is None else f"{self.passes:g}passes"
+
+    @property
     def aim(self) -> str:
         """What is wanted beside the budget; empty for what is by default."""
         stop = "" if self.until is None else f" until {self.until:g}"
-        return ("" if self.quality == policy.BALANCED else self.quality) + stop
+        return ("" if self.quality == seen.BALANCED else self.quality) + stop
 
     def allowed(self) -> frozenset[str] | None:
         """The strategies of this run; None: all. Raises `BadOption` for an unknown one."""
@@ -165,9 +170,8 @@ class RunConfig:
         """
         folder = folder.resolve()
         data = absolute(str(self.data)) if self.from_path else "DATA"
-        time = f"{self.budget:g}s" if self.passes is None else f"{self.passes:g}passes"
-        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", time]
-        parts += ["--quality", self.quality] if self.quality != policy.BALANCED else []
+        parts = ["headstart", "fit", data, "--seed", str(self.seed), "--budget", self.time]
+        parts += ["--quality", self.quality] if self.quality != seen.BALANCED else []
         parts += ["--until", f"{self.until:g}"] if self.until is not None else []
         parts += [_flag(name) for name in ("drop_bad", "download") if getattr(self, name)]
         for spec in self.sources:

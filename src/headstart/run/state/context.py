@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headstart import sources, strategies, tasks
+from headstart.core import fingerprint
 from headstart.core.backbone import Backbone
 from headstart.core.broken import why
 from headstart.core.budget import Budget
@@ -24,11 +26,11 @@ from headstart.core.split import Split
 from headstart.core.strategy import Peer, Progress, Request, Settings, Status, Trial, arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
-from headstart.planning.policy import Step
+from headstart.passes.suited import suited
+from headstart.planning.seen import Step
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
-from headstart.tasks.base import Places
 
 if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.extractor import StoreExtractor
@@ -52,6 +54,12 @@ class Timed:
     def missing(self, backbone: Backbone, spec: FeatureSpec) -> float:
         """Share of the items, 0 to 1, that a pass would have to compute."""
         return self._extractor.missing(backbone, spec)
+
+    def measured(self, backbone: Backbone) -> float:
+        """Seconds that a pass of a source takes, from a few items."""
+        from headstart.passes import extractor
+
+        return extractor.measure_pass(backbone, self._extractor.dataset, self._extractor)
 
     def over(self, dataset: Dataset) -> Timed:
         """The same of some of the items, by the engines that were chosen."""
@@ -87,6 +95,8 @@ class Context:
     folder: RunFolder
     listen: Listener
     settings: Settings = Settings()
+    asked: str = ""
+    """Fingerprint of what makes two runs the same, with their time; see `Request`."""
     download: bool = False
     reserve: float = 0.0
     """Seconds kept back for training the winner on all rows."""
@@ -148,9 +158,7 @@ class Context:
             told = found.source.note.removeprefix(self.sources[name].note).removeprefix("; ")
             if told:  # what was chosen or left out in its file
                 self.listen(Event("note", {"label": name, "text": told}))
-            if isinstance(tasks.for_task(self.task), Places):
-                found = _over(found, self.dataset.targets)
-            self._loaded[name] = found
+            self._loaded[name] = suited(found, self.dataset)
         return self._loaded[name]
 
     def request(self, arm: str, source: str | None, seconds: float, folds: int = 0) -> Request:
@@ -187,15 +195,17 @@ class Context:
         ).seconds  # closed forms and the like, as if they ran alone on a usual core
         return arm.cost(request, seconds_per_pass).seconds + (self.closing.usual - 1) * fixed
 
-    def peer(self, trial: Trial) -> Peer:
-        """An arm that has run, for a strategy that builds on it."""
+    def peers(self, names: Iterable[str], trials: Mapping[str, Trial]) -> tuple[Peer, ...]:
+        """Arms that have run, for a strategy that builds on them."""
 
-        def refit() -> Model:
+        def refit(trial: Trial) -> Model:
             request = self.request(trial.arm, trial.source, float("inf"))
-            request = replace(request, workdir=self.folder.workdir(trial.arm))
+            own = self.peers(trial.choices.get("members", ()), trials)
+            request = replace(request, workdir=self.folder.workdir(trial.arm), peers=own)
             return strategies.get(trial.strategy, self.task).refit(request, trial)
 
-        return Peer(trial, self.sources.get(trial.source or ""), refit)
+        found = [trials[name] for name in names]
+        return tuple(Peer(one, self.sources.get(one.source or ""), partial(refit, one)) for one in found)
 
     def run(self, step: Step, peers: tuple[Peer, ...] = ()) -> Trial:
         """Run one arm. Whatever it raises (memory, a diverged training, a fault in it) ends that arm only.
@@ -216,6 +226,7 @@ class Context:
                 part=step.part,
                 expects=expects,
                 workdir=self.folder.workdir(step.arm),
+                asked=fingerprint.of_parts([self.asked, step.arm]) if self.asked else "",
                 peers=peers,
             )
             trial = strategy.fit(request)
@@ -238,17 +249,6 @@ class Context:
         kind = tasks.for_task(self.task).predictions
         nothing = kind.empty(self.split.repeats, len(self.dataset), self.task.outputs)
         return Trial(arm, strategy, source, nothing, Cost(), status, reason)
-
-
-LONGEST, SHORTEST = 480, 96
-"""Of images that are read as maps, the longer side in pixels, at most and at least."""
-
-
-def _over(backbone: Backbone, targets: Any) -> Backbone:
-    """The network over whole images of the data's proportions. Raises `SourceError` for one without maps."""
-    height, width = targets.extent()
-    factor = min(max(height, width, SHORTEST), LONGEST) / max(height, width)
-    return sources.mapped(backbone, (round(factor * height), round(factor * width)))
 
 
 def peak_memory() -> int:

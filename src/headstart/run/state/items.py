@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from headstart import tasks
 from headstart.core.dataset import Dataset
 from headstart.core.files import write_atomic
 from headstart.core.split import Fold, Split
-from headstart.core.targets import Targets, of_list
+from headstart.core.targets import Kept, Targets, of_list
+from headstart.core.task import Task
 from headstart.core.untrusted import Damaged
+from headstart.data.kept import of_kept
 from headstart.errors import RunError
 from headstart.run.state.folder import sound
 
@@ -52,7 +55,7 @@ def write(folder: Path, dataset: Dataset, split: Split) -> None:
     """Write the items of a run beside its answer, atomically. Raises `OSError`.
 
     Columns: row, id, digest, part, group, y (int64 class, list of float for multi-label, float for
-    regression, text for a mask: its file), fold (list of int64, one number a repeat).
+    regression, bytes for masks and boxes), fold (list of int64, one number a repeat).
     """
     import polars as pl
 
@@ -62,7 +65,7 @@ def write(folder: Path, dataset: Dataset, split: Split) -> None:
     number = np.full((len(dataset), max(1, split.repeats)), -1, np.int64)
     for fold in split.folds:
         number[fold.test, fold.repeat] = number[:, fold.repeat].max() + 1  # counted within its repeat
-    buffer = io.BytesIO()
+    buffer, targets = io.BytesIO(), dataset.targets
     pl.DataFrame(
         {
             "row": np.arange(len(dataset)),
@@ -70,7 +73,7 @@ def write(folder: Path, dataset: Dataset, split: Split) -> None:
             "digest": list(dataset.digests()),
             "part": part.tolist(),
             "group": np.asarray(split.groups, np.int64),
-            "y": dataset.targets.to_list(),
+            "y": targets.kept() if isinstance(targets, Kept) else targets.to_list(),
             "fold": number.tolist(),
         },
         schema_overrides={"fold": pl.List(pl.Int64)},
@@ -78,8 +81,8 @@ def write(folder: Path, dataset: Dataset, split: Split) -> None:
     write_atomic(folder / NAME, buffer.getvalue())
 
 
-def read(folder: Path) -> Items:
-    """The items of a run.
+def read(folder: Path, task: Task) -> Items:
+    """The items of a run, whose task that is.
 
     Raises `RunError` when there are none (a run of an older Headstart) or the file is damaged.
     """
@@ -94,12 +97,13 @@ def read(folder: Path) -> Items:
         )
     with sound(folder, NAME, "run its command once more with another --out"):
         table = pl.read_parquet(io.BytesIO(path.read_bytes()))
+        y = table["y"].to_list()
         found = Items(
             ids=tuple(table["id"].cast(pl.String).to_list()),
             digests=tuple(table["digest"].cast(pl.String).to_list()),
             part=np.array(table["part"].to_list(), dtype="U11"),
             groups=table["group"].to_numpy().astype(np.int64, casting="safe"),
-            targets=of_list(table["y"].to_list()),
+            targets=of_kept(task, y) if tasks.for_task(task).form else of_list(y),
             held_out=np.array(table["fold"].to_list(), np.int64).reshape(len(table), -1),
         )
         if table["row"].to_list() != list(range(len(table))):

@@ -16,7 +16,7 @@ from typing import Any
 
 from headstart.core.budget import Budget
 from headstart.core.untrusted import field
-from headstart.planning.policy import Step
+from headstart.planning.seen import Step
 from headstart.run.state.folder import RunFolder, sound
 
 TELLING = 1.0

@@ -136,6 +136,8 @@ class TracedBackbone:
         self._graphs: dict[tuple[str, ...], fx.GraphModule] = {}
         self.module = segment(plan.flow, network, self._start, [self._end])
         self.classifier = segment(plan.flow, network, self._end, [plan.flow.end]) if classifier else None
+        self.detector: nn.Module | None = None
+        """The whole detector whose trunk this is."""
         if digest is not None:
             self.digest = digest
 

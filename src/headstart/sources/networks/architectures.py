@@ -1,8 +1,8 @@
 """From an architecture in JSON to a network with random weights, by the library it comes from.
 
 An architecture is `{"library", "arch", "kwargs", "num_classes"}`; "channel_multiplier" makes the
-narrow variants of MobileNet that have no name of their own in timm. To add a library: a function
-here and its line in `LIBRARIES`.
+narrow variants of MobileNet that have no name of their own in timm, "boxes" the trunk of a detector. To
+add a library: a function here and its line in `LIBRARIES`.
 """
 
 from __future__ import annotations
@@ -74,9 +74,15 @@ def _timm(architecture: Mapping[str, Any], arch: str, classes: int, kwargs: dict
     return generate(arch, **kwargs)
 
 
-def _torchvision(_: Mapping[str, Any], arch: str, classes: int, kwargs: dict[str, Any]) -> nn.Module:
+def _torchvision(
+    architecture: Mapping[str, Any], arch: str, classes: int, kwargs: dict[str, Any]
+) -> nn.Module:
     from torchvision import models
 
+    if architecture.get("boxes"):
+        from headstart.sources.networks import detectors
+
+        return detectors.trunk(detectors.whole(architecture))
     if arch not in models.list_models(module=models):
         known = models.list_models(module=models)
         raise UnknownName("model of torchvision", arch, known, listing=LISTING)

@@ -83,6 +83,9 @@ def check(architecture: Any, spec: str = "") -> None:
     if classes is not None and (not _whole(classes) or not 0 <= classes <= limits.CLASSES):
         wanted = f"a number from 0 to {limits.CLASSES:,}"
         raise SourceError(spec, f"num_classes is {_shown(classes)}, not {wanted}")
+    boxes = architecture.get("boxes")
+    if boxes is not None and (not _whole(boxes) or not 0 <= boxes <= limits.CLASSES):
+        raise SourceError(spec, f"boxes is {_shown(boxes)}, not a number from 0 to {limits.CLASSES:,}")
     multiplier = architecture.get("channel_multiplier")
     if multiplier is not None and not (_number(multiplier) and 0 < multiplier <= 100):
         problem = f"channel_multiplier is {_shown(multiplier)}, not a number above 0, up to 100"

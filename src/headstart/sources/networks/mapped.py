@@ -60,4 +60,6 @@ def mapped(backbone: TracedBackbone, size: tuple[int, int]) -> MappedBackbone:
     if plan is None or not stages.maps(plan.stages, plan.layouts, image_input(source).size):
         raise SourceError(backbone.source.spec, "it has no maps to read", "name a convolutional network")
     network, rebuild = backbone._network, backbone._rebuild
-    return MappedBackbone(network, source, plan, classifier=False, rebuild=rebuild, digest=backbone.digest)
+    found = MappedBackbone(network, source, plan, classifier=False, rebuild=rebuild, digest=backbone.digest)
+    found.detector = backbone.detector
+    return found

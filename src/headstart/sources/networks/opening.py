@@ -15,10 +15,10 @@ from torch.overrides import TorchFunctionMode
 from headstart.core.source import Source
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
-from headstart.sources.cuts.traced import Plan, TracedBackbone, make_plan
+from headstart.sources.cuts.traced import Plan, TracedBackbone, digest_of, make_plan
 from headstart.sources.files import efficientnet, trunk, weights
 from headstart.sources.layers import filling
-from headstart.sources.networks import architectures, recipes, record
+from headstart.sources.networks import architectures, audit, detectors, recipes, record
 
 
 def build_quietly(architecture: Mapping[str, Any]) -> nn.Module:
@@ -99,6 +99,8 @@ def open_file(source: Source, path: Path, fields: Mapping[str, Any]) -> TracedBa
     with weights.unchanged(path, source.spec):
         if source.sha256 is not None:
             weights.check_sha256(path, source.sha256, source.spec)
+        if source.form:
+            return open_detector(source, weights.read_all(path, source.spec))
         prefix = fields.get("prefix")
         tensors = weights.read_all(path, source.spec)
         backbone = open_backbone(source, tensors, None if prefix is None else str(prefix))
@@ -122,6 +124,39 @@ def wrap(network: nn.Module, source: Source) -> TracedBackbone:
     return TracedBackbone(network, source, plan, classifier=classifier, rebuild=rebuild)
 
 
+def open_detector(source: Source, tensors: Mapping[str, Any]) -> TracedBackbone:
+    """A detector with these weights, as the backbone that its trunk is. Raises `SourceError`."""
+    detector = detector_of(source.architecture, tensors, source.spec)
+    boxes = source.architecture["boxes"]
+    if len(source.labels or ()) != boxes:
+        problem = f"{len(source.labels or ())} label names are given, but its detector has {boxes} classes"
+        raise SourceError(source.spec, problem, "list them in its record, background first")
+    network = detectors.trunk(detector)
+    digest = digest_of(source, dict(detector.state_dict()))
+    plan = make_plan(network, source, head=False)
+    found = TracedBackbone(network, source, plan, classifier=False, rebuild=_rebuilder(source), digest=digest)
+    found.detector = detector
+    return found
+
+
+def detector_of(architecture: Mapping[str, Any], tensors: Mapping[str, Any], spec: str) -> nn.Module:
+    """A whole detector with these weights. Raises `SourceError`."""
+    audit.check(architecture, spec)
+    with torch.random.fork_rng(devices=[]):
+        detector = detectors.whole(architecture)
+    given = {name: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
+             for name, value in tensors.items()}  # fmt: skip
+    own = detector.state_dict()
+    # norm layers that the library freezes count no batches
+    given |= {name: own[name] for name in own.keys() - given.keys() if name.endswith("num_batches_tracked")}
+    try:
+        detector.load_state_dict(given)
+    except RuntimeError as error:
+        lines = " ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise SourceError(spec, f"does not fit its weights ({lines[:200]})", trunk.REMEDY) from error
+    return detector.eval()
+
+
 def restore(source: Source, tensors: Mapping[str, Any], classifier: Mapping[str, Any]) -> TracedBackbone:
     """A network from the states of `Backbone.module` and `Backbone.classifier`. Raises `NetError`."""
     arch = str(source.architecture.get("arch", "?"))
@@ -141,7 +176,7 @@ def restore(source: Source, tensors: Mapping[str, Any], classifier: Mapping[str,
 
 def _planned(source: Source) -> tuple[nn.Module, Plan]:
     network = build_quietly(source.architecture)
-    return network, make_plan(network, source)
+    return network, make_plan(network, source, head=not source.form)
 
 
 def _rebuilder(source: Source) -> Any:

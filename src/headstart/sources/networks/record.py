@@ -4,7 +4,7 @@ A record is an object with these fields; all but the architecture have defaults,
 
 * `library` ("timm", "torchvision", "headstart") and `arch`; `kwargs` for its constructor;
   `channel_multiplier` for narrow MobileNets; `num_classes` (found from the weights when absent;
-  0 = no classifier).
+  0 = no classifier); `boxes` of a detector of torchvision: the classes that it finds, background among them.
 * `input`: side length, or [height, width]; `mean`, `std` (one number a channel), `crop_pct`,
   `interpolation`, `crop_mode`. When input, mean or std is absent the architecture's own recipe counts.
 * `labels`: a list, or the name of a text file beside the record (or in a folder there), one name a line.
@@ -26,9 +26,9 @@ from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.files.weights import readable
-from headstart.sources.networks import audit, recipes
+from headstart.sources.networks import audit, detectors, recipes
 
-ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes")
+ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes", "boxes")
 IMAGENET = ("imagenet-1k", "imagenet", "in1k")
 """What `source_data` may say for the 1,000 classes of ILSVRC 2012, in any case."""
 
@@ -82,6 +82,8 @@ def _architecture(record: Mapping[str, Any], spec: str) -> dict[str, Any]:
             "or a JSON file of the same name beside it with library and arch",
         )
     found.setdefault("kwargs", {})
+    if found.get("boxes"):
+        found["num_classes"] = 0
     audit.check(found, spec)
     return found
 
@@ -126,6 +128,8 @@ def _problem(contract: ImagePreprocessing) -> str:
 def _own_recipe(architecture: Mapping[str, Any], spec: str) -> ImagePreprocessing:
     """What the library says for the architecture; ImageNet's usual recipe where it says nothing."""
     library, arch = architecture["library"], str(architecture["arch"])
+    if architecture.get("boxes"):
+        return detectors.contract(arch)
     own = {"timm": recipes.of_timm, "torchvision": recipes.of_torchvision}.get(library)
     if own is None:
         raise SourceError(spec, "its record must say input, mean and std")

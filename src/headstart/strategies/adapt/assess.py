@@ -20,6 +20,7 @@ from headstart.core.strategy import Adapted, Adapter, NotApplicable, Request, Tr
 from headstart.measure import validators
 from headstart.measure.shift.label_shift import LabelShift, label_shift
 from headstart.measure.shift.separation import domain_auc
+from headstart.measure.shift.structure import clustered
 from headstart.strategies import adapt
 from headstart.strategies.shared._folds import OutOfTime
 
@@ -54,7 +55,10 @@ class Assessed:
     agreement: tuple[float, ...] = ()
     """Cohen's kappa, on the target, of what is learnt and answered by one half of the columns of the features
     and by the other, and without each fifth of the answers: the classes are what both halves see, and where
-    there are none they agree by chance. Empty where a network was trained."""
+    there are none they agree by chance. Where a network was trained, of its answers and those of a
+    witness."""
+    beside: tuple[float, ...] = ()
+    """What the answers of no adaptation have of the latter; empty where no network was trained."""
     items: int = 0
     """How many the target has."""
     surer: float = 0.0
@@ -103,6 +107,11 @@ class Shift:
     """Domain AUC once the source's classes are as frequent as the target's."""
     apart: float = 0.0
     """Total variation between the shares by MLLS and those by BBSE: two ways that should agree."""
+    clustered: float = 0.0
+    """Standard deviations by which the target's items are nearer to as many centres as there are classes than
+    noise of the same covariance (`measure.shift.structure`): their features, or the logits of the unadapted
+    head, whichever shows it better. In columns that are stretched clusters are not seen, but a head that has
+    learnt where the classes lie still finds some of them; noise stays noise in both."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,8 +123,9 @@ def diagnosed(request: Request, trial: Trial, found: Adapted) -> Shift:
     assert target is not None
     held = np.flatnonzero(trial.covered[0])
     xs, xt, y = stored(request, held), stored(request, target), request.dataset.targets[held]
-    shares = label_shift(trial.predictions.take(0, held), y, found.predict(target), seed=request.seed)
-    groups = request.split.groups
+    p = found.predict(target)
+    shares = label_shift(trial.predictions.take(0, held), y, p, seed=request.seed)
+    groups, logits = request.split.groups, np.log(np.maximum(p.astype(np.float64), 1e-12))
     auc, alike = (
         domain_auc(xs, xt, groups_s=groups[held], groups_t=groups[target], weights_s=w, seed=request.seed)
         for w in (None, shares.weights[y])
@@ -123,6 +133,10 @@ def diagnosed(request: Request, trial: Trial, found: Adapted) -> Shift:
     return Shift(
         auc.value, auc.low, shares.total_variation, shares.tv_low, tuple(shares.source), tuple(shares.prior),
         alike.value, 1.0 if shares.bbse is None else float(np.abs(shares.bbse - shares.prior).sum() / 2),
+        max(
+            clustered(rows, request.task.outputs, groups=groups[target], seed=request.seed)
+            for rows in (xt, logits - logits.mean(axis=1, keepdims=True))
+        ),
     )  # fmt: skip
 
 
@@ -206,7 +220,8 @@ def assess_trained(
     Where a network has learnt the source's labels, whatever it says of the target leads back to them: there
     and back through itself says nothing. So all go back by a `witness`, the same request with a network that
     has not seen these labels, which learns from the answers for the target, as it does from `unadapted`
-    float `[m, K]`, those of no adaptation. Raises `OutOfTime` as `assess` does.
+    float `[m, K]`, those of no adaptation. What the witness says of the target itself, with a head of the
+    source's labels, is held against both. Raises `OutOfTime` as `assess` does.
     """
     first = replace(request.split, folds=request.split.folds[:1])
     trial = _fitted(adapter, replace(request, split=first))
@@ -221,9 +236,15 @@ def assess_trained(
         _in_time(request)
         return circular(judge, replace(witness, target=target[kept]), p[kept])
 
+    def alike(p: np.ndarray, other: np.ndarray) -> tuple[float, ...]:
+        ours, theirs = p.argmax(axis=1), other.argmax(axis=1)
+        parts = (slice(None), *fifths)
+        return tuple(validators.agreement(ours[k], theirs[k], request.task.outputs) for k in parts)
+
     try:
         found = adapter.adapt(request)
         every = np.arange(len(target))
+        witnessed = judge.adapt(witness).predict(target)
         base = tuple(back(unadapted, kept) for kept in (every, *fifths))
         offered = [one.predict(target) for one in getattr(found, "checkpoints", (found,))]
         scores = [back(p, every) for p in offered]
@@ -235,7 +256,9 @@ def assess_trained(
     p = offered[number].astype(np.float64)
     seen = _seen(adapter, request, trial, p, scores[number], again)
     surer = validators.surer_than_noise(p, seed=request.seed)
-    return trial, replace(seen, base=base, checkpoint=number, surer=surer), at(found, number)
+    known = replace(seen, base=base, checkpoint=number, surer=surer)
+    known = replace(known, agreement=alike(p, witnessed), beside=alike(unadapted, witnessed))
+    return trial, known, at(found, number)
 
 
 def at(found: Adapted, checkpoint: int | None) -> Adapted:

@@ -40,6 +40,9 @@ are as good when they are scaled, at a third of the time of a step."""
 FINER = 2
 """Masks are compared at so many times the size of the largest map."""
 VIEWS = "scene"
+STEPS, POWER = 65, 0.7
+"""Steps aimed at: so many times the images to this power. Few are soon known by heart: with 570 steps in
+place of 340 ten of CamVid gave an mIoU that was .02 lower."""
 RARE = 0.5
 """A class weighs by minus this power of its pixels."""
 SEEN = 32
@@ -121,6 +124,11 @@ class Arm:
         most = max(backbone.source.input.size) / FINEST
         coarse = tuple(tap for tap in every if max(backbone.map_shape(tap)[1:]) <= most)
         return coarse if len(coarse) > 1 else tuple(every)
+
+    @staticmethod
+    def steps(images: int) -> int:
+        """Aimed at with so many."""
+        return max(1, round(STEPS * images**POWER))
 
     @cached_property
     def taps(self) -> tuple[Tap, ...]:

@@ -9,7 +9,7 @@ one with the least squared error on images left out (in five parts); an image is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,22 +69,22 @@ class Sums:
     yy: float
 
     @classmethod
-    def of(cls, x: np.ndarray, classes: np.ndarray, weights: np.ndarray) -> Sums:
-        """Of features float `[M, D]`, classes uint8 `[M]` and the weight of each class float64 `[K]`."""
-        width, outputs = x.shape[1], len(weights)
+    def of(cls, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Sums:
+        """Of features float `[M, D]`, what is wanted float32 `[M, K]` and weights float32 `[M]`."""
+        width, outputs = x.shape[1], y.shape[1]
         found = cls(0.0, np.zeros(width), np.zeros(outputs), np.zeros((width, width)),
                     np.zeros((width, outputs)), 0.0)  # fmt: skip
         for start in range(0, len(x), BLOCK):
-            part, own = x[start : start + BLOCK].astype(np.float32), classes[start : start + BLOCK]
-            weight = weights[own].astype(np.float32)
-            targets = (own[:, None] == np.arange(outputs)).astype(np.float32) * weight[:, None]
+            part, own = x[start : start + BLOCK].astype(np.float32), y[start : start + BLOCK]
+            weight = weights[start : start + BLOCK]
+            targets = own * weight[:, None]
             heavy = part * weight[:, None]
             found.weight += float(weight.sum(dtype=np.float64))
             found.x += heavy.sum(axis=0, dtype=np.float64)
             found.y += targets.sum(axis=0, dtype=np.float64)
             found.xx += part.T @ heavy
             found.xy += part.T @ targets
-            found.yy += float(weight.sum(dtype=np.float64))
+            found.yy += float((own * targets).sum(axis=1).sum(dtype=np.float64))
         return found
 
     def plus(self, other: Sums, sign: int = 1) -> Sums:
@@ -99,6 +99,8 @@ class Fitted:
     """float64 `[K, D]`"""
     bias: np.ndarray = field(repr=False)
     penalty: float
+    error: float = float("nan")
+    """Mean squared error on images left out."""
 
 
 class _Path:
@@ -138,12 +140,23 @@ def fit(
     there = number > 0
     weights = np.where(there, np.maximum(number, 1) ** -WEIGHED, 0.0)
     weights *= number.sum() / max(1e-12, weights @ number)
+    every = np.arange(outputs)
+    wanted = [(own[:, None] == every).astype(np.float32) for own in classes]
+    found = solved(x, wanted, [weights[own].astype(np.float32) for own in classes], penalty)
+    return replace(found, bias=np.where(there, found.bias, -10.0))
+
+
+def solved(
+    x: Sequence[np.ndarray],
+    y: Sequence[np.ndarray],
+    weights: Sequence[np.ndarray],
+    penalty: float | None = None,
+) -> Fitted:
+    """The same for any numbers: of each image its features float `[P, D]`, what is wanted float32 `[P, K]`
+    and weights float32 `[P]`."""
     parts = min(PARTS, len(x)) if penalty is None else 1
-    sums = [
-        Sums.of(np.concatenate(x[part::parts]), np.concatenate(classes[part::parts]), weights)
-        for part in range(parts)
-    ]
-    whole = sums[0]
+    sums = [Sums.of(*(np.concatenate(one[part::parts]) for one in (x, y, weights))) for part in range(parts)]
+    whole, left_out = sums[0], float("nan")
     for one in sums[1:]:
         whole = whole.plus(one)
     if penalty is None:
@@ -155,5 +168,5 @@ def fit(
                     path = _Path(whole.plus(one, -1))
                     errors += [error(path.at(value), one) for value in RELATIVE]
             penalty = RELATIVE[int(errors.argmin())]
-    found = _Path(whole).at(penalty)
-    return Fitted(found.weight, np.where(there, found.bias, -10.0), penalty)
+            left_out = float(errors.min()) / max(1e-12, whole.weight)
+    return replace(_Path(whole).at(penalty), error=left_out)

@@ -17,8 +17,8 @@ from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
-from headstart.strategies.dense._decoding import Arm, begin, predict, train_on
-from headstart.strategies.gradient import _arm, _design, _ladder
+from headstart.strategies.dense._decoding import STEPS, Arm, begin, predict, train_on
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design
 from headstart.strategies.gradient._training import Kind, Trained, engine_for, named_watch
 from headstart.strategies.shared import _shipping
@@ -26,9 +26,6 @@ from headstart.train.engines import ENGINES
 from headstart.train.recipe import Recipe
 
 BATCH = 4
-STEPS, POWER = 65, 0.7
-"""Steps aimed at: so many times the images to this power. Few are soon known by heart: with 570 steps in
-place of 340 ten of CamVid gave an mIoU that was .02 lower."""
 VIEWS = ((24, 12), (80, 8), (400, 4), (2_000, 2))
 """(images, views): up to so many images to train on, so many stored views; one beyond."""
 BYTES = 4_000_000_000
@@ -60,13 +57,13 @@ class Decoder:
         trainings = _arm.first_folds(request) + 1
         each = seconds_per_pass / max(1, len(request.dataset))
         passes = views(request, rows) * len(request.split.development) / max(1, len(request.dataset))
-        steps = trainings * steps_for(rows) * (request.settings.batch_size or BATCH) * self.work
+        steps = trainings * self.arm.steps(rows) * (request.settings.batch_size or BATCH) * self.work
         return Cost(passes, passes * seconds_per_pass + steps * each)
 
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         request = self.reads(request)
-        known = _arm.recall(request, self.name, Design.from_json)
+        known = _settled.recall(request, self.name, Design.from_json)
         design = self.design(request) if known is None else known[0]
         arm = self.arm(request, request.network, design, self.kind)
         before = Cost(arm.features.forward_passes)
@@ -75,7 +72,7 @@ class Decoder:
             if isinstance(settled, float):
                 return _arm.cut_off(request, self.name, settled, before)
             arm, folds, fold = settled
-            _arm.remember(request, self.name, arm.design.to_json(), folds)
+            _settled.remember(request, self.name, arm.design.to_json(), folds)
             request.expects(fold * (request.part or folds))
         else:
             folds = known[1]
@@ -155,11 +152,13 @@ class Decoder:
             values = 3 * int(np.prod(backbone.source.input.size))
         fits = BYTES // (2 * values * max(1, len(request.split.development)))
         if request.budget.left < float("inf"):
-            (once,) = _arm.once(
-                request, ["pass"], lambda: _arm.seconds_of_passes(request, backbone.cuts[0])[:1]
+            once, left = _settled.once(
+                request,
+                ["pass", "left for views"],
+                lambda: [_arm.seconds_of_passes(request, backbone.cuts[0])[0], request.budget.left],
             )
             once *= len(request.split.development) / max(1, len(request.dataset))
-            fits = min(fits, int(PASS_SHARE * request.budget.left / max(once, 1e-9)))
+            fits = min(fits, int(PASS_SHARE * left / max(once, 1e-9)))
         return int(max(0, min(wanted, fits)))
 
     def said(self, design: Mapping[str, Any], folds: int, of: int) -> str:
@@ -171,7 +170,9 @@ class Decoder:
         part = f", {folds} of {of} folds for want of time" if folds < of else ""
         engine = ENGINES[told.choice.engine] if told.choice is not None else None
         numbers = " in bfloat16" if engine is not None and engine.half else ""
-        return f"{trained}, {count(told.recipe.steps, 'step')}{numbers}, {count(told.views, 'view')}{part}"
+        less = f" ({told.epochs} of {told.aimed} epochs)" if told.aimed else ""
+        steps = f"{count(told.recipe.steps, 'step')}{less}"
+        return f"{trained}, {steps}{numbers}, {count(told.views, 'view')}{part}"
 
 
 class Finetune(Decoder):
@@ -216,11 +217,6 @@ class Scratch(Full):
         return replace(request, backbone=sources.mapped(backbone, (height // 2, width // 2)))
 
 
-def steps_for(rows: int) -> int:
-    """Steps aimed at with so many images."""
-    return max(1, round(STEPS * rows**POWER))
-
-
 def views(request: Request, rows: int) -> int:
     """How many stored views to train on, as time and disk allow."""
     settings = request.settings
@@ -237,18 +233,19 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
     request, design = arm.request, arm.design
     rows, folds = _design.training_rows(request), _arm.first_folds(request)
     per_epoch = max(1, round(rows / min(design.batch_size, rows)))
-    epochs = request.settings.epochs or -(-steps_for(rows) // per_epoch)
+    epochs = request.settings.epochs or -(-arm.steps(rows) // per_epoch)
     lasting = replace(arm, design=design.lasting(epochs, per_epoch))
     lasting = with_engine(lasting, request.split.folds[0].train, folds + 1)
     if request.budget.left == float("inf"):
         return lasting, folds, 0.0
-    pace, left = _arm.paced(request, lambda: measure(lasting, per_epoch))
+    pace, left = _settled.paced(request, lambda: measure(lasting, per_epoch))
     plans = _ladder.options(epochs, folds, warm=not arm.kind.fresh)
     plan = _arm.fitting(request, pace, left, epochs, plans)
     if isinstance(plan, float):
         return plan
     fold = pace.seconds(plan.epochs, 1) / _ladder.MARGIN
-    return replace(lasting, design=lasting.design.lasting(plan.epochs, per_epoch)), plan.folds, fold
+    design = lasting.design.lasting(plan.epochs, per_epoch).aiming(epochs)
+    return replace(lasting, design=design), plan.folds, fold
 
 
 def with_engine(arm: Arm, rows: np.ndarray, trainings: int) -> Arm:

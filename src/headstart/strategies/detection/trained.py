@@ -32,6 +32,7 @@ class Arm(_decoding.Arm):
 
     net: ClassVar[str] = "boxes"
     taps_of = staticmethod(probe.taps_of)
+    steps = staticmethod(probe.steps)
 
     def head(self, channels: Sequence[int]) -> nn.Module:
         return Joined(channels, self.request.task.outputs)

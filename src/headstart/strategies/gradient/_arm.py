@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +16,10 @@ from headstart import modalities
 from headstart.core import fingerprint
 from headstart.core.budget import Budget, words
 from headstart.core.evidence import Cost
-from headstart.core.files import write_json
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
-from headstart.core.untrusted import Damaged, parsing, read_object
-from headstart.core.words import count
-from headstart.strategies.gradient import _design, _ladder
+from headstart.strategies.gradient import _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, load_inputs
 from headstart.strategies.gradient._trainee import outputs_of
 from headstart.strategies.gradient._training import (
@@ -42,7 +38,6 @@ from headstart.strategies.shared._shipping import taps_model
 from headstart.train.engines import ENGINES
 from headstart.train.loop import RENEWED, Watch
 
-D = TypeVar("D")
 PILOT_STEPS = 4
 """Steps of the throw-away training by which the pace is measured."""
 
@@ -147,12 +142,13 @@ def settle(arm: Arm) -> Settled | float:
     arm = replace(arm, design=replace(arm.design, choice=engine))
     if request.budget.left == float("inf"):
         return Settled(arm.lasting(epochs, rows), first_folds(request))
-    pace, left = paced(request, lambda: measure(arm))
+    pace, left = _settled.paced(request, lambda: measure(arm))
     plans = _ladder.options(epochs, first_folds(request), warm=not arm.kind.fresh)
     plan = fitting(request, pace, left, epochs, plans)
     if isinstance(plan, float):
         return plan
-    return Settled(arm.lasting(plan.epochs, rows), plan.folds, pace)
+    lasting = arm.lasting(plan.epochs, rows)
+    return Settled(replace(lasting, design=lasting.design.aiming(epochs)), plan.folds, pace)
 
 
 def fitting(
@@ -174,67 +170,6 @@ def fitting(
     )
 
 
-# what was measured and settled, kept beside the checkpoints: a resumed run must not decide again
-
-
-def once(request: Request, names: Sequence[str], measure: Callable[[], Sequence[float]]) -> list[Any]:
-    """What the clock says and what is tried hangs on, measured once, a number for each name: a process that
-    goes on with this arm, in the same time, counts with what the first one has found."""
-    if request.workdir is None:
-        return list(measure())
-    path = request.workdir / "measured.json"
-    key = fingerprint.of_json([_key(request), request.budget.seconds, request.reserve])
-    kept = _kept(path, key)
-    if not all(isinstance(kept.get(name), int | float) for name in names):
-        request.workdir.mkdir(parents=True, exist_ok=True)
-        kept = {**kept, "key": key, **dict(zip(names, measure(), strict=True))}
-        write_json(path, kept)
-    return [kept[name] for name in names]
-
-
-def paced(request: Request, measure: Callable[[], _ladder.Pace]) -> tuple[_ladder.Pace, float]:
-    """(pace, seconds left once it is measured), measured once."""
-    names = [*(f.name for f in fields(_ladder.Pace)), "left"]
-    *pace, left = once(request, names, lambda: [*astuple(measure()), request.budget.left])
-    return _ladder.Pace(*pace), left
-
-
-def _kept(path: Path, key: str) -> dict[str, Any]:
-    """What a file beside the checkpoints holds; nothing where it is damaged or belongs to something else."""
-    try:
-        with parsing():
-            saved = read_object(path) if path.is_file() else {}
-            return saved if saved.get("key") == key else {}
-    except (OSError, Damaged):
-        return {}
-
-
-def recall(request: Request, name: str, read: Callable[[dict[str, Any]], D]) -> tuple[D, int] | None:
-    """The design (as `read` makes it of its JSON) and the number of folds that an earlier, interrupted run of
-    the strategy settled on."""
-    if request.workdir is None:
-        return None
-    saved = _kept(request.workdir / "plan.json", _key(request, name))
-    try:
-        with parsing():
-            return read(saved["design"]), max(int(saved["folds"]), request.folds)
-    except Damaged:
-        return None
-
-
-def remember(request: Request, name: str, design: Mapping[str, Any], folds: int) -> None:
-    """Keep what was settled on."""
-    if request.workdir is not None:
-        request.workdir.mkdir(parents=True, exist_ok=True)
-        content = {"key": _key(request, name), "design": design, "folds": folds}
-        write_json(request.workdir / "plan.json", content)
-
-
-def _key(request: Request, name: str = "") -> str:
-    settings = request.settings.to_json()
-    return fingerprint.of_json([name, request.split.fingerprint(), request.digest, request.seed, settings])
-
-
 # the contract
 
 
@@ -247,7 +182,7 @@ def fit(
 ) -> Trial:
     """The folds of an arm, as far as they fit the budget. Of the `rates` that there is time to try, `tuned`
     takes one by a fold's training rows; the model on all rows gets that of most folds."""
-    known = recall(request, kind.name, Design.from_json)
+    known = _settled.recall(request, kind.name, Design.from_json)
     arm = open_arm(request, design() if known is None else known[0], kind)
     if known is not None:
         return run(arm, known[1], tuned)
@@ -255,7 +190,7 @@ def fit(
     if isinstance(found, float):
         return cut_off(request, kind.name, found, Cost(arm.inputs.forward_passes))
     arm = replace(found.arm, design=replace(found.arm.design, rates=rates(found)))
-    remember(request, kind.name, arm.design.to_json(), found.folds)
+    _settled.remember(request, kind.name, arm.design.to_json(), found.folds)
     fold = 0.0 if found.pace is None else found.pace.seconds(arm.design.epochs, 1) / _ladder.MARGIN
     request.expects(fold * (request.part or found.folds))
     trial = run(arm, found.folds, tuned)
@@ -337,10 +272,11 @@ def summary(design: Design, folds: int, of: int) -> str:
     frozen = "all layers" if design.freeze == "none" else f"layers after {design.freeze}"
     size = f" at {design.side} px" if design.smaller and design.side is not None else ""
     part = f", {folds} of {of} folds for want of time" if folds < of else ""
-    epochs = count(design.epochs, "epoch")
     engine = ENGINES[design.choice.engine] if design.choice is not None else None
     numbers = " in bfloat16" if engine is not None and engine.half else ""
-    return f"{frozen}{size}, {epochs}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    return (
+        f"{frozen}{size}, {design.duration}{numbers}, {design.recipe.optimizer} lr {design.recipe.lr:g}{part}"
+    )
 
 
 def cut_off(request: Request, strategy: str, missing: float, cost: Cost = NOTHING) -> Trial:

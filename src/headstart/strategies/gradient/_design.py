@@ -16,6 +16,7 @@ from headstart.core.backbone import Backbone
 from headstart.core.features import FeatureSpec, Rows, Tap
 from headstart.core.masked import Layout, layout_at
 from headstart.core.strategy import Request, Settings
+from headstart.core.words import count
 from headstart.errors import BadOption, UnknownName
 from headstart.train.augment import Augment, centre
 from headstart.train.batches import Vary
@@ -60,13 +61,19 @@ class Design:
     """Whether every fold chooses its cut by its own training rows; `cut` is that of all rows then."""
     choice: Choice | None = None
     """The engine of its steps; None: as before there were any."""
+    aimed: int = 0
+    """Epochs aimed at, where there is time for fewer; 0: there is for all of them."""
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads: goes into `Trial.choices`."""
         data = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "recipe"}
         rates, choice = data.pop("rates"), data.pop("choice")
         tried = {"rates": list(rates)} if rates else {}
-        for name, usual in (("share", 1.0), ("automatic", False)):  # which earlier versions did not have
+        for name, usual in (
+            ("share", 1.0),
+            ("automatic", False),
+            ("aimed", 0),
+        ):  # which earlier versions did not have
             if data[name] == usual:
                 del data[name]
         found = {**self.recipe.to_json(), **data, **tried}
@@ -83,6 +90,15 @@ class Design:
     def lasting(self, epochs: int, per_epoch: int) -> Design:
         """The same, for so many epochs."""
         return replace(self, epochs=epochs, recipe=replace(self.recipe, steps=epochs * per_epoch))
+
+    @property
+    def duration(self) -> str:
+        """In words: "30 epochs", "12 of 30 epochs"."""
+        return f"{self.epochs} of {self.aimed} epochs" if self.aimed else count(self.epochs, "epoch")
+
+    def aiming(self, epochs: int) -> Design:
+        """The same, which says so where it lasts for fewer epochs than that."""
+        return replace(self, aimed=epochs if self.epochs < epochs else 0)
 
     def at(self, rate: float) -> Design:
         """The same at a learning rate."""
@@ -101,9 +117,9 @@ def check(settings: Settings, modality: str = "image") -> None:
     for option, value in (("--lr", settings.lr), ("--head-lr", settings.head_lr)):
         if value is not None and not (isinstance(value, int | float) and 0 < value < 1e3):
             raise BadOption(option, value, "a positive number")
-    for option, count in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
-        if count is not None and not (isinstance(count, int) and count >= 1):
-            raise BadOption(option, count, "a whole number of at least 1")
+    for option, number in (("--epochs", settings.epochs), ("--batch-size", settings.batch_size)):
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise BadOption(option, number, "a whole number of at least 1")
     if settings.views is not None and not (isinstance(settings.views, int) and 0 <= settings.views <= 64):
         raise BadOption("--views", settings.views, "a whole number from 0 to 64")
 

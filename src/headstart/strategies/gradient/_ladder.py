@@ -10,6 +10,8 @@ EPOCHS = (2, 3, 5, 8, 12, 20, 30, 50, 80, 120)
 """The only numbers of epochs that are ever chosen."""
 ENOUGH = 20
 """Epochs down to which all folds are kept."""
+LEAST_SHARE = 0.25
+"""Of the epochs aimed at, what new weights are trained for at the least: less says nothing of them."""
 MARGIN = 1.15
 """What a training really takes, against the time of its first steps."""
 
@@ -54,8 +56,9 @@ def rungs(folds: int) -> tuple[int, ...]:
 def options(epochs: int, folds: int, *, warm: bool = False) -> Iterator[Plan]:
     """What would be done, best first: all folds with up to half of the epochs given up (more where
     `ENOUGH` are left: few held-out items prove nothing), then fewer folds, then a single fold with
-    fewer epochs still. What begins `warm`, as a converged probe, would rather have two folds of fewer
-    epochs: twice the held-out items for one step of the ladder."""
+    fewer epochs still, but of new weights never less than `LEAST_SHARE` of them. What begins `warm`, as a
+    converged probe, would rather have two folds of fewer epochs: twice the held-out items for one step of the
+    ladder."""
     steps = sorted({e for e in (*EPOCHS, epochs) if e <= epochs}, reverse=True)
     halved = [e for e in steps if 2 * e >= epochs or e >= ENOUGH]
     for e in halved:
@@ -65,7 +68,7 @@ def options(epochs: int, folds: int, *, warm: bool = False) -> Iterator[Plan]:
         if warm and f == 1:
             yield from (Plan(e, 2) for e in fewer)
         yield Plan(halved[-1], f)
-    yield from (Plan(e, 1) for e in fewer)
+    yield from (Plan(e, 1) for e in fewer if warm or e >= LEAST_SHARE * epochs)
 
 
 def fitting(

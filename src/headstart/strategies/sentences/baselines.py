@@ -16,7 +16,7 @@ from headstart.core.evidence import Cost
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial, arm_name
-from headstart.core.texts import PARTS, part_of
+from headstart.measure.texts.chosen.parts import NEAREST, PARTS, part_of
 from headstart.modalities.text import Text
 from headstart.strategies.linear._words import Words
 from headstart.strategies.shared._folds import run_folds
@@ -62,11 +62,11 @@ class Copy:
     def fit(self, request: Request) -> Trial:
         """See `Strategy`. `Trial.choices` holds the "part" of each fold."""
         request = replace(request, backbone=None)
-        texts = [text.own for text in read(request)]
+        texts = read(request)
 
         def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
             part = self._part(request, texts, fold.train)
-            return [part_of(texts[row], part) for row in fold.test.tolist()], {"part": part}
+            return [part_of(texts[row].parts, part) for row in fold.test.tolist()], {"part": part}
 
         trial = run_folds(request, arm_name(self.name, None), fit_fold)
         often = Counter(fold["part"] for fold in trial.choices["folds"]).most_common(1)[0][0]
@@ -74,15 +74,17 @@ class Copy:
 
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "constant" with a "part"."""
-        texts = [text.own for text in read(request)]
+        texts = read(request)
         part = self._part(request, texts, request.split.development)
         return constant(request, part, {"part": part})
 
-    def _part(self, request: Request, texts: Sequence[str], rows: np.ndarray) -> str:
-        """The first of `PARTS` with the best score on these rows."""
+    def _part(self, request: Request, texts: Sequence[Text], rows: np.ndarray) -> str:
+        """The first with the best score on these rows."""
         y = request.dataset.targets[rows]
+        known = (*PARTS, NEAREST) if request.dataset.pairs else PARTS
         scores = {
-            part: signed(request, y, [part_of(texts[row], part) for row in rows.tolist()]) for part in PARTS
+            part: signed(request, y, [part_of(texts[row].parts, part) for row in rows.tolist()])
+            for part in known
         }
         return max(scores, key=lambda part: scores[part])
 

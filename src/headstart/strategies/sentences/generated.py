@@ -25,7 +25,7 @@ from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
 from headstart.errors import SourceError
 from headstart.nets.generator import tensors_of
-from headstart.strategies.gradient import _adapters, _arm, _design, _ladder
+from headstart.strategies.gradient import _adapters, _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._training import Kind, named_watch
 from headstart.strategies.lora import named_targets
@@ -245,7 +245,7 @@ class Trains:
             request, generator = opened(request)
         except Unable as error:
             return empty_trial(request, request.arm(self.name), "not applicable", str(error))
-        known = _arm.recall(request, self.name, Design.from_json)
+        known = _settled.recall(request, self.name, Design.from_json)
         design = make_design(request, generator, self.rate, whole=self.whole)
         arm = Arm(request, generator, design if known is None else known[0], self.kind, self.learns(request))
         before = Cost(forward_passes=arm.inputs.forward_passes)
@@ -254,7 +254,7 @@ class Trains:
             if isinstance(settled, float):
                 return _arm.cut_off(request, self.name, settled, before)
             arm, folds, fold = settled
-            _arm.remember(request, self.name, arm.design.to_json(), folds)
+            _settled.remember(request, self.name, arm.design.to_json(), folds)
             request.expects(fold * (request.part or folds))
         else:
             folds = known[1]
@@ -293,7 +293,7 @@ class Trains:
     def _said(self, arm: Arm, choices: Mapping[str, Any], folds: int) -> str:
         of, design = _arm.first_folds(arm.request), arm.design
         part = f", {folds} of {of} folds for want of time" if folds < of else ""
-        told = f"{self.what}, {count(design.epochs, 'epoch')}, lr {design.recipe.lr:g}{part}"
+        told = f"{self.what}, {design.duration}, lr {design.recipe.lr:g}{part}"
         worse = [fold for fold in choices["folds"] if not fold["better"]]
         if worse:
             steps = max(fold["steps"] for fold in worse)
@@ -367,13 +367,13 @@ def settle(arm: Arm) -> tuple[Arm, int, float] | float:
     per_epoch = max(1, round(rows / min(arm.design.batch_size, rows)))
     epochs = _arm.epochs_of(request, arm.kind, arm.design.batch_size)
 
-    def lasting(epochs: int) -> Arm:
-        other = replace(arm, design=arm.design.lasting(epochs, per_epoch))
+    def lasting(own: int) -> Arm:
+        other = replace(arm, design=arm.design.lasting(own, per_epoch).aiming(epochs))
         return other.of(request) if "inputs" in arm.__dict__ else other
 
     if request.budget.left == float("inf"):
         return lasting(epochs), folds, 0.0
-    pace, left = _arm.paced(request, lambda: measure(arm, per_epoch))
+    pace, left = _settled.paced(request, lambda: measure(arm, per_epoch))
     plans = _ladder.options(epochs, folds, warm=not arm.kind.fresh)
     plan = _arm.fitting(request, pace, left, epochs, plans)
     if isinstance(plan, float):

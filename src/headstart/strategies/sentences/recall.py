@@ -27,38 +27,11 @@ LOOKED_AT = 400
 """Training rows by which the tap is chosen, drawn from all."""
 
 
-class Recall:
-    """The nearest example by the features of a source."""
-
-    name = "probe"
-
-    def cost(self, request: Request, seconds_per_pass: float) -> Cost:
-        """A pass, and a table of similarities for each tap and fold."""
-        folds, taps = len(request.split.folds) + 1, len(request.network.taps())
-        rows = min(LOOKED_AT, len(request.split.development))
-        return Cost(1.0, seconds_per_pass + folds * taps * (0.005 + 1e-4 * rows))
-
-    def fit(self, request: Request) -> Trial:
-        """See `Strategy`. `Trial.choices` holds the "tap" of each fold."""
-        return fit(request, request.network, request.arm(self.name))
-
-    def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
-        """A net of kind "taps" with an output for each answer."""
-        return refit(request, request.network)
-
-
-class RandomFrozen(Recall):
-    """The same on the same architecture with random weights."""
-
-    name = "random-frozen"
-
-    def fit(self, request: Request) -> Trial:
-        """See `Strategy`."""
-        return fit(request, request.network.fresh(request.seed), request.arm(self.name))
-
-    def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
-        """A net of kind "taps"; it owes nothing to the source's weights."""
-        return replace(refit(request, request.network.fresh(request.seed)), source={})
+def cost(request: Request, seconds_per_pass: float) -> Cost:
+    """A pass, and a table of similarities for each tap and fold."""
+    folds, count = len(request.split.folds) + 1, len(request.network.taps())
+    rows = min(LOOKED_AT, len(request.split.development))
+    return Cost(1.0, seconds_per_pass + folds * count * (0.005 + 1e-4 * rows))
 
 
 @dataclass(frozen=True)
@@ -87,7 +60,7 @@ class Memory:
 
 
 def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
-    """Out-of-fold answers."""
+    """Out-of-fold answers; `Trial.choices` holds the "tap" of each fold."""
     features = stored(request, backbone)
 
     def fit_fold(request: Request, fold: Fold, _: int) -> tuple[Any, dict[str, Any]]:
@@ -103,7 +76,7 @@ def fit(request: Request, backbone: Backbone, arm: str) -> Trial:
 
 
 def refit(request: Request, backbone: Backbone) -> Model:
-    """The model that knows all development rows."""
+    """The model that knows all development rows: a net of kind "taps" with an output for each answer."""
     features, rows = stored(request, backbone), request.split.development
     tap = choose(request, features, rows)
     memory = Memory.of(rows_of(features, tap, rows), request.dataset.targets[rows])

@@ -32,6 +32,15 @@ FIFTHS = 5
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """That the penalty of a linear model was chosen by some of its rows."""
+
+    rows: int
+    error: float
+    """Standard error of the mean squared error that it was chosen by, as a share of that."""
+
+
+@dataclass(frozen=True)
 class Linear:
     """A fitted linear model on raw (not z-scored) features: `logits = X @ weight.T + bias`."""
 
@@ -42,6 +51,14 @@ class Linear:
     penalty: float
     """The chosen C of logistic regression; lambda where it is `ridge` regression."""
     ridge: bool = False
+    sampled: Sampled | None = None
+    """Where the penalty was not chosen by all rows."""
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """How it was penalised, as JSON."""
+        some = {} if self.sampled is None else {"C_by": vars(self.sampled)}
+        return {"C": self.penalty, "ridge": self.ridge, **some}
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         return features @ self.weight.T + self.bias
@@ -267,8 +284,8 @@ class TaskMethods(Truth, Answers, Judge, Head, LinearFit, Protocol):
     read_as: str
     """The kind among those built in whose labels are written in the same way (`headstart.data.labels`)."""
     form: str = ""
-    """What its answers are where they are no numbers, "places", "boxes" or "texts": the field of
-    `core.facts.Facts` that names the strategies for them."""
+    """What its answers are where they are no numbers, "places", "boxes" or "texts": by that
+    `core.facts.Facts.forms` names the strategies for them."""
     predictions: type[Predictions] = Dense
     """What holds the predictions of an arm."""
     columns: tuple[tuple[str, ...], ...] = ()
@@ -327,16 +344,20 @@ class Labels(Doubts, Protocol):
 class Says(Protocol):
     """Kinds whose answers are texts."""
 
-    inside: bool
-    """Whether an answer is a part of its item's text."""
+    part: str
+    """Where an answer is a part of its item's text, which: "sentences" or a "span"; "" where it is none."""
+    differs: bool
+    """Whether an answer is in another language than its item."""
+    spelt: bool
+    """Whether answers are written character by character, so that each has to be learnt."""
     longest: float
     """How many times as long as its item a text may be without a word; 0: any length is usual."""
     prompts: tuple[str, ...]
     """What sources call such a task, or how that begins, where they name a prompt for it."""
 
-    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
-        """The answer of a model with that recipe, from what its network gives of an item with that text:
-        scores float32 `[K]`."""
+    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, texts: Sequence[str]) -> str:
+        """The answer of a model with that recipe, from what its network gives of an item with these texts
+        (none of a recording): scores float32 `[K]`."""
 
 
 @runtime_checkable
@@ -349,8 +370,9 @@ class Places(Protocol):
     """What the file is called that shows an answer."""
     reading: Mapping[str, Any]
     """How a program reads what an exported network gives, as plain JSON."""
-    quick: bool
-    """Whether the probe is a closed form, which may be fitted again for every point of a learning curve."""
+
+    counted: bool
+    """Whether `amounts` are numbers of objects, not shares."""
 
     def placed(self, scores: np.ndarray, size: tuple[int, int]) -> Any:
         """The answer for an item of that height and width, from what a network gives of it: scores float32
@@ -383,3 +405,14 @@ class Places(Protocol):
 
     def told(self, task: Task, answer: Any) -> dict[str, Any]:
         """An answer as plain JSON."""
+
+    def amounts(self, task: Task, answer: Any) -> np.ndarray:
+        """float64 `[K]`: how much of each class there is in an answer (also as predictions hold it) or a
+        target: boxes that are said, or the share of places."""
+
+    def glance(self, answer: Any, scores: np.ndarray) -> np.ndarray:
+        """What `unsure` needs of an answer and its scores: a few kilobytes."""
+
+    def unsure(self, task: Task, glances: Sequence[np.ndarray]) -> list[tuple[float, str]]:
+        """Of each of a pool's answers: how sure the model is, in numbers that only compare within the pool,
+        and of what it is not, in words."""

@@ -15,8 +15,9 @@ import numpy as np
 
 from headstart.core import words
 from headstart.core.task import TRANSLATE, Task
-from headstart.core.texts import Texts, part_of
+from headstart.core.texts import Texts
 from headstart.measure.texts import edits, ngrams, shared
+from headstart.measure.texts.chosen.parts import part_of
 from headstart.tasks.base import FIFTHS, TaskMethods
 from headstart.tasks.base.scores import Mean, OverLabels, Score
 
@@ -73,15 +74,17 @@ class Sentences(TaskMethods):
     constant_name = "the commonest answer"
     asks: str
     """What is to be done, in words: "a translation"."""
-    inside: bool = False
+    part: str = ""
+    differs: bool = False
+    spelt: bool = False
     longest: float = 0.0
     prompts: tuple[str, ...] = ()
 
-    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, text: str) -> str:
-        """The answer of a model with that recipe, from its scores float32 `[K]` of an item with that text:
+    def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, texts: Sequence[str]) -> str:
+        """The answer of a model with that recipe, from its scores float32 `[K]` of an item with these texts:
         the known text with the largest, or the part of the item that the recipe names."""
         part = net.get("part")
-        return part_of(text, part) if isinstance(part, str) else task.labels[int(np.argmax(scores))]
+        return part_of(texts, part) if isinstance(part, str) else task.labels[int(np.argmax(scores))]
 
     def strata(self, y: Any, parts: int = FIFTHS) -> list[list[int]]:
         """By length."""

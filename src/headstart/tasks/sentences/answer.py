@@ -11,6 +11,6 @@ class Answer(Sentences):
     kind = "answer"
     asks = "an answer"
     columns = (("question", "context", "answer"), ("question", "passage", "answer"))
-    inside = True
+    part = "span"
     prompts = ("question-answering", "question_answering")
     scores = by_name(F1, EXACT)

@@ -14,6 +14,7 @@ class Summarize(Sentences):
         ("document", "summary"), ("article", "summary"), ("dialogue", "summary"), ("text", "summary"),
         ("article", "highlights"),
     )  # fmt: skip
+    part = "sentences"
     longest = 1.0
     prompts = ("summarization",)
     scores = by_name(ROUGE_1, ROUGE_2, ROUGE_L, REPETITION)

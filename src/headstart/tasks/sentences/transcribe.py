@@ -11,4 +11,5 @@ class Transcribe(Sentences):
     kind = "transcribe"
     asks = "a transcript"
     columns = (("audio", "transcript"), ("audio", "transcription"), ("path", "transcript"))
+    spelt = True
     scores = by_name(WER, CER, EXACT)

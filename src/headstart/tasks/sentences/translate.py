@@ -12,6 +12,7 @@ class Translate(Sentences):
     kind = TRANSLATE
     asks = "a translation"
     columns = (("source", "target"), ("source", "translation"))
+    differs = True
     longest = 4.0
     prompts = ("translation",)
     scores = by_name(CHRF, BLEU, REPETITION)

@@ -131,6 +131,6 @@ def _domain(name: str, dataset: Dataset, memo: Memo, listen: Listener, *, known:
     def tell(done: int, total: int) -> None:
         listen(Event("progress", {"arm": "check", "what": f"reading {name}", "done": done, "total": total}))
 
-    tasks.one_an_item(dataset.task, name, "shift")
+    tasks.measurable(dataset.task, name, "shift")
     kept, looked, bad = domains.usable(name, dataset, memo, tell)
     return Domain(name, kept, looked, bad, np.arange(len(kept)) if known and not bad else None)

@@ -9,9 +9,11 @@ from typing import Any
 from headstart import sources, strategies, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.events import ignore
+from headstart.core.predictions import Dense
 from headstart.core.strategy import arm_name
 from headstart.core.task import Task
 from headstart.errors import BadOption, RunError
+from headstart.passes.suited import suited
 from headstart.run.state import resolve
 from headstart.run.state.config import RunConfig
 from headstart.run.state.folder import load_trial, slug
@@ -21,7 +23,7 @@ from headstart.store.memo import Memo
 def data_of(folder: Path, record: Mapping[str, Any], labelled: Any = None) -> Dataset:
     """The run's data, read as the run did, or `labelled` in its place. Raises `RunError` when it is gone."""
     said = record.get("task")
-    tasks.one_an_item(None if said is None else Task.from_json(said), folder, "this command")
+    tasks.measurable(None if said is None else Task.from_json(said), folder, "this command")
     data, origin = labelled, str(record.get("origin", ""))
     given = not record.get("from_path", True)  # what older versions did not say
     remedy = "say where it is now with --data (labelled= in Python)"
@@ -60,9 +62,10 @@ def best_source(
     name = next(iter([*shipped, *probed]), next(iter(named)))
     if name not in named:
         raise RunError(folder, f"its source {name} is not to be found", "run `headstart fit` again")
-    backbone = sources.load(named[name], download=download)
+    backbone = suited(sources.load(named[name], download=download), known)
     trial = folder / "trials" / slug(arm_name(ranks, name)) / "trial.json"
-    if trial.is_file() and load_trial(trial).digest not in ("", backbone.digest):
+    kind = Dense if known.task is None else tasks.for_task(known.task).predictions
+    if trial.is_file() and load_trial(trial, kind).digest not in ("", backbone.digest):
         raise RunError(
             folder, f"the weights of {name} are not those it was made with", "run `headstart fit` again"
         )

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from headstart.core.dataset import Dataset
-from headstart.data.checks.findings import Finding, finding
 
 _KNOWN = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 """`words`: language -> its commonest words. `scripts`: writing -> its letters in Unicode; Chinese is what has
@@ -63,17 +62,18 @@ def language_of(text: str) -> str:
     return best if hits[best] >= LEAST_HITS and score >= 1.5 * second else ""
 
 
-def findings(dataset: Dataset, texts: Sequence[str]) -> Iterator[Finding]:
-    """HS214 when a clear part of the texts is in another language than most."""
+def told(dataset: Dataset, texts: Mapping[int, str]) -> tuple[str, str]:
+    """(the language of most of the texts, by their rows; what is told where a clear part is in another)."""
     rows: dict[str, list[int]] = defaultdict(list)
-    for row, text in enumerate(texts):
+    for row, text in texts.items():
         if found := language_of(text):
             rows[found].append(row)
     order = sorted(rows, key=lambda language: (-len(rows[language]), language))
     total = sum(map(len, rows.values()))
-    told = [name for name in order[1:] if len(rows[name]) >= max(LEAST_TEXTS, LEAST_SHARE * total)]
-    if told:
-        some = {name: ", ".join(dataset.items[row].id for row in rows[name][:3]) for name in told}
-        parts = [f"{len(rows[name]):,} {name} (such as {some[name]})" for name in told]
-        text = f"of {total:,} texts whose language is clear {len(rows[order[0]]):,} are {order[0]}"
-        yield finding("HS214", dataset.origin or dataset.name, f"{text}, {', '.join(parts)}")
+    others = [name for name in order[1:] if len(rows[name]) >= max(LEAST_TEXTS, LEAST_SHARE * total)]
+    if not others:
+        return (order[0] if total >= LEAST_TEXTS else ""), ""
+    some = {name: ", ".join(dataset.items[row].id for row in rows[name][:3]) for name in others}
+    parts = [f"{len(rows[name]):,} {name} (such as {some[name]})" for name in others]
+    text = f"of {total:,} texts whose language is clear {len(rows[order[0]]):,} are {order[0]}"
+    return order[0], f"{text}, {', '.join(parts)}"

@@ -28,10 +28,13 @@ _SHOWN = 8
 
 
 def text_findings(dataset: Dataset) -> list[Finding]:
-    """Of languages, of what gives the label away, and of what all texts share."""
+    """HS214 when a clear part of the texts is in another language than most; then what gives the label away,
+    and what all texts share."""
     opened = (_opened(item, text) for item in dataset.items)
     texts = ["\n".join(found.parts) if found else "" for found in opened]
-    return [*languages.findings(dataset, texts), *leaks.findings(dataset, texts)]
+    mixed = languages.told(dataset, dict(enumerate(texts)))[1]
+    found = [finding("HS214", dataset.origin or dataset.name, mixed)] if mixed else []
+    return [*found, *leaks.findings(dataset, texts)]
 
 
 def length_findings(dataset: Dataset, contract: Preprocessing, name: str = "the source") -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -28,6 +29,10 @@ class Encoder(Protocol):
         """int32 `[3, t]`: tokens, mask, types; cut to the contract's length, t at least 1.
 
         Raises `Damaged` for a text that the tokenizer gives up."""
+
+    def places(self, first: str, second: str | None = None) -> np.ndarray:
+        """int64 `[t, 3]`: of each token that a call gives which text it is of (-1: none), and from which
+        character up to which."""
 
     def count(self, first: str, second: str | None = None) -> Counted:
         """How many tokens a text has, how many of them are read, and how many words are unknown."""
@@ -90,13 +95,22 @@ class Subwords:
 
     def __call__(self, first: str, second: str | None = None) -> np.ndarray:
         if second is not None and not self._knows_pairs:
-            return self._glued(first, second)
+            return self._glued(first, second)[0]
         with parsing():
             found = self._cut.encode(first, second)
             return _table(found.ids, found.type_ids)
 
-    def _glued(self, first: str, second: str) -> np.ndarray:
-        """Two texts as one, tokens beyond the limit taken from the end of the longer one."""
+    def places(self, first: str, second: str | None = None) -> np.ndarray:
+        if second is not None and not self._knows_pairs:
+            return self._glued(first, second)[1]
+        with parsing():
+            found = self._cut.encode(first, second)
+        return _places(
+            ((-1 if n is None else n, *at) for n, at in zip(found.sequence_ids, found.offsets, strict=True))
+        )
+
+    def _glued(self, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
+        """Two texts as one, tokens beyond the limit taken from the end of the longer one; and `places`."""
         with parsing():
             found = self._whole.encode(first + BETWEEN + second)
         ids, types = np.array(found.ids, np.int64), np.array(found.type_ids, np.int64)
@@ -105,7 +119,11 @@ class Subwords:
         one, two = own[~of_second], own[of_second]
         kept = longest_first(len(one), len(two), self._most - (len(ids) - len(own)))
         left_out = np.concatenate([one[kept[0] :], two[kept[1] :]])
-        return _table(np.delete(ids, left_out).tolist(), np.delete(types, left_out).tolist())
+        places = _places((-1, *at) for at in found.offsets)
+        places[one, 0] = 0
+        places[two] = np.c_[np.ones(len(two)), np.maximum(places[two, 1:] - len(first + BETWEEN), 0)]
+        table = _table(np.delete(ids, left_out).tolist(), np.delete(types, left_out).tolist())
+        return table, np.delete(places, left_out, axis=0)
 
     def count(self, first: str, second: str | None = None) -> Counted:
         glued = second is not None and not self._knows_pairs
@@ -139,6 +157,12 @@ class Words:
         kept = longest_first(len(one), len(two), self._most)
         return _table(one[: kept[0]] + two[: kept[1]], [0] * kept[0] + [1] * kept[1])
 
+    def places(self, first: str, second: str | None = None) -> np.ndarray:
+        """See `Encoder`. Raises `ValueError` for a list with runs of words, whose entries have no order."""
+        found = [self.words.places(text) for text in (first, second) if text is not None]
+        kept = (*longest_first(len(found[0]), len(found[-1]) if len(found) > 1 else 0, self._most), 0)
+        return _places((n, *at) for n, one in enumerate(found) for at in one[: kept[n]])
+
     def count(self, first: str, second: str | None = None) -> Counted:
         known, unknown = self.words.encode(first)
         more, strange = self.words.encode(second) if second is not None else ([], 0)
@@ -153,6 +177,10 @@ def _knows_pairs(tokenizer: Any) -> bool:
         return None in texts[texts.index(0) : texts.index(1)]
     alone = [tokenizer.encode(word).ids for word in ("a", "b")]
     return tokenizer.encode("a", "b").ids != alone[0] + alone[1]  # it knows neither word
+
+
+def _places(found: Iterable[tuple[int, int, int]]) -> np.ndarray:
+    return np.array([*found] or [(-1, 0, 0)], np.int64)
 
 
 def _table(ids: list[int], types: list[int]) -> np.ndarray:

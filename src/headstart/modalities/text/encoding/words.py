@@ -49,6 +49,15 @@ class WordEncoder:
         known = [number for number in found if number]
         return known, len(found) - len(known)
 
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """From which character up to which each entry that `encode` has a number for.
+
+        Raises `ValueError` where entries are runs of words, too."""
+        if self.ngrams > 1:
+            raise ValueError("runs of words have no order in which they could be told")
+        found = re.finditer(self.pattern, text.lower() if self.lowercase else text)
+        return [one.span() for one in found if one.group() in self.numbers]
+
     def to_json(self) -> str:
         """What `from_json` reads."""
         content = {

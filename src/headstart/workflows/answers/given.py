@@ -9,7 +9,9 @@ import numpy as np
 from headstart import tasks
 from headstart.measure.shift.signature import Circle
 from headstart.predict.predictor import Predictor, stream
+from headstart.predict.tiles import Tiling
 from headstart.run.state.folder import load_trial, slug
+from headstart.tasks.base import Places
 from headstart.tasks.linear import inner_folds
 from headstart.workflows.inputs.domains import Domains
 
@@ -25,7 +27,7 @@ class Answers:
     rows: np.ndarray = field(repr=False)
     """int64 `[S]`: the items of the source that were held out."""
     held: np.ndarray = field(repr=False)
-    """float64 `[S, K]`: probabilities, or values."""
+    """float64 `[S, K]`: probabilities, or values; of places and boxes how much of each class is said."""
     target: np.ndarray = field(repr=False)
     """float64 `[T, K]`"""
     model: str
@@ -45,27 +47,36 @@ def of_run(domains: Domains, predictor: Predictor) -> Answers | None:
         return None
     predictions = load_trial(record, methods.predictions).predictions
     covered = np.flatnonzero(predictions.covered[:1].any(axis=0))
-    held = predictions.take(0, covered) if len(covered) else None  # one answer each, as for the target
-    if not isinstance(held, np.ndarray) or held.ndim != 2:
+    if not len(covered):
+        return None
+    held = predictions.take(0, covered)  # one answer each, as for the target
+    if isinstance(methods, Places):
+        held = np.stack([methods.amounts(task, one) for one in held])
+    if held.ndim != 2:
         return None
     place = np.full(predictions.covered.shape[1], -1)
     place[covered] = np.arange(len(covered))
     at = place[domains.source.rows]
     rows = np.flatnonzero(at >= 0)
-    temperature = float(predictor.model.evidence.get("temperature") or 1.0)
-    said = [found.scores for found in stream(predictor, domains.target.dataset.items)]
-    if any(row is None for row in said):
-        return None
-    target = np.stack([row for row in said if row is not None]).astype(np.float64)
-    return Answers(rows, methods.softened(held[at[rows]], temperature), target, f"the run's model ({arm})")
+    tiling, items, said = Tiling.of(predictor.model, None), domains.target.dataset.items, []
+    for found in stream(predictor, items, tiling=tiling):
+        if found.scores is None:
+            return None
+        said.append(methods.amounts(task, found.answer) if isinstance(methods, Places) else found.scores)
+    held = held[at[rows]]
+    if not isinstance(methods, Places):
+        temperature = float(predictor.model.evidence.get("temperature") or 1.0)
+        held = methods.softened(held, temperature)
+    return Answers(rows, held, np.stack(said).astype(np.float64), f"the run's model ({arm})")
 
 
 def of_probe(domains: Domains, features: np.ndarray, groups: np.ndarray, seed: int) -> Answers | None:
     """Those of linear models on the features `[S + T, D]` of both domains, one for each fold of the labelled
     source. Each item of the target is answered by one of them, drawn: of equal domains the answers have the
-    same distribution. None without labels, or where nothing can be held out."""
+    same distribution. None without labels, where nothing can be held out, and where answers are no rows of
+    numbers."""
     task, known = domains.task, np.flatnonzero(domains.source.dataset.labelled)
-    if task is None or len(known) < 2 * FOLDS:
+    if task is None or len(known) < 2 * FOLDS or tasks.for_task(task).form:
         return None
     methods, y = tasks.for_task(task), domains.source.dataset.targets[known]
     own, target = features[known], features[len(domains.source) :]

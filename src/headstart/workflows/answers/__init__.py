@@ -1,0 +1,1 @@
+"""What a model says of both domains, and what follows from it."""
