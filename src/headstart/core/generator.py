@@ -120,3 +120,14 @@ class Writes(Protocol):
     def prompted(self, names: Sequence[str]) -> Any:
         """The backbone that reads items behind the prompt that the source's record has under one of these
         names; itself where there is none, or more than one that fits."""
+
+
+@runtime_checkable
+class Prompted(Writes, Protocol):
+    """One whose items may have any text before them."""
+
+    def prompts(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those that the source's record has under such names; `prompted` takes one that is alone."""
+
+    def behind(self, prompt: str) -> Any:
+        """The backbone that reads items behind this prompt; "" for none."""
