@@ -115,10 +115,6 @@ class Written(ABC):
     def _first(self, states: Tensor, length: int, cut: str) -> Tensor:
         """The first steps of all items."""
 
-    def _trimmed(self, states: Tensor, cut: str) -> Tensor:
-        """Without what fills up even the longest item."""
-        return self._first(states, max(1, int(self._lengths(states, cut).max())), cut)
-
     @torch.inference_mode()
     def write(self, states: Tensor, cut: str) -> Tensor:
         """int64 `[B, longest]` on the CPU, -1 after the end."""
@@ -128,7 +124,7 @@ class Written(ABC):
         found = torch.full((len(states), self.writing.longest), -1, dtype=torch.long)
         with evaluating(self.module):
             for part in order.split(size):
-                some = self._trimmed(states[part], cut)
+                some = _trimmed(self, states[part], cut)
                 found[part.cpu()] = self._written(self._begun(some, cut)).cpu()
         return found
 
@@ -149,6 +145,11 @@ class Written(ABC):
                 break
             tokens = said[:, None]
         return found
+
+
+def _trimmed(one: Written, states: Tensor, cut: str) -> Tensor:
+    """Without what fills up even the longest item."""
+    return one._first(states, max(1, int(one._lengths(states, cut).max())), cut)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class EncoderDecoder(Written):
         return {"encoder_outputs": (states[..., :-1].float(),), "attention_mask": mask}
 
     def logits(self, states: Tensor, answers: Tensor, cut: str) -> Tensor:
-        states = self._trimmed(states, cut)
+        states = _trimmed(self, states, cut)
         start = answers.new_tensor(self.writing.start).expand(len(answers), -1)
         given = torch.cat([start, answers[:, :-1].clamp(min=0)], 1)  # [B, S + L - 1]
         out = self.module(**self._read(states, cut), decoder_input_ids=given, use_cache=False)
@@ -223,7 +224,7 @@ class Causal(Written):
         return "position_ids" in inspect.signature(self.module.forward).parameters
 
     def logits(self, states: Tensor, answers: Tensor, cut: str) -> Tensor:
-        prompts, mask = _to_the_right(self._trimmed(states, cut))
+        prompts, mask = _to_the_right(_trimmed(self, states, cut))
         ids = torch.cat([prompts, answers.clamp(min=0)], 1)
         seen = torch.cat([mask, torch.ones_like(answers)], 1)
         places = {"position_ids": _places(seen)} if self._numbered else {}
