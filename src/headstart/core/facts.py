@@ -58,7 +58,7 @@ class Facts:
     all_layers: bool = False
     """Whether it trains through every layer: the shortest training of each such arm takes about as long."""
     races: bool = False
-    """Whether it is tried on a part of its first fold before it gets the rest (`headstart.planning.race`)."""
+    """Whether it is tried on a part of its first fold before it gets the rest (`planning.seen.race`)."""
     share: float = 1.0
     """Of the time left, the part that it may take."""
     share_of_few: float | None = None
