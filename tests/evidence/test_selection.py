@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from headstart import strategies
 from headstart.core.strategy import Trial
 from headstart.evidence import leaderboard, selection
 from headstart.evidence.leaderboard import gain
@@ -387,7 +388,7 @@ def test_of_those_the_one_that_most_is_hoped_of_is_asked() -> None:
     }
     found = gain(one, arms["net: probe"], setting)
     assert found is not None
-    prior = {"net: voted": (0.05, 0.05), "net: match": (0.02, 0.03)}
+    prior = {f"net: {name}": strategies.facts(name).prior or (0.0, 1.0) for name in ("voted", "match")}
     hopes = {name: selection.posterior(found, arms[name]) for name in prior}
     for name, (mean, spread) in prior.items():
         weight = 1 / spread**2, 1 / found.error**2
@@ -400,9 +401,12 @@ def test_what_is_hoped_of_them_shrinks_with_errors_and_labels() -> None:
     few, many = experiment(n=12, repeats=1), experiment(n=60, repeats=1)
     voted = arm(few, "net: voted", "voted", 0.9, seed=1)
     wrong, right = (arm(few, "net: probe", "probe", share, seed=2) for share in (0.0, 1.0))
+    known = strategies.facts("voted").prior
+    assert known is not None
     mean, spread = selection.hoped(voted, wrong, few)
-    assert (mean, spread) == (pytest.approx(0.05 * min(1, selection.FEW / selection.per_class(few))), 0.05)
-    assert selection.hoped(voted, right, few) == (0.0, 0.05)
+    assert mean == pytest.approx(known[0] * min(1, selection.FEW / selection.per_class(few)))
+    assert spread == known[1]
+    assert selection.hoped(voted, right, few) == (0.0, known[1])
     more = selection.hoped(voted, arm(many, "net: probe", "probe", 0.0, seed=2), many)[0]
     assert 0 < more < mean
     trained = arm(few, "net: contrastive", "contrastive", 0.9, seed=1)

@@ -27,7 +27,7 @@ def request(kind: str = "classification", *, labels: bool = False, **made: int) 
 def test_every_kind_of_task(kind: str) -> None:
     asked = request(kind)
     found = scoring.score(asked, scoring.wanted(["all"]))
-    methods, y = tasks.for_task(asked.task), asked.dataset.targets[scoring.held_out(asked.split)]
+    methods, y = tasks.for_task(asked.task), asked.dataset.targets[scoring.held_out(asked.split, asked.task)]
     assert found.predictions.shape == (4, 36, asked.task.outputs)
     metric = methods.scores[asked.task.metric]
     chance = metric.resampled(
@@ -69,7 +69,7 @@ def test_labels_that_mean_nothing_are_not_learnt() -> None:
         noise = replace(asked.dataset, targets=rng.permutation(np.asarray(asked.dataset.y)))
         other = replace(asked, dataset=noise, split=splits.make_split(noise))
         found = scoring.score(other)
-        y = noise.targets[scoring.held_out(other.split)]
+        y = noise.targets[scoring.held_out(other.split, other.task)]
         accuracies.append(np.mean(found.predictions.argmax(axis=2) == y))
     assert 0.2 < np.mean(accuracies) < 0.45
 

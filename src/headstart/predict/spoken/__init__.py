@@ -68,7 +68,7 @@ def segments(predictor: Any, parts: tuple[Window, ...], collate: Any) -> tuple[S
         some = parts[at : at + AT_ONCE]
         scores = predictor.scores(collate([part.content for part in some]))
         for part, row in zip(some, scores, strict=True):
-            text = predictor.text(row)
+            text = predictor.text(row, ())
             if text:
                 found.append(Segment(part.start, part.end, text))
     return tuple(found)
