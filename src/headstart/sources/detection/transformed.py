@@ -12,20 +12,10 @@ from torch import Tensor, nn
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import LARGEST_SIDE
-from headstart.sources.detection.files.folder import OPTIONS
+from headstart.sources.detection.files.folder import OPTIONS, PROCESSORS, known
 from headstart.sources.text.networks import transformer
 
 AUTO = "AutoModelForObjectDetection"
-PROCESSORS = {
-    "conditional_detr": "ConditionalDetrImageProcessor",
-    "d_fine": "RTDetrImageProcessor",
-    "deformable_detr": "DeformableDetrImageProcessor",
-    "detr": "DetrImageProcessor",
-    "rt_detr": "RTDetrImageProcessor",
-    "rt_detr_v2": "RTDetrImageProcessor",
-    "table-transformer": "DetrImageProcessor",
-}
-"""Model type -> the library's class that prepares its images and reads its answers."""
 
 
 class Detector(nn.Module):
@@ -58,10 +48,7 @@ def processor(architecture: Mapping[str, Any]) -> Any:
     """The library's own, by the plain values that an architecture has for it. Raises `SourceError`."""
     arch = str(architecture["arch"])
     spec = f"transformers/{arch}"
-    if arch not in PROCESSORS:
-        raise SourceError(
-            spec, f"detectors of type {arch!r} are not known", f"known: {', '.join(PROCESSORS)}"
-        )
+    known(arch, spec)
     options = architecture.get("processor")
     if not isinstance(options, Mapping) or not all(map(_plain, options, options.values())):
         raise SourceError(spec, "what it says of preparing images cannot be used", "fetch it again")

@@ -18,11 +18,21 @@ from headstart.sources.text.files.modules import record
 SETTINGS = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"
 """Where newer versions of `transformers` put the same, under "image_processor"."""
+PROCESSORS = {
+    "conditional_detr": "ConditionalDetrImageProcessor",
+    "d_fine": "RTDetrImageProcessor",
+    "deformable_detr": "DeformableDetrImageProcessor",
+    "detr": "DetrImageProcessor",
+    "rt_detr": "RTDetrImageProcessor",
+    "rt_detr_v2": "RTDetrImageProcessor",
+    "table-transformer": "DetrImageProcessor",
+}
+"""Model type -> the library's class that prepares its images and reads its answers."""
 SIZE = (320, 320)
 """Height and width of images by which the trunk is cut; data have sizes of their own."""
 OPTIONS = (
-    "do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std", "do_pad",
-    "pad_size",
+    "do_resize", "size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean",
+    "image_std", "do_pad", "pad_size",
 )  # fmt: skip
 """Of an image processor: what it does with pixels."""
 LONGEST_EDGE = 1333
@@ -57,6 +67,7 @@ def read(root: Path, spec: str) -> Layout:
     """Raises `SourceError` for what is missing, damaged or not supported."""
     with readable(spec, f"the files in {root} cannot be used", "fetch it again"):  # fields of other types
         config = record(root / "config.json", spec)
+        known(str(config.get("model_type")), spec)
         settings = _settings(root, spec)
         labels = _labels(config, spec)
         architecture = {**folders.architecture(config, spec), "num_classes": 0, "boxes": len(labels)}
@@ -72,6 +83,13 @@ def read(root: Path, spec: str) -> Layout:
         contract = contract_of(settings)
         ImagePreprocessing.audit(contract.to_json())
         return Layout(architecture, contract, _weights(root, spec), labels)
+
+
+def known(arch: str, spec: str) -> None:
+    """Raises `SourceError` for a model type of detectors that cannot be read."""
+    if arch not in PROCESSORS:
+        problem = f"detectors of type {arch!r} cannot be read"
+        raise SourceError(spec, problem, f"take one of {', '.join(PROCESSORS)}")
 
 
 def contract_of(settings: Mapping[str, Any]) -> ImagePreprocessing:
