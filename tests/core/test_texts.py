@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.core.texts import PARTS, Texts, part_of, sentences
+from headstart.core.texts import Texts, sentences
 from headstart.core.untrusted import Damaged
 
 
@@ -28,11 +28,7 @@ def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
         Texts.load(tmp_path / "a.npz")
 
 
-def test_sentences_and_parts() -> None:
+def test_sentences() -> None:
     text = 'He said "Go." Then he left!\nA new line\n  今日は。明日は。'
     assert sentences(text) == ['He said "Go.', "Then he left!", "A new line", "今日は。", "明日は。"]
     assert sentences("") == [""]
-    assert part_of("One. Two. Three. Four.", "first 2 sentences") == "One. Two."
-    assert [part_of("  only one ", part) for part in PARTS] == ["only one"] * len(PARTS)
-    with pytest.raises(ValueError, match="no part"):
-        part_of("a", "last word")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from headstart.planning import more_folds
 from headstart.planning.policy import LEAST, MARGIN
-from headstart.planning.race import Heat
 from headstart.planning.seen import Candidate, Known, Outcome, Step
+from headstart.planning.seen.race import Heat
 from headstart.strategies import facts
 
 TRAINED = ("scratch", "finetune", "full", "finetune-slow", "stack")

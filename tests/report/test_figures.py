@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headstart.report.charts import cloud, curves, forest
+from headstart.report.charts import cloud, curves, forest, marks
 
 
 def inside(figure: dict[str, Any], marks: list[dict[str, Any]]) -> bool:
@@ -130,3 +130,16 @@ def test_numbers_on_the_map_are_sizes(make: Callable[..., Any]) -> None:
 def test_shades_are_shares_of_a_row() -> None:
     table = np.array([[8, 2], [0, 0]])
     assert cloud.shades(table.tolist()) == [[80, 20], [0, 0]]
+
+
+def test_where_two_texts_differ() -> None:
+    assert marks.apart("a red dog runs", "a blue dog") == [
+        (False, "a"),
+        (True, "red"),
+        (False, "dog"),
+        (True, "runs"),
+    ]
+    assert marks.apart("", "a") == []
+    assert marks.apart("a  b\n", "a b") == [(False, "a b")]
+    long = " ".join(map(str, range(2 * marks.COMPARED)))
+    assert [differs for differs, _ in marks.apart(long, "x")] == [True, False]

@@ -83,6 +83,28 @@ def test_what_is_trained_on_few_pairs_ends_by_itself(where: Path, request_of: An
     assert score > 0.4
 
 
+def test_batches_are_as_long_as_their_longest_answer(taught: Any, request_of: Any) -> None:
+    asked = request_of(taught, batch_size=2)
+    longer = {
+        row: f"{text} {text}" for row, text in enumerate(asked.dataset.targets[:].tolist()) if row % 3 == 0
+    }
+    targets = [longer.get(row, text) for row, text in enumerate(asked.dataset.targets[:].tolist())]
+    asked = replace(asked, dataset=replace(asked.dataset, targets=Sentences(targets)))
+    arm = arm_of(generated.Finetune(), asked, 1)
+    given: list[int] = []
+    logits = type(arm.generator).logits
+
+    def spied(self: Any, states: Any, answers: Any, cut: str) -> Any:
+        given.append(answers.shape[1])
+        return logits(self, states, answers, cut)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(arm.generator), "logits", spied)
+        trained, _ = _writing.train_on(arm, asked.split.folds[0].train, Watch())
+    assert len(set(given)) > 1
+    assert np.isfinite(trained.outcome.losses).all()
+
+
 def test_lora_learns_on_stored_states_without_the_encoder(taught: Any, request_of: Any) -> None:
     arm = arm_of(generated.Lora(), request_of(taught, lr=5e-3), 12)
     fold = arm.request.split.folds[0]
@@ -152,11 +174,39 @@ def test_what_cannot_write_is_not_applicable(request_of: Any) -> None:
         assert "no network that writes" in trial.reason
 
 
+def test_a_prompt_that_is_asked_for_is_taken_and_several_are_told(where: Path, request_of: Any) -> None:
+    told = {f"translation_en_to_{one}": {"prefix": f"{one} "} for one in ("de", "fr")}
+    backbone = sources.load(f"hf:{write_writer(where / 'two', words=SPOKEN, task_specific_params=told)}")
+    for prompt, reason in (
+        (None, "as it is, behind no prompt: its record has 'de ' or 'fr ', so name one with --prompt"),
+        ("fr ", "as it is, behind 'fr'"),
+        ("", "as it is"),
+    ):
+        asked = request_of(backbone, prompt=prompt)
+        asked = replace(asked, split=replace(asked.split, folds=asked.split.folds[:1]))
+        trial = strategies.get("untouched", TASK).fit(asked)
+        assert trial.reason.partition(";")[0] == reason
+        model = strategies.get("untouched", TASK).refit(asked, trial)
+        assert getattr(model.input, "prefix", None) == (prompt or "")
+    assert "prompt" not in Settings().to_json(), "what earlier versions kept is found by it"
+
+
+def test_a_prompt_that_nothing_reads_is_refused(taught: Any) -> None:
+    asked = Settings(prompt="so: ")
+    strategies.check(asked, "text", lambda: [taught], form="texts")
+    with pytest.raises(BadOption, match="no answer of this task is written"):
+        strategies.check(asked, "text", lambda: [taught])
+    with pytest.raises(BadOption, match="no source here writes"):
+        strategies.check(asked, "text", lambda: [TinyTextBackbone()], form="texts")
+
+
 def test_the_loss_is_that_of_the_answers_tokens_alone() -> None:
     z = torch.randn(2, 3, 7, generator=torch.Generator().manual_seed(0))
     answers = torch.tensor([[1, 2, 3], [4, -1, -1]])
     chosen = z.log_softmax(-1)[[0, 0, 0, 1], [0, 1, 2, 0], [1, 2, 3, 4]]
     assert torch.isclose(_writing.token_loss(z, answers).mean(), -chosen.mean())
+    filled = torch.cat([answers, torch.full((2, 4), -1)], 1)
+    assert torch.equal(_writing.token_loss(z, filled), _writing.token_loss(z, answers))
 
 
 def test_answers_that_repeat_or_do_not_end_are_told() -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from headstart.errors import BadOption, FrozenChanged
 from headstart.train import checkpoint, draws
-from headstart.train.average import Average, decay_for
+from headstart.train.average import Average, decay_for, load_state
 from headstart.train.batches import in_order
 from headstart.train.freeze import FrozenPart, set_train_mode
 from headstart.train.groups import make_optimizer, parameter_groups, set_rates
@@ -204,6 +204,16 @@ class TestFreeze:
         model.body[1].running_mean += 1e-7
         with pytest.raises(FrozenChanged):
             part.verify()
+
+    def test_a_zero_may_lose_its_sign(self) -> None:
+        """Averaging frozen weights makes 0.0 of -0.0, which weights from half precision often are."""
+        model = toy.net()
+        model.body[0].weight.data[:] = -0.0
+        part = FrozenPart.of(model, model.head)
+        average = Average(model, 0.5)
+        average.update(model)
+        load_state(model, average.tensors)
+        part.verify()
 
     def test_batchnorm_mode(self) -> None:
         model = toy.net()

@@ -53,11 +53,12 @@ def _set(row: Prediction, shown: Shown, between: str) -> list[str]:
 
 
 def _cells(row: Prediction, task: Task, top: int | None) -> tuple[str, str]:
-    if row.scores is None:
+    scores: Any = row.scores  # none of a text that was written
+    if scores is None and row.answer is None:
         return "-", row.error
     if row.abstains:
-        return "(abstains)", f"{row.scores.max():.3f}"
-    return tasks.for_task(task).line(task, row.answer, row.scores, top)
+        return "(abstains)", f"{scores.max():.3f}"
+    return tasks.for_task(task).line(task, row.answer, scores, top)
 
 
 def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:
@@ -66,7 +67,9 @@ def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> 
     names = list(cells(None, np.zeros(task.outputs)))
     yield csv_line(["file", *names, *(["set"] if shown.sets else []), "unread", "error"])
     for row in rows:
-        found = [""] * len(names) if row.scores is None else cells(row.answer, row.scores).values()
+        scores: Any = row.scores
+        lost = scores is None and row.answer is None
+        found = [""] * len(names) if lost else cells(row.answer, scores).values()
         yield csv_line([row.id, *found, *_set(row, shown, ";"), row.unread, row.error])
 
 
@@ -83,7 +86,7 @@ def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) ->
 
 def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, Any]:
     """One prediction: id and answer with its probabilities, or id and error."""
-    if row.scores is None:
+    if row.scores is None and row.answer is None:
         return {"id": row.id, "error": row.error}
     more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
     if row.abstains:
@@ -95,6 +98,8 @@ def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, An
         more["unread"] = row.unread
     if row.tiles > 1:
         more["tiles"] = row.tiles
+    if row.segments:
+        more["segments"] = [segment.to_json() for segment in row.segments]
     return {"id": row.id, **methods.to_json(task, row.answer, row.scores, top), **more}
 
 

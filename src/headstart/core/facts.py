@@ -26,7 +26,8 @@ class Facts:
     role: Role
     forms: Mapping[str, str] = field(default_factory=dict, hash=False)
     """"module:class" of what does the same for tasks whose answers are no numbers, by the form that these
-    have (`TaskMethods.form`)."""
+    have (`TaskMethods.form`); "heard": for texts that follow their item in time (`tasks.base.Says.heard`), if
+    it differs."""
     title: str = ""
     """What sentences call it: "a simple model on raw pixels". Empty: its name."""
     short: str = ""
@@ -57,7 +58,7 @@ class Facts:
     all_layers: bool = False
     """Whether it trains through every layer: the shortest training of each such arm takes about as long."""
     races: bool = False
-    """Whether it is tried on a part of its first fold before it gets the rest (`headstart.planning.race`)."""
+    """Whether it is tried on a part of its first fold before it gets the rest (`planning.seen.race`)."""
     share: float = 1.0
     """Of the time left, the part that it may take."""
     share_of_few: float | None = None

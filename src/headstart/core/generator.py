@@ -8,7 +8,7 @@ as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -30,18 +30,28 @@ class Writing:
     causal network nothing: the prompt is its start."""
     longest: int = 128
     """Tokens after which an answer is cut off that has not ended."""
+    never: tuple[int, ...] = ()
+    """Tokens that are written nowhere: marks of what is no speech."""
+    not_first: tuple[int, ...] = ()
+    """Tokens that no answer begins with."""
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "end": list(self.end), "start": list(self.start)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Writing:
         """Raises `ValueError`, `TypeError` or `KeyError` for what no network writes by."""
-        end, start = (tuple(int(token) for token in field(data, name, list)) for name in ("end", "start"))
+        listed = {"never": [], "not_first": [], **data}
+        end, start, never, not_first = (
+            tuple(int(token) for token in field(listed, name, list))
+            for name in ("end", "start", "never", "not_first")
+        )
         longest = field(data, "longest", int)
-        if not end or min((*end, *start)) < 0 or not 1 <= longest <= LONGEST:
+        if not end or min((*end, *start, *never, *not_first)) < 0 or not 1 <= longest <= LONGEST:
             raise ValueError("a way to write that no network has")
-        return cls(end, start, longest)
+        return cls(end, start, longest, never, not_first)
 
 
 class Generator(Protocol):
@@ -94,8 +104,8 @@ class Generator(Protocol):
     def copy(self) -> Generator:
         """An independent copy, to be trained. It keeps the digest it came from."""
 
-    def writes(self, longest: int) -> Generator:
-        """The same network with answers of at most so many tokens."""
+    def writes(self, longest: int, known: Collection[int] = ()) -> Generator:
+        """The same network with answers of at most so many tokens, in which `known` tokens may occur."""
 
 
 @runtime_checkable
@@ -110,3 +120,14 @@ class Writes(Protocol):
     def prompted(self, names: Sequence[str]) -> Any:
         """The backbone that reads items behind the prompt that the source's record has under one of these
         names; itself where there is none, or more than one that fits."""
+
+
+@runtime_checkable
+class Prompted(Writes, Protocol):
+    """One whose items may have any text before them."""
+
+    def prompts(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those that the source's record has under such names; `prompted` takes one that is alone."""
+
+    def behind(self, prompt: str) -> Any:
+        """The backbone that reads items behind this prompt; "" for none."""

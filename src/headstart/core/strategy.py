@@ -49,11 +49,14 @@ class Settings:
     """Source label -> target label, for direct use."""
     layer_rates: str | None = None
     """"auto-rgn": the learning rate of each stage by its first gradients."""
+    prompt: str | None = None
+    """What a source that writes is given before each item; "" for nothing."""
 
     def to_json(self) -> dict[str, Any]:
         """Without what earlier versions did not have, where it is not set: what they kept is found by it."""
         found = {k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()}
-        return found if self.layer_rates else {k: v for k, v in found.items() if k != "layer_rates"}
+        unset = {k for k in ("layer_rates", "prompt") if found[k] is None}
+        return {k: v for k, v in found.items() if k not in unset}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -147,6 +147,20 @@ class Compared(Protocol):
 
     def terms(self, opened: Any) -> Sequence[str]:
         """The words of an opened item. Only of what is `IN_WORDS`."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """Modalities whose items last, and can be read in parts."""
+
+    def seconds(self, data: bytes) -> float:
+        """How long an item lasts, as its header says. Raises `ItemError`."""
+
+    def windows(self, opened: Any, contract: Any) -> Sequence[tuple[float, float, Any]]:
+        """(begin, end, part) of an opened item, in seconds: no more in each than a source reads at a time."""
+
+    def prepare(self, data: Any, contract: Any) -> np.ndarray:
+        """See `Modality`."""
 
 
 class Modality(Things, Compared, Protocol):

@@ -45,6 +45,8 @@ Kinds of `net` (the key "kind"), with their tensors:
 * "generator": {"architecture", "writing": `core.generator.Writing`, "cut": the first cut}: a whole network
   that writes (`trunk.*`, tensors that are shared under one of their names), and the tokenizer of its answers
   (`words.tokenizer`, uint8, its JSON): tokens float32 `[B, longest]`, -1 after the end.
+* "ctc": {"architecture", "stage", "alphabet": [character, ...]}: a backbone (`trunk.*`), and at every step of
+  the stage a small head (`head.*`): log-probabilities float32 `[B, T, K]` of no character, and of each.
 * "average": {"members": [net, ...], "weights": [float, ...], "sizes": [null or [H, W], ...]}: predictions
   averaged; tensors of member i are prefixed `i.`. All members share the input contract, except that a
   member with a size gets the prepared image scaled to it.
@@ -84,6 +86,7 @@ KINDS = (
     "detector",
     "extract",
     "generator",
+    "ctc",
 )
 """Each is a module here with `build(recipe: Recipe) -> Net`, which takes its tensors from `recipe.parts`. To
 add a kind: its file, its name here, its paragraph above."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from headstart import sources
+from headstart import sources, tasks
 from headstart.core.generator import Generator, Writing
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.nets.base import Net, Parts, Recipe
 from headstart.sources.layers.filling import unshared
+from headstart.tasks.base import Says
 
 TOKENIZER = "words.tokenizer"
 """Name of the tensor that holds the tokenizer's JSON: uint8, UTF-8."""
@@ -40,6 +41,8 @@ class Written(Net):
 def build(recipe: Recipe) -> Net:
     """See `headstart.nets`."""
     recipe.only("architecture", "writing", "cut")
+    if not isinstance(tasks.for_task(recipe.task), Says):
+        raise recipe.error(f"writes texts, which are no answers of {recipe.task.kind}")
     architecture = recipe.field("architecture", dict)
     words = recipe.parts.under("words")
     tokenizer = words.get("tokenizer")
@@ -51,9 +54,15 @@ def build(recipe: Recipe) -> Net:
             text = tokenizer.tobytes().decode()
     except Damaged as error:
         raise recipe.error(f"has a recipe without a usable 'writing' ({error})") from error
+    if (cut := recipe.field("cut", str)) != "input":
+        raise recipe.error(f"has a recipe that reads at {cut[:60]!r}, not its input")
     tensors = recipe.parts.under("trunk")
     generator = sources.generator_from_state(architecture, recipe.input, tensors, writing, text)
-    return Written(recipe.task, recipe.parts, generator, recipe.field("cut", str))
+    try:
+        generator.text(())
+    except Damaged as error:
+        raise recipe.error(f"has {TOKENIZER!r} with {error}") from error
+    return Written(recipe.task, recipe.parts, generator, cut)
 
 
 def tensors_of(generator: Generator) -> dict[str, np.ndarray]:

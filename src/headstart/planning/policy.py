@@ -18,8 +18,7 @@ from headstart.core.evidence import DOUBTS
 from headstart.core.facts import Facts
 from headstart.core.strategy import arm_name
 from headstart.core.words import few
-from headstart.planning import race
-from headstart.planning.seen import BEST, FAST, Candidate, Known, Outcome, Skipped, Step
+from headstart.planning.seen import BEST, FAST, Candidate, Known, Outcome, Skipped, Step, race
 from headstart.strategies import every, facts
 
 FURTHER = "finetune"

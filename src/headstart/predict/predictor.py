@@ -23,11 +23,12 @@ from headstart.core.strategy import Progress
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, parsing
 from headstart.core.words import few
-from headstart.data.folders.locate import missing
 from headstart.errors import BadOption, BundleError, HeadstartError, NetError
-from headstart.predict import adapting, tiles
+from headstart.predict import adapting, spoken, tiles
 from headstart.predict.adapting.base import Adaptation, Job, learnt
 from headstart.predict.inputs import items_of
+from headstart.predict.preparing import Prepared, ready
+from headstart.predict.spoken import Segment
 from headstart.tasks.base import Places, Says
 
 BATCH = 32
@@ -58,6 +59,8 @@ class Prediction:
     """What of the item the model did not see, in words: "the first 256 of 412 tokens are read"."""
     tiles: int = 1
     """In how many parts it was read (`headstart.predict.tiles`)."""
+    segments: tuple[Segment, ...] = ()
+    """Of a long recording, what is said in it when; `answer` is all of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +284,7 @@ def adapted(predictor: Answering, items: Sequence[Item], method: str) -> tuple[P
         raise adapting.refused(method, "an exported model is a graph, in which nothing can be changed")
     model, order = predictor.model, np.random.default_rng(0).permutation(len(items))[: adapting.MOST]
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode") as pool:
-        found = pool.map(lambda at: _prepare(items[at], model.input, wants_pairs(model)), order)
+        found = pool.map(lambda at: ready(items[at], model.input, wants_pairs(model)), order)
         prepared = [one.content for one in found if one.content is not None]
     return predictor.adapted(prepared, method)
 
@@ -299,14 +302,15 @@ def stream(
     if size < 1:
         raise BadOption("batch_size", size, "at least 1")
     contract, pairs = predictor.model.input, wants_pairs(predictor.model)
-    places = isinstance(tasks.for_task(predictor.model.task), Places)
+    methods = tasks.for_task(predictor.model.task)
+    places, heard = isinstance(methods, Places), spoken.hears(predictor, methods)
     pool = ThreadPoolExecutor(workers or min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="decode")
     pending: deque[list[tuple[Item, Future[Prepared]]]] = deque()
     rest = iter(items)
     try:
         while batch := list(islice(rest, size)):
             pending.append(
-                [(item, pool.submit(_prepare, item, contract, pairs, places, tiling)) for item in batch]
+                [(item, pool.submit(ready, item, contract, pairs, places, tiling, heard)) for item in batch]
             )
             if len(pending) > AHEAD:
                 yield from _finish(predictor, pending.popleft(), tiling)
@@ -323,43 +327,6 @@ def wants_pairs(model: Model) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """An item as the network wants it, or why there is none."""
-
-    content: np.ndarray | None = None
-    size: tuple[int, int] = (0, 0)
-    """Height and width of what was prepared, where each place of it is asked for."""
-    unread: str = ""
-    error: str = ""
-    texts: tuple[str, ...] = ()  # of what is in words
-
-
-def _prepare(
-    item: Item,
-    contract: Preprocessing,
-    pairs: bool | None,
-    places: bool = False,
-    tiling: tiles.Tiling | None = None,
-) -> Prepared:
-    modality: Any = modalities.get(contract.modality)
-    try:
-        with modality.held(item.read(), contract.levels) as opened:
-            if pairs is not None and (opened.second is not None) != pairs:
-                held, wanted = ("one text", "pairs") if pairs else ("two texts", "one")
-                return Prepared(error=f"{held}, but the model reads {wanted}")
-            size = modality.extent(opened) if places else (0, 0)
-            if tiling is not None and tiles.number(tiling.units(size)) > 1:
-                return Prepared(size=size)  # it is opened again when its turn is
-            content = modality.prepare(opened, contract)
-            unread = modality.unread(opened, content, contract)
-            return Prepared(content, size, unread, texts=opened.parts if modality.IN_WORDS else ())
-    except FileNotFoundError:
-        return Prepared(error=missing(getattr(item, "path", None), item.id).removeprefix("there is "))
-    except Exception as error:  # whatever one file does to its decoder, the others are predicted
-        return Prepared(error=(str(error) or type(error).__name__).strip().splitlines()[0])
-
-
 def _finish(
     predictor: Answering, batch: list[tuple[Item, Future[Prepared]]], tiling: tiles.Tiling | None
 ) -> Iterator[Prediction]:
@@ -373,6 +340,10 @@ def _finish(
         ident = item.id
         if found.error:
             yield Prediction(ident, error=found.error)
+        elif found.windows:
+            parts = spoken.segments(predictor, found.windows, collate)
+            told = " ".join(part.text for part in parts)
+            yield Prediction(ident, told, np.zeros(0, np.float32), unread=found.unread, segments=parts)
         elif found.content is None:
             assert isinstance(methods, Places)
             assert tiling is not None

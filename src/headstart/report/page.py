@@ -120,6 +120,7 @@ def environment() -> jinja2.Environment:
     made.filters["unit"] = unit_of
     made.globals["words"] = words
     made.globals["shades"] = marks.shades
+    made.globals["apart"] = marks.apart
     return made
 
 

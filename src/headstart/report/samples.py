@@ -29,8 +29,8 @@ def gather(
     """Everything that `insight` names by row, and a few examples, as plain JSON: pictures or texts.
 
     `items` are by row (as text): what `pictures.item` or `texts.item` gives, id, label. `examples` are rows
-    among them. Where answers say where, or are texts, `said` gives that of a row,
-    or None. With it comes what `of_map` gives. What cannot be opened is left out.
+    among them. Where answers say where, or are texts (`answers`), `said` gives that of a row, or None. With
+    it comes what `of_map` gives. What cannot be opened is left out.
     """
     room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
     chosen, methods = examples(dataset, task), tasks.for_task(task)
@@ -50,6 +50,7 @@ def gather(
     return {
         "version": 1,
         **({"masks": methods.called} if isinstance(methods, Places) else {}),
+        **({"answers": "texts"} if isinstance(methods, Says) else {}),
         "items": items,
         "examples": [row for row in chosen if str(row) in items],
         **room.of_map(dataset, (insight.get("map") or {}).get("points") or [], clock),

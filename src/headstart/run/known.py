@@ -11,7 +11,7 @@ from headstart.core.budget import Budget
 from headstart.core.strategy import Trial, arm_name
 from headstart.evidence import leaderboard, selection, verdict
 from headstart.planning import seen
-from headstart.planning.race import Heat
+from headstart.planning.seen.race import Heat
 from headstart.run import conclude
 from headstart.run.state.config import RunConfig
 from headstart.run.state.context import Context

@@ -17,7 +17,7 @@ from headstart.data.checks.findings import Report
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.evidence import leaderboard
 from headstart.planning import policy, seen
-from headstart.planning.race import Heat
+from headstart.planning.seen.race import Heat
 from headstart.run import conclude
 from headstart.run.state import items, resolve
 from headstart.run.state.config import RunConfig, absolute

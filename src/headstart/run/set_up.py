@@ -234,7 +234,8 @@ def measure(context: Context) -> None:
         passes, arms = ({name: float(s) for name, s in known.get(part, {}).items() if s is not None}
                         for part in ("seconds_per_pass", "estimates"))  # fmt: skip
     if not passes:
-        strategies.check(context.settings, context.dataset.modality, lambda: _opened(context))
+        form = tasks.for_task(context.task).form
+        strategies.check(context.settings, context.dataset.modality, lambda: _opened(context), form=form)
     engines = dict(known.get("engines") or {})
     for name in list(context.sources):
         with surviving(context, name):

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from headstart import tasks
 from headstart.core.backbone import Backbone
 from headstart.core.facts import Facts, Role
-from headstart.core.generator import Writes
+from headstart.core.generator import Prompted, Writes
 from headstart.core.registry import Registry, found_at
 from headstart.core.strategy import Prepares, Settings, Strategy
 from headstart.core.task import Task
 from headstart.errors import BadOption, HeadstartError, UnknownName
+from headstart.tasks.base import Says
 
 _HERE = "headstart.strategies"
 _BOTH = "items without a label are known to add to so few labels"
@@ -65,6 +66,7 @@ _OWN = (
             "places": f"{_HERE}.dense.probe:Probe",
             "boxes": f"{_HERE}.detection.probe:Probe",
             "texts": f"{_HERE}.sentences.probe:Probe",
+            "heard": f"{_HERE}.sentences.ctc:Ctc",
         },
         reason="one pass over the data pays for it",
     ),
@@ -96,6 +98,7 @@ _OWN = (
             "places": f"{_HERE}.dense.probe:RandomFrozen",
             "boxes": f"{_HERE}.detection.probe:RandomFrozen",
             "texts": f"{_HERE}.sentences.probe:RandomFrozen",
+            "heard": f"{_HERE}.sentences.ctc:RandomFrozen",
         },
         title="the same architecture, random and frozen",
         reason="is it the weights of {source}, or only its architecture?",
@@ -191,8 +194,9 @@ def ranking() -> str:
 
 def get(name: str, task: Task | None = None) -> Strategy:
     """The strategy of that name, as it is for a task. Raises `UnknownName`."""
-    one = facts(name)
-    strategy: Strategy = found_at(one.of("" if task is None else tasks.for_task(task).form))()
+    one, methods = facts(name), None if task is None else tasks.for_task(task)
+    heard = one.forms.get("heard", "") if isinstance(methods, Says) and methods.heard else ""
+    strategy: Strategy = found_at(heard or one.of("" if methods is None else methods.form))()
     return strategy
 
 
@@ -208,11 +212,13 @@ def ready(modality: str) -> None:
             strategy.ready()
 
 
-def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Backbone]]) -> None:
-    """Refuse settings that no training can follow, before any has begun.
+def check(
+    settings: Settings, modality: str, networks: Callable[[], Iterable[Backbone]], *, form: str = ""
+) -> None:
+    """Refuse settings that no training can follow, before any has begun; `form` is that of the answers.
 
-    A stage to freeze, and linear layers to adapt, must exist in one of the `networks` at least, which are
-    only opened where such are asked for. Raises `BadOption` or `UnknownName`.
+    A stage to freeze, linear layers to adapt, and what a prompt is for, must exist in one of the `networks`
+    at least, which are only opened where such are asked for. Raises `BadOption` or `UnknownName`.
     """
     from headstart.strategies.gradient import _design
     from headstart.strategies.gradient._adapters import resolve
@@ -228,12 +234,20 @@ def check(settings: Settings, modality: str, networks: Callable[[], Iterable[Bac
                 raise
             return LowRank(targets).names(backbone.generator())
 
+    def reads_prompts(backbone: Backbone) -> None:
+        if not isinstance(backbone, Prompted):
+            raise BadOption("prompt", settings.prompt, "left out: no source here writes texts about texts")
+
     _design.check(settings, modality)
     freeze, targets = settings.freeze, named_targets(settings.lora_targets)
     if freeze not in (None, _design.AUTO):
         _one_at_least(networks(), lambda backbone: _design.frozen_stage(backbone, freeze))
     if targets:
         _one_at_least(networks(), layers)
+    if settings.prompt is not None:
+        if not any(one.needs_writer(form) for one in every("transfer")):
+            raise BadOption("prompt", settings.prompt, "left out: no answer of this task is written")
+        _one_at_least(networks(), reads_prompts)
 
 
 def _one_at_least(backbones: Iterable[Backbone], test: Callable[[Backbone], object]) -> None:

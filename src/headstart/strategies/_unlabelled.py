@@ -31,7 +31,8 @@ from headstart.strategies import probe
 from headstart.strategies.linear._ridge import silenced
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
-from headstart.tasks.base import Linear, TaskMethods
+from headstart.tasks.base import TaskMethods
+from headstart.tasks.base.fits import Linear
 
 MOST = 2_000
 """Items without a label that are learnt from; more of them say little more, and each takes its time."""

@@ -20,7 +20,7 @@ from headstart.modalities.image import PLAIN, STORED
 from headstart.strategies.linear import _taps
 from headstart.strategies.linear._ridge import group_numbers, ridge_targets
 from headstart.strategies.shared._folds import run_folds
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 SIDE = 16
 """Side of the images the model sees: areas of the stored ones, averaged."""

@@ -14,7 +14,7 @@ import numpy as np
 from headstart.core.features import Features
 from headstart.measure import unlabelled
 from headstart.strategies._unlabelled import LearnsFromBoth, Lesson
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 STEPS = 300
 BATCH = 448

@@ -27,7 +27,7 @@ from headstart.strategies.linear import _taps
 from headstart.strategies.linear._ridge import group_numbers, ridge_targets, silenced
 from headstart.strategies.shared._folds import run_folds
 from headstart.strategies.shared._shipping import taps_model
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 VIEWS = 0
 """Augmented views a probe trains on unless it is told. Each costs a pass. Measured: 0 to half a point on

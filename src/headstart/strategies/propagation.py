@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.measure import unlabelled
 from headstart.strategies._unlabelled import LearnsFromBoth, Lesson
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 REACH = 0.9
 """Share that comes from neighbours: with the published .99 the largest cluster took all on questions."""

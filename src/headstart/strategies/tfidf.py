@@ -19,7 +19,7 @@ from headstart.strategies.linear._ridge import group_numbers
 from headstart.strategies.linear._sparse import fit_sparse, ready
 from headstart.strategies.linear._words import Words
 from headstart.strategies.shared._folds import run_folds
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 
 class Tfidf:

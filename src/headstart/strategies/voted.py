@@ -13,7 +13,7 @@ from headstart.core.features import Tap
 from headstart.core.strategy import Request
 from headstart.measure import unlabelled
 from headstart.strategies._unlabelled import LearnsFromBoth, Lesson
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 SHARES = (0.4, 0.8)
 """Of the items that each class is expected to have, how many it may get in each round."""

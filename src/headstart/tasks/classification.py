@@ -11,7 +11,8 @@ import numpy as np
 from headstart.core.task import CLASSIFICATION, Task
 from headstart.errors import DataError
 from headstart.measure import calibration, label_errors, metrics
-from headstart.tasks.base import Doubt, Fit, Linear
+from headstart.tasks.base import Doubt
+from headstart.tasks.base.fits import Fit, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks.base.scores import Mean, OverLabels, Score
 from headstart.tasks.linear import check, fit_logistic

@@ -12,7 +12,8 @@ from headstart.core.task import MULTILABEL, Task
 from headstart.errors import DataError
 from headstart.measure import label_errors, multilabel
 from headstart.measure.metrics import above_chance
-from headstart.tasks.base import Doubt, Fit, Linear
+from headstart.tasks.base import Doubt
+from headstart.tasks.base.fits import Fit, Linear
 from headstart.tasks.base.labels import SMALL, TINY, LabelMethods, log_odds
 from headstart.tasks.base.scores import Anew, OverLabels, Ratio, Score
 from headstart.tasks.linear import check, fit_logistic

@@ -14,7 +14,8 @@ from headstart.measure import metrics
 from headstart.measure.partition import drawn
 from headstart.measure.ridge import RELATIVE, coefficients, loo_ridge, normal_equations
 from headstart.measure.spectral import basis, standardise
-from headstart.tasks.base import FIFTHS, Fit, Linear, Sampled, TaskMethods
+from headstart.tasks.base import FIFTHS, TaskMethods
+from headstart.tasks.base.fits import Fit, Linear, Sampled
 from headstart.tasks.base.scores import Anew, Mean, Score
 from headstart.tasks.linear import check
 

@@ -54,5 +54,6 @@ def _digest(module: nn.Module, names: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
     for name in names:
         digest.update(name.encode())
-        digest.update(state[name].detach().cpu().contiguous().numpy().tobytes())
+        # -0.0 becomes 0.0 where weights are averaged, and is the same number
+        digest.update((state[name].detach().cpu().contiguous() + 0).numpy().tobytes())
     return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -100,3 +102,22 @@ def test_the_doctor_tells_characters_that_cannot_be_learnt() -> None:
     found = [one for one in said.findings(data, np.ones(len(data), bool)) if one.code == "HS346"]
     assert [(one.row, one.message.split("'")[1]) for one in found] == [(4, "æ"), (5, "ž")]
     assert "2 of the test part alone" in found[1].message
+
+
+def test_the_doctor_tells_which_transcripts_cannot_have_been_said(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    names = [f"clip{number}.wav" for number in range(12)]
+    for number, name in enumerate(names):
+        noise = np.random.default_rng(number).normal(0, 0.1, 8_000)
+        soundfile.write(str(tmp_path / name), noise, 8_000)
+
+    def told(transcripts: list[str]) -> list[tuple[str, str]]:
+        table = pl.DataFrame({"audio": [str(tmp_path / name) for name in names], "transcript": transcripts})
+        found = check(load(table)).findings
+        return [(one.code, one.where) for one in found if one.code in ("HS302", "HS347")]
+
+    good = [f"this is number {number}" for number in range(12)]
+    assert not told(good)
+    assert [code for code, _ in told([*good[:-1], "on and on " * 20])] == ["HS347"]
+    assert [code for code, _ in told([*good[:-1], "a"])] == ["HS347"]
+    assert [code for code, _ in told([*good[:-1], ""])] == ["HS302"]

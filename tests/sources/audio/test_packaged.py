@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from headstart import sources
 from headstart.core.source import Source
 from headstart.core.untrusted import Damaged
 from headstart.errors import MissingExtra, NetError, SourceError
+from headstart.modalities import audio
+from headstart.modalities.audio import Recording
 from headstart.modalities.audio.preprocessing import AudioPreprocessing, audio_input
-from headstart.sources.audio import opening, packaged
+from headstart.sources.audio import opening, packaged, writing
 from headstart.sources.audio.files import ctranslate
 from headstart.sources.audio.networks import recurrent
 from headstart.sources.providers import package
@@ -54,30 +57,42 @@ ARCHITECTURE: dict[str, Any] = {
 CONTRACT = AudioPreprocessing("whisper", mels=8, seconds=1.0)
 
 
-def converted(state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """An encoder's weights as CTranslate2 keeps them: queries, keys and values in one, keys with a bias of 0."""
+def converted(state: Mapping[str, torch.Tensor], side: str = "encoder") -> dict[str, np.ndarray]:
+    """A side's weights as CTranslate2 keeps them: queries, keys and values in one, keys with a bias of 0."""
     names = {
         "self_attn_layer_norm": "self_attention/layer_norm", "self_attn.out_proj": "self_attention/linear_1",
+        "encoder_attn_layer_norm": "attention/layer_norm", "encoder_attn.out_proj": "attention/linear_2",
         "final_layer_norm": "ffn/layer_norm", "fc1": "ffn/linear_0", "fc2": "ffn/linear_1",
         "conv1": "conv1", "conv2": "conv2", "layer_norm": "layer_norm",
     }  # fmt: skip
-    out: dict[str, np.ndarray] = {"encoder/num_heads": np.array(2, np.int16)}
+    out: dict[str, np.ndarray] = {f"{side}/num_heads": np.array(2, np.int16)}
     for name, tensor in state.items():
         module, _, value = name.rpartition(".")
         layer = module.split(".")[1] if module.startswith("layers.") else ""
-        prefix = f"encoder/layer_{layer}/" if layer else "encoder/"
+        prefix = f"{side}/layer_{layer}/" if layer else f"{side}/"
         inner = module.partition(f"layers.{layer}.")[2] if layer else module
+        start = f"layers.{layer}"
         if inner == "embed_positions":
-            out["encoder/position_encodings/encodings"] = tensor.half().numpy()
+            out[f"{side}/position_encodings/encodings"] = tensor.half().numpy()
+        elif inner == "embed_tokens":
+            out[f"{side}/embeddings/weight"] = tensor.half().numpy()
         elif inner in names:
             ending = {"weight": "gamma", "bias": "beta"}[value] if "norm" in inner else value
             out[f"{prefix}{names[inner]}/{ending}"] = tensor.half().numpy()
         elif inner == "self_attn.q_proj":
-            start = f"layers.{layer}.self_attn"
-            parts = [state.get(f"{start}.{part}_proj.{value}") for part in "qkv"]
-            whole = [torch.zeros(16) if part is None else part for part in parts]
-            out[f"{prefix}self_attention/linear_0/{value}"] = torch.cat(whole).half().numpy()
-    return {**out, "decoder/embeddings/weight": np.zeros((3, 16), np.float16)}
+            out[f"{prefix}self_attention/linear_0/{value}"] = joined(
+                state, f"{start}.self_attn", "qkv", value
+            )
+        elif inner == "encoder_attn.q_proj":
+            out[f"{prefix}attention/linear_0/{value}"] = joined(state, f"{start}.encoder_attn", "q", value)
+            out[f"{prefix}attention/linear_1/{value}"] = joined(state, f"{start}.encoder_attn", "kv", value)
+    return out
+
+
+def joined(state: Mapping[str, torch.Tensor], place: str, parts: str, value: str) -> np.ndarray:
+    """Linear layers by rows; keys have no bias."""
+    found = [state.get(f"{place}.{part}_proj.{value}") for part in parts]
+    return torch.cat([torch.zeros(16) if part is None else part for part in found]).half().numpy()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +112,92 @@ def opened(content: bytes, place: Path) -> Any:
     path = place / "model.bin"
     path.write_bytes(content)
     source = Source("package/tiny", "tiny", "audio", ARCHITECTURE, input=CONTRACT, sha256=sha256_of(path))
-    return packaged.open_whisper(source, path)
+    words, settings = place / "tokenizer.json", place / "config.json"
+    words.write_text(tokenizer())
+    settings.write_text(json.dumps({"suppress_ids": [5], "suppress_ids_begin": [6, 1]}))
+    return packaged.open_whisper(source, path, words, settings)
+
+
+def tokenizer() -> str:
+    """Whole words behind the tokens that begin and end a transcript."""
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+
+    special = ["[UNK]", "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
+    names = (*special, *(f"w{number}" for number in range(16)))
+    found = Tokenizer(
+        models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="[UNK]")
+    )
+    found.pre_tokenizer = pre_tokenizers.Whitespace()
+    found.add_special_tokens([AddedToken(name, special=True) for name in special])
+    return str(found.to_str())
+
+
+@pytest.fixture(scope="module")
+def whole() -> Any:
+    """A Whisper of `transformers`, with weights that float16 holds, and CTranslate2's variables of it."""
+    pytest.importorskip("transformers")
+    more = {"decoder_layers": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 32, "vocab_size": 20,
+            "max_target_positions": 300, "eos_token_id": 1, "bos_token_id": 1, "pad_token_id": 1,
+            "decoder_start_token_id": 2}  # fmt: skip
+    architecture = {**ARCHITECTURE, "kwargs": {**ARCHITECTURE["kwargs"], **more}}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network: Any = writing.build(architecture)
+        for parameter in network.parameters():
+            parameter.data = (0.3 * torch.randn_like(parameter)).half().float()
+    sides = {side: getattr(network.model, side).state_dict() for side in ("encoder", "decoder")}
+    return network, {
+        name: array for side, state in sides.items() for name, array in converted(state, side).items()
+    }
+
+
+def test_a_whole_network_writes_as_the_one_it_was_written_from(whole: Any, tmp_path: Path) -> None:
+    """From what the pass stores, and from whole windows; what is never written, or never first, is not."""
+    network, variables = whole
+    backbone = opened(written(variables), tmp_path)
+    generator = backbone.generator()
+    found = generator.module.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in network.state_dict().items())
+    reads = backbone.prompted(())
+    assert reads.digest == backbone.digest
+    rng = np.random.default_rng(0)
+    sounds = [
+        Recording(rng.normal(0, 0.1, size).astype(np.float32), 16_000, size / 16_000)
+        for size in (9_000, 2_000)
+    ]
+    x = torch.from_numpy(audio.collate([audio.prepare(sound, reads.source.input) for sound in sounds]))
+    assert x.shape == (2, 9, 100)
+    assert x[:, -1].all()
+    state = reads.states(x, (generator.place,))[generator.place]
+    expected = network.model.encoder(x[:, :-1])[0]
+    torch.testing.assert_close(state[..., :-1], expected, atol=1e-4, rtol=1e-4)
+    generator = generator.writes(12)
+    tokens = generator.write(state, generator.place)
+    assert torch.equal(tokens, generator.write(x, "input"))
+    assert not (tokens == 5).any()
+    assert not ((tokens[:, 0] == 6) | (tokens[:, 0] == 1)).any()
+    given = torch.tensor([[2, 3]] * 2)
+    for at in range(12):  # without a cache
+        with torch.no_grad():
+            z = network(input_features=x[:, :-1], decoder_input_ids=given).logits[:, -1]
+        z[:, [5, 6, 1] if not at else [5]] = -torch.inf
+        given = torch.cat([given, z.argmax(-1, keepdim=True)], 1)
+    for row, line in enumerate(tokens.tolist()):
+        own = given[row, 2:].tolist()
+        own = own[: own.index(1) + 1] if 1 in own else own
+        assert [token for token in line if token >= 0] == own
+    assert generator.tokens("w3 w4", 9) == [7, 8, 1]
+    assert 5 not in generator.writes(3, known=(5,)).writing.never
+    assert torch.allclose(
+        generator.logits(state, tokens.clamp(min=1), generator.place),
+        generator.logits(x, tokens.clamp(min=1), "input"), atol=1e-4,
+    )  # fmt: skip
+
+
+def test_a_decoder_that_is_not_whole(whole: Any, tmp_path: Path) -> None:
+    less = {name: array for name, array in whole[1].items() if name != "decoder/layer_1/ffn/linear_1/bias"}
+    with pytest.raises(SourceError, match=r"fc2\.bias missing"):
+        opened(written(less), tmp_path).generator()
 
 
 def test_an_encoder_comes_back_from_its_file(tiny: Any, tmp_path: Path) -> None:
@@ -149,7 +249,7 @@ def test_a_damaged_file_is_one_sentence(tiny: Any, tmp_path: Path) -> None:
             struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, 1) + text("a") + b"\xff",
             "255 axes",
         ),
-        (written({"encoder/layer_0/strange/weight": np.zeros(2, np.float32)}), "not one of an encoder"),
+        (written({"encoder/layer_0/strange/weight": np.zeros(2, np.float32)}), "not one of a Whisper's encoder"),
     ],
 )  # fmt: skip
 def test_what_is_refused(content: bytes, said: str, tmp_path: Path) -> None:

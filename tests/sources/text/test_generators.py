@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import torch
 
 from headstart import modalities, sources
 from headstart.core.generator import Writes, Writing
-from headstart.errors import NetError, SourceError
+from headstart.errors import SourceError
 from headstart.modalities.text import Text
-from headstart.sources.layers.filling import unshared
 from headstart.sources.text.networks import transformer
+from headstart.testing.generator import check_generator
 from made.pretrained import WRITERS, write_model, write_writer
 
 TEXTS = ("rain snow the a", "bread soup", "train ticket hotel airport luggage map bus")
@@ -66,38 +65,16 @@ def test_it_writes_what_transformers_does_of_each_text_alone(backbone: Any) -> N
         assert len(written) == LONGEST or written[-1] in writing.end
 
 
-def test_logits_given_the_answer_are_those_it_was_written_by(backbone: Any) -> None:
-    generator = backbone.generator().writes(LONGEST)
-    stored = states(backbone, generator.place)
-    said = generator.write(stored, generator.place)
-    with torch.no_grad():
-        z = generator.logits(stored, said, generator.place)
-    assert z.shape[:2] == said.shape
-    assert torch.equal(z.argmax(-1)[said >= 0], said[said >= 0])
+def test_it_keeps_what_the_contract_promises(backbone: Any) -> None:
+    check_generator(backbone, "rain snow")
 
 
-def test_a_copy_writes_alike_new_weights_do_not_and_tensors_bring_it_back(backbone: Any) -> None:
-    generator = backbone.generator().writes(LONGEST)
-    batch = prepared(backbone)
-    said = generator.write(batch, "input")
-    twin = generator.copy()
-    assert (twin.digest, twin.write(batch, "input").tolist()) == (generator.digest, said.tolist())
-    assert generator.fresh(1).digest != generator.digest
-    tensors = {name: value.numpy() for name, value in unshared(generator.module).items()}
-    made = (generator.architecture, backbone.source.input)
-    again = sources.generator_from_state(*made, tensors, generator.writing, generator.vocabulary)
-    assert torch.equal(again.write(batch, "input"), said)
-    with pytest.raises(NetError):
-        sources.generator_from_state(*made, dict(list(tensors.items())[1:]), again.writing, again.vocabulary)
-
-
-def test_tokens_of_an_answer_end_and_come_back(backbone: Any) -> None:
-    generator = backbone.generator()
-    tokens = generator.tokens("rain snow", 9)
-    assert tokens[-1] == generator.writing.end[0]
-    assert generator.text([*tokens, tokens[0], -1]) == "rain snow"
-    assert len(generator.tokens("rain snow wind", 2)) == 2
-    assert Writing.from_json(json.loads(json.dumps(generator.writing.to_json()))) == generator.writing
+def test_weights_that_the_backbone_has_are_in_memory_once(backbone: Any) -> None:
+    apart = {p.data_ptr() for p in backbone.generator().copy().module.parameters()}
+    own = {p.data_ptr() for p in backbone.module.parameters()}
+    whole = {p.data_ptr() for p in backbone.generator().module.parameters()}
+    assert own <= whole
+    assert not own & apart
 
 
 def test_a_prompt_comes_from_the_record(tmp_path: Path) -> None:
@@ -106,6 +83,8 @@ def test_a_prompt_comes_from_the_record(tmp_path: Path) -> None:
     found: Any = sources.load(f"hf:{write_writer(tmp_path / 't5', task_specific_params=tasks)}")
     assert found.prompted(("summarization",)).source.input.prefix == "the "
     assert found.prompted(("translation",)).source.input.prefix == ""  # one of two: none is taken
+    assert found.prompts(("translation",)) == ("a ", "it ")
+    assert found.behind("it ").source.input.prefix == "it "
     assert found.prompted(("summarization",)).generator() is found.generator()
 
 
@@ -113,6 +92,15 @@ def test_a_causal_network_leaves_room_for_the_answer(tmp_path: Path) -> None:
     found: Any = sources.load(f"hf:{write_writer(tmp_path / 'gpt2', 'gpt2')}")
     assert found.prompted(()).source.input.max_length == found.source.input.max_length // 2
     assert found.generator().place == "input"
+
+
+def test_a_tokenizer_for_each_language_says_what_to_do(tmp_path: Path) -> None:
+    folder = write_writer(tmp_path / "marian", "marian")
+    (folder / "tokenizer.json").unlink()
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        (folder / name).write_text("{}")
+    with pytest.raises(SourceError, match=r"a pair of files, source\.spm and target\.spm"):
+        sources.load(f"hf:{folder}")
 
 
 def test_what_cannot_write_says_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.core.source import Levels
 from headstart.core.untrusted import limits
 from headstart.errors import AudioError, BadOption
-from headstart.modalities.audio import _described, _shown
+from headstart.modalities.audio import _described, _shown, _windows
 from headstart.modalities.audio._spectra import frames_of
 from headstart.modalities.audio._traits import looks as looks
 from headstart.modalities.audio._traits import traits as traits
@@ -239,16 +239,28 @@ def telling(opened: Iterable[Recording]) -> bool:
     return float(np.median([one.seconds for one in opened])) >= 1
 
 
+def seconds(data: bytes) -> float:
+    """Of a whole recording, as its header says. Raises `AudioError`."""
+    return _decode.header_of(data).seconds
+
+
+def windows(opened: Recording, contract: AudioPreprocessing) -> list[tuple[float, float, Recording]]:
+    """(begin, end, part) in seconds, no more in each than the source reads at a time."""
+    return _windows.windows(opened, contract.seconds)
+
+
 def count(data: bytes | Recording, contract: AudioPreprocessing) -> Counted:
     """Frames of a recording, and how many of them the source reads; of bytes the header tells it."""
     seconds = (data if isinstance(data, Recording) else _decode.header_of(data)).seconds
     frames = contract.frames(seconds) + (0 if contract.waves else 1)  # the first may lie around the beginning
+    frames = max(frames, contract.window) if contract.whole else frames
     return Counted(frames, min(frames, contract.max_length), 0, "samples" if contract.waves else "frames")
 
 
-def weight(data: bytes, contract: AudioPreprocessing) -> int:  # noqa: ARG001 - time is time
+def weight(data: bytes, contract: AudioPreprocessing) -> int:
     """By its length in time: recordings of like length share a batch."""
+    least = contract.seconds if contract.whole else 0.0
     try:
-        return max(1, round(min(_decode.header_of(data).seconds, limits.SECONDS) * WEIGHT))
+        return max(1, round(max(least, min(_decode.header_of(data).seconds, limits.SECONDS)) * WEIGHT))
     except AudioError:
         return 1

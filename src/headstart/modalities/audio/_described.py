@@ -51,7 +51,8 @@ def _values(contract: AudioPreprocessing) -> str:
         return f"{loud}; {frames} from 0 to half the rate"
     return (
         f"in windows of {contract.seconds:g} seconds, each followed by silence where it is not full: "
-        f"{frames} from 0 to {recipes.WHISPERS_TOP} Hz, as many frames as the recording has; take the "
+        f"{frames} from 0 to {recipes.WHISPERS_TOP} Hz, as many frames as "
+        f"{'the windows have' if contract.whole else 'the recording has'}; take the "
         f"logarithm to base 10 of at least {recipes.QUIETEST}, raise to at least 8 under the window's "
         "largest value, add 4 and divide by 4"
     )

@@ -26,12 +26,14 @@ def frames_of(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
 
 
 def _whisper(samples: np.ndarray, contract: AudioPreprocessing) -> np.ndarray:
-    """Each window by itself, as Whisper sees it: silence follows where it is not full."""
+    """Each window by itself, as Whisper sees it: silence follows where it is not full, and is given, too,
+    where whole windows are wanted."""
     whole, side = contract.window * contract.hop, contract.n_fft // 2
     bank = slaney(contract.rate, contract.n_fft, contract.mels, min(recipes.WHISPERS_TOP, contract.rate // 2))
     found = []
     for start in range(0, len(samples), whole):
         own = samples[start : start + whole]
+        own = np.pad(own, (0, whole - len(own))) if contract.whole else own
         heard = np.pad(own, (0, max(0, min(whole, len(own) + contract.n_fft) - len(own))))
         power = _power(_reflected(heard, side), contract, hann(contract.n_fft), -(-len(own) // contract.hop))
         logs = np.log10(np.maximum(power @ bank, recipes.QUIETEST))

@@ -78,6 +78,9 @@ class AudioPreprocessing(Preprocessing):
     mean: float = 0.0
     std: float = 0.5
     """Of the values of the recipe "ast"."""
+    whole: bool = False
+    """Whether silence fills a recording up to whole windows, and counts as heard: so has Whisper's decoder
+    learnt to read. Of the recipe "whisper" alone."""
 
     @property
     def modality(self) -> str:
@@ -113,7 +116,9 @@ class AudioPreprocessing(Preprocessing):
         return self.frames(self.longest)
 
     def to_json(self) -> dict[str, Any]:
-        return {"modality": "audio", **vars(self)}
+        """Without what earlier versions did not have, where it is not so: what they kept is found by it."""
+        found = {"modality": "audio", **vars(self)}
+        return found if self.whole else {name: value for name, value in found.items() if name != "whole"}
 
     @classmethod
     def audit(cls, data: Mapping[str, Any]) -> None:
@@ -131,6 +136,8 @@ class AudioPreprocessing(Preprocessing):
             raise ValueError(f"windows of {found.seconds:g} seconds")
         if not LEAST_SECONDS <= found.longest <= limits.SECONDS:
             raise ValueError(f"recordings of {found.longest:g} seconds")
+        if found.whole and found.recipe != WHISPER:
+            raise ValueError("whole windows of what is not read in windows")
         if not (math.isfinite(found.mean) and 0 < found.std < math.inf):
             raise ValueError("a mean and standard deviation that no spectrogram has")
 
@@ -139,6 +146,9 @@ class AudioPreprocessing(Preprocessing):
         """Raises `ValueError`, `TypeError`, `KeyError` for what is none."""
         said: dict[str, Any] = {name: in_json(data, name, int) for name in ("rate", "mels", "n_fft", "hop")}
         said |= {name: float(in_json(data, name, float)) for name in ("seconds", "longest", "mean", "std")}
+        said["whole"] = data.get("whole", False)
+        if not isinstance(said["whole"], bool):
+            raise TypeError("whole is neither true nor false")
         return cls(**said, **{name: in_json(data, name, str) for name in ("recipe", "pooling")})
 
     def signature(self) -> Signature:

@@ -1,8 +1,10 @@
-"""Words of a text shaded by how much they mattered."""
+"""Words of a text shaded by how much they mattered, or marked where another text differs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Any
 
 from headstart.core import words
@@ -11,6 +13,20 @@ STRONG = 0.3
 """Share of the strongest effect from which a word stands out without colour as well."""
 FAINT = 0.05
 """Share below which it is not marked."""
+COMPARED = 400
+"""Words of a text that are compared with those of another: twice as many take four times as long."""
+
+
+def apart(one: str, other: str) -> list[tuple[bool, str]]:
+    """The words of one text in runs, each with whether the other text lacks it there. What follows the words
+    that are compared is not marked."""
+    ours, theirs = one.split(), other.split()
+    same = [False] * len(ours[:COMPARED]) + [True] * len(ours[COMPARED:])
+    matcher = SequenceMatcher(None, ours[:COMPARED], theirs[:COMPARED], autojunk=False)
+    for block in matcher.get_matching_blocks():
+        same[block.a : block.a + block.size] = [True] * block.size
+    runs = groupby(zip(same, ours, strict=True), key=lambda word: word[0])
+    return [(not alike, " ".join(word for _, word in run)) for alike, run in runs]
 
 
 def shades(pieces: Sequence[Mapping[str, Any]], most: int, largest: float) -> list[dict[str, Any]]:

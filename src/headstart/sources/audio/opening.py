@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from headstart.core.generator import Generator
 from headstart.core.source import Source
 from headstart.errors import NetError, SourceError, UnknownName
-from headstart.sources.audio.files import folder
+from headstart.sources.audio import writing
+from headstart.sources.audio.files import folder, generation
 from headstart.sources.audio.networks import convolutional, recurrent
 from headstart.sources.audio.networks.backbone import AudioBackbone, wrap
 from headstart.sources.audio.networks.families import FAMILIES
@@ -27,7 +31,8 @@ OWN: Mapping[Any, Callable[[Mapping[str, Any]], nn.Module]] = {
 
 
 def open_folder(source: Source, root: Path) -> AudioBackbone:
-    """The source's network with the weights in its folder. Raises `SourceError`, `MissingExtra`."""
+    """The source's network with the weights in its folder; what can write does when it is asked for. Raises
+    `SourceError`, `MissingExtra`."""
     layout = folder.read(root, source.spec)
     transformer.library()
     source, tensors = weights.read_folder(layout.weights, source)
@@ -35,8 +40,23 @@ def open_folder(source: Source, root: Path) -> AudioBackbone:
     unused = FAMILIES[architecture["arch"]].UNUSED
     tensors = {name: tensor for name, tensor in tensors.items() if not unused.search(name)}
     network = transformer.fill(architecture, tensors, source.spec)
+    source = replace(source, writes=architecture["arch"] in folder.WRITERS)
     found = filling.described(source, network, architecture, layout.contract)
-    return wrap(network, found, rebuild=lambda: transformer.build(architecture))
+    backbone = wrap(network, found, rebuild=lambda: transformer.build(architecture))
+    if not source.writes:
+        return backbone
+    return writing.WritingSounds.around(backbone, cache(lambda: open_generator(source, root)))
+
+
+def open_generator(source: Source, root: Path) -> Generator:
+    """The whole network in the source's folder, decoder and all. Raises `SourceError`, `MissingExtra`."""
+    layout, how = folder.read(root, source.spec), generation.read(root, source.spec)
+    tensors = weights.read_folder(layout.weights, source)[1]
+    network = transformer.fill(layout.architecture, tensors, source.spec, writing.AUTO)
+    return writing.around(network, layout.architecture, how, generation.tokenizer(root, source.spec))
+
+
+restore_generator = writing.restore
 
 
 def open_file(source: Source, path: Path) -> AudioBackbone:

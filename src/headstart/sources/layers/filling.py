@@ -51,6 +51,16 @@ def unshared(network: nn.Module) -> dict[str, Tensor]:
     return dict(found.values())
 
 
+def share(part: nn.Module, whole: nn.Module) -> None:
+    """Equal weights of a network and of the first such part of another are in memory once: they must not be
+    changed in place."""
+    twin = next((one for one in whole.modules() if type(one) is type(part)), nn.Module())
+    own = dict(part.named_parameters(remove_duplicate=False))
+    for name, parameter in twin.named_parameters(remove_duplicate=False):
+        if name in own and torch.equal(own[name], parameter):
+            parameter.data = own[name].data
+
+
 def _compare(network: nn.Module, tensors: Mapping[str, Any], arch: str) -> None:
     for name, value in network.state_dict().items():
         if name in tensors and tuple(tensors[name].shape) != tuple(value.shape):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -71,9 +71,10 @@ class Written(ABC):
         found.digest = self.digest
         return found
 
-    def writes(self, longest: int) -> Self:
-        """The same network, no copy of it, with answers of at most so many tokens."""
-        found = replace(self, writing=replace(self.writing, longest=longest))
+    def writes(self, longest: int, known: Collection[int] = ()) -> Self:
+        """The same network, no copy of it, with answers of at most so many tokens; `known` ones may occur."""
+        never = tuple(token for token in self.writing.never if token not in known)
+        found = replace(self, writing=replace(self.writing, longest=longest, never=never))
         if "digest" in self.__dict__:
             found.digest = self.digest
         return found
@@ -123,7 +124,7 @@ class Written(ABC):
         found = torch.full((len(states), self.writing.longest), -1, dtype=torch.long)
         with evaluating(self.module):
             for part in order.split(size):
-                some = self._first(states[part], max(1, int(lengths[part].max())), cut)
+                some = _trimmed(self, states[part], cut)
                 found[part.cpu()] = self._written(self._begun(some, cut)).cpu()
         return found
 
@@ -135,13 +136,20 @@ class Written(ABC):
         tokens, cache = begun.tokens, None
         for at in range(self.writing.longest):
             out = self.module(**begun.arguments(tokens, at), past_key_values=cache, use_cache=True)
-            said, cache = out.logits[:, -1].argmax(-1), out.past_key_values
+            z, cache = out.logits[:, -1], out.past_key_values
+            z[:, list(self.writing.never + (self.writing.not_first if at == 0 else ()))] = -torch.inf
+            said = z.argmax(-1)
             found[alive, at] = said[alive]
             alive &= ~torch.isin(said, end)
             if not alive.any():
                 break
             tokens = said[:, None]
         return found
+
+
+def _trimmed(one: Written, states: Tensor, cut: str) -> Tensor:
+    """Without what fills up even the longest item."""
+    return one._first(states, max(1, int(one._lengths(states, cut).max())), cut)
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,7 @@ class EncoderDecoder(Written):
         return {"encoder_outputs": (states[..., :-1].float(),), "attention_mask": mask}
 
     def logits(self, states: Tensor, answers: Tensor, cut: str) -> Tensor:
+        states = _trimmed(self, states, cut)
         start = answers.new_tensor(self.writing.start).expand(len(answers), -1)
         given = torch.cat([start, answers[:, :-1].clamp(min=0)], 1)  # [B, S + L - 1]
         out = self.module(**self._read(states, cut), decoder_input_ids=given, use_cache=False)
@@ -215,8 +224,7 @@ class Causal(Written):
         return "position_ids" in inspect.signature(self.module.forward).parameters
 
     def logits(self, states: Tensor, answers: Tensor, cut: str) -> Tensor:
-        del cut
-        prompts, mask = _to_the_right(states)
+        prompts, mask = _to_the_right(_trimmed(self, states, cut))
         ids = torch.cat([prompts, answers.clamp(min=0)], 1)
         seen = torch.cat([mask, torch.ones_like(answers)], 1)
         places = {"position_ids": _places(seen)} if self._numbered else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from headstart.core.generator import Generator, Writing
 from headstart.core.source import Source
@@ -41,17 +42,21 @@ def open_folder(source: Source, root: Path) -> TextBackbone:
         found = replace(found, writes=True)
     backbone = backbones.wrap(network, found, rebuild=lambda: transformer.build(architecture))
     _check_length(backbone, layout.contract, source.spec)
-    return writing.of(backbone, cache(lambda: open_generator(found, root))) if found.writes else backbone
+    if not found.writes:
+        return backbone
+    return writing.of(backbone, cache(lambda: open_generator(found, root, network)))
 
 
-def open_generator(source: Source, root: Path) -> Generator:
-    """The whole network in the source's folder, decoder and all. Raises `SourceError`, `MissingExtra`."""
+def open_generator(source: Source, root: Path, part: nn.Module) -> Generator:
+    """The whole network in the source's folder, decoder and all; the weights of the `part` that is open
+    already are in memory once. Raises `SourceError`, `MissingExtra`."""
     layout = folder.read(root, source.spec)
     architecture, how = layout.architecture, generation.read(layout)
     kind = writing.AUTO[writing.is_pair(architecture)]
     network = transformer.fill(
         architecture, weights.read_folder(layout.weights, source)[1], source.spec, kind
     )
+    filling.share(part, network)
     return writing.around(network, architecture, how, layout.contract.encoder)
 
 

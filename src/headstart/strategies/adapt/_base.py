@@ -24,7 +24,7 @@ from headstart.measure.shift.separation import domain_auc
 from headstart.strategies.linear._ridge import group_numbers, silenced
 from headstart.strategies.shared._folds import empty_trial, run_folds
 from headstart.strategies.shared._shipping import taps_model
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 from headstart.tasks.linear import inner_folds
 
 LEAST = 2

@@ -20,7 +20,7 @@ from headstart.core.strategy import NotApplicable, Request
 from headstart.strategies.adapt._base import Adapts, Domains, shown
 from headstart.strategies.shared._folds import OutOfTime
 from headstart.strategies.shared._shipping import taps_model
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 PRIOR = 16
 """Items that the network's own statistics count as: of few items their own say little."""

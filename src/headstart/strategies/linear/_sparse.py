@@ -10,7 +10,7 @@ from scipy import sparse
 
 from headstart import tasks
 from headstart.core.task import Task
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 from headstart.tasks.linear import inner_folds
 
 FOLDS = 3

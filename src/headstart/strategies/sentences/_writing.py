@@ -96,7 +96,9 @@ class Taught(nn.Module):
 
 
 def token_loss(z: Tensor, answers: Tensor) -> Tensor:
-    """Cross-entropy of each item `[B]`, whose mean is that over all tokens of the batch."""
+    """Cross-entropy of each item `[B]`, whose mean is that over all tokens of the batch. Answers may be
+    filled up further than the logits reach."""
+    answers = answers[:, : z.shape[1]]
     each = cross_entropy(z.transpose(1, 2), answers, ignore_index=-1, reduction="none")  # [B, L]
     return each.sum(1) * len(answers) / (answers >= 0).sum().clamp(min=1)
 
@@ -110,10 +112,17 @@ def table(generator: Generator, texts: Sequence[str]) -> np.ndarray:
     return found
 
 
+def shortest(answers: np.ndarray) -> np.ndarray:
+    """Of answers `[n, L]` those columns that any of them has: a few long ones among many are no burden."""
+    return answers[:, : max(1, int((answers >= 0).sum(axis=1).max(initial=1)))]
+
+
 def fitted(generator: Generator, texts: Sequence[str]) -> Generator:
-    """With room for answers like these, never more than the source allows."""
-    longest = max((len(generator.tokens(text, LONGEST)) for text in texts), default=1)
-    return generator.writes(min(generator.writing.longest, round(ROOM * longest) + MORE))
+    """With room for answers like these, no more than the source allows; their tokens may be written."""
+    tokens = [generator.tokens(text, LONGEST) for text in texts]
+    longest = max(map(len, tokens), default=1)
+    known = {token for row in tokens for token in row}
+    return generator.writes(min(generator.writing.longest, round(ROOM * longest) + MORE), known)
 
 
 def train_on(arm: Arm, rows: np.ndarray, watch: Watch) -> tuple[Trained, Learnt]:
@@ -143,7 +152,7 @@ def _attempt(arm: Arm, rows: np.ndarray, recipe: Recipe, watch: Watch) -> tuple[
     at[part] = np.arange(len(part))
 
     def taught(inputs: Tensor, batch: np.ndarray, _: int) -> Any:
-        tokens = torch.from_numpy(answers[at[batch]])
+        tokens = torch.from_numpy(shortest(answers[at[batch]]))
         return arm.inputs.unvaried(inputs), tokens.to(inputs.device)
 
     batches = Batches(
@@ -208,7 +217,7 @@ def held_loss(net: nn.Module, arm: Arm, rows: np.ndarray) -> float:
     for start in range(0, len(rows), 16):
         part = slice(start, start + 16)
         states = _read(arm.inputs, rows[part]).to(device)
-        tokens = torch.from_numpy(answers[part]).to(device)
+        tokens = torch.from_numpy(shortest(answers[part])).to(device)
         some = token_loss(net((states, tokens)).float(), tokens).mean()
         total += float(some) * int((tokens >= 0).sum())
     return total / max(1, int((answers >= 0).sum()))

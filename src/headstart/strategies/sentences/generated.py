@@ -18,7 +18,7 @@ from headstart import modalities, tasks
 from headstart.core import fingerprint
 from headstart.core.budget import Budget
 from headstart.core.evidence import Cost
-from headstart.core.generator import Generator, Writes
+from headstart.core.generator import Generator, Prompted, Writes
 from headstart.core.model import Model
 from headstart.core.split import Fold
 from headstart.core.strategy import Request, Trial
@@ -58,12 +58,18 @@ class Unable(Exception):
 
 
 def opened(request: Request) -> tuple[Request, Generator]:
-    """The request with the backbone behind the source's own prompt for such a task, and what writes. Raises
-    `Unable`."""
+    """The request with the backbone behind the prompt that was asked for, or the source's own for such a
+    task, and what writes. Raises `Unable`."""
     backbone, methods = request.network, tasks.for_task(request.task)
     if not isinstance(backbone, Writes) or not isinstance(methods, Says):
         raise Unable(f"{backbone.source.name} is no network that writes texts")
-    prompted: Any = backbone.prompted(methods.prompts)
+    prompt = request.settings.prompt
+    if prompt is None:
+        prompted: Any = backbone.prompted(methods.prompts)
+    elif isinstance(backbone, Prompted):
+        prompted = backbone.behind(prompt)
+    else:
+        raise Unable(f"{backbone.source.name} takes no prompt")
     try:
         return replace(request, backbone=prompted), prompted.generator()
     except SourceError as error:
@@ -139,14 +145,26 @@ class Untouched:
         about = fingerprint.of_json([generator.digest, generator.writing.to_json()])
         trial = run_folds(request, request.arm(self.name), fit_fold, about=about)
         cost = trial.cost + Cost(forward_passes=arm.inputs.forward_passes)
-        prefix = getattr(request.network.source.input, "prefix", "")
-        told = f"as it is, behind {prefix.strip()!r}" if prefix else "as it is"
-        return replace(trial, cost=cost, reason=trial.reason or _with_alarms(told, trial.choices))
+        return replace(
+            trial, cost=cost, reason=trial.reason or _with_alarms(_as_it_is(request), trial.choices)
+        )
 
     def refit(self, request: Request, trial: Trial) -> Model:  # noqa: ARG002
         """A net of kind "generator"."""
         request, generator = opened(request)
         return model_of(request, generator, _shipping.origin(request.network))
+
+
+def _as_it_is(request: Request) -> str:
+    prefix = getattr(request.network.source.input, "prefix", "")
+    if prefix:
+        return f"as it is, behind {prefix.strip()!r}"
+    names = getattr(tasks.for_task(request.task), "prompts", ())
+    known = request.network.prompts(names) if isinstance(request.network, Prompted) else ()
+    if len(known) < 2 or request.settings.prompt is not None:
+        return "as it is"
+    several = " or ".join(repr(prompt) for prompt in known)
+    return f"as it is, behind no prompt: its record has {several}, so name one with --prompt"
 
 
 def all_of(generator: Generator, seed: int) -> Callable[[], None]:  # noqa: ARG001

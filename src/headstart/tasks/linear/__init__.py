@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import DataError
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 from headstart.tasks.linear import _kernel
 from headstart.tasks.linear._kernel import Kernel
 from headstart.tasks.linear._logistic import (

@@ -15,7 +15,7 @@ from headstart.measure.calibration import fit_temperature
 from headstart.measure.partition import drawn
 from headstart.measure.ridge import coefficients, loo_ridge, sketched
 from headstart.measure.spectral import basis, standardise
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 
 LOOKED = 4_000
 """Rows by which penalty and temperature are chosen."""

@@ -78,6 +78,7 @@ class Sentences(TaskMethods):
     differs: bool = False
     spelt: bool = False
     longest: float = 0.0
+    heard: bool = False
     prompts: tuple[str, ...] = ()
 
     def said(self, task: Task, net: Mapping[str, Any], scores: np.ndarray, texts: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ class Transcribe(Sentences):
 
     kind = "transcribe"
     asks = "a transcript"
+    heard = True
     columns = (("audio", "transcript"), ("audio", "transcription"), ("path", "transcript"))
     spelt = True
     scores = by_name(WER, CER, EXACT)

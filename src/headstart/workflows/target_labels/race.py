@@ -21,7 +21,7 @@ from headstart.planning.adaptation import Decision
 from headstart.strategies import adapt as adapters
 from headstart.strategies.adapt._base import Adapts, Domains, Headed
 from headstart.strategies.linear._ridge import silenced
-from headstart.tasks.base import Linear
+from headstart.tasks.base.fits import Linear
 from headstart.tasks.linear import inner_folds
 from headstart.workflows.target_labels import OVERRIDES, PARTS, RACES, Labelled
 

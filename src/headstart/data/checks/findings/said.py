@@ -15,16 +15,21 @@ from headstart.data.checks.findings import Finding, finding, languages
 from headstart.errors import HeadstartError
 from headstart.measure.texts.edits import normalised
 from headstart.measure.texts.shared import squad
+from headstart.modalities.base import Timed
 from headstart.tasks.base import Says
 
 SHOWN = 40
 """Characters of a text that are shown."""
+LEAST = 10
+"""Recordings from which on their paces are compared."""
+FASTER, SLOWER, POSSIBLE = 3.0, 6.0, 25.0
+"""How many times the usual pace is too fast, or too slow; and characters a second of a quick speaker."""
 
 
 def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
-    """HS303 and HS340 to HS346: all the same; copies of their item; answers that their passage does not hold;
+    """HS303 and HS340 to HS347: all the same; copies of their item; answers that their passage does not hold;
     texts far longer than their item; texts of the test part that the training part has, too; paths; a
-    language that is not meant; characters that cannot be learnt."""
+    language that is not meant; characters that cannot be learnt; transcripts that cannot be what was said."""
     assert dataset.task is not None
     methods = tasks.for_task(dataset.task)
     assert isinstance(methods, Says)
@@ -34,6 +39,9 @@ def findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
         yield finding(
             "HS303", dataset.task.labels[0], f"all {len(wanted):,} texts are {_shown(*wanted.values())}"
         )
+    room = modalities.get(dataset.modality)
+    if methods.heard and isinstance(room, Timed):
+        yield from _heard(dataset, wanted, room)
     own_texts = _own(dataset, wanted)
     for row, own in own_texts.items():
         name, target = dataset.items[row].id, wanted[row]
@@ -99,6 +107,24 @@ def _characters(dataset: Dataset, wanted: Mapping[int, str]) -> Iterator[Finding
             where = dataset.items[rows[0]].id
             many = f"in {len(rows):,} of the test part alone" if not learnt else "in this one alone"
             yield finding("HS346", where, f"{character!r} (U+{ord(character):04X}) is {many}", rows[0])
+
+
+def _heard(dataset: Dataset, wanted: dict[int, str], room: Timed) -> Iterator[Finding]:
+    """HS347: transcripts with far more or fewer characters a second than others."""
+    paces: dict[int, float] = {}
+    for row, target in wanted.items():
+        item = dataset.items[row]
+        try:
+            seconds = room.seconds(item.read())
+        except (OSError, HeadstartError):  # told already
+            continue
+        if seconds > 0 and target.strip():
+            paces[row] = len("".join(target.split())) / seconds
+    usual = float(np.median(list(paces.values()))) if len(paces) >= LEAST else 0.0
+    for row, pace in paces.items():
+        if usual and not usual / SLOWER <= pace <= max(usual * FASTER, POSSIBLE):
+            many = f"{pace:.3g} characters a second, where {usual:.3g} are usual: {_shown(wanted[row])}"
+            yield finding("HS347", dataset.items[row].id, many, row)
 
 
 def _shown(text: str, *_: str) -> str:

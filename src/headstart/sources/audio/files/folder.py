@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ PROCESSOR = "processor_config.json"
 """Where newer versions of `transformers` put the same, under "feature_extractor"."""
 WAVES = ("wav2vec2", "hubert", "wavlm")
 """Model types that read samples."""
+WRITERS = ("whisper",)
+"""Model types with a decoder that writes."""
 
 
 @dataclass(frozen=True)
@@ -107,4 +109,5 @@ def _number(said: Mapping[str, Any], name: str) -> int:
 
 def described(source: Source, root: Path) -> Source:
     """The record, completed with what a folder says. Raises `SourceError`."""
-    return folders.completed(source, root, read(root, source.spec))
+    found = folders.completed(source, root, read(root, source.spec))
+    return replace(found, writes=found.architecture.get("arch") in WRITERS)

@@ -20,6 +20,8 @@ NAMED = ("vocab_file", "merges_file", "tokenizer_file", "spm_file", "sp_model_fi
 SLOW = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
         "spm.model")  # fmt: skip
 """What tokenizers of the older form are made of."""
+PAIR = ("source.spm", "target.spm")
+"""That of Marian, one for each language."""
 
 
 def read(folder: Path, spec: str, *, lowercase: bool = False) -> tuple[str, dict[str, Any]]:
@@ -57,6 +59,12 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _converted(folder: Path, spec: str) -> str:
+    if all((folder / name).is_file() for name in PAIR):
+        problem = f"its tokenizer is a pair of files, {' and '.join(PAIR)}, which nothing here converts"
+        remedy = (
+            f"put a {NAME} for both languages beside its weights, or take a model that has one (T5, mBART)"
+        )
+        raise SourceError(spec, problem, remedy)
     if not any((folder / name).is_file() for name in SLOW):
         remedy = f"a model folder has {NAME} beside its weights"
         raise SourceError(spec, f"there is no tokenizer in {folder}", remedy)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.core.generator import Generator, Writing
+from headstart.core.source import Source
 from headstart.modalities.text.preprocessing import text_input
 from headstart.sources.layers.generator import Causal, EncoderDecoder
 from headstart.sources.text.networks import transformer
@@ -34,44 +35,52 @@ class WritingBackbone(TextBackbone):
 
     opens: Callable[[], Generator]
     """Opens the source's files once more."""
+    bare: Source
+    """As it was opened: what is read before any prompt."""
 
     def generator(self) -> Generator:
         """Opened once, and shared by all that differ in the prompt. Raises `SourceError`."""
         return self.opens()
 
-    def prompted(self, names: Sequence[str]) -> Self:
-        """Behind the prompt that its configuration has for a task of such a name ("summarization"); causal
-        ones leave half of their places to the answer."""
-        contract = text_input(self.source)
+    def prompts(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those that its configuration has for tasks of such a name ("summarization"), each once."""
         kwargs = self.source.architecture.get("kwargs") or {}
         told = kwargs.get("task_specific_params")
-        prompts = {
+        found = (
             str(own.get("prefix") or "")
             for name, own in (told.items() if isinstance(told, Mapping) else ())
             if isinstance(own, Mapping) and str(name).startswith(tuple(names) or ("?",))
-        } - {""}
-        if len(prompts) == 1:
-            contract = replace(contract, prefix=prompts.pop())
+        )
+        return tuple(dict.fromkeys(prompt for prompt in found if prompt))
+
+    def prompted(self, names: Sequence[str]) -> Self:
+        """Behind the one prompt that its configuration has for such a task."""
+        found = self.prompts(names)
+        return self.behind(found[0] if len(found) == 1 else text_input(self.source).prefix)
+
+    def behind(self, prompt: str) -> Self:
+        """Causal ones leave half of their places to the answer."""
+        contract = replace(text_input(self.bare), prefix=prompt)
         if not is_pair(self.source.architecture):
             contract = replace(contract, max_length=max(1, places(self._network, contract.max_length) // 2))
         if contract == self.source.input:
             return self
         source = replace(self.source, input=contract)
         found = type(self)(self._network, source, self._plan, rebuild=self._rebuild, digest=self.digest)
-        found.opens = self.opens
-        return found
+        return found._like(self.opens, self.bare)
 
     @classmethod
     def around(cls, backbone: TextBackbone, opens: Callable[[], Generator]) -> Self:
         """The same backbone, nothing is copied."""
         found = cls(backbone._network, backbone.source, backbone._plan, rebuild=backbone._rebuild)
-        found.opens = opens
-        return found
+        return found._like(opens, backbone.source)
 
     def copy(self) -> Self:
-        found = super().copy()
-        found.opens = self.opens
-        return found
+        return super().copy()._like(self.opens, self.bare)
+
+    def _like(self, opens: Callable[[], Generator], bare: Source) -> Self:
+        self.opens, self.bare = opens, bare
+        return self
 
 
 def places(network: nn.Module, most: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.planning.race import PARTS, Heat
+from headstart.planning.seen.race import PARTS, Heat
 
 END = 2.24
 """Standard errors to the upper end of the interval of a gain, above which one of 80 lies."""

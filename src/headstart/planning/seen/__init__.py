@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headstart.planning import race
-from headstart.planning.race import Heat
+from headstart.planning.seen import race
+from headstart.planning.seen.race import Heat
 from headstart.strategies import facts
 
 FAST, BALANCED, BEST = QUALITIES = ("fast", "balanced", "best")
