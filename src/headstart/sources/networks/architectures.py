@@ -91,6 +91,19 @@ def _torchvision(
     return network
 
 
+def _transformers(
+    architecture: Mapping[str, Any],
+    arch: str,
+    classes: int,  # noqa: ARG001
+    kwargs: dict[str, Any],  # noqa: ARG001
+) -> nn.Module:
+    if not architecture.get("boxes"):
+        raise SourceError(f"transformers/{arch}", "its architecture does not say how many classes it finds")
+    from headstart.sources.detection import transformed
+
+    return transformed.rebuilt(architecture)
+
+
 def _own(_: Mapping[str, Any], arch: str, classes: int, kwargs: dict[str, Any]) -> nn.Module:
     from headstart.sources.networks import small
 
@@ -103,5 +116,6 @@ LIBRARIES: Mapping[str, Callable[[Mapping[str, Any], str, int, dict[str, Any]], 
     "timm": _timm,
     "torchvision": _torchvision,
     "headstart": _own,
+    "transformers": _transformers,
 }
 """Name -> (architecture, arch, number of classes, further arguments) -> network."""

@@ -55,6 +55,10 @@ def whole(architecture: Mapping[str, Any]) -> nn.Module:
     from torch import nn
     from torchvision import models
 
+    if architecture.get("library") == "transformers":
+        from headstart.sources.detection import transformed
+
+        return transformed.whole(architecture)
     arch, boxes = str(architecture.get("arch", "")), int(architecture.get("boxes") or 0)
     if arch not in names():
         raise UnknownName("detector of torchvision", arch, names())
@@ -85,6 +89,10 @@ def found(detector: nn.Module, prepared: Tensor) -> list[dict[str, Tensor]]:
     as the library's own post-processing leaves them."""
     import torch
 
+    own = getattr(detector, "found", None)
+    if own is not None:
+        said: list[dict[str, Tensor]] = own(prepared)
+        return said
     height, width = prepared.shape[2:]
     size = torch.tensor([width, height, width, height], device=prepared.device)
     said = detector([one.float() / 255 for one in prepared])

@@ -37,8 +37,8 @@ PROVIDERS: Registry[Any] = Registry(
 MODALITIES = {
     "bundled/": ("image", "audio"),
     "package/": ("image", "text", "audio"),
-    "hf/": ("text", "audio"),
-    "hf:": ("text", "audio"),
+    "hf/": ("image", "text", "audio"),
+    "hf:": ("image", "text", "audio"),
     "vectors:": ("text",),
     "file:": ("image", "text", "audio"),
 }

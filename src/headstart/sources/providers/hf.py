@@ -1,5 +1,5 @@
-"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: encoders of transformers, of texts or
-of sounds.
+"""`hf/NAME` from the hub of Hugging Face, or `hf:PATH` from a folder: encoders of texts or
+of sounds, and detectors, of transformers.
 
 `hf/NAME@REVISION` is one state of a repository. Names in the hub's cache are found without the network;
 others are fetched only when that is allowed. A folder of sentence-transformers brings its pooling, its

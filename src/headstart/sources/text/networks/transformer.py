@@ -61,6 +61,11 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
             "update transformers, or take another source",
         )
     kwargs = plain(architecture.get("kwargs") or {})
+    if architecture.get("backbone"):
+        kwargs["backbone_config"] = {
+            **kwargs.get("backbone_config", {}),
+            "backbone": _of_timm(architecture, spec),
+        }
     with blaming(spec, "its configuration cannot be used"):  # for fields that do not go together
         config = known[arch](**kwargs)
     config.use_cache = False
@@ -69,6 +74,17 @@ def configuration(architecture: Mapping[str, Any], spec: str = "") -> Any:
             setattr(config, name, 0.0)
     config.dtype = torch.float32
     return config
+
+
+def _of_timm(architecture: Mapping[str, Any], spec: str) -> str:
+    """The trunk of a detector by its name in timm, whose weights are in the detector's file. Raises
+    `SourceError`."""
+    import timm
+
+    name = str(architecture["backbone"])
+    if set(name) & set(":/") or not timm.is_model(name):
+        raise SourceError(spec, f"its trunk {name[:60]!r} is no model of timm", "take another detector")
+    return name
 
 
 ENCODER = "AutoModel"

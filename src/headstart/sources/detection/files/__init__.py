@@ -1,0 +1,1 @@
+"""Folders that hold one, read without loading any weights."""
