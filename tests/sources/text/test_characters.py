@@ -53,13 +53,15 @@ def test_it_expects_what_its_window_says(path: Path, prompt: str) -> None:
     batch = room.collate([room.prepare(Text(prompt), backbone.source.input), other])
     answers = torch.tensor([generator.tokens(answer, 99)] * 2)
     z = generator.logits(torch.from_numpy(batch), answers, "input")[0]
-    for place in range(len(answer) + 1):
-        torch.testing.assert_close(z[place], follows(path, prompt + answer[:place]), atol=1e-5, rtol=1e-5)
+    for place in range(len(answer) + 2):
+        torch.testing.assert_close(
+            z[place], follows(path, prompt + f" {answer}"[:place]), atol=1e-5, rtol=1e-5
+        )
 
 
 def test_a_character_without_a_number_is_none_and_is_never_written(path: Path) -> None:
     generator = sources.load(f"file:{path}").generator()  # type: ignore[attr-defined]
-    assert generator.tokens("a\u4e00", 9)[1] == 0
+    assert generator.tokens("a\u4e00", 9)[:3] == [NUMBERS[" "], NUMBERS["a"], 0]
     assert generator.writing.never == (0,)
     assert generator.text([NUMBERS["a"], 0, NUMBERS["b"]]) == "ab"
 

@@ -8,12 +8,20 @@ from typing import Any
 from torch import nn
 
 from headstart.core.generator import Generator, Writing
+from headstart.modalities.text.encoding.vocabulary import vocabulary
 from headstart.sources.layers.generator import Causal
 from headstart.sources.text.networks import characters
 
+BLANK = " "
+
 
 class Recurrent(Causal):
-    """A recurrent network of characters."""
+    """A recurrent network of characters. Between prompt and answer it reads and writes a blank, which tables
+    do not hold."""
+
+    def tokens(self, text: str, most: int) -> list[int]:
+        blank = vocabulary(self.vocabulary).ids(BLANK)
+        return [*(one for one in blank if one), *super().tokens(text, most)][:most]
 
     def last(self) -> Sequence[nn.Module]:
         """What weighs the states of a window, and what makes characters of them."""
