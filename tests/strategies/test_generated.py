@@ -19,7 +19,7 @@ from headstart.errors import BadOption
 from headstart.modalities.text import Text, collate, prepare
 from headstart.passes.extractor import StoreExtractor
 from headstart.store.store import FeatureStore
-from headstart.strategies.sentences import _writing, generated
+from headstart.strategies.sentences import _learning, _writing, generated
 from headstart.strategies.sentences._writing import Arm
 from headstart.testing.texts import TinyTextBackbone
 from headstart.train.loop import Watch
@@ -135,19 +135,19 @@ def test_a_rate_a_hundred_times_too_high_is_caught(taught: Any, request_of: Any)
 
 def test_an_adapter_that_equals_its_base_is_refused(taught: Any) -> None:
     generator = taught.generator().copy()
-    ends = generated.LowRank()(generator, 0)
+    ends = _learning.LowRank()(generator, 0)
     with pytest.raises(FloatingPointError, match="equals its base"):
         ends()
     with pytest.raises(BadOption, match="names of linear layers"):
-        generated.LowRank(("query",)).names(taught.generator())
-    names = generated.LowRank(("v",)).names(taught.generator())
+        _learning.LowRank(("query",)).names(taught.generator())
+    names = _learning.LowRank(("v",)).names(taught.generator())
     assert names
     assert all(name.startswith("decoder.") for name in names)
 
 
 def test_fine_tuning_trains_the_last_layers_alone(taught: Any) -> None:
     generator = taught.generator().copy()
-    generated.later_layers(generator, 0)
+    _learning.later_layers(generator, 0)
     learning = {name for name, p in generator.module.named_parameters() if p.requires_grad}
     assert learning
     assert all(name.startswith(("decoder.block.1.", "decoder.final_layer_norm")) for name in learning)

@@ -223,7 +223,7 @@ def check(
     from headstart.strategies.gradient import _design
     from headstart.strategies.gradient._adapters import resolve
     from headstart.strategies.lora import named_targets
-    from headstart.strategies.sentences.generated import LowRank
+    from headstart.strategies.sentences._learning import LowRank
 
     def layers(backbone: Backbone) -> object:
         """Those that are meant, of the network or of its decoder."""

@@ -224,7 +224,7 @@ class Causal(Written):
         return "position_ids" in inspect.signature(self.module.forward).parameters
 
     def logits(self, states: Tensor, answers: Tensor, cut: str) -> Tensor:
-        prompts, mask = _to_the_right(_trimmed(self, states, cut))
+        prompts, mask = to_the_right(_trimmed(self, states, cut))
         ids = torch.cat([prompts, answers.clamp(min=0)], 1)
         seen = torch.cat([mask, torch.ones_like(answers)], 1)
         places = {"position_ids": _places(seen)} if self._numbered else {}
@@ -234,7 +234,7 @@ class Causal(Written):
 
     def _begun(self, states: Tensor, cut: str) -> _Begun:
         del cut
-        prompts, mask = _to_the_right(states)
+        prompts, mask = to_the_right(states)
 
         def arguments(tokens: Tensor, written: int) -> dict[str, Tensor]:
             seen = torch.cat([mask, mask.new_ones(len(mask), written)], 1)
@@ -256,7 +256,7 @@ def _places(seen: Tensor) -> Tensor:
     return (seen.cumsum(1) - 1).clamp(min=0)
 
 
-def _to_the_right(prepared: Tensor) -> tuple[Tensor, Tensor]:
+def to_the_right(prepared: Tensor) -> tuple[Tensor, Tensor]:
     """Prepared texts `[B, 3, T]` -> (tokens, mask), int64 `[B, T]`, filled up on the left. One without
     tokens has one."""
     ids, mask, _ = prepared.long().unbind(1)

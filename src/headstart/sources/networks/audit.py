@@ -49,7 +49,21 @@ width_mult width_per_group zero_init_residual
 ALLOWED: Mapping[str, frozenset[str]] = {
     "timm": frozenset(_TIMM.split()),
     "torchvision": frozenset(_TORCHVISION.split()),
-    "headstart": frozenset({"widths", "strides", "depths", "stem_stride", "channels", "words", "width"}),
+    "headstart": frozenset(
+        [
+            "channels",
+            "depths",
+            "hidden",
+            "layers",
+            "stem_stride",
+            "strides",
+            "vocabulary",
+            "width",
+            "widths",
+            "window",
+            "words",
+        ]
+    ),
 }
 """Library -> arguments that may be given. All others are refused, whatever they would do."""
 REACHING = re.compile(
@@ -60,7 +74,7 @@ REACHING = re.compile(
 thousands of names, and more with every version, so that these are named instead; what the library is given
 goes through `headstart.sources.text.files.folder.plain` besides."""
 CONFIGURED = "transformers"
-COUNTS = {"words": limits.WORDS}
+COUNTS = {"words": limits.WORDS, "vocabulary": limits.WORDS}
 """Arguments that count what lies in the file, so that they may be large."""
 
 

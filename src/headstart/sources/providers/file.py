@@ -26,6 +26,7 @@ from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.sources.files.paths import with_options
 from headstart.sources.networks import record as records
 from headstart.sources.providers import _folders
+from headstart.sources.text.files import characters
 from headstart.sources.text.files import folder as texts
 
 
@@ -58,7 +59,9 @@ def find(spec: str, name: str) -> Source:
         raise SourceError(spec, f"{path} {what}", "correct the path")
     if path.suffix not in SUFFIXES:
         raise SourceError(spec, f"a weight file ends in {', '.join(SUFFIXES)}", "name one of those")
-    return records.to_source(_described(path, options, spec), spec, path)
+    fields = _described(path, options, spec)
+    told = characters if characters.is_one(fields) else records
+    return told.to_source(fields, spec, path)
 
 
 def files(spec: str, name: str) -> tuple[Path, ...]:
@@ -66,7 +69,11 @@ def files(spec: str, name: str) -> tuple[Path, ...]:
     path, options = split(spec, name)
     if texts.is_model(path) and not options:
         return texts.files(path, spec)
-    return tuple(one for one in (path, path.with_suffix(".json")) if one.is_file())
+    named = [path, path.with_suffix(".json")]
+    if path.is_file():
+        fields = _described(path, options, spec)
+        named += [characters.numbers_at(fields, path, spec)] if characters.is_one(fields) else []
+    return tuple(one for one in named if one.is_file())
 
 
 def split(spec: str, name: str) -> tuple[Path, dict[str, Any]]:
@@ -97,6 +104,11 @@ def load(source: Source, *, download: bool = False) -> Backbone:  # noqa: ARG001
     path, options = split(spec, spec.removeprefix("file:"))
     if texts.is_model(path):
         return _folders.opened(source, path)
+    fields = _described(path, options, spec)
+    if characters.is_one(fields):
+        from headstart.sources.text.opening import open_characters
+
+        return open_characters(source, path, fields)
     from headstart.sources.networks import opening
 
-    return opening.open_file(source, path, _described(path, options, spec))
+    return opening.open_file(source, path, fields)

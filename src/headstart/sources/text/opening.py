@@ -16,17 +16,20 @@ from headstart.core.source import Source
 from headstart.core.untrusted import Damaged
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.text import largest_number
-from headstart.modalities.text.preprocessing import TextPreprocessing
+from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
 from headstart.sources.files import weights
 from headstart.sources.layers import filling
+from headstart.sources.text.files import characters as records
 from headstart.sources.text.files import folder, generation
 from headstart.sources.text.files.tokenizer import SETTINGS
 from headstart.sources.text.files.vectors import ARCH, LIBRARY, from_arrays
+from headstart.sources.text.generators import characters as by_character
 from headstart.sources.text.generators import writing
 from headstart.sources.text.networks import backbone as backbones
-from headstart.sources.text.networks import transformer
+from headstart.sources.text.networks import characters, transformer
 from headstart.sources.text.networks.backbone import TextBackbone
 from headstart.sources.text.networks.bag import Vectors, WordBackbone, of_table
+from headstart.sources.text.networks.characters import CharacterBackbone
 
 
 def open_folder(source: Source, root: Path) -> TextBackbone:
@@ -65,6 +68,9 @@ def restore_generator(
 ) -> Generator:
     """A generator from the state of its network, tensors that are shared under one of their names. Raises
     `NetError` when they do not fit."""
+    if records.is_one(architecture):
+        whole = filling.filled(lambda: characters.build(architecture), tensors, records.ARCH)
+        return by_character.around(whole, architecture, how, tokenizer)
     network = filling.filled_shared(lambda: writing.build(architecture), tensors, str(architecture["arch"]))
     return writing.around(network, architecture, how, tokenizer)
 
@@ -72,6 +78,26 @@ def restore_generator(
 def open_sentences(source: Source, path: Path) -> TextBackbone:
     """The folder of a weight file in a package. Raises `SourceError`, `MissingExtra`."""
     return open_folder(source, path.parent)
+
+
+def open_characters(source: Source, path: Path, record: Mapping[str, Any]) -> CharacterBackbone:
+    """A network of characters in a weight file, and what writes. Raises `SourceError`."""
+    source, tensors = weights.read_folder([path], source)
+    architecture, contract = records.sized(source, tensors), text_input(source)
+    try:
+        network = filling.filled(
+            lambda: characters.build(architecture), records.renamed(tensors), records.ARCH
+        )
+    except NetError as error:
+        raise SourceError(source.spec, str(error), "fetch it again") from error
+    if largest_number(contract) >= architecture["kwargs"]["vocabulary"]:
+        problem = "its characters have larger numbers than its network knows"
+        raise SourceError(source.spec, problem, "take the numbers that the network was trained with")
+    found = filling.described(source, network.reader, architecture, contract)
+    backbone = CharacterBackbone(network.reader, found)
+    how = records.writing(record, source, source.spec)
+    backbone.opened = by_character.around(network, architecture, how, contract.encoder)
+    return backbone
 
 
 def open_vectors(source: Source, numbers: Path, words: Path) -> WordBackbone:
@@ -121,6 +147,11 @@ def restore(source: Source, tensors: Mapping[str, Any]) -> TextBackbone | WordBa
         sizes = source.architecture["kwargs"]
         words, width = int(sizes["words"]), int(sizes["width"])
         return WordBackbone(filling.filled(lambda: Vectors(words, width), tensors, ARCH), source)
+    if records.is_one(source.architecture):
+        architecture = source.architecture
+        return CharacterBackbone(
+            filling.filled(lambda: characters.build(architecture).reader, tensors, records.ARCH), source
+        )
     if library != folder.LIBRARY:
         raise UnknownName("library of text networks", library, (folder.LIBRARY, LIBRARY))
     architecture = source.architecture

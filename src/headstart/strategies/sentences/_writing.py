@@ -21,6 +21,7 @@ from headstart.core.features import Rows
 from headstart.core.generator import LONGEST, Generator
 from headstart.core.strategy import Request
 from headstart.measure.texts import ngrams
+from headstart.sources.cuts.segments import evaluating
 from headstart.strategies.gradient._design import Design, Inputs, load_inputs
 from headstart.strategies.gradient._training import Kind, Trained, attempts, divide
 from headstart.strategies.sentences.baselines import signed
@@ -208,19 +209,33 @@ def hold_back(request: Request, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (part, held) if len(part) and len(held) else (rows, rows[:0])
 
 
-@torch.no_grad()
 def held_loss(net: nn.Module, arm: Arm, rows: np.ndarray) -> float:
     """Nats a token of these rows' answers."""
     taught: Any = getattr(net, "module", net)
     answers = table(taught._generator, arm.request.dataset.targets[rows].tolist())
+    return _nats(net, arm, rows, answers) / max(1, int((answers >= 0).sum()))
+
+
+def cost_of(generator: Generator, arm: Arm, rows: np.ndarray) -> tuple[float, int]:
+    """(nats of these rows' true answers, however long, their ends included; the characters of both): sums, so
+    that networks with other tokens compare, and a ratio of sums over texts is a mean a character."""
+    texts = arm.request.dataset.targets[rows].tolist()
+    long = generator.writes(LONGEST)
+    with evaluating(generator.module):
+        nats = _nats(Taught(long, arm.design.cut), arm, rows, table(long, texts))
+    return nats, sum(len(text) + 1 for text in texts)
+
+
+@torch.no_grad()
+def _nats(net: nn.Module, arm: Arm, rows: np.ndarray, answers: np.ndarray) -> float:
     device, total = next(net.parameters()).device, 0.0
     for start in range(0, len(rows), 16):
         part = slice(start, start + 16)
         states = _read(arm.inputs, rows[part]).to(device)
-        tokens = torch.from_numpy(shortest(answers[part])).to(device)
+        tokens = torch.from_numpy(answers[part]).to(device)
         some = token_loss(net((states, tokens)).float(), tokens).mean()
         total += float(some) * int((tokens >= 0).sum())
-    return total / max(1, int((answers >= 0).sum()))
+    return total
 
 
 def written(

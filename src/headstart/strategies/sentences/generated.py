@@ -7,12 +7,11 @@ decoder reads is stored by the one pass, so that no epoch runs the encoder unles
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from headstart import modalities, tasks
 from headstart.core import fingerprint
@@ -25,14 +24,16 @@ from headstart.core.strategy import Request, Trial
 from headstart.core.words import count
 from headstart.errors import SourceError
 from headstart.nets.generator import tensors_of
-from headstart.strategies.gradient import _adapters, _arm, _design, _ladder, _settled
+from headstart.strategies.gradient import _arm, _design, _ladder, _settled
 from headstart.strategies.gradient._design import Design, length_of
 from headstart.strategies.gradient._training import Kind, named_watch
 from headstart.strategies.lora import named_targets
+from headstart.strategies.sentences._learning import LowRank, all_of, later_layers
 from headstart.strategies.sentences._writing import (
     Arm,
     Learns,
     alarms,
+    cost_of,
     fitted,
     repeated,
     train_on,
@@ -45,8 +46,6 @@ from headstart.train.recipe import Recipe
 
 STEPS, MOST_EPOCHS = 800, 50
 """Steps aimed at, and epochs never exceeded (unless set by hand)."""
-LATER = 0.5
-"""Share of the decoder's layers that fine-tuning trains."""
 STATE_BYTES = 4_000_000_000
 """Largest size on disk of the states; beyond it the encoder runs in every epoch."""
 WRITTEN = 4.0
@@ -140,7 +139,11 @@ class Untouched:
             texts, ended = written(generator, arm.inputs, arm.design.cut, new, request)
             said.update(zip(new.tolist(), texts, strict=True))
             answers = [said[row] for row in fold.test.tolist()]
-            return answers, {"ended": ended if len(new) else 1.0, "repetition": repeated(answers)}
+            return answers, {
+                "ended": ended if len(new) else 1.0,
+                "repetition": repeated(answers),
+                "nats": cost_of(generator, arm, fold.test),
+            }
 
         about = fingerprint.of_json([generator.digest, generator.writing.to_json()])
         trial = run_folds(request, request.arm(self.name), fit_fold, about=about)
@@ -167,58 +170,6 @@ def _as_it_is(request: Request) -> str:
     return f"as it is, behind no prompt: its record has {several}, so name one with --prompt"
 
 
-def all_of(generator: Generator, seed: int) -> Callable[[], None]:  # noqa: ARG001
-    """Every parameter that is no formula's."""
-    generator.module.requires_grad_(True)
-    _leave_formulas(generator.module)
-    return lambda: None
-
-
-def later_layers(generator: Generator, seed: int) -> Callable[[], None]:  # noqa: ARG001
-    """The last layers of the decoder, and the norm behind them."""
-    layers = generator.layers()
-    generator.module.requires_grad_(False)
-    for part in (*layers[len(layers) - max(1, round(LATER * len(layers))) :], *generator.last()):
-        part.requires_grad_(True)
-    return lambda: None
-
-
-@dataclass(frozen=True)
-class LowRank:
-    """LoRA on linear layers of the decoder."""
-
-    targets: tuple[str, ...] = ()
-    """Names of linear layers, or the last parts of such; empty: all of them inside its layers."""
-
-    def names(self, generator: Generator) -> list[str]:
-        """Of the layers meant. Raises `BadOption` for a target that matches none."""
-        inside = {id(part) for layer in generator.layers() for part in layer.modules()}
-        every = [
-            name
-            for name, part in generator.module.named_modules()
-            if id(part) in inside and _adapters.is_linear(part)
-        ]
-        return _adapters.meant(every, self.targets)
-
-    def __call__(self, generator: Generator, seed: int) -> Callable[[], None]:
-        body: nn.Module = generator.module
-        _adapters.inject(body, self.names(generator), seed)
-
-        def end() -> None:
-            changed = any(bool(p.any()) for name, p in body.named_parameters() if "lora_B" in name)
-            if not changed:
-                raise FloatingPointError("the adapter equals its base: LoRA has changed no weight")
-            _adapters.LowRank().end(body)
-
-        return end
-
-
-def _leave_formulas(network: nn.Module) -> None:
-    for part in network.modules():
-        if "Sinusoidal" in type(part).__name__:
-            part.requires_grad_(False)
-
-
 class Trains:
     """An arm that trains a part of the network."""
 
@@ -234,6 +185,10 @@ class Trains:
         """What decides it."""
         raise NotImplementedError
 
+    def obstacle(self, generator: Generator) -> str:  # noqa: ARG002
+        """Why it cannot train such a network; "" where it can."""
+        return ""
+
     def cost(self, request: Request, seconds_per_pass: float) -> Cost:
         """The folds and the model on all rows, their answers, and those of rows held back in every epoch."""
         trained = _arm.cost(request, self.kind, seconds_per_pass, passes=WRITTEN, share=1.5)
@@ -243,6 +198,8 @@ class Trains:
         """See `Strategy`. Raises `UnknownName` or `BadOption` for settings that cannot be followed."""
         try:
             request, generator = opened(request)
+            if obstacle := self.obstacle(generator):
+                raise Unable(obstacle)
         except Unable as error:
             return empty_trial(request, request.arm(self.name), "not applicable", str(error))
         known = _settled.recall(request, self.name, Design.from_json)
@@ -279,6 +236,7 @@ class Trains:
                 "better": learnt.better,
                 "ended": ended,
                 "repetition": repeated(answers),
+                "nats": cost_of(learnt.generator, arm, fold.test),
             }
 
         name = request.arm(self.name)
@@ -319,6 +277,9 @@ def _with_alarms(told: str, choices: Mapping[str, Any]) -> str:
     if not folds:
         return told
     found = alarms(*(float(np.mean([fold[name] for fold in folds])) for name in ("ended", "repetition")))
+    costs = [fold["nats"] for fold in folds if "nats" in fold]  # versions before did not have it
+    if costs:
+        told += "; {:.3f} nats a character".format(*np.divide(*np.sum(costs, axis=0)[:, None]))
     return f"{told}; {found}" if found else told
 
 
@@ -330,6 +291,12 @@ class Lora(Trains):
 
     def learns(self, request: Request) -> Learns:
         return LowRank(named_targets(request.settings.lora_targets))
+
+    def obstacle(self, generator: Generator) -> str:
+        none = not LowRank().names(generator)
+        return (
+            "no layer of its decoder has a linear layer inside, and LoRA stands beside such" if none else ""
+        )
 
 
 class Finetune(Trains):

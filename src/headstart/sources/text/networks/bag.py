@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -27,8 +27,6 @@ from headstart.sources.text.networks import named
 from headstart.sources.text.networks.network import TextNetwork
 
 SMOOTHING = 1e-3
-STAGE = "vectors"
-CUTS = ("input", STAGE)
 EXAMPLE = 32
 """Words of an example."""
 WIDE, CELLS = 1_024, 4_000_000
@@ -86,6 +84,11 @@ class Vectors(nn.Module):
         self.weights: Tensor
         self.common: Tensor
 
+    @property
+    def width(self) -> int:
+        """Numbers of a word."""
+        return self.vectors.embedding_dim
+
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2] == 6:
             x = x.unflatten(-2, (2, 3))  # [B, 6, T] -> [B, 2, 3, T]
@@ -116,7 +119,7 @@ def of_table(table: Table, source: Source) -> WordBackbone:
 class _Frozen(NeverTrains):
     """The vectors, never trained."""
 
-    def __init__(self, part: Vectors) -> None:
+    def __init__(self, part: nn.Module) -> None:
         super().__init__()
         self.part = part
         self.train(False)
@@ -129,13 +132,15 @@ class _Frozen(NeverTrains):
 class WordBackbone(TextNetwork):
     """A `headstart.core.backbone.Backbone` of one layer: the words' vectors."""
 
-    def __init__(self, module: Vectors, source: Source, *, digest: str | None = None) -> None:
+    STAGE = "vectors"
+
+    def __init__(self, module: Any, source: Source, *, digest: str | None = None) -> None:
         self.source = source
         self.module: Any = module.eval()
         self.classifier: Any | None = None
-        self.cuts: tuple[str, ...] = CUTS
-        self.stages: tuple[Stage, ...] = (Stage(STAGE, STAGE, module.vectors.embedding_dim, 1),)
-        self.embedding = Tap(STAGE, self.contract.pooling)
+        self.cuts: tuple[str, ...] = ("input", self.STAGE)
+        self.stages: tuple[Stage, ...] = (Stage(self.STAGE, self.STAGE, module.width, 1),)
+        self.embedding = Tap(self.STAGE, self.contract.pooling)
         if digest is not None:
             self.digest = digest
 
@@ -154,7 +159,7 @@ class WordBackbone(TextNetwork):
 
     def taps(self) -> tuple[Tap, ...]:
         """The weighted mean, and the maximum."""
-        return Tap(STAGE, "mean"), Tap(STAGE, "max")
+        return Tap(self.STAGE, "mean"), Tap(self.STAGE, "max")
 
     def example(self, batch: int) -> np.ndarray:
         """int32 `[batch, channels, 32]`: the most frequent word again and again."""
@@ -162,19 +167,19 @@ class WordBackbone(TextNetwork):
         found[:, 2::3] = 0
         return found
 
-    def fresh(self, seed: int) -> WordBackbone:
+    def fresh(self, seed: int) -> Self:
         """Random vectors as long as the words' own, weighted alike."""
         own = self.module.vectors.weight.detach().cpu().numpy()[1:]
         drawn = np.random.default_rng(seed).normal(size=own.shape).astype(np.float32)
         drawn *= np.linalg.norm(own, axis=1, keepdims=True) / np.sqrt(own.shape[1])
         module = Vectors(*own.shape)
         module.fill(drawn)
-        return WordBackbone(module, replace(self.source, sha256=None))
+        return type(self)(module, replace(self.source, sha256=None))
 
-    def copy(self) -> WordBackbone:
+    def copy(self) -> Self:
         """An independent copy of weights and all, to be trained. It keeps the digest it came from."""
-        return WordBackbone(copy.deepcopy(self.module), self.source, digest=self.digest)
+        return type(self)(copy.deepcopy(self.module), self.source, digest=self.digest)
 
-    def apart(self) -> WordBackbone:
-        """The same vectors, which read the two texts of a pair apart. Nothing is copied."""
-        return WordBackbone(self.module, named.apart(self.source), digest=self.digest)
+    def apart(self) -> Self:
+        """The same, which reads the two texts of a pair apart. Nothing is copied."""
+        return type(self)(self.module, named.apart(self.source), digest=self.digest)
