@@ -21,7 +21,7 @@ from headstart.core.source import Preprocessing, Source
 from headstart.errors import MissingExtra, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources import providers
-from headstart.sources.networks import audit
+from headstart.sources.files import audit
 from headstart.sources.providers import recommended
 from headstart.sources.text.networks import named
 from headstart.sources.text.networks.named import joint

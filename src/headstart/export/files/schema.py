@@ -37,8 +37,8 @@ from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.core.untrusted import Damaged, field, parsing, read_object
 from headstart.errors import BundleError, HeadstartError
+from headstart.sources.files.audit import check as check_architecture
 from headstart.sources.files.paths import with_path
-from headstart.sources.networks.audit import check as check_architecture
 from headstart.tasks.base import Confidence
 
 FORMAT = "headstart-bundle"

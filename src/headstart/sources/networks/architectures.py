@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.core.untrusted import reason
 from headstart.errors import HeadstartError, SourceError, UnknownName
-from headstart.sources.networks import audit
+from headstart.sources.files import audit
 
 if TYPE_CHECKING:
     from torch import nn

@@ -16,9 +16,9 @@ from headstart.core.source import Source
 from headstart.errors import NetError, SourceError, UnknownName
 from headstart.modalities.image.preprocessing import ImagePreprocessing
 from headstart.sources.cuts.traced import Plan, TracedBackbone, digest_of, make_plan
-from headstart.sources.files import efficientnet, trunk, weights
+from headstart.sources.files import audit, efficientnet, trunk, weights
 from headstart.sources.layers import filling
-from headstart.sources.networks import architectures, audit, detectors, recipes, record
+from headstart.sources.networks import architectures, detectors, recipes, record
 
 
 def build_quietly(architecture: Mapping[str, Any]) -> nn.Module:

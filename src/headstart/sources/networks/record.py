@@ -25,8 +25,9 @@ from headstart.core.source import Source
 from headstart.core.untrusted import limits
 from headstart.errors import SourceError
 from headstart.modalities.image.preprocessing import ImagePreprocessing
+from headstart.sources.files import audit
 from headstart.sources.files.weights import readable
-from headstart.sources.networks import audit, detectors, recipes
+from headstart.sources.networks import detectors, recipes
 
 ARCHITECTURE = ("library", "arch", "kwargs", "channel_multiplier", "num_classes", "boxes")
 IMAGENET = ("imagenet-1k", "imagenet", "in1k")

@@ -20,8 +20,8 @@ from headstart.core.generator import Writing
 from headstart.core.source import Source
 from headstart.errors import SourceError
 from headstart.modalities.text.preprocessing import TextPreprocessing, text_input
+from headstart.sources.files import audit
 from headstart.sources.files.weights import readable
-from headstart.sources.networks import audit
 from headstart.sources.text.files.vectors import LIBRARY
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from headstart import sources
 from headstart.errors import SourceError
-from headstart.sources.networks import audit
+from headstart.sources.files import audit
 from headstart.sources.text.files import folder
 
 
