@@ -65,8 +65,10 @@ def load(data: Any, **options: Any) -> Dataset:
     perhaps `path`, and in Python Pillow images and arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`, `unlabelled`; with
+    `split_column`, `group_column`, `feature_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`, `unlabelled`; with
     `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
+    Where no column of a table holds or names items, or `feature_column` is given, each row is an item: of the
+    columns that it names, or of all that are worth it ("*").
     `label_column` may be a list of columns of 0 and 1, one for each label.
 
     `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the

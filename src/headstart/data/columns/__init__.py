@@ -49,6 +49,8 @@ IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "r
 
 MOST_FLAGS = 8
 """Different values in a column of yes and no: those of programs that write each in several ways."""
+ROWS = next((name for name in modalities.MODALITIES.own() if modalities.get(name).ROWS), "")
+"""The modality of rows."""
 LOOKED_AT = 200
 """Values of a column by which it is judged."""
 PROSE_WORDS = 3
@@ -111,6 +113,9 @@ class Columns:
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
+    rows: bool = False
+    """Whether each row, with all columns that are nothing else, is an item; then `path` and `text` are not
+    there."""
     inside: str = ""
     """The modality of the cells of `path`, where they are the items themselves."""
 
@@ -135,6 +140,7 @@ class Columns:
         text = ", ".join(f"{'pairs of ' * (what == 'texts' and self.pair is not None)}{what} from {name}"
                          for what, name in said.items())  # fmt: skip
         rest = [name for name in names if name not in {*taken.values(), *self.labels, self.pair, self.ident}]
+        rest = [] if self.rows else rest
         return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
 
     def unread(self, cells: Cells, reading: Reading, origin: str) -> tuple[Note, ...]:
@@ -194,9 +200,9 @@ def others(
     The only one of these is taken for the labels. `odd` ones hold what no label is.
     """
     names = cells.names
-    texts = set() if items.path else set(_prose(cells, ()))
+    texts = set() if items.path or items.rows else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    kind = "text"
+    kind = ROWS if items.rows else "text"
     if items.text is None and items.path is not None:
         kind = items.inside or modality_of(cells.texts.get(items.path, ()))
     usual = (*GROUPS, *modalities.get(kind).GROUPS)
@@ -206,7 +212,9 @@ def others(
     label = None if several else next(iter(reading.label_columns), None) or named_as(names, LABELS, taken)
     if label is None and len(reading.known) > 1 and {*reading.known} <= {*cells.flags} - taken:
         several = reading.known  # one column for each label of the model
-    ident = named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
+    ident = (
+        named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside or items.rows else None
+    )
     rest = [name for name in names if name not in taken | texts | {ident, *odd, *cells.pictures}]
     domain = reading.domain or named_as(rest, DOMAINS)
     rest = [name for name in rest if name != domain] if label or several or len(rest) > 1 else rest
@@ -233,6 +241,8 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
     for given in reading.columns:
         if given not in cells.names:
             raise UnknownName(f"column (in {where})", given, cells.names)
+    if reading.feature_column is not None:
+        return Columns(rows=True)
     if reading.path_column is not None:
         return Columns(path=reading.path_column, inside=cells.pictures.get(reading.path_column, ""))
     if reading.text_column is not None and reading.pair_column is not None:
@@ -260,10 +270,13 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         raise DataError(
             where,
             f"which column holds the texts: {', '.join(map(repr, texts[:8]))}?",
-            "name it with text_column (--text-column), and for pairs the other with pair_column",
+            "name it with text_column (--text-column), and for pairs the other with pair_column; to learn "
+            "from all columns of each row say feature_column '*' (--feature-column '*')",
         )
     if path is None and reading.items_only and named_as(cells.names, TEXTS) in cells.empty:
         return Columns(text=named_as(cells.names, TEXTS))  # what is missing is told row by row
+    if _holds_rows(cells, reading, path, there):
+        return Columns(rows=True)
     if path is None:
         known = ", ".join(cells.names)
         if cells.nested:
@@ -274,6 +287,18 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
             "name it with path_column or text_column (--path-column, --text-column)",
         )
     return Columns(path=path)
+
+
+def _holds_rows(cells: Cells, reading: Reading, path: str | None, there: There) -> bool:
+    """Whether nothing but the rows themselves can be the items: no column holds or names any, and there are
+    columns to learn from besides what was named and what is usually a label, a split or a group."""
+    if reading.items_only or reading.text_column or reading.pair_column:
+        return False
+    if path is not None and (bare(path) not in IDS or any(map(there, cells.texts[path][:3]))):
+        return False
+    usual = {*LABELS, *SPLITS, *GROUPS, *DOMAINS, *IDS}
+    taken = {*reading.columns, *cells.empty, *cells.nested}
+    return any(name not in taken and bare(name) not in usual for name in cells.names)
 
 
 def _of_pictures(cells: Cells, where: str) -> str:
