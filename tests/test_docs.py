@@ -84,6 +84,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
         rows = [f"{clip},{clip.parent.name},{number // 2}" for number, clip in enumerate(clips)]
         (root / "sounds.csv").write_text("\n".join(["file,label,recording", *rows]) + "\n")
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
+    write_people(root)
+    fits += [["people.csv", "--label-column", "income"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
         fits += [["pairs.csv", "--budget", "10min", "--out", "runs/pairs"]]  # as docs/howto/text.md has it
@@ -92,6 +94,15 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
         done = reader.run(["headstart", *words])
         assert done.returncode == 0, done.stderr
     return reader
+
+
+def write_people(root: Path) -> None:
+    people = [
+        (n % 50 + 20, ("Rome", "Oslo", "Bern")[n % 3], "high" if n % 50 > 25 else "low") for n in range(80)
+    ]
+    text = "\n".join(["age,town,income", *(f"{age},{town},{income}" for age, town, income in people)]) + "\n"
+    for name in ("people", "labelled", "new"):
+        (root / f"{name}.csv").write_text(text)
 
 
 def write_pictures(root: Path) -> None:

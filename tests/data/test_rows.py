@@ -86,5 +86,5 @@ def test_a_random_split_over_time_is_warned_of() -> None:
 
 
 def test_nothing_left_to_learn_from() -> None:
-    with pytest.raises(DataError, match="no column is left"):
+    with pytest.raises(DataError, match="none is left to learn from"):
         load(frame().select("number", "nothing", "income"), label_column="income")

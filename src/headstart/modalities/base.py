@@ -148,6 +148,9 @@ class Compared(Protocol):
     def terms(self, opened: Any) -> Sequence[str]:
         """The words of an opened item. Only of what is `IN_WORDS`."""
 
+    def lines(self, opened: Any) -> Sequence[str]:
+        """An opened item as text, both of a pair. Only of what is `IN_LINES`."""
+
 
 @runtime_checkable
 class Timed(Protocol):
@@ -262,9 +265,6 @@ class Modality(Things, Compared, Protocol):
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is
         `IN_LINES`. Raises `ItemError`."""
-
-    def lines(self, opened: Any) -> Sequence[str]:
-        """An opened item as text, both of a pair. Only of what is `IN_LINES`."""
 
     def count(self, data: Any, contract: Any) -> Counted:
         """How long a sequence is for a source. Only of what has a `max_length`. Raises `ItemError`."""

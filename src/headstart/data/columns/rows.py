@@ -47,7 +47,9 @@ def items_in(
     if lists:
         notes.append(Note("HS518", where, f"{few(lists, each=repr)}: lists or records"))
     if not cells:
-        raise DataError(where, "no column is left to learn from", "name them with --feature-column")
+        problem = "no column of paths to images, and none of texts or images, is recognised among "
+        problem += f"{', '.join(table.columns)}, and none is left to learn from as rows"
+        raise DataError(where, problem, "name one with --path-column or --text-column, or --feature-column")
     rows = zip(*cells.values(), strict=True)
     items = [
         BytesItem(name, room.as_bytes(dict(zip(cells, row, strict=True))))
@@ -138,6 +140,7 @@ def _tells(held: Sequence[Any], kind: str, label: Sequence[Any]) -> bool:
         return len(changes) == len(labels) - 1 and all(a < b for a, b in changes)
     if any(y is None for _, y, _ in pairs):
         return False
-    found = np.array([(x, y) for x, y, _ in pairs], np.float64)
-    spread: np.ndarray = np.asarray(found.std(axis=0))
-    return bool((spread > 0).all()) and abs(float(np.corrcoef(found.T)[0, 1])) >= SAME
+    numbers = [np.array(side, np.float64) for side in zip(*((x, y) for x, y, _ in pairs), strict=True)]
+    one, other = (side - side.mean() for side in numbers)
+    length = float(np.sqrt((one @ one) * (other @ other)))
+    return length > 0 and abs(float(one @ other)) >= SAME * length
