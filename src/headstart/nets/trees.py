@@ -20,6 +20,7 @@ class Trees(Net):
     def __init__(self, task: Task, parts: Parts) -> None:
         super().__init__(task, parts)
         tensors = {name: parts.take(f"trees.{name}", (None,)) for name in (*NODES, "root", "output")}
+        self.depth = 0
         self.trees = Block(**tensors, base=parts.take("trees.base", (task.outputs,)))
 
     def raw(self, prepared: Tensor) -> Tensor:
@@ -27,15 +28,13 @@ class Trees(Net):
         feature, left, right, root, output = (
             tree(name).long() for name in ("feature", "left", "right", "root", "output")
         )
-        z = tree("base").double().expand(len(prepared), -1).clone()
+        z = tree("base").double().expand(prepared.shape[0], -1).clone()
         if not len(root):
             return z.float()
-        node = root.expand(len(prepared), -1)  # [B, T]
-        for _ in range(DEEPEST):
+        node = root.expand(prepared.shape[0], -1)  # [B, T]
+        for _ in range(self.depth):
             column = feature[node]
             inner = column >= 0
-            if not inner.any():
-                break
             low = prepared.gather(1, column.clamp(min=0)) <= tree("threshold")[node]
             node = torch.where(inner, torch.where(low, left[node], right[node]), node)
         added = z.index_add(1, output, tree("value").double()[node])
@@ -55,4 +54,20 @@ def build(recipe: Recipe) -> Net:
         given = tree(name)
         if not same or not ((given >= least) & (given < max(end, 1)) & (given == given.floor())).all():
             raise recipe.error(f"has trees that do not hang together ({name!r})")
+    net.depth = _depth(net)
+    if net.depth > DEEPEST:
+        raise recipe.error("has trees that do not hang together (they never end)")
     return net
+
+
+def _depth(net: Trees) -> int:
+    """Nodes from a root to the farthest leaf; more than `DEEPEST` where there is no end."""
+    feature, left, right, at = (
+        net.trees.get_buffer(name).long() for name in ("feature", "left", "right", "root")
+    )
+    for depth in range(DEEPEST + 1):
+        at = at[feature[at] >= 0]
+        if not len(at):
+            return depth
+        at = torch.cat([left[at], right[at]]).unique()
+    return DEEPEST + 1
