@@ -50,7 +50,8 @@ class Reader:
             else:
                 words = [*words, "--budget", BUDGET]
             if "--strategy" not in words:
-                words = [*words, "--strategy", "probe"]  # the journeys run every strategy
+                strategy = "linear" if "people.csv" in words else "probe"  # the journeys run every strategy
+                words = [*words, "--strategy", strategy]
         expanded = [
             str(found.relative_to(self.root)) if "*" in word else word
             for word in words[1:]
@@ -84,6 +85,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
         rows = [f"{clip},{clip.parent.name},{number // 2}" for number, clip in enumerate(clips)]
         (root / "sounds.csv").write_text("\n".join(["file,label,recording", *rows]) + "\n")
         fits += [["sounds/", "--strategy", "majority", "--strategy", "bands"]]
+    write_people(root)
+    fits += [["people.csv", "--label-column", "income"]]
     if ENCODER:
         fits += [["reviews.csv", "--source", ENCODED_BY, "--out", "runs/reviews-1"]]
         fits += [["pairs.csv", "--budget", "10min", "--out", "runs/pairs"]]  # as docs/howto/text.md has it
@@ -92,6 +95,14 @@ def reader(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Reader:
         done = reader.run(["headstart", *words])
         assert done.returncode == 0, done.stderr
     return reader
+
+
+def write_people(root: Path) -> None:
+    towns = ("Rome", "Oslo", "Bern")
+    people = [(n % 50 + 20, towns[n % 3], "high" if n % 50 + 9 * (n % 3) > 35 else "low") for n in range(80)]
+    text = "\n".join(["age,town,income", *(f"{age},{town},{income}" for age, town, income in people)]) + "\n"
+    for name in ("people", "labelled", "new"):
+        (root / f"{name}.csv").write_text(text)
 
 
 def write_pictures(root: Path) -> None:

@@ -116,6 +116,10 @@ class AudioError(ItemError):
     """Bytes that are not a usable recording."""
 
 
+class TableError(ItemError):
+    """Bytes that are not a usable row of a table."""
+
+
 class SourceError(HeadstartError):
     """A source model that cannot be found, read, built or trusted."""
 

@@ -69,7 +69,7 @@ def test_a_frame_may_name_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("frame", "error"),
     [
-        (pl.DataFrame({"x": [1.5, 2.5], "y": [0, 1]}), DataError),
+        (pl.DataFrame({"x": [1.5, 1.5], "y": [0, 1]}), DataError),
         (pl.DataFrame({"text": []}), DataError),
         ({"text": TEXTS, "label": ["a"]}, DataError),
         ({"text": 3}, DataError),

@@ -51,6 +51,7 @@ READING = (
     "task",
     "labels",
     "missing",
+    "feature_column",
     "white",
     "unlabelled",
 )

@@ -161,7 +161,7 @@ def previews(items: Sequence[Item], modality: str, format: str) -> tuple[str, ..
     from headstart import modalities
 
     room, found = modalities.get(modality), []
-    if not room.IN_WORDS or format != "table":
+    if not room.IN_LINES or format != "table":
         return None
     for item in items:
         try:

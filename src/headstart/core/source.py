@@ -115,6 +115,11 @@ class Preprocessing(Sized):
         """What belongs to it besides, by file name: a tokenizer."""
         return {}
 
+    @property
+    def columns_read(self) -> tuple[str, ...] | None:
+        """Names of the columns that it reads of each row of a table; None where an item is no row."""
+        return None
+
     def alone(self) -> Preprocessing:
         """The same with `files` as programs read them that have nothing but the exported network."""
         return self

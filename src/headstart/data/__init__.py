@@ -61,13 +61,13 @@ def load(data: Any, **options: Any) -> Dataset:
     * a Hugging Face `datasets.Dataset` or `DatasetDict` with a column of images, sounds or texts, or a
       folder that its `save_to_disk` wrote; with a column `objects` of `bbox` and `category` it has boxes.
 
-    Cells of tables (Parquet, frames, dicts) may be the pictures themselves: bytes, records with `bytes` and
-    perhaps `path`, and in Python Pillow images and arrays.
+    Cells of tables (Parquet, frames, dicts) may be pictures: bytes, records with `bytes`, images, arrays.
 
     Options: `path_column`, `text_column`, `pair_column` (the second text of each pair), `label_column`,
-    `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`, `unlabelled`; with
-    `items_only` the columns of a table that hold no items (its labels, splits, groups) are not looked at.
-    `label_column` may be a list of columns of 0 and 1, one for each label.
+    `feature_column`, `split_column`, `group_column`, `task`, `labels`, `missing`, `name`, `white`, `rate`,
+    `unlabelled`; with `items_only` columns that hold no items (labels, splits, groups) are not looked at.
+    `label_column` may be a list of columns of 0 and 1, one for each label. Where no column holds or names
+    items, or `feature_column` names some ("*": all), each row is an item.
 
     `task` is "classification", "multilabel", "regression", "segmentation" or "detection"; without it the
     labels decide: lists, text that shows lists, text with ";" or "|" in it, and with commas where the parts

@@ -21,6 +21,8 @@ SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "
 FOLDERS = "folders"
 """What `domain` says where each domain is a folder, with its classes inside."""
 
+EVERY = "*"
+"""What `feature_column` says where rows are meant, with all columns."""
 UNLABELLED = {"unlabelled", "unlabeled", "unsup"}
 """Folders whose items have no label: beside the splits, or beside the classes of a split."""
 
@@ -58,11 +60,20 @@ class Reading:
     white: Any = None
     rate: int | None = None
     unlabelled: Any = None
+    feature_column: str | Sequence[str] | None = None
+    """Each row of a table is an item: of these columns, or of all (`EVERY`) that are worth it."""
     known: tuple[str, ...] = ()
     """The labels of the model that the data are to be compared with; no option of a user's."""
 
     def __post_init__(self) -> None:
         label, missing = self.label_column, self.missing
+        if self.feature_column is not None:
+            own = self.feature_column
+            several = (own,) if isinstance(own, str) else tuple(dict.fromkeys(own))
+            object.__setattr__(self, "feature_column", several or None)
+            if several and (other := self.path_column or self.text_column or self.pair_column):
+                allowed = "left out where feature_column is given: an item is a row, or what one column holds"
+                raise BadOption("text_column", other, allowed)
         if not (label is None or isinstance(label, str)):
             several = tuple(dict.fromkeys(label))
             one = next(iter(several), None)
@@ -104,7 +115,12 @@ class Reading:
         named = (self.path_column, self.text_column, self.pair_column)
         domain = None if self.domain == FOLDERS else self.domain
         others = (*self.label_columns, self.split_column, self.group_column, domain)
-        return tuple(name for name in (*named, *others) if name is not None)
+        return tuple(name for name in (*named, *others, *self.features) if name is not None)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns of rows that were named."""
+        return tuple(name for name in self.feature_column or () if name != EVERY)
 
     @property
     def marks(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from headstart import data as reading
 from headstart.core.dataset import Dataset
+from headstart.data.reading import EVERY
 from headstart.errors import BundleError, NetError
 from headstart.export import bundle
 from headstart.export.files import graph
@@ -39,7 +40,9 @@ class LoadedModel(Opened):
 
     def reading(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Options of `headstart.load` for data to evaluate on: its labels are read as this model's are."""
-        return {"task": self.task.kind, "known": self.task.labels, **options}
+        columns = self.model.input.columns_read
+        rows = {} if columns is None else {"feature_column": columns or EVERY}
+        return {"task": self.task.kind, "known": self.task.labels, **rows, **options}
 
     def save(self, path: Path | str) -> Path:
         """Write it to a folder or .zip; see `headstart.export.bundle.save`."""

@@ -25,6 +25,7 @@ MODALITIES: Registry[Modality] = Registry(
         "image": "headstart.modalities.image",
         "text": "headstart.modalities.text",
         "audio": "headstart.modalities.audio",
+        "table": "headstart.modalities.table",
     },
     group="headstart.modalities",
 )

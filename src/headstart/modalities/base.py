@@ -148,6 +148,9 @@ class Compared(Protocol):
     def terms(self, opened: Any) -> Sequence[str]:
         """The words of an opened item. Only of what is `IN_WORDS`."""
 
+    def lines(self, opened: Any) -> Sequence[str]:
+        """An opened item as text, both of a pair. Only of what is `IN_LINES`."""
+
 
 @runtime_checkable
 class Timed(Protocol):
@@ -184,6 +187,13 @@ class Modality(Things, Compared, Protocol):
     IN_WORDS: bool
     """Whether an item is made of words: a string may be one, its beginning can be shown, words can be left
     out of it, names of labels compared with it, and its language told."""
+    IN_LINES: bool
+    """Whether an item is shown as text, by `lines` and `beginning`, and not as a picture."""
+    ROWS: bool
+    """Whether an item is a row of a table, with all its columns, and not what one column holds or names."""
+    PRETRAINED: bool
+    """Whether there are sources that read such items: without one there is then no run, unless its arms need
+    none."""
     SUFFIXES: frozenset[str]
     """Endings of files that are taken for such items."""
     NOT_READ: Mapping[str, str]
@@ -254,7 +264,7 @@ class Modality(Things, Compared, Protocol):
 
     def beginning(self, data: Any, most: int) -> str:
         """The first words of an item, or of both items of a pair, at most so many characters. Only of what is
-        `IN_WORDS`. Raises `ItemError`."""
+        `IN_LINES`. Raises `ItemError`."""
 
     def count(self, data: Any, contract: Any) -> Counted:
         """How long a sequence is for a source. Only of what has a `max_length`. Raises `ItemError`."""

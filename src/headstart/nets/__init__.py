@@ -23,6 +23,9 @@ Kinds of `net` (the key "kind"), with their tensors:
   of their own, and three more say how much the two have in common.
 * "bands": prepared recordings float32 `[B, bands + 1, T]` -> mean and standard deviation over time of each
   band and of its changes, `bands.mean`, `bands.sd`, then `head.weight`, `head.bias`.
+* "row": a prepared row of a table float32 `[B, D]` under `head.weight`, `head.bias`.
+* "trees": gradient-boosted trees on such a row (`nets.trees`): `trees.feature`, `.threshold`, `.left`,
+  `.right` and `.value [M]` of all nodes, `.root` and `.output [T]` of each tree, `.base [K]`.
 * "maps": {"architecture", "taps": ["stage/map", ...]}: a backbone (`trunk.*`), the maps of the listed stages
   under `head.weight [K, D]`, `head.bias [K]` at every place, scaled to the largest of them and added: scores
   float32 `[B, K, h, w]`.
@@ -76,6 +79,8 @@ KINDS = (
     "classifier",
     "words",
     "bands",
+    "row",
+    "trees",
     "average",
     "maps",
     "decoder",

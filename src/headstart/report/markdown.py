@@ -105,7 +105,7 @@ def _comparisons(verdict: Mapping[str, Any], metric: str) -> str:
 
 def _suspects(found: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> str:
     """A row each; of texts with their beginning."""
-    kept = shown.get("items") or {} if modalities.get(modalities.named_in(shown)).IN_WORDS else {}
+    kept = shown.get("items") or {} if modalities.get(modalities.named_in(shown)).IN_LINES else {}
     rows = []
     for e in found[:MOST]:
         row = [safe(e["id"]), safe(words.label(e["given"])), safe(words.label(e["suggested"]))]

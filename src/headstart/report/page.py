@@ -70,7 +70,7 @@ def render(
         .render(
             run=record,
             nouns=nouns(record),
-            textual=modalities.get(modalities.named_in(record)).IN_WORDS,
+            textual=modalities.get(modalities.named_in(record)).IN_LINES,
             occluded={item["row"]: item for item in (insight.get("occlusion") or {}).get("items") or ()},
             answer=answer,
             verdict=answer["verdict"],

@@ -32,7 +32,7 @@ def gather(
     among them. Where answers say where, or are texts (`answers`), `said` gives that of a row, or None. With
     it comes what `of_map` gives. What cannot be opened is left out.
     """
-    room = texts if modalities.get(dataset.modality).IN_WORDS else pictures
+    room = texts if modalities.get(dataset.modality).IN_LINES else pictures
     chosen, methods = examples(dataset, task), tasks.for_task(task)
     rows = [int(entry["row"]) for name in ("mistakes", "label_errors") for entry in insight.get(name) or ()]
     items: dict[str, dict[str, Any]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from headstart import modalities
 from headstart.core.dataset import Dataset
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
@@ -37,14 +38,13 @@ def of_map(
             break
         if parts := opened(dataset, int(point["row"])):
             found[str(int(point["row"]))] = [shortened(part, ON_MAP) for part in parts]
-    return {"modality": "text", "map": found}
+    return {"modality": dataset.modality, "map": found}
 
 
 def opened(dataset: Dataset, row: int) -> tuple[str, ...]:
     """The text of an item, or the two of a pair; nothing when it cannot be opened."""
-    from headstart.modalities.text import open_item
-
+    room = modalities.get(dataset.modality)
     try:
-        return open_item(dataset.items[row].read()).parts
+        return tuple(room.lines(room.open_item(dataset.items[row].read())))
     except (OSError, ValueError, HeadstartError):
         return ()

@@ -109,7 +109,7 @@ def fit(
         config = config.with_target()
         budget = replace(budget, seconds=config.budget)
     found, away = resolve.expanded(config, dataset.modality)
-    named = resolve.find_sources(found, dataset)
+    named = resolve.find_sources(found, dataset, needed=False)
     asked = resolve.question(config, dataset, named)
     path = place(config, dataset.name, asked, within=() if target is None else (SOURCE,))
     data = manifest.data_record(dataset, task, findings)
@@ -169,7 +169,7 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
     if target is not None:
         config = config.with_target()
         budget = replace(budget, seconds=config.budget)
-    named = resolve.find_sources(resolve.expanded(config, dataset.modality)[0], dataset)
+    named = resolve.find_sources(resolve.expanded(config, dataset.modality)[0], dataset, needed=False)
     data = manifest.data_record(dataset, task, findings)
     listen(Event("data", data))
     listen(Event("sources", {"summary": manifest.source_summary(named, config)}))

@@ -52,6 +52,14 @@ _OWN = (
         reason="what needs no source at all",
     ),
     Facts(
+        "linear", f"{_HERE}.rows:Linear", "simple", modalities=("table",), share=0.4,
+        title="a linear model on the columns", short="linear", reason="what needs no source at all",
+    ),
+    Facts(
+        "trees", f"{_HERE}.rows:Trees", "simple", modalities=("table",), share=0.8,
+        title="gradient-boosted trees", short="trees", reason="what needs no source at all",
+    ),
+    Facts(
         "direct", f"{_HERE}.direct:Direct", "transfer", modalities=("image",), reads=True, own_pass=True,
         classifies=True, forms={"boxes": f"{_HERE}.detection.direct:Direct"},
         reason="its own classifier may know these labels",

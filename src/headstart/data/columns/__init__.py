@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import polars as pl
 from headstart import modalities, tasks
 from headstart.core.dataset import Note
 from headstart.data import labels
+from headstart.data.columns.prose import PROSE_WORDS, is_prose, words_in
 from headstart.data.items import cells as inside_cells
 from headstart.data.reading import FOLDERS, Reading, bare, suffix_of
 from headstart.data.reading import SPLITS as PARTS
@@ -49,12 +49,10 @@ IDS = ("id", "ids", "idx", "uid", "guid", "uuid", "textid", "docid", "rowid", "r
 
 MOST_FLAGS = 8
 """Different values in a column of yes and no: those of programs that write each in several ways."""
+ROWS = next((name for name in modalities.MODALITIES.own() if modalities.get(name).ROWS), "")
+"""The modality of rows."""
 LOOKED_AT = 200
 """Values of a column by which it is judged."""
-PROSE_WORDS = 3
-"""Words that a text has at least, as the median of its column."""
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-"""Letters of scripts that put no blanks between words."""
 
 
 class Cells(NamedTuple):
@@ -111,6 +109,8 @@ class Columns:
     ident: str | None = None
     labels: tuple[str, ...] = ()
     """Several columns of labels, where there is one for each label; then `label` is None."""
+    rows: bool = False
+    """Whether each row is an item, and neither `path` nor `text` is there."""
     inside: str = ""
     """The modality of the cells of `path`, where they are the items themselves."""
 
@@ -134,7 +134,8 @@ class Columns:
             said["splits"] = parts
         text = ", ".join(f"{'pairs of ' * (what == 'texts' and self.pair is not None)}{what} from {name}"
                          for what, name in said.items())  # fmt: skip
-        rest = [name for name in names if name not in {*taken.values(), *self.labels, self.pair, self.ident}]
+        known = {*names} if self.rows else {*taken.values(), *self.labels, self.pair, self.ident}
+        rest = [name for name in names if name not in known]
         return Note("HS506", origin, text + (f"; not used: {', '.join(map(repr, rest))}" if rest else ""))
 
     def unread(self, cells: Cells, reading: Reading, origin: str) -> tuple[Note, ...]:
@@ -194,9 +195,9 @@ def others(
     The only one of these is taken for the labels. `odd` ones hold what no label is.
     """
     names = cells.names
-    texts = set() if items.path else set(_prose(cells, ()))
+    texts = set() if items.path or items.rows else set(_prose(cells, ()))
     split = reading.split_column or _split_column(cells, items.items)
-    kind = "text"
+    kind = ROWS if items.rows else "text"
     if items.text is None and items.path is not None:
         kind = items.inside or modality_of(cells.texts.get(items.path, ()))
     usual = (*GROUPS, *modalities.get(kind).GROUPS)
@@ -206,7 +207,8 @@ def others(
     label = None if several else next(iter(reading.label_columns), None) or named_as(names, LABELS, taken)
     if label is None and len(reading.known) > 1 and {*reading.known} <= {*cells.flags} - taken:
         several = reading.known  # one column for each label of the model
-    ident = named_as(names, IDS, {*taken, label, *several}) if items.text or items.inside else None
+    has_ids = items.text or items.inside or items.rows
+    ident = named_as(names, IDS, {*taken, label, *several}) if has_ids else None
     rest = [name for name in names if name not in taken | texts | {ident, *odd, *cells.pictures}]
     domain = reading.domain or named_as(rest, DOMAINS)
     rest = [name for name in rest if name != domain] if label or several or len(rest) > 1 else rest
@@ -233,6 +235,8 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
     for given in reading.columns:
         if given not in cells.names:
             raise UnknownName(f"column (in {where})", given, cells.names)
+    if reading.feature_column is not None:
+        return Columns(rows=True)
     if reading.path_column is not None:
         return Columns(path=reading.path_column, inside=cells.pictures.get(reading.path_column, ""))
     if reading.text_column is not None and reading.pair_column is not None:
@@ -260,10 +264,13 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         raise DataError(
             where,
             f"which column holds the texts: {', '.join(map(repr, texts[:8]))}?",
-            "name it with text_column (--text-column), and for pairs the other with pair_column",
+            "name it with text_column (--text-column), and for pairs the other with pair_column; "
+            "to learn from all columns of each row say --feature-column '*'",
         )
     if path is None and reading.items_only and named_as(cells.names, TEXTS) in cells.empty:
         return Columns(text=named_as(cells.names, TEXTS))  # what is missing is told row by row
+    if _holds_rows(cells, reading, path, there):
+        return Columns(rows=True)
     if path is None:
         known = ", ".join(cells.names)
         if cells.nested:
@@ -274,6 +281,19 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
             "name it with path_column or text_column (--path-column, --text-column)",
         )
     return Columns(path=path)
+
+
+def _holds_rows(cells: Cells, reading: Reading, path: str | None, there: There) -> bool:
+    """Whether nothing but rows can be the items, with columns besides labels, splits, groups and ids."""
+    if reading.items_only or reading.text_column or reading.pair_column:
+        return False
+    if path is not None and (bare(path) not in IDS or any(map(there, cells.texts[path][:3]))):
+        return False
+    usual, taken = (
+        {*LABELS, *SPLITS, *GROUPS, *DOMAINS, *IDS},
+        {*reading.columns, *cells.empty, *cells.nested},
+    )
+    return any(name not in taken and bare(name) not in usual for name in cells.names)
 
 
 def _of_pictures(cells: Cells, where: str) -> str:
@@ -357,18 +377,6 @@ def _prose(cells: Cells, taken: Collection[str | None]) -> list[str]:
     odd = {*SPLITS, *LABELS}
     found = [name for name in cells.texts if name not in taken and bare(name) not in odd]
     return [name for name in found if is_prose(cells.texts[name])]
-
-
-def is_prose(values: Sequence[str]) -> bool:
-    """Whether these have several words, and hardly repeat."""
-    if not values or len(set(values)) <= len(values) / 2:
-        return False
-    return median(map(words_in, values)) >= PROSE_WORDS
-
-
-def words_in(value: str) -> int:
-    """How many words; in scripts without blanks about half as many as letters."""
-    return len(value.split()) + len(_UNSPACED.findall(value)) // 2
 
 
 def is_usual(name: str) -> bool:

@@ -21,6 +21,7 @@ from headstart.core.untrusted.archive import decompressor
 from headstart.core.words import few
 from headstart.data import columns, labels, parts
 from headstart.data.columns import Cells, Columns, header, sentences
+from headstart.data.columns import rows as as_rows
 from headstart.data.folders.locate import Finder, on_disk, outside, within
 from headstart.data.folders.tree import Tree, archive_tree
 from headstart.data.forms import fasttext, is_table
@@ -156,7 +157,7 @@ def build(
     use = find(seen, reading, origin, there=_there(sheets[0].find))
     header.check_doubled(table, use, origin)
     use = _named_classes(table, use, reading)
-    items, modality = items_in(sheets, table, use, origin, white=_known_white(reading))
+    items, modality, said = _items(sheets, table, use, reading, origin)
     task, y, decided = _labels(table, use, reading, origin, typed=all(sheet.typed for sheet in sheets))
     named = any(sheet.split for sheet in sheets)  # whether the tables' names say the splits
     if named and reading.split_column is None:
@@ -184,6 +185,7 @@ def build(
             *(n for sheet in sheets for n in sheet.notes),
             *again,
             *read_as,
+            *said,
             *decided,
             *outside(items, sheets[0].root, origin),
             *use.unread(seen, reading, origin),
@@ -219,7 +221,7 @@ def items_with_kind(sheet: Sheet, reading: Reading, where: str) -> tuple[tuple[I
     header.check(sheet.rows, reading, where)
     use = columns.find_items(Cells.of(sheet.rows), reading, where, there=_there(sheet.find))
     header.check_doubled(sheet.rows, use, where)
-    items, modality = items_in([sheet], sheet.rows, use, where, white=_known_white(reading))
+    items, modality, _ = _items([sheet], sheet.rows, use, reading, where)
     return items, modality, use.pair is not None
 
 
@@ -268,6 +270,16 @@ def _named_classes(table: pl.DataFrame, use: Columns, reading: Reading) -> Colum
     found = table.select(use.label, other).drop_nulls().unique()
     one_each = found.height == found[use.label].n_unique() == found[other].n_unique()
     return replace(use, label=other) if one_each and table[other].dtype == pl.String else use
+
+
+def _items(
+    sheets: Sequence[Sheet], table: pl.DataFrame, use: Columns, reading: Reading, origin: str
+) -> tuple[tuple[Item, ...], str, tuple[Note, ...]]:
+    """(an item for each row, their modality, what is to be told of them)."""
+    if use.rows:
+        found, notes = as_rows.items_in(table, _names(sheets, table, use.ident), use, reading, origin)
+        return found, columns.ROWS, notes
+    return *items_in(sheets, table, use, origin, white=_known_white(reading)), ()
 
 
 def _known_white(reading: Reading) -> bool:

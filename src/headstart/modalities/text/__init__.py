@@ -25,6 +25,9 @@ PREPARATION = 2
 NOUN = "text"
 HAS_LEVELS = False
 IN_WORDS = True
+IN_LINES = True
+ROWS = False
+PRETRAINED = True
 GROUPS = ()
 REMEMBERED = False
 STORED_ALIKE = False
@@ -245,6 +248,11 @@ def beginning(data: bytes | Text, most: int) -> str:
     """The first words of a text; of both texts of a pair. Raises `TextError`."""
     parts = (data if isinstance(data, Text) else open_item(data)).parts
     return " | ".join(shortened(part, most // len(parts)) for part in parts)
+
+
+def lines(text: Text) -> tuple[str, ...]:
+    """The text, or both of a pair."""
+    return text.parts
 
 
 def stored(data: bytes | Text, contract: TextPreprocessing, size: int) -> np.ndarray:

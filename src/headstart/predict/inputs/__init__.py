@@ -14,7 +14,7 @@ from headstart.data.items import entries
 from headstart.data.items.entries import BadItem, ImageItem
 from headstart.data.items.pictures import pictures
 from headstart.data.readers import arrays
-from headstart.data.reading import Reading
+from headstart.data.reading import EVERY, Reading
 from headstart.predict.inputs.files import from_path, of_modality
 from headstart.predict.inputs.texts import texts_of
 
@@ -36,7 +36,8 @@ def items_of(inputs: Any, modality: str = "image", **reading: str | None) -> tup
     in `reading` (`path_column`, `text_column`, `pair_column`). Raises `DataError` for what holds no items of
     this modality.
     """
-    options = Reading.of({**reading, "items_only": True})
+    every = {"feature_column": EVERY} if modalities.get(modality).ROWS else {}
+    options = Reading.of({**reading, **every, "items_only": True})
     if not all(map(entries.is_path, inputs if isinstance(inputs, list) else [inputs])):
         # what paths and texts do not need loads polars
         from headstart.data.readers import frames, hub

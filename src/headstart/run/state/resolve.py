@@ -141,18 +141,24 @@ def expanded(config: RunConfig, modality: str) -> tuple[RunConfig, list[tuple[st
     return replace(config, sources=tuple(dict.fromkeys(specs))), left_out
 
 
-def find_sources(config: RunConfig, dataset: Dataset) -> dict[str, Source]:
+def find_sources(config: RunConfig, dataset: Dataset, *, needed: bool = True) -> dict[str, Source]:
     """The sources of this run by the name its arms carry. Nothing is loaded.
 
     Pairs of texts are read by each source in two ways, jointly and apart: two sources for everything that
-    follows. Raises what `named` does, and `SourceError` for one that reads other data.
+    follows. None where none is `needed`: arms were named that need none, or nothing is known that reads such
+    items. Raises what `named` does, and `SourceError` for one that reads other data.
     """
     modality = dataset.modality
     several = modalities.nouns(modality)[1]
     found = named(config) or sources.at_hand(modality)
     wanted = config.strategies and any(strategies.facts(name).needs_source for name in config.allowed() or ())
-    if not found and config.strategies and not wanted:
+    exist = modalities.get(modality).PRETRAINED
+    if not found and not needed and not (wanted if config.strategies else exist):
         return {}
+    if not found and not exist:
+        raise HeadstartError(
+            f"this needs a source, and none reads {several}: `headstart fit` compares what needs none"
+        )
     if not found:
         raise HeadstartError(
             f"no source of {several} is on this machine: name one with --source"
