@@ -24,7 +24,7 @@ LEVELS: dict[str, float] = {
     "planning": 6, "evidence": 6, "ranking": 6, "export": 6,
     "run": 7,
     "insight": 8, "workflows": 8,
-    "report": 9,
+    "report": 9, "serve": 9,
     "api": 10, "light": 10,
     "cli": 11, "sklearn": 11,
     "__main__": 12,

@@ -161,7 +161,8 @@ def first_told() -> list[tuple[str, Path]]:
     told: dict[str, Path] = {}
     for page in PAGES:
         for command in commands(page):
-            told.setdefault(command, page.relative_to(ROOT))
+            if not command.startswith("headstart serve "):  # which does not end: tests/serve/test_command.py
+                told.setdefault(command, page.relative_to(ROOT))
     return list(told.items())
 
 

@@ -16,6 +16,7 @@ from headstart.core.task import Task
 from headstart.core.words import cell
 from headstart.errors import BadOption
 from headstart.predict.adapting.base import Adaptation
+from headstart.predict.answers import as_json
 from headstart.predict.predictor import Prediction
 
 Chunks = Iterator[str]
@@ -82,25 +83,6 @@ def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) ->
     for number, row in enumerate(rows):
         yield (("," if number else "") + "\n    " + document(as_json(row, task, shown.top), indent=None))
     yield "\n  ]\n}\n"
-
-
-def as_json(row: Prediction, task: Task, top: int | None = None) -> dict[str, Any]:
-    """One prediction: id and answer with its probabilities, or id and error."""
-    if row.scores is None and row.answer is None:
-        return {"id": row.id, "error": row.error}
-    more: dict[str, Any] = {} if row.labels is None else {"set": list(row.labels)}
-    if row.abstains:
-        more["abstains"] = True
-    methods: Any = tasks.for_task(task)
-    if row.drawing:
-        more[methods.drawing] = row.drawing
-    if row.unread:
-        more["unread"] = row.unread
-    if row.tiles > 1:
-        more["tiles"] = row.tiles
-    if row.segments:
-        more["segments"] = [segment.to_json() for segment in row.segments]
-    return {"id": row.id, **methods.to_json(task, row.answer, row.scores, top), **more}
 
 
 def coco(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:  # noqa: ARG001

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ import numpy as np
 from headstart import modalities, tasks
 from headstart.core.dataset import Dataset
 from headstart.core.model import Model
-from headstart.core.task import CLASSIFICATION, Task
+from headstart.core.task import Task
 from headstart.core.words import shortened
 from headstart.errors import HeadstartError
 from headstart.modalities import text
-from headstart.predict.predictor import Predictor
+from headstart.predict.predictor import Answering, Predictor
+from headstart.predict.question import Question
 from headstart.tasks.base import Confidence, Labels
 
 ITEMS = 8
@@ -33,8 +34,6 @@ LONG = 20
 """Characters that hardly any token has."""
 SECONDS = 3.0
 """Time for all of them: the run's budget is a promise."""
-LITTLE = 0.05
-"""A change of the log-odds that is not worth telling."""
 TOLD = 5
 """Words that the sentence names."""
 MARKS = " .,;:!?\"'()[]"
@@ -50,35 +49,6 @@ class Piece:
     """0: the text, or the first of a pair; 1: the second."""
     start: int
     stop: int
-
-
-@dataclass(frozen=True)
-class Question:
-    """The output that is asked about."""
-
-    column: int
-    said: str
-    sign: int = 1
-    """-1: it was said that the label does not apply."""
-    kind: str = field(default=CLASSIFICATION)
-
-    def little(self, value: float) -> float:
-        """An effect that is not worth telling."""
-        return LITTLE if isinstance(tasks.get(self.kind), Confidence) else 1e-3 * abs(value)
-
-    def still(self, scores: np.ndarray) -> bool:
-        """Whether scores `[K]` say it; a number is always said."""
-        methods = tasks.get(self.kind)
-        if not isinstance(methods, Labels):
-            return True
-        return bool(methods.decided(scores[None])[0, self.column]) == (self.sign > 0)
-
-    def of(self, scores: np.ndarray) -> np.ndarray:
-        """float64 `[B]`: log-odds of what was said from scores `[B, K]`; the number itself for regression."""
-        p, methods = scores.astype(np.float64), tasks.get(self.kind)
-        if not isinstance(methods, Confidence):
-            return p[:, self.column]
-        return self.sign * methods.log_odds(p, self.column)
 
 
 def occlusion(
@@ -135,7 +105,7 @@ def asked(task: Task, dataset: Dataset, row: int, prediction: np.ndarray) -> Que
 
 
 def effects(
-    predictor: Predictor,
+    predictor: Answering,
     whole: text.Text,
     question: Question,
     *,

@@ -1,0 +1,1 @@
+"""What a request may hold, and how it is told: limits, bodies as items, the OpenAPI document."""
