@@ -102,6 +102,7 @@ class Server:
                 "modality": model.input.modality,
                 "reads": room.NOUN,
                 "in_words": room.IN_WORDS,
+                "columns": model.input.columns_read if room.ROWS else None,
                 "pairs": bool((evidence.get("data") or {}).get("pairs")),
                 "sets": bool(evidence.get("held_out")) and tasks.for_task(model.task).exclusive,
                 "explains": explains(model),

@@ -77,17 +77,20 @@ def _query(name: str, what: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _asked(
     what: str, model: Model, limits: Limits, answer: dict[str, Any], options: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    room, called = modalities.get(model.input.modality), modalities.nouns(model.input.modality)[1]
     text = {"type": "string"}
     pair = {"type": "array", "items": text, "minItems": 1, "maxItems": 2}
-    texts = {"type": "array", "minItems": 1, "maxItems": limits.texts, "items": {"anyOf": [text, pair]}}
+    cell = {"type": ["string", "number", "boolean", "null"]}
+    row = {"type": "object", "properties": dict.fromkeys(model.input.columns_read or (), cell)}
+    each = {**row, "additionalProperties": cell} if room.ROWS else {"anyOf": [text, pair]}
+    entries = {"type": "array", "minItems": 1, "maxItems": limits.texts, "items": each}
     listed = {
         "type": "object",
-        "required": ["texts"],
+        "required": [called],
         "additionalProperties": False,
-        "properties": {"texts": texts},
+        "properties": {called: entries},
     }
     binary = {"type": "string", "contentEncoding": "binary"}
-    words = modalities.get(model.input.modality).IN_WORDS
     types = accepted(model.input.modality)
     return {
         "summary": what,
@@ -95,7 +98,8 @@ def _asked(
         "requestBody": {
             "required": True,
             "content": {
-                kind: {"schema": listed if kind == JSON else text if words else binary} for kind in types
+                kind: {"schema": listed if kind == JSON else text if room.IN_WORDS else binary}
+                for kind in types
             },
         },
         "responses": {

@@ -25,7 +25,10 @@ class Refused(Exception):
 
 def accepted(modality: str) -> tuple[str, ...]:
     """The media types of a body with items of that modality."""
-    return (JSON, PLAIN) if modalities.get(modality).IN_WORDS else (f"{modality}/*", BYTES)
+    room = modalities.get(modality)
+    if room.ROWS:
+        return (JSON,)
+    return (JSON, PLAIN) if room.IN_WORDS else (f"{modality}/*", BYTES)
 
 
 async def body_of(request: Any, limits: Limits) -> bytes:
@@ -61,7 +64,7 @@ def items_of(body: bytes, media: str, modality: str, limits: Limits) -> list[Ite
         noun = modalities.nouns(modality)[1]
         raise Refused(415, f"this model reads {noun}: send {' or '.join(known)}, not {kind or 'nothing'}")
     if kind == JSON:
-        return _texts(body, limits)
+        return _listed(body, modality, limits)
     if modalities.get(modality).IN_WORDS:
         return [TextItem("text 1", _decoded(body))]
     return [BytesItem(f"{modalities.get(modality).NOUN} 1", body)]
@@ -74,17 +77,36 @@ def _decoded(body: bytes) -> str:
         raise Refused(400, f"the text is not UTF-8 (byte {error.start})") from None
 
 
-def _texts(body: bytes, limits: Limits) -> list[Item]:
+def _listed(body: bytes, modality: str, limits: Limits) -> list[Item]:
     try:
         said = read_json(_decoded(body))
     except Damaged as error:
         raise Refused(400, f"the body is no JSON document ({error})") from None
-    wanted = 'an object with "texts": a list of texts, or of pairs of texts'
-    if not isinstance(said, Mapping) or set(said) != {"texts"} or not isinstance(said["texts"], list):
-        raise Refused(422, f"the body is not {wanted}")
-    texts = said["texts"]
-    if not 1 <= len(texts) <= limits.texts:
-        raise Refused(422, f"{len(texts)} texts; this server takes 1 to {limits.texts} at a time")
+    called = modalities.nouns(modality)[1]
+    if not isinstance(said, Mapping) or set(said) != {called} or not isinstance(said[called], list):
+        each = "values by column" if modalities.get(modality).ROWS else "texts, or pairs of texts"
+        raise Refused(422, f'the body is not an object with "{called}": a list of {each}')
+    entries = said[called]
+    if not 1 <= len(entries) <= limits.texts:
+        raise Refused(422, f"{len(entries)} {called}; this server takes 1 to {limits.texts} at a time")
+    return _rows(entries, modality) if modalities.get(modality).ROWS else _texts(entries)
+
+
+def _rows(rows: list[Any], modality: str) -> list[Item]:
+    room: Any = modalities.get(modality)
+    items: list[Item] = []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping) or not all(
+            isinstance(v, str | int | float | None) for v in row.values()
+        ):
+            raise Refused(
+                422, f"row {number} is not values (text, number, true, false, null) by their columns"
+            )
+        items.append(BytesItem(f"row {number}", room.as_bytes(row)))
+    return items
+
+
+def _texts(texts: list[Any]) -> list[Item]:
     items: list[Item] = []
     for number, text in enumerate(texts, start=1):
         parts = text if isinstance(text, list) else [text]

@@ -31,9 +31,11 @@ async function start() {
   by("title").textContent = `${model.reads[0].toUpperCase()}${model.reads.slice(1)}s: ${model.task.kind}`;
   document.title = `${by("title").textContent} (Headstart)`;
   by("verdict").textContent = model.evidence.verdict ? model.evidence.verdict.sentence : "";
-  by(model.in_words ? "words" : "files").hidden = false;
+  by(model.in_words || model.columns ? "words" : "files").hidden = false;
+  if (model.columns) by("first").rows = Math.min(20, model.columns.length + 2);
+  if (model.columns) by("first").value = JSON.stringify(Object.fromEntries(model.columns.map((name) => [name, null])), null, 1);
   by("pair").hidden = !model.pairs;
-  by("first-name").textContent = model.pairs ? "First text" : "Text";
+  by("first-name").textContent = model.columns ? "Row: a value for each column" : model.pairs ? "First text" : "Text";
   by("invite").textContent = `Choose a file (${model.reads}), or drop one here`;
   by("file").accept = `${model.modality}/*`;
   by("record").hidden = model.modality !== "audio" || !navigator.mediaDevices;
@@ -185,7 +187,12 @@ by("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const first = by("first").value, texts = [model.pairs ? [first, by("second").value] : first];
   if (!first.trim()) return say("There is no text yet.", true);
-  answer(JSON.stringify({ texts }), "application/json");
+  if (!model.columns) return answer(JSON.stringify({ texts }), "application/json");
+  try {
+    answer(JSON.stringify({ rows: [JSON.parse(first)] }), "application/json");
+  } catch (error) {
+    say(`This is no JSON: ${error.message}`, true);
+  }
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   by("drop").addEventListener(kind, (event) => {
