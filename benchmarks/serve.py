@@ -19,6 +19,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -166,7 +167,10 @@ def main() -> None:
         "--per-client",
         "256",
     ]
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (  # a pipe that nobody reads would hold the server up
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=said, text=True) as process,
+    ):
         assert process.stdout is not None
         port = int(process.stdout.readline().split()[0].rstrip("/").rpartition(":")[2])
         server, load = psutil.Process(process.pid), Load(port, pictures)
@@ -190,7 +194,9 @@ def main() -> None:
             "wrong": dict(Counter(load.wrong)),
         }
         process.send_signal(signal.SIGTERM)
-        errors = process.communicate(timeout=60)[1]
+        process.wait(timeout=60)
+        said.seek(0)
+        errors = said.read()
         found["tracebacks"] = errors.count("Traceback")
         if found["tracebacks"]:
             print(errors[-3000:], file=sys.stderr)

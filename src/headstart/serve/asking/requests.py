@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from headstart import modalities
 from headstart.core.dataset import Item, TextItem
 from headstart.core.untrusted import Damaged, read_json
@@ -45,6 +47,8 @@ async def body_of(request: Any, limits: Limits) -> bytes:
                 content += piece
                 if len(content) > most:
                     raise large
+    except ClientDisconnect:
+        raise Refused(400, "the connection ended before the body did") from None
     except TimeoutError:
         raise Refused(408, f"the body had not come after {limits.seconds:g} seconds") from None
     if not content:
