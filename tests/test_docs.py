@@ -101,7 +101,7 @@ def write_people(root: Path) -> None:
     towns = ("Rome", "Oslo", "Bern")
     people = [(n % 50 + 20, towns[n % 3], "high" if n % 50 + 9 * (n % 3) > 35 else "low") for n in range(80)]
     text = "\n".join(["age,town,income", *(f"{age},{town},{income}" for age, town, income in people)]) + "\n"
-    for name in ("people", "labelled", "new"):
+    for name in ("people", "labelled", "new-people"):
         (root / f"{name}.csv").write_text(text)
 
 

@@ -93,3 +93,15 @@ def test_the_model_is_fitted_with_the_threads_that_its_folds_had(
         conclude.trained_on_all(context, arm, {arm.arm: arm})
     assert seen
     assert set(seen) == {1}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "source", "told"),
+    [("lora", "whisper", True), ("finetune", "whisper", True), ("untouched", "whisper", False),
+     ("scratch", "whisper", False), ("probe", "whisper", False)],
+)  # fmt: skip
+def test_what_a_trained_writer_may_have_forgotten_is_told(strategy: str, source: str, told: bool) -> None:
+    trial = Trial(f"{source}: {strategy}", strategy, source)
+    speech = Task("transcribe", ("transcript",), "WER", higher_is_better=False)
+    assert ("was not measured" in conclude.may_forget(trial, speech)) == told
+    assert not conclude.may_forget(trial, tiny_task())

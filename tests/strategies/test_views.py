@@ -16,6 +16,7 @@ from headstart.strategies.shared import _folds
 from headstart.testing.fakes import SHAPES, MemoryExtractor, TinyBackbone, folds, shapes
 from headstart.testing.strategy import example, numbers
 from headstart.testing.texts import TinyTextBackbone, sentences
+from made import rows
 from made.simulated import arm
 
 QUICK = Settings(epochs=1, batch_size=8, lr=1e-3)
@@ -28,6 +29,8 @@ def request(name: str, settings: Settings = QUICK) -> Request:
     one = strategies.facts(name)
     if one.unlabelled:
         return example(per_class=9, repeats=1, free=60, settings=settings)
+    if one.knows("table") and one.modalities:
+        return rows.request("classification")
     if one.knows("image") and "image" not in one.by_hand:
         dataset, backbone = shapes(per_class=9), TinyBackbone(labels=SHAPES)
     elif not one.knows("text"):

@@ -17,6 +17,7 @@ from headstart.core.evidence import Cost, Evidence, Verdict
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.strategy import FromStore, Trial, arm_name
+from headstart.core.task import Task
 from headstart.data import splits
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
@@ -32,7 +33,7 @@ from headstart.predict.again import READ_AGAIN, Again, read_again
 from headstart.predict.evaluate import Evaluation, align, alike, evaluate, judged
 from headstart.run.state.context import Context
 from headstart.strategies import ensemble
-from headstart.tasks.base import Confidence, Places
+from headstart.tasks.base import Confidence, Places, Says
 
 AGAIN = 1.2
 """Folds kept back for training on all rows: as many steps, or closed forms of a quarter more rows. It took
@@ -77,6 +78,8 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     held_out = by_domain(context, trials, winner)
     if held_out is not None:
         verdict = replace(verdict, notes=(*verdict.notes, held_out["sentence"]))
+    if told := may_forget(winner, context.task):
+        verdict = replace(verdict, notes=(*verdict.notes, told))
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
         with context.timed("training on all rows", refit_seconds(winner, trials) / AGAIN):
@@ -102,6 +105,20 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     answers = response(trials, context.experiment)
     three = panel(trials, context.experiment)
     return Answer(rows, verdict, winner.arm, model, test, metrics, known, answers, held_out, three)
+
+
+def may_forget(winner: Trial, task: Task) -> str:
+    """What is told of an arm that trains a source which could write before, for more than these items; empty
+    for any other."""
+    facts = strategies.facts(winner.strategy)
+    trained = facts.role == "transfer" and facts.trains and facts.writes
+    if winner.source is None or not (trained and isinstance(tasks.for_task(task), Says)):
+        return ""
+    return (
+        f"What {winner.arm} has forgotten of all that {winner.source} could do before was not measured, and "
+        "may be much: hold it and a run with --strategy untouched against items of another kind "
+        "(headstart evaluate)."
+    )
 
 
 def by_domain(context: Context, trials: Mapping[str, Trial], winner: Trial) -> dict[str, Any] | None:
