@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -63,7 +64,6 @@ class Server:
     anywhere: bool = False
     """Whether requests may name any host: not on loopback, where a page from elsewhere could reach it by a
     name of its own (DNS rebinding)."""
-    ending: bool = False
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: float = 0.0
     clients: Counter[str] = field(default_factory=Counter)
@@ -114,8 +114,6 @@ class Server:
 
     async def health(self, request: Request) -> Response:  # noqa: ARG002
         """GET /healthz."""
-        if self.ending:
-            raise Refused(503, "this server is about to end")
         return _json({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
@@ -200,21 +198,18 @@ class Server:
         return ask
 
     def _admit(self, request: Request, client: str) -> None:
-        host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
+        host = re.sub(r":[0-9]*$", "", request.headers.get("host", ""))
         if not self.anywhere and host not in LOOPBACK:
             raise Refused(403, f"this server answers on this machine alone, not as {host!r} (--host)")
         if self.clients[client] > self.limits.per_client:
             raise Refused(
                 429, f"over {self.limits.per_client} requests of this client at a time; wait for answers"
             )
-        if self.ending:
-            raise Refused(503, "this server is about to end")
 
     @asynccontextmanager
     async def lifespan(self, app: Any) -> AsyncIterator[None]:  # noqa: ARG002
         """Of the application: at its end the batch under way is finished."""
         yield
-        self.ending = True
         await self.desk.close()
 
 

@@ -17,7 +17,7 @@ REFUSALS = {
     415: "The model reads something else.",
     422: "An item cannot be read, or an option is not one of this model.",
     429: "Too many requests of one client at a time.",
-    503: "Too many items wait, the answer took too long, or the server is about to end.",
+    503: "Too many items wait, or the answer took too long.",
 }
 """Status -> when it is given."""
 ERROR = {
@@ -64,7 +64,7 @@ def document(model: Model, limits: Limits) -> dict[str, Any]:
                 )
             },
             "/model": {"get": _told("What the model is, and how good.", JSON, {"type": "object"})},
-            "/healthz": {"get": _told("Whether it answers.", JSON, {"type": "object"}, busy=True)},
+            "/healthz": {"get": _told("Whether it answers.", JSON, {"type": "object"})},
             "/metrics": {"get": _told("Counts for Prometheus.", "text/plain", {"type": "string"})},
         },
     }
@@ -112,8 +112,8 @@ def _asked(
     }
 
 
-def _told(what: str, kind: str, schema: dict[str, Any], *, busy: bool = False) -> dict[str, Any]:
+def _told(what: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     responses = {"200": {"description": what, "content": {kind: {"schema": schema}}}}
-    for status in (403, 503) if busy else (403,):
+    for status in (403, 429):
         responses[str(status)] = {"description": REFUSALS[status], "content": {JSON: {"schema": ERROR}}}
     return {"summary": what, "responses": responses}
