@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import headstart as hs
+from headstart import strategies
 from headstart.core.model import Model
 from headstart.core.task import Task
 from headstart.data.items.entries import BytesItem
@@ -28,6 +27,7 @@ from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.predict.answers import as_json
 from headstart.predict.predictor import Predictor, predict
 from headstart.predict.selective import held_out
+from made import rows
 from made.models import tiny_images, tiny_model
 
 pytest.importorskip("starlette")
@@ -190,24 +190,18 @@ def test_what_is_no_list_of_texts_is_one_sentence(texts: Ask, body: bytes, statu
     assert (found, says in told["error"]) == (status, True), told
 
 
-def test_a_row_is_values_by_the_names_of_their_columns(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    ages, jobs = rng.integers(20, 60, 80), rng.choice(["a", "b"], 80)
-    paid = (ages + 20 * (jobs == "b") + rng.normal(0, 3, 80) > 50).tolist()
-    rows = [f"{age},{job},{'yes' if yes else 'no'}" for age, job, yes in zip(ages, jobs, paid, strict=True)]
-    table = "\n".join(["age,job,paid", *rows])
-    (tmp_path / "people.csv").write_text(table)
-    run = hs.fit(tmp_path / "people.csv", label_column="paid", strategies=["linear"], out=tmp_path / "run")
-    with serving(run.model.model, USUAL) as (ask, _, _):
+def test_a_row_is_values_by_the_names_of_their_columns() -> None:
+    asked, linear = rows.request("classification"), strategies.get("linear")
+    with serving(linear.refit(asked, linear.fit(asked)), USUAL) as (ask, _, _):
         kind = "application/json"
-        _, found, _ = ask("POST", "/predict", '{"rows": [{"age": 55, "job": "b"}]}', kind)
-        assert found["predictions"][0]["label"] == "yes"
-        status, told, _ = ask("POST", "/predict", '{"rows": [{"age": [30], "job": "b"}]}', kind)
+        _, found, _ = ask("POST", "/predict", '{"rows": [{"age": 80, "town": "t1"}]}', kind)
+        assert found["predictions"][0]["label"] == "perhaps"
+        status, told, _ = ask("POST", "/predict", '{"rows": [{"age": [30], "town": "t1"}]}', kind)
         assert (status, "row 1" in told["error"]) == (422, True)
         status, told, _ = ask("POST", "/predict", '{"rows": [{"age": 30}]}', kind)
-        assert (status, "'job'" in told["error"]) == (422, True)
+        assert (status, "'town'" in told["error"]) == (422, True)
         schema = ask("GET", "/openapi.json")[1]["paths"]["/predict"]["post"]["requestBody"]["content"][kind]
-        assert set(schema["schema"]["properties"]["rows"]["items"]["properties"]) == {"age", "job"}
+        assert set(schema["schema"]["properties"]["rows"]["items"]["properties"]) == {"age", "town"}
 
 
 def test_a_body_in_pieces_is_held_to_the_same_limit(images: Ask) -> None:
