@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,7 @@ import pytest
 
 from headstart.report import page
 
-selenium = pytest.importorskip("selenium")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
-DRIVER = shutil.which("chromedriver") or ""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
-]
+pytestmark = pytest.mark.slow
 
 CONTRAST = """
 const parse = (text) => {
@@ -73,27 +66,6 @@ return [...document.querySelectorAll("table, figure, svg[role=img], pre, .pictur
   .filter((one) => one.getBoundingClientRect().right > edge || (one.closest("details") && !one.getClientRects().length))
   .map((one) => [one.outerHTML.slice(0, 60), one.getBoundingClientRect().right, edge]);
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from selenium.webdriver import Chrome, ChromeOptions
-    from selenium.webdriver.chrome.service import Service
-
-    options = ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 def wide(browser: Any, width: int) -> None:

@@ -98,6 +98,7 @@ def serving(model: Model, limits: Limits = USUAL, seconds: float = 0.0) -> Itera
             finally:
                 connection.close()
 
+        ask.port = port  # type: ignore[attr-defined]
         try:
             yield ask, predictor, process
         finally:
@@ -225,7 +226,32 @@ def test_the_page_fetches_nothing_from_elsewhere(images: Ask) -> None:
         assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
-def test_what_mattered_adds_up_for_words_and_pictures(images: Ask, texts: Ask) -> None:
+@pytest.mark.slow
+def test_the_page_shows_the_likeliest_first_whatever_classes_are_called(browser: Any) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    model = of_texts()
+    numbers = replace(model.task, labels=("0", "1"))
+    with serving(replace(model, task=numbers)) as (ask, _, _):
+        kind, texts = "application/json", ["late", "lovely", "broken", "thanks"]
+        told = ask("POST", "/predict", json.dumps({"texts": texts}), kind)[1]["predictions"]
+        text, best = next((t, one) for t, one in zip(texts, told, strict=True) if one["label"] == "1")
+        browser.get(f"http://127.0.0.1:{ask.port}/")
+        wait = WebDriverWait(browser, 10)
+        wait.until(lambda page: page.find_element(By.ID, "first").is_displayed())
+        browser.find_element(By.ID, "first").send_keys(text)
+        browser.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
+        wait.until(lambda page: page.find_element(By.ID, "result").is_displayed())
+        assert browser.find_element(By.ID, "answer").text == "1"
+        bars = [bar.text for bar in browser.find_elements(By.CSS_SELECTOR, "#bars li span")]
+        assert bars == sorted(best["probabilities"], key=best["probabilities"].get, reverse=True)
+        browser.find_element(By.ID, "why").click()
+        wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "#reasons mark"))
+        assert not [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_what_mattered_is_told_of_words_and_pictures(images: Ask, texts: Ask) -> None:
     status, told, _ = images("POST", "/explain", png(), "image/png")
     assert (status, np.shape(told["effects"])) == (200, (7, 7))
     assert told["view"].startswith("data:image/png;base64,")

@@ -9,6 +9,7 @@ import typer
 
 from headstart.cli._options import ModelPath
 from headstart.cli._screen import warn
+from headstart.serve.asking.limits import Limits
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on. Others than this machine: 0.0.0.0.")]
 Port = Annotated[
@@ -29,11 +30,11 @@ def serve_command(
     model: ModelPath,
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    max_bytes: Most = 20_000_000,
-    timeout: Seconds = 30.0,
-    batch_size: Batch = 8,
-    queue: Waiting = 128,
-    per_client: Clients = 64,
+    max_bytes: Most = Limits.bytes,
+    timeout: Seconds = Limits.seconds,
+    batch_size: Batch = Limits.batch,
+    queue: Waiting = Limits.waiting,
+    per_client: Clients = Limits.per_client,
 ) -> None:
     """Answer over HTTP: a page to try the model on, JSON for programs, /healthz and /metrics.
 
@@ -49,7 +50,6 @@ def serve_command(
     from headstart.export.model import load_model
     from headstart.serve import run
     from headstart.serve.app import LOOPBACK, Server
-    from headstart.serve.asking.limits import Limits
 
     limits = Limits(bytes=max_bytes, seconds=timeout, batch=batch_size, waiting=queue, per_client=per_client)
     loaded = light.of_bundle(model) or load_model(model)

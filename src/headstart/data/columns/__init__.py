@@ -275,10 +275,13 @@ def find_items(  # noqa: PLR0911, PLR0912 (one rule after the other)
         known = ", ".join(cells.names)
         if cells.nested:
             known += f" ({', '.join(map(repr, cells.nested))}: no texts, but lists or records)"
+        remedy = "name it with path_column or text_column (--path-column, --text-column)"
+        if reading.items_only and _holds_rows(cells, replace(reading, items_only=False), path, there):
+            remedy += "; rows of numbers and categories are for fit, check, predict and evaluate alone"
         raise DataError(
             where,
             f"no column of paths to images, and none of texts or images, is recognised among {known}",
-            "name it with path_column or text_column (--path-column, --text-column)",
+            remedy,
         )
     return Columns(path=path)
 

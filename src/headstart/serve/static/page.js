@@ -64,7 +64,8 @@ function show(found, shown) {
   by("answer").textContent = String(one.text ?? one.label ?? many ?? one.value ?? (one.boxes ? `${one.boxes.length} boxes` : "Answered"));
   by("shown").replaceChildren(...(shown ? [shown] : []));
   if (one.boxes && shown) shown.addEventListener("load", () => draw(shown, one.boxes), { once: true });
-  by("bars").replaceChildren(...Object.entries(one.probabilities || {}).slice(0, 8).map(([label, p]) => {
+  // sorted here: an object of JavaScript has names that are whole numbers first, by their size
+  by("bars").replaceChildren(...Object.entries(one.probabilities || {}).sort((a, b) => b[1] - a[1]).slice(0, 8).map(([label, p]) => {
     const row = made("li");
     row.append(made("span", label), made("meter", undefined, { value: p, min: 0, max: 1, "aria-label": label }), made("b", `${(100 * p).toFixed(1)} %`));
     return row;
