@@ -17,12 +17,13 @@ CARRIERS = ("numpy", "scipy.linalg", "sklearn", "torch")
 
 
 @contextlib.contextmanager
-def suited_to(rows: int) -> Iterator[None]:
-    """Inside, BLAS uses one thread for problems of few rows and its usual number for larger ones."""
-    if rows >= SMALL:
+def suited_to(rows: int, *, small: int = SMALL, api: str = "blas") -> Iterator[None]:
+    """Inside, BLAS (or "openmp") uses one thread for problems of fewer rows than `small` and its usual number
+    for larger ones."""
+    if rows >= small:
         yield
         return
-    with _pools(tuple(name in sys.modules for name in CARRIERS)).limit(limits=1, user_api="blas"):
+    with _pools(tuple(name in sys.modules for name in CARRIERS)).limit(limits=1, user_api=api):
         yield
 
 
