@@ -17,6 +17,7 @@ LEVELS: dict[str, float] = {
     "errors": 0,
     "_lazy": 0.5,
     "core": 1,
+    "cluster": 1.5,
     "measure": 2, "modalities": 2,
     "tasks": 2.5, "data": 3, "sources": 3, "store": 3,
     "passes": 4, "nets": 4, "train": 4,
@@ -26,6 +27,7 @@ LEVELS: dict[str, float] = {
     "insight": 8, "workflows": 8,
     "report": 9, "serve": 9,
     "api": 10, "light": 10,
+    "bulk": 10.5,
     "cli": 11, "sklearn": 11,
     "__main__": 12,
 }  # fmt: skip

@@ -147,6 +147,13 @@ class RankingError(SourceError):
         super().__init__(spec, f"it was measured with {how} {other!r}", "measure both alike to rank them")
 
 
+class JobError(HeadstartError):
+    """What was given to other processes and could not be done there."""
+
+    def __init__(self, job: str, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{job} failed on a worker: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
 class StoreError(_AtPath):
     """The feature store cannot be used as asked."""
 

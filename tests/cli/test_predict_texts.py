@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars
 import pytest
 
 from headstart import cli
@@ -177,3 +178,23 @@ def test_a_text_that_is_not_read_to_its_end_is_told(headstart: Any, model: Path,
     assert [bool(row["unread"]) for row in rows] == [False, True]
     _, _, err = headstart("predict", model, "--text", "lovely")
     assert not err
+
+
+def test_very_many_go_into_a_folder_of_parquet_files(headstart: Any, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("text\n" + "\n".join(SAID).replace(", ", " ") + "\n")
+    asked = ("predict", model, tmp_path / "texts.csv", "--format", "parquet")
+    code, out, err = headstart(*asked, "--output", tmp_path / "answers")
+    assert (code, out) == (0, "")
+    assert err == f"headstart: 4 answers in 1 file in {tmp_path / 'answers'}\n"
+    assert "of which 1 were there already" in headstart(*asked, "--output", tmp_path / "answers")[2]
+    assert polars.read_parquet(tmp_path / "answers" / "*.parquet")["label"].to_list() == list(SAID.values())
+    assert "--output is 'left out'" in headstart(*asked)[2]
+    assert "--text is" in headstart(*asked, "--output", tmp_path / "other", "--text", "late")[2]
+    assert (
+        "no cluster is called 'slurm'"
+        in headstart(*asked, "--output", tmp_path / "other", "--on", "slurm")[2]
+    )
+    assert "--format parquet, whose files" in headstart("predict", model, "--text", "late", "--on", "ray")[2]
+    gone = headstart("predict", model, tmp_path / "gone.txt", "--format", "parquet", "-o", tmp_path / "none")
+    assert gone[0] == 2
+    assert "1 of 1 could not be predicted" in gone[2]

@@ -280,7 +280,10 @@ def test_requests_at_the_same_time_share_a_batch_and_keep_their_answers() -> Non
     with serving(model, Limits(batch=4), seconds=0.05) as (ask, predictor, _), ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda one: ask("POST", "/predict", one, "image/png"), pictures))
         _, counts, _ = ask("GET", "/metrics")
-    assert [told["predictions"][0] for _, told, _ in found] == expected
+    said = [told["predictions"][0] for _, told, _ in found]
+    assert [one["label"] for one in said] == [one["label"] for one in expected]
+    for one, other in zip(said, expected, strict=True):  # who shares a batch may change the seventh digit
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=2e-6)
     assert 1 < max(predictor.sizes) <= 4
     assert "headstart_items_total 12" in counts
     assert 'headstart_requests_total{status="200"} 12' in counts

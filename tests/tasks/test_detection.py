@@ -81,7 +81,7 @@ def test_what_is_told(judged: tuple) -> None:
             {"label": "cat", "score": pytest.approx(0.6), "box": [100, 10, 150, 60]},
         ],
     }
-    assert METHODS.cells(TASK, None, np.zeros(0), None) == {"count:cat": "", "count:dog": ""}
+    assert METHODS.cells(TASK, None, np.zeros(0), None) == {"count:cat": 0, "count:dog": 0}
 
 
 def test_sure_boxes_where_nothing_is_labelled_are_labels_that_may_be_missing(judged: tuple) -> None:

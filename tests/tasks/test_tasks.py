@@ -138,7 +138,8 @@ def test_answers_are_told_in_the_same_columns_for_every_item(kind: str, top: int
     methods = tasks.get(kind)
     columns = list(methods.cells(task, None, np.zeros(task.outputs), top))
     for answer, scores in zip(methods.decode(task, predictions), predictions.astype(np.float32), strict=True):
-        assert list(methods.cells(task, answer, scores, top)) == columns
+        cells = methods.cells(task, answer, scores, top)
+        assert list(cells) == columns
         said = json.loads(json.dumps(methods.to_json(task, answer, scores, top)))
         assert len(methods.line(task, answer, scores, top)) == len(methods.head(top)) == 2
         best = list(said.get("probabilities", {}).values())
@@ -151,7 +152,7 @@ def test_what_is_held_back_has_no_label_but_its_scores() -> None:
     task, _, predictions = predicted("classification")
     cells = tasks.for_task(task).cells(task, None, predictions[0], None)
     assert cells["label"] == ""
-    assert float(cells["probability"]) == pytest.approx(predictions[0].max(), abs=1e-5)
+    assert cells["probability"] == pytest.approx(predictions[0].max(), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

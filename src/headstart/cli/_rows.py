@@ -12,7 +12,7 @@ import numpy as np
 from headstart import tasks
 from headstart.cli._screen import aligned, csv_line
 from headstart.cli._screen import as_json as document
-from headstart.core.task import Task
+from headstart.core.task import Cell, Task
 from headstart.core.words import cell
 from headstart.errors import BadOption
 from headstart.predict.adapting.base import Adaptation
@@ -70,8 +70,14 @@ def csv_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> 
     for row in rows:
         scores: Any = row.scores
         lost = scores is None and row.answer is None
-        found = [""] * len(names) if lost else cells(row.answer, scores).values()
-        yield csv_line([row.id, *found, *_set(row, shown, ";"), row.unread, row.error])
+        found = [] if lost else map(_written, cells(row.answer, scores).values())
+        told = list(found) or [""] * len(names)
+        yield csv_line([row.id, *told, *_set(row, shown, ";"), row.unread, row.error])
+
+
+def _written(value: Cell) -> str:
+    """A cell of a table of text: six digits of a number."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def json_text(rows: Iterable[Prediction], task: Task, shown: Shown = Shown()) -> Chunks:

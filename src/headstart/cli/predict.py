@@ -32,11 +32,23 @@ Seconds = Annotated[
     list[str] | None,
     typer.Option("--second", help="The second text of the pair that --text begins.", show_default=False),
 ]
-Format = Annotated[str, typer.Option("--format", "-f", help="table, csv, json, or coco for boxes.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, not the screen.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="table, csv, json, coco for boxes, or parquet: for very many items, a folder of files of 10,000 "
+        "answers each; the same command goes on where it was stopped.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write to this file (of parquet: folder), not the screen."),
+]
 Top = Annotated[int | None, typer.Option("--top", "-k", help="Only the K most probable labels.", min=1)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Items computed at once.", min=1)]
 
+PARQUET = "parquet"
 PREVIEW = 60
 """Characters of a text that the table shows."""
 
@@ -61,7 +73,7 @@ Tile = Annotated[
 ]
 
 
-@_options.taking(*_options.COLUMNS, *_options.ANSWERS)
+@_options.taking(*_options.COLUMNS, *_options.ANSWERS, "on")
 def predict_command(
     model: ModelPath,
     files: MaybeFiles = None,
@@ -78,9 +90,8 @@ def predict_command(
 ) -> None:
     """Predict for images, texts or recordings with a trained model, or an exported one.
 
-    What `headstart export` has written beside the model answers in its place, without loading torch.
-    Unreadable files are reported and the rest is predicted. Exit code: 0 when at least one file was
-    predicted (with a warning on stderr if some were not), 2 when none was.
+    What `headstart export` has written beside the model answers in its place, without loading torch. Unreadable
+    files are reported, the rest is predicted. Exit code: 0 when at least one file was, 2 when none was.
     """
     from headstart import light
     from headstart.cli import _rows
@@ -88,8 +99,12 @@ def predict_command(
     from headstart.predict.predictor import adapted, stream, told_unread
     from headstart.predict.selective import Caution
 
-    if format not in _rows.FORMATS:
-        raise BadOption("--format", format, ", ".join(_rows.FORMATS))
+    on = given.pop("on")
+    if format == PARQUET:
+        others = {"text": text, "adapt": given["adapt"], "masks": masks, "boxes": boxes, "tile": tile}
+        in_bulk(model, files or [], output, on, {**given, "top": top, "batch_size": batch_size}, others)
+        return
+    check_format(format, on)
     loaded = light.of_bundle(model) or _bundle(model)
     sets, risk, adapt = (given.pop(name) for name in _options.ANSWERS)
     caution = Caution.of(loaded.evidence, loaded.task, sets=sets, risk=risk)
@@ -114,13 +129,64 @@ def predict_command(
             write(piece)
     if told is not None:
         warn(f"headstart: {told}\n")
-    if failed:
-        warn(f"headstart: {len(failed)} of {len(items)} could not be predicted: {some_of(failed)}\n")
-    if cut:
-        warn(f"headstart: {told_unread(cut, len(items))}\n")
-    if tiling is not None and (said := tiles.told(tiled, tiling, len(items))):
-        warn(f"headstart: {said}\n")
+    notes = [some_lost(failed, len(items)), told_unread(cut, len(items)) if cut else ""]
+    notes.append("" if tiling is None else tiles.told(tiled, tiling, len(items)))
+    warn(*(f"headstart: {note}\n" for note in notes if note))
     if len(failed) == len(items):
+        raise typer.Exit(2)
+
+
+def some_lost(failed: Sequence[tuple[str, str]], items: int) -> str:
+    """The sentence about items without an answer; empty where there are none."""
+    return f"{len(failed)} of {items} could not be predicted: {some_of(failed)}" if failed else ""
+
+
+def check_format(format: str, on: str | None) -> None:
+    """Raises `BadOption` for what no text is written in, and for workers that nothing is for."""
+    from headstart.cli import _rows
+
+    if on is not None:
+        raise BadOption("--on", on, "left out, or given with --format parquet, whose files workers make")
+    if format not in _rows.FORMATS:
+        raise BadOption("--format", format, ", ".join([*_rows.FORMATS, PARQUET]))
+
+
+def in_bulk(
+    model: Path,
+    files: Sequence[str],
+    output: Path | None,
+    on: str | None,
+    options: Mapping[str, Any],
+    others: Mapping[str, Any],
+) -> None:
+    """Answers as a folder of Parquet files. Raises `BadOption` for one of the `others`, which must be left out."""
+    from headstart import bulk
+    from headstart.core import words
+
+    for name, value in others.items():
+        if value:
+            raise BadOption(f"--{name}", value, "left out with --format parquet")
+    if output is None:
+        raise BadOption("--output", "left out", "a folder for the files, with --format parquet")
+    options = {name: value for name, value in options.items() if name not in others}
+    paths: list[Path | str] = []
+    for one in _options.paths(files):
+        if not isinstance(one, Path):
+            raise BadOption("FILES", one.id, "paths, with --format parquet")
+        paths.append(one)
+    with bar("predict") as tell:
+        found = bulk.predict(
+            model, paths, output, on=on, progress=lambda _, done, total: tell(done, total), **options
+        )
+    before = found.files - found.computed
+    warn(
+        f"headstart: {words.count(found.items, 'answer')} in {words.count(found.files, 'file')} in {found.folder}"
+        + (f", of which {before} were there already\n" if before else "\n")
+    )
+    if found.failed:
+        first = some_of(found.first, most=len(found.first))
+        warn(f"headstart: {found.failed:,} of {found.items:,} could not be predicted: {first}\n")
+    if found.failed == found.items:
         raise typer.Exit(2)
 
 

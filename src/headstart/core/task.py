@@ -14,6 +14,9 @@ SEGMENTATION = "segmentation"
 DETECTION = "detection"
 TRANSLATE = "translate"
 
+Cell = str | float | int
+"""Of a table."""
+
 LABEL_TYPES: dict[str, Callable[[str], Any]] = {
     "text": str,
     "int": int,

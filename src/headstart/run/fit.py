@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from headstart import strategies, tasks
-from headstart.core import environment, fingerprint
+from headstart.core import environment, fingerprint, words
 from headstart.core.budget import Budget
 from headstart.core.cells import Cells
 from headstart.core.dataset import Dataset
@@ -22,12 +22,12 @@ from headstart.core.experiment import Experiment
 from headstart.core.strategy import Peer, Trial, arm_name
 from headstart.errors import RunError
 from headstart.evidence import leaderboard, selection, verdict
-from headstart.passes import near_duplicates
+from headstart.passes import near_duplicates, spread
 from headstart.planning import more_folds, policy, seen
 from headstart.run import conclude, manifest, search, set_up
 from headstart.run.known import state
 from headstart.run.state import closing, resolve
-from headstart.run.state.config import RunConfig
+from headstart.run.state.config import RunConfig, absolute
 from headstart.run.state.context import Context
 from headstart.run.state.folder import SOURCE, RunFolder, default_folder
 from headstart.run.state.ledger import Ledger
@@ -113,7 +113,7 @@ def fit(
     asked = resolve.question(config, dataset, named)
     path = place(config, dataset.name, asked, within=() if target is None else (SOURCE,))
     data = manifest.data_record(dataset, task, findings)
-    with RunFolder(path) as folder:
+    with ExitStack() as stack, RunFolder(path) as folder:
         resumed = folder.begin(asked)
         log.attach(folder)
         for event in manifest.beginning(data, manifest.source_summary(named, config), away):
@@ -125,7 +125,8 @@ def fit(
             manifest.retell(folder, log)
             yield path, None, target
             return
-        context = set_up.new_context(config, dataset, task, named, folder, log)
+        helped = stack.enter_context(helpers(config, log)) if config.on else None
+        context = set_up.new_context(config, dataset, task, named, folder, log, helped)
         context.asked = fingerprint.of_json([asked, config.time, config.aim])
         context.closing.standby, context.closing.startup = standby, ahead.seconds
         config, budget = set_up.set_up(config, context, data, budget)
@@ -144,6 +145,16 @@ def fit(
         )  # fmt: skip
         yield path, result, target
         log(Event("done", {"summary": manifest.time_summary(content, budget, context.closing.startup)}))
+
+
+@contextmanager
+def helpers(config: RunConfig, listen: Listener) -> Iterator[spread.Spread]:
+    """Who shares the passes of a run that asks for workers; told."""
+    data = absolute(str(config.data))
+    with spread.workers(config.on, data, config.written(), config.seed) as found:
+        text = f"{words.count(found.workers.count, 'core')} of {config.on} can share the passes"
+        listen(Event("note", {"label": "cluster", "text": text}))
+        yield found
 
 
 def place(config: RunConfig, name: str, asked: Mapping[str, Any], *, within: tuple[str, ...]) -> Path:

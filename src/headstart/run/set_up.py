@@ -42,7 +42,7 @@ from headstart.passes.engines import AUTO, EAGER
 from headstart.planning import policy
 from headstart.run.state import closing
 from headstart.run.state.config import RunConfig
-from headstart.run.state.context import Context, Timed
+from headstart.run.state.context import Beside, Context, Timed
 from headstart.run.state.folder import RunFolder, sound
 from headstart.store.store import FeatureStore
 
@@ -59,6 +59,7 @@ def new_context(
     named: dict[str, Source],
     folder: RunFolder,
     listen: Listener,
+    beside: Beside | None = None,
 ) -> Context:
     """The context with the store open; nothing is measured or loaded."""
     from headstart.passes.extractor import StoreExtractor  # and with it torch
@@ -67,9 +68,10 @@ def new_context(
         listen(Event("progress", {"arm": what, "what": f"pass {what}", "done": done, "total": total}))
 
     split = splits.make_split(dataset, seed=config.seed, by_domain=bool(config.split))
+    extractor = StoreExtractor(FeatureStore.default(), dataset, progress=tell, engine=config.engine)
     return Context(
         experiment=Experiment(dataset, task, split, config.seed),
-        extractor=Timed(StoreExtractor(FeatureStore.default(), dataset, progress=tell, engine=config.engine)),
+        extractor=Timed(extractor, beside),
         sources=named,
         folder=folder,
         listen=listen,

@@ -17,7 +17,7 @@ import numpy as np
 from headstart.core import words
 from headstart.core.boxes import Boxed, Boxes
 from headstart.core.maps import palette
-from headstart.core.task import DETECTION, Task
+from headstart.core.task import DETECTION, Cell, Task
 from headstart.measure import detection
 from headstart.tasks.base import TaskMethods
 from headstart.tasks.base.scores import OverLabels, Score
@@ -129,9 +129,9 @@ class _Boxes(TaskMethods):
     def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
         return self.value(task, answer), "{1} x {0}".format(*answer.size)
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
         found = {} if answer is None else tally(task, said(answer))
-        return {f"count:{label}": str(found.get(label, "")) for label in task.labels}
+        return {f"count:{label}": found.get(label, 0) for label in task.labels}
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         return self.told(task, answer)

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from headstart.core.task import REGRESSION, Task
+from headstart.core.task import REGRESSION, Cell, Task
 from headstart.errors import DataError
 from headstart.measure import metrics
 from headstart.measure.partition import drawn
@@ -58,8 +58,8 @@ class _Values(TaskMethods):
     def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
         return f"{answer:.6g}", ""
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
-        return {"value": f"{scores[0]:.6g}"}
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
+        return {"value": float(scores[0])}
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         return {"value": float(answer)}

@@ -15,7 +15,7 @@ import numpy as np
 
 from headstart.core import words
 from headstart.core.maps import VOID, LabelMap, Maps, largest, overlay, palette
-from headstart.core.task import SEGMENTATION, Task
+from headstart.core.task import SEGMENTATION, Cell, Task
 from headstart.measure import overlap
 from headstart.tasks.base import TaskMethods
 from headstart.tasks.base.scores import OverLabels, Ratio, Score
@@ -136,9 +136,9 @@ class _Masks(TaskMethods):
         listed = shares(task, answer)[: top or 3]
         return ", ".join(f"{label} {share:.1%}" for label, share in listed), "{1} x {0}".format(*answer.shape)
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
         found = {} if answer is None else dict(shares(task, answer))
-        return {f"share:{label}": f"{found.get(label, 0.0):.6g}" for label in task.labels}
+        return {f"share:{label}": float(found.get(label, 0.0)) for label in task.labels}
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         return {**self.told(task, answer)}

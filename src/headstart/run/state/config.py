@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headstart import strategies
+from headstart.cluster import ON
 from headstart.core.budget import parse_passes, parse_seconds
 from headstart.core.files import write_json
 from headstart.core.strategy import Settings
@@ -48,6 +49,8 @@ class RunConfig:
     settings: Settings = Settings()
     engine: str = AUTO
     """What computes the passes: a name in `headstart.passes.engines`, or the best of a trial."""
+    on: str = ""
+    """Where workers are that share the passes: a name in `headstart.cluster.ON`; empty: none."""
     metric: str | None = None
     """By what the task is judged; None: by its default."""
     split: str = ""
@@ -91,7 +94,9 @@ class RunConfig:
         engine = given.get("engine", AUTO)
         if engine != AUTO and engine not in ENGINES:
             raise BadOption("--engine", engine, f"{AUTO}, {', '.join(ENGINES)}")
-        return cls(
+        if given.get("on", "ray") not in ON:
+            raise BadOption("--on", given["on"], f"one of {', '.join(ON)}")
+        config = cls(
             data=data,
             sources=_several(given.get("sources", ())),
             budget=inf if passes else parse_seconds(budget) if isinstance(budget, str) else float(budget),
@@ -102,6 +107,7 @@ class RunConfig:
             seed=seed,
             settings=Settings(**{name: given[name] for name in SETTINGS if name in given}),
             engine=engine,
+            on=given.get("on", ""),
             metric=given.get("metric"),
             split=given.get("split", ""),
             target=_as_kept("target", given.get("target")),
@@ -110,6 +116,11 @@ class RunConfig:
             download=bool(given.get("download")),
             reading={name: _as_kept(name, given[name]) for name in READING if name in given},
         )
+        if config.on and not (config.from_path and set(config.written()) == set(config.reading)):
+            raise BadOption(
+                "--on", config.on, "left out for data that do not lie at a path, for a worker reads them"
+            )
+        return config
 
     def with_target(self) -> RunConfig:
         """With the part of the budget that finding a model by the source may take where there is a target."""
@@ -177,6 +188,7 @@ class RunConfig:
         for spec in self.sources:
             parts += ["--source", with_path(spec, lambda path: str(Path(path).expanduser().resolve()))]
         parts += ["--engine", self.engine] if self.engine != AUTO else []
+        parts += ["--on", self.on] if self.on else []
         parts += ["--metric", self.metric] if self.metric is not None else []
         parts += ["--split", self.split] if self.split else []
         parts += ["--target", absolute(self.target)] if isinstance(self.target, str) else []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,17 +37,22 @@ if TYPE_CHECKING:  # data are read while torch is imported
     from headstart.passes.steps.choice import Choice
 
 
+Beside = Callable[["StoreExtractor", Backbone, FeatureSpec], AbstractContextManager[None]]
+
+
 class Timed:
     """An extractor that adds up the seconds of its passes."""
 
-    def __init__(self, extractor: StoreExtractor) -> None:
-        self._extractor = extractor
+    def __init__(self, extractor: StoreExtractor, beside: Beside | None = None) -> None:
+        """`beside`: brings others to a pass that is made inside its block."""
+        self._extractor, self._beside = extractor, beside
         self.seconds = 0.0
         self.engine = extractor.engine
         """The one that was asked for."""
 
     def __call__(self, backbone: Backbone, spec: FeatureSpec) -> StoredFeatures:
-        features = self._extractor(backbone, spec)
+        with nullcontext() if self._beside is None else self._beside(self._extractor, backbone, spec):
+            features = self._extractor(backbone, spec)
         self.seconds += features.seconds
         return features
 
@@ -68,7 +73,7 @@ class Timed:
         whole = self._extractor
         part = StoreExtractor(whole.store, dataset, progress=whole.progress, engine=whole.engine)
         part.choices = whole.choices
-        return Timed(part)
+        return Timed(part, self._beside)
 
     def choice(self, backbone: Backbone, kept: object = None) -> Choice:
         """The engine for a source's passes; the one that was kept by a run which goes on now."""

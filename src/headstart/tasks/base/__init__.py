@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from headstart.core.predictions import Dense, Predictions
-from headstart.core.task import Task
+from headstart.core.task import Cell, Task
 from headstart.measure.metrics import known_mean
 from headstart.tasks.base.fits import LinearFit
 from headstart.tasks.base.scores import OverLabels, Score
@@ -87,9 +87,9 @@ class Answers(Protocol):
     def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
         """An answer for the screen: `answer` as decoded, `scores` float32 `[K]`, or the `top` best labels."""
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
-        """An answer (None: it is held back) by the columns of a table, which are the same for all: with all
-        scores, or with the `top` best labels."""
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
+        """An answer (None: it is held back, "" for its label) by the columns of a table, which are the same
+        for all and hold one type each: with all scores, or with the `top` best labels."""
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         """An answer as plain JSON."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from headstart.core import words
-from headstart.core.task import Task
+from headstart.core.task import Cell, Task
 from headstart.measure.calibration import fit_temperature
 from headstart.measure.ridge import sketched
 from headstart.tasks.base import Confidence, Labels, TaskMethods
@@ -66,23 +66,21 @@ class LabelMethods(TaskMethods, Labels, Confidence, Protocol):
             best = best[: len(answer)]
         return ", ".join(f"{label} {score:.3f}" for label, score in best) or "none", ""
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
+        found: dict[str, Cell] = {}
         if top is not None:
             for k, (label, score) in enumerate(ranked(task, scores, top), start=1):
-                found |= {f"label_{k}": label, f"probability_{k}": f"{score:.6g}"}
+                found |= {f"label_{k}": label, f"probability_{k}": float(score)}
             return found
         if self.exclusive:
             best = int(scores.argmax())
             found = {
                 "label": "" if answer is None else task.labels[best],
-                "probability": f"{scores[best]:.6g}",
+                "probability": float(scores[best]),
             }
         else:
             found = {"labels": ";".join(map(str, answer or ()))}
-        return found | {
-            f"p:{label}": f"{score:.6g}" for label, score in zip(task.labels, scores, strict=True)
-        }
+        return found | {f"p:{label}": float(score) for label, score in zip(task.labels, scores, strict=True)}
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
         best = {label: round(score, 6) for label, score in ranked(task, scores, top)}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from headstart.core import words
-from headstart.core.task import TRANSLATE, Task
+from headstart.core.task import TRANSLATE, Cell, Task
 from headstart.core.texts import Texts
 from headstart.measure.texts import edits, ngrams, shared
 from headstart.measure.texts.chosen.parts import part_of
@@ -115,7 +115,7 @@ class Sentences(TaskMethods):
     def line(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> tuple[str, str]:
         return words.shortened(" ".join(str(answer).split()), 80), ""
 
-    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, str]:
+    def cells(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Cell]:
         return {"text": "" if answer is None else str(answer)}
 
     def to_json(self, task: Task, answer: Any, scores: np.ndarray, top: int | None) -> dict[str, Any]:
