@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,12 @@ from headstart.core.events import ignore
 from headstart.core.experiment import Experiment
 from headstart.core.strategy import Request, Trial
 from headstart.core.task import Task
+from headstart.predict.predictor import predict
+from headstart.predict.retained import retained
 from headstart.run import conclude
 from headstart.run.state.context import Context
 from headstart.run.state.folder import RunFolder
+from headstart.testing.fakes import shapes
 from made import simulated
 from made.models import tiny_model, tiny_task
 
@@ -103,5 +107,52 @@ def test_the_model_is_fitted_with_the_threads_that_its_folds_had(
 def test_what_a_trained_writer_may_have_forgotten_is_told(strategy: str, source: str, told: bool) -> None:
     trial = Trial(f"{source}: {strategy}", strategy, source)
     speech = Task("transcribe", ("transcript",), "WER", higher_is_better=False)
-    assert ("was not measured" in conclude.may_forget(trial, speech)) == told
-    assert not conclude.may_forget(trial, tiny_task())
+    for task, wanted in ((speech, told), (tiny_task(), False)):
+        asked = SimpleNamespace(retain=None, task=task)
+        kept, said = conclude.what_is_retained(asked, trial, tiny_model(), {})  # type: ignore[arg-type]
+        assert not kept
+        assert ["--retain DATA" in text for text in said] == [True] * wanted
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A run that must retain something; its models are one that is as it was, and one that always says "a"."""
+    dataset = shapes(per_class=12)
+    told = tiny_model(task=dataset.task)
+    weight = {
+        **told.tensors,
+        "head.weight": 0 * told.tensors["head.weight"],
+        "head.bias": np.eye(3, dtype=np.float32)[0],
+    }
+    models = {"direct": told, "finetune": replace(told, tensors=weight), "full": told}
+    monkeypatch.setattr(conclude, "trained_on_all", lambda context, trial, trials: models[trial.strategy])
+    monkeypatch.setattr(conclude, "retained", retained)
+    found = SimpleNamespace(retain=dataset, task=dataset.task, seed=0, models=models)
+    found.timed = lambda *_: nullcontext()
+    return found
+
+
+def test_an_arm_that_has_forgotten_does_not_ship(asked: SimpleNamespace) -> None:
+    said = np.full((1, 4, 3), 1 / 3, np.float32)
+    trials = {
+        name: Trial(f"net: {name}", name, "net", said) for name in ("direct", "finetune", "full", "probe")
+    }
+    truth = asked.models["direct"]
+    labels = np.concatenate([p.scores[None] for p in predict(truth, asked.retain)]).argmax(axis=1)
+    asked.retain = replace(asked.retain, targets=labels)  # the source as it is knows all of it
+    with pytest.raises(conclude.Forgets) as broken:
+        conclude.what_is_retained(asked, trials["finetune"], asked.models["finetune"], trials)  # type: ignore[arg-type]
+    found = broken.value.args[0]
+    assert found.untouched == 1.0
+    assert found.value == pytest.approx((labels == 0).mean())
+    assert found.gain.high < 0
+    assert "net: finetune does not ship: on 36 items of" in found.sentence
+    assert "no more than 2 points may be lost" in found.sentence
+    (kept,), (told,) = conclude.what_is_retained(asked, trials["full"], truth, trials)  # type: ignore[arg-type]
+    assert kept.kept
+    assert kept.gain.gain == 0
+    assert told.startswith("net: full has kept what its source could do")
+    assert conclude.what_is_retained(asked, trials["probe"], truth, trials) == ([], [])  # type: ignore[arg-type]
+    del trials["direct"]
+    _, (told,) = conclude.what_is_retained(asked, trials["full"], truth, trials)  # type: ignore[arg-type]
+    assert "was not measured (--retain): net as it is was no arm" in told

@@ -83,6 +83,11 @@ class Facts:
     step: str = ""
     """What it is called where it was tried because the verdict was bad."""
 
+    @property
+    def as_it_is(self) -> bool:
+        """Whether the source itself answers, by what it has learnt before."""
+        return self.untouched or self.classifies
+
     def of(self, form: str) -> str:
         """ "module:class" of the one for answers of a form (`TaskMethods.form`); "" for none."""
         return self.forms.get(form, "") if form else self.where

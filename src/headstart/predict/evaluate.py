@@ -22,7 +22,7 @@ from headstart.data import labels
 from headstart.errors import DataError, near
 from headstart.measure import intervals, metrics
 from headstart.modalities import nouns
-from headstart.predict.predictor import Predictor, stream, told_unread
+from headstart.predict.predictor import Prediction, Predictor, stream, told_unread
 from headstart.tasks.base import Labels, Places
 
 WHOLE_TABLE = 100
@@ -98,27 +98,39 @@ def evaluate(
     truth = align(dataset, task)
     rows = np.flatnonzero(dataset.labelled)
     start = time.perf_counter()
-    found, unreadable, packed, methods = [], [], [], tasks.for_task(task)
-    for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
-        found.append(given)
-        if methods.form and not given.error:  # kept small, and its scores let go
-            packed.append(methods.kept(given.answer) if isinstance(methods, Places) else given.answer)
-            found[-1] = replace(given, answer=None, scores=None)
-        if given.error:
-            unreadable.append((given.id, given.error))
-        if progress is not None:
-            progress("evaluate", len(found), len(rows))
+    found, predictions = answered(predictor, dataset, rows, batch_size=batch_size, progress=progress)
     good = [place for place, row in enumerate(found) if not row.error]
-    if not good:
-        raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {unreadable[0][1]}")
-    scores = [row.scores for row in found if row.scores is not None]
-    predictions = np.stack(scores).astype(np.float64) if scores else column(packed)
     cost = Cost(1.0, time.perf_counter() - start)
     unread = told_unread(found, len(found))
     done = judged(
         predictor.model, dataset, rows[good], predictions, truth[good], seed=seed, cost=cost, unread=unread
     )
-    return replace(done, unreadable=tuple(unreadable))
+    return replace(done, unreadable=tuple((row.id, row.error) for row in found if row.error))
+
+
+def answered(
+    predictor: Predictor,
+    dataset: Dataset,
+    rows: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Prediction], np.ndarray]:
+    """What a model says of rows (int64): the answers, of which those that are no numbers are let go, and
+    those of all that could be read as `judged` takes them. Raises `DataError` where none could."""
+    found, packed, methods = [], [], tasks.for_task(predictor.model.task)
+    for given in stream(predictor, [dataset.items[i] for i in rows], batch_size=batch_size):
+        found.append(given)
+        if methods.form and not given.error:  # kept small, and its scores let go
+            packed.append(methods.kept(given.answer) if isinstance(methods, Places) else given.answer)
+            found[-1] = replace(given, answer=None, scores=None)
+        if progress is not None:
+            progress("evaluate", len(found), len(rows))
+    lost = next((row.error for row in found if row.error), "")
+    if all(row.error for row in found):
+        raise DataError(dataset.origin or dataset.name, f"no item can be read; the first: {lost}")
+    scores = [row.scores for row in found if row.scores is not None]
+    return found, np.stack(scores).astype(np.float64) if scores else column(packed)
 
 
 def judged(

@@ -17,7 +17,6 @@ from headstart.core.evidence import Cost, Evidence, Verdict
 from headstart.core.experiment import Experiment
 from headstart.core.model import Model
 from headstart.core.strategy import FromStore, Trial, arm_name
-from headstart.core.task import Task
 from headstart.data import splits
 from headstart.data.checks.findings.held_out import Coverage
 from headstart.errors import DataError, RunError, StoreError
@@ -31,6 +30,7 @@ from headstart.planning.seen import Skipped
 from headstart.predict import selective
 from headstart.predict.again import READ_AGAIN, Again, read_again
 from headstart.predict.evaluate import Evaluation, align, alike, evaluate, judged
+from headstart.predict.retained import Retained, retained
 from headstart.run.state.context import Context
 from headstart.strategies import ensemble
 from headstart.tasks.base import Confidence, Places, Says
@@ -58,6 +58,12 @@ class Answer:
     """What `by_domain` makes."""
     unlabelled: list[dict[str, Any]] = field(default_factory=list)
     """What `evidence.unlabelled.panel` makes."""
+    retained: list[dict[str, Any]] = field(default_factory=list)
+    """What `predict.retained` finds of arms that would ship."""
+
+
+class Forgets(Exception):
+    """The arm that was to be shipped has lost too much of what its source could do: its `Retained`."""
 
 
 class NotTrained(Exception):
@@ -65,12 +71,14 @@ class NotTrained(Exception):
 
 
 def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
-    """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `RunError`."""
+    """Choose, judge, refit, and measure on the test part if there is one. Raises `NotTrained`, `Forgets` and
+    `RunError`."""
     trials = in_order(trials, context)
     verdict = verdict_of(trials, context.experiment)
     if told := brought(trials, context.experiment):
         verdict = replace(verdict, notes=(*verdict.notes, told))
-    chosen = selection.winner(trials, context.experiment)
+    eligible = {name: trial for name, trial in trials.items() if name not in context.forgot}
+    chosen = selection.winner(eligible, context.experiment)
     if chosen is None:
         raise RunError(context.folder.path, "no arm has a result", "see events.jsonl there for the reasons")
     winner = trials[chosen]
@@ -78,8 +86,6 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
     held_out = by_domain(context, trials, winner)
     if held_out is not None:
         verdict = replace(verdict, notes=(*verdict.notes, held_out["sentence"]))
-    if told := may_forget(winner, context.task):
-        verdict = replace(verdict, notes=(*verdict.notes, told))
     context.progress(winner.arm)("training on all rows", 0, 1)
     try:
         with context.timed("training on all rows", refit_seconds(winner, trials) / AGAIN):
@@ -88,7 +94,10 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         raise
     except BaseException as error:
         raise NotTrained(winner.arm, why(error, context.folder.path)) from error
-    again = selection.winner_again(winner.arm, trials, context.experiment)
+    kept, said = what_is_retained(context, winner, model, trials)
+    forgot = [found.sentence for found in context.forgot.values()]
+    verdict = replace(verdict, notes=(*verdict.notes, *forgot, *said))
+    again = selection.winner_again(winner.arm, eligible, context.experiment)
     model = replace(model, evidence=evidence(context, again, rows, verdict))
     if isinstance(tasks.for_task(context.task), Confidence):
         model = calibrated(model, winner, context)
@@ -104,21 +113,39 @@ def conclude(context: Context, trials: Mapping[str, Trial]) -> Answer:
         model = replace(model, evidence={**model.evidence, "test": test.to_json()})
     answers = response(trials, context.experiment)
     three = panel(trials, context.experiment)
-    return Answer(rows, verdict, winner.arm, model, test, metrics, known, answers, held_out, three)
-
-
-def may_forget(winner: Trial, task: Task) -> str:
-    """What is told of an arm that trains a source which could write before, for more than these items; empty
-    for any other."""
-    facts = strategies.facts(winner.strategy)
-    trained = facts.role == "transfer" and facts.trains and facts.writes
-    if winner.source is None or not (trained and isinstance(tasks.for_task(task), Says)):
-        return ""
-    return (
-        f"What {winner.arm} has forgotten of all that {winner.source} could do before was not measured, and "
-        "may be much: hold it and a run with --strategy untouched against items of another kind "
-        "(headstart evaluate)."
+    retained_by = [found.to_json() for found in (*context.forgot.values(), *kept)]
+    return Answer(
+        rows, verdict, winner.arm, model, test, metrics, known, answers, held_out, three, retained_by
     )
+
+
+def what_is_retained(
+    context: Context, winner: Trial, model: Model, trials: Mapping[str, Trial]
+) -> tuple[list[Retained], list[str]]:
+    """What the model still knows of what its source could do, and what is told of that. Raises `Forgets`."""
+    facts, source = strategies.facts(winner.strategy), winner.source
+    if not (facts.role == "transfer" and facts.trains) or source is None:
+        return [], []  # nothing of a source was trained
+    if context.retain is None:
+        told = (
+            f"What {winner.arm} has forgotten of all that {source} could do before was not measured, and may "
+            "be much: --retain DATA holds it against items of another kind."
+        )
+        return [], [told] if facts.writes and isinstance(tasks.for_task(context.task), Says) else []
+    as_it_is = [
+        trial
+        for trial in trials.values()
+        if trial.source == source and strategies.facts(trial.strategy).as_it_is and trial.covered.any()
+    ]
+    if not as_it_is:
+        told = f"{source} as it is was no arm of this run that answers"
+        return [], [f"What {winner.arm} has forgotten was not measured (--retain): {told}."]
+    with context.timed("what is retained", 0.0):
+        untouched = trained_on_all(context, as_it_is[0], trials)
+        found = retained(winner.arm, source, model, untouched, context.retain, context.seed)
+    if not found.kept:
+        raise Forgets(found)
+    return [found], [found.sentence]
 
 
 def by_domain(context: Context, trials: Mapping[str, Trial], winner: Trial) -> dict[str, Any] | None:

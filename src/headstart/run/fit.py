@@ -127,6 +127,7 @@ def fit(
             return
         helped = stack.enter_context(helpers(config, log)) if config.on else None
         context = set_up.new_context(config, dataset, task, named, folder, log, helped)
+        context.retain = resolve.retained(config, dataset, task)
         context.asked = fingerprint.of_json([asked, config.time, config.aim])
         context.closing.standby, context.closing.startup = standby, ahead.seconds
         config, budget = set_up.set_up(config, context, data, budget)
@@ -202,10 +203,14 @@ def preview(config: RunConfig, listen: Listener) -> dict[str, Any]:
 
 
 def concluded(context: Context, trials: dict[str, Trial]) -> conclude.Answer:
-    """The answer. An arm that breaks when it is trained on all rows ends itself: the next best is shipped."""
+    """The answer. An arm that breaks when it is trained on all rows, or has forgotten too much, ends itself:
+    the next best is shipped."""
     while True:
         try:
             return conclude.conclude(context, trials)
+        except conclude.Forgets as error:
+            found = context.forgot[error.args[0].arm] = error.args[0]
+            context.listen(Event("note", {"label": "retain", "text": found.sentence}))
         except conclude.NotTrained as error:
             name, reason = error.args
             broken, reason = trials[name], f"training on all rows broke it: {reason}"

@@ -54,6 +54,7 @@ def write_answer(
             "rows": [row.to_json() for row in answer.rows],
             "response": answer.response,
             **({"unlabelled": answer.unlabelled} if answer.unlabelled else {}),
+            **({"retained": answer.retained} if answer.retained else {}),
             **({} if answer.domains is None else {"domains": answer.domains}),
             "skipped": [vars(s) for s in skipped],
             "chosen": answer.model.evidence["chosen"],

@@ -56,11 +56,15 @@ def check(
     usable = np.array([not seen.problem for seen in settled.looked], dtype=bool)
     found = [*(_nothing_there(dataset, looked) or _item_findings(dataset, settled.looked))]
     found += [finding(code, dataset.origin or dataset.name, message) for code, message in settled.said]
-    found += label_findings(dataset, usable) if usable.any() or not len(usable) else ()
+    parts: list[Finding] = []
     if isinstance(dataset.targets, Masks):
-        found += masks.findings(dataset, dataset.targets, settled.looked)
+        parts += masks.findings(dataset, dataset.targets, settled.looked)
     if isinstance(dataset.targets, Annotations):
-        found += boxes.findings(dataset, dataset.targets, settled.looked)
+        parts += boxes.findings(dataset, dataset.targets, settled.looked)
+    sound = usable.copy()  # what a mask that cannot be read shows is not known
+    sound[[one.row for one in parts if one.severity == "error" and one.row is not None]] = False
+    found += label_findings(dataset, sound) if usable.any() or not len(usable) else ()
+    found += parts
     if isinstance(dataset.targets, Masks | Annotations):
         found += videos.findings(dataset)
     # two items that cannot be read are broken, not alike

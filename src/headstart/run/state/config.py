@@ -58,6 +58,8 @@ class RunConfig:
     target: Any = None
     """Items of where the model will be used, as `headstart.load` reads them; None: an unlabelled domain of
     the data, if there is one."""
+    retain: Any = None
+    """Labelled items of what the source can do already, of which a model that ships may not lose much."""
     strategies: tuple[str, ...] = ()
     """Only these (and the two baselines that cost nothing); empty: all."""
     drop_bad: bool = False
@@ -111,6 +113,7 @@ class RunConfig:
             metric=given.get("metric"),
             split=given.get("split", ""),
             target=_as_kept("target", given.get("target")),
+            retain=_as_kept("retain", given.get("retain")),
             strategies=_several(given.get("strategies", ())),
             drop_bad=bool(given.get("drop_bad")),
             download=bool(given.get("download")),
@@ -192,6 +195,7 @@ class RunConfig:
         parts += ["--metric", self.metric] if self.metric is not None else []
         parts += ["--split", self.split] if self.split else []
         parts += ["--target", absolute(self.target)] if isinstance(self.target, str) else []
+        parts += ["--retain", absolute(self.retain)] if isinstance(self.retain, str) else []
         for name in self.strategies:
             parts += ["--strategy", name]
         for name in SETTINGS:

@@ -28,6 +28,7 @@ from headstart.core.task import Task
 from headstart.errors import BadOption, UnknownName
 from headstart.passes.suited import suited
 from headstart.planning.seen import Step
+from headstart.predict.retained import Retained
 from headstart.run.state.closing import Closing
 from headstart.run.state.folder import RunFolder
 from headstart.store.features import StoredFeatures
@@ -123,6 +124,10 @@ class Context:
     """{"step", "predicted", "took"} of what is no arm, in seconds."""
     expected: float | None = None
     """Seconds that the arm which runs has said that it takes, since it began."""
+    retain: Dataset | None = None
+    """What a model that ships may not have forgotten."""
+    forgot: dict[str, Retained] = field(default_factory=dict)
+    """Arms that do not ship, for they have."""
     read: set[str] = field(default_factory=set)
     """Sources whose pass is made, by this run or by one before it."""
     _loaded: dict[str, Backbone] = field(default_factory=dict, repr=False)

@@ -16,6 +16,8 @@ from headstart.data import splits
 from headstart.data.checks import doctor, domains, findings
 from headstart.errors import BadOption, DataError, HeadstartError, SourceError
 from headstart.passes.engines import AUTO
+from headstart.predict.evaluate import align
+from headstart.predict.retained import BOUND, LEAST
 from headstart.run.state.config import RunConfig
 from headstart.sources import patterns
 from headstart.sources.files import fetching
@@ -87,6 +89,31 @@ def _read(
     if config.split:
         splits.make_split(dataset, seed=config.seed, by_domain=True)
     return dataset.with_levels(report.levels), judged_task(config, dataset), report, own
+
+
+def retained(config: RunConfig, dataset: Dataset, task: Task) -> Dataset | None:
+    """What a model that ships may not have forgotten (`predict.retained`); None where nothing is asked for.
+
+    Raises `DataError` for items that say nothing of that, and `BadOption` for a metric of which nobody can
+    say what is much.
+    """
+    if config.retain is None:
+        return None
+    if not metric.named(task.metric).percent:
+        problem = f"left out: {task.metric} is no share, of which {100 * BOUND:g} points may be lost"
+        raise BadOption("--retain", config.retain, problem)
+    of_both = {name: said for name, said in config.reading.items() if name not in ("labels", "unlabelled")}
+    other = data.load(config.retain, **of_both)
+    own, name = dataset.origin or dataset.name, domains.name_of(config.retain, other)
+    other = replace(other, origin=name)
+    domains.same_kind((own, name), dataset, other)
+    align(other, task)
+    if both := set(other.digests()) & set(dataset.digests()):
+        problem = f"{words.count(len(both), 'item')} of it are in {own}, too"
+        raise DataError(name, problem, "give items that nothing is learnt from")
+    if (known := int(other.labelled.sum())) < LEAST:
+        raise DataError(name, f"{words.count(known, 'labelled item')} tell nothing", f"give {LEAST} or more")
+    return other
 
 
 def judged_task(config: RunConfig, dataset: Dataset) -> Task:
@@ -188,6 +215,7 @@ def question(config: RunConfig, dataset: Dataset, named: Mapping[str, Source]) -
         **({} if judged == dataset.task else {"metric": judged.metric}),
         **({} if config.engine == AUTO else {"engine": config.engine}),
         **({"split": config.split, "domains": _domains(dataset)} if config.split else {}),
+        **({"retain": domains.name_of(config.retain, dataset)} if config.retain is not None else {}),
         "data": dataset.fingerprint,
         "sources": [source.spec for source in named.values()],
         "weights": [weights(source) for source in named.values()],

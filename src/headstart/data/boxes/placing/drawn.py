@@ -116,4 +116,4 @@ def mask(
         parts.append((abs((right - left) * (bottom - top)), (number, shape)))
     parts.sort(key=lambda part: -part[0])
     turn = outline.turn if frame.stored else None
-    return Drawn(f"mask of {name}", size, tuple(part for _, part in parts), turn)
+    return Drawn(f"drawn for {name}", size, tuple(part for _, part in parts), turn)

@@ -36,7 +36,7 @@ def label_findings(dataset: Dataset, usable: np.ndarray) -> Iterator[Finding]:
             yield from said.findings(dataset, usable)
             return
         if isinstance(methods, Places):
-            if not methods.differ(values):
+            if len(values) and not methods.differ(values):  # where none is sound each says why itself
                 some = methods.occurring(values, dataset.task.outputs).any()
                 text = "are of one class" if some else "hold no class at all"
                 yield finding("HS303", where, f"the {methods.called} of all {len(values)} images {text}")
