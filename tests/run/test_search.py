@@ -70,9 +70,12 @@ def test_a_few_are_probed_and_a_broken_one_ends_itself(vectors: Path) -> None:
     _, again = fit(vectors, budget=300)  # more time: what was decided stays, and nothing is measured again
     assert [e.data["kept"] for e in again if e.kind == "search"] == [found["kept"]]
     assert hs.open_run(run.folder).record["search"] == found
-    best, told = fit(vectors, quality="best", strategies=["probe"], out=vectors / "best")
-    assert not [e for e in told if e.kind == "search"]
-    assert sum(row["score"] is not None for row in best.leaderboard() if row["arm"].endswith(": probe")) == 6
+
+
+def test_every_source_is_probed_where_the_best_is_asked_for(vectors: Path) -> None:
+    sources = [f"vectors:{vectors}/w*.txt"]
+    found = hs.plan(sentences(per_class=12), sources=sources, quality="best", strategies=["probe"])
+    assert sum(step["strategy"] == "probe" for step in found["steps"]) == 6
 
 
 def test_a_plan_takes_the_first_for_the_best(vectors: Path) -> None:

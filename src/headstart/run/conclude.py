@@ -309,10 +309,13 @@ def _weighted(model: Model) -> str:
 
 def _although(answer: Answer) -> str:
     """Why an arm ships that is behind in a comparison of the verdict; else empty."""
+    forgot = {found["arm"] for found in answer.retained if not found["kept"]}  # told by themselves
     behind = [
         (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
         for c in answer.verdict.comparisons
-        if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
+        if not forgot & {c.arm, c.against}
+        and (answer.winner == c.arm and c.gain.value < 0)
+        or (answer.winner == c.against and c.gain.value > 0)
     ]
     if not behind:
         return ""

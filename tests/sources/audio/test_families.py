@@ -174,6 +174,9 @@ def test_a_network_and_its_preparation_must_fit(model: Any, family: str) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "family", ["whisper", "ast", "wavlm-stable", "wav2vec2"], indirect=True
+)  # of each kind one
 def test_an_exported_network_answers_alike(model: Any, tmp_path: Path) -> None:
     """Whatever the length: part of a window, a whole one, a bit more, several."""
     runtime = pytest.importorskip("onnxruntime")
