@@ -156,3 +156,14 @@ def test_an_arm_that_has_forgotten_does_not_ship(asked: SimpleNamespace) -> None
     del trials["direct"]
     _, (told,) = conclude.what_is_retained(asked, trials["full"], truth, trials)  # type: ignore[arg-type]
     assert "was not measured (--retain): net as it is was no arm" in told
+
+
+def test_why_another_ships_is_said_once() -> None:
+    gain = SimpleNamespace(value=0.3, n=50)
+    verdict = SimpleNamespace(
+        comparisons=[SimpleNamespace(arm="net: lora", against="net: untouched", gain=gain)]
+    )
+    answer = SimpleNamespace(verdict=verdict, winner="net: untouched", retained=[])
+    assert "ships although net: lora is ahead" in conclude._although(answer)  # type: ignore[arg-type]
+    answer.retained = [{"arm": "net: lora", "kept": False}]
+    assert not conclude._although(answer)  # type: ignore[arg-type]

@@ -313,9 +313,8 @@ def _although(answer: Answer) -> str:
     behind = [
         (abs(c.gain.value), c.against if answer.winner == c.arm else c.arm, c.gain.n)
         for c in answer.verdict.comparisons
+        if (answer.winner == c.arm and c.gain.value < 0) or (answer.winner == c.against and c.gain.value > 0)
         if not forgot & {c.arm, c.against}
-        and (answer.winner == c.arm and c.gain.value < 0)
-        or (answer.winner == c.against and c.gain.value > 0)
     ]
     if not behind:
         return ""
