@@ -64,11 +64,29 @@ def _config(kind: str) -> Any:
         )
     if kind == "d_fine":
         return transformers.DFineConfig(backbone_config=_hgnet(), **RT, **names)
+    if kind == "rf_detr":
+        trunk = transformers.models.rf_detr.configuration_rf_detr.RfDetrDinov2Config(
+            hidden_size=16, num_hidden_layers=4, num_attention_heads=2, image_size=96, patch_size=16, num_windows=2,
+            out_features=["stage2", "stage4"],
+        )  # fmt: skip
+        return transformers.RfDetrConfig(
+            backbone_config=trunk, d_model=16, num_queries=12, decoder_layers=2, decoder_ffn_dim=16, group_detr=1,
+            decoder_self_attention_heads=2, decoder_cross_attention_heads=2, decoder_n_points=2, **names,
+        )  # fmt: skip
     config = transformers.RTDetrConfig if kind == "rt_detr" else transformers.RTDetrV2Config
     return config(backbone_config=_resnet("RTDetrResNetConfig", later), **RT, **names)
 
 
-KINDS = ("detr", "detr-timm", "conditional_detr", "deformable_detr", "rt_detr", "rt_detr_v2", "d_fine")
+KINDS = (
+    "detr",
+    "detr-timm",
+    "conditional_detr",
+    "deformable_detr",
+    "rt_detr",
+    "rt_detr_v2",
+    "d_fine",
+    "rf_detr",
+)
 
 
 def write(folder: Path, kind: str) -> tuple[Any, Any]:
@@ -79,7 +97,9 @@ def write(folder: Path, kind: str) -> tuple[Any, Any]:
         if type(layer).__name__.endswith("BatchNorm2d"):
             layer.running_mean.normal_(0, 0.1)
             layer.running_var.uniform_(0.5, 1.5)
-    if "rt" in kind or kind == "d_fine":
+    if kind == "rf_detr":
+        processor = transformers.RfDetrImageProcessor(size={"height": 96, "width": 96})
+    elif "rt" in kind or kind == "d_fine":
         processor = transformers.RTDetrImageProcessor(size={"height": 96, "width": 96})
     else:
         family = {"conditional_detr": "ConditionalDetr", "deformable_detr": "DeformableDetr"}.get(

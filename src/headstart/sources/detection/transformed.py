@@ -78,6 +78,8 @@ def trunk(detector: Any) -> nn.Sequential:
         layers = list(backbone.values())
     elif hasattr(backbone, "embedder") and hasattr(getattr(backbone, "encoder", None), "stages"):
         layers = [backbone.embedder, *backbone.encoder.stages]
+    elif hasattr(backbone, "window_unpartition"):  # a vision transformer that looks through windows
+        layers = [Patches(backbone), AsItIs()]
     else:
         problem = f"its trunk, a {type(backbone).__name__}, is no chain of convolutional stages"
         raise SourceError(f"transformers/{arch}", problem, "take another detector")
@@ -89,8 +91,42 @@ def trunk(detector: Any) -> nn.Sequential:
     return made.eval()
 
 
+class Patches(nn.Module):
+    """The last map of a vision transformer whose windows share out the patches of an image: images of other
+    sizes get black borders below and on the right, and the patches of these are left out."""
+
+    one: Tensor
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone, self.patch = backbone, int(backbone.config.patch_size)
+        self.whole = self.patch * int(backbone.config.num_windows)
+        # what owns a buffer is not looked into (`sources.cuts.tracing`)
+        self.register_buffer("one", torch.ones(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32 `[B, 3, H, W]` -> `[B, C, ceil(H / patch), ceil(W / patch)]`"""
+        height, width = x.shape[-2:]
+        x = nn.functional.pad(x, (0, -width % self.whole, 0, -height % self.whole))
+        found: Tensor = self.backbone(x).feature_maps[-1]
+        return found[..., : -(-height // self.patch), : -(-width // self.patch)]
+
+
+class AsItIs(nn.Module):
+    """What it is given: a place behind the map, so that it can be read, and what follows can be trained."""
+
+    one: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("one", torch.ones(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.one
+
+
 def last_map(detector: Any, pixels: Tensor) -> Tensor:
-    """What `trunk` should give."""
+    """What `trunk` should give. Raises `SourceError` where the library does not take such images."""
     said = _backbone(detector)(pixels)
     found: Tensor = (said if isinstance(said, list) else said.feature_maps)[-1]
     return found

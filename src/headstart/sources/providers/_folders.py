@@ -14,7 +14,7 @@ TEXTS, SOUNDS, BOXES = (f"headstart.sources.{room}" for room in ("text", "audio"
 ROOMS = {
     **dict.fromkeys(("audio-spectrogram-transformer", "hubert", "wav2vec2", "wavlm", "whisper"), SOUNDS),
     **dict.fromkeys(("conditional_detr", "d_fine", "deformable_detr", "detr"), BOXES),
-    **dict.fromkeys(("rt_detr", "rt_detr_v2", "table-transformer"), BOXES),
+    **dict.fromkeys(("rf_detr", "rt_detr", "rt_detr_v2", "table-transformer"), BOXES),
     **dict.fromkeys(("dab-detr", "deimv2", "lw_detr", "rf_detr", "yolos"), BOXES),  # refused there
 }
 """Model type -> the room that reads such a folder; all others are texts."""

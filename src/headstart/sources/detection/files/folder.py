@@ -23,6 +23,7 @@ PROCESSORS = {
     "d_fine": "RTDetrImageProcessor",
     "deformable_detr": "DeformableDetrImageProcessor",
     "detr": "DetrImageProcessor",
+    "rf_detr": "RfDetrImageProcessor",
     "rt_detr": "RTDetrImageProcessor",
     "rt_detr_v2": "RTDetrImageProcessor",
     "table-transformer": "DetrImageProcessor",
