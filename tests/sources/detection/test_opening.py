@@ -110,8 +110,8 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         sources.find(spec)
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
     assert sources.load(spec).source.form == "boxes"
-    changed(tmp_path, "config.json", model_type="rf_detr")
-    with pytest.raises(SourceError, match="detectors of type 'rf_detr' cannot be read"):
+    changed(tmp_path, "config.json", model_type="lw_detr")
+    with pytest.raises(SourceError, match="detectors of type 'lw_detr' cannot be read"):
         sources.find(spec)
     changed(tmp_path, "config.json", model_type="detr", id2label={"1": "disc"})
     with pytest.raises(SourceError, match="does not name its classes"):
