@@ -16,7 +16,7 @@ from headstart.cluster import Job
 from headstart.cluster.jobs import do, result
 from headstart.core.model import Model
 from headstart.core.task import Task
-from headstart.errors import PathError, UnknownName
+from headstart.errors import BundleError, PathError, UnknownName
 from headstart.modalities.text.encoding.words import WordEncoder
 from headstart.modalities.text.preprocessing import TextPreprocessing
 from headstart.predict.predictor import Opened, Predictor
@@ -44,7 +44,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     known = held_out(rng.integers(0, 2, 100), rng.dirichlet(np.ones(2), 100))
     evidence = {"data": {"pairs": False}, "held_out": known}
     made = Model(task, reads, {"kind": "words", "pairs": False}, tensors, evidence=evidence)
-    monkeypatch.setattr(bulk, "_opened", lambda path: InMemory(made, Path(path)))
+    monkeypatch.setattr(bulk, "_open", lambda path: InMemory(made, Path(path)))
     return tmp_path / "model"
 
 
@@ -83,7 +83,7 @@ def read(folder: Path) -> pl.DataFrame:
 def test_answers_are_those_of_predict(model: Path, texts: Path, tmp_path: Path) -> None:
     found = bulk.predict(model, [texts], tmp_path / "out", part=10, sets=0.9)
     assert (found.files, found.computed, found.items, found.failed) == (3, 3, 25, 1)
-    rows, expected = read(tmp_path / "out"), bulk._opened(str(model)).predict(texts)
+    rows, expected = read(tmp_path / "out"), bulk._open(str(model)).predict(texts)
     assert rows.columns == ["file", "label", "probability", "p:no", "p:yes", "set", "unread", "error"]
     assert rows["file"].to_list() == [row.id for row in expected]
     assert rows["label"].to_list() == expected.answers
@@ -114,7 +114,6 @@ def test_a_folder_holds_answers_to_one_question(model: Path, texts: Path, tmp_pa
     with pytest.raises(PathError, match="holds answers to something else"):
         bulk.predict(model, [texts], tmp_path / "out", top=1)
     texts.write_text("text\ngood\n")
-    bulk._found.cache_clear()
     with pytest.raises(PathError, match="holds answers to something else"):
         bulk.predict(model, [texts], tmp_path / "out")
     with pytest.raises(PathError, match="is not empty"):
@@ -123,3 +122,16 @@ def test_a_folder_holds_answers_to_one_question(model: Path, texts: Path, tmp_pa
         bulk.predict(model, [texts], texts)
     with pytest.raises(UnknownName, match="did you mean 'top'"):
         bulk.predict(model, [texts], tmp_path / "other", topp=1)
+
+
+def test_a_worker_does_not_answer_with_another_model(model: Path, texts: Path, tmp_path: Path) -> None:
+    given = {
+        "model": str(model),
+        "is": "another",
+        "inputs": [str(texts)],
+        "options": {},
+        "begin": 0,
+        "end": 1,
+    }
+    with pytest.raises(BundleError, match="is another model now"):
+        bulk.write_a_part({**given, "to": str(tmp_path / "part.parquet")})

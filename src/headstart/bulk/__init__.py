@@ -27,7 +27,7 @@ from headstart.core.files import plain, write_atomic, write_json
 from headstart.core.strategy import Progress, silent
 from headstart.core.task import Cell, Task
 from headstart.core.untrusted import Damaged, read_object
-from headstart.errors import BadOption, PathError, UnknownName
+from headstart.errors import BadOption, BundleError, PathError, UnknownName
 from headstart.export.model import load_model
 from headstart.predict.inputs import items_of
 from headstart.predict.predictor import Opened, Prediction, stream
@@ -77,9 +77,11 @@ def predict(
     for name in options:
         if name not in OPTIONS:
             raise UnknownName("option", name, OPTIONS)
-    opened = _opened(str(Path(model).expanduser().resolve()))
+    path = str(Path(model).expanduser().resolve())
+    opened = _open(path)
     asked: dict[str, Any] = {
-        "model": str(Path(model).expanduser().resolve()),
+        "model": path,
+        "is": _what(opened),
         "inputs": [str(Path(one).expanduser().absolute()) for one in inputs],
         "options": {name: value for name, value in options.items() if value is not None},
     }
@@ -92,8 +94,8 @@ def predict(
     for number, at in enumerate(range(0, len(items), part)):
         given = {**asked, **_stretch(items, asked, at, min(at + part, len(items)))}
         jobs.append(Job(f"{__name__}:write_a_part", {**given, "to": str(out / f"part-{number:05d}.parquet")}))
-    content = [opened.task.to_json(), opened.evidence, [item.id for item in items]]
-    _begin(out, {**asked, "items": len(items), "part": part, "content": fingerprint.of_json(content)})
+    ids = fingerprint.of_json([item.id for item in items])
+    _begin(out, {**asked, "items": len(items), "part": part, "ids": ids})
     there = {job.given["to"] for job in jobs if Path(job.given["to"]).is_file()}
     done = sum(job.given["end"] - job.given["begin"] for job in jobs if job.given["to"] in there)
     for job in _run([job for job in jobs if job.given["to"] not in there], on):
@@ -128,7 +130,7 @@ def write_a_part(given: Mapping[str, Any]) -> int:
     """Answer the items from "begin" to "end" and write them; how many have no answer."""
     import polars as pl
 
-    model, items = _opened(given["model"]), _items(given)[given["begin"] : given["end"]]
+    model, items = _opened(given["model"], given["is"]), _items(given)[given["begin"] : given["end"]]
     options = given["options"]
     caution = _caution(model, options)
     rows = [
@@ -159,22 +161,38 @@ def _caution(model: Opened, options: Mapping[str, Any]) -> Caution:
     return Caution.of(model.evidence, model.task, sets=options.get("sets"), risk=options.get("risk"))
 
 
-@lru_cache(maxsize=1)
-def _opened(model: str) -> Opened:
-    """The model, or what was exported beside it; a worker does several jobs with one."""
+def _open(model: str) -> Opened:
+    """The model, or what was exported beside it."""
     return light.of_bundle(Path(model)) or load_model(model)
 
 
-def _items(given: Mapping[str, Any]) -> tuple[Item, ...]:
-    """Everything that is to be answered, in order; kept for the next job."""
-    options = {name: value for name, value in given["options"].items() if name.endswith("_column")}
-    return _found(
-        _opened(given["model"]).input.modality, tuple(given["inputs"]), tuple(sorted(options.items()))
-    )
+def _what(model: Opened) -> str:
+    """What tells a model from others that may come to lie at the same path."""
+    return fingerprint.of_json([model.task.to_json(), model.evidence])
 
 
 @lru_cache(maxsize=1)
-def _found(modality: str, inputs: tuple[str, ...], columns: tuple[tuple[str, str], ...]) -> tuple[Item, ...]:
+def _opened(model: str, what: str) -> Opened:
+    """The model for a job; a worker does several with one. Raises `BundleError` where it is another now."""
+    found = _open(model)
+    if _what(found) != what:
+        raise BundleError(model, "is another model now", "give the same command again")
+    return found
+
+
+def _items(given: Mapping[str, Any]) -> tuple[Item, ...]:
+    """Everything that is to be answered, in order; kept for the next job while the inputs stay as they are."""
+    columns = {name: value for name, value in given["options"].items() if name.endswith("_column")}
+    changed = tuple(Path(one).stat().st_mtime_ns if Path(one).exists() else 0 for one in given["inputs"])
+    modality = _opened(given["model"], given["is"]).input.modality
+    return _found(modality, tuple(given["inputs"]), tuple(sorted(columns.items())), changed)
+
+
+@lru_cache(maxsize=1)
+def _found(
+    modality: str, inputs: tuple[str, ...], columns: tuple[tuple[str, str], ...], changed: tuple[int, ...]
+) -> tuple[Item, ...]:
+    del changed  # it belongs to what names them
     return items_of([Path(one) for one in inputs], modality, **dict(columns))
 
 
