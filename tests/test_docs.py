@@ -45,7 +45,7 @@ class Reader:
 
     def run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         if words[1] == "pretrain":
-            words[words.index("--budget") + 1] = "3s"
+            words[words.index("--budget") + 1] = "10s"
         if words[1] in ("fit", "plan"):
             if "--budget" in words:
                 words[words.index("--budget") + 1] = BUDGET

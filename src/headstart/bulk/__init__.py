@@ -181,7 +181,7 @@ def _opened(model: str, what: str) -> Opened:
 
 
 def _items(given: Mapping[str, Any]) -> tuple[Item, ...]:
-    """Everything that is to be answered, in order; kept for the next job while the inputs stay as they are."""
+    """Everything that is to be answered, in order; kept for the next job while the inputs are the same."""
     columns = {name: value for name, value in given["options"].items() if name.endswith("_column")}
     changed = tuple(Path(one).stat().st_mtime_ns if Path(one).exists() else 0 for one in given["inputs"])
     modality = _opened(given["model"], given["is"]).input.modality
