@@ -162,8 +162,9 @@ def _caution(model: Opened, options: Mapping[str, Any]) -> Caution:
 
 
 def _open(model: str) -> Opened:
-    """The model, or what was exported beside it."""
-    return light.of_bundle(Path(model)) or load_model(model)
+    """The model, or what was exported beside it where that is no slower for many items."""
+    found = light.of_bundle(Path(model))
+    return load_model(model) if found is None or not found.suits(PART) else found
 
 
 def _what(model: Opened) -> str:
