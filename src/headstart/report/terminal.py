@@ -25,6 +25,10 @@ WIDE = 180
 """Columns where there is no terminal: a log file has no edge, and names must not be folded."""
 
 
+NARROW = 40
+"""Letters of the column that holds a score, or why there is none."""
+
+
 def plain_console() -> Console:
     """Standard output; no colours and no folding where it is not a terminal."""
     console = Console(highlight=False, soft_wrap=True)
@@ -153,7 +157,7 @@ def leaderboard(rows: Sequence[Mapping[str, Any]], metric: str, reference: str |
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("arm", overflow="fold")
-    table.add_column(metric)
+    table.add_column(metric, max_width=NARROW)  # a reason in its place must not spread the numbers
     table.add_column("items", justify="right")
     table.add_column(f"against {reference}" if reference else "gain")
     table.add_column("cost", justify="right")
