@@ -318,8 +318,8 @@ def watch(
     listen: Listener = ignore,
     **more: Any,
 ) -> Watched:
-    """Is what a run's model is asked still like what it learnt from, how often does it abstain at this `risk`,
-    and which `n` items are to be labelled next? `inputs` as `shift` takes its target; also `seed`, `labelled`,
+    """Is what a run's model is asked still like what it learnt from, how often does it abstain at this
+    `risk`, which `n` items to label next? `inputs` as `shift` takes its target; also `seed`, `labelled`,
     `download`, `path_column`, `text_column`, `pair_column`. Raises `HeadstartError`."""
     from headstart.workflows.watch import asked
     from headstart.workflows.watch import watch as run_watch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import headstart.cli._options as options
-from headstart.cli import label_next, shift
+from headstart.cli import _shifted, label_next
 from headstart.cli._screen import say, say_json, some_of, warn, writable
 from headstart.cli.fit import telling, with_download
 from headstart.core import words
@@ -26,7 +26,7 @@ def watch_command(
     run: options.RunPath,
     inputs: Annotated[str, typer.Argument(metavar="INPUTS", help="What the model was asked: a folder, a table or an archive, with or without labels (they are not looked at).", show_default=False)],
     n: Annotated[int, typer.Option("--n", "-n", help="How many items to propose for labels.", min=1)] = 20,
-    page: shift.Page = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a page (.html) with all of it.", show_default=False)] = None,
     data: options.Moved = None,
     seed: options.Seed = 0,
     download: options.Download = False,
@@ -59,7 +59,7 @@ def text(found: Watched, page: Path | None = None) -> Iterator[str]:
         yield f"abstains  {found.abstention.text}\n"
     for note in found.notes:
         yield f"note      {cell(note)}\n"
-    yield from shift.text(found.shift, page)
+    yield from _shifted.text(found.shift, page)
     if found.proposal is not None:
         yield "\nlabel next\n"
         yield from label_next.text(found.proposal)
