@@ -173,7 +173,8 @@ def first_told() -> list[tuple[str, Path]]:
 def test_commands_run(command: str, page: Path, reader: Reader) -> None:
     wants_encoder(command)
     done = reader.run(shlex.split(command))
-    assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
+    found = 1 if command.startswith("headstart watch ") else 0  # what it leaves with where it finds a shift
+    assert done.returncode in (0, found), f"{page}: {command}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.slow

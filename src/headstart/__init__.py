@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "headstart.api": (
         "fit", "plan", "adapt", "open_run", "Run", "check", "compare", "embed", "label_next", "open_model",
-        "rank", "shift",
+        "rank", "shift", "watch",
     ),
     "headstart.data": ("load",),
     "headstart.sources": ("sources",),
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from headstart.api import plan as plan
     from headstart.api import rank as rank
     from headstart.api import shift as shift
+    from headstart.api import watch as watch
     from headstart.core.dataset import Dataset as Dataset
     from headstart.core.evidence import Evidence as Evidence
     from headstart.core.evidence import Verdict as Verdict

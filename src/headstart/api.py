@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headstart.workflows.label_next import Proposal
     from headstart.workflows.rank import Ranking
     from headstart.workflows.shift import Shift
+    from headstart.workflows.watch import Watched
 
 
 class Run:
@@ -307,6 +308,31 @@ def shift(
     return found
 
 
+def watch(
+    run: Run | str | Path,
+    inputs: Any,
+    *,
+    n: int = 20,
+    risk: float | None = None,
+    page: str | Path | None = None,
+    listen: Listener = ignore,
+    **more: Any,
+) -> Watched:
+    """Is what a run's model is asked still like what it learnt from, how often does it abstain at this
+    `risk`, which `n` items to label next? `inputs` as `shift` takes its target; also `seed`, `labelled`,
+    `download`, `path_column`, `text_column`, `pair_column`. Raises `HeadstartError`."""
+    from headstart.workflows.watch import asked
+    from headstart.workflows.watch import watch as run_watch
+
+    done, wanted = run if isinstance(run, Run) else open_run(run), asked(more)
+    found = run_watch(done.model.predictor, done.folder, inputs, wanted, n=n, risk=risk, listen=listen)
+    if page is not None:
+        from headstart.report import shift as pages
+
+        pages.write(Path(page), found.shift, found)
+    return found
+
+
 def adapt(
     run: Run | str | Path,
     data: Any,
@@ -369,5 +395,5 @@ def embed(data: Any, source: str, *, download: bool = False, **reading: Any) -> 
 
 __all__ = [
     "Run", "Verdict", "adapt", "check", "compare", "embed", "fit", "label_next", "open_model", "open_run",
-    "plan", "rank", "shift",
+    "plan", "rank", "shift", "watch",
 ]  # fmt: skip

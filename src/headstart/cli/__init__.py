@@ -18,7 +18,7 @@ from headstart.errors import HeadstartError
 
 COMMANDS = (
     "fit", "plan", "rank", "check", "shift", "predict", "evaluate", "label-next", "adapt", "report", "compare",
-    "export", "serve", "verify", "sources", "cache", "demo", "pretrain",
+    "export", "serve", "watch", "verify", "sources", "cache", "demo", "pretrain",
 )  # fmt: skip
 """Each is a function `NAME_command` in the module of its name here (`plan` in that of `fit`), or its
 `group`."""

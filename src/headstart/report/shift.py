@@ -18,6 +18,7 @@ from headstart.report import pictures, texts
 from headstart.report.charts import cloud
 from headstart.report.page import asset, environment, map_data
 from headstart.workflows.shift import Shift
+from headstart.workflows.watch import Watched
 
 POINTS = 600
 """Most items of each domain on the map."""
@@ -25,10 +26,11 @@ CLASSES = 60
 """Classes that are drawn; of more, those whose frequency differs most."""
 
 
-def write(path: Path, found: Shift) -> Path:
-    """Write the page atomically and return its path. Raises `PathError` where it cannot be written."""
+def write(path: Path, found: Shift, watched: Watched | None = None) -> Path:
+    """Write the page atomically and return its path; with what
+    else `watch` found where it is of that. Raises `PathError` where it cannot be written."""
     try:
-        write_atomic(path, render(found).encode())
+        write_atomic(path, render(found, watched).encode())
     except OSError as error:
         raise PathError(
             path, f"cannot be written ({error.strerror or error})", "name another file"
@@ -36,7 +38,7 @@ def write(path: Path, found: Shift) -> Path:
     return path
 
 
-def render(found: Shift) -> str:
+def render(found: Shift, watched: Watched | None = None) -> str:
     """The page as HTML, with the items that differ most and both domains in one map."""
     textual = modalities.get(found.both.modality).IN_WORDS
     room = texts if textual else pictures
@@ -56,6 +58,7 @@ def render(found: Shift) -> str:
     shares = [one.source for one in classes] + [max(one.predicted, one.high) for one in classes]
     return environment().get_template("shift.html").render(
         found=found,
+        watched=watched,
         nouns=found.nouns,
         textual=textual,
         shown=shown,
