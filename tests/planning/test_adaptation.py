@@ -146,6 +146,12 @@ def test_shares_alone_want_no_circle() -> None:
     doubtful = replace(BASE, reweighted=(0.01, -0.01, 0.03))
     assert decide(shift, [doubtful, replace(doubtful, adapter="prior")]).decision == "kept"
     assert decide(replace(shift, alike=0.8), [base, prior]).decision == "kept"
+    away = decide(shift, [base, replace(prior, low=(0.99, 0.0), high=(1.0, 0.01))])
+    assert away.decision == "kept"
+    assert (
+        "its answers lead to other shares again (99.0% to 100.0% of class 1, and not 40.0% to 60.0%)"
+        in away.reason
+    )
 
 
 def test_what_cannot_be_used_is_not_chosen() -> None:

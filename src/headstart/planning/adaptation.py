@@ -238,6 +238,13 @@ def _classes(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str])
             name = repr(labels[number]) if labels else f"class {number + 1}"
             return Check("c", False, f"{name} is all but lost ({said:.1%} instead of about {share:.1%})")
     if _shares_only(one):
+        # where nothing but shares has changed, the answers that heed them tell the same shares once more
+        estimates = zip(base.low, base.high, one.low, one.high, strict=True)
+        for number, (low, high, least, most) in enumerate(estimates):
+            if least > high or most < low:
+                name = repr(labels[number]) if labels else f"class {number + 1}"
+                found = f"{least:.1%} to {most:.1%} of {name}, and not {low:.1%} to {high:.1%}"
+                return Check("c", False, f"its answers lead to other shares again ({found})")
         return Check("c", True, "every class keeps a share")
     most, own = max(zip(base.said, shift.source, strict=True))
     if 1 - most < LOST * (1 - own):
