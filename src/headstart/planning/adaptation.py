@@ -238,14 +238,8 @@ def _classes(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str])
             name = repr(labels[number]) if labels else f"class {number + 1}"
             return Check("c", False, f"{name} is all but lost ({said:.1%} instead of about {share:.1%})")
     if _shares_only(one):
-        # where nothing but shares has changed, the answers that heed them tell the same shares once more
-        estimates = zip(base.low, base.high, one.low, one.high, strict=True)
-        for number, (low, high, least, most) in enumerate(estimates):
-            if least > high or most < low:
-                name = repr(labels[number]) if labels else f"class {number + 1}"
-                found = f"{least:.1%} to {most:.1%} of {name}, and not {low:.1%} to {high:.1%}"
-                return Check("c", False, f"its answers lead to other shares again ({found})")
-        return Check("c", True, "every class keeps a share")
+        moved = _moved(base, one, labels)
+        return Check("c", not moved, moved or "every class keeps a share")
     most, own = max(zip(base.said, shift.source, strict=True))
     if 1 - most < LOST * (1 - own):
         text = f"without adaptation {most:.1%} are of one class: whether others are missing is not told"
@@ -261,6 +255,18 @@ def _classes(shift: Shift, base: Assessed, one: Assessed, labels: Sequence[str])
     if outside > VARIATION:
         return Check("c", False, f"{outside:.0%} of its answers are outside of the classes' estimated shares")
     return Check("c", True, "every class keeps its share")
+
+
+def _moved(base: Assessed, one: Assessed, labels: Sequence[str]) -> str:
+    """Which share the answers that heed the estimated ones do not lead to again, as they do where nothing but
+    shares has changed; empty for none."""
+    estimates = zip(base.low, base.high, one.low, one.high, strict=True)
+    for number, (low, high, least, most) in enumerate(estimates):
+        if least > high or most < low:
+            name = repr(labels[number]) if labels else f"class {number + 1}"
+            found = f"{least:.1%} to {most:.1%} of {name}, and not {low:.1%} to {high:.1%}"
+            return f"its answers lead to other shares again ({found})"
+    return ""
 
 
 def _source(base: Assessed, one: Assessed) -> Check:
