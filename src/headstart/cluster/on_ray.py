@@ -76,7 +76,8 @@ def _reachable(address: str) -> None:
 def workers() -> Iterator[OnRay]:
     """Raises `MissingExtra` without Ray, `JobError` where no cluster answers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # a task asks for no GPU and sees none: sixteen would share one
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     ray = optional("ray", extra="cluster", needed_for="--on ray")
     address = os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}

@@ -50,8 +50,9 @@ class Spread:
     def __call__(
         self, extractor: StoreExtractor, backbone: Backbone | None, spec: FeatureSpec
     ) -> Iterator[None]:
-        """While the block makes a pass the workers share it; nothing where everything is stored."""
-        if backbone is None or not extractor.missing(backbone, spec):
+        """While the block makes a pass the workers, which have processors alone, share it; nothing where
+        everything is stored, or a GPU makes it."""
+        if backbone is None or extractor.device.type != "cpu" or not extractor.missing(backbone, spec):
             yield
             return
         dataset, root = extractor.dataset, extractor.store.root.resolve()
