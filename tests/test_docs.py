@@ -44,8 +44,6 @@ class Reader:
     fitted: dict[tuple[str, ...], subprocess.CompletedProcess[str]] = field(default_factory=dict)
 
     def run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        if words[1] == "pretrain":
-            words[words.index("--budget") + 1] = "10s"
         if words[1] in ("fit", "plan"):
             if "--budget" in words:
                 words[words.index("--budget") + 1] = BUDGET
