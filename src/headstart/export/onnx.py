@@ -52,7 +52,8 @@ def export_onnx(model: Model, path: Path | str, *, probes: np.ndarray) -> Path:
     target = Path(path).expanduser()
     methods = tasks.for_task(model.task)
     if methods.form and not isinstance(methods, Places):
-        raise ExportError(target, f"{model.task.kind} is not among what a graph is written for")
+        said = "its answers are texts, which code around the network writes or chooses step by step"
+        raise ExportError(target, f"{said}: a graph holds the network alone")
     if target.suffix.lower() != ".onnx":
         raise BadOption("the name of the exported file", target.name, "one that ends in .onnx")
     for module in ("onnx", "onnxscript", "onnxruntime"):
