@@ -51,7 +51,9 @@ class Retained:
         where = f"{words.count(self.items, 'item')} of {self.data} (--retain)"
         most = f"{100 * BOUND:g} points"
         if self.kept:
-            return f"{self.arm} has kept what its source could do: on {where} {found}; {most} may be lost."
+            more = ", and its interval does not rule out more" if self.gain.low < -BOUND else ""
+            kept = f"{self.arm} has kept what its source could do"
+            return f"{kept}: on {where} {found}; {most} may be lost{more}."
         return f"{self.arm} does not ship: on {where} it has {found}, and no more than {most} may be lost."
 
     def to_json(self) -> dict[str, Any]:
